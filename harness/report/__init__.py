@@ -1,0 +1,1 @@
+"""Tables and the renderers that print them; imports neither torch nor ray."""

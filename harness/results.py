@@ -1,0 +1,178 @@
+"""What a trial leaves behind: the atom of every table, figure, ceiling and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .spec import TrialSpec
+
+Status = Literal["done", "diverged", "failed"]
+Metrics = Mapping[str, float]
+"""Metric name ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr") to value, unrounded."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is kept of each row of a split; R rows, K steps. Row r is row r of the prepared split.
+
+    Attributes:
+        users: (R,) int32.
+        items: (R,) int32, the targets.
+        readout_ranks: (R,) int32, 1-based rank of the target by the readout.
+        step_ranks: (R, K + 1) int32, the same by the state of each step.
+        top_items: (R, 10) int32, ids of the readout's ten best, best first (-1 where the catalogue is smaller).
+        entropy: (R, K + 1) float16, of each step's distribution over the catalogue, in nats.
+        margin: (R, K + 1) float16, score of the best minus score of the second best item.
+        cosine: (R, K) float16, between the states of step k - 1 and step k.
+        control_ranks: (R, K + 1) int32, by K + 1 noised copies of the readout at the steps' mean cosine to it.
+    """
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    readout_ranks: NDArray[np.int32]
+    step_ranks: NDArray[np.int32]
+    top_items: NDArray[np.int32]
+    entropy: NDArray[np.float16]
+    margin: NDArray[np.float16]
+    cosine: NDArray[np.float16]
+    control_ranks: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Traces:
+    """States of the rows chosen to be looked at (512 by a stated rule, and the users a suite names); T rows, width d.
+
+    Attributes:
+        rows: (T,) int32, row numbers in the split.
+        states: (T, K + 1, d) float32.
+        top_items: (T, K + 1, 10) int32.
+    """
+
+    rows: NDArray[np.int32]
+    states: NDArray[np.float32]
+    top_items: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One split's results.
+
+    Attributes:
+        readout: metrics of the readout.
+        steps: metrics of each step's state, K + 1 of them.
+        similarity: (K + 1, K + 1) mean cosine between the steps' states.
+        rows: per row.
+        traces: states of a few rows; None for search trials.
+    """
+
+    readout: Metrics
+    steps: tuple[Metrics, ...]
+    similarity: tuple[tuple[float, ...], ...]
+    rows: Rows
+    traces: Traces | None = None
+
+
+@dataclass(frozen=True)
+class ValidationEvidence(Evidence):
+    """Results on validation: the only ones that search and early stopping can see."""
+
+
+@dataclass(frozen=True)
+class TestEvidence(Evidence):
+    """Results on test: final runs only; no search accepts them."""
+
+    __test__ = False  # not a test class
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training history.
+
+    Attributes:
+        epoch: counted from 1.
+        losses: mean of each named term, and "total".
+        validation: validation metrics of the readout.
+        train_s: seconds of training.
+        evaluate_s: seconds of evaluation.
+        rows_per_s: training rows per second.
+    """
+
+    epoch: int
+    losses: Mapping[str, float]
+    validation: Metrics
+    train_s: float
+    evaluate_s: float
+    rows_per_s: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """Everything that is kept of a trial.
+
+    Attributes:
+        spec: what was run.
+        status: "done", "diverged" (a result), or "failed".
+        reason: why it diverged or failed, one line; "" when done.
+        traceback: of a failure; "" otherwise.
+        validation: of the best epoch; None unless done.
+        test: of the best epoch, for final runs; None otherwise.
+        history: one entry per epoch.
+        best_epoch: counted from 1; 0 where there is none.
+        timings: seconds by name: "total_s", "build_s", "train_s", "evaluate_s", and "started_at" (Unix time).
+        peak_memory_bytes: peak resident memory of the process (CPU) or peak allocated memory (CUDA).
+        parameters: number of trainable parameters.
+        environment: package and library versions, device, threads, git revision, host facts.
+        source_digest: digest of the components' source files, to notice edits; not part of the key.
+    """
+
+    spec: TrialSpec
+    status: Status
+    reason: str = ""
+    traceback: str = ""
+    validation: ValidationEvidence | None = None
+    test: TestEvidence | None = None
+    history: tuple[Epoch, ...] = ()
+    best_epoch: int = 0
+    timings: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    parameters: int = 0
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    source_digest: str = ""
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.spec.key
+
+
+@dataclass(frozen=True)
+class TrialSummary:
+    """A stored trial without its arrays: all that tables of means, `plan` and the search need.
+
+    Attributes are those of `TrialResult`, with metrics in place of evidence.
+    """
+
+    spec: TrialSpec
+    status: Status
+    reason: str
+    validation: Metrics | None
+    validation_steps: tuple[Metrics, ...]
+    test: Metrics | None
+    test_steps: tuple[Metrics, ...]
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    timings: Mapping[str, float]
+    peak_memory_bytes: int
+    parameters: int
+    environment: Mapping[str, Any]
+    source_digest: str
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.spec.key

@@ -1,0 +1,155 @@
+"""A trial's identity: everything that can move one of its numbers, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from ..models.settings import Settings, param
+
+Purpose = Literal["search", "final"]
+
+# Raised when the numbers of training or evaluation itself change.
+ENGINE_VERSION = 1
+
+
+class TrainingSettings(Settings):
+    """How a model is trained; the same for every row of a suite unless the suite searches or sweeps a field."""
+
+    lr: float = param(0.001, "learning rate of Adam", source="section 4.1.4", gt=0)
+    batch_size: int = param(2048, "target rows of a batch", source="section 4.1.4", ge=1)
+    max_epochs: int = param(300, "most epochs of a trial", source="released code", ge=1)
+    patience: int = param(10, "epochs without a better validation metric before it stops", source="section 4.1.4", ge=1)
+    max_len: int = param(50, "most history items that a model sees", source="section 4.1.4", ge=1)
+    packing: Literal["none", "users"] = param(
+        "none", "none: shuffled rows; users: whole users share a batch and all their prefixes are computed in one pass"
+    )
+    threads: int = param(1, "torch threads of a trial on the CPU", ge=1)
+
+
+class EvaluationSettings(Settings):
+    """How a model is evaluated: full ranking, ties against the target."""
+
+    mask_history: bool = param(False, "leave history items out of the ranking; the paper does not")
+    trace_users: tuple[int, ...] = param((), "users whose states are kept beside the 512 rows chosen by rule")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One backbone or strategy with all its settings filled in.
+
+    Attributes:
+        kind: name in the registry.
+        settings: every setting, as JSON values.
+        version: the component's version number.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    version: int
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One training run, completely described.
+
+    Attributes:
+        dataset: name of the prepared data set (its fingerprint, not its name, is part of the key).
+        dataset_fingerprint: fingerprint of the prepared arrays.
+        backbone: the sequence encoder.
+        strategy: how reasoning is trained and read.
+        steps: K, the number of reasoning steps.
+        training: training settings.
+        evaluation: evaluation settings.
+        metric: validation metric of early stopping, such as "ndcg@20".
+        seed: of every random stream of the trial.
+        purpose: "search" trials see validation only, "final" runs test as well.
+        device: "cpu" or "cuda".
+    """
+
+    dataset: str
+    dataset_fingerprint: str
+    backbone: Component
+    strategy: Component
+    steps: int
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    metric: str
+    seed: int
+    purpose: Purpose
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def identity(self) -> dict[str, Any]:
+        """What is hashed, as JSON values.
+
+        A field added after version 1 enters only where it differs from the behaviour before it existed, so that keys
+        of older trials stay valid.
+        """
+        identity: dict[str, Any] = {
+            "engine": ENGINE_VERSION,
+            "dataset": self.dataset_fingerprint,
+            "backbone": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
+            "strategy": [self.strategy.kind, self.strategy.version, dict(self.strategy.settings)],
+            "steps": self.steps,
+            "training": self.training.model_dump(mode="json"),
+            "metric": self.metric,
+            "seed": self.seed,
+            "purpose": self.purpose,
+            "device": self.device,
+        }
+        evaluation = self.evaluation.model_dump(mode="json")
+        evaluation = {name: value for name, value in evaluation.items() if value}
+        if evaluation:
+            identity["evaluation"] = evaluation
+        return identity
+
+    @cached_property
+    def key(self) -> str:
+        """32 hexadecimal digits: the same key is the same trial, in whichever suite it stands."""
+        return hashlib.sha256(canonical(self.identity()).encode()).hexdigest()[:32]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values, the data set's name included."""
+        return {
+            "dataset": self.dataset,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "backbone": _component_json(self.backbone),
+            "strategy": _component_json(self.strategy),
+            "steps": self.steps,
+            "training": self.training.model_dump(mode="json"),
+            "evaluation": self.evaluation.model_dump(mode="json"),
+            "metric": self.metric,
+            "seed": self.seed,
+            "purpose": self.purpose,
+            "device": self.device,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrialSpec:
+        """The inverse of `to_json`."""
+        return cls(
+            dataset=data["dataset"],
+            dataset_fingerprint=data["dataset_fingerprint"],
+            backbone=Component(**data["backbone"]),
+            strategy=Component(**data["strategy"]),
+            steps=data["steps"],
+            training=TrainingSettings.model_validate(data["training"]),
+            evaluation=EvaluationSettings.model_validate(data["evaluation"]),
+            metric=data["metric"],
+            seed=data["seed"],
+            purpose=data["purpose"],
+            device=data["device"],
+        )
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def _component_json(component: Component) -> dict[str, Any]:
+    return {"kind": component.kind, "settings": dict(component.settings), "version": component.version}

@@ -1,0 +1,1 @@
+"""What is being compared; imports nothing from the harness."""

@@ -1,0 +1,1 @@
+"""Sequence encoders that reasoning is added to; one file each."""

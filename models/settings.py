@@ -1,0 +1,80 @@
+"""Typed settings of backbones, strategies and training, with the words that help, docs and `list` are made from."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Frozen, strict about names; every field is made by `param`.
+
+    Attributes:
+        version: raised by the author whenever the component's numbers change; part of every trial's key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: ClassVar[int] = 1
+
+
+class BackboneSettings(Settings):
+    """Settings that every backbone has; its own class adds more.
+
+    Attributes:
+        causal: item states do not depend on later items, so that users can be packed.
+        text_based: needs item vectors from the data set.
+    """
+
+    causal: ClassVar[bool] = True
+    text_based: ClassVar[bool] = False
+
+    @classmethod
+    def supports(cls, *, packing: str, has_vectors: bool) -> str | None:
+        """Why this backbone cannot run under these conditions, or None."""
+        if packing == "users" and not cls.causal:
+            return "packing 'users' needs a causal backbone; set training.packing: none"
+        if cls.text_based and not has_vectors:
+            return "the data set has no item vectors"
+        return None
+
+
+class StrategySettings(Settings):
+    """Settings that every strategy has; its own class adds more.
+
+    Attributes:
+        uses_steps: False for strategies that do not reason (base): one cell whatever `steps` says.
+    """
+
+    uses_steps: ClassVar[bool] = True
+
+    def score_temperature_of(self, backbone: float) -> float:
+        """The score temperature in force: this row's own where it names one, else the backbone's."""
+        own = getattr(self, "score_temperature", None)
+        return float(own) if own is not None else backbone
+
+
+def param(
+    default: Any,
+    help: str,  # noqa: A002 - the field's usual word
+    *,
+    symbol: str = "",
+    unit: str = "",
+    source: str = "",
+    grid: tuple[Any, ...] = (),
+    **limits: Any,
+) -> Any:
+    """A field of a settings class.
+
+    Args:
+        default: value where the suite names none.
+        help: one sentence for `rearec-bench list` and the docs.
+        symbol: the paper's symbol, such as "lambda".
+        unit: "" for pure numbers.
+        source: paper and equation, or the reference code.
+        grid: the values that the paper searches.
+        **limits: pydantic's own bounds (gt, ge, lt, le, ...).
+    """
+    extra: dict[str, Any] = {"symbol": symbol, "unit": unit, "source": source, "grid": list(grid)}
+    return Field(default, description=help, json_schema_extra=extra, **limits)

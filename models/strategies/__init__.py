@@ -1,0 +1,1 @@
+"""Ways to train and read the reasoning steps; one file each."""

@@ -1,0 +1,118 @@
+"""Settings of the built-in strategies; imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from ..settings import StrategySettings, param
+
+Recipe = Literal["paper", "released"]
+
+_SCORE_TEMPERATURE: dict[str, Any] = {
+    "help": "overrides the backbone's score temperature for this row; null leaves it",
+    "source": "released code (0.07)",
+    "gt": 0,
+}
+
+
+def _score_temperature() -> Any:
+    return param(None, **_SCORE_TEMPERATURE)
+
+
+class BaseSettings(StrategySettings):
+    """No reasoning: the state of the last item, cross-entropy on the next item (eq. 5)."""
+
+    uses_steps: ClassVar[bool] = False
+
+    score_temperature: float | None = _score_temperature()
+
+
+class NaiveSettings(StrategySettings):
+    """The last state fed back K times without position embeddings; cross-entropy on the last state (section 4.3.2)."""
+
+    score_temperature: float | None = _score_temperature()
+
+
+class RPESettings(StrategySettings):
+    """Naive plus reasoning position embeddings (eq. 4)."""
+
+    score_temperature: float | None = _score_temperature()
+
+
+class _RecipeSettings(StrategySettings):
+    """Fills what the suite leaves open with the recipe's own value, so that a resolved row shows it."""
+
+    by_recipe: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    recipe: Recipe = param("paper", "the paper's equations, or what the authors' released code computes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_recipe(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        chosen = cls.by_recipe.get(data.get("recipe", "paper"), {})
+        return {**chosen, **{name: value for name, value in data.items() if value is not None or name not in chosen}}
+
+
+class ERLSettings(_RecipeSettings):
+    """Ensemble Reasoning Learning (section 3.2): cross-entropy at every step, KL between steps maximised, mean readout."""
+
+    by_recipe: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"kl_weight": 0.01},
+        "released": {"kl_weight": 0.05, "score_temperature": 0.07},
+    }
+
+    kl_weight: float = param(
+        None,
+        "weight of the KL term; 0.01 by default, 0.05 in the released recipe",
+        symbol="lambda",
+        source="eq. 8",
+        grid=(0.001, 0.005, 0.01, 0.05, 0.1),
+        ge=0,
+    )
+    score_temperature: float | None = _score_temperature()
+
+
+class PRLSettings(_RecipeSettings):
+    """Progressive Reasoning Learning (section 3.3): annealed temperatures (PTA) and contrastive denoising (RCL)."""
+
+    by_recipe: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"decay": 1.5, "noise_std": 0.1, "warmup_epochs": 0},
+        "released": {"decay": 5.0, "noise_std": 0.01, "warmup_epochs": 2, "score_temperature": 0.07},
+    }
+
+    temperature: float = param(
+        1.0,
+        "base temperature; multiplies the score temperature",
+        symbol="tau",
+        source="eq. 9",
+        grid=(0.05, 0.1, 0.5, 1.0, 2.0, 5.0),
+        gt=0,
+    )
+    decay: float = param(
+        None,
+        "temperature decay rate: step k trains at tau * alpha^(K - k); 1.5 by default, 5 in the released recipe",
+        symbol="alpha",
+        source="eq. 9",
+        grid=(1.0, 1.2, 1.5, 2.0, 5.0, 10.0),
+        gt=0,
+    )
+    noise_std: float = param(
+        None,
+        "standard deviation of the noise on reasoning inputs; 0.1 by default (the paper's variance 0.01), 0.01 in the "
+        "released recipe",
+        symbol="sqrt(gamma)",
+        source="eq. 10",
+        ge=0,
+    )
+    contrastive: bool = param(True, "the contrastive term RCL; false is the paper's ablation", source="eq. 11")
+    warmup_epochs: int = param(
+        None, "epochs before the contrastive term starts; 0 by default, 2 in the released recipe", unit="epochs", ge=0
+    )
+    same_user_negatives: Literal["auto", "keep", "mask"] = param(
+        "auto", "whether rows of the same user are negatives in RCL; auto: masked where users are packed, else kept"
+    )
+    score_temperature: float | None = _score_temperature()

@@ -1,0 +1,142 @@
+"""Files and folders that are there whole or not at all: written to a temporary name, synced, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+_STALE_S = 3600.0
+_MARK = "~"
+
+
+def write_file(target: Path, content: bytes) -> None:
+    """Write a file, replacing the one that is there.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary("tmp", target)
+    try:
+        _write_synced(temporary, content)
+        temporary.replace(target)
+        _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_folder(target: Path, files: Mapping[str, bytes], *, replace: bool) -> None:
+    """Write a folder of files.
+
+    Args:
+        target: the folder.
+        files: name to content.
+        replace: take the place of a folder that is there; otherwise that one stays.
+
+    Raises:
+        OSError: the parent cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary("tmp", target)
+    try:
+        temporary.mkdir()
+        for name, content in files.items():
+            _write_synced(temporary / name, content)
+        _sync(temporary)
+        if replace and target.exists():
+            old = _temporary("old", target)
+            target.rename(old)
+            temporary.rename(target)
+            _sync(target.parent)
+            shutil.rmtree(old)
+        else:
+            try:
+                temporary.rename(target)
+            except OSError as error:  # another writer was faster: the first one stays
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+            _sync(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(target: Path) -> None:
+    """Remove a folder: it is gone at once, and its space soon after.
+
+    Raises:
+        OSError: the parent cannot be written.
+    """
+    temporary = _temporary("del", target)
+    target.rename(temporary)
+    shutil.rmtree(temporary)
+
+
+def clean(folder: Path) -> None:
+    """Remove what killed writers left in a folder, and finish their replacements.
+
+    Names in use by a live process stay; so do those of another host that were touched within the hour.
+    """
+    for name in names(folder, hidden=True):
+        parts = name[1:].split(_MARK)
+        if len(parts) != 5 or parts[0] not in ("tmp", "old", "del") or not parts[3].isdigit():
+            continue  # not ours
+        kind, target, host, pid = parts[0], folder / parts[1], parts[2], int(parts[3])
+        left = folder / name
+        if _in_use(left, host, pid):
+            continue
+        if kind == "old" and not target.exists():  # killed between the two renames of a replacement
+            left.rename(target)
+        elif left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def names(folder: Path, *, hidden: bool = False) -> list[str]:
+    """What a folder holds: the names that start with a dot, or those that do not; none where there is no folder."""
+    try:
+        return [name for name in os.listdir(folder) if name.startswith(".") == hidden]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _temporary(kind: str, target: Path) -> Path:
+    parts = (kind, target.name, socket.gethostname(), str(os.getpid()), uuid.uuid4().hex[:8])
+    return target.parent / f".{_MARK.join(parts)}"
+
+
+def _in_use(path: Path, host: str, pid: int) -> bool:
+    if host == socket.gethostname():
+        if pid == os.getpid():  # a killed process had our number
+            return False
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime < _STALE_S
+    return False
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

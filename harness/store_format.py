@@ -1,0 +1,220 @@
+"""A trial's files as bytes: JSON for numbers and words, Parquet for rows, safetensors for states."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .results import Epoch, Evidence, Rows, TestEvidence, Traces, TrialResult, TrialSummary, ValidationEvidence
+from .spec import TrialSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCHEMA = 1
+RESULT = "result.json"
+SPLITS = ("valid", "test")
+
+_FLAT = ("users", "items", "readout_ranks")
+_WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks")
+
+
+def pack(result: TrialResult) -> dict[str, bytes]:
+    """The files of a trial, by name.
+
+    Args:
+        result: the trial.
+
+    Returns:
+        File name to content; `result.json` always, Parquet and safetensors where there is evidence.
+    """
+    files = {RESULT: json_bytes(_result_json(result))}
+    for split, evidence in zip(SPLITS, (result.validation, result.test), strict=True):
+        if evidence is None:
+            continue
+        files[f"{split}.parquet"] = _rows_bytes(evidence.rows)
+        if evidence.traces is not None:
+            files[f"traces_{split}.safetensors"] = _traces_bytes(evidence.traces)
+    return files
+
+
+def unpack(files: Mapping[str, bytes]) -> TrialResult:
+    """The inverse of `pack`.
+
+    Raises:
+        ValueError, KeyError, TypeError: content that no `pack` of this schema made.
+    """
+    data = json.loads(files[RESULT])
+    summary = summary_of(data)
+    evidence: dict[str, Evidence | None] = {}
+    for split, kind in (("valid", ValidationEvidence), ("test", TestEvidence)):
+        held = data[split]
+        traces = files.get(f"traces_{split}.safetensors")
+        evidence[split] = held and kind(
+            readout=_floats(held["readout"]),
+            steps=tuple(_floats(step) for step in held["steps"]),
+            similarity=tuple(tuple(float(value) for value in line) for line in held["similarity"]),
+            rows=rows_of(files[f"{split}.parquet"]),
+            traces=None if traces is None else _traces_of(traces),
+        )
+    validation, test = evidence["valid"], evidence["test"]
+    return TrialResult(
+        spec=summary.spec,
+        status=summary.status,
+        reason=summary.reason,
+        traceback=data["traceback"],
+        validation=validation if isinstance(validation, ValidationEvidence) else None,
+        test=test if isinstance(test, TestEvidence) else None,
+        history=summary.history,
+        best_epoch=summary.best_epoch,
+        timings=summary.timings,
+        peak_memory_bytes=summary.peak_memory_bytes,
+        parameters=summary.parameters,
+        environment=summary.environment,
+        source_digest=summary.source_digest,
+    )
+
+
+def summary_of(data: Mapping[str, Any]) -> TrialSummary:
+    """The summary that `result.json` holds.
+
+    Raises:
+        ValueError, KeyError, TypeError: content that no `pack` of this schema made.
+    """
+    valid, test = data["valid"], data["test"]
+    return TrialSummary(
+        spec=TrialSpec.from_json(data["spec"]),
+        status=data["status"],
+        reason=data["reason"],
+        validation=_floats(valid["readout"]) if valid else None,
+        validation_steps=tuple(_floats(step) for step in valid["steps"]) if valid else (),
+        test=_floats(test["readout"]) if test else None,
+        test_steps=tuple(_floats(step) for step in test["steps"]) if test else (),
+        history=tuple(_epoch_of(line) for line in data["history"]),
+        best_epoch=data["best_epoch"],
+        timings=_floats(data["timings"]),
+        peak_memory_bytes=data["peak_memory_bytes"],
+        parameters=data["parameters"],
+        environment=data["environment"],
+        source_digest=data["source_digest"],
+    )
+
+
+def rows_of(content: bytes) -> Rows:
+    """The rows of a Parquet file, every array with the bits it was written with."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(content), use_threads=False)
+    columns: dict[str, NDArray[Any]] = {name: table.column(name).to_numpy() for name in table.column_names}
+    arrays: dict[str, NDArray[Any]] = {name: columns[name] for name in _FLAT}
+    dtypes = json.loads(table.schema.metadata[b"rearec_bench"])["dtypes"]
+    for name in _WIDE:
+        wide = [columns[f"{name}.{j}"] for j in range(sum(column.startswith(f"{name}.") for column in columns))]
+        empty = np.empty((table.num_rows, 0), dtype=dtypes[name])
+        arrays[name] = np.stack(wide, axis=1) if wide else empty
+    return Rows(**arrays)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Strict JSON that a person can read; numbers that are not finite are written as words that float() takes."""
+    return (json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _result_json(result: TrialResult) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "key": result.key,
+        "spec": result.spec.to_json(),
+        "status": result.status,
+        "reason": result.reason,
+        "traceback": result.traceback,
+        "valid": _evidence_json(result.validation),
+        "test": _evidence_json(result.test),
+        "best_epoch": result.best_epoch,
+        "history": [_epoch_json(epoch) for epoch in result.history],
+        "timings": result.timings,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "parameters": result.parameters,
+        "environment": result.environment,
+        "source_digest": result.source_digest,
+    }
+
+
+def _evidence_json(evidence: Evidence | None) -> dict[str, Any] | None:
+    if evidence is None:
+        return None
+    return {"readout": evidence.readout, "steps": evidence.steps, "similarity": evidence.similarity}
+
+
+def _epoch_json(epoch: Epoch) -> dict[str, Any]:
+    return {
+        "epoch": epoch.epoch,
+        "losses": epoch.losses,
+        "validation": epoch.validation,
+        "train_s": epoch.train_s,
+        "evaluate_s": epoch.evaluate_s,
+        "rows_per_s": epoch.rows_per_s,
+    }
+
+
+def _epoch_of(data: Mapping[str, Any]) -> Epoch:
+    return Epoch(
+        epoch=data["epoch"],
+        losses=_floats(data["losses"]),
+        validation=_floats(data["validation"]),
+        train_s=float(data["train_s"]),
+        evaluate_s=float(data["evaluate_s"]),
+        rows_per_s=float(data["rows_per_s"]),
+    )
+
+
+def _rows_bytes(rows: Rows) -> bytes:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, NDArray[Any]] = {name: getattr(rows, name) for name in _FLAT}
+    for name in _WIDE:
+        array: NDArray[np.generic] = getattr(rows, name)
+        columns |= {f"{name}.{j}": np.ascontiguousarray(array[:, j]) for j in range(array.shape[1])}
+    dtypes = {name: str(getattr(rows, name).dtype) for name in (*_FLAT, *_WIDE)}
+    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    table = table.replace_schema_metadata({"rearec_bench": json.dumps({"schema": SCHEMA, "dtypes": dtypes})})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _traces_bytes(traces: Traces) -> bytes:
+    import numpy as np
+    from safetensors.numpy import save
+
+    arrays = {"rows": traces.rows, "states": traces.states, "top_items": traces.top_items}
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def _traces_of(content: bytes) -> Traces:
+    from safetensors.numpy import load
+
+    return Traces(**load(content))
+
+
+def _floats(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(held) for name, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(held) for held in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if hasattr(value, "item"):  # a number of numpy
+        return _plain(value.item())
+    return value

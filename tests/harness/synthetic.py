@@ -1,0 +1,127 @@
+"""Made-up trials for tests of the store, the analysis and the report: no model, no training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from rearec_bench.harness.results import (
+    Epoch,
+    Evidence,
+    Rows,
+    TestEvidence,
+    Traces,
+    TrialResult,
+    ValidationEvidence,
+)
+from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+
+
+def metrics_of(ranks: np.ndarray) -> dict[str, float]:
+    """NDCG, recall and MRR of 1-based ranks, written without the package's own metrics."""
+    found: dict[str, float] = {}
+    for k in (10, 20):
+        hits = ranks <= k
+        found[f"ndcg@{k}"] = float(np.where(hits, 1 / np.log2(ranks + 1), 0.0).mean())
+        found[f"recall@{k}"] = float(hits.mean())
+    return found | {"mrr": float((1 / ranks).mean())}
+
+
+def evidence(kind: type[Evidence], *, rows: int, steps: int, seed: int, traces: bool = False) -> Any:
+    """Evidence of one split from random ranks; its metrics are those of its ranks."""
+    draw = np.random.default_rng([seed, steps, rows, kind is TestEvidence])
+    ranks = draw.integers(1, 60, (rows, steps + 1)).astype(np.int32)
+    readout = draw.integers(1, 60, rows).astype(np.int32) if steps else ranks[:, 0]
+    half = draw.random((rows, steps + 1)).astype(np.float16)
+    made = Rows(
+        users=draw.integers(0, 9, rows).astype(np.int32),
+        items=draw.integers(0, 60, rows).astype(np.int32),
+        readout_ranks=readout,
+        step_ranks=ranks,
+        top_items=draw.integers(-1, 60, (rows, 10)).astype(np.int32),
+        entropy=half,
+        margin=half[::-1],
+        cosine=draw.random((rows, steps)).astype(np.float16),
+        control_ranks=ranks[:, ::-1],
+    )
+    kept = min(rows, 4)
+    return kind(
+        readout=metrics_of(readout),
+        steps=tuple(metrics_of(ranks[:, k]) for k in range(steps + 1)),
+        similarity=tuple(tuple(1.0 - 0.1 * abs(i - j) for i in range(steps + 1)) for j in range(steps + 1)),
+        rows=made,
+        traces=Traces(
+            rows=np.arange(kept, dtype=np.int32),
+            states=draw.random((kept, steps + 1, 8)).astype(np.float32),
+            top_items=draw.integers(0, 60, (kept, steps + 1, 10)).astype(np.int32),
+        )
+        if traces
+        else None,
+    )
+
+
+def spec(
+    *,
+    strategy: str = "prl",
+    steps: int = 2,
+    seed: int = 1,
+    purpose: str = "final",
+    settings: Mapping[str, Any] | None = None,
+) -> TrialSpec:
+    """A spec; its settings are words to be hashed, nothing more."""
+    return TrialSpec(
+        dataset="tiny",
+        dataset_fingerprint="f" * 16,
+        backbone=Component("sasrec", {"width": 8}, 1),
+        strategy=Component(strategy, settings or {}, 1),
+        steps=steps,
+        training=TrainingSettings(batch_size=32, max_epochs=3),
+        evaluation=EvaluationSettings(),
+        metric="ndcg@20",
+        seed=seed,
+        purpose=purpose,  # type: ignore[arg-type]
+    )
+
+
+def trial(of: TrialSpec, *, status: str = "done", rows: int = 50, draw: int | None = None) -> TrialResult:
+    """A finished trial of a spec.
+
+    Args:
+        of: the spec.
+        status: "done", "diverged" or "failed".
+        rows: of each split.
+        draw: seed of the made-up ranks; the spec's own by default.
+    """
+    history = tuple(
+        Epoch(
+            epoch=epoch,
+            losses={"rec": 3.0 / epoch, "total": 3.0 / epoch},
+            validation={"ndcg@20": 0.01 * epoch},
+            train_s=0.5,
+            evaluate_s=0.1,
+            rows_per_s=1000.0,
+        )
+        for epoch in (1, 2, 3)
+    )
+    made = TrialResult(
+        spec=of,
+        status="done",
+        history=history,
+        best_epoch=2,
+        timings={"total_s": 1.8, "started_at": 1.0e9},
+        peak_memory_bytes=1 << 20,
+        parameters=1234,
+        environment={"torch": "2.13.0", "threads": 1},
+        source_digest="d" * 16,
+    )
+    if status != "done":
+        return replace(made, status=status, reason="loss not finite at epoch 3", traceback="Traceback", best_epoch=0)
+    seed = of.seed if draw is None else draw
+    final = of.purpose == "final"
+    return replace(
+        made,
+        validation=evidence(ValidationEvidence, rows=rows, steps=of.steps, seed=seed, traces=final),
+        test=evidence(TestEvidence, rows=rows, steps=of.steps, seed=seed, traces=final) if final else None,
+    )

@@ -1,0 +1,142 @@
+"""What a result was made with: versions, machine, revision, and a digest of the source that shapes its numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .._version import VERSION
+from .registry import BACKBONES, STRATEGIES
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SHARED_SOURCES = (
+    "models/layers.py",
+    "models/losses.py",
+    "models/reasoning.py",
+    "models/backbones/contract.py",
+    "models/strategies/contract.py",
+    "harness/batches.py",
+    "harness/evaluate.py",
+    "harness/metrics.py",
+    "harness/seeds.py",
+    "harness/train.py",
+)
+
+
+@lru_cache(maxsize=256)
+def source_digest(backbone: str, strategy: str) -> str:
+    """16 hexadecimal digits over the source files that shape a trial's numbers (not part of its key).
+
+    Args:
+        backbone: name in the registry.
+        strategy: name in the registry.
+
+    Returns:
+        The digest of today's files; it imports neither torch nor the components.
+    """
+    files = [_ROOT / name for name in _SHARED_SOURCES]
+    files += BACKBONES.source_files(backbone) + STRATEGIES.source_files(strategy)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def git_revision() -> str:
+    """Revision of the package's checkout with "+" where files differ from it; "" outside a checkout."""
+    if not (_ROOT / ".git").exists():
+        return ""
+    try:
+        revision = _git("rev-parse", "--short=12", "HEAD")
+        return revision + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def environment(device: str, threads: int) -> dict[str, Any]:
+    """Facts about the software and the machine; imports torch.
+
+    Args:
+        device: "cpu" or "cuda".
+        threads: torch threads of the trial.
+    """
+    import torch
+
+    found: dict[str, Any] = {
+        "rearec_bench": VERSION,
+        "git": git_revision(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count() or 0,
+        "device": device,
+        "threads": threads,
+    }
+    for package in ("numpy", "optuna", "ray"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    if device == "cuda":
+        found["gpu"] = torch.cuda.get_device_name()
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def reset_peak_memory(device: str) -> None:
+    """Forget the peak so far, where the system can (Linux, CUDA)."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def peak_memory_bytes(device: str) -> int:
+    """Peak since `reset_peak_memory`: allocated on the GPU, else resident in this process."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603 - fixed arguments
+        ["git", "-C", str(_ROOT), *arguments],  # noqa: S607 - git of the user's path
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

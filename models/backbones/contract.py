@@ -1,0 +1,87 @@
+"""What a backbone offers to reasoning, training and ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..settings import BackboneSettings
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Histories of a few rows, padded at the right; positions are counted from the first item.
+
+    Attributes:
+        items: (G, L) int64; N stands for padding.
+        lengths: (G,) int64.
+        every_prefix: True where every position of a group is a query (Q = L: the row whose history ends there), False
+            where only the last item's is (Q = 1).
+    """
+
+    items: Tensor
+    lengths: Tensor
+    every_prefix: bool = False
+
+
+class Cache(Protocol):
+    """Whatever a backbone's `advance` needs of the history and of the steps before; immutable."""
+
+
+class Backbone(nn.Module):
+    """A sequence encoder that can be fed its own states.
+
+    A backbone's constructor takes `(settings, *, num_items, max_len)`.
+
+    Attributes:
+        num_items: N.
+    """
+
+    Settings: type[BackboneSettings]
+    num_items: int
+
+    def encode(self, histories: Histories) -> tuple[Tensor, Any]:
+        """Encode histories once.
+
+        Returns:
+            (G, Q, d) states r_0 of the query positions, and the cache.
+        """
+        raise NotImplementedError
+
+    def advance(self, inputs: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """One cached step.
+
+        Args:
+            inputs: (G, Q, d), the state fed back (with position embedding and noise, where the strategy has them).
+            cache: from `encode` or from the step before.
+
+        Returns:
+            (G, Q, d) states, and the cache with this step in it.
+        """
+        raise NotImplementedError
+
+    def item_vectors(self, *, padding: bool = False) -> Tensor:
+        """(N, d) vectors that queries are scored against; (N + 1, d) with the padding row last."""
+        raise NotImplementedError
+
+    def queries(self, states: Tensor) -> Tensor:
+        """States as queries: (..., d) to (..., d). A score is query . item / score temperature."""
+        return states
+
+
+def causal_bias(histories: Histories) -> Tensor:
+    """Additive attention mask of a causal encoder.
+
+    Returns:
+        (G, 1, L, L) where every prefix is a query, else (G, 1, 1, L): 0 where visible, -inf where not.
+    """
+    length = histories.items.shape[1]
+    positions = torch.arange(length, device=histories.items.device)
+    visible = positions[None, :] < histories.lengths[:, None]  # (G, L)
+    mask = visible[:, None, None, :]
+    if histories.every_prefix:
+        mask = mask & (positions[None, :] <= positions[:, None])[None, None]  # (G, 1, L, L)
+    return torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, float("-inf"))

@@ -1,0 +1,107 @@
+"""What a strategy tells the reasoning loop, and what it makes of the loop's states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..settings import StrategySettings
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What a strategy's reasoning needs.
+
+    Attributes:
+        positions: reasoning position embeddings P^R (eq. 4).
+        noise_std: standard deviation of the noise of a second view; None for no such view (eq. 10).
+        noise_from_clean: the noised view's input at step k starts from the clean view's last state (the released
+            code) instead of the noised view's own (the paper).
+        second_encoding: the noised view encodes the history again, with its own dropout (the released code).
+        padding_class: the padding row is one more class of the training softmax (the released code).
+    """
+
+    positions: bool = True
+    noise_std: float | None = None
+    noise_from_clean: bool = False
+    second_encoding: bool = False
+    padding_class: bool = False
+
+
+@dataclass(frozen=True)
+class Reasoned:
+    """A batch after reasoning; R rows, T = K + 1 states.
+
+    Attributes:
+        states: (R, T, d) clean states r_0..r_K, as queries.
+        raw: (R, T, d) the same before the backbone made queries of them.
+        noised: (R, K, d) raw states of the noised view, steps 1..K; None where none was asked for.
+        targets: (R,) int64.
+        users: (R,) int64.
+    """
+
+    states: Tensor
+    raw: Tensor
+    noised: Tensor | None
+    targets: Tensor
+    users: Tensor
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What states are scored against.
+
+    Attributes:
+        vectors: (N, d), or (N + 1, d) where the strategy asked for the padding class.
+        temperature: scores are divided by it.
+    """
+
+    vectors: Tensor
+    temperature: float
+
+
+class Strategy:
+    """A way to train and to read the reasoning steps.
+
+    Attributes:
+        settings: typed hyper-parameters.
+        steps: K.
+    """
+
+    Settings: type[StrategySettings]
+
+    def __init__(self, settings: Any, *, steps: int) -> None:
+        self.settings = settings
+        self.steps = steps
+
+    def reasoning(self, epoch: int) -> Reasoning:
+        """What the loop has to provide in this epoch (counted from 1)."""
+        return Reasoning()
+
+    def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
+        """The loss of a batch.
+
+        Returns:
+            The scalar to minimise (mean over rows), and its named terms for the training history.
+        """
+        raise NotImplementedError
+
+    def readout(self, states: Tensor) -> Tensor:
+        """The state that ranks: (..., T, d) raw states to (..., d)."""
+        return states[..., -1, :]
+
+
+def unit(count: int, position: int = -1) -> tuple[float, ...]:
+    """`count` zeros with a one at `position`."""
+    weights = [0.0] * count
+    weights[position] = 1.0
+    return tuple(weights)
+
+
+def with_pooled(states: Tensor) -> Tensor:
+    """(R, T, d) to (R, T + 1, d): the mean over steps added as one more state."""
+    return torch.cat([states, states.mean(1, keepdim=True)], 1)

@@ -1,0 +1,66 @@
+"""ERL, Ensemble Reasoning Learning (paper, section 3.2).
+
+recipe paper: sum over k = 0..K of CE(r_k) (eq. 6) minus lambda times the sum over i < j of KL(p_i || p_j) (eq. 7 and 8;
+the text says that the divergence is maximised, the sign of eq. 7 says otherwise), gradient through both sides. Readout:
+the mean of the raw states (the printed 1/K over K + 1 terms is a slip without effect on ranks).
+recipe released: CE(mean of the states) minus kl_weight times the mean over ordered pairs' sum of KL(p_j || p_i), gradient
+through p_j alone; the padding row is a class of the training softmax; score temperature 0.07.
+
+Cost: the backbone's, K cached steps, (K + 1) B N d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ..losses import catalogue_loss
+from .contract import Catalogue, Reasoned, Reasoning, Strategy, unit, with_pooled
+from .settings import ERLSettings
+
+
+class ERL(Strategy):
+    """Every step is supervised, and the steps' distributions are pushed apart."""
+
+    Settings = ERLSettings
+    settings: ERLSettings
+
+    def reasoning(self, epoch: int) -> Reasoning:
+        """Position embeddings; in the released recipe the padding class as well."""
+        return Reasoning(padding_class=self.settings.recipe == "released")
+
+    def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
+        """Equation 8, or what the released code computes."""
+        released = self.settings.recipe == "released"
+        states = reasoned.states
+        count = states.shape[1]
+        ce_weights = (1.0,) * count
+        if released:  # queries are the raw states in the released code: pooling them is pooling the raw ones
+            states, ce_weights = with_pooled(states), unit(count + 1)
+        terms = catalogue_loss(
+            states,
+            catalogue.vectors,
+            reasoned.targets,
+            temperatures=(catalogue.temperature,) * states.shape[1],
+            ce_weights=ce_weights,
+            kl_weights=self._kl_weights(count, states.shape[1]),
+            kl_gradient="first" if released else "both",
+        )
+        return terms.total, {"cross_entropy": float(terms.cross_entropy), "kl": float(terms.kl)}
+
+    def readout(self, states: Tensor) -> Tensor:
+        """The mean of the raw states (section 3.2.3)."""
+        return states.mean(-2)
+
+    def _kl_weights(self, count: int, size: int) -> list[list[float]] | None:
+        """w_ij of KL(p_i || p_j): the upper triangle (paper), or all ordered pairs (released)."""
+        if self.settings.kl_weight == 0 or count == 1:
+            return None
+        released = self.settings.recipe == "released"
+        weights = [[0.0] * size for _ in range(size)]
+        for i in range(count):
+            for j in range(count):
+                if i < j or (released and i != j):
+                    weights[i][j] = -self.settings.kl_weight / (count * (count - 1) if released else 1)
+        return weights

@@ -1,0 +1,66 @@
+"""PRL, Progressive Reasoning Learning (paper, section 3.3): annealed temperatures (PTA) and contrastive denoising (RCL).
+
+recipe paper: sum over k = 0..K of CE at tau * alpha^(K - k) (eq. 6 and 9), plus InfoNCE between noised and clean states at
+the same step, summed over k = 1..K, at tau (eq. 11); noise of variance gamma = noise_std^2 on each step's input, whose
+state comes from the noised view itself (eq. 10). Both views share the encoded history.
+recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the annealed temperatures, plus the *mean* over
+steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each step from
+the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
+All temperatures multiply the score temperature. Readout: r_K (section 3.3.3).
+
+Cost: the backbone's, 2 K cached steps (and a second encoding in the released recipe), (K + 1) B N d + K B^2 d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ..losses import catalogue_loss, info_nce
+from .contract import Catalogue, Reasoned, Reasoning, Strategy
+from .settings import PRLSettings
+
+
+class PRL(Strategy):
+    """Steps sharpen progressively, and learn to undo noise."""
+
+    Settings = PRLSettings
+    settings: PRLSettings
+
+    def reasoning(self, epoch: int) -> Reasoning:
+        """Position embeddings, and a noised view once the contrastive term is on."""
+        released = self.settings.recipe == "released"
+        contrastive = self.settings.contrastive and self.steps > 0 and epoch > self.settings.warmup_epochs
+        return Reasoning(
+            noise_std=self.settings.noise_std if contrastive else None,
+            noise_from_clean=released,
+            second_encoding=released,
+            padding_class=released,
+        )
+
+    def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
+        """Equation 12, or what the released code computes."""
+        count = reasoned.states.shape[1]
+        released = self.settings.recipe == "released"
+        base = self.settings.temperature * catalogue.temperature
+        terms = catalogue_loss(
+            reasoned.states,
+            catalogue.vectors,
+            reasoned.targets,
+            temperatures=tuple(base * self.settings.decay ** (count - 1 - k) for k in range(count)),
+            ce_weights=(*((1 / (count - 1) if released else 1.0,) * (count - 1)), 1.0),
+        )
+        named = {"cross_entropy": float(terms.cross_entropy)}
+        if reasoned.noised is None:
+            return terms.total, named
+        masked = self.settings.same_user_negatives == "mask"
+        contrastive = info_nce(
+            reasoned.noised,
+            reasoned.raw[:, 1:],
+            temperature=base,
+            users=reasoned.users if masked else None,
+        )
+        if released:
+            contrastive = contrastive / (count - 1)
+        return terms.total + contrastive, {**named, "contrastive": float(contrastive)}

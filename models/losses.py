@@ -77,10 +77,7 @@ def catalogue_loss(
     in_kl = [any(pairs[i][j] or pairs[j][i] for j in range(count) if j != i) for i in range(count)]
     paired = [k for k in range(count) if in_kl[k]]
     alone = [k for k in range(count) if not in_kl[k] and ce_weights[k]]
-    states = states.to(torch.promote_types(states.dtype, items.dtype))
-    items = items.to(states.dtype)
-    if not torch.is_grad_enabled():  # the function below sees what requires a gradient, not whether one is recorded
-        states, items = states.detach(), items.detach()
+    states, items = _prepare(states, items)
     parts = []
     for chosen in (paired, alone):
         if not chosen:
@@ -90,7 +87,7 @@ def catalogue_loss(
             weights = states.new_tensor([[pairs[i][j] if i != j else 0.0 for j in chosen] for i in chosen])
             divergence = Divergence(weights, both=kl_gradient == "both")
         parts.append(
-            CatalogueLoss.apply(
+            CatalogueLoss.apply(  # type: ignore[no-untyped-call]
                 states if len(chosen) == count else states[:, chosen],
                 items,
                 targets,
@@ -139,7 +136,15 @@ def info_nce(
         raise ValueError(f"queries {tuple(queries.shape)}, keys {tuple(keys.shape)}, temperature {temperature}")
     if users is not None and users.shape != queries.shape[:1]:
         raise ValueError(f"{queries.shape[0]} rows and users of shape {tuple(users.shape)}")
-    if not torch.is_grad_enabled():
-        queries, keys = queries.detach(), keys.detach()
-    by_step = (tensor.transpose(0, 1).contiguous() for tensor in (queries, keys))  # (K, R, d)
-    return ContrastiveLoss.apply(*by_step, users, 1.0 / temperature, _rows_per_chunk)
+    by_step = (tensor.transpose(0, 1).contiguous() for tensor in _prepare(queries, keys))  # (K, R, d)
+    return ContrastiveLoss.apply(*by_step, users, temperature, _rows_per_chunk)  # type: ignore[no-untyped-call]
+
+
+def _prepare(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """One precision for both, at least float32; and no gradient work where none is recorded.
+
+    (A function's forward pass sees what requires a gradient, not whether one is recorded.)
+    """
+    dtype = torch.promote_types(torch.promote_types(queries.dtype, items.dtype), torch.float32)
+    queries, items = queries.to(dtype), items.to(dtype)
+    return (queries, items) if torch.is_grad_enabled() else (queries.detach(), items.detach())

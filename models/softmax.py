@@ -1,8 +1,9 @@
 """Softmax losses over the catalogue and over the batch, with their gradients, in bounded memory.
 
 A dense loss keeps several (R, T, N) matrices for its backward pass. Here rows are taken in chunks small enough for
-the cache; each chunk's gradient is written down in closed form while its logits are there, so that nothing of size N
-outlives its chunk except the one gradient of the items.
+the cache, and each chunk's gradient is written down in closed form while its logits are there: nothing of size N
+outlives its chunk but the one gradient of the items. Three matrix products and one exponential per logit are what is
+left; everything else is done in place, in buffers that all chunks share.
 
 Shapes: R rows, b rows of a chunk, T states, d width, N items.
 """
@@ -17,8 +18,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CPU_CHUNK_BYTES = 8 << 20
-_DEVICE_CHUNK_BYTES = 256 << 20
+# One buffer of a chunk (tests/benchmarks/losses.py --chunks): matrix products want at least 48 rows, the passes
+# between them want the cache. Other devices have no such cache and want large products.
+_CPU_BUFFER_BYTES = 8 << 20
+_DEVICE_BUFFER_BYTES = 256 << 20
+_LEAST_PRODUCT_ROWS = 48
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,6 @@ class Divergence:
 
     weights: Tensor
     both: bool
-
-
-def chunk_rows(row_bytes: int, device: torch.device) -> int:
-    """How many rows one chunk takes, so that its working memory stays near a constant.
-
-    Args:
-        row_bytes: working memory of one row.
-        device: where the chunk lives: CPU chunks should fit the cache, others only the memory.
-    """
-    budget = _CPU_CHUNK_BYTES if device.type == "cpu" else _DEVICE_CHUNK_BYTES
-    return max(1, budget // max(1, row_bytes))
 
 
 class CatalogueLoss(torch.autograd.Function):
@@ -59,43 +52,33 @@ class CatalogueLoss(torch.autograd.Function):
         divergence: Divergence | None,
         rows_per_chunk: int | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns total, cross-entropy and KL, all three means over rows."""
-        needs_states, needs_items = ctx.needs_input_grad[:2]
-        queries = states * inverse_temperatures[:, None]  # (R, T, d)
-        grads = _Gradients.empty(queries, items, needs_states=needs_states, needs_items=needs_items)
-        rows = states.shape[0]
-        ce = states.new_zeros(())
-        kl = states.new_zeros(())
-        total = states.new_zeros(())
-        if divergence is not None:
-            divergence = Divergence(divergence.weights / rows, both=divergence.both)
-        for chunk in _chunks(queries, items, rows_per_chunk, buffers=1 if divergence is None else 3):
-            labels = targets[chunk, None].expand(-1, states.shape[1]).reshape(-1)  # (b * T,)
+        """Returns total, weighted cross-entropy and unweighted KL, all means over rows."""
+        rows, count, _ = states.shape
+        queries = (states * inverse_temperatures[:, None]).contiguous()  # (R, T, d)
+        grads = _Gradients.like(queries, items, wanted=ctx.needs_input_grad)
+        ce, total, kl = (states.new_zeros(()) for _ in range(3))
+        buffers = 1 if divergence is None else 3 if grads.wanted else 2
+        for chunk, work in _chunks(queries, items, rows_per_chunk, buffers=buffers):
+            labels = targets[chunk].repeat_interleave(count)  # (b * T,)
             if divergence is None:
-                losses = _cross_entropy_chunk(queries[chunk], items, labels, ce_weights / rows, grads, chunk)
-                ce += losses
-                total += losses
+                cross_entropy = _cross_entropy(queries[chunk], items, labels, ce_weights, work[0], chunk, grads)
+                total += cross_entropy
             else:
-                part = _divergence_chunk(queries[chunk], items, labels, ce_weights / rows, divergence, grads, chunk)
-                ce += part[0]
-                total += part[0] + part[1]
-                kl += part[2] / rows
-        if grads.queries is not None:
-            grads.queries.mul_(inverse_temperatures[:, None])
-        ctx.grads = (grads.queries, grads.items)
+                cross_entropy, weighted, unweighted = _cross_entropy_and_divergence(
+                    queries[chunk], items, labels, ce_weights, divergence, work, chunk, grads
+                )
+                total += cross_entropy + weighted
+                kl += unweighted
+            ce += cross_entropy
+        ctx.grads = grads.mean_over(rows, inverse_temperatures[:, None])
         ctx.mark_non_differentiable(ce, kl)
-        return total, ce, kl
+        return total / rows, ce / rows, kl / rows
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, total: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of the forward pass, scaled."""
-        by_states, by_items = ctx.grads
-        return (
-            None if by_states is None else by_states * total,
-            None if by_items is None else by_items * total,
-            *(None,) * 5,
-        )
+        """The gradients that the forward pass left, scaled."""
+        return (*(None if grad is None else grad * total for grad in ctx.grads), *(None,) * 5)
 
 
 class ContrastiveLoss(torch.autograd.Function):
@@ -103,42 +86,32 @@ class ContrastiveLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, queries: Tensor, keys: Tensor, users: Tensor | None, inverse_temperature: float, per_chunk: int | None
+        ctx: Any, queries: Tensor, keys: Tensor, users: Tensor | None, temperature: float, rows_per_chunk: int | None
     ) -> Tensor:
         """Returns the mean over rows of the sum over the K steps; queries and keys are (K, R, d)."""
-        needs_queries, needs_keys = ctx.needs_input_grad[:2]
         steps, rows, _ = queries.shape
-        weights = queries.new_full((1,), 1.0 / rows)
+        weight = queries.new_ones(1)
         own = torch.arange(rows, device=queries.device)
-        by_queries = torch.empty_like(queries) if needs_queries else None
-        by_keys = torch.zeros_like(keys) if needs_keys else None
+        scaled = (queries / temperature)[:, :, None]  # (K, R, 1, d)
+        grads = _Gradients.like(scaled, keys, wanted=ctx.needs_input_grad)
         loss = queries.new_zeros(())
         for step in range(steps):
-            scaled = (queries[step] * inverse_temperature)[:, None]  # (R, 1, d)
-            grads = _Gradients(
-                None if by_queries is None else by_queries[step, :, None], None if by_keys is None else by_keys[step]
-            )
-            for chunk in _chunks(scaled, keys[step], per_chunk, buffers=1):
+            for chunk, work in _chunks(scaled[step], keys[step], rows_per_chunk, buffers=1):
                 hidden = None
                 if users is not None:
-                    hidden = users[chunk, None] == users  # (b, R)
-                    hidden &= own[chunk, None] != own
-                loss += _cross_entropy_chunk(scaled[chunk], keys[step], own[chunk], weights, grads, chunk, hidden)
-        if by_queries is not None:
-            by_queries *= inverse_temperature
-        ctx.grads = (by_queries, by_keys)
-        return loss
+                    hidden = (users[chunk, None] == users) & (own[chunk, None] != own)  # (b, R)
+                loss += _cross_entropy(
+                    scaled[step, chunk], keys[step], own[chunk], weight, work[0], chunk, grads.of_step(step), hidden
+                )
+        by_queries, by_keys = grads.mean_over(rows, 1.0 / temperature)
+        ctx.grads = (None if by_queries is None else by_queries[:, :, 0], by_keys)
+        return loss / rows
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, loss: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of the forward pass, scaled."""
-        by_queries, by_keys = ctx.grads
-        return (
-            None if by_queries is None else by_queries * loss,
-            None if by_keys is None else by_keys * loss,
-            *(None,) * 3,
-        )
+        """The gradients that the forward pass left, scaled."""
+        return (*(None if grad is None else grad * loss for grad in ctx.grads), *(None,) * 3)
 
 
 @dataclass(frozen=True)
@@ -148,106 +121,120 @@ class _Gradients:
     queries: Tensor | None  # (R, T, d)
     items: Tensor | None  # (N, d)
 
-    @staticmethod
-    def empty(queries: Tensor, items: Tensor, *, needs_states: bool, needs_items: bool) -> _Gradients:
-        return _Gradients(
-            torch.empty_like(queries) if needs_states else None, torch.zeros_like(items) if needs_items else None
-        )
+    @classmethod
+    def like(cls, queries: Tensor, items: Tensor, *, wanted: tuple[bool, ...]) -> _Gradients:
+        return cls(torch.empty_like(queries) if wanted[0] else None, torch.zeros_like(items) if wanted[1] else None)
 
     @property
     def wanted(self) -> bool:
         return self.queries is not None or self.items is not None
 
-    def add(self, chunk: slice, by_logits: Tensor, row_scale: Tensor, queries: Tensor, items: Tensor) -> None:
-        """From d loss / d logits = row_scale * by_logits (b * T, N) to queries and items."""
+    def of_step(self, step: int) -> _Gradients:
+        return _Gradients(*(None if grad is None else grad[step] for grad in (self.queries, self.items)))
+
+    def mean_over(self, rows: int, query_scale: Tensor | float) -> tuple[Tensor | None, Tensor | None]:
+        """The sums become means, and the gradient of the scaled queries that of the states."""
+        return (
+            None if self.queries is None else self.queries.mul_(query_scale).div_(rows),
+            None if self.items is None else self.items.div_(rows),
+        )
+
+    def add(self, chunk: slice, by_logits: Tensor, queries: Tensor, items: Tensor, scale: Tensor | None) -> None:
+        """From d loss / d logits = by_logits * scale, (b * T, N) and (b * T, 1), to queries and items."""
         if self.queries is not None:
-            by_queries = by_logits.mm(items).mul_(row_scale)  # (b * T, d)
+            by_queries = by_logits.mm(items)  # (b * T, d)
+            by_queries = by_queries if scale is None else by_queries.mul_(scale)
             self.queries[chunk] = by_queries.view(-1, *self.queries.shape[1:])
         if self.items is not None:
-            self.items.addmm_(by_logits.t(), queries * row_scale)  # (N, d)
+            self.items.addmm_(by_logits.t(), queries if scale is None else queries * scale)  # (N, d)
 
 
-def _chunks(queries: Tensor, items: Tensor, rows_per_chunk: int | None, *, buffers: int) -> Iterator[slice]:
+def _chunks(
+    queries: Tensor, items: Tensor, rows_per_chunk: int | None, *, buffers: int
+) -> Iterator[tuple[slice, Tensor]]:
+    """Slices of rows, each with the same working memory: `buffers` matrices (b * T, N)."""
     rows, states = queries.shape[:2]
-    row_bytes = states * items.shape[0] * items.element_size() * buffers
-    size = rows_per_chunk or chunk_rows(row_bytes, items.device)
+    width = items.shape[0]
+    if rows_per_chunk is None:
+        limit = _CPU_BUFFER_BYTES if items.device.type == "cpu" else _DEVICE_BUFFER_BYTES
+        product_rows = max(_LEAST_PRODUCT_ROWS, limit // (width * items.element_size()))
+        rows_per_chunk = max(1, product_rows // states)
+    size = min(rows, rows_per_chunk)
+    work = queries.new_empty((buffers, size * states, width))
     for start in range(0, rows, size):
-        yield slice(start, min(rows, start + size))
+        chunk = slice(start, min(rows, start + size))
+        yield chunk, work[:, : (chunk.stop - start) * states]
 
 
-def _cross_entropy_chunk(
+def _cross_entropy(
     queries: Tensor,
     items: Tensor,
     labels: Tensor,
     weights: Tensor,
-    grads: _Gradients,
+    logits: Tensor,
     chunk: slice,
+    grads: _Gradients,
     hidden: Tensor | None = None,
 ) -> Tensor:
-    """Weighted sum of the chunk's cross-entropies; `hidden` (b * T, N) logits leave the softmax."""
-    rows = queries.shape[0]
-    flat = queries.reshape(-1, queries.shape[-1])  # (b * T, d)
-    weight = weights.repeat(rows)[:, None]  # (b * T, 1)
+    """Weighted sum of the cross-entropies of queries (b, T, d); logits that `hidden` marks leave the softmax."""
+    flat = queries.flatten(0, 1)  # (b * T, d)
     label = labels[:, None]  # (b * T, 1)
-    logits = flat.mm(items.t())  # (b * T, N)
+    weight = weights.repeat(len(queries))[:, None]  # (b * T, 1)
+    torch.mm(flat, items.t(), out=logits)  # (b * T, N)
     if hidden is not None:
         logits.masked_fill_(hidden, float("-inf"))
-    peak = logits.amax(1, keepdim=True)
-    logits -= peak
+    logits -= logits.amax(1, keepdim=True)
     target = logits.gather(1, label)
-    mass = logits.exp_().sum(1, keepdim=True)  # logits are now unnormalised probabilities
-    loss = ((mass.log() - target) * weight).sum()
+    odds = logits.exp_()
+    mass = odds.sum(1, keepdim=True)  # (b * T, 1), at least 1
     if grads.wanted:
-        logits.scatter_(1, label, logits.gather(1, label) - mass)  # (p - 1[target]) * mass
-        grads.add(chunk, logits, weight / mass, flat, items)
-    return loss
+        odds.scatter_(1, label, target.exp() - mass)  # (p - [n = target]) * mass
+        grads.add(chunk, odds, flat, items, weight / mass)
+    return ((mass.log() - target) * weight).sum()
 
 
-def _divergence_chunk(
+def _cross_entropy_and_divergence(
     queries: Tensor,
     items: Tensor,
     labels: Tensor,
     weights: Tensor,
     divergence: Divergence,
-    grads: _Gradients,
+    work: Tensor,
     chunk: slice,
+    grads: _Gradients,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted sum of the chunk's cross-entropies, weighted and unweighted sum of its KL terms (over all rows' count).
+    """Weighted sum of the cross-entropies, weighted and unweighted sum of the KL terms, of queries (b, T, d).
 
-    With z centred on each state's largest logit, Z its sum of exponentials and X_ij = sum_n p_i z_j:
-    KL_ij = X_ii - X_ij - log Z_i + log Z_j, and the gradient with respect to z_i is
-    p_i (sum_j w_ij ((z_i - X_ii) - (z_j - X_ij))) + sum_j w_ji (p_i - p_j): no logarithm of a probability anywhere.
+    Let z be logits less the largest of their row, Z_i = sum_n exp z_i and X_ij = sum_n p_i z_j. Then
+    KL_ij = X_ii - X_ij - log Z_i + log Z_j, and its gradient is p_i ((z_i - X_ii) - (z_j - X_ij)) with respect to
+    z_i and p_j - p_i with respect to z_j: no logarithm of a probability, so none of an underflown one. Over all pairs
+    that is p_i (sum_j M_ij (z_j - X_ij)) + sum_j w_ji (p_i - p_j), with M = diag(sum_j w_ij) - w: two products of
+    (T, T) by (T, N) matrices per row.
     """
     rows, states, _ = queries.shape
-    flat = queries.reshape(rows * states, -1)  # (b * T, d)
-    label = labels[:, None]
-    logits = flat.mm(items.t())  # (b * T, N)
-    logits -= logits.amax(1, keepdim=True)
-    target = logits.gather(1, label)
-    odds = logits.exp()  # (b * T, N), p * Z
-    mass = odds.sum(1, keepdim=True)
+    kl_weights = divergence.weights
+    flat = queries.flatten(0, 1)  # (b * T, d)
+    label = labels[:, None]  # (b * T, 1)
+    torch.mm(flat, items.t(), out=work[0])  # (b * T, N)
+    work[0] -= work[0].amax(1, keepdim=True)
+    target = work[0].gather(1, label).view(rows, states, 1)
+    torch.exp(work[0], out=work[1])
+    logits, odds = (buffer.view(rows, states, -1) for buffer in work[:2])  # (b, T, N)
+    mass = odds.sum(2, keepdim=True)  # (b, T, 1), at least 1
     log_mass = mass.log()
-    ce = ((log_mass - target).view(rows, states) * weights).sum()
-
-    logits3, odds3 = logits.view(rows, states, -1), odds.view(rows, states, -1)  # (b, T, N)
-    mass3 = mass.view(rows, states, 1)
-    cross = odds3.bmm(logits3.transpose(1, 2)).div_(mass3)  # (b, T, T), X_ij
-    log3 = log_mass.view(rows, states, 1)
-    kl = cross.diagonal(dim1=1, dim2=2)[:, :, None] - cross - log3 + log3.transpose(1, 2)  # (b, T, T)
-    scale = divergence.weights
-    weighted = (kl * scale).sum()
-    plain = (kl * (scale != 0)).sum()  # not yet divided by the number of all rows
+    cross = odds.bmm(logits.transpose(1, 2)).div_(mass)  # (b, T, T), X_ij
+    kl = cross.diagonal(dim1=1, dim2=2)[:, :, None] - cross - log_mass + log_mass.transpose(1, 2)  # (b, T, T)
 
     if grads.wanted:
-        mixing = scale.sum(1).diag() - scale  # (T, T), M: sum_j M_ij z_j = sum_j w_ij (z_i - z_j)
-        offset = -(mixing * cross).sum(2, keepdim=True) + weights[:, None]  # (b, T, 1)
+        mixing = kl_weights.sum(1).diag() - kl_weights  # (T, T), M
+        offset = weights[:, None] - (mixing * cross).sum(2, keepdim=True)  # (b, T, 1)
         if divergence.both:
-            offset = offset + scale.sum(0)[:, None]
-        by_logits = torch.baddbmm(offset / mass3, mixing / mass3, logits3).mul_(odds3)  # (b, T, N)
+            offset = offset + kl_weights.sum(0)[:, None]
+        by_logits = work[2].view(rows, states, -1)  # (b, T, N)
+        torch.baddbmm(offset / mass, mixing / mass, logits, out=by_logits)
+        by_logits *= odds
         if divergence.both:
-            by_logits.baddbmm_((-scale.t()) / mass3.transpose(1, 2), odds3)
-        flat_grad = by_logits.view(rows * states, -1)
-        weight = weights.repeat(rows)[:, None]
-        flat_grad.scatter_(1, label, flat_grad.gather(1, label) - weight)
-        grads.add(chunk, flat_grad, torch.ones_like(mass), flat, items)
-    return ce, weighted, plain
+            by_logits.baddbmm_(-kl_weights.t() / mass.transpose(1, 2), odds)
+        work[2].scatter_add_(1, label, -weights.repeat(rows)[:, None])
+        grads.add(chunk, work[2], flat, items, None)
+    return ((log_mass - target).sum(2) * weights).sum(), (kl * kl_weights).sum(), (kl * (kl_weights != 0)).sum()

@@ -1,0 +1,280 @@
+"""The data sets by name: embedded, prepared, or the recipe that prepares them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import DatasetError
+from . import files
+from .card import make_card
+from .dataset import Dataset, Split
+from .items import Items, train_counts
+from .made import Made
+
+EMBEDDED = ("tiny",)
+"""Names that need no preparation."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to prepare data sets.
+
+    Attributes:
+        name: what is typed after `prepare`.
+        holds: what the source folder must hold, `{name}` standing for --name.
+        summary: one line for lists.
+        named: needs --name; otherwise the data set is called like the recipe unless a name is given.
+        prefix: before --name in the prepared data set's name.
+        origin: where the source can be had, and under what terms; "" where it is the user's own.
+    """
+
+    name: str
+    holds: str
+    summary: str
+    named: bool = False
+    prefix: str = ""
+    origin: str = ""
+
+    def command(self, name: str = "NAME", source: str = "DIR") -> str:
+        """The command that prepares the data set."""
+        option = f" --name {name}" if self.named else ""
+        return f"rearec-bench prepare {self.name}{option} --source {source}"
+
+    def contents(self, name: str = "NAME") -> str:
+        """What the source must be, and where it comes from, as one line."""
+        origin = f"   ({self.origin})" if self.origin else ""
+        return f"DIR holds {self.holds.replace('{name}', name)}{origin}"
+
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "ml-100k",
+            holds="ml-100k.inter and ml-100k.item",
+            summary="MovieLens 100k from RecBole's atomic files: ratings above 3, 5-core, split by time at 80/90%",
+            origin="RecBole's atomic files of https://grouplens.org/datasets/movielens/100k, under its terms",
+        ),
+        Recipe(
+            "released",
+            holds="{name}.train.remap.csv, {name}.valid.remap.csv and {name}.test.remap.csv, each plain or .gz",
+            summary="row files as the authors' code reads them, taken as they are; called released-NAME",
+            named=True,
+            prefix="released-",
+        ),
+        Recipe(
+            "sequences",
+            holds="sequences.txt (or is such a file): one user a line, `user item item ...` in time order",
+            summary="a sequence file, split by leaving one out; called NAME",
+            named=True,
+        ),
+    )
+}
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Args:
+        name: what is typed after `prepare`.
+
+    Raises:
+        DatasetError: unknown, with the nearest known one.
+    """
+    if name in EMBEDDED:
+        raise DatasetError(f"{name} is embedded: it needs no preparation.")
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise DatasetError(f"unknown recipe '{name}'.{hint} Known: {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def load_dataset(name: str, *, data_dir: Path) -> Dataset:
+    """Load a data set into memory.
+
+    Args:
+        name: "tiny", or a prepared data set.
+        data_dir: where prepared data sets live.
+
+    Returns:
+        The data set; its arrays are read-only.
+
+    Raises:
+        DatasetError: not prepared (with the command that prepares it), or damaged.
+    """
+    if name in EMBEDDED:
+        return _embedded()[0]
+    return files.read(_prepared_folder(name, data_dir))
+
+
+def load_items(name: str, *, data_dir: Path) -> Items:
+    """Tokens, titles and popularity of a data set's items; arguments and errors as `load_dataset`."""
+    if name in EMBEDDED:
+        return _embedded()[1]
+    return files.read_items(_prepared_folder(name, data_dir))
+
+
+def card(name: str, data_dir: Path) -> Mapping[str, Any]:
+    """The card of a data set; arguments and errors as `load_dataset`."""
+    if name in EMBEDDED:
+        return _embedded()[0].card
+    return files.read_card(_prepared_folder(name, data_dir))
+
+
+def is_prepared(name: str, data_dir: Path) -> bool:
+    """Whether a data set can be loaded: embedded, or with a card in the data folder."""
+    return name in EMBEDDED or (_is_safe(name) and (data_dir / name / files.CARD).is_file())
+
+
+def prepared(data_dir: Path) -> list[str]:
+    """The names in the data folder that can be loaded, sorted; embedded ones not among them."""
+    if not data_dir.is_dir():
+        return []
+    return sorted(path.name for path in data_dir.iterdir() if is_prepared(path.name, data_dir))
+
+
+def known(data_dir: Path) -> list[str]:
+    """All names that a suite can use or prepare: embedded, prepared, and recipes that need no name; sorted."""
+    unnamed = [recipe.name for recipe in RECIPES.values() if not recipe.named]
+    return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
+
+
+def not_prepared_message(name: str) -> str:
+    """What to type so that a data set is prepared, and what its source must hold.
+
+    Args:
+        name: of a data set that is not prepared.
+
+    Returns:
+        Two lines, or one where nobody knows how to prepare it.
+    """
+    for recipe in RECIPES.values():
+        if recipe.name == name and not recipe.named:
+            return f"{name} is not prepared. Type:  {recipe.command()}\n  {recipe.contents()}"
+        if recipe.prefix and name.startswith(recipe.prefix):
+            source_name = name.removeprefix(recipe.prefix)
+            command, contents = recipe.command(source_name), recipe.contents(source_name)
+            return f"{name} is not prepared. Type:  {command}\n  {contents}"
+    near = difflib.get_close_matches(name, [*EMBEDDED, *RECIPES], n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    recipe = RECIPES["sequences"]
+    return f"{name} is not prepared.{hint} From a sequence file:  {recipe.command(name)}\n  {recipe.contents(name)}"
+
+
+def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = None) -> Dataset:
+    """Make a data set from its source and write it to the data folder.
+
+    Args:
+        recipe: "ml-100k", "released" or "sequences".
+        source: folder (of a sequence file: or the file) with the raw data; it is not changed.
+        data_dir: where prepared data sets live.
+        name: see `Recipe.named`.
+
+    Returns:
+        The data set, as `load_dataset` will return it.
+
+    Raises:
+        DatasetError: anything wrong with the source or the name, an empty split, or another content under this name.
+    """
+    chosen = recipe_of(recipe)
+    label = _label(chosen, name)
+    made = _make(chosen, source, name)
+    _refuse_empty(made, label)
+    folder = data_dir / label
+    new_card = make_card(made, label)
+    _refuse_other_content(folder, new_card["fingerprint"], data_dir)
+    items = Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled))
+    files.write(folder, made.assembled, items=items, card=new_card)
+    return files.read(folder)
+
+
+def _make(recipe: Recipe, source: Path, name: str | None) -> Made:
+    from . import movielens, released, sequences
+
+    given = name or recipe.name
+    advice = f"Type:  {recipe.command(given)}\n  {recipe.contents(given)}"
+    makers: dict[str, Callable[[], Made]] = {
+        "ml-100k": lambda: movielens.make(source, "ml-100k", advice=advice),
+        "released": lambda: released.make(source, given, advice=advice),
+        "sequences": lambda: sequences.make(source, advice=advice),
+    }
+    return makers[recipe.name]()
+
+
+def _label(recipe: Recipe, name: str | None) -> str:
+    if recipe.named and name is None:
+        raise DatasetError(f"the recipe {recipe.name} needs a name. Type:  {recipe.command()}\n  {recipe.contents()}")
+    label = recipe.prefix + name if name is not None else recipe.name
+    if not _is_safe(label) or (name is not None and not _is_safe(name)):
+        raise DatasetError(
+            f"'{name}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
+            "at most 64 characters."
+        )
+    taken = {*EMBEDDED, *RECIPES} - {recipe.name if not recipe.named else ""}
+    prefixes = [other.prefix for other in RECIPES.values() if other.prefix and other is not recipe]
+    if label in taken or any(label.startswith(prefix) for prefix in prefixes):
+        raise DatasetError(f"the name '{label}' belongs to another data set or recipe. Choose another --name.")
+    return label
+
+
+def _is_safe(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def _prepared_folder(name: str, data_dir: Path) -> Path:
+    if not is_prepared(name, data_dir):
+        raise DatasetError(not_prepared_message(name))
+    return data_dir / name
+
+
+def _refuse_empty(made: Made, label: str) -> None:
+    arrays = made.assembled
+    empty = [split for split in ("train", "valid", "test") if len(getattr(arrays, split)) == 0]
+    if empty:
+        removed = [f"{why}: {count:,} interactions" for why, count in made.filtered if count]
+        removed += [f"{why}: {sum(rows.values()):,} rows" for why, rows in arrays.dropped.items() if sum(rows.values())]
+        reasons = f" Left out before: {'; '.join(removed)}." if removed else ""
+        raise DatasetError(f"{label}: no row is left in {' and '.join(empty)}.{reasons} Nothing was written.")
+
+
+def _refuse_other_content(folder: Path, new: str, data_dir: Path) -> None:
+    if not folder.exists():
+        return
+    if not is_prepared(folder.name, data_dir):
+        raise DatasetError(f"{folder} exists and is no prepared data set. Move it away, or choose another name.")
+    held = files.read_card(folder).get("fingerprint")
+    if held != new:
+        raise DatasetError(
+            f"{folder} holds a data set with another content (fingerprint {str(held)[:12]}, the new one has {new[:12]}). "
+            "Remove that folder, or choose another --name."
+        )
+
+
+@lru_cache(maxsize=1)
+def _embedded() -> tuple[Dataset, Items]:
+    from . import tiny
+
+    made = tiny.make()
+    arrays = made.assembled
+    new_card = make_card(made, tiny.NAME)
+    splits = [_frozen(split) for split in (arrays.train, arrays.valid, arrays.test)]
+    arrays.flat.flags.writeable = False
+    dataset = Dataset(
+        tiny.NAME, new_card["fingerprint"], arrays.num_items, arrays.num_users, arrays.flat, *splits, card=new_card
+    )
+    return dataset, Items(arrays.item_tokens, made.titles, train_counts(arrays))
+
+
+def _frozen(split: Split) -> Split:
+    for values in (split.users, split.starts, split.ends, split.targets):
+        values.flags.writeable = False
+    return split

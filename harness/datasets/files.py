@@ -1,0 +1,191 @@
+"""A prepared data set on disk: `DATA_DIR/NAME/` with Parquet files and a card, never half there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError
+from .assemble import Assembled
+from .card import SCHEMA, SPLITS, fingerprint
+from .dataset import Dataset, Split
+from .items import Items
+
+CARD = "card.json"
+COLUMNS = {"user": np.int32, "start": np.int64, "end": np.int64, "target": np.int32}
+
+
+def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, Any]) -> None:
+    """Write a data set beside its place and move it there.
+
+    Args:
+        folder: `DATA_DIR/NAME`; what stands there is replaced.
+        arrays: flat array and rows.
+        items: tokens, titles, popularity.
+        card: JSON values.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        temporary.chmod(0o755)
+        _write_table(temporary / "sequences.parquet", {"item": arrays.flat})
+        for name, split in zip(SPLITS, (arrays.train, arrays.valid, arrays.test), strict=True):
+            columns = {"user": split.users, "start": split.starts, "end": split.ends, "target": split.targets}
+            _write_table(temporary / f"{name}.parquet", columns)
+        _write_items(temporary / "items.parquet", items)
+        (temporary / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _move(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read(folder: Path) -> Dataset:
+    """Load a data set and check it against its fingerprint.
+
+    Args:
+        folder: `DATA_DIR/NAME`.
+
+    Returns:
+        The data set; its arrays are read-only.
+
+    Raises:
+        DatasetError: a file is missing or damaged, or was written by a later version.
+    """
+    card = read_card(folder)
+    flat = _read_table(folder / "sequences.parquet", {"item": np.int32})["item"]
+    splits = []
+    for name in SPLITS:
+        columns = _read_table(folder / f"{name}.parquet", COLUMNS)
+        splits.append(Split(columns["user"], columns["start"], columns["end"], columns["target"]))
+    train, valid, test = splits
+    try:
+        dataset = Dataset(
+            name=folder.name,
+            fingerprint=card["fingerprint"],
+            num_items=card["statistics"]["items"],
+            num_users=card["num_users"],
+            flat=flat,
+            train=train,
+            valid=valid,
+            test=test,
+            card=card,
+        )
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder / CARD, f"{error} is missing") from error
+    if fingerprint(dataset) != dataset.fingerprint:
+        raise _damaged(folder, "its arrays do not have the fingerprint that its card names")
+    return dataset
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a prepared data set.
+
+    Args:
+        folder: `DATA_DIR/NAME`.
+
+    Raises:
+        DatasetError: missing, damaged, or written by a later version.
+    """
+    path = folder / CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        schema = card["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, str(error)) from error
+    if schema != SCHEMA:
+        raise DatasetError(f"{path} has schema {schema}, this version reads {SCHEMA}. Prepare the data set again.")
+    return card
+
+
+def read_items(folder: Path) -> Items:
+    """Tokens, titles and popularity of a prepared data set's items.
+
+    Args:
+        folder: `DATA_DIR/NAME`.
+
+    Raises:
+        DatasetError: missing or damaged.
+    """
+    table = _parquet(folder / "items.parquet")
+    try:
+        tokens, titles = table["token"].to_pylist(), table["title"].to_pylist()
+        counts = table["train_count"].to_numpy()
+    except KeyError as error:
+        raise _damaged(folder / "items.parquet", f"no column {error}") from error
+    named = None if all(title is None for title in titles) else np.array(titles, dtype=object)
+    return Items(np.array(tokens, dtype=object), named, counts.astype(np.int64))
+
+
+def _write_table(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    pq.write_table(table, path, compression="zstd")
+
+
+def _write_items(path: Path, items: Items) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    titles = [None] * len(items.tokens) if items.titles is None else items.titles.tolist()
+    table = pa.table(
+        {
+            "item": pa.array(np.arange(len(items.tokens), dtype=np.int32)),
+            "token": pa.array(items.tokens.tolist(), type=pa.string()),
+            "title": pa.array(titles, type=pa.string()),
+            "train_count": pa.array(items.train_counts),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def _read_table(path: Path, columns: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    table = _parquet(path)
+    arrays = {}
+    for name, kind in columns.items():
+        if name not in table.column_names:
+            raise _damaged(path, f"no column '{name}'")
+        values = table[name].to_numpy()
+        if values.dtype != kind:
+            raise _damaged(path, f"column '{name}' holds {values.dtype}")
+        values.flags.writeable = False
+        arrays[name] = values
+    return arrays
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, memory_map=True, use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, " ".join(str(error).split())) from error
+
+
+def _damaged(path: Path, why: str) -> DatasetError:
+    return DatasetError(f"{path} is damaged or missing: {why}. Prepare the data set again.")
+
+
+def _move(temporary: Path, folder: Path) -> None:
+    """Put a finished folder in its place; a reader finds the old one or the new one."""
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    os.rename(folder, old / folder.name)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        os.rename(old / folder.name, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

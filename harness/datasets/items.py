@@ -1,0 +1,41 @@
+"""The items of a data set, as people know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .assemble import Assembled
+
+
+@dataclass(frozen=True)
+class Items:
+    """N items, in the order of their ids.
+
+    Attributes:
+        tokens: (N,) what the source calls each item.
+        titles: (N,) title of each, "" where it has none; None where the source has no titles.
+        train_counts: (N,) int64, how often each occurs in the training part of the sequences: its popularity.
+    """
+
+    tokens: NDArray[np.object_]
+    titles: NDArray[np.object_] | None
+    train_counts: NDArray[np.int64]
+
+
+def train_counts(arrays: Assembled) -> NDArray[np.int64]:
+    """How often each item occurs in the training sequences, every occurrence counted once.
+
+    Args:
+        arrays: flat array and rows; `flat[ends]` is each row's target.
+
+    Returns:
+        (N,) int64.
+    """
+    touched = np.zeros(len(arrays.flat) + 1, dtype=np.int64)
+    np.add.at(touched, arrays.train.starts, 1)
+    np.add.at(touched, arrays.train.ends + 1, -1)
+    covered = np.cumsum(touched)[:-1] > 0
+    return np.bincount(arrays.flat[covered], minlength=arrays.num_items).astype(np.int64)

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import atomic
 from .errors import StoreError
@@ -25,13 +25,6 @@ from .store_format import RESULT, SCHEMA, SPLITS, json_bytes, pack, rows_of, sum
 _KEY = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MANIFEST = "manifest.json"
-
-
-class StoredSuite(NamedTuple):
-    """What is kept of a suite: its resolved file, and which trials stand behind which cell."""
-
-    suite: dict[str, Any]
-    index: dict[str, Any]
 
 
 class Store:
@@ -167,7 +160,7 @@ class Store:
                 with _writing(target):
                     atomic.write_file(target, content)
 
-    def read_suite(self, name: str) -> StoredSuite:
+    def read_suite(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The resolved suite and its index.
 
         Raises:
@@ -177,14 +170,14 @@ class Store:
         if not (folder / "suite.json").is_file():
             known = ", ".join(self.suites()) or "none"
             raise StoreError(f"there is no suite '{name}' in {self.root}. Stored: {known}.")
-        parts = []
+        parts: list[dict[str, Any]] = []
         for file in ("suite.json", "index.json"):
             try:
                 parts.append(json.loads((folder / file).read_bytes()))
             except (OSError, ValueError) as error:
                 raise StoreError(f"{folder / file} is damaged ({error}). Run the suite again to mend it.") from error
         _check_schema(parts[1], folder)
-        return StoredSuite(*parts)
+        return parts[0], parts[1]
 
     def suites(self) -> list[str]:
         """Names of the stored suites, sorted."""
@@ -192,7 +185,7 @@ class Store:
 
     def used_by(self, key: str) -> list[str]:
         """Names of the suites whose index names a trial."""
-        return [name for name in self.suites() if key in index_keys(self.read_suite(name).index)]
+        return [name for name in self.suites() if key in index_keys(self.read_suite(name)[1])]
 
     def _folder(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

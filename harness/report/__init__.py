@@ -1,1 +1,1 @@
-"""Tables and the renderers that print them; imports neither torch nor ray."""
+"""Tables from results, and their renderers; imports neither torch nor ray."""

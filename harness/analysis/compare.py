@@ -1,0 +1,197 @@
+"""Means over seeds, improvements and who is best: one rule for our results and for the paper's printed ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..results import Metrics, TrialSummary
+from .resultset import CellResults, ResultSet
+
+METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")
+"""The four metrics of the paper's tables, in their order."""
+
+AVERAGE = "avg"
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One metric over seeds.
+
+    Attributes:
+        mean: of the runs that are done; None where there is none.
+        std: standard deviation between seeds (n - 1); None for fewer than two.
+        seeds: number of runs behind it.
+        planned: number of runs that were to be.
+    """
+
+    mean: float | None
+    std: float | None
+    seeds: int
+    planned: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned run is behind it."""
+        return self.seeds == self.planned > 0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row of a comparison before it is compared.
+
+    Attributes:
+        dataset: name.
+        backbone: label.
+        variant: the strategy's label.
+        strategy: the row's name.
+        against: label or row name of what it is compared with.
+        steps: K; None where validation chooses it or nobody says.
+        stats: per metric.
+        unsupported: why it cannot run; "" where it can.
+    """
+
+    dataset: str
+    backbone: str
+    variant: str
+    strategy: str
+    against: str
+    steps: int | None
+    stats: Mapping[str, Stat]
+    unsupported: str = ""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One row of a comparison.
+
+    Attributes:
+        row: what was measured.
+        reference: the row it is compared with; None where it is its own reference or that row is not there.
+        improvements: per metric in percent of the reference, unrounded; empty without a reference.
+        average: mean of the four unrounded improvements; None unless all four are there.
+        best: metrics (and "avg") in which no row of the same data set and backbone is better.
+    """
+
+    row: Measured
+    reference: Measured | None
+    improvements: Mapping[str, float]
+    average: float | None
+    best: frozenset[str]
+
+
+def stat(values: Sequence[float], *, planned: int) -> Stat:
+    """Mean and standard deviation of the runs there are."""
+    n = len(values)
+    if n == 0:
+        return Stat(None, None, 0, planned)
+    mean = math.fsum(values) / n
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1)) if n > 1 else None
+    return Stat(mean, std, n, planned)
+
+
+def stats_of(cell: CellResults, metrics_of: Callable[[TrialSummary], Metrics]) -> dict[str, Stat]:
+    """The four metrics over a cell's final runs.
+
+    Args:
+        cell: the cell.
+        metrics_of: which metrics of a run are meant, for example those of its readout on test.
+    """
+    found = [metrics_of(run) for run in cell.runs]
+    return {name: stat([metrics[name] for metrics in found], planned=len(cell.seeds)) for name in METRICS}
+
+
+def measure(results: ResultSet) -> tuple[Measured, ...]:
+    """The readout's test metrics of every cell."""
+    return tuple(
+        Measured(
+            dataset=cell.dataset,
+            backbone=cell.backbone,
+            variant=cell.variant,
+            strategy=cell.strategy,
+            against=cell.against,
+            steps=cell.steps,
+            stats=stats_of(cell, lambda run: run.test or {}),
+            unsupported=cell.unsupported,
+        )
+        for cell in results.cells
+    )
+
+
+def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
+    """Each row against the one that its `against` names, and the best of each data set, backbone and metric.
+
+    Only rows whose every run is there can be best: a mean over the seeds that succeeded is shown, not praised.
+    """
+    references = [reference_of(row, rows) for row in rows]
+    gains = [_improvements(row, reference) for row, reference in zip(rows, references, strict=True)]
+    averages = [_average(gain) for gain in gains]
+    best: list[set[str]] = [set() for _ in rows]
+    for places in _together(rows):
+        for metric in METRICS:
+            means = {place: rows[place].stats[metric] for place in places}
+            full = {place: held.mean for place, held in means.items() if held.complete and held.mean is not None}
+            _mark(best, metric, full, least=2)
+        full = {
+            place: average
+            for place in places
+            if (average := averages[place]) is not None and average > 0 and _complete(rows[place], references[place])
+        }
+        _mark(best, AVERAGE, full, least=1)
+    return tuple(
+        Compared(row, reference, gain, average, frozenset(marks))
+        for row, reference, gain, average, marks in zip(rows, references, gains, averages, best, strict=True)
+    )
+
+
+def reference_of(row: Measured, rows: Iterable[Measured]) -> Measured | None:
+    """The row that another is compared with: of its data set and backbone, and of its K where there are several."""
+    named = [
+        other
+        for other in rows
+        if (other.dataset, other.backbone) == (row.dataset, row.backbone)
+        and row.against in (other.strategy, other.variant)
+    ]
+    if row in named:
+        return None
+    if len(named) > 1:
+        named = [other for other in named if other.steps == row.steps]
+    return named[0] if len(named) == 1 else None
+
+
+def percent(value: float | None, reference: float | None) -> float | None:
+    """(value - reference) / reference * 100; None where either is absent or the reference is 0."""
+    if value is None or not reference:
+        return None
+    return (value - reference) / reference * 100
+
+
+def _improvements(row: Measured, reference: Measured | None) -> dict[str, float]:
+    if reference is None:
+        return {}
+    gains = {name: percent(row.stats[name].mean, reference.stats[name].mean) for name in METRICS}
+    return {name: gain for name, gain in gains.items() if gain is not None}
+
+
+def _average(gains: Mapping[str, float]) -> float | None:
+    return math.fsum(gains[name] for name in METRICS) / len(METRICS) if len(gains) == len(METRICS) else None
+
+
+def _together(rows: Sequence[Measured]) -> list[list[int]]:
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, row in enumerate(rows):
+        groups.setdefault((row.dataset, row.backbone), []).append(place)
+    return list(groups.values())
+
+
+def _complete(row: Measured, reference: Measured | None) -> bool:
+    return all(held.stats[name].complete for held in (row, reference) if held is not None for name in METRICS)
+
+
+def _mark(best: list[set[str]], metric: str, values: Mapping[int, float], *, least: int) -> None:
+    if len(values) >= least:
+        top = max(values.values())
+        for place, value in values.items():
+            if value == top:
+                best[place].add(metric)

@@ -1,0 +1,95 @@
+"""The paper's printed numbers (arXiv 2503.22675, tables 2 to 4), as rows like our own."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from .compare import AVERAGE, Measured, Stat, percent
+
+_RESULTS = __package__.partition(".")[0] + ".results"
+_FILES = {"table2": "table2_id_based.csv", "table3": "table3_text_based.csv", "table4": "table4_latency.csv"}
+_BASE = "Base"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One cell of Table 4.
+
+    Attributes:
+        backbone: as printed.
+        step: "Base", or "Step-1" and so on.
+        time_s: seconds over the test set.
+        cost_percent: more than Base, recomputed; None for Base.
+        printed: what the paper prints for it; None for Base.
+    """
+
+    backbone: str
+    step: str
+    time_s: float
+    cost_percent: float | None
+    printed: float | None
+
+
+def paper_rows(table: str) -> tuple[Measured, ...]:
+    """The rows of Table 2 or 3; every value is one run of one.
+
+    Args:
+        table: "table2" or "table3".
+    """
+    stats: dict[tuple[str, str, str], dict[str, Stat]] = {}
+    for line in _lines(table):
+        metric = line["metric"].lower()
+        if metric != AVERAGE:
+            row = stats.setdefault((line["dataset"], line["backbone"], line["strategy"]), {})
+            row[metric] = Stat(float(line["value"]), None, 1, 1)
+    return tuple(
+        Measured(
+            dataset=dataset,
+            backbone=backbone,
+            variant=strategy,
+            strategy=strategy,
+            against=_BASE,
+            steps=None,
+            stats=held,
+        )
+        for (dataset, backbone, strategy), held in stats.items()
+    )
+
+
+def printed_improvements(table: str) -> Mapping[tuple[str, str, str, str], float]:
+    """(data set, backbone, strategy, metric or "avg") to the improvement that the paper prints, in percent."""
+    return {
+        (line["dataset"], line["backbone"], line["strategy"], line["metric"].lower()): float(
+            line["improvement_percent"]
+        )
+        for line in _lines(table)
+        if line["improvement_percent"]
+    }
+
+
+def paper_latency() -> tuple[Latency, ...]:
+    """The cells of Table 4."""
+    lines = _lines("table4")
+    base = {line["backbone"]: float(line["inference_time_seconds"]) for line in lines if line["step"] == _BASE}
+    found = []
+    for line in lines:
+        time_s = float(line["inference_time_seconds"])
+        printed = line["cost_increase_percent"]
+        found.append(
+            Latency(
+                backbone=line["backbone"],
+                step=line["step"],
+                time_s=time_s,
+                cost_percent=None if line["step"] == _BASE else percent(time_s, base[line["backbone"]]),
+                printed=float(printed) if printed else None,
+            )
+        )
+    return tuple(found)
+
+
+def _lines(table: str) -> list[dict[str, str]]:
+    text = files(_RESULTS).joinpath("paper", _FILES[table]).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

@@ -1,0 +1,202 @@
+"""A suite's stored trials, cell by cell: what every table and figure is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import RearecError
+from ..results import TrialSummary
+from ..store import Store
+
+Digest = Callable[[str, str], str]
+"""Backbone kind and strategy kind to the digest of their source as it is today."""
+
+
+class PlannedCell(Protocol):
+    """What is needed of a cell of the plan."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def backbone(self) -> str: ...  # noqa: D102
+    @property
+    def strategy(self) -> str: ...  # noqa: D102
+    @property
+    def against(self) -> str: ...  # noqa: D102
+    @property
+    def row(self) -> str: ...  # noqa: D102
+    @property
+    def steps(self) -> int | None: ...  # noqa: D102
+    @property
+    def seeds(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def unsupported(self) -> str | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """What is stored of one cell.
+
+    Attributes:
+        dataset: name of the data set.
+        backbone: the backbone's label.
+        variant: the strategy's label in the suite.
+        strategy: the row's name: the label, with the swept values where there are any.
+        against: label or row name of what it is compared with.
+        steps: K; None where validation chooses it.
+        seeds: of the final runs that are planned.
+        runs: final runs that are done, ordered as the seeds are.
+        ended: seed to "diverged: ..." or "failed: ..." for final runs that ended otherwise.
+        missing: seeds whose final run is not stored.
+        search_trials: number of distinct search trials.
+        epochs: trained by all of them and by the final runs.
+        unsupported: why the cell cannot run; "" where it can.
+    """
+
+    dataset: str
+    backbone: str
+    variant: str
+    strategy: str
+    against: str
+    steps: int | None
+    seeds: tuple[int, ...]
+    runs: tuple[TrialSummary, ...]
+    ended: Mapping[int, str]
+    missing: tuple[int, ...]
+    search_trials: int
+    epochs: int
+    unsupported: str = ""
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """A suite's results.
+
+    Attributes:
+        name: of the suite.
+        cells: in the order of the plan.
+        facts: per data set, what its card says.
+        changed: "backbone + strategy" of components whose source is not what it was when their trials ran.
+        store: where the rows of each trial are.
+    """
+
+    name: str
+    cells: tuple[CellResults, ...]
+    facts: Mapping[str, Mapping[str, Any]]
+    changed: tuple[str, ...]
+    store: Store
+
+
+def load_results(name: str, *, store: Store, digest: Digest | None = None) -> ResultSet:
+    """The results of a stored suite.
+
+    Args:
+        name: of the suite.
+        store: where it is.
+        digest: today's digest of the components' source; None leaves the comparison out.
+
+    Raises:
+        StoreError: there is no such suite, or one of its trials is damaged.
+    """
+    from ..plan import expand
+    from ..suite import Suite
+
+    suite, index = store.read_suite(name)
+    return collect(name, expand(Suite.from_json(suite)), index, store=store, digest=digest)
+
+
+def collect(
+    name: str,
+    cells: Iterable[PlannedCell],
+    index: Mapping[str, Any],
+    *,
+    store: Store,
+    digest: Digest | None = None,
+) -> ResultSet:
+    """The results of planned cells.
+
+    Args:
+        name: of the suite.
+        cells: the plan.
+        index: which trials stand behind which cell.
+        store: where the trials are.
+        digest: today's digest of the components' source; None leaves the comparison out.
+
+    Raises:
+        StoreError: a trial is damaged.
+    """
+    held = store.keys()
+    cache: dict[str, TrialSummary] = {}
+
+    def summary(key: str | None) -> TrialSummary | None:
+        if key is None or key not in held:
+            return None
+        if key not in cache:
+            cache[key] = store.summary(key)
+        return cache[key]
+
+    entries = index.get("cells", {})
+    found = tuple(_cell(cell, entries.get(cell.id, {}), summary) for cell in cells)
+    return ResultSet(
+        name=name,
+        cells=found,
+        facts=index.get("dataset_facts", {}),
+        changed=_changed(cache.values(), digest),
+        store=store,
+    )
+
+
+def _cell(
+    cell: PlannedCell, entry: Mapping[str, Any], summary: Callable[[str | None], TrialSummary | None]
+) -> CellResults:
+    finals = {int(seed): key for seed, key in entry.get("final", {}).items()}
+    runs: list[TrialSummary] = []
+    ended: dict[int, str] = {}
+    missing: list[int] = []
+    for seed in cell.seeds:
+        run = summary(finals.get(seed))
+        if run is None:
+            missing.append(seed)
+        elif run.status != "done" or run.test is None:
+            ended[seed] = f"{run.status}: {run.reason}"
+        else:
+            runs.append(run)
+    searched = {key for key in entry.get("search", ()) if key}
+    trained = [summary(key) for key in searched | {key for key in finals.values() if key}]
+    return CellResults(
+        dataset=cell.dataset,
+        backbone=cell.backbone,
+        variant=cell.strategy,
+        strategy=cell.row,
+        against=cell.against,
+        steps=cell.steps,
+        seeds=tuple(cell.seeds),
+        runs=tuple(runs),
+        ended=ended,
+        missing=tuple(missing),
+        search_trials=len(searched),
+        epochs=sum(len(trial.history) for trial in trained if trial is not None),
+        unsupported=cell.unsupported or "",
+    )
+
+
+def _changed(trials: Iterable[TrialSummary], digest: Digest | None) -> tuple[str, ...]:
+    if digest is None:
+        return ()
+    made = {(trial.spec.backbone.kind, trial.spec.strategy.kind, trial.source_digest) for trial in trials}
+    today: dict[tuple[str, str], str | None] = {}
+    changed: set[str] = set()
+    for backbone, strategy, source in made:
+        if (backbone, strategy) not in today:
+            try:
+                today[backbone, strategy] = digest(backbone, strategy)
+            except RearecError:  # a plug-in that is not here: nothing to compare with
+                today[backbone, strategy] = None
+        now = today[backbone, strategy]
+        if now is not None and source and source != now:
+            changed.add(f"{backbone} + {strategy}")
+    return tuple(sorted(changed))

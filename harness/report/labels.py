@@ -1,0 +1,32 @@
+"""What things are called in a table."""
+
+from __future__ import annotations
+
+_NAMES = {
+    "base": "Base",
+    "naive": "Naive",
+    "rpe": "RPE",
+    "erl": "ERL",
+    "prl": "PRL",
+    "sasrec": "SASRec",
+    "bert4rec": "BERT4Rec",
+    "unisrec": "UniSRec",
+    "morec": "MoRec",
+}
+
+METRIC_LABELS = {"ndcg@10": "N@10", "ndcg@20": "N@20", "recall@10": "R@10", "recall@20": "R@20", "avg": "Avg."}
+
+
+def label_of(name: str) -> str:
+    """The field's own spelling of a known name; other names as they are."""
+    return _NAMES.get(name, name)
+
+
+def metric_label(name: str) -> str:
+    """Short name of a metric, such as N@20 for ndcg@20."""
+    return METRIC_LABELS.get(name, name)
+
+
+def steps_label(steps: int | None) -> str:
+    """K as a table shows it."""
+    return "K searched" if steps is None else f"K={steps}"

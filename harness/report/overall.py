@@ -1,0 +1,174 @@
+"""The layout of the paper's Tables 2 and 3: data sets down, backbones across, gains under each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ..analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure
+from ..analysis.paper import paper_rows
+from ..analysis.resultset import ResultSet
+from .labels import label_of, metric_label, steps_label
+from .protocol import protocol_lines
+from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+
+FIELDS = ("dataset", "backbone", "strategy", "steps", "metric", "mean", "std", "seeds", "improvement_percent")
+
+_COLUMNS = (*METRICS, AVERAGE)
+_Key = tuple[str, int | None]
+
+
+def overall(results: ResultSet) -> Table:
+    """Test metrics of every row, its gain over the row that it is compared with, and the best in bold."""
+    return comparison_table(
+        compare(measure(results)),
+        name="overall",
+        title=results.name,
+        caption=f"{results.name}: test metrics",
+        protocol=protocol_lines(results),
+    )
+
+
+def paper_table(table: str) -> Table:
+    """Table 2 or 3 as the paper prints it, its gains computed anew.
+
+    Args:
+        table: "table2" or "table3".
+    """
+    number = table.removeprefix("table")
+    protocol = (
+        f"The values of Table {number} of arXiv 2503.22675 as printed; gains are recomputed from them.",
+        "Test, all items ranked, history not masked, max length 50; the paper states neither seeds nor how ties count.",
+    )
+    return comparison_table(
+        compare(paper_rows(table)),
+        name=table,
+        title=f"Table {number}",
+        caption=f"Table {number} of arXiv 2503.22675: test metrics",
+        protocol=protocol,
+    )
+
+
+def comparison_table(
+    rows: Sequence[Compared], *, name: str, title: str, caption: str, protocol: tuple[str, ...]
+) -> Table:
+    """Rows in the paper's layout.
+
+    Args:
+        rows: what is compared.
+        name: of the table.
+        title: of the table.
+        caption: of the table in LaTeX.
+        protocol: the lines that end it.
+    """
+    backbones = list(dict.fromkeys(row.row.backbone for row in rows))
+    shows_steps = steps_shown(row.row for row in rows)
+    groups = []
+    for dataset in dict.fromkeys(row.row.dataset for row in rows):
+        here = [row for row in rows if row.row.dataset == dataset]
+        groups.append(RowGroup((dataset,), tuple(_lines(here, backbones, shows_steps=shows_steps))))
+    return Table(
+        name=name,
+        title=title,
+        caption=caption,
+        columns=tuple(
+            ColumnGroup(label_of(backbone), tuple(metric_label(metric) for metric in _COLUMNS))
+            for backbone in backbones
+        ),
+        groups=tuple(groups),
+        protocol=protocol,
+        fields=FIELDS,
+        records=tuple(record for row in rows for record in records_of(row)),
+    )
+
+
+def records_of(row: Compared) -> list[Record]:
+    """The tidy records of a row: the four metrics, and the average gain where there is one."""
+    head = {name: getattr(row.row, name) for name in FIELDS[:4]}
+    records: list[Record] = []
+    for metric in METRICS:
+        held = row.row.stats[metric]
+        gain = row.improvements.get(metric)
+        records.append(
+            head
+            | {
+                "metric": metric,
+                "mean": held.mean,
+                "std": held.std,
+                "seeds": held.seeds,
+                "improvement_percent": gain,
+            }
+        )
+    if row.average is not None:
+        seeds = min(held.seeds for held in row.row.stats.values())
+        records.append(
+            head | {"metric": AVERAGE, "mean": None, "std": None, "seeds": seeds, "improvement_percent": row.average}
+        )
+    return records
+
+
+def row_label(row: Measured, shows_steps: Callable[[Measured], bool]) -> str:
+    """What a row is called: Base, +ERL, +ERL (K=2).
+
+    Args:
+        row: the row.
+        shows_steps: whether its K is part of its name; see `steps_shown`.
+    """
+    plus = "" if row.variant.lower() == "base" else "+"
+    shown = f" ({steps_label(row.steps)})" if shows_steps(row) else ""
+    return f"{plus}{label_of(row.strategy)}{shown}"
+
+
+def steps_shown(rows: Iterable[Measured]) -> Callable[[Measured], bool]:
+    """Which rows say their K: where the table holds several K, all rows that have steps."""
+    depths: dict[str, set[int | None]] = {}
+    for row in rows:
+        depths.setdefault(row.strategy, set()).add(row.steps)
+    several = len(set().union(*depths.values()) - {0}) > 1 or any(len(held) > 1 for held in depths.values())
+    return lambda row: several and (row.steps != 0 or len(depths[row.strategy]) > 1)
+
+
+def value_cell(row: Compared, metric: str) -> TableCell:
+    """The cell of a row's metric."""
+    if row.row.unsupported:
+        return TableCell("text", text="n/a")
+    held = row.row.stats[metric]
+    return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=metric in row.best)
+
+
+def _lines(
+    rows: Sequence[Compared], backbones: Sequence[str], *, shows_steps: Callable[[Measured], bool]
+) -> list[Line]:
+    keys: list[_Key] = list(dict.fromkeys((row.row.strategy, row.row.steps) for row in rows))
+    lines = []
+    for key in keys:
+        across = {row.row.backbone: row for row in rows if (row.row.strategy, row.row.steps) == key}
+        any_row = next(iter(across.values()))
+        values: list[TableCell] = []
+        gains: list[TableCell] = []
+        for backbone in backbones:
+            found = across.get(backbone)
+            values += _value_cells(found)
+            gains += _gain_cells(found)
+        lines.append(Line(row_label(any_row.row, shows_steps), tuple(values)))
+        if any(row.reference is not None for row in across.values()):
+            lines.append(Line(_gain_label(any_row.row), tuple(gains)))
+    return lines
+
+
+def _gain_label(row: Measured) -> str:
+    return "(Improv.)" if row.against.lower() == "base" else f"(over {label_of(row.against)})"
+
+
+def _value_cells(row: Compared | None) -> list[TableCell]:
+    if row is None:
+        return [EMPTY] * len(_COLUMNS)
+    last = EMPTY if row.reference is not None else TableCell("text", text="-")
+    return [*(value_cell(row, metric) for metric in METRICS), last]
+
+
+def _gain_cells(row: Compared | None) -> list[TableCell]:
+    if row is None:
+        return [EMPTY] * len(_COLUMNS)
+    cells = [TableCell("gain", row.improvements[metric]) if metric in row.improvements else EMPTY for metric in METRICS]
+    average = EMPTY if row.average is None else TableCell("average", row.average, best=AVERAGE in row.best)
+    return [*cells, average]

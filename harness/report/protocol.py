@@ -1,0 +1,121 @@
+"""The lines that end every table: how its numbers were made, and what is missing from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..analysis.resultset import CellResults, ResultSet
+from ..results import TrialSummary
+from .labels import label_of, metric_label, steps_label
+
+
+def protocol_lines(results: ResultSet) -> tuple[str, ...]:
+    """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing."""
+    runs = [run for cell in results.cells for run in cell.runs]
+    lines = [*_data_lines(results, runs), *_training_lines(results, runs)]
+    lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
+    lines += _gaps(results)
+    lines += [
+        f"The source of {pair} has changed since its trials ran; to repeat them:  rearec-bench run --refresh"
+        for pair in results.changed
+    ]
+    return tuple(lines)
+
+
+def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
+    lines = []
+    datasets = list(dict.fromkeys(cell.dataset for cell in results.cells))
+    for dataset in datasets:
+        facts = results.facts.get(dataset, {})
+        words = []
+        if "test_rows" in facts:
+            rows = f"{facts['test_rows']:,} rows"
+            words.append(f"{rows} of {facts['test_users']:,} users" if "test_users" in facts else rows)
+        if "split" in facts:
+            words.append(str(facts["split"]))
+        words.append(f"all {facts['items']:,} items ranked" if "items" in facts else "all items ranked")
+        name = "Test" if len(datasets) == 1 else f"Test of {dataset}"
+        lines.append(f"{name}: {', '.join([*words, *_ranking_words(runs)])}.")
+    return lines
+
+
+def _ranking_words(runs: list[TrialSummary]) -> list[str]:
+    masked = _either(runs, lambda run: "masked" if run.spec.evaluation.mask_history else "not masked")
+    words = [f"history {masked}"] if masked else []
+    words.append("ties against the target")
+    length = _either(runs, lambda run: run.spec.training.max_len)
+    return [*words, f"max length {length}"] if length else words
+
+
+def _training_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
+    seeds = sorted({len(cell.seeds) for cell in results.cells if not cell.unsupported})
+    count = " or ".join(map(str, seeds))
+    lines = [f"Means of {count} seeds (standard deviations with --format csv or --spread)."]
+    if count == "1":
+        lines = ["One seed: no standard deviations."]
+    if not runs:
+        return [*lines, "No final run is stored yet."]
+    settings = [
+        f"Up to {_either(runs, lambda run: run.spec.training.max_epochs)} epochs",
+        f"patience {_either(runs, lambda run: run.spec.training.patience)}",
+        f"packing {_either(runs, lambda run: run.spec.training.packing)}",
+    ]
+    lines[0] += f" {settings[0]}, {settings[1]}; {settings[2]}."
+    depths = {cell.steps for cell in results.cells if cell.steps}
+    if len(depths) == 1:
+        lines[0] += f" K = {depths.pop()}."
+    released = _other_recipes(results.cells)
+    if released:
+        lines.append(f"Recipe: {', '.join(released)}.")
+    metric = _either(runs, lambda run: metric_label(run.spec.metric))
+    lines.append(f"Chosen on validation {metric} among (distinct search trials; epochs in all): {_budgets(results)}.")
+    return lines
+
+
+def _budgets(results: ResultSet) -> str:
+    several = len({cell.steps for cell in results.cells if cell.steps}) > 1
+    rows: dict[str, list[CellResults]] = {}
+    for cell in results.cells:
+        if not cell.unsupported:
+            shown = steps_label(cell.steps)
+            name = f"{cell.strategy} {shown}" if cell.steps is None or (several and cell.steps) else cell.strategy
+            rows.setdefault(name, []).append(cell)
+    parts = []
+    for name, cells in rows.items():
+        trials = sorted({cell.search_trials for cell in cells})
+        shown = str(trials[0]) if len(trials) == 1 else f"{trials[0]}-{trials[-1]}"
+        parts.append(f"{name} {shown} ({sum(cell.epochs for cell in cells):,} epochs)")
+    return ", ".join(parts)
+
+
+def _other_recipes(cells: Iterable[CellResults]) -> list[str]:
+    found: dict[str, None] = {}
+    for cell in cells:
+        for run in cell.runs:
+            recipe = run.spec.strategy.settings.get("recipe", "paper")
+            if recipe != "paper":
+                found[f"{cell.strategy} {recipe}"] = None
+    return list(found)
+
+
+def _gaps(results: ResultSet) -> list[str]:
+    lines = []
+    for cell in results.cells:
+        if cell.unsupported or len(cell.runs) == len(cell.seeds):
+            continue
+        why = [f"seed {seed} {reason}" for seed, reason in cell.ended.items()]
+        if cell.missing:
+            plural = "s" if len(cell.missing) > 1 else ""
+            why.append(f"seed{plural} {', '.join(map(str, cell.missing))} not run yet")
+        lines.append(f"{_row_name(cell)}: {len(cell.runs)}/{len(cell.seeds)} final runs ({'; '.join(why)}).")
+    return lines
+
+
+def _row_name(cell: CellResults) -> str:
+    steps = "" if cell.steps == 0 else f" {steps_label(cell.steps)}"
+    return f"{cell.dataset} {label_of(cell.backbone)} {cell.strategy}{steps}"
+
+
+def _either(runs: Iterable[TrialSummary], of: Callable[[TrialSummary], Any]) -> str:
+    return " or ".join(map(str, sorted({of(run) for run in runs})))

@@ -1,0 +1,97 @@
+"""`rearec-bench report`: stored suites, or the paper's own numbers, as tables in a format."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from ..analysis.resultset import Digest, ResultSet, load_results
+from ..errors import InputError
+from ..store import Store
+from .latex import render_latex
+from .markdown import render_markdown
+from .table import Table, compact
+from .tables import PAPER_TABLES, TABLES
+from .tidy import render_csv, render_json
+
+FORMATS = ("markdown", "latex", "csv", "json")
+LAYOUTS = ("wide", "compact")
+SOURCES = ("store", "paper")
+
+
+def render_report(
+    suites: Sequence[str] | None,
+    *,
+    store: Store,
+    table: str = "overall",
+    format: str = "markdown",
+    spread: bool = False,
+    layout: str = "wide",
+    source: str = "store",
+) -> str:
+    """The text of a report.
+
+    Args:
+        suites: names of stored suites; None or empty for all of them.
+        store: where they are.
+        table: name in the registry of tables: those of stored suites, or the paper's.
+        format: one of `FORMATS`.
+        spread: whether markdown and LaTeX show standard deviations.
+        layout: "wide", or "compact" for narrow terminals.
+        source: "store", or "paper" for its printed numbers.
+
+    Raises:
+        InputError: an unknown name.
+        StoreError: a stored trial is damaged.
+    """
+    known("format", format, FORMATS)
+    known("layout", layout, LAYOUTS)
+    known("source", source, SOURCES)
+    if source == "paper":
+        known("table of the paper", table, PAPER_TABLES)
+        tables = [PAPER_TABLES[table]()]
+    else:
+        known("table", table, TABLES)
+        tables = [TABLES[table](results) for results in _results(suites, store)]
+    return render(tables, format=format, spread=spread, layout=layout)
+
+
+def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout: str = "wide") -> str:
+    """Tables in a format."""
+    if format == "csv":
+        return render_csv(tables)
+    if format == "json":
+        return render_json(tables)
+    shown = [compact(table) for table in tables] if layout == "compact" else list(tables)
+    if format == "latex":
+        return "\n".join(render_latex(table, spread=spread) for table in shown)
+    heads = [f"## {table.title}\n\n" if len(shown) > 1 else "" for table in shown]
+    return "\n".join(head + render_markdown(table, spread=spread) for head, table in zip(heads, shown, strict=True))
+
+
+def known(kind: str, name: str, names: Iterable[str]) -> None:
+    """Check a name.
+
+    Raises:
+        InputError: it is not among the names; says which is nearest.
+    """
+    names = list(names)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InputError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+
+
+def _results(suites: Sequence[str] | None, store: Store) -> list[ResultSet]:
+    stored = store.suites()
+    if not stored:
+        raise InputError(f"no suite is stored in {store.root}. Type:  rearec-bench run SUITE.yaml")
+    for name in suites or ():
+        known("suite", name, stored)
+    return [load_results(name, store=store, digest=_digest()) for name in suites or stored]
+
+
+def _digest() -> Digest:
+    from ..environment import source_digest
+
+    return source_digest

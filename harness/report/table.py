@@ -1,0 +1,103 @@
+"""A table as content: what stands where, never how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Kind = Literal["value", "gain", "average", "plain", "text", "empty"]
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One cell.
+
+    Attributes:
+        kind: "value": a metric; "gain": a gain in percent; "average": a mean of gains; "plain": a bare number with two
+            decimals; "text": words; "empty": nothing.
+        value: unrounded; None where there is none.
+        std: standard deviation over seeds; None where there is none.
+        seeds: runs behind it.
+        planned: runs that were to be behind it; where they are more than `seeds`, both are shown.
+        best: whether it is marked as best.
+        text: of a text cell.
+        digits: decimals of a value.
+    """
+
+    kind: Kind
+    value: float | None = None
+    std: float | None = None
+    seeds: int = 1
+    planned: int = 1
+    best: bool = False
+    text: str = ""
+    digits: int = 4
+
+
+EMPTY = TableCell("empty")
+
+
+@dataclass(frozen=True)
+class ColumnGroup:
+    """Columns under one heading."""
+
+    title: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: a label and the cells of all columns, group after group."""
+
+    label: str
+    cells: tuple[TableCell, ...]
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Lines that belong together, under one or more titles (data set, backbone, ...)."""
+
+    titles: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: in the registry.
+        title: the suite's name, or the paper's table.
+        caption: in LaTeX.
+        columns: column groups.
+        groups: row groups, all with equally many titles.
+        protocol: lines that end the table: how its numbers were made, and what is missing.
+        fields: columns of the tidy records.
+        records: one per value, unrounded.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[ColumnGroup, ...]
+    groups: tuple[RowGroup, ...]
+    protocol: tuple[str, ...]
+    fields: tuple[str, ...]
+    records: tuple[Record, ...]
+
+
+def compact(table: Table) -> Table:
+    """The same table with its column groups below each other, for narrow terminals."""
+    if len({group.columns for group in table.columns}) != 1:
+        return table
+    width = len(table.columns[0].columns)
+    groups = []
+    for group in table.groups:
+        for place, columns in enumerate(table.columns):
+            lines = tuple(replace(line, cells=line.cells[place * width : (place + 1) * width]) for line in group.lines)
+            lines = tuple(line for line in lines if any(cell != EMPTY for cell in line.cells))
+            if lines:
+                groups.append(RowGroup((*group.titles, columns.title), lines))
+    return replace(table, columns=(ColumnGroup("", table.columns[0].columns),), groups=tuple(groups))

@@ -1,0 +1,23 @@
+"""The registry of tables: name -> function. Whoever builds a table registers it here; nobody renders by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from ..analysis.resultset import ResultSet
+from .ceiling import ceiling
+from .latency import paper_latency_table
+from .overall import overall, paper_table
+from .steps import steps
+from .table import Table
+
+TABLES: Mapping[str, Callable[[ResultSet], Table]] = {"overall": overall, "ceiling": ceiling, "steps": steps}
+"""Tables of a stored suite."""
+
+PAPER_TABLES: Mapping[str, Callable[[], Table]] = {
+    "table2": partial(paper_table, "table2"),
+    "table3": partial(paper_table, "table3"),
+    "table4": paper_latency_table,
+}
+"""The paper's own."""

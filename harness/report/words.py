@@ -1,0 +1,66 @@
+"""Cells as words; the one place that rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .table import TableCell
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How a format writes what is not a number.
+
+    Attributes:
+        up: arrow of a gain.
+        down: arrow of a loss.
+        plus_minus: between mean and standard deviation.
+        percent: sign.
+        bold: wraps the best.
+        escape: makes any text safe.
+    """
+
+    up: str
+    down: str
+    plus_minus: str
+    percent: str
+    bold: Callable[[str], str]
+    escape: Callable[[str], str]
+
+
+def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
+    """A cell as a format shows it.
+
+    Args:
+        cell: the cell.
+        marks: of the format.
+        spread: whether standard deviations are shown.
+    """
+    if cell.kind == "text":
+        return marks.escape(cell.text)
+    if cell.kind == "empty":
+        return ""
+    if cell.value is None:
+        return f"{cell.seeds}/{cell.planned}"
+    if cell.kind == "plain":
+        return f"{cell.value:.2f}"
+    words = _value(cell, marks, spread=spread) if cell.kind == "value" else _gain(cell.value, marks)
+    if cell.kind == "gain":
+        words = f"({words})"
+    return marks.bold(words) if cell.best else words
+
+
+def _value(cell: TableCell, marks: Marks, *, spread: bool) -> str:
+    words = f"{cell.value:.{cell.digits}f}"
+    if spread and cell.std is not None:
+        words += f"{marks.plus_minus}{cell.std:.{cell.digits}f}"
+    if cell.seeds < cell.planned:
+        words += f" ({cell.seeds}/{cell.planned})"
+    return words
+
+
+def _gain(value: float, marks: Marks) -> str:
+    size = f"{abs(value):.2f}"
+    arrow = "" if float(size) == 0 else marks.up if value > 0 else marks.down
+    return f"{arrow}{size}{marks.percent}"

@@ -60,7 +60,7 @@ def catalogue_loss(
         the total, with gradients to states and items, and its parts.
 
     Raises:
-        ValueError: the shapes do not fit, there is no row, or a temperature is not positive.
+        ValueError: the shapes do not fit, there is no row, a temperature is not positive, or every weight is zero.
 
     Source:
         arXiv 2503.22675, eq. 5 to 9.
@@ -77,6 +77,8 @@ def catalogue_loss(
     in_kl = [any(pairs[i][j] or pairs[j][i] for j in range(count) if j != i) for i in range(count)]
     paired = [k for k in range(count) if in_kl[k]]
     alone = [k for k in range(count) if not in_kl[k] and ce_weights[k]]
+    if not paired and not alone:
+        raise ValueError("every weight is zero: there is nothing to learn from")
     states, items = _prepare(states, items)
     parts = []
     for chosen in (paired, alone):
@@ -86,20 +88,18 @@ def catalogue_loss(
         if chosen is paired:
             weights = states.new_tensor([[pairs[i][j] if i != j else 0.0 for j in chosen] for i in chosen])
             divergence = Divergence(weights, both=kl_gradient == "both")
-        parts.append(
-            CatalogueLoss.apply(  # type: ignore[no-untyped-call]
-                states if len(chosen) == count else states[:, chosen],
-                items,
-                targets,
-                states.new_tensor([1.0 / temperatures[k] for k in chosen]),
-                states.new_tensor([ce_weights[k] for k in chosen]),
-                divergence,
-                _rows_per_chunk,
+        with _full_precision(items):
+            parts.append(
+                CatalogueLoss.apply(  # type: ignore[no-untyped-call]
+                    states if len(chosen) == count else states[:, chosen],
+                    items,
+                    targets,
+                    states.new_tensor([1.0 / temperatures[k] for k in chosen]),
+                    states.new_tensor([ce_weights[k] for k in chosen]),
+                    divergence,
+                    _rows_per_chunk,
+                )
             )
-        )
-    if not parts:
-        nothing = states.new_zeros(())
-        return CatalogueTerms(nothing, nothing, nothing)
     total, cross_entropy, kl = (sum(terms[1:], start=terms[0]) for terms in zip(*parts, strict=True))
     return CatalogueTerms(total, cross_entropy, kl)
 
@@ -137,7 +137,8 @@ def info_nce(
     if users is not None and users.shape != queries.shape[:1]:
         raise ValueError(f"{queries.shape[0]} rows and users of shape {tuple(users.shape)}")
     by_step = (tensor.transpose(0, 1).contiguous() for tensor in _prepare(queries, keys))  # (K, R, d)
-    return ContrastiveLoss.apply(*by_step, users, temperature, _rows_per_chunk)  # type: ignore[no-untyped-call]
+    with _full_precision(keys):
+        return ContrastiveLoss.apply(*by_step, users, temperature, _rows_per_chunk)  # type: ignore[no-untyped-call]
 
 
 def _prepare(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,3 +149,8 @@ def _prepare(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(torch.promote_types(queries.dtype, items.dtype), torch.float32)
     queries, items = queries.to(dtype), items.to(dtype)
     return (queries, items) if torch.is_grad_enabled() else (queries.detach(), items.detach())
+
+
+def _full_precision(tensor: Tensor) -> torch.autocast:
+    """Logits are not taken in half precision, whatever surrounds the loss."""
+    return torch.autocast(tensor.device.type, enabled=False)

@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 
 # One buffer of a chunk (tests/benchmarks/losses.py --chunks): matrix products want at least 48 rows, the passes
 # between them want the cache. Other devices have no such cache and want large products.
-_CPU_BUFFER_BYTES = 8 << 20
+_CPU_BUFFER_BYTES = 4 << 20
 _DEVICE_BUFFER_BYTES = 256 << 20
 _LEAST_PRODUCT_ROWS = 48
 
@@ -71,8 +71,9 @@ class CatalogueLoss(torch.autograd.Function):
                 kl += unweighted
             ce += cross_entropy
         ctx.grads = grads.mean_over(rows, inverse_temperatures[:, None])
+        total, ce, kl = (term / rows for term in (total, ce, kl))
         ctx.mark_non_differentiable(ce, kl)
-        return total / rows, ce / rows, kl / rows
+        return total, ce, kl
 
     @staticmethod
     @once_differentiable

@@ -191,7 +191,7 @@ def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = Non
     _refuse_empty(made, label)
     folder = data_dir / label
     new_card = make_card(made, label)
-    _refuse_other_content(folder, new_card["fingerprint"], data_dir)
+    _refuse_other_content(folder, new_card["fingerprint"])
     items = Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled))
     files.write(folder, made.assembled, items=items, card=new_card)
     return files.read(folder)
@@ -246,16 +246,19 @@ def _refuse_empty(made: Made, label: str) -> None:
         raise DatasetError(f"{label}: no row is left in {' and '.join(empty)}.{reasons} Nothing was written.")
 
 
-def _refuse_other_content(folder: Path, new: str, data_dir: Path) -> None:
+def _refuse_other_content(folder: Path, new: str) -> None:
     if not folder.exists():
         return
-    if not is_prepared(folder.name, data_dir):
+    if not (folder / files.CARD).is_file():
         raise DatasetError(f"{folder} exists and is no prepared data set. Move it away, or choose another name.")
-    held = files.read_card(folder).get("fingerprint")
+    try:
+        held = files.read_card(folder).get("fingerprint")
+    except DatasetError:
+        return  # damaged, or of another version: this is the remedy
     if held != new:
         raise DatasetError(
-            f"{folder} holds a data set with another content (fingerprint {str(held)[:12]}, the new one has {new[:12]}). "
-            "Remove that folder, or choose another --name."
+            f"{folder} holds a data set with another content (fingerprint {str(held)[:12]}, the new one has "
+            f"{new[:12]}). Remove that folder, or choose another --name."
         )
 
 
@@ -266,10 +269,17 @@ def _embedded() -> tuple[Dataset, Items]:
     made = tiny.make()
     arrays = made.assembled
     new_card = make_card(made, tiny.NAME)
-    splits = [_frozen(split) for split in (arrays.train, arrays.valid, arrays.test)]
     arrays.flat.flags.writeable = False
     dataset = Dataset(
-        tiny.NAME, new_card["fingerprint"], arrays.num_items, arrays.num_users, arrays.flat, *splits, card=new_card
+        name=tiny.NAME,
+        fingerprint=new_card["fingerprint"],
+        num_items=arrays.num_items,
+        num_users=arrays.num_users,
+        flat=arrays.flat,
+        train=_frozen(arrays.train),
+        valid=_frozen(arrays.valid),
+        test=_frozen(arrays.test),
+        card=new_card,
     )
     return dataset, Items(arrays.item_tokens, made.titles, train_counts(arrays))
 

@@ -38,8 +38,7 @@ def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, A
         temporary.chmod(0o755)
         _write_table(temporary / "sequences.parquet", {"item": arrays.flat})
         for name, split in zip(SPLITS, (arrays.train, arrays.valid, arrays.test), strict=True):
-            columns = {"user": split.users, "start": split.starts, "end": split.ends, "target": split.targets}
-            _write_table(temporary / f"{name}.parquet", columns)
+            _write_table(temporary / f"{name}.parquet", _columns(split))
         _write_items(temporary / "items.parquet", items)
         (temporary / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         _move(temporary, folder)
@@ -124,6 +123,10 @@ def read_items(folder: Path) -> Items:
     return Items(np.array(tokens, dtype=object), named, counts.astype(np.int64))
 
 
+def _columns(split: Split) -> dict[str, NDArray[Any]]:
+    return {"user": split.users, "start": split.starts, "end": split.ends, "target": split.targets}
+
+
 def _write_table(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -167,7 +170,7 @@ def _parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, memory_map=True, use_threads=False)
+        return pq.read_table(path, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, " ".join(str(error).split())) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import raw, rules
 from .assemble import assemble
@@ -69,5 +70,5 @@ def make(source: Path, name: str, *, advice: str) -> Made:
     )
 
 
-def _distinct(codes: np.ndarray) -> int:
+def _distinct(codes: NDArray[np.int64]) -> int:
     return len(np.unique(codes))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from ..errors import DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LARGEST = 2**31 - 1
+"""Ids are below it: they are kept in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,9 @@ def read_columns(path: Path, columns: Sequence[str], *, separator: str) -> pd.Da
     Raises:
         DatasetError: not readable as such a file, or a column is missing.
     """
-    import csv
-
     import pandas as pd
 
-    quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = 0 if separator == "," else 3  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
     try:
         frame = pd.read_csv(
             path,
@@ -138,7 +140,7 @@ def whole_numbers(path: Path, frame: pd.DataFrame, column: str) -> NDArray[np.in
     import pandas as pd
 
     values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~np.isfinite(values) | (values < 0) | (values >= 2**31 - 1) | (values != np.floor(values))
+    wrong = ~np.isfinite(values) | (values < 0) | (values >= LARGEST) | (values != np.floor(values))
     _refuse_first(path, frame, column, wrong, "a whole number from 0")
     return values.astype(np.int64)
 

@@ -21,13 +21,14 @@ from .made import CATALOGUE_OF_TRAINING, HASHED_TIES, WHOLE_HISTORY, Made
 
 NAME = "tiny"
 SEED = 20250322
-NUM_USERS = 360
+NUM_USERS = 320
 SHORTEST, LONGEST = 6, 20
-STAY = 0.75  # with the topic of the item before
+STAY = 0.6  # with the topic of the item before
 SWAP = 0.03  # an interest for a new one
-FOLLOW = 0.8  # the ring of the topic; otherwise its popularity
-STEPS_ON_RING = (0.7, 0.2, 0.1)  # one, two or three places on
+FOLLOW = 0.7  # the ring of the topic; otherwise its popularity
+STEPS_ON_RING = (0.5, 0.3, 0.2)  # one, two or three places on
 DAYS = 200
+LONGEST_PAUSE_DAYS = 8
 START = 1_600_000_000
 
 TOPICS: dict[str, tuple[str, str]] = {
@@ -138,7 +139,7 @@ def _interactions(
             else:
                 place = draw.choice(popularity[topic])
             last_place[topic] = place
-            clock += 600 + draw.below(3 * 86_400)
+            clock += 600 + draw.below(LONGEST_PAUSE_DAYS * 86_400)
             users.append(str(user))
             items.append(str(topic * size + rings[topic][place]))
             times.append(float(clock))

@@ -1,0 +1,313 @@
+"""Runs a suite: starts or joins Ray, fans the trials out over one Tuner, and keeps the books until all is done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .cluster import Cluster, cluster
+from .datasets.dataset import Dataset
+from .errors import DatasetError, StoreError
+from .ledger import Ledger, RunOutcome, RunStopped
+from .progress import Reporter, RunFacts
+from .queue import SuiteQueue, repeatable
+from .results import TrialSummary
+from .store import Store
+
+if TYPE_CHECKING:
+    from .plan import Cell
+    from .suite_model import Space, Suite
+
+INTERRUPTED = 130
+_FLUSH_S = 30.0
+
+TRIAL = f"{__package__}.trial:TrialRun"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a suite runs: nothing here can change a trial's numbers, the device type excepted.
+
+    Attributes:
+        gpu: GPUs of one trial; None for the suite's own.
+        cpu: cores of one trial; None for the suite's own.
+        address: of a running Ray to join; None starts one for this run.
+        max_concurrent: most trials at once; None for all that fit.
+        max_trials: most trials to start; None for all.
+        refresh: repeat stored trials whose components' source has changed.
+        retry_failed: repeat trials that failed or diverged.
+        cpus: cores to use; None for all that this process may use.
+        trial: "module:attribute" of what makes a trial from (spec, data set).
+    """
+
+    gpu: float | None = None
+    cpu: float | None = None
+    address: str | None = None
+    max_concurrent: int | None = None
+    max_trials: int | None = None
+    refresh: bool = False
+    retry_failed: bool = False
+    cpus: int | None = None
+    trial: str = TRIAL
+
+
+def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Reporter) -> RunOutcome:
+    """Run what is left of a suite.
+
+    Args:
+        suite: the suite.
+        store: where results go.
+        data_dir: where prepared data sets are.
+        options: how to run.
+        reporter: told how it goes.
+
+    Returns:
+        How it ended; Ctrl-C is an outcome, not an exception.
+
+    Raises:
+        InputError: a data set is not prepared, or a trial does not fit; nothing was started.
+        StoreError: a result cannot be read or written.
+    """
+    from .plan import expand
+
+    clock = time.perf_counter()
+    cells = expand(suite)
+    datasets = load_all(suite.datasets, data_dir)
+    gpu = suite.resources.gpu if options.gpu is None else options.gpu
+    cpu = suite.resources.cpu if options.cpu is None else options.cpu
+    queue = SuiteQueue(
+        cells,
+        fingerprints={name: data.fingerprint for name, data in datasets.items()},
+        device="cuda" if gpu > 0 else "cpu",
+        stored=repeatable(
+            lambda key: store.summary(key) if store.has(key) else None,
+            retry_failed=options.retry_failed,
+            stale=_stale if options.refresh else None,
+        ),
+        cost=lambda cell: rough_cost(cell, len(datasets[cell.dataset].train)),
+        limit=options.max_trials,
+    )
+    with (
+        Ledger(suite, header=_header(datasets), queue=queue, store=store, reporter=reporter) as ledger,
+        _interrupts(ledger),
+    ):
+        ray_s = 0.0
+        facts = partial(_facts, suite, cells, ledger)
+        try:
+            if queue.exhausted():
+                reporter.begin(facts(most=0, place="nothing, as nothing is left to run"))
+            else:
+                size = sum(_bytes(data) for data in datasets.values())
+                with cluster(address=options.address, cpus=options.cpus, store_bytes=size) as joined:
+                    ray_s = time.perf_counter() - clock
+                    fits = joined.fits(cpu=cpu, gpu=gpu)
+                    most = min(fits, options.max_concurrent or fits)
+                    reporter.begin(facts(most=most, place=_place(joined, gpu)))
+                    _tune(joined, ledger, datasets, suite, options.trial, cpu=cpu, gpu=gpu, most=most)
+        except RunStopped:
+            ledger.settle()
+        if isinstance(ledger.stopped_by, StoreError):
+            raise ledger.stopped_by
+        return ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
+
+
+def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None:
+    """Build every cell and run one batch of each, in this process.
+
+    Args:
+        suite: the suite.
+        data_dir: where prepared data sets are.
+        say: told one line per cell.
+
+    Raises:
+        InputError: a data set is not prepared.
+    """
+    from .plan import expand
+    from .trial import TrialRun
+
+    datasets = load_all(suite.datasets, data_dir)
+    for cell in expand(suite):
+        name = f"{cell.dataset} {cell.backbone} {cell.row}"
+        if cell.unsupported is not None:
+            say(f"cannot run  {name}: {cell.unsupported}")
+            continue
+        clock = time.perf_counter()
+        data = datasets[cell.dataset]
+        values = {name: _first(space) for name, space in cell.space.items()}
+        spec = cell.spec(
+            values,
+            seed=cell.search.seed,
+            purpose="search",
+            fingerprint=data.fingerprint,
+            device="cuda" if suite.resources.gpu > 0 else "cpu",
+        )
+        TrialRun(spec, data).dry_run()
+        say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
+
+
+def load_all(names: tuple[str, ...], data_dir: Path) -> dict[str, Dataset]:
+    """Load data sets.
+
+    Raises:
+        DatasetError: with the words of every one that is not prepared.
+    """
+    from .datasets import catalog
+
+    missing = [name for name in names if not catalog.is_prepared(name, data_dir)]
+    if missing:
+        raise DatasetError("\n".join(catalog.not_prepared_message(name) for name in missing))
+    return {name: catalog.load_dataset(name, data_dir=data_dir) for name in names}
+
+
+def _tune(
+    joined: Cluster,
+    ledger: Ledger,
+    datasets: Mapping[str, Dataset],
+    suite: Suite,
+    factory: str,
+    *,
+    cpu: float,
+    gpu: float,
+    most: int,
+) -> None:
+    import ray
+    from ray import tune
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from .collector import Collector
+    from .tune import Events, QueueSearcher, TuneTrial, WorkerContext
+
+    ledger.tick()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    collector = (
+        ray.remote(Collector)
+        .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
+        .remote(str(ledger.root))
+    )
+    context = WorkerContext(
+        datasets={data.fingerprint: ray.put(data) for data in datasets.values()},
+        collector=collector,
+        factory=factory,
+        plugins=suite.plugins,
+    )
+    trainable = tune.with_resources(
+        tune.with_parameters(TuneTrial, context=context), {"cpu": cpu, "gpu": gpu} if gpu > 0 else {"cpu": cpu}
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=QueueSearcher(ledger, most),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(joined.scratch / "tune"),
+            callbacks=[Events(ledger)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        ray.get(collector.flush.remote(), timeout=_FLUSH_S)
+
+
+@contextmanager
+def _interrupts(ledger: Ledger) -> Iterator[None]:
+    """The first Ctrl-C stops the run between two of Tune's steps, the second ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: object) -> None:
+        if ledger.stopped_by is not None:
+            ledger.abandon()
+            os._exit(INTERRUPTED)  # Ray's processes die with this one
+        ledger.stop(KeyboardInterrupt())
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stale(summary: TrialSummary) -> bool:
+    from .environment import source_digest
+
+    return summary.source_digest != source_digest(summary.spec.backbone.kind, summary.spec.strategy.kind)
+
+
+def rough_cost(cell: Cell, rows: int) -> float:
+    """Something proportional to the longest time of one trial: target rows x forwards x epochs.
+
+    Args:
+        cell: the cell.
+        rows: training rows of its data set.
+    """
+    spec = cell.spec(
+        {name: _first(space) for name, space in cell.space.items()},
+        seed=cell.search.seed,
+        purpose="search",
+        fingerprint="",
+        device="cpu",
+    )
+    return float(rows) * (1 + spec.steps) * spec.training.max_epochs
+
+
+def _first(space: Space) -> Any:
+    return space.choices[0] if space.choices else space.low
+
+
+def _bytes(data: Dataset) -> int:
+    arrays = [data.flat]
+    for name in ("train", "valid", "test"):
+        split = data.split(name)
+        arrays += [split.users, split.starts, split.ends, split.targets]
+    return sum(array.nbytes for array in arrays)
+
+
+def _header(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    facts = ("recipe", "protocol", "statistics")
+    return {
+        "fingerprints": {name: data.fingerprint for name, data in datasets.items()},
+        "dataset_facts": {
+            name: {fact: data.card[fact] for fact in facts if fact in data.card} for name, data in datasets.items()
+        },
+    }
+
+
+def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str) -> RunFacts:
+    over, trials = ledger.queue.totals()
+    return RunFacts(
+        suite=suite.name,
+        cells=len(cells),
+        trials=trials,
+        stored=over,
+        most=most,
+        place=place,
+        results=ledger.root,
+        log=ledger.log_path,
+        notes=tuple(
+            f"{cell.dataset} {cell.backbone} {cell.row} cannot run: {cell.unsupported}"
+            for cell in cells
+            if cell.unsupported is not None
+        ),
+    )
+
+
+def _place(joined: Cluster, gpu: float) -> str:
+    if gpu > 0:
+        return f"{joined.gpus:g} GPU{'s' if joined.gpus != 1 else ''}"
+    return f"{joined.cpus:g} core{'s' if joined.cpus != 1 else ''}"

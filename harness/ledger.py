@@ -1,0 +1,258 @@
+"""The books of a run: queue, store, index, log and terminal move together, one entry per event."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from .errors import StoreError
+from .progress import Progress, Reporter, Totals
+from .queue import Job, Signal, SuiteQueue
+from .results import TrialResult, TrialSummary
+from .store import Store
+
+if TYPE_CHECKING:
+    from .suite_model import Suite
+
+
+class RunStopped(BaseException):
+    """Leaves Tune's loop; not an Exception, which Tune would take for a trial's."""
+
+
+class RunLog:
+    """One JSON line per event; a line that a killed run left half-written is closed first."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+        if torn:
+            self._file.write("\n")
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append an event; it has left this process when this returns."""
+        line = {"event": event, "time": round(time.time(), 3), **fields}
+        self._file.write(json.dumps(line, allow_nan=False, default=str) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended; counts are of all the suite's trials, whenever they ran.
+
+    Attributes:
+        done: trials.
+        diverged: trials.
+        failed: (key, reason) of each.
+        notes: cells without final runs, with the reason.
+        interrupted: by Ctrl-C.
+        left: trials that may still have to run.
+        started: trials started by this run.
+        wall_s: of this run, Ray's start included.
+        ray_s: of that, until Ray had started.
+    """
+
+    done: int
+    diverged: int
+    failed: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    interrupted: bool
+    left: int
+    started: int
+    wall_s: float
+    ray_s: float
+
+
+class Ledger:
+    """What the driver knows of a run, and everything that happens when that changes; a context manager.
+
+    Args:
+        suite: what runs.
+        header: what stands in index.json beside the cells.
+        queue: all trials.
+        store: where results are.
+        reporter: the terminal.
+    """
+
+    def __init__(
+        self, suite: Suite, *, header: Mapping[str, Any], queue: SuiteQueue, store: Store, reporter: Reporter
+    ) -> None:
+        self._suite = suite
+        self._suite_json = suite.to_json()
+        self._header = header
+        self.queue = queue
+        self._store = store
+        self.root = store.root
+        self.log_path = store.suite_folder(suite.name) / "run.jsonl"
+        self._reporter = reporter
+        self._jobs: dict[str, Job] = {}
+        self._stop: BaseException | None = None
+        self._said_stop = False
+        self._clock = time.perf_counter()
+
+    def __enter__(self) -> Ledger:
+        self.write_index()
+        self._log = RunLog(self.log_path)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._reporter.end()
+        self._log.close()
+
+    @property
+    def running(self) -> int:
+        """Trials given to Tune that are not over."""
+        return len(self._jobs)
+
+    def take(self, trial_id: str) -> Job | Signal:
+        """The next job, from now on known by Tune's id."""
+        if self._stop is not None:
+            return Signal.WAIT
+        job = self.queue.next()
+        if isinstance(job, Job):
+            self._jobs[trial_id] = job
+        return job
+
+    def started(self, trial_id: str) -> None:
+        """A worker has begun."""
+        job = self._jobs[trial_id]
+        self._log.write("start", **_facts(job))
+        self._reporter.started(job)
+
+    def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """A worker has finished an epoch."""
+        self._reporter.epoch(
+            self._jobs[trial_id],
+            Progress(int(result["epoch"]), float(result["value"]), float(result["best"]), float(result["rows_per_s"])),
+        )
+
+    def over(self, trial_id: str, *, unsaved: str) -> None:
+        """A trial has ended and its result is on disk, or could not be written."""
+        job = self._jobs.pop(trial_id)
+        if unsaved:
+            self.stop(StoreError(unsaved))
+            return
+        try:
+            self._enter(job, self._store.summary(job.key))
+        except StoreError as error:
+            self.stop(error)
+
+    def lost(self, trial_id: str, cause: str) -> None:
+        """A worker died; the first time its trial runs again, the second time it has failed."""
+        job = self._jobs.pop(trial_id, None)
+        if job is None:
+            return
+        try:
+            summary = self.queue.look_again(job.key)
+            if summary is not None:  # it died after its result was on disk
+                self._enter(job, summary)
+                return
+            self._log.write("lost", **_facts(job), reason=cause)
+            if self.queue.lost(job.key) is None:
+                self._reporter.lost(job, cause)
+                return
+            reason = f"its worker died twice: {cause}"
+            self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
+            self._enter(job, self._store.summary(job.key))
+        except StoreError as error:
+            self.stop(error)
+
+    def tick(self) -> None:
+        """Called often: draws, and leaves Tune's loop once the run should stop.
+
+        Raises:
+            RunStopped: the run should stop.
+        """
+        self._reporter.tick()
+        if self._stop is not None:
+            if isinstance(self._stop, KeyboardInterrupt) and not self._said_stop:
+                self._said_stop = True
+                self._reporter.stopping(len(self._store.keys()))
+            raise RunStopped from self._stop
+
+    def stop(self, why: BaseException) -> None:
+        """Make the next `tick` leave Tune's loop."""
+        self._stop = self._stop or why
+
+    @property
+    def stopped_by(self) -> BaseException | None:
+        """Why the run stops, None where it does not."""
+        return self._stop
+
+    def abandon(self) -> None:
+        """Leave the terminal as it was; the process is about to end."""
+        self._reporter.end()
+
+    def settle(self) -> None:
+        """Take in what is on disk of the trials that were running when the run stopped."""
+        for job in self.queue.in_flight:
+            summary = self.queue.look_again(job.key)
+            if summary is not None:
+                self._enter(job, summary)
+
+    def write_index(self) -> None:
+        """Bring the suite's index.json up to date."""
+        self._store.write_suite(self._suite.name, self._suite_json, {**self._header, "cells": self.queue.index()})
+
+    def outcome(self, *, wall_s: float, ray_s: float) -> RunOutcome:
+        """How the run ended."""
+        over, trials = self.queue.totals()
+        summaries = self.queue.over()
+        return RunOutcome(
+            done=sum(one.status == "done" for one in summaries),
+            diverged=sum(one.status == "diverged" for one in summaries),
+            failed=tuple((one.key, one.reason) for one in summaries if one.status == "failed"),
+            notes=self.queue.notes(),
+            interrupted=isinstance(self._stop, KeyboardInterrupt),
+            left=trials - over,
+            started=self.queue.started,
+            wall_s=wall_s,
+            ray_s=ray_s,
+        )
+
+    def _totals(self) -> Totals:
+        summaries = self.queue.over()
+        _, trials = self.queue.totals()
+        return Totals(
+            over=len(summaries),
+            trials=trials,
+            diverged=sum(one.status == "diverged" for one in summaries),
+            failed=sum(one.status == "failed" for one in summaries),
+            left_s=None,
+        )
+
+    def _enter(self, job: Job, summary: TrialSummary) -> None:
+        self.queue.tell(summary)
+        fields: dict[str, Any] = {"epochs": len(summary.history), "best_epoch": summary.best_epoch}
+        if summary.validation is not None:
+            fields[summary.spec.metric] = summary.validation[summary.spec.metric]
+        if summary.reason:
+            fields["reason"] = summary.reason
+        self._log.write(summary.status, **_facts(job), **fields, timings=dict(summary.timings))
+        self.write_index()
+        self._reporter.finished(job, summary, self._totals())
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    cell = job.cell
+    return {
+        "key": job.key,
+        "cell": cell.id,
+        "dataset": cell.dataset,
+        "backbone": cell.backbone,
+        "row": cell.row,
+        "steps": job.spec.steps,
+        "purpose": job.purpose,
+        "index": job.index,
+        "seed": job.spec.seed,
+        "attempt": job.attempt,
+        "values": dict(job.values),
+    }

@@ -1,0 +1,210 @@
+"""What the terminal shows during a run: a live view, or one line per finished trial where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from .results import TrialSummary
+
+if TYPE_CHECKING:
+    from .queue import Job
+
+METRIC_WORDS: Mapping[str, str] = {
+    "ndcg@10": "N@10",
+    "ndcg@20": "N@20",
+    "recall@10": "R@10",
+    "recall@20": "R@20",
+    "mrr": "MRR",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A trial under way, after an epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        value: its validation metric.
+        best: the best so far.
+        rows_per_s: training rows per second.
+    """
+
+    epoch: int
+    value: float
+    best: float
+    rows_per_s: float
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known when a run begins.
+
+    Attributes:
+        suite: its name.
+        cells: number of cells.
+        trials: most trials it may have.
+        stored: how many of them are stored already.
+        most: trials at once.
+        place: what they run on, such as "2 cores".
+        results: the store's folder.
+        log: the run's log.
+        notes: cells that cannot run, with their reasons.
+    """
+
+    suite: str
+    cells: int
+    trials: int
+    stored: int
+    most: int
+    place: str
+    results: Path
+    log: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Where a run stands.
+
+    Attributes:
+        over: trials of the suite that are over.
+        trials: most trials it may have.
+        diverged: of those over.
+        failed: of those over.
+        left_s: seconds left, None where nothing is known yet.
+    """
+
+    over: int
+    trials: int
+    diverged: int
+    failed: int
+    left_s: float | None
+
+
+class Reporter(Protocol):
+    """Whoever wants to know how a run goes."""
+
+    def begin(self, facts: RunFacts) -> None:
+        """The run begins."""
+
+    def started(self, job: Job) -> None:
+        """A worker has begun a trial."""
+
+    def epoch(self, job: Job, progress: Progress) -> None:
+        """A worker has finished an epoch."""
+
+    def lost(self, job: Job, cause: str) -> None:
+        """A worker died; its trial will run again."""
+
+    def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
+        """A trial is over."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+    def stopping(self, stored: int) -> None:
+        """Ctrl-C."""
+
+    def end(self) -> None:
+        """The run is over, however it ended."""
+
+
+class LineReporter:
+    """One line per finished trial.
+
+    Args:
+        out: where to write.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def begin(self, facts: RunFacts) -> None:
+        """Say what will run."""
+        for line in opening(facts):
+            self._say(line)
+
+    def started(self, job: Job) -> None:
+        """Nothing: a line per trial is enough."""
+
+    def epoch(self, job: Job, progress: Progress) -> None:
+        """Nothing: a line per trial is enough."""
+
+    def lost(self, job: Job, cause: str) -> None:
+        """Say that a trial runs again."""
+        self._say(f"{_clock()} again     {job.key[:8]}  {label(job)}   {cause}")
+
+    def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
+        """Say how a trial ended."""
+        self._say(f"{_clock()} {finished_line(job, summary)}")
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def stopping(self, stored: int) -> None:
+        """Say how to go on."""
+        self._say(stopping_line(stored))
+
+    def end(self) -> None:
+        """Nothing."""
+
+    def _say(self, line: str) -> None:
+        self._out.write(line + "\n")
+        self._out.flush()
+
+
+def opening(facts: RunFacts) -> list[str]:
+    """The first lines of a run."""
+    head = f"{facts.suite}  {facts.cells} cells, {facts.trials} trials ({facts.stored} stored), "
+    head += f"{facts.most} at a time on {facts.place}"
+    return [f"{head}          results in {facts.results}    log: {facts.log}", *facts.notes]
+
+
+def stopping_line(stored: int) -> str:
+    """What Ctrl-C is answered with."""
+    return f"stopping (once more: at once). Go on with the same command; {stored} trials are stored."
+
+
+def label(job: Job) -> str:
+    """A trial's cell and its place in it, such as "ml-100k sasrec prl K=2 search temperature=0.5 decay=1.5"."""
+    if job.purpose == "final":
+        return f"{cell_label(job)} final seed={job.spec.seed}"
+    values = [f"{name.rpartition('.')[2]}={_short(value)}" for name, value in job.values.items() if name != "steps"]
+    return " ".join([cell_label(job), "search", *values])
+
+
+def cell_label(job: Job) -> str:
+    """A trial's cell, such as "ml-100k sasrec prl K=2"."""
+    parts = [job.cell.dataset, job.cell.backbone, job.cell.row]
+    if job.spec.steps:
+        parts.append(f"K={job.spec.steps}")
+    return " ".join(parts)
+
+
+def finished_line(job: Job, summary: TrialSummary) -> str:
+    """A finished trial in one line, without the time of day."""
+    head = f"{summary.status:<9} {job.key[:8]}  {label(job)}"
+    if summary.status != "done" or summary.validation is None:
+        return f"{head}   {summary.reason}   (rearec-bench show {job.key[:8]})"
+    metric = summary.spec.metric
+    total = summary.timings.get("total_s", 0.0)
+    value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
+    return f"{head}   {value}   {len(summary.history)} epochs  {total:.1f} s"
+
+
+def decimals(value: float) -> str:
+    """Four decimals without the zero in front."""
+    text = f"{value:.4f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")

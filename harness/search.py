@@ -1,0 +1,229 @@
+"""One cell's search: which configuration comes next, as a pure function of the seed, the cell and earlier results.
+
+Suggestion i depends on `search.seed`, the cell's id and the outcomes of suggestions 0 to i - window, told in index
+order. Nothing else enters: neither the clock, nor how many trials run at once, nor how often the run was killed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError
+from .results import Status, TrialSummary
+from .seeds import stream_seed
+from .spec import TrialSpec
+
+if TYPE_CHECKING:
+    from .plan import Cell
+    from .suite_model import Space
+
+Values = Mapping[str, Any]
+"""Hyper-parameters by dotted name."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search learns from a trial.
+
+    Attributes:
+        status: of the trial.
+        value: its validation metric, unrounded; None unless it is done and finite.
+    """
+
+    status: Status
+    value: float | None
+
+    @classmethod
+    def of(cls, summary: TrialSummary, metric: str) -> Outcome:
+        """The outcome of a stored trial by one validation metric."""
+        value = summary.validation[metric] if summary.status == "done" and summary.validation else None
+        return cls(summary.status, value if value is not None and math.isfinite(value) else None)
+
+
+Known = Callable[[str], Outcome | None]
+"""The outcome of a key, None where it is not known yet; once known it must not change."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One entry of a cell's search.
+
+    Attributes:
+        index: counted from 0.
+        values: chosen hyper-parameters, by dotted name.
+        spec: the search trial.
+        duplicate: an earlier suggestion was the same; it uses up budget and is not run again.
+    """
+
+    index: int
+    values: Values
+    spec: TrialSpec
+    duplicate: bool
+
+
+class CellSearch:
+    """The search of one cell.
+
+    Args:
+        cell: the cell.
+        build: hyper-parameters to the search trial's spec.
+    """
+
+    def __init__(self, cell: Cell, build: Callable[[Values], TrialSpec]) -> None:
+        self._cell = cell
+        self._build = build
+        self._space = {name: cell.space[name] for name in sorted(cell.space)}
+        self._points = _enumerated(self._space, cell)
+        self._made: list[Suggestion] = []
+        self._ended = False
+        self.size = search_size(cell)
+
+    def suggestions(self, known: Known) -> Sequence[Suggestion]:
+        """All suggestions that the known outcomes determine, in index order."""
+        while len(self._made) < self.size:
+            index = len(self._made)
+            told = self._told(index, known)
+            if told is None:
+                break
+            values = self._values(index, told)
+            spec = self._build(values)
+            duplicate = any(made.spec.key == spec.key for made in self._made)
+            self._made.append(Suggestion(index, values, spec, duplicate))
+        return self._made
+
+    def ended(self, known: Known) -> bool:
+        """Whether every suggestion is made and has its outcome."""
+        if not self._ended:
+            made = self.suggestions(known)
+            self._ended = len(made) == self.size and all(known(one.spec.key) is not None for one in made)
+        return self._ended
+
+    def best(self, known: Known) -> Suggestion | None:
+        """The suggestion with the highest value, the earliest of equals; None where no trial succeeded."""
+        best: Suggestion | None = None
+        best_value = -math.inf
+        for made in self.suggestions(known):
+            outcome = known(made.spec.key)
+            if outcome is not None and outcome.value is not None and outcome.value > best_value:
+                best, best_value = made, outcome.value
+        return best
+
+    def _told(self, index: int, known: Known) -> list[tuple[Values, Outcome]] | None:
+        """What suggestion `index` may look at, in index order; None where some of it is not known yet."""
+        if self._points is not None or self._cell.search.sampler != "tpe":
+            return []
+        told = []
+        for made in self._made[: max(index - self._cell.search.window + 1, 0)]:
+            outcome = known(made.spec.key)
+            if outcome is None:
+                return None
+            told.append((made.values, outcome))
+        return told
+
+    def _values(self, index: int, told: Sequence[tuple[Values, Outcome]]) -> Values:
+        if self._points is not None:
+            return dict(zip(self._space, self._points[index], strict=True))
+        search = self._cell.search
+        seed = stream_seed(search.seed, self._cell.id, index) % 2**32
+        return _ask(self._space, told, sampler=search.sampler, seed=seed, trials=search.trials)
+
+
+def search_size(cell: Cell) -> int:
+    """How many suggestions the search of a cell makes, duplicates included."""
+    if not cell.space:
+        return 0
+    points = _count(cell.space)
+    return cell.search.trials if points is None else min(points, cell.search.trials)
+
+
+def _count(space: Mapping[str, Space]) -> int | None:
+    """Number of points of a finite space, None for an infinite one."""
+    total = 1
+    for one in space.values():
+        values = listed(one)
+        if values is None:
+            return None
+        total *= len(values)
+    return total
+
+
+def listed(space: Space) -> Sequence[Any] | None:
+    """All values of a space in order, None where it is a range that cannot be listed evenly."""
+    if space.choices:
+        return space.choices
+    if space.integer and not space.log and space.low is not None and space.high is not None:
+        return range(int(space.low), int(space.high) + 1)
+    return None
+
+
+def _enumerated(space: Mapping[str, Space], cell: Cell) -> list[tuple[Any, ...]] | None:
+    """All points in the order of itertools.product where the space is enumerated, else None."""
+    if not space:
+        return None
+    count = _count(space)
+    grid = cell.search.sampler == "grid"
+    if count is None:
+        if grid:
+            endless = ", ".join(name for name, one in space.items() if listed(one) is None)
+            raise InputError(f"search.sampler: grid needs a list of values, and {endless} has a range.")
+        return None
+    if count > cell.search.trials and not grid:
+        return None
+    axes = [listed(one) or () for one in space.values()]
+    return list(itertools.islice(itertools.product(*axes), cell.search.trials))
+
+
+def _ask(
+    space: Mapping[str, Space], told: Sequence[tuple[Values, Outcome]], *, sampler: str, seed: int, trials: int
+) -> Values:
+    """One suggestion of a fresh Optuna study that has been told these outcomes, in this order."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    distributions = {name: _distribution(one) for name, one in space.items()}
+    study = optuna.create_study(sampler=_sampler(sampler, seed, trials), direction="maximize")
+    for values, outcome in told:
+        state = optuna.trial.TrialState.COMPLETE if outcome.value is not None else optuna.trial.TrialState.FAIL
+        params = {name: _outward(space[name], value) for name, value in values.items()}
+        study.add_trial(
+            optuna.trial.create_trial(state=state, value=outcome.value, params=params, distributions=distributions)
+        )
+    asked = study.ask(distributions).params
+    return {name: _inward(one, asked[name]) for name, one in space.items()}
+
+
+def _sampler(name: str, seed: int, trials: int) -> Any:
+    import optuna
+
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    # Optuna's default of 10 random trials would leave nothing of a small budget to the model.
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=max(4, min(10, trials // 2)), multivariate=False, constant_liar=False
+    )
+
+
+def _distribution(space: Space) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if space.choices:
+        return CategoricalDistribution(tuple(range(len(space.choices))))
+    low, high = space.low, space.high
+    if low is None or high is None:
+        raise InputError("a search space needs either a list of values or low and high.")
+    if space.integer:
+        return IntDistribution(int(low), int(high), log=space.log)
+    return FloatDistribution(float(low), float(high), log=space.log)
+
+
+def _outward(space: Space, value: Any) -> Any:
+    """A value as Optuna holds it: the position of a choice, so that choices may be anything."""
+    return space.choices.index(value) if space.choices else value
+
+
+def _inward(space: Space, value: Any) -> Any:
+    return space.choices[value] if space.choices else value

@@ -1,0 +1,102 @@
+"""A trial that trains nothing: its metric is a formula of its hyper-parameters and seed, its epochs are naps.
+
+Workers find it through PYTHONPATH (this folder), as "fake_trial:FakeTrial".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rearec_bench.harness.errors import TrialDiverged
+from rearec_bench.harness.results import Epoch, Rows, TestEvidence, TrialResult, ValidationEvidence
+from rearec_bench.harness.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class FakeProgress:
+    epoch: int
+    validation: dict[str, float]
+    best: float
+    rows_per_s: float
+    done: bool
+
+
+@dataclass
+class FakeTrial:
+    """Epochs of FAKE_EPOCH_S seconds; `lr` 0.5 diverges, 0.75 raises, and 0.875 kills its process."""
+
+    spec: TrialSpec
+    dataset: Any
+    history: list[Epoch] = field(default_factory=list)
+
+    def epoch(self) -> FakeProgress:
+        lr = self.spec.training.lr
+        if lr == 0.5:
+            raise TrialDiverged("loss not finite at epoch 1")
+        if lr == 0.75:
+            raise RuntimeError("no such layer")
+        if lr == 0.875:
+            os._exit(1)
+        nap = float(os.environ.get("FAKE_EPOCH_S", "0.01"))
+        time.sleep(nap)
+        number = len(self.history) + 1
+        metrics = metrics_for(self.spec)
+        self.history.append(Epoch(number, {"total": 1.0 / number}, metrics, nap, 0.0, 1000.0))
+        done = number >= self.spec.training.max_epochs
+        return FakeProgress(number, metrics, metrics[self.spec.metric], 1000.0, done)
+
+    def result(self) -> TrialResult:
+        metrics = metrics_for(self.spec)
+        steps = self.spec.steps + 1
+        evidence = {
+            "readout": metrics,
+            "steps": (metrics,) * steps,
+            "similarity": ((1.0,) * steps,) * steps,
+            "rows": rows_for(steps),
+        }
+        final = self.spec.purpose == "final"
+        return TrialResult(
+            spec=self.spec,
+            status="done",
+            validation=ValidationEvidence(**evidence),
+            test=TestEvidence(**evidence) if final else None,
+            **self.common(),
+        )
+
+    def diverged(self, reason: str) -> TrialResult:
+        return TrialResult(spec=self.spec, status="diverged", reason=reason, **self.common())
+
+    def common(self) -> dict[str, Any]:
+        total = sum(epoch.train_s for epoch in self.history)
+        return {
+            "history": tuple(self.history),
+            "best_epoch": len(self.history),
+            "timings": {"started_at": time.time() - total, "total_s": total, "train_s": total},
+            "parameters": 1,
+        }
+
+
+def metrics_for(spec: TrialSpec) -> dict[str, float]:
+    digest = hashlib.sha256(spec.key.encode()).digest()
+    value = int.from_bytes(digest[:4], "big") / 2**32
+    return dict.fromkeys(("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr"), value)
+
+
+def rows_for(steps: int) -> Rows:
+    ints = np.ones(3, np.int32)
+    return Rows(
+        users=ints,
+        items=ints,
+        readout_ranks=ints,
+        step_ranks=np.ones((3, steps), np.int32),
+        top_items=np.ones((3, 10), np.int32),
+        entropy=np.ones((3, steps), np.float16),
+        margin=np.ones((3, steps), np.float16),
+        cosine=np.ones((3, steps - 1), np.float16),
+        control_ranks=np.ones((3, steps), np.int32),
+    )

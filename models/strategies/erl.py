@@ -1,10 +1,10 @@
 """ERL, Ensemble Reasoning Learning (paper, section 3.2).
 
 recipe paper: sum over k = 0..K of CE(r_k) (eq. 6) minus lambda times the sum over i < j of KL(p_i || p_j) (eq. 7 and 8;
-the text says that the divergence is maximised, the sign of eq. 7 says otherwise), gradient through both sides. Readout:
-the mean of the raw states (the printed 1/K over K + 1 terms is a slip without effect on ranks).
-recipe released: CE(mean of the states) minus kl_weight times the mean over ordered pairs' sum of KL(p_j || p_i), gradient
-through p_j alone; the padding row is a class of the training softmax; score temperature 0.07.
+the text says that the divergence is maximised, the sign of eq. 7 says otherwise), gradient through both sides.
+Readout: the mean of the raw states (the printed 1/K over K + 1 terms is a slip without effect on ranks).
+recipe released: CE(mean of the states) minus kl_weight times the mean over ordered pairs' sum of KL(p_j || p_i),
+gradient through p_j alone; the padding row is a class of the training softmax; score temperature 0.07.
 
 Cost: the backbone's, K cached steps, (K + 1) B N d.
 """

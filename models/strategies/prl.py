@@ -1,11 +1,11 @@
-"""PRL, Progressive Reasoning Learning (paper, section 3.3): annealed temperatures (PTA) and contrastive denoising (RCL).
+"""PRL, Progressive Reasoning Learning (paper, section 3.3): annealed temperatures (PTA), contrastive denoising (RCL).
 
-recipe paper: sum over k = 0..K of CE at tau * alpha^(K - k) (eq. 6 and 9), plus InfoNCE between noised and clean states at
-the same step, summed over k = 1..K, at tau (eq. 11); noise of variance gamma = noise_std^2 on each step's input, whose
-state comes from the noised view itself (eq. 10). Both views share the encoded history.
-recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the annealed temperatures, plus the *mean* over
-steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each step from
-the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
+recipe paper: sum over k = 0..K of CE at tau * alpha^(K - k) (eq. 6 and 9), plus InfoNCE between noised and clean states
+at the same step, summed over k = 1..K, at tau (eq. 11); noise of variance gamma = noise_std^2 on each step's input,
+whose state comes from the noised view itself (eq. 10). Both views share the encoded history.
+recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the annealed temperatures, plus the *mean*
+over steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each
+step from the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
 All temperatures multiply the score temperature. Readout: r_K (section 3.3.3).
 
 Cost: the backbone's, 2 K cached steps (and a second encoding in the released recipe), (K + 1) B N d + K B^2 d.
@@ -51,7 +51,7 @@ class PRL(Strategy):
             temperatures=tuple(base * self.settings.decay ** (count - 1 - k) for k in range(count)),
             ce_weights=(*((1 / (count - 1) if released else 1.0,) * (count - 1)), 1.0),
         )
-        named = {"cross_entropy": float(terms.cross_entropy)}
+        named = {"cross_entropy": float(terms.cross_entropy.detach())}
         if reasoned.noised is None:
             return terms.total, named
         masked = self.settings.same_user_negatives == "mask"
@@ -63,4 +63,4 @@ class PRL(Strategy):
         )
         if released:
             contrastive = contrastive / (count - 1)
-        return terms.total + contrastive, {**named, "contrastive": float(contrastive)}
+        return terms.total + contrastive, {**named, "contrastive": float(contrastive.detach())}

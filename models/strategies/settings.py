@@ -58,7 +58,7 @@ class _RecipeSettings(StrategySettings):
 
 
 class ERLSettings(_RecipeSettings):
-    """Ensemble Reasoning Learning (section 3.2): cross-entropy at every step, KL between steps maximised, mean readout."""
+    """Ensemble Reasoning Learning (section 3.2): every step supervised, KL between steps maximised."""
 
     by_recipe: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"kl_weight": 0.01},

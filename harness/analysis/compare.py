@@ -46,7 +46,7 @@ class Measured:
         backbone: label.
         variant: the strategy's label.
         strategy: the row's name.
-        against: label or row name of what it is compared with.
+        against: row name or label of what it is compared with; "" for nothing.
         steps: K; None where validation chooses it or nobody says.
         stats: per metric.
         unsupported: why it cannot run; "" where it can.
@@ -147,14 +147,11 @@ def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
 
 def reference_of(row: Measured, rows: Iterable[Measured]) -> Measured | None:
     """The row that another is compared with: of its data set and backbone, and of its K where there are several."""
-    named = [
-        other
-        for other in rows
-        if (other.dataset, other.backbone) == (row.dataset, row.backbone)
-        and row.against in (other.strategy, other.variant)
-    ]
-    if row in named:
+    if row.against in ("", row.strategy, row.variant):
         return None
+    here = [other for other in rows if (other.dataset, other.backbone) == (row.dataset, row.backbone)]
+    named = [other for other in here if other.strategy == row.against]
+    named = named or [other for other in here if other.variant == row.against]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
     return named[0] if len(named) == 1 else None

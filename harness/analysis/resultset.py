@@ -55,6 +55,7 @@ class CellResults:
         search_trials: number of distinct search trials.
         epochs: trained by all of them and by the final runs.
         unsupported: why the cell cannot run; "" where it can.
+        note: what the run said of the cell, such as that no search trial succeeded.
     """
 
     dataset: str
@@ -70,6 +71,7 @@ class CellResults:
     search_trials: int
     epochs: int
     unsupported: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class ResultSet:
     Attributes:
         name: of the suite.
         cells: in the order of the plan.
-        facts: per data set, what its card says.
+        facts: per data set, what its card says: "protocol" and "statistics".
         changed: "backbone + strategy" of components whose source is not what it was when their trials ran.
         store: where the rows of each trial are.
     """
@@ -181,6 +183,7 @@ def _cell(
         search_trials=len(searched),
         epochs=sum(len(trial.history) for trial in trained if trial is not None),
         unsupported=cell.unsupported or "",
+        note=entry.get("note", ""),
     )
 
 

@@ -18,8 +18,9 @@ METRIC_LABELS = {"ndcg@10": "N@10", "ndcg@20": "N@20", "recall@10": "R@10", "rec
 
 
 def label_of(name: str) -> str:
-    """The field's own spelling of a known name; other names as they are."""
-    return _NAMES.get(name, name)
+    """The field's own spelling of a known name, with its swept values if any; other names as they are."""
+    bare, bracket, swept = name.partition("[")
+    return _NAMES.get(bare, bare) + bracket + swept
 
 
 def metric_label(name: str) -> str:

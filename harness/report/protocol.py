@@ -28,13 +28,13 @@ def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
     datasets = list(dict.fromkeys(cell.dataset for cell in results.cells))
     for dataset in datasets:
         facts = results.facts.get(dataset, {})
+        counts, protocol = facts.get("statistics", {}), facts.get("protocol", {})
         words = []
-        if "test_rows" in facts:
-            rows = f"{facts['test_rows']:,} rows"
-            words.append(f"{rows} of {facts['test_users']:,} users" if "test_users" in facts else rows)
-        if "split" in facts:
-            words.append(str(facts["split"]))
-        words.append(f"all {facts['items']:,} items ranked" if "items" in facts else "all items ranked")
+        if "rows" in counts:
+            words.append(f"{counts['rows']['test']:,} rows of {counts['row_users']['test']:,} users")
+        if "split" in protocol:
+            words.append(f"split {protocol['split']}")
+        words.append(f"all {counts['items']:,} items ranked" if "items" in counts else "all items ranked")
         name = "Test" if len(datasets) == 1 else f"Test of {dataset}"
         lines.append(f"{name}: {', '.join([*words, *_ranking_words(runs)])}.")
     return lines
@@ -107,7 +107,7 @@ def _gaps(results: ResultSet) -> list[str]:
         why = [f"seed {seed} {reason}" for seed, reason in cell.ended.items()]
         if cell.missing:
             plural = "s" if len(cell.missing) > 1 else ""
-            why.append(f"seed{plural} {', '.join(map(str, cell.missing))} not run yet")
+            why.append(cell.note or f"seed{plural} {', '.join(map(str, cell.missing))} not run yet")
         lines.append(f"{_row_name(cell)}: {len(cell.runs)}/{len(cell.seeds)} final runs ({'; '.join(why)}).")
     return lines
 

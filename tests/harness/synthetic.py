@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from rearec_bench.harness.results import (
     ValidationEvidence,
 )
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.store import Store
 
 
 def metrics_of(ranks: np.ndarray) -> dict[str, float]:
@@ -125,3 +126,82 @@ def trial(of: TrialSpec, *, status: str = "done", rows: int = 50, draw: int | No
         validation=evidence(ValidationEvidence, rows=rows, steps=of.steps, seed=seed, traces=final),
         test=evidence(TestEvidence, rows=rows, steps=of.steps, seed=seed, traces=final) if final else None,
     )
+
+
+@dataclass(frozen=True)
+class FakeCell:
+    """A cell of a plan, as far as the analysis looks at it."""
+
+    strategy: str
+    steps: int | None
+    dataset: str = "tiny"
+    backbone: str = "sasrec"
+    row: str = ""
+    against: str = "base"
+    seeds: tuple[int, ...] = (1, 2, 3)
+    unsupported: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.dataset}-{self.backbone}-{self.row}-{self.steps}"
+
+
+FACTS = {
+    "statistics": {"items": 1005, "rows": {"test": 5326}, "row_users": {"test": 148}},
+    "protocol": {"split": "by time at 80/90%"},
+}
+
+
+def cell(strategy: str, steps: int | None, **fields: Any) -> FakeCell:
+    """A cell whose row has the strategy's name unless it is given."""
+    fields.setdefault("row", strategy)
+    if strategy == "base":
+        fields.setdefault("against", "")
+    return FakeCell(strategy, steps, **fields)
+
+
+def fill(
+    store: Store,
+    cells: Iterable[FakeCell],
+    *,
+    ended: Mapping[tuple[str, int], str] | None = None,
+    missing: Iterable[tuple[str, int]] = (),
+    search: int = 2,
+    rows: int = 50,
+) -> dict[str, Any]:
+    """Store made-up trials of cells.
+
+    Args:
+        store: where.
+        cells: of the plan.
+        ended: (cell id, seed) to the status of final runs that are not done.
+        missing: (cell id, seed) of final runs that are not there.
+        search: search trials of each cell that has steps.
+        rows: of each split.
+
+    Returns:
+        The suite's index.
+    """
+    entries = {}
+    for number, one in enumerate(cells):
+        if one.unsupported:
+            continue
+        settings = {"cell": one.id}
+        common: dict[str, Any] = {"strategy": one.strategy, "steps": 2 if one.steps is None else one.steps}
+        tried = [
+            spec(**common, seed=0, purpose="search", settings=settings | {"temperature": i})
+            for i in range(search if one.steps != 0 else 0)
+        ]
+        finals = {seed: spec(**common, seed=seed, settings=settings) for seed in one.seeds}
+        finals = {seed: held for seed, held in finals.items() if (one.id, seed) not in set(missing)}
+        for held in tried:
+            store.write(trial(held, rows=rows))
+        for seed, held in finals.items():
+            status = (ended or {}).get((one.id, seed), "done")
+            store.write(trial(held, status=status, rows=rows, draw=1000 * number + seed))
+        entries[one.id] = {
+            "search": [held.key for held in tried],
+            "best": tried[0].key if tried else None,
+            "final": {str(seed): held.key for seed, held in finals.items()},
+        }
+    return {"schema": 1, "dataset_facts": {"tiny": FACTS}, "cells": entries}

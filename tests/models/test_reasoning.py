@@ -1,0 +1,93 @@
+import pytest
+import torch
+
+from rearec_bench.models.backbones.contract import Histories
+from rearec_bench.models.layers import seed_dropout
+from rearec_bench.models.reasoning import ReasoningModel
+from rearec_bench.models.strategies.contract import Reasoning
+
+from .naive import build, naive_states
+
+HISTORIES = [[3], [1, 2, 3, 4, 5, 6, 7], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3, 11, 12, 13]]
+
+
+def padded(histories: list[list[int]], padding: int) -> Histories:
+    longest = max(map(len, histories))
+    items = [history + [padding] * (longest - len(history)) for history in histories]
+    return Histories(torch.tensor(items), torch.tensor([len(history) for history in histories]))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_cached_steps_equal_encoding_the_whole_sequence_again(steps: int, layers: int) -> None:
+    model = build(steps=steps, layers=layers)
+    states = model.reason(padded(HISTORIES, 23))[:, 0]
+    for row, history in enumerate(HISTORIES):
+        torch.testing.assert_close(states[row], naive_states(model, history), rtol=1e-11, atol=1e-11)
+
+
+def test_gradients_through_the_cache_equal_those_of_encoding_again() -> None:
+    model = build(steps=2)
+    weights = torch.randn(len(HISTORIES), 3, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    (model.reason(padded(HISTORIES, 23))[:, 0] * weights).sum().backward()
+    cached = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    naive = torch.stack([naive_states(model, history) for history in HISTORIES])
+    (naive * weights).sum().backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(cached[name], parameter.grad, rtol=1e-9, atol=1e-10, msg=name)
+
+
+def test_every_prefix_of_a_group_has_the_states_of_its_own_row() -> None:
+    model = build(steps=3)
+    history = HISTORIES[3]
+    histories = Histories(torch.tensor([history]), torch.tensor([len(history)]), every_prefix=True)
+    states = model.reason(histories)[0]
+    for end in range(1, len(history) + 1):
+        torch.testing.assert_close(states[end - 1], naive_states(model, history[:end]), rtol=1e-11, atol=1e-11)
+
+
+def test_noised_view_follows_equation_10_and_shares_the_encoded_history() -> None:
+    model = build(steps=2)
+    reasoning = Reasoning(noise_std=0.3)
+    states, noised = model.reason_twice(padded(HISTORIES, 23), reasoning, torch.Generator().manual_seed(5))
+    drawn = torch.Generator().manual_seed(5)
+    noise = [torch.empty(4, 1, 8, dtype=torch.float64).normal_(0, 0.3, generator=drawn) for _ in range(2)]
+    for row, history in enumerate(HISTORIES):
+        own = torch.stack([step[row, 0] for step in noise])
+        torch.testing.assert_close(noised[row, 0], naive_states(model, history, own)[1:], rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(states[row, 0], naive_states(model, history), rtol=1e-11, atol=1e-11)
+
+
+def test_released_noise_starts_each_step_from_the_clean_state() -> None:
+    model = build(steps=2)
+    reasoning = Reasoning(noise_std=0.3, noise_from_clean=True)
+    states, noised = model.reason_twice(padded(HISTORIES[1:2], 23), reasoning, torch.Generator().manual_seed(5))
+    drawn = torch.Generator().manual_seed(5)
+    noise = [torch.empty(1, 1, 8, dtype=torch.float64).normal_(0, 0.3, generator=drawn)[0, 0] for _ in range(2)]
+    # The same entries can be had from the noised chain when its noise also undoes what the chain did.
+    first = naive_states(model, HISTORIES[1], torch.stack([noise[0], torch.zeros(8)]))[1]
+    torch.testing.assert_close(noised[0, 0, 0], first, rtol=1e-11, atol=1e-11)
+    correction = states[0, 0, 1] - first + noise[1]
+    second = naive_states(model, HISTORIES[1], torch.stack([noise[0], correction]))[2]
+    torch.testing.assert_close(noised[0, 0, 1], second, rtol=1e-11, atol=1e-11)
+
+
+def test_released_second_encoding_has_dropout_of_its_own() -> None:
+    model = build(steps=1, dropout=0.5).train()
+    seed_dropout(model, 3, torch.device("cpu"))
+    histories = padded(HISTORIES, 23)
+    quiet = {"noise_std": 0.0, "noise_from_clean": True}
+    states, noised = model.reason_twice(histories, Reasoning(second_encoding=True, **quiet), None)
+    assert not torch.allclose(states[:, :, 1:], noised)
+    model.eval()
+    states, noised = model.reason_twice(histories, Reasoning(second_encoding=True, **quiet), None)
+    torch.testing.assert_close(states[:, :, 1:], noised)
+
+
+def test_without_position_embeddings_the_bare_state_is_fed_back() -> None:
+    model = build(steps=2)
+    bare = ReasoningModel(model.backbone, steps=2, positions=False)
+    states = bare.reason(padded(HISTORIES[:1], 23))[0, 0]
+    torch.testing.assert_close(states, naive_states(bare, HISTORIES[0]), rtol=1e-11, atol=1e-11)
+    assert not torch.allclose(states[1:], naive_states(model, HISTORIES[0])[1:])

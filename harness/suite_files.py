@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,11 @@ def row_name(item: Node) -> str:
     return ""
 
 
-def missing_file(path: Path, label: str, *, pattern: str = "*.y*ml") -> str:
-    """What to say about a file that is not there, with the nearest name in its folder."""
-    folder = path.parent
-    near = [held.name for held in folder.glob(pattern)] if folder.is_dir() else []
-    return f"no such file: {label}.{did_you_mean(path.name, sorted(near))}"
+def missing_file(path: Path, label: str) -> str:
+    """What to say about a file that is not there, with the nearest name in its folder; label "" where its name is said already."""
+    stems = {held.stem: held.name for held in sorted(path.parent.glob(f"*{path.suffix}"))}
+    near = difflib.get_close_matches(path.stem, stems, n=1)
+    return f"no such file{label and ': '}{label}." + (f" Did you mean '{stems[near[0]]}'?" if near else "")
 
 
 @dataclass
@@ -61,7 +62,7 @@ class _FileReader:
         mark = at or Mark(Source(source.label, source.folder, numbered=False), 0, 0)
         where = "extends" if at else ""
         if not path.is_file():
-            self.problems.add(mark, where, missing_file(path, source.label))
+            self.problems.add(mark, where, missing_file(path, source.label if at else ""))
             return None
         before = len(self.problems)
         text = _decode(path.read_bytes(), source, self.problems)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..models.settings import Settings
+from .suite_labels import value_text
 from .suite_model import Parameters, Space
 from .suite_values import Declared, Mistake, read_each, read_space
 from .suite_words import did_you_mean, shown
@@ -150,7 +151,7 @@ def _check_together(node: Node, section: Section, *, found: _Found, problems: Pr
         except ValidationError as error:
             first = error.errors()[0]
             what = str(first.get("ctx", {}).get("error", first["msg"]))
-            varied = [f"{name}={values[name]}" for name in values if name not in found.fixed]
+            varied = [f"{name}={value_text(values[name])}" for name in values if name not in found.fixed]
             chosen = f" (with {', '.join(varied)})" if varied else ""
             problems.add(_mark_of(node, first["loc"]), _where_of(section, first["loc"]), f"{what}{chosen}.")
             return
@@ -172,9 +173,13 @@ def _combinations(found: _Found) -> Iterator[Mapping[str, Any]]:
 
 
 def _mark_of(node: Node, loc: tuple[int | str, ...]) -> Mark:
-    if isinstance(node, Table) and loc and loc[0] in node.entries:
+    """The setting that is to blame; where several are, the one that the command line set, or all of them."""
+    if not isinstance(node, Table):
+        return node.mark
+    if loc and loc[0] in node.entries:
         return node.entries[str(loc[0])].value.mark
-    return node.mark
+    overridden = [entry.mark for entry in node.entries.values() if not entry.mark.source.numbered]
+    return overridden[-1] if overridden else node.mark
 
 
 def _where_of(section: Section, loc: tuple[int | str, ...]) -> str:

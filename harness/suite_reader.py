@@ -235,7 +235,7 @@ def _plugin(node: Node) -> str:
         raise Mistake(node.mark, f"{shown(node)} is not the name of a Python file.")
     path = (node.mark.source.folder / node.text).resolve()
     if not path.is_file():
-        raise Mistake(node.mark, missing_file(path, node.text, pattern="*.py"))
+        raise Mistake(node.mark, missing_file(path, node.text))
     try:
         loaded = load_plugin(path, REGISTRIES)
     except InputError as error:

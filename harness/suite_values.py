@@ -85,7 +85,8 @@ class Declared:
             Mistake: the value is of another type or out of bounds.
         """
         value = self._convert(node)
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[self.annotation, None, *self.limits])
+        bounded: Any = Annotated[self.annotation, None, *self.limits]
+        adapter: TypeAdapter[Any] = TypeAdapter(bounded)
         try:
             return adapter.dump_python(adapter.validate_python(value), mode="json")
         except ValidationError as error:

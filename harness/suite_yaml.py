@@ -207,8 +207,8 @@ class _Converter:
             if key == _MERGE and key_node.style is None:
                 merged = {**self._merged(value), **merged}
             elif key in entries:
-                first = entries[key].mark.line
-                self._problems.add(at, key, f"this key stands here twice, first in line {first}. Remove one of them.")
+                first = f", first in line {entries[key].mark.line}" if self._source.numbered else ""
+                self._problems.add(at, key, f"this key stands here twice{first}. Remove one of them.")
             else:
                 entries[key] = Entry(key, at, value)
         return Table({**merged, **entries}, mark)

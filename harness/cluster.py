@@ -89,6 +89,7 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
     """
     with _environment(_ENVIRONMENT), _scratch() as scratch:
         import ray
+        import ray.tune
 
         quiet: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False, "configure_logging": False}
         _silence()

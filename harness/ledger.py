@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from .errors import StoreError
 from .progress import Progress, Reporter, Totals
-from .queue import Job, Signal, SuiteQueue
+from .queue import FINISHED, Job, Signal, SuiteQueue
 from .results import TrialResult, TrialSummary
 from .store import Store
 
@@ -96,7 +96,7 @@ class Ledger:
         self._jobs: dict[str, Job] = {}
         self._stop: BaseException | None = None
         self._said_stop = False
-        self._clock = time.perf_counter()
+        self._finished = False
 
     def __enter__(self) -> Ledger:
         self.write_index()
@@ -119,6 +119,7 @@ class Ledger:
         job = self.queue.next()
         if isinstance(job, Job):
             self._jobs[trial_id] = job
+        self._finished = job is FINISHED
         return job
 
     def started(self, trial_id: str) -> None:
@@ -166,10 +167,12 @@ class Ledger:
             self.stop(error)
 
     def tick(self) -> None:
-        """Called often: draws, and leaves Tune's loop once the run should stop.
+        """Called often: draws, and leaves Tune's loop once there is nothing more to do in it.
+
+        Tune would go on to snapshot its trials, to wait for its actors and to analyse its files; nobody reads them.
 
         Raises:
-            RunStopped: the run should stop.
+            RunStopped: the run is complete, or should stop.
         """
         self._reporter.tick()
         if self._stop is not None:
@@ -177,6 +180,8 @@ class Ledger:
                 self._said_stop = True
                 self._reporter.stopping(len(self._store.keys()))
             raise RunStopped from self._stop
+        if self._finished:
+            raise RunStopped
 
     def stop(self, why: BaseException) -> None:
         """Make the next `tick` leave Tune's loop."""

@@ -28,7 +28,7 @@ class FakeProgress:
 
 @dataclass
 class FakeTrial:
-    """Epochs of FAKE_EPOCH_S seconds; `lr` 0.5 diverges, 0.75 raises, and 0.875 kills its process."""
+    """Epochs of FAKE_EPOCH_S seconds, busy ones with FAKE_SPIN; `lr` 0.5 diverges, 0.75 raises, and 0.875 kills its process."""
 
     spec: TrialSpec
     dataset: Any
@@ -43,7 +43,10 @@ class FakeTrial:
         if lr == 0.875:
             os._exit(1)
         nap = float(os.environ.get("FAKE_EPOCH_S", "0.01"))
-        time.sleep(nap)
+        if "FAKE_SPIN" in os.environ:
+            spin(nap)
+        else:
+            time.sleep(nap)
         number = len(self.history) + 1
         metrics = metrics_for(self.spec)
         self.history.append(Epoch(number, {"total": 1.0 / number}, metrics, nap, 0.0, 1000.0))
@@ -79,6 +82,13 @@ class FakeTrial:
             "timings": {"started_at": time.time() - total, "total_s": total, "train_s": total},
             "parameters": 1,
         }
+
+
+def spin(seconds: float) -> None:
+    """Keep a core busy."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        sum(range(1000))
 
 
 def metrics_for(spec: TrialSpec) -> dict[str, float]:

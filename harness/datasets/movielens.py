@@ -61,7 +61,7 @@ def make(source: Path, name: str, *, advice: str) -> Made:
             (f"rating not above {RATING_ABOVE:g}", len(everything) - len(liked)),
             (f"outside the {CORE}-core", len(liked) - len(core)),
         ),
-        time_range=(float(ordered.times.min()), float(ordered.times.max())),
+        time_range=rules.time_range(ordered.times),
         notes={
             "boundaries": list(boundaries),
             "users_left": _distinct(core.users),

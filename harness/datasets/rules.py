@@ -72,8 +72,11 @@ def time_boundaries(times: NDArray[np.float64], *, percents: tuple[int, int] = (
         percents: share of the interactions, in percent, up to the end of training and of validation.
 
     Returns:
-        The lower quantiles: the time of interaction floor(q (M - 1)), counted from 0 in time order.
+        The lower quantiles: the time of interaction floor(q (M - 1)), counted from 0 in time order; infinity where
+        there is no interaction.
     """
+    if len(times) == 0:
+        return float("inf"), float("inf")
     ordered = np.sort(times)
     first, second = (ordered[percent * (len(ordered) - 1) // 100] for percent in percents)
     return float(first), float(second)
@@ -90,6 +93,15 @@ def split_by_time(times: NDArray[np.float64], boundaries: tuple[float, float]) -
         (M,) int8: TRAIN, VALID or TEST.
     """
     return np.searchsorted(np.asarray(boundaries), times, side="left").astype(np.int8)
+
+
+def time_range(times: NDArray[np.float64]) -> tuple[float, float] | None:
+    """First and last time, None where there is no interaction.
+
+    Args:
+        times: (M,).
+    """
+    return (float(times.min()), float(times.max())) if len(times) else None
 
 
 def split_leave_one_out(users: NDArray[np.int64]) -> NDArray[np.int8]:

@@ -76,7 +76,7 @@ def make() -> Made:
             "items": len(everything.item_tokens),
             "interactions": len(everything),
         },
-        time_range=(float(ordered.times.min()), float(ordered.times.max())),
+        time_range=rules.time_range(ordered.times),
         notes={"boundaries": list(boundaries), "generator_seed": SEED},
     )
 

@@ -1,0 +1,153 @@
+"""Data sets by name: what is known, what is prepared, and what to type where it is not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.errors import DatasetError
+
+LINES = "a x y z y\nb y x z x y\n"
+
+
+def prepare(folder: Path, name: str | None, *, text: str = LINES) -> None:
+    (folder / "sequences.txt").write_text(text)
+    catalog.prepare("sequences", source=folder, data_dir=folder / "data", name=name)
+
+
+def test_tiny_needs_no_preparation(tmp_path: Path) -> None:
+    assert catalog.is_prepared("tiny", tmp_path)
+    assert catalog.card("tiny", tmp_path)["fingerprint"] == catalog.load_dataset("tiny", data_dir=tmp_path).fingerprint
+    with pytest.raises(DatasetError, match="tiny is embedded"):
+        catalog.prepare("tiny", source=tmp_path, data_dir=tmp_path)
+
+
+def test_prepared_names_are_listed_and_other_folders_are_not(tmp_path: Path) -> None:
+    assert catalog.prepared(tmp_path / "data") == []
+    prepare(tmp_path, "mine")
+    (tmp_path / "data/notes").mkdir()
+    assert catalog.prepared(tmp_path / "data") == ["mine"]
+    assert catalog.known(tmp_path / "data") == ["mine", "ml-100k", "tiny"]
+
+
+def test_a_card_holds_json_only(tmp_path: Path) -> None:
+    card = catalog.card("tiny", tmp_path)
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_the_statistics_of_a_card_are_those_of_its_rows(tmp_path: Path) -> None:
+    prepare(tmp_path, "mine")
+    statistics = catalog.card("mine", tmp_path / "data")["statistics"]
+    assert statistics == {
+        "users": 2,
+        "items": 3,
+        "interactions": 7,
+        "sequence_items": 9,
+        "rows": {"train": 3, "valid": 2, "test": 2},
+        "row_users": {"train": 2, "valid": 2, "test": 2},
+        "mean_history": {"train": 1.3333, "valid": 2.5, "test": 3.5},
+        "mean_rows_per_user": {"train": 1.5, "valid": 1.0, "test": 1.0},
+        "max_rows_per_user": {"train": 2, "valid": 1, "test": 1},
+    }
+
+
+def test_a_recipe_that_is_not_prepared_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        catalog.load_dataset("ml-100k", data_dir=tmp_path)
+    assert str(caught.value) == (
+        "ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR\n"
+        "  DIR holds ml-100k.inter and ml-100k.item"
+        "   (RecBole's atomic files of https://grouplens.org/datasets/movielens/100k, under its terms)"
+    )
+
+
+def test_released_rows_that_are_not_prepared_say_what_to_type() -> None:
+    assert catalog.not_prepared_message("released-yelp").startswith(
+        "released-yelp is not prepared. Type:  rearec-bench prepare released --name yelp --source DIR\n"
+        "  DIR holds yelp.train.remap.csv, "
+    )
+
+
+def test_a_misspelt_name_gets_the_nearest_one() -> None:
+    assert "Did you mean 'ml-100k'?" in catalog.not_prepared_message("ml100k")
+    assert "rearec-bench prepare sequences --name ml100k" in catalog.not_prepared_message("ml100k")
+
+
+def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        catalog.prepare("ml100k", source=tmp_path, data_dir=tmp_path)
+    assert str(caught.value) == (
+        "unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: ml-100k, released, sequences."
+    )
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "with space", "x" * 65, "-rf", "a\n"])
+def test_a_name_that_is_no_plain_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match=r"cannot name a data set\. Allowed: letters"):
+        prepare(tmp_path, name)
+    with pytest.raises(DatasetError, match="is not prepared"):
+        catalog.load_dataset(name, data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tiny", "ml-100k", "released", "released-ml-100k"])
+def test_a_name_of_another_recipe_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match=f"the name '{name}' belongs to another data set or recipe"):
+        prepare(tmp_path, name)
+
+
+def test_a_recipe_that_needs_a_name_says_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        DatasetError, match=r"the recipe sequences needs a name\. Type:  rearec-bench prepare sequences"
+    ):
+        prepare(tmp_path, None)
+
+
+def test_the_same_content_may_be_prepared_again(tmp_path: Path) -> None:
+    prepare(tmp_path, "mine")
+    prepare(tmp_path, "mine")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["mine"]
+
+
+def test_another_content_under_a_taken_name_is_refused(tmp_path: Path) -> None:
+    prepare(tmp_path, "mine")
+    before = catalog.card("mine", tmp_path / "data")
+    with pytest.raises(DatasetError, match=r"data/mine holds a data set with another content \(fingerprint .* Remove"):
+        prepare(tmp_path, "mine", text=LINES + "c x y z\n")
+    assert catalog.card("mine", tmp_path / "data") == before
+
+
+def test_a_folder_that_is_no_data_set_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "data/mine").mkdir(parents=True)
+    (tmp_path / "data/mine/thesis.tex").write_text("years of work")
+    with pytest.raises(DatasetError, match="exists and is no prepared data set"):
+        prepare(tmp_path, "mine")
+    assert (tmp_path / "data/mine/thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist. Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k."),
+        (lambda path: path.write_text(""), "is a file; a folder is wanted. Type:  rearec-bench prepare ml-100k"),
+        (lambda path: path.mkdir(), "holds no ml-100k.inter. Type:  rearec-bench prepare ml-100k --source DIR\n"),
+    ],
+)
+def test_a_source_that_is_not_there_says_what_is_wanted(tmp_path: Path, make: object, message: str) -> None:
+    make(tmp_path / "source")  # type: ignore[operator]
+    with pytest.raises(DatasetError) as caught:
+        catalog.prepare("ml-100k", source=tmp_path / "source", data_dir=tmp_path / "data")
+    assert message in str(caught.value)
+
+
+def test_listing_imports_neither_pandas_nor_pyarrow_nor_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from rearec_bench.harness.datasets import catalog; "
+        "catalog.known(Path('.')); catalog.not_prepared_message('x'); "
+        "print([name for name in ('torch', 'ray', 'pandas', 'pyarrow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.strip() == "[]"

@@ -44,9 +44,8 @@ class Measured:
     Attributes:
         dataset: name.
         backbone: label.
-        variant: the strategy's label.
         strategy: the row's name.
-        against: row name or label of what it is compared with; "" for nothing.
+        against: name of the row that it is compared with; "" for none.
         steps: K; None where validation chooses it or nobody says.
         stats: per metric.
         unsupported: why it cannot run; "" where it can.
@@ -54,7 +53,6 @@ class Measured:
 
     dataset: str
     backbone: str
-    variant: str
     strategy: str
     against: str
     steps: int | None
@@ -108,7 +106,6 @@ def measure(results: ResultSet) -> tuple[Measured, ...]:
         Measured(
             dataset=cell.dataset,
             backbone=cell.backbone,
-            variant=cell.variant,
             strategy=cell.strategy,
             against=cell.against,
             steps=cell.steps,
@@ -147,11 +144,10 @@ def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
 
 def reference_of(row: Measured, rows: Iterable[Measured]) -> Measured | None:
     """The row that another is compared with: of its data set and backbone, and of its K where there are several."""
-    if row.against in ("", row.strategy, row.variant):
+    if row.against in ("", row.strategy):
         return None
     here = [other for other in rows if (other.dataset, other.backbone) == (row.dataset, row.backbone)]
     named = [other for other in here if other.strategy == row.against]
-    named = named or [other for other in here if other.variant == row.against]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
     return named[0] if len(named) == 1 else None

@@ -49,9 +49,8 @@ def paper_rows(table: str) -> tuple[Measured, ...]:
         Measured(
             dataset=dataset,
             backbone=backbone,
-            variant=strategy,
             strategy=strategy,
-            against=_BASE,
+            against="" if strategy == _BASE else _BASE,
             steps=None,
             stats=held,
         )

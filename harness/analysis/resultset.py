@@ -24,8 +24,6 @@ class PlannedCell(Protocol):
     @property
     def backbone(self) -> str: ...  # noqa: D102
     @property
-    def strategy(self) -> str: ...  # noqa: D102
-    @property
     def against(self) -> str: ...  # noqa: D102
     @property
     def row(self) -> str: ...  # noqa: D102
@@ -44,9 +42,8 @@ class CellResults:
     Attributes:
         dataset: name of the data set.
         backbone: the backbone's label.
-        variant: the strategy's label in the suite.
-        strategy: the row's name: the label, with the swept values where there are any.
-        against: label or row name of what it is compared with.
+        strategy: the row's name: the strategy's label, with the swept values where there are any.
+        against: name of the row that it is compared with; "" for none.
         steps: K; None where validation chooses it.
         seeds: of the final runs that are planned.
         runs: final runs that are done, ordered as the seeds are.
@@ -60,7 +57,6 @@ class CellResults:
 
     dataset: str
     backbone: str
-    variant: str
     strategy: str
     against: str
     steps: int | None
@@ -172,7 +168,6 @@ def _cell(
     return CellResults(
         dataset=cell.dataset,
         backbone=cell.backbone,
-        variant=cell.strategy,
         strategy=cell.row,
         against=cell.against,
         steps=cell.steps,

@@ -113,7 +113,7 @@ def row_label(row: Measured, shows_steps: Callable[[Measured], bool]) -> str:
         row: the row.
         shows_steps: whether its K is part of its name; see `steps_shown`.
     """
-    plus = "" if row.against in ("", row.strategy, row.variant) else "+"
+    plus = "" if row.against in ("", row.strategy) else "+"
     shown = f" ({steps_label(row.steps)})" if shows_steps(row) else ""
     return f"{plus}{label_of(row.strategy)}{shown}"
 

@@ -17,7 +17,7 @@ def protocol_lines(results: ResultSet) -> tuple[str, ...]:
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
     lines += _gaps(results)
     lines += [
-        f"The source of {pair} has changed since its trials ran; to repeat them:  rearec-bench run --refresh"
+        f"The source of {pair} has changed since its trials ran; to repeat them:  rearec-bench run SUITE --refresh"
         for pair in results.changed
     ]
     return tuple(lines)
@@ -85,7 +85,7 @@ def _budgets(results: ResultSet) -> str:
     for name, cells in rows.items():
         trials = sorted({cell.search_trials for cell in cells})
         shown = str(trials[0]) if len(trials) == 1 else f"{trials[0]}-{trials[-1]}"
-        parts.append(f"{name} {shown} ({sum(cell.epochs for cell in cells):,} epochs)")
+        parts.append(f"{name} ({shown}; {sum(cell.epochs for cell in cells):,})")
     return ", ".join(parts)
 
 

@@ -90,7 +90,7 @@ class Table:
 
 def compact(table: Table) -> Table:
     """The same table with its column groups below each other, for narrow terminals."""
-    if len({group.columns for group in table.columns}) != 1:
+    if len(table.columns) < 2 or len({group.columns for group in table.columns}) > 1:
         return table
     width = len(table.columns[0].columns)
     groups = []

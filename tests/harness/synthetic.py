@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.results import (
     Epoch,
     Evidence,
@@ -132,7 +133,7 @@ def trial(of: TrialSpec, *, status: str = "done", rows: int = 50, draw: int | No
 class FakeCell:
     """A cell of a plan, as far as the analysis looks at it."""
 
-    strategy: str
+    kind: str
     steps: int | None
     dataset: str = "tiny"
     backbone: str = "sasrec"
@@ -187,7 +188,7 @@ def fill(
         if one.unsupported:
             continue
         settings = {"cell": one.id}
-        common: dict[str, Any] = {"strategy": one.strategy, "steps": 2 if one.steps is None else one.steps}
+        common: dict[str, Any] = {"strategy": one.kind, "steps": 2 if one.steps is None else one.steps}
         tried = [
             spec(**common, seed=0, purpose="search", settings=settings | {"temperature": i})
             for i in range(search if one.steps != 0 else 0)
@@ -205,3 +206,30 @@ def fill(
             "final": {str(seed): held.key for seed, held in finals.items()},
         }
     return {"schema": 1, "dataset_facts": {"tiny": FACTS}, "cells": entries}
+
+
+def varied_results(store: Store) -> ResultSet:
+    """A suite with everything that a table must show.
+
+    Two backbones, one with a name that no format takes as it is; several K; a variant compared with another row; a
+    diverged, a missing and an impossible row; components whose source has changed.
+    """
+    odd = "a_b & 100%"
+    cells = (
+        cell("base", 0),
+        cell("erl", 1),
+        cell("erl", 2),
+        cell("prl", 1),
+        cell("prl", 2),
+        cell("prl", 2, row="prl_x[decay=1]", against="prl"),
+        cell("base", 0, backbone=odd),
+        cell("erl", 1, backbone=odd, unsupported="the data set has no item vectors"),
+        cell("prl", 1, backbone=odd),
+    )
+    index = fill(
+        store,
+        cells,
+        ended={("tiny-sasrec-prl-1", 2): "diverged"},
+        missing=[("tiny-sasrec-prl-2", 1), *((f"tiny-{odd}-prl-1", seed) for seed in (1, 2, 3))],
+    )
+    return collect("varied", cells, index, store=store, digest=lambda _, kind: ("e" if kind == "erl" else "d") * 16)

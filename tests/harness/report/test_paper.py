@@ -1,0 +1,101 @@
+"""The paper's own numbers through our code: every printed improvement, except its four slips."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from rearec_bench.harness.analysis.compare import compare
+from rearec_bench.harness.analysis.paper import paper_latency, paper_rows, printed_improvements
+from rearec_bench.harness.report.report import render
+from rearec_bench.harness.report.tables import PAPER_TABLES
+
+_BABY = ("table2", "Baby & Products", "BERT4Rec")
+SLIPS = {
+    (*_BABY, "ERL", "recall@10"): (9.57, 14.01),
+    (*_BABY, "ERL", "recall@20"): (14.01, 9.57),
+    (*_BABY, "PRL", "recall@10"): (6.15, 13.23),
+    (*_BABY, "PRL", "recall@20"): (13.23, 6.15),
+}
+"""Where the paper prints another number than its values give: printed, recomputed."""
+
+
+def recomputed(table: str) -> dict[tuple[str, str, str, str], float]:
+    found = {}
+    for one in compare(paper_rows(table)):
+        gains = dict(one.improvements) | ({} if one.average is None else {"avg": one.average})
+        for metric, gain in gains.items():
+            found[one.row.dataset, one.row.backbone, one.row.strategy, metric] = gain
+    return found
+
+
+@pytest.mark.parametrize("table", ["table2", "table3"])
+def test_every_recomputed_improvement_is_the_printed_one_except_four_slips(table: str) -> None:
+    printed = printed_improvements(table)
+    found = recomputed(table)
+    assert found.keys() == printed.keys() and len(printed) == 100
+    different = {
+        (table, *cell): (printed[cell], float(f"{gain:.2f}"))
+        for cell, gain in found.items()
+        if f"{gain:.2f}" != f"{printed[cell]:.2f}"
+    }
+    assert different == {cell: pair for cell, pair in SLIPS.items() if cell[0] == table}
+
+
+@pytest.mark.parametrize("table", ["table2", "table3"])
+def test_every_improvement_stands_in_the_rendered_tables_with_its_arrow(table: str) -> None:
+    made = PAPER_TABLES[table]()
+    for format, up, down, percent in (("markdown", "↑", "↓", "%"), ("latex", r"$\uparrow$", r"$\downarrow$", r"\%")):
+        text = render([made], format=format)
+        for cell, gain in recomputed(table).items():
+            arrow = up if gain > 0 else down
+            assert f"{arrow}{abs(gain):.2f}{percent}" in text, cell
+
+
+def test_values_are_shown_with_four_decimals_in_the_papers_order() -> None:
+    lines = render([PAPER_TABLES["table2"]()], format="markdown").splitlines()
+    cells = [[part.strip() for part in line.strip("|").split("|")] for line in lines]
+    assert cells[0] == ["", "SASRec", *(head := ["N@10", "N@20", "R@10", "R@20", "Avg."]), "BERT4Rec", *head]
+    assert cells[2] == [
+        *("Yelp", "Base", "0.0347", "0.0452", "0.0626", "0.1047", "-"),
+        *("Base", "0.0364", "0.0460", "0.0653", "0.1038", "-"),
+    ]
+    assert cells[5][:7] == ["", "+PRL", "**0.0388**", "**0.0493**", "**0.0730**", "**0.1149**", ""]
+    assert cells[6][:7] == ["", "(Improv.)", "(↑11.82%)", "(↑9.07%)", "(↑16.61%)", "(↑9.74%)", "**↑11.81%**"]
+
+
+def test_means_over_data_sets_are_those_that_the_text_of_the_paper_states() -> None:
+    stated = {("SASRec", "ERL"): 6.76, ("SASRec", "PRL"): 8.21, ("UniSRec", "ERL"): 12.29, ("UniSRec", "PRL"): 10.43}
+    rows = [*compare(paper_rows("table2")), *compare(paper_rows("table3"))]
+    for (backbone, strategy), value in stated.items():
+        averages = [one.average for one in rows if (one.row.backbone, one.row.strategy) == (backbone, strategy)]
+        assert len(averages) == 5
+        assert f"{sum(averages) / 5:.2f}" == f"{value:.2f}"
+
+
+def test_every_recomputed_cost_of_latency_is_the_printed_one() -> None:
+    cells = [cell for cell in paper_latency() if cell.printed is not None]
+    assert len(cells) == 20
+    assert all(f"{cell.cost_percent:.2f}" == f"{cell.printed:.2f}" for cell in cells)
+    text = render([PAPER_TABLES["table4"]()], format="markdown")
+    assert all(f"{cell.time_s:.4f}" in text and f"{cell.printed:.2f}" in text for cell in cells)
+
+
+def test_the_papers_tables_have_tidy_records_too() -> None:
+    rows = list(csv.DictReader(io.StringIO(render([PAPER_TABLES["table3"]()], format="csv"))))
+    assert len(rows) == 5 * 2 * (3 * 4 + 2)
+    assert rows[0] == {
+        "dataset": "Yelp",
+        "backbone": "UniSRec",
+        "strategy": "Base",
+        "steps": "",
+        "metric": "ndcg@10",
+        "mean": rows[0]["mean"],
+        "std": "",
+        "seeds": "1",
+        "improvement_percent": "",
+    }
+    (held,) = json.loads(render([PAPER_TABLES["table4"]()], format="json"))["tables"]
+    assert len(held["records"]) == 24 and held["protocol"]

@@ -1,0 +1,176 @@
+"""The report's text: golden files, names, missing runs, several suites."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.errors import InputError
+from rearec_bench.harness.report.latex import escape
+from rearec_bench.harness.report.report import render, render_report
+from rearec_bench.harness.report.tables import PAPER_TABLES, TABLES
+from rearec_bench.harness.store import Store
+
+spec = importlib.util.spec_from_file_location("rearec_bench_tests_golden", Path(__file__).with_name("golden.py"))
+golden = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(golden)
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
+    return synthetic.varied_results(Store(tmp_path_factory.mktemp("varied")))
+
+
+@pytest.mark.parametrize("variant", golden.VARIANTS, ids=lambda variant: "-".join(map(str, variant)))
+def test_a_table_looks_as_its_golden_file(varied: ResultSet, variant: tuple[str, str, str, bool]) -> None:
+    expected = golden.file_of(*variant).read_text(encoding="utf-8")
+    assert golden.text_of(varied, *variant) == expected
+
+
+@pytest.fixture(scope="module")
+def pdflatex() -> str:
+    found = shutil.which("pdflatex")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI installs pdflatex, and it is not there")
+        pytest.skip("needs pdflatex, which is not installed")
+    return found
+
+
+def test_every_latex_table_compiles_as_printed(varied: ResultSet, pdflatex: str, tmp_path: Path) -> None:
+    tables = [*(TABLES[name](varied) for name in TABLES), *(make() for make in PAPER_TABLES.values())]
+    body = render(tables, format="latex", spread=True)
+    (tmp_path / "tables.tex").write_text(body, encoding="utf-8")
+    (tmp_path / "main.tex").write_text(
+        "\\documentclass[twocolumn]{article}\n\\usepackage{booktabs}\n\\usepackage{multirow}\n"
+        "\\begin{document}\n\\input{tables}\n\\end{document}\n"
+    )
+    command = [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert ended.returncode == 0, ended.stdout[-2000:]
+    assert (tmp_path / "main.pdf").stat().st_size > 10_000
+    assert body.count("\\begin{tabular}") == 6
+
+
+def test_special_characters_are_escaped_for_latex() -> None:
+    assert escape("a_b & 100%") == r"a\_b \& 100\%"
+    assert escape("[x] #1 $2 {3} ~4 ^5 \\6 <7> |8| *9") == (
+        r"{[}x{]} \#1 \$2 \{3\} \textasciitilde{}4 \textasciicircum{}5 \textbackslash{}6 \textless{}7\textgreater{} "
+        r"\textbar{}8\textbar{} {*}9"
+    )
+
+
+def test_a_bar_in_a_name_does_not_make_a_column_in_markdown(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = (synthetic.cell("base", 0, row="a|b"),)
+    store = Store(tmp_path)
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    assert "a\\|b" in render([TABLES["overall"](results)], format="markdown")
+
+
+def test_tidy_columns_are_exactly_those_that_were_agreed(varied: ResultSet) -> None:
+    rows = list(csv.DictReader(io.StringIO(render([TABLES["overall"](varied)], format="csv"))))
+    assert list(rows[0]) == [
+        *("dataset", "backbone", "strategy", "steps", "metric", "mean", "std", "seeds", "improvement_percent")
+    ]
+    assert {row["improvement_percent"] for row in rows if row["strategy"] == "base"} == {""}
+    assert all(row["improvement_percent"] for row in rows if row["strategy"] == "erl" and row["backbone"] == "sasrec")
+
+
+def test_csv_and_json_hold_the_same_unrounded_numbers(varied: ResultSet) -> None:
+    table = TABLES["overall"](varied)
+    rows = list(csv.DictReader(io.StringIO(render([table], format="csv"))))
+    (held,) = json.loads(render([table], format="json"))["tables"]
+    assert [
+        {name: "" if value is None else str(value) for name, value in one.items()} for one in held["records"]
+    ] == rows
+    assert held["protocol"] == list(table.protocol)
+    mean = next(row["mean"] for row in rows if row["metric"] == "ndcg@20")
+    readouts = [run.test["ndcg@20"] for run in varied.cells[0].runs]
+    assert float(mean) == pytest.approx(sum(readouts) / 3, rel=1e-14)
+
+
+def test_several_tables_have_headings_and_the_csv_says_which_suite(varied: ResultSet) -> None:
+    tables = [TABLES["overall"](varied), TABLES["overall"](dataclasses.replace(varied, name="again"))]
+    text = render(tables, format="markdown")
+    assert text.startswith("## varied\n\n|") and "\n## again\n\n|" in text
+    rows = list(csv.DictReader(io.StringIO(render(tables, format="csv"))))
+    assert next(iter(rows[0])) == "suite" and {row["suite"] for row in rows} == {"varied", "again"}
+    assert [held["title"] for held in json.loads(render(tables, format="json"))["tables"]] == ["varied", "again"]
+
+
+def test_a_recipe_that_is_not_the_papers_is_named(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = (synthetic.cell("prl", 2, row="prl_rel"),)
+    store = Store(tmp_path)
+    spec = synthetic.spec(settings={"recipe": "released"})
+    store.write(synthetic.trial(spec))
+    index = {"cells": {cells[0].id: {"search": [], "best": None, "final": {"1": spec.key}}}}
+    lines = TABLES["overall"](collect("s", cells, index, store=store)).protocol
+    assert "Recipe: prl_rel released." in lines
+    assert "tiny SASRec prl_rel K=2: 1/3 final runs (seeds 2, 3 not run yet)." in lines
+
+
+def test_a_suite_that_has_just_begun_has_a_table_of_nothing(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
+    for name in TABLES:
+        text = render([TABLES[name](collect("s", cells, {"cells": {}}, store=Store(tmp_path)))], format="markdown")
+        assert "0/3" in text and "No final run is stored yet." in text
+        assert "\\begin{tabular}" in render(
+            [TABLES[name](collect("s", cells, {"cells": {}}, store=Store(tmp_path)))], format="latex"
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"table": "overal"}, "unknown table 'overal'. Did you mean 'overall'? Known: overall, ceiling, steps."),
+        ({"format": "latx"}, "unknown format 'latx'. Did you mean 'latex'? Known: markdown, latex, csv, json."),
+        ({"source": "papers"}, "unknown source 'papers'. Did you mean 'paper'? Known: store, paper."),
+        ({"layout": "x"}, "unknown layout 'x'. Known: wide, compact."),
+        (
+            {"source": "paper", "table": "table5"},
+            "unknown table of the paper 'table5'. Did you mean 'table4'? Known: table2, table3, table4.",
+        ),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest_one(
+    tmp_path: Path, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        render_report(None, store=Store(tmp_path), **options)
+    assert str(raised.value) == message
+
+
+def test_an_unknown_suite_is_an_error_with_the_nearest_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_suite("ml100k", {}, {"cells": {}})
+    with pytest.raises(InputError, match=r"unknown suite 'ml10k'\. Did you mean 'ml100k'"):
+        render_report(["ml10k"], store=store)
+
+
+def test_an_empty_store_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no suite is stored in .*\. Type:  rearec-bench run"):
+        render_report(None, store=Store(tmp_path))
+
+
+def test_the_report_imports_neither_torch_nor_ray(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from rearec_bench.harness.store import Store\n"
+        "from rearec_bench.harness.report.report import render_report\n"
+        "render_report(None, store=Store(Path('none')), source='paper', table='table2')\n"
+        "import rearec_bench.harness.suite, rearec_bench.harness.plan, rearec_bench.harness.environment\n"
+        "print([name for name in ('torch', 'ray', 'optuna', 'pandas') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ended.stdout.strip() == "[]"

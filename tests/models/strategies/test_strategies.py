@@ -61,9 +61,7 @@ def rows_mean(values: list[float]) -> float:
 )
 def test_base_naive_and_rpe_take_the_cross_entropy_of_the_last_state(strategy, batch, catalogue) -> None:
     loss, terms = strategy.loss(batch, catalogue)
-    expected = rows_mean(
-        [cross_entropy(batch.states[r, K], int(batch.targets[r]), catalogue, 0.7) for r in range(R)]
-    )
+    expected = rows_mean([cross_entropy(batch.states[r, K], int(batch.targets[r]), catalogue, 0.7) for r in range(R)])
     assert float(loss) == pytest.approx(expected, rel=1e-12)
     assert terms["cross_entropy"] == pytest.approx(expected, rel=1e-12)
     assert torch.equal(strategy.readout(batch.states), batch.states[:, K])

@@ -47,7 +47,7 @@ def row_name(item: Node) -> str:
 
 
 def missing_file(path: Path, label: str) -> str:
-    """What to say about a file that is not there, with the nearest name in its folder; label "" where its name is said already."""
+    """What to say about a file that is not there, with the nearest name in its folder; its label unless that is ""."""
     stems = {held.stem: held.name for held in sorted(path.parent.glob(f"*{path.suffix}"))}
     near = difflib.get_close_matches(path.stem, stems, n=1)
     return f"no such file{label and ': '}{label}." + (f" Did you mean '{stems[near[0]]}'?" if near else "")

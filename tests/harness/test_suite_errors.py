@@ -166,8 +166,8 @@ BROKEN = {
     "a wrong number where null is allowed": (
         prl("score_temperature: none"),
         [
-            "my.yaml:8:26  strategies.prl.score_temperature: none is not a number or null. Allowed: numbers above 0, or "
-            "null."
+            "my.yaml:8:26  strategies.prl.score_temperature: none is not a number or null. Allowed: numbers above 0, "
+            "or null."
         ],
     ),
     "a list for a number": (

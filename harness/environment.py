@@ -19,6 +19,7 @@ _SHARED_SOURCES = (
     "models/layers.py",
     "models/losses.py",
     "models/reasoning.py",
+    "models/softmax.py",
     "models/backbones/contract.py",
     "models/strategies/contract.py",
     "harness/batches.py",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's usual name
+from torch.nn import functional as F
 
 from ..models.backbones.contract import Backbone
 from ..models.reasoning import ReasoningModel
@@ -164,7 +164,7 @@ class _Kept:
         )
 
 
-class _evaluating:  # noqa: N801 - a context manager
+class _evaluating:
     """Evaluation mode without gradients; training mode comes back afterwards."""
 
     def __init__(self, model: ReasoningModel) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's usual name
+from torch.nn import functional as F
 
 
 class DropoutStream:

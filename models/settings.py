@@ -57,7 +57,7 @@ class StrategySettings(Settings):
 
 def param(
     default: Any,
-    help: str,  # noqa: A002 - the field's usual word
+    help: str,
     *,
     symbol: str = "",
     unit: str = "",

@@ -109,10 +109,14 @@ def rows_of(content: bytes) -> Rows:
     import numpy as np
     import pyarrow.parquet as pq
 
-    table = pq.read_table(io.BytesIO(content), use_threads=False)
-    columns: dict[str, NDArray[Any]] = {name: table.column(name).to_numpy() for name in table.column_names}
-    arrays: dict[str, NDArray[Any]] = {name: columns[name] for name in _FLAT}
+    table = pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
     dtypes = json.loads(table.schema.metadata[b"rearec_bench"])["dtypes"]
+    columns: dict[str, NDArray[Any]] = {}
+    for name in table.column_names:
+        held = table.column(name).combine_chunks()
+        # Not through pyarrow's own to_numpy, which imports pandas.
+        columns[name] = np.frombuffer(held.buffers()[1] or b"", dtype=dtypes[name.partition(".")[0]], count=len(held))
+    arrays: dict[str, NDArray[Any]] = {name: columns[name].copy() for name in _FLAT}
     for name in _WIDE:
         wide = [columns[f"{name}.{j}"] for j in range(sum(column.startswith(f"{name}.") for column in columns))]
         empty = np.empty((table.num_rows, 0), dtype=dtypes[name])

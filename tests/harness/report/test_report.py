@@ -17,10 +17,12 @@ from types import ModuleType
 import pytest
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.errors import InputError
+from rearec_bench.harness.plan import expand
 from rearec_bench.harness.report.latex import escape
 from rearec_bench.harness.report.report import render, render_report
 from rearec_bench.harness.report.tables import PAPER_TABLES, TABLES
 from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
 
 spec = importlib.util.spec_from_file_location("rearec_bench_tests_golden", Path(__file__).with_name("golden.py"))
 golden = importlib.util.module_from_spec(spec)
@@ -128,6 +130,51 @@ def test_a_suite_that_has_just_begun_has_a_table_of_nothing(tmp_path: Path, synt
         assert "\\begin{tabular}" in render(
             [TABLES[name](collect("s", cells, {"cells": {}}, store=Store(tmp_path)))], format="latex"
         )
+
+
+SUITE = """
+name: from_a_file
+datasets: [tiny]
+backbones: [sasrec]
+strategies:
+  - base
+  - erl: {kl_weight: {search: [0.01, 0.1]}}
+  - prl: {decay: {sweep: [1, 1.5]}}
+steps: [2]
+seeds: [1, 2]
+search: {trials: 2}
+"""
+
+
+def stored_suite(store: Store, synthetic: ModuleType, folder: Path) -> None:
+    """Store a suite as a run would, with made-up trials."""
+    (folder / "suite.yaml").write_text(SUITE)
+    suite = load_suite(folder / "suite.yaml")
+    entries = {}
+    for number, cell in enumerate(expand(suite)):
+        values = dict.fromkeys(cell.space, 0.01)
+        specs = [cell.spec(values, seed=seed, purpose="final", fingerprint="f", device="cpu") for seed in cell.seeds]
+        for spec in specs:
+            store.write(synthetic.trial(spec, draw=100 * number + spec.seed))
+        entries[cell.id] = {"search": [], "best": None, "final": {str(spec.seed): spec.key for spec in specs}}
+    store.write_suite(suite.name, suite.to_json(), {"cells": entries, "dataset_facts": {"tiny": synthetic.FACTS}})
+
+
+def test_a_suite_from_a_file_is_reported_from_the_store_alone(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path / "results")
+    stored_suite(store, synthetic, tmp_path)
+    (tmp_path / "suite.yaml").unlink()
+    text = render_report(None, store=store)
+    labels = [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("|")]
+    assert labels == [
+        *("SASRec", ":----------------", "Base", "+ERL", "(Improv.)"),
+        *("+PRL[decay=1]", "(Improv.)", "+PRL[decay=1.5]", "(Improv.)"),
+    ]
+    assert "Means of 2 seeds" in text and " K = 2." in text
+    assert text == render_report(["from_a_file"], store=store)
+    rows = list(csv.DictReader(io.StringIO(render_report(None, store=store, format="csv"))))
+    assert {row["strategy"] for row in rows} == {"base", "erl", "prl[decay=1]", "prl[decay=1.5]"}
+    assert text.count("has changed since its trials ran") == 3  # the made-up digest is not today's
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cluster import Cluster, cluster
+from .cost import DataSize, Estimate, example, operations
 from .datasets.dataset import Dataset
-from .errors import DatasetError, StoreError
+from .errors import DatasetError
 from .ledger import Ledger, RunOutcome, RunStopped
 from .progress import Reporter, RunFacts
 from .queue import SuiteQueue, repeatable
@@ -24,7 +26,7 @@ from .store import Store
 
 if TYPE_CHECKING:
     from .plan import Cell
-    from .suite_model import Space, Suite
+    from .suite_model import Suite
 
 INTERRUPTED = 130
 _FLUSH_S = 30.0
@@ -83,38 +85,45 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     datasets = load_all(suite.datasets, data_dir)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
     cpu = suite.resources.cpu if options.cpu is None else options.cpu
+    device = "cuda" if gpu > 0 else "cpu"
+    sizes = {name: DataSize.of(data.card) for name, data in datasets.items()}
     queue = SuiteQueue(
         cells,
         fingerprints={name: data.fingerprint for name, data in datasets.items()},
-        device="cuda" if gpu > 0 else "cpu",
+        device=device,
         stored=repeatable(
             lambda key: store.summary(key) if store.has(key) else None,
             retry_failed=options.retry_failed,
             stale=_stale if options.refresh else None,
         ),
-        cost=lambda cell: rough_cost(cell, len(datasets[cell.dataset].train)),
+        cost=lambda cell: operations(example(cell, device), sizes[cell.dataset]),
         limit=options.max_trials,
     )
-    with (
-        Ledger(suite, header=_header(datasets), queue=queue, store=store, reporter=reporter) as ledger,
-        _interrupts(ledger),
-    ):
+    book = Ledger(
+        suite,
+        header=_header(datasets),
+        queue=queue,
+        store=store,
+        reporter=reporter,
+        estimate=Estimate(queue.over(), sizes),
+    )
+    with book as ledger, _interrupts(ledger):
         ray_s = 0.0
         facts = partial(_facts, suite, cells, ledger)
         try:
-            if queue.exhausted():
-                reporter.begin(facts(most=0, place="nothing, as nothing is left to run"))
+            if not queue.left:
+                reporter.begin(facts(most=0, place=""))
             else:
                 size = sum(_bytes(data) for data in datasets.values())
                 with cluster(address=options.address, cpus=options.cpus, store_bytes=size) as joined:
                     ray_s = time.perf_counter() - clock
                     fits = joined.fits(cpu=cpu, gpu=gpu)
-                    most = min(fits, options.max_concurrent or fits)
+                    ledger.most = most = min(fits, options.max_concurrent or fits)
                     reporter.begin(facts(most=most, place=_place(joined, gpu)))
                     _tune(joined, ledger, datasets, suite, options.trial, cpu=cpu, gpu=gpu, most=most)
         except RunStopped:
             ledger.settle()
-        if isinstance(ledger.stopped_by, StoreError):
+        if isinstance(ledger.stopped_by, Exception):
             raise ledger.stopped_by
         return ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
 
@@ -141,14 +150,8 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
             continue
         clock = time.perf_counter()
         data = datasets[cell.dataset]
-        values = {name: _first(space) for name, space in cell.space.items()}
-        spec = cell.spec(
-            values,
-            seed=cell.search.seed,
-            purpose="search",
-            fingerprint=data.fingerprint,
-            device="cuda" if suite.resources.gpu > 0 else "cpu",
-        )
+        spec = example(cell, "cuda" if suite.resources.gpu > 0 else "cpu")
+        spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint)
         TrialRun(spec, data).dry_run()
         say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
 
@@ -249,33 +252,10 @@ def _stale(summary: TrialSummary) -> bool:
     return summary.source_digest != source_digest(summary.spec.backbone.kind, summary.spec.strategy.kind)
 
 
-def rough_cost(cell: Cell, rows: int) -> float:
-    """Something proportional to the longest time of one trial: target rows x forwards x epochs.
-
-    Args:
-        cell: the cell.
-        rows: training rows of its data set.
-    """
-    spec = cell.spec(
-        {name: _first(space) for name, space in cell.space.items()},
-        seed=cell.search.seed,
-        purpose="search",
-        fingerprint="",
-        device="cpu",
-    )
-    return float(rows) * (1 + spec.steps) * spec.training.max_epochs
-
-
-def _first(space: Space) -> Any:
-    return space.choices[0] if space.choices else space.low
-
-
 def _bytes(data: Dataset) -> int:
-    arrays = [data.flat]
-    for name in ("train", "valid", "test"):
-        split = data.split(name)
-        arrays += [split.users, split.starts, split.ends, split.targets]
-    return sum(array.nbytes for array in arrays)
+    splits = (data.train, data.valid, data.test)
+    columns = (column for split in splits for column in (split.users, split.starts, split.ends, split.targets))
+    return data.flat.nbytes + sum(int(column.nbytes) for column in columns)
 
 
 def _header(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
@@ -289,12 +269,10 @@ def _header(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
 
 
 def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str) -> RunFacts:
-    over, trials = ledger.queue.totals()
     return RunFacts(
         suite=suite.name,
         cells=len(cells),
-        trials=trials,
-        stored=over,
+        totals=ledger.totals(),
         most=most,
         place=place,
         results=ledger.root,

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from .cell_trials import Job
+from .cost import Estimate
 from .errors import StoreError
 from .progress import Progress, Reporter, Totals
-from .queue import FINISHED, Job, Signal, SuiteQueue
+from .queue import FINISHED, Signal, SuiteQueue
 from .results import TrialResult, TrialSummary
 from .store import Store
 
@@ -80,10 +82,18 @@ class Ledger:
         queue: all trials.
         store: where results are.
         reporter: the terminal.
+        estimate: of the time that is left; told every trial that ends.
     """
 
     def __init__(
-        self, suite: Suite, *, header: Mapping[str, Any], queue: SuiteQueue, store: Store, reporter: Reporter
+        self,
+        suite: Suite,
+        *,
+        header: Mapping[str, Any],
+        queue: SuiteQueue,
+        store: Store,
+        reporter: Reporter,
+        estimate: Estimate,
     ) -> None:
         self._suite = suite
         self._suite_json = suite.to_json()
@@ -93,6 +103,8 @@ class Ledger:
         self.root = store.root
         self.log_path = store.suite_folder(suite.name) / "run.jsonl"
         self._reporter = reporter
+        self._estimate = estimate
+        self.most = 1
         self._jobs: dict[str, Job] = {}
         self._stop: BaseException | None = None
         self._said_stop = False
@@ -109,7 +121,7 @@ class Ledger:
 
     @property
     def running(self) -> int:
-        """Trials given to Tune that are not over."""
+        """Trials that are given out and not over."""
         return len(self._jobs)
 
     def take(self, trial_id: str) -> Job | Signal:
@@ -130,10 +142,14 @@ class Ledger:
 
     def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A worker has finished an epoch."""
-        self._reporter.epoch(
-            self._jobs[trial_id],
-            Progress(int(result["epoch"]), float(result["value"]), float(result["best"]), float(result["rows_per_s"])),
+        job = self._jobs[trial_id]
+        progress = Progress(
+            epoch=int(result["epoch"]),
+            value=float(result["value"]),
+            rows_per_s=float(result["rows_per_s"]),
+            cell_best=self.queue.best(job.cell) if job.purpose == "search" else None,
         )
+        self._reporter.epoch(job, progress)
 
     def over(self, trial_id: str, *, unsaved: str) -> None:
         """A trial has ended and its result is on disk, or could not be written."""
@@ -141,30 +157,23 @@ class Ledger:
         if unsaved:
             self.stop(StoreError(unsaved))
             return
-        try:
-            self._enter(job, self._store.summary(job.key))
-        except StoreError as error:
-            self.stop(error)
+        self._enter(job, self._store.summary(job.key))
 
     def lost(self, trial_id: str, cause: str) -> None:
         """A worker died; the first time its trial runs again, the second time it has failed."""
         job = self._jobs.pop(trial_id, None)
         if job is None:
             return
-        try:
-            summary = self.queue.look_again(job.key)
-            if summary is not None:  # it died after its result was on disk
-                self._enter(job, summary)
-                return
+        summary = self.queue.look_again(job.key)
+        if summary is None:
             self._log.write("lost", **_facts(job), reason=cause)
-            if self.queue.lost(job.key) is None:
+            if self.queue.lost(job.key):
                 self._reporter.lost(job, cause)
                 return
             reason = f"its worker died twice: {cause}"
             self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
-            self._enter(job, self._store.summary(job.key))
-        except StoreError as error:
-            self.stop(error)
+            summary = self._store.summary(job.key)
+        self._enter(job, summary)  # it may also have died after its result was on disk
 
     def tick(self) -> None:
         """Called often: draws, and leaves Tune's loop once there is nothing more to do in it.
@@ -209,33 +218,39 @@ class Ledger:
 
     def outcome(self, *, wall_s: float, ray_s: float) -> RunOutcome:
         """How the run ended."""
-        over, trials = self.queue.totals()
         summaries = self.queue.over()
         return RunOutcome(
             done=sum(one.status == "done" for one in summaries),
             diverged=sum(one.status == "diverged" for one in summaries),
             failed=tuple((one.key, one.reason) for one in summaries if one.status == "failed"),
-            notes=self.queue.notes(),
+            notes=tuple(
+                f"{one.cell.dataset} {one.cell.backbone} {one.cell.row}: {one.note}"
+                for one in self.queue.progress()
+                if one.note
+            ),
             interrupted=isinstance(self._stop, KeyboardInterrupt),
-            left=trials - over,
+            left=self.queue.left,
             started=self.queue.started,
             wall_s=wall_s,
             ray_s=ray_s,
         )
 
-    def _totals(self) -> Totals:
+    def totals(self) -> Totals:
+        """Where the run stands."""
         summaries = self.queue.over()
         _, trials = self.queue.totals()
+        seconds = self._estimate.left(self.queue.progress(), self.queue.device)
         return Totals(
             over=len(summaries),
             trials=trials,
             diverged=sum(one.status == "diverged" for one in summaries),
             failed=sum(one.status == "failed" for one in summaries),
-            left_s=None,
+            left_s=seconds / self.most,
         )
 
     def _enter(self, job: Job, summary: TrialSummary) -> None:
         self.queue.tell(summary)
+        self._estimate.add(summary)
         fields: dict[str, Any] = {"epochs": len(summary.history), "best_epoch": summary.best_epoch}
         if summary.validation is not None:
             fields[summary.spec.metric] = summary.validation[summary.spec.metric]
@@ -243,7 +258,7 @@ class Ledger:
             fields["reason"] = summary.reason
         self._log.write(summary.status, **_facts(job), **fields, timings=dict(summary.timings))
         self.write_index()
-        self._reporter.finished(job, summary, self._totals())
+        self._reporter.finished(job, summary, self.totals())
 
 
 def _facts(job: Job) -> dict[str, Any]:

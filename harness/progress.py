@@ -1,4 +1,4 @@
-"""What the terminal shows during a run: a live view, or one line per finished trial where there is no terminal."""
+"""What a run tells whoever watches it, and the words for it; `terminal` shows them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol
 
 from .results import TrialSummary
 
 if TYPE_CHECKING:
-    from .queue import Job
+    from .cell_trials import Job
 
 METRIC_WORDS: Mapping[str, str] = {
     "ndcg@10": "N@10",
@@ -29,41 +29,14 @@ class Progress:
     Attributes:
         epoch: counted from 1.
         value: its validation metric.
-        best: the best so far.
         rows_per_s: training rows per second.
+        cell_best: the best of its cell's search so far; None for final runs, and where there is none yet.
     """
 
     epoch: int
     value: float
-    best: float
     rows_per_s: float
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What is known when a run begins.
-
-    Attributes:
-        suite: its name.
-        cells: number of cells.
-        trials: most trials it may have.
-        stored: how many of them are stored already.
-        most: trials at once.
-        place: what they run on, such as "2 cores".
-        results: the store's folder.
-        log: the run's log.
-        notes: cells that cannot run, with their reasons.
-    """
-
-    suite: str
-    cells: int
-    trials: int
-    stored: int
-    most: int
-    place: str
-    results: Path
-    log: Path
-    notes: tuple[str, ...] = ()
+    cell_best: float | None
 
 
 @dataclass(frozen=True)
@@ -75,14 +48,39 @@ class Totals:
         trials: most trials it may have.
         diverged: of those over.
         failed: of those over.
-        left_s: seconds left, None where nothing is known yet.
+        left_s: seconds left, roughly.
     """
 
     over: int
     trials: int
     diverged: int
     failed: int
-    left_s: float | None
+    left_s: float
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known when a run begins.
+
+    Attributes:
+        suite: its name.
+        cells: number of cells.
+        most: trials at once; 0 where none is left to run.
+        place: what they run on, such as "2 cores".
+        results: the store's folder.
+        log: the run's log.
+        totals: where the run stands.
+        notes: cells that cannot run, with their reasons.
+    """
+
+    suite: str
+    cells: int
+    most: int
+    place: str
+    results: Path
+    log: Path
+    totals: Totals
+    notes: tuple[str, ...] = ()
 
 
 class Reporter(Protocol):
@@ -113,54 +111,10 @@ class Reporter(Protocol):
         """The run is over, however it ended."""
 
 
-class LineReporter:
-    """One line per finished trial.
-
-    Args:
-        out: where to write.
-    """
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-
-    def begin(self, facts: RunFacts) -> None:
-        """Say what will run."""
-        for line in opening(facts):
-            self._say(line)
-
-    def started(self, job: Job) -> None:
-        """Nothing: a line per trial is enough."""
-
-    def epoch(self, job: Job, progress: Progress) -> None:
-        """Nothing: a line per trial is enough."""
-
-    def lost(self, job: Job, cause: str) -> None:
-        """Say that a trial runs again."""
-        self._say(f"{_clock()} again     {job.key[:8]}  {label(job)}   {cause}")
-
-    def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
-        """Say how a trial ended."""
-        self._say(f"{_clock()} {finished_line(job, summary)}")
-
-    def tick(self) -> None:
-        """Nothing."""
-
-    def stopping(self, stored: int) -> None:
-        """Say how to go on."""
-        self._say(stopping_line(stored))
-
-    def end(self) -> None:
-        """Nothing."""
-
-    def _say(self, line: str) -> None:
-        self._out.write(line + "\n")
-        self._out.flush()
-
-
 def opening(facts: RunFacts) -> list[str]:
     """The first lines of a run."""
-    head = f"{facts.suite}  {facts.cells} cells, {facts.trials} trials ({facts.stored} stored), "
-    head += f"{facts.most} at a time on {facts.place}"
+    head = f"{facts.suite}  {facts.cells} cells, {facts.totals.trials} trials ({facts.totals.over} stored), "
+    head += f"{facts.most} at a time on {facts.place}" if facts.most else "none left to run"
     return [f"{head}          results in {facts.results}    log: {facts.log}", *facts.notes]
 
 
@@ -206,5 +160,6 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _clock() -> str:
+def clock() -> str:
+    """The time of day."""
     return time.strftime("%H:%M:%S")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ray.tune.search import Searcher
 
 from .errors import TrialDiverged
 from .ledger import Ledger
-from .queue import FINISHED, WAIT
+from .queue import FINISHED, Signal
 from .registry import REGISTRIES, load_plugin, resolve
 from .results import TrialResult
 from .spec import TrialSpec
@@ -37,7 +38,7 @@ class WorkerContext:
     plugins: tuple[str, ...]
 
 
-class TuneTrial(Trainable):
+class TuneTrial(Trainable):  # type: ignore[misc]
     """One trial in a worker; one step is one epoch, and the process is used again for the next trial."""
 
     def setup(self, config: dict[str, Any], context: WorkerContext) -> None:
@@ -64,7 +65,6 @@ class TuneTrial(Trainable):
             progress = {
                 "epoch": epoch.epoch,
                 "value": epoch.validation[self._spec.metric],
-                "best": epoch.best,
                 "rows_per_s": epoch.rows_per_s,
             }
             return {**progress, **self._end(self._run.result())} if epoch.done else {**progress, "done": False}
@@ -81,7 +81,7 @@ class TuneTrial(Trainable):
         return {"done": True, "unsaved": unsaved}
 
 
-class QueueSearcher(Searcher):
+class QueueSearcher(Searcher):  # type: ignore[misc]
     """Gives Tune what the suite's queue says, and tells the ledger what came of it.
 
     Args:
@@ -106,23 +106,23 @@ class QueueSearcher(Searcher):
         if self._ledger.running >= self._most:
             return None
         job = self._ledger.take(trial_id)
-        if job is WAIT:
-            return None
-        if job is FINISHED:
-            return Searcher.FINISHED
+        if isinstance(job, Signal):
+            return Searcher.FINISHED if job is FINISHED else None
         return {"spec": json.dumps(job.spec.to_json())}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch is over."""
-        self._ledger.epoch(trial_id, result)
+        with _heard(self._ledger):
+            self._ledger.epoch(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial is over; those whose worker died come through `Events`, which knows why."""
         if not error and result:
-            self._ledger.over(trial_id, unsaved=str(result.get("unsaved") or ""))
+            with _heard(self._ledger):
+                self._ledger.over(trial_id, unsaved=str(result.get("unsaved") or ""))
 
 
-class Events(Callback):
+class Events(Callback):  # type: ignore[misc]
     """What the Searcher is not told: that a trial has really started, why a worker died, and the passing of time."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -134,15 +134,26 @@ class Events(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has taken the trial."""
-        self._ledger.started(trial.trial_id)
+        with _heard(self._ledger):
+            self._ledger.started(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker is gone."""
-        self._ledger.lost(trial.trial_id, _cause(trial))
+        with _heard(self._ledger):
+            self._ledger.lost(trial.trial_id, _cause(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Draw, and leave the loop where the run should stop."""
         self._ledger.tick()
+
+
+@contextmanager
+def _heard(ledger: Ledger) -> Iterator[None]:
+    """Stops the run at an error of the driver's own, which Tune would take for the trial's and pass over."""
+    try:
+        yield
+    except Exception as error:
+        ledger.stop(error)
 
 
 def _cause(trial: Any) -> str:

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from rearec_bench.harness.execute import RunOptions, run_suite
-from rearec_bench.harness.progress import LineReporter
+from rearec_bench.harness.terminal import LineReporter
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 

@@ -28,7 +28,10 @@ class FakeProgress:
 
 @dataclass
 class FakeTrial:
-    """Epochs of FAKE_EPOCH_S seconds, busy ones with FAKE_SPIN; `lr` 0.5 diverges, 0.75 raises, and 0.875 kills its process."""
+    """Epochs of FAKE_EPOCH_S seconds, busy ones with FAKE_SPIN.
+
+    `lr` 0.5 diverges, 0.75 raises, and 0.875 kills its process.
+    """
 
     spec: TrialSpec
     dataset: Any

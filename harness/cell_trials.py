@@ -1,0 +1,169 @@
+"""The trials of one cell: its search, then the final runs of the best configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .results import TrialSummary
+from .search import CellSearch, Outcome, Suggestion, Values
+from .spec import Purpose, TrialSpec
+
+if TYPE_CHECKING:
+    from .plan import Cell
+
+Lookup = Callable[[str], TrialSummary | None]
+"""The summary of a trial that is over, None of any other."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to run.
+
+    Attributes:
+        spec: the trial.
+        cell: the cell it belongs to.
+        purpose: "search" or "final".
+        index: number of the search trial, or of the seed among the cell's seeds; counted from 0.
+        count: how many of that purpose the cell has.
+        values: the hyper-parameters chosen for it, by dotted name.
+        attempt: 1, or 2 after its worker died.
+    """
+
+    spec: TrialSpec
+    cell: Cell
+    purpose: Purpose
+    index: int
+    count: int
+    values: Values
+    attempt: int = 1
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.spec.key
+
+
+@dataclass(frozen=True)
+class CellProgress:
+    """Where a cell stands.
+
+    Attributes:
+        cell: the cell.
+        search_over: suggestions used up, duplicates included.
+        search_size: its budget of suggestions.
+        final_over: final runs that are over.
+        final_size: its final runs; 0 where the search found nothing to repeat.
+        left: trials that may still have to run.
+        best: best validation metric of its search, None where there is none yet.
+        note: why it has no final runs, "" where it has or may have.
+    """
+
+    cell: Cell
+    search_over: int
+    search_size: int
+    final_over: int
+    final_size: int
+    left: int
+    best: float | None
+    note: str
+
+
+class CellTrials:
+    """All trials of a cell, as far as the results known so far determine them.
+
+    Args:
+        cell: the cell.
+        fingerprint: of its data set.
+        device: "cpu" or "cuda".
+        lookup: what is over.
+    """
+
+    def __init__(self, cell: Cell, *, fingerprint: str, device: str, lookup: Lookup) -> None:
+        self.cell = cell
+        self._fingerprint = fingerprint
+        self._device = device
+        self._lookup = lookup
+        self._search = CellSearch(cell, partial(self._spec, purpose="search", seed=cell.search.seed))
+        self._finals: tuple[TrialSpec, ...] | None = None
+        self._best: Suggestion | None = None
+
+    def jobs(self) -> Iterator[Job]:
+        """Trials that are determined and not over, in order."""
+        finals = self._final_specs()
+        for one in self._search.suggestions(self._known) if finals is None else ():
+            if not one.duplicate and self._lookup(one.spec.key) is None:
+                yield Job(one.spec, self.cell, "search", one.index, self._search.size, one.values)
+        values = self._best.values if self._best is not None else {}
+        for number, spec in enumerate(finals or ()):
+            if self._lookup(spec.key) is None:
+                yield Job(spec, self.cell, "final", number, len(self.cell.seeds), values)
+
+    def determined(self) -> set[str]:
+        """Keys of all trials determined so far, over or not."""
+        made = self._search.suggestions(self._known)
+        return {one.spec.key for one in made} | {spec.key for spec in self._final_specs() or ()}
+
+    def undetermined(self) -> int:
+        """How many more trials there may be beside `determined`."""
+        unmade = self._search.size - len(self._search.suggestions(self._known))
+        return unmade + (len(self.cell.seeds) if self._final_specs() is None else 0)
+
+    def progress(self) -> CellProgress:
+        """Where the cell stands."""
+        made = self._search.suggestions(self._known)
+        finals = self._final_specs()
+        best = self._search.best(self._known)
+        value = self._known(best.spec.key) if best is not None else None
+        return CellProgress(
+            cell=self.cell,
+            search_over=sum(self._lookup(one.spec.key) is not None for one in made),
+            search_size=self._search.size,
+            final_over=sum(self._lookup(spec.key) is not None for spec in finals or ()),
+            final_size=len(self.cell.seeds) if finals is None else len(finals),
+            left=sum(self._lookup(key) is None for key in self.determined()) + self.undetermined(),
+            best=value.value if value is not None else None,
+            note=self._note(),
+        )
+
+    def index(self) -> dict[str, Any]:
+        """Which stored trials stand behind the cell, for the suite's index.json."""
+        search: list[str | None] = []
+        for one in self._search.suggestions(self._known):
+            summary = self._lookup(one.spec.key)
+            if summary is None:
+                break
+            search.append(None if one.duplicate or summary.status == "failed" else one.spec.key)
+        finals = self._final_specs() or ()
+        entry: dict[str, Any] = {
+            "search": search,
+            "best": self._best.spec.key if self._best is not None else None,
+            "final": {str(spec.seed): spec.key for spec in finals if self._lookup(spec.key) is not None},
+        }
+        note = self._note()
+        return {**entry, "note": note} if note else entry
+
+    def _spec(self, values: Values, *, purpose: Purpose, seed: int) -> TrialSpec:
+        return self.cell.spec(values, seed=seed, purpose=purpose, fingerprint=self._fingerprint, device=self._device)
+
+    def _known(self, key: str) -> Outcome | None:
+        summary = self._lookup(key)
+        return Outcome.of(summary, self.cell.search.metric) if summary is not None else None
+
+    def _final_specs(self) -> tuple[TrialSpec, ...] | None:
+        """The final runs, None while the search goes on; none where it found nothing to repeat."""
+        if self._finals is None and self._search.ended(self._known):
+            self._best = self._search.best(self._known)
+            if self._best is None and self._search.size:
+                self._finals = ()
+            else:
+                values = self._best.values if self._best is not None else {}
+                self._finals = tuple(self._spec(values, purpose="final", seed=seed) for seed in self.cell.seeds)
+        return self._finals
+
+    def _note(self) -> str:
+        if self._final_specs() == () and self._search.size:
+            return f"none of its {self._search.size} search trials succeeded, so there is nothing to repeat"
+        return ""

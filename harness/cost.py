@@ -1,0 +1,127 @@
+"""How long trials take: from stored ones of their kind where there are any, from operation counts before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .cell_trials import CellProgress
+from .results import TrialSummary
+from .spec import TrialSpec
+
+if TYPE_CHECKING:
+    from .plan import Cell
+
+_GUESSED_FLOPS_PER_S = {"cpu": 1.5e10, "cuda": 3e12}
+_BACKWARD_TOO = 3.0
+_EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """What the cost of an epoch depends on.
+
+    Attributes:
+        rows: training rows.
+        items: N.
+        history: mean length of a training history.
+    """
+
+    rows: int
+    items: int
+    history: float
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> DataSize:
+        """The size that a data set's card states."""
+        counts = card["statistics"]
+        return cls(counts["rows"]["train"], counts["items"], counts["mean_history"]["train"])
+
+
+class Estimate:
+    """Seconds of trials.
+
+    Args:
+        summaries: trials that are over; those with a time count.
+        sizes: data set name to size.
+    """
+
+    def __init__(self, summaries: Iterable[TrialSummary], sizes: Mapping[str, DataSize]) -> None:
+        self._sizes = sizes
+        self._groups: dict[tuple[Any, ...], list[float]] = {}
+        for summary in summaries:
+            self.add(summary)
+
+    def add(self, summary: TrialSummary) -> None:
+        """Take in one more trial."""
+        seconds = summary.timings.get("total_s", 0.0)
+        if summary.status != "done" or seconds <= 0 or summary.spec.dataset not in self._sizes:
+            return
+        for group in _groups(summary.spec):
+            held = self._groups.setdefault(group, [0.0, 0.0])
+            held[0] += seconds
+            held[1] += operations(summary.spec, self._sizes[summary.spec.dataset])
+
+    def seconds(self, spec: TrialSpec) -> float:
+        """The time of a trial: its operations at the pace of the nearest kind of trial that was seen."""
+        amount = operations(spec, self._sizes[spec.dataset])
+        for group in _groups(spec):
+            if group in self._groups:
+                seconds, seen = self._groups[group]
+                return amount * seconds / seen
+        return amount * _EPOCHS_SHARE / _GUESSED_FLOPS_PER_S[spec.device]
+
+    def left(self, progress: Iterable[CellProgress], device: str) -> float:
+        """Seconds of all trials that are left, one after the other."""
+        return sum(one.left * self.seconds(example(one.cell, device)) for one in progress if one.left)
+
+    def seen(self, device: str) -> list[str]:
+        """The data sets whose trials the estimate rests on, sorted."""
+        return sorted({group[1] for group in self._groups if len(group) == 2 and group[0] == device})
+
+
+def example(cell: Cell, device: str) -> TrialSpec:
+    """A trial of the cell, with the first value of everything that is searched."""
+    values = {name: space.choices[0] if space.choices else space.low for name, space in cell.space.items()}
+    return cell.spec(values, seed=cell.search.seed, purpose="search", fingerprint="", device=device)
+
+
+def operations(spec: TrialSpec, size: DataSize) -> float:
+    """Floating-point operations of training to the last epoch, roughly.
+
+    Args:
+        spec: the trial.
+        size: of its data set.
+    """
+    settings = spec.backbone.settings
+    width = float(settings.get("width", 64))
+    layers = float(settings.get("layers", 2))
+    inner = float(settings.get("feed_forward", 4 * width))
+    history = min(size.history, float(spec.training.max_len))
+    tokens = (1.0 if spec.training.packing == "users" else history) + spec.steps
+    token = layers * (8 * width**2 + 4 * width * inner + 4 * width * history)
+    scores = 2 * width * size.items * (1 + spec.steps)
+    return _BACKWARD_TOO * size.rows * (tokens * token + scores) * spec.training.max_epochs
+
+
+def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:
+    """Kinds of trial that a trial belongs to, the narrowest first."""
+    kind = (spec.backbone.kind, spec.strategy.kind, spec.steps, spec.training.packing, spec.training.batch_size)
+    return (
+        (spec.device, spec.dataset, *kind, spec.purpose),
+        (spec.device, spec.dataset, *kind),
+        (spec.device, spec.dataset),
+        (spec.device,),
+    )
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people, such as "40 s", "12 min", "3.2 h", "4 days"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 72 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.0f} days"

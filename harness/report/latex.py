@@ -32,7 +32,7 @@ _SPECIAL = {
 
 def escape(text: str) -> str:
     """Any text as LaTeX prints it."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    return "".join(_SPECIAL.get(character, character) for character in text).replace("--", "-{}-")
 
 
 def render_latex(table: Table, *, spread: bool = False) -> str:

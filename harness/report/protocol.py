@@ -70,7 +70,10 @@ def _training_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         lines.append(f"Recipe: {', '.join(released)}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
     lines.append(f"Chosen on validation {metric} among (distinct search trials; epochs in all): {_budgets(results)}.")
-    return lines
+    chosen = [
+        f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
+    ]
+    return [*lines, f"K as chosen on validation: {'; '.join(chosen)}."] if chosen else lines
 
 
 def _budgets(results: ResultSet) -> str:
@@ -113,7 +116,7 @@ def _gaps(results: ResultSet) -> list[str]:
 
 
 def _row_name(cell: CellResults) -> str:
-    steps = "" if cell.steps == 0 else f" {steps_label(cell.steps)}"
+    steps = f" {steps_label(cell.steps)}" if cell.steps else ""
     return f"{cell.dataset} {label_of(cell.backbone)} {cell.strategy}{steps}"
 
 

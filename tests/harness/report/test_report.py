@@ -67,6 +67,7 @@ def test_every_latex_table_compiles_as_printed(varied: ResultSet, pdflatex: str,
 
 def test_special_characters_are_escaped_for_latex() -> None:
     assert escape("a_b & 100%") == r"a\_b \& 100\%"
+    assert escape("--spread") == "-{}-spread"  # two hyphens are a dash
     assert escape("[x] #1 $2 {3} ~4 ^5 \\6 <7> |8| *9") == (
         r"{[}x{]} \#1 \$2 \{3\} \textasciitilde{}4 \textasciicircum{}5 \textbackslash{}6 \textless{}7\textgreater{} "
         r"\textbar{}8\textbar{} {*}9"
@@ -120,6 +121,16 @@ def test_a_recipe_that_is_not_the_papers_is_named(tmp_path: Path, synthetic: Mod
     lines = TABLES["overall"](collect("s", cells, index, store=store)).protocol
     assert "Recipe: prl_rel released." in lines
     assert "tiny SASRec prl_rel K=2: 1/3 final runs (seeds 2, 3 not run yet)." in lines
+
+
+def test_a_k_that_validation_chose_is_named_and_has_a_column_of_its_own(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", None))
+    store = Store(tmp_path)
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    table = TABLES["steps"](results)
+    assert table.columns[0].columns == ("0", "searched")
+    assert "K as chosen on validation: tiny SASRec prl: K=2." in table.protocol
+    assert {record["steps"] for record in table.records} == {0, None}
 
 
 def test_a_suite_that_has_just_begun_has_a_table_of_nothing(tmp_path: Path, synthetic: ModuleType) -> None:

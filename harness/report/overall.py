@@ -37,8 +37,8 @@ def paper_table(table: str) -> Table:
     number = table.removeprefix("table")
     protocol = (
         f"The values of Table {number} of arXiv 2503.22675 as printed; gains are recomputed from them.",
-        "Test, max length 50, patience 10; all items ranked and history not masked, judging by the released code. Seeds "
-        "and ties are not stated.",
+        "Test, max length 50, patience 10; all items ranked and history not masked, judging by the released code. "
+        "Seeds and ties are not stated.",
     )
     return comparison_table(
         compare(paper_rows(table)),

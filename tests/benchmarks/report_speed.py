@@ -3,7 +3,7 @@
     python tests/benchmarks/report_speed.py [--trials 1000]
 
 A suite with base, erl and prl is stored with made-up trials (five final runs and a search for each cell, 30 epochs of
-history, 2,000 rows a split); then `render_report` runs in a process of its own, three times for each table.
+history, 2,000 rows a split); then `rearec-bench report` runs in a process of its own, three times for each table.
 """
 
 from __future__ import annotations
@@ -35,11 +35,9 @@ search: {{trials: {search}, sampler: random}}
 """
 REPORT = """
 import sys
-from pathlib import Path
-from rearec_bench.harness.report.report import render_report
-from rearec_bench.harness.store import Store
+from rearec_bench.cli import main
 
-print(render_report(None, store=Store(Path(sys.argv[1])), table=sys.argv[2]))
+main(["report", "--results", sys.argv[1], "--table", sys.argv[2]], standalone_mode=False)
 heavy = [name for name in ("torch", "ray", "optuna", "pandas") if name in sys.modules]
 sys.exit(f"imported {heavy}" if heavy else 0)
 """

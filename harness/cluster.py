@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -60,12 +59,10 @@ class Cluster:
         Raises:
             InputError: not even one fits.
         """
-        by_cpu = math.floor(self.cpus / cpu + 1e-9) if cpu > 0 else sys.maxsize
+        count = math.floor(self.cpus / cpu + 1e-9) if cpu > 0 else max(int(self.cpus), 1)
         if gpu > 0:
-            per_gpu = self.gpus / gpu if gpu >= 1 else self.gpus * math.floor(1 / gpu + 1e-9)
-            count = min(by_cpu, math.floor(per_gpu + 1e-9))
-        else:
-            count = min(by_cpu, max(int(self.cpus), 1))
+            on_gpus = self.gpus / gpu if gpu >= 1 else self.gpus * math.floor(1 / gpu + 1e-9)
+            count = min(count, math.floor(on_gpus + 1e-9))
         if count < 1:
             hint = " Type --gpu 0 to train on the CPU." if gpu > 0 and self.gpus < gpu else ""
             raise InputError(

@@ -165,13 +165,7 @@ def _enumerated(space: Mapping[str, Space], cell: Cell) -> list[tuple[Any, ...]]
     if not space:
         return None
     count = _count(space)
-    grid = cell.search.sampler == "grid"
-    if count is None:
-        if grid:
-            endless = ", ".join(name for name, one in space.items() if listed(one) is None)
-            raise InputError(f"search.sampler: grid needs a list of values, and {endless} has a range.")
-        return None
-    if count > cell.search.trials and not grid:
+    if count is None or (count > cell.search.trials and cell.search.sampler != "grid"):
         return None
     axes = [listed(one) or () for one in space.values()]
     return list(itertools.islice(itertools.product(*axes), cell.search.trials))

@@ -113,3 +113,27 @@ def rows_for(steps: int) -> Rows:
         cosine=np.ones((3, steps - 1), np.float16),
         control_ranks=np.ones((3, steps), np.int32),
     )
+
+
+def summary_for(spec: TrialSpec, *, status: str = "done", value: float | None = None) -> Any:
+    """What a store would say of a fake trial."""
+    from rearec_bench.harness.results import TrialSummary
+
+    metrics = metrics_for(spec) if value is None else dict.fromkeys(metrics_for(spec), value)
+    done = status == "done"
+    return TrialSummary(
+        spec=spec,
+        status=status,  # type: ignore[arg-type]
+        reason="" if done else "a reason",
+        validation=metrics if done else None,
+        validation_steps=(),
+        test=None,
+        test_steps=(),
+        history=(),
+        best_epoch=1,
+        timings={"total_s": 1.0},
+        peak_memory_bytes=0,
+        parameters=1,
+        environment={},
+        source_digest="digest",
+    )

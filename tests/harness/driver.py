@@ -1,0 +1,39 @@
+"""Runs a suite in a process of its own, for tests that kill or interrupt it.
+
+    python driver.py SUITE RESULTS [TRIAL [AT_ONCE]]
+
+Prints the outcome as JSON on its last line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from rearec_bench.harness.execute import TRIAL, RunOptions, run_suite
+from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.terminal import LineReporter
+
+HERE = Path(__file__).resolve().parent
+
+
+def main(suite: str, results: str, trial: str = TRIAL, at_once: str = "2") -> int:
+    """Run and print; 130 where it was interrupted."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    outcome = run_suite(
+        load_suite(Path(suite)),
+        store=Store(Path(results), clean=True),
+        data_dir=Path(results) / "data",
+        options=RunOptions(trial=trial, cpus=int(at_once)),
+        reporter=LineReporter(sys.stdout),
+    )
+    print(json.dumps(dataclasses.asdict(outcome)))
+    return 130 if outcome.interrupted else int(bool(outcome.failed))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))

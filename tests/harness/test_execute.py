@@ -1,0 +1,183 @@
+"""A whole suite through Ray, with trials that train nothing; each test starts a Ray of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rearec_bench.harness.cluster import Cluster
+from rearec_bench.harness.errors import DatasetError, InputError
+from rearec_bench.harness.execute import RunOptions, dry_run, run_suite
+from rearec_bench.harness.ledger import RunLog, RunOutcome
+from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.terminal import LineReporter
+
+HERE = Path(__file__).resolve().parent
+SUITE = """
+name: {name}
+datasets: [tiny]
+backbones: [sasrec]
+strategies:
+  - base
+  - erl: {{kl_weight: {{search: [0.001, 0.01]}}}}
+  - prl: {{temperature: {{search: {{low: 0.1, high: 5.0}}}}}}
+steps: [1]
+seeds: [1, 2]
+search: {{trials: 4}}
+training: {{max_epochs: 2{training}}}
+"""
+TRIALS = 3 * 2 + 2 + 4
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RunOutcome, Store, str]]:
+    """Run a suite of fake trials; its outcome, its store and what it said."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+
+    def go(name: str = "fake", training: str = "", results: str = "results", **options: Any) -> Any:
+        file = tmp_path / "suite.yaml"
+        file.write_text(SUITE.format(name=name, training=training))
+        store, out = Store(tmp_path / results, clean=True), StringIO()
+        outcome = run_suite(
+            load_suite(file),
+            store=store,
+            data_dir=tmp_path / "data",
+            options=RunOptions(trial="fake_trial:FakeTrial", **{"cpus": 2, **options}),
+            reporter=LineReporter(out),
+        )
+        return outcome, store, out.getvalue()
+
+    return go
+
+
+def events(store: Store, name: str = "fake") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (store.suite_folder(name) / "run.jsonl").read_text().splitlines()]
+
+
+def test_one_and_two_at_a_time_run_the_same_trials_and_a_second_run_runs_none(run: Callable[..., Any]) -> None:
+    alone, store_alone, said = run(results="alone", max_concurrent=1)
+    _, store_beside, _ = run(results="beside")
+    assert (alone.done, alone.started, alone.left, alone.failed) == (TRIALS, TRIALS, 0, ())
+    assert store_alone.keys() == store_beside.keys()
+    assert store_alone.read_suite("fake")[1] == store_beside.read_suite("fake")[1]
+    for key in sorted(store_alone.keys()):
+        assert store_alone.read(key).validation.readout == store_beside.read(key).validation.readout
+    assert said.count(" done ") == TRIALS
+    assert f"fake  3 cells, {TRIALS} trials (0 stored), 1 at a time on 2 cores" in said
+
+    again, _, said = run(results="beside")
+    assert (again.started, again.done, again.ray_s) == (0, TRIALS, 0.0)
+    assert f"{TRIALS} trials ({TRIALS} stored), none left to run" in said
+    starts = [event["key"] for event in events(store_beside) if event["event"] == "start"]
+    assert len(starts) == len(set(starts)) == TRIALS
+
+
+def test_diverging_failing_and_dying_trials_are_results_and_the_run_goes_on(run: Callable[..., Any]) -> None:
+    values = ", lr: {search: [0.001, 0.5, 0.75, 0.875]}"
+    outcome, store, said = run(training=values)
+    base = next(iter(store.read_suite("fake")[1]["cells"].values()))
+    by_lr = {store.summary(key).spec.training.lr: store.summary(key) for key in sorted(store.keys())}
+    assert by_lr[0.5].status == "diverged" and by_lr[0.5].reason == "loss not finite at epoch 1"
+    assert by_lr[0.75].status == "failed" and by_lr[0.75].reason == "RuntimeError: no such layer"
+    assert by_lr[0.875].status == "failed" and by_lr[0.875].reason.startswith("its worker died twice: ")
+    failed = next(key for key in sorted(store.keys()) if store.summary(key).reason == by_lr[0.75].reason)
+    assert "raise RuntimeError" in store.read(failed).traceback
+    assert [key is None for key in base["search"]] == [False, False, True, True]
+    assert outcome.left == 0 and outcome.diverged >= 1 and len(outcome.failed) >= 2
+    lost = [event for event in events(store) if event["event"] == "lost"]
+    assert {event["attempt"] for event in lost} == {1, 2}
+    assert "again" in said and "(rearec-bench show" in said
+
+
+def test_a_limited_run_goes_on_and_leaves_nothing_of_ray_behind(run: Callable[..., Any]) -> None:
+    first, store, _ = run(max_trials=3)
+    assert (first.started, first.done, first.left) == (3, 3, TRIALS - 3)
+    second, _, _ = run()
+    assert (second.started, second.done, second.left) == (TRIALS - 3, TRIALS, 0)
+    assert {path.name for path in store.root.iterdir()} == {"suites", "trials"}
+    assert {path.name for path in store.suite_folder("fake").iterdir()} == {"suite.json", "index.json", "run.jsonl"}
+    owners = [file.read_text() for file in Path(tempfile.gettempdir()).glob("rearec-*/owner.pid")]
+    assert str(os.getpid()) not in owners
+
+
+def test_ctrl_c_stops_between_two_steps_and_says_how_to_go_on(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(SUITE.format(name="fake", training=""))
+    driver = subprocess.Popen(
+        [sys.executable, str(HERE / "driver.py"), str(file), str(tmp_path / "results"), "fake_trial:FakeTrial"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "FAKE_EPOCH_S": "1.0"},
+    )
+    store = Store(tmp_path / "results")
+    deadline = time.monotonic() + 60
+    while not store.keys() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    said, _ = driver.communicate(timeout=60)
+    stored = len(store.keys())
+    assert driver.returncode == 130
+    assert 0 < stored < TRIALS
+    assert f"stopping (once more: at once). Go on with the same command; {stored} trials are stored." in said
+    assert json.loads(said.splitlines()[-1])["interrupted"] is True
+    for key in sorted(store.keys()):
+        store.read(key)
+
+
+def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text("datasets: [tiny, ml-100k]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\n")
+    with pytest.raises(DatasetError, match=r"ml-100k is not prepared\. Type:  rearec-bench prepare ml-100k"):
+        run_suite(
+            load_suite(file),
+            store=Store(tmp_path / "results"),
+            data_dir=tmp_path,
+            options=RunOptions(),
+            reporter=LineReporter(StringIO()),
+        )
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "cpu", "gpu", "count"),
+    [(2, 0, 1, 0, 2), (8, 0, 3, 0, 2), (8, 2, 1, 0.25, 8), (16, 2, 1, 0.3, 6), (16, 4, 1, 2, 2), (2, 0, 0.5, 0, 4)],
+)
+def test_as_many_trials_run_at_once_as_fit(cpus: int, gpus: int, cpu: float, gpu: float, count: int) -> None:
+    assert Cluster(Path(), cpus, gpus, owned=True).fits(cpu=cpu, gpu=gpu) == count
+
+
+def test_a_missing_gpu_is_an_error_and_not_a_fallback() -> None:
+    with pytest.raises(InputError, match=r"0\.25 GPUs .* 0 GPUs are there\. Type --gpu 0"):
+        Cluster(Path(), 2, 0, owned=True).fits(cpu=1, gpu=0.25)
+
+
+def test_a_line_that_a_killed_run_left_half_written_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"event": "start"}\n{"event": "do')
+    log = RunLog(path)
+    log.write("start", key="k")
+    log.close()
+    assert json.loads(path.read_text().splitlines()[-1])["key"] == "k"
+    assert len(path.read_text().splitlines()) == 3
+
+
+def test_a_dry_run_builds_every_cell(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(
+        "datasets: [tiny]\nbackbones: [sasrec: {width: 8, layers: 1}]\nsteps: [1]\nseeds: [1]\n"
+        "strategies: [base, erl: {kl_weight: {search: [0.1, 0.2]}}]\n"
+    )
+    said: list[str] = []
+    dry_run(load_suite(file), data_dir=tmp_path, say=said.append)
+    assert [line.rpartition("  ")[0] for line in said] == ["ok  tiny sasrec base K=0", "ok  tiny sasrec erl K=1"]

@@ -4,80 +4,46 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ._version import VERSION
+from .cli_parts import (
+    FAILED,
+    INTERRUPTED,
+    PROGRAM,
+    Program,
+    complete_dataset,
+    complete_recipe,
+    complete_stored_suite,
+    data_dir_option,
+    results_option,
+    set_option,
+    suite_argument,
+    terminal_width,
+    trial_argument,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from .harness.ledger import RunOutcome
-    from .harness.progress import Reporter
     from .harness.suite import Suite
-
-PROGRAM = "rearec-bench"
-FAILED, INVALID, INTERRUPTED = 1, 2, 130
+    from .harness.trial import EpochProgress
 
 
-class _Refused(click.ClickException):
-    """An error of the harness as the terminal shows it: its own words, nothing else."""
-
-    def __init__(self, message: str, *, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-    def show(self, file: Any = None) -> None:
-        click.echo(self.message, err=True)
-
-
-class _Program(click.Group):
-    """Turns the exceptions of the harness into exit codes."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from .harness.errors import InputError, RearecError
-
-        try:
-            return super().invoke(ctx)
-        except RearecError as error:
-            if ctx.params.get("debug"):
-                raise
-            raise _Refused(str(error), exit_code=INVALID if isinstance(error, InputError) else FAILED) from error
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-
-
-_results = click.option(
-    "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
-    show_default=True,
-    help="Folder that results are stored in.",
+@click.group(
+    PROGRAM,
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    show_default=True,
-    help="Folder that prepared data sets are in.",
-)
-_set = click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a value of the suite, such as training.lr=0.01 or strategies.prl.decay=2; can be repeated.",
-)
-
-
-@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, envvar="REAREC_BENCH_DEBUG", help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Compare inference-time reasoning methods for sequential recommendation.
 
     \b
-    Try it, on generated data, in a minute:
+    Try it on generated data, in a minute:
       rearec-bench run smoke
 
     \b
@@ -92,15 +58,15 @@ def main(debug: bool) -> None:
 
 
 @main.command()
-@click.argument("suite")
-@_results
-@_data_dir
-@_set
+@suite_argument
+@results_option
+@data_dir_option
+@set_option
 @click.option("--gpu", type=click.FloatRange(min=0), help="GPUs of one trial, such as 0.25.  [default: the suite's]")
 @click.option("--cpu", type=click.FloatRange(min=0, min_open=True), help="Cores of one trial.  [default: the suite's]")
 @click.option("--address", metavar="ADDR", help="Join the Ray that runs there instead of starting one.")
-@click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="At most N trials at a time.")
-@click.option("--max-trials", type=click.IntRange(min=0), metavar="N", help="Start at most N trials, then end.")
+@click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Run at most N trials at a time.")
+@click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Start at most N trials, then end.")
 @click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
 @click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
 @click.option("--dry-run", is_flag=True, help="Build every cell, run one batch of each, store nothing.")
@@ -118,16 +84,19 @@ def run(
     retry_failed: bool,
     dry_run: bool,
 ) -> None:
-    """Run what is left of SUITE, a file or the name of a suite that ships.
+    """Run what is left of a suite.
+
+    SUITE is a file, or the name of a suite that ships.
 
     The same command again goes on where it was interrupted; trials that are stored never run twice.
 
     \b
     Examples:
       rearec-bench run smoke
-      rearec-bench run suites/ml100k.yaml --set search.trials=2
-      rearec-bench run my.yaml --gpu 0.25 --max-concurrent 8
+      rearec-bench run my.yaml
       rearec-bench run my.yaml --dry-run
+      rearec-bench run my.yaml --set name=my_wide --set backbones.sasrec.width=128
+      rearec-bench run my.yaml --gpu 0.25 --max-concurrent 8
 
     \b
     Exit status:
@@ -137,7 +106,9 @@ def run(
       130  interrupted
     """
     from .harness import execute
+    from .harness.report.report import render_report
     from .harness.store import Store
+    from .harness.terminal import reporter_for
 
     loaded = _load(suite, overrides)
     if dry_run:
@@ -153,44 +124,39 @@ def run(
         refresh=refresh,
         retry_failed=retry_failed,
     )
-    outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=_reporter())
+    reporter = reporter_for(sys.stdout)
+    outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=reporter)
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
-    from .harness.report.report import render_report
-
-    click.echo("\n" + render_report([loaded.name], store=store))
+    click.echo()
+    write_text(render_report([loaded.name], store=store), None)
     _conclude(outcome)
 
 
 @main.command()
-@click.argument("recipe")
-@click.option("--source", type=click.Path(path_type=Path), help="Folder (or file) that holds the raw data.")
-@click.option("--name", help="Name of the data set, for recipes that need one.")
-@_data_dir
-def prepare(recipe: str, source: Path | None, name: str | None, data_dir: Path) -> None:
-    """Make a data set from raw files by RECIPE, once.
+@suite_argument
+@results_option
+@data_dir_option
+@set_option
+def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) -> None:
+    """Say what a run would do: cells, trials, time.
+
+    SUITE is a file, or the name of a suite that ships.
 
     \b
     Examples:
-      rearec-bench prepare ml-100k --source DIR
-      rearec-bench prepare released --name ml-100k --source DIR
-      rearec-bench prepare sequences --name beauty --source DIR
+      rearec-bench plan smoke
+      rearec-bench plan my.yaml --set search.trials=40
     """
-    from .harness.datasets import catalog
-    from .harness.errors import InputError
+    from .harness.estimate import plan_report
+    from .harness.store import Store
 
-    chosen = catalog.recipe_of(recipe)
-    if source is None:
-        raise InputError(
-            f"the raw data is needed. Type:  {chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
-        )
-    dataset = catalog.prepare(recipe, source=source, data_dir=data_dir, name=name)
-    click.echo(f"{dataset.name} is prepared.")
+    click.echo(plan_report(_load(suite, overrides), store=Store(results), data_dir=data_dir))
 
 
 @main.command()
-@click.argument("suites", metavar="[SUITE]...", nargs=-1)
-@_results
+@click.argument("suites", metavar="[SUITE]...", nargs=-1, shell_complete=complete_stored_suite)
+@results_option
 @click.option("--table", metavar="NAME", help="overall, ceiling or steps.  [default: overall]")
 @click.option(
     "--format",
@@ -199,20 +165,20 @@ def prepare(recipe: str, source: Path | None, name: str | None, data_dir: Path) 
     help="Of the output.  [default: by the ending of -o, else markdown]",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
-@click.option("--spread", is_flag=True, help="Show standard deviations over seeds (csv and json always have them).")
+@click.option("--spread", is_flag=True, help="Show standard deviations over seeds; csv and json always have them.")
 @click.option(
     "--layout",
     type=click.Choice(["wide", "compact"]),
     default="wide",
     show_default=True,
-    help="wide: backbones across, as in the paper; compact: below each other.",
+    help="wide: backbones side by side, as in the paper; compact: below each other.",
 )
 @click.option(
     "--source",
     type=click.Choice(["store", "paper"]),
     default="store",
     show_default=True,
-    help="paper: the numbers that the paper prints, as table2, table3 or table4.",
+    help="paper: the numbers that the paper prints, as --table table2, table3 or table4.",
 )
 def report(
     suites: tuple[str, ...],
@@ -224,40 +190,212 @@ def report(
     layout: str,
     source: str,
 ) -> None:
-    """Print the tables of stored suites; of all of them where no SUITE is named.
+    """Print a table of stored suites.
+
+    SUITE is the name of a suite that was run; without one, all of them are reported.
 
     \b
     Examples:
       rearec-bench report
+      rearec-bench report smoke --spread
       rearec-bench report smoke --table ceiling
-      rearec-bench report smoke --format latex -o table2.tex
-      rearec-bench report smoke --format csv
+      rearec-bench report smoke --format latex -o smoke.tex
+      rearec-bench report smoke --table steps --format csv
       rearec-bench report --source paper --table table2
     """
+    from .harness.errors import InputError
     from .harness.report.report import render_report
     from .harness.store import Store
 
+    if source == "paper" and suites:
+        raise InputError("the paper's own tables belong to no suite. Leave out the suite, or --source paper.")
     endings = {".tex": "latex", ".csv": "csv", ".json": "json"}
     text = render_report(
         suites,
         store=Store(results),
         table=table or ("overall" if source == "store" else "table2"),
-        format=form or (endings.get(output.suffix, "markdown") if output else "markdown"),
+        format=form or endings.get(output.suffix if output else "", "markdown"),
         spread=spread,
         layout=layout,
         source=source,
     )
-    _write(text, output)
+    write_text(text, output)
+
+
+@main.command()
+@click.argument("recipe", shell_complete=complete_recipe)
+@click.option("--source", type=click.Path(path_type=Path), help="Folder (or file) that holds the raw data.")
+@click.option("--name", help="Name of the data set, for recipes that need one.")
+@data_dir_option
+def prepare(recipe: str, source: Path | None, name: str | None, data_dir: Path) -> None:
+    """Make a data set from raw files, once.
+
+    RECIPE says how; `rearec-bench datasets list` shows them all.
+
+    \b
+    Examples:
+      rearec-bench prepare ml-100k --source DIR
+      rearec-bench prepare released --name ml-100k --source DIR
+      rearec-bench prepare sequences --name beauty --source FILE
+    """
+    from .harness.datasets import catalog
+    from .harness.datasets.describe import short_card_lines
+    from .harness.errors import InputError
+    from .harness.shipped import suites_on
+
+    chosen = catalog.recipe_of(recipe)
+    if source is None:
+        advice = f"{chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
+        raise InputError(f"say where the raw data is. Type:  {advice}")
+    dataset = catalog.prepare(recipe, source=source, data_dir=data_dir, name=name)
+    click.echo("\n".join(short_card_lines(dataset.card)))
+    shipped = suites_on(dataset.name)
+    following = f"{PROGRAM} plan {shipped[0]}" if shipped else f"datasets: [{dataset.name}]   in a suite of your own"
+    click.echo(f"More of it:  {PROGRAM} datasets show {dataset.name}\nNext:        {following}")
+
+
+@main.group()
+def datasets() -> None:
+    """List the data sets, or show the card of one.
+
+    \b
+    Examples:
+      rearec-bench datasets list
+      rearec-bench datasets show tiny
+    """
+
+
+@datasets.command("list")
+@data_dir_option
+def list_datasets(data_dir: Path) -> None:
+    """List data sets, and the recipes that make more.
+
+    \b
+    Example:
+      rearec-bench datasets list
+    """
+    from .harness.datasets.describe import dataset_lines
+
+    click.echo("\n".join(dataset_lines(data_dir)))
+
+
+@datasets.command("show")
+@click.argument("name", shell_complete=complete_dataset)
+@data_dir_option
+def show_dataset(name: str, data_dir: Path) -> None:
+    """Show the card of a data set.
+
+    Where it comes from, how it was made, what it holds, what was left out, its fingerprint.
+
+    \b
+    Example:
+      rearec-bench datasets show tiny
+    """
+    from .harness.datasets import catalog
+    from .harness.datasets.describe import card_lines
+
+    click.echo("\n".join(card_lines(catalog.card(name, data_dir))))
+
+
+@main.command("list")
+@data_dir_option
+def list_all(data_dir: Path) -> None:
+    """List backbones, strategies, settings, data sets, suites.
+
+    Settings come with their default, the paper's symbol, what is allowed and the values that the paper searches.
+
+    \b
+    Example:
+      rearec-bench list
+    """
+    from .harness.inventory import inventory
+
+    click.echo(inventory(data_dir=data_dir, width=terminal_width()))
+
+
+@main.command()
+@trial_argument
+@results_option
+def show(trial: str, results: Path) -> None:
+    """Show everything that is stored of a trial.
+
+    TRIAL is the beginning of its key.
+
+    \b
+    Example:
+      rearec-bench show 7f3a91c2
+    """
+    from .harness.describe_trial import trial_text
+    from .harness.store import Store
+
+    store = Store(results)
+    click.echo(trial_text(store.find(trial), store=store, width=terminal_width()))
+
+
+@main.command()
+@trial_argument
+@results_option
+@data_dir_option
+def rerun(trial: str, results: Path, data_dir: Path) -> None:
+    """Run a stored trial again and compare.
+
+    TRIAL is the beginning of its key. Nothing is stored.
+
+    \b
+    Example:
+      rearec-bench rerun 7f3a91c2
+
+    \b
+    Exit status:
+      0  identical
+      1  different, or an error
+    """
+    from .harness import rerun as harness_rerun
+    from .harness.store import Store
+
+    store = Store(results)
+    key = store.find(trial)
+    metric = store.summary(key).spec.metric
+
+    def on_epoch(progress: EpochProgress) -> None:
+        value = progress.validation[metric]
+        click.echo(f"epoch {progress.epoch:3}   loss {progress.losses['total']:.4f}   val {metric} {value:.4f}")
+
+    comparison = harness_rerun.rerun(key, store=store, data_dir=data_dir, on_epoch=on_epoch)
+    for line in comparison.circumstances:
+        click.echo(line)
+    for line in comparison.differences:
+        click.echo(line)
+    click.echo(f"{key[:8]}: {'identical: every rank is the same' if comparison.identical else 'different'}.")
+    if not comparison.identical:
+        sys.exit(FAILED)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what a shell needs to complete commands.
+
+    Suites, data sets, recipes and trials are completed, too.
+
+    \b
+    Add one line to the file that your shell reads at its start:
+      eval "$(rearec-bench completion bash)"        # ~/.bashrc
+      eval "$(rearec-bench completion zsh)"         # ~/.zshrc
+      rearec-bench completion fish | source         # ~/.config/fish/config.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is not None:
+        click.echo(kind(main, {}, PROGRAM, "_REAREC_BENCH_COMPLETE").source())
 
 
 def _load(text: str, overrides: tuple[str, ...]) -> Suite:
+    from .harness.shipped import find_suite
     from .harness.suite import load_suite
 
-    path = Path(text)
-    shipped = Path(__file__).parent / "suites" / f"{text}.yaml"
-    if not path.is_file() and path.name == text and shipped.is_file():
-        path = shipped
-    return load_suite(path, overrides=overrides)
+    return load_suite(find_suite(text), overrides=overrides)
 
 
 def _with_resources(suite: Suite, gpu: float | None, cpu: float | None) -> Suite:
@@ -265,36 +403,14 @@ def _with_resources(suite: Suite, gpu: float | None, cpu: float | None) -> Suite
     return suite.model_copy(update={"resources": suite.resources.model_copy(update=given)})
 
 
-def _reporter() -> Reporter:
-    from .harness.terminal import reporter_for
-
-    return reporter_for(sys.stdout)
-
-
 def _conclude(outcome: RunOutcome) -> None:
+    """What is wrong or left, and the exit status."""
     for note in outcome.notes:
         click.echo(note, err=True)
     for key, reason in outcome.failed:
         click.echo(f"failed  {key[:8]}  {reason}   ({PROGRAM} show {key[:8]})", err=True)
     if outcome.left:
-        click.echo(f"{outcome.left} trials are left; the same command goes on.", err=True)
+        click.echo(f"{outcome.left} trials are left. Go on with the same command.", err=True)
     if outcome.failed:
-        click.echo(
-            f"{len(outcome.failed)} trial{'s' if len(outcome.failed) != 1 else ''} failed; "
-            "`--retry-failed` repeats them.",
-            err=True,
-        )
+        click.echo("Repeat failed trials with --retry-failed.", err=True)
         sys.exit(FAILED)
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
-        return
-    from .harness.atomic import write_file
-    from .harness.errors import InputError
-
-    try:
-        write_file(output, text.encode())
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error

@@ -1,0 +1,156 @@
+"""What the commands share: the program that turns errors into exit codes, common options, shell completion."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+PROGRAM = "rearec-bench"
+FAILED, INVALID, INTERRUPTED = 1, 2, 130
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+class Refused(click.ClickException):
+    """An error of the harness as the terminal shows it: its own words, nothing else."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        """Print the words to stderr."""
+        click.echo(self.message, err=True)
+
+
+class Program(click.Group):
+    """Turns the exceptions of the harness into exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            Refused: in place of every error of the harness, unless --debug is given.
+        """
+        from .harness.errors import InputError, RearecError
+
+        try:
+            return super().invoke(ctx)
+        except RearecError as error:
+            if ctx.params.get("debug"):
+                raise
+            raise Refused(str(error), exit_code=INVALID if isinstance(error, InputError) else FAILED) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def terminal_width() -> int:
+    """Of the terminal in characters; 120 where there is none."""
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """To a file, whole or not at all, or to stdout where there is none.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = text if text.endswith("\n") else text + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from .harness.atomic import write_file
+    from .harness.errors import InputError
+
+    try:
+        write_file(output, text.encode())
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
+
+
+def _completing(names: Callable[[click.Context], list[str]]) -> Complete:
+    """Completion from names that are looked up quietly: whatever is wrong is said when the command runs."""
+
+    @functools.wraps(names)
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from .harness.errors import RearecError
+
+        try:
+            found = [name for name in names(ctx) if name.startswith(incomplete)]
+        except RearecError:
+            found = []
+        return [CompletionItem(name) for name in found]
+
+    return complete
+
+
+@_completing
+def complete_stored_suite(ctx: click.Context) -> list[str]:
+    """Names of the suites in the results folder."""
+    from .harness.store import Store
+
+    return Store(ctx.params.get("results") or Path("results")).suites()
+
+
+@_completing
+def complete_trial(ctx: click.Context) -> list[str]:
+    """Keys of the trials in the results folder."""
+    from .harness.store import Store
+
+    return sorted(Store(ctx.params.get("results") or Path("results")).keys())
+
+
+@_completing
+def complete_dataset(ctx: click.Context) -> list[str]:
+    """Names of the data sets that are known."""
+    from .harness.datasets import catalog
+
+    return catalog.known(ctx.params.get("data_dir") or Path("data"))
+
+
+@_completing
+def complete_recipe(ctx: click.Context) -> list[str]:
+    """Names of the recipes."""
+    from .harness.datasets import catalog
+
+    return list(catalog.RECIPES)
+
+
+def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the suites that ship, and files."""
+    from .harness.shipped import shipped_suites
+
+    found = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+suite_argument = click.argument("suite", shell_complete=complete_suite)
+trial_argument = click.argument("trial", shell_complete=complete_trial)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder that results are stored in.",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    help="Folder that prepared data sets are in.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a value of the suite, such as training.lr=0.01 or strategies.prl.decay=2; can be repeated.",
+)

@@ -1,0 +1,127 @@
+"""Data sets in words: the list of them, and the card of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import catalog
+from .card import SPLITS
+
+_KNOWN = ("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source")
+_SHOWN = (*_KNOWN, "filtered", "dropped", "versions", "time_range", "boundaries")
+_LABEL = 22
+_FIRST_YEARS_S = 10**8  # smaller numbers are no Unix times
+
+
+def dataset_lines(data_dir: Path) -> list[str]:
+    """All data sets that can be named, and how to prepare more.
+
+    Args:
+        data_dir: where prepared data sets are.
+    """
+    rows = [("data set", "recipe", "users", "items", "train", "valid", "test")]
+    missing = []
+    for name in catalog.known(data_dir):
+        if not catalog.is_prepared(name, data_dir):
+            missing.append(catalog.not_prepared_message(name).splitlines()[0])
+            continue
+        card = catalog.card(name, data_dir)
+        counts = card["statistics"]
+        recipe = "embedded" if name in catalog.EMBEDDED else str(card["recipe"])
+        numbers = (counts["users"], counts["items"], *(counts["rows"][split] for split in SPLITS))
+        rows.append((name, recipe, *(f"{number:,}" for number in numbers)))
+    return [*_aligned(rows, left=2), *missing, *_recipes()]
+
+
+def card_lines(card: Mapping[str, Any]) -> list[str]:
+    """A whole card, for people.
+
+    Args:
+        card: of a data set.
+    """
+    return [
+        *short_card_lines(card),
+        *(_line(name.replace("_", " "), str(words)) for name, words in card["protocol"].items() if name != "split"),
+        *_lost(card),
+        *_times(card),
+        *(
+            _line("source file", f"{one['file']}  {one['bytes']:,} bytes  sha256 {one['sha256']}")
+            for one in card["sources"]
+        ),
+        *(_line(name.replace("_", " "), str(value)) for name, value in card.items() if name not in _SHOWN),
+        _line("made with", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
+        _line("fingerprint", card["fingerprint"]),
+    ]
+
+
+def short_card_lines(card: Mapping[str, Any]) -> list[str]:
+    """What one wants to know of a data set first.
+
+    Args:
+        card: of a data set.
+    """
+    counts = card["statistics"]
+    rows = [("", "rows", "users", "rows a user", "history, mean")]
+    for split in SPLITS:
+        values = (counts["rows"][split], counts["row_users"][split])
+        means = (counts["mean_rows_per_user"][split], counts["mean_history"][split])
+        rows.append((split, *(f"{value:,}" for value in values), *(f"{mean:.1f}" for mean in means)))
+    return [
+        f"{card['name']}  {counts['users']:,} users, {counts['items']:,} items, {counts['interactions']:,} prediction "
+        f"rows, split {card['protocol']['split']}",
+        *(f"  {line}" for line in _aligned(rows, left=1)),
+    ]
+
+
+def _lost(card: Mapping[str, Any]) -> Iterator[str]:
+    """What the source held, and why some of it is not in the data set."""
+    if card["source"]:
+        yield _line("source", ", ".join(f"{count:,} {name}" for name, count in card["source"].items()))
+    for one in card["filtered"]:
+        yield _line("left out", f"{one['why']}: {one['interactions']:,} interactions ({one['share']:.1%})")
+    for one in card["dropped"]:
+        if any(one["rows"].values()):
+            lost = (f"{split} {one['rows'][split]:,} ({one['share'][split]:.1%})" for split in SPLITS)
+            yield _line("dropped rows", f"{one['why']}: {', '.join(lost)}")
+
+
+def _times(card: Mapping[str, Any]) -> Iterator[str]:
+    if "time_range" in card:
+        yield _line("time", " to ".join(_moment(time) for time in card["time_range"]))
+    if "boundaries" in card:
+        yield _line("valid and test after", ", ".join(_moment(time) for time in card["boundaries"]))
+
+
+def _moment(time: float) -> str:
+    seconds = time / 1000 if time > _FIRST_YEARS_S * 1000 else time
+    if seconds < _FIRST_YEARS_S:
+        return f"{time:g}"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _recipes() -> Iterator[str]:
+    yield ""
+    yield "To prepare one:"
+    for recipe in catalog.RECIPES.values():
+        yield f"  {recipe.command()}"
+        yield f"    {recipe.summary}"
+        yield f"    {recipe.contents()}"
+
+
+def _line(label: str, words: str) -> str:
+    return f"  {label:<{_LABEL}}{words}"
+
+
+def _aligned(rows: list[tuple[str, ...]], *, left: int) -> list[str]:
+    """Columns side by side: the first `left` of them to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "   ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,144 @@
+"""Runs a stored trial once more and compares: are the ranks the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .environment import source_digest
+from .errors import DatasetError
+from .registry import BACKBONES, STRATEGIES
+from .results import Evidence, TrialResult
+from .store import Store
+from .suite_model import Suite
+
+if TYPE_CHECKING:
+    from .trial import EpochProgress
+
+_ARRAYS = ("users", "items", "readout_ranks", "step_ranks", "top_items", "control_ranks")
+_MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cpu", "gpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A trial, then and now.
+
+    Attributes:
+        stored: as it is in the store.
+        again: as it came out now; it is not stored.
+        differences: between their results, one line each; none where they are identical.
+        circumstances: what differs of software and machine, one line each.
+    """
+
+    stored: TrialResult
+    again: TrialResult
+    differences: tuple[str, ...]
+    circumstances: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether status, every rank and the best ten of every row are the same."""
+        return not self.differences
+
+
+def rerun(
+    key: str, *, store: Store, data_dir: Path, on_epoch: Callable[[EpochProgress], None] | None = None
+) -> Comparison:
+    """Run a stored trial in this process, from what is stored of it; nothing is written.
+
+    Args:
+        key: of the trial, in full.
+        store: where it is.
+        data_dir: where prepared data sets are.
+        on_epoch: told each epoch.
+
+    Returns:
+        Both results, and how they differ.
+
+    Raises:
+        StoreError: not stored, or damaged.
+        DatasetError: its data set is not prepared, or has another content now.
+        InputError: its plug-in is gone.
+    """
+    from .datasets import catalog
+
+    stored = store.read(key)
+    spec = stored.spec
+    for name in store.used_by(key):
+        Suite.from_json(store.read_suite(name)[0]).load_plugins()
+    dataset = catalog.load_dataset(spec.dataset, data_dir=data_dir)
+    if dataset.fingerprint != spec.dataset_fingerprint:
+        raise DatasetError(
+            f"{spec.dataset} is not what trial {key[:8]} ran on: its fingerprint was {spec.dataset_fingerprint[:12]} "
+            f"and is {dataset.fingerprint[:12]}. Give the right folder with --data-dir."
+        )
+    circumstances = list(_versions(stored))
+    from .trial import run_trial
+
+    again = run_trial(spec, dataset, on_epoch)
+    circumstances += _circumstances(stored, again)
+    return Comparison(stored, again, tuple(_differences(stored, again)), tuple(circumstances))
+
+
+def _versions(stored: TrialResult) -> Iterator[str]:
+    for registry, component in ((BACKBONES, stored.spec.backbone), (STRATEGIES, stored.spec.strategy)):
+        today = registry.settings(component.kind).version
+        if today != component.version:
+            yield f"{component.kind}: version {component.version} then, {today} now"
+    if stored.source_digest != source_digest(stored.spec.backbone.kind, stored.spec.strategy.kind):
+        yield "the source of the components has changed since"
+
+
+def _circumstances(stored: TrialResult, again: TrialResult) -> Iterator[str]:
+    for name in _MADE_WITH:
+        then, now = stored.environment.get(name, ""), again.environment.get(name, "")
+        if then != now:
+            yield f"{name}: {then or 'none'} then, {now or 'none'} now"
+
+
+def _differences(stored: TrialResult, again: TrialResult) -> Iterator[str]:
+    if stored.status != again.status:
+        reason = f" ({again.reason})" if again.reason else ""
+        yield f"status: {stored.status} then, {again.status} now{reason}"
+        return
+    if stored.reason != again.reason:
+        yield f"reason: {stored.reason} then, {again.reason} now"
+    yield from _history_differences(stored, again)
+    for split, then, now in (
+        ("validation", stored.validation, again.validation),
+        ("test", stored.test, again.test),
+    ):
+        if then is not None and now is not None:
+            yield from _rank_differences(split, then, now)
+
+
+def _history_differences(stored: TrialResult, again: TrialResult) -> Iterator[str]:
+    metric = stored.spec.metric
+    for then, now in zip(stored.history, again.history, strict=False):
+        if then.losses != now.losses or then.validation != now.validation:
+            yield (
+                f"epoch {then.epoch} is the first that differs: loss {then.losses['total']:.6g} then, "
+                f"{now.losses['total']:.6g} now; {metric} {then.validation[metric]:.6f} then, "
+                f"{now.validation[metric]:.6f} now"
+            )
+            break
+    for what, before, after in (
+        ("epochs", len(stored.history), len(again.history)),
+        ("best epoch", stored.best_epoch, again.best_epoch),
+    ):
+        if before != after:
+            yield f"{what}: {before} then, {after} now"
+
+
+def _rank_differences(split: str, then: Evidence, now: Evidence) -> Iterator[str]:
+    for name in _ARRAYS:
+        before, after = getattr(then.rows, name), getattr(now.rows, name)
+        if before.shape != after.shape:
+            yield f"{split}: {name} had the shape {before.shape}, and has {after.shape}"
+        elif not np.array_equal(before, after):
+            differing = (before != after).reshape(len(before), -1).any(axis=1)
+            yield f"{split}: {name} differ in {int(differing.sum()):,} of {len(before):,} rows"

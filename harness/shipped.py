@@ -1,0 +1,64 @@
+"""The suite files that ship with the package, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import InputError, SuiteError
+from .suite import load_suite
+from .suite_words import did_you_mean
+
+_FOLDER = Path(__file__).resolve().parents[1] / "suites"
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Name to file, sorted."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.yaml"))}
+
+
+def find_suite(text: str) -> Path:
+    """The suite file that is meant: a file, or the name of one that ships where there is no such file.
+
+    Args:
+        text: a path, or a bare name such as "smoke".
+
+    Returns:
+        The path as the user named it, or that of the shipped file.
+
+    Raises:
+        InputError: neither a file nor the name of one that ships.
+    """
+    path = Path(text)
+    shipped = shipped_suites()
+    if path.is_file() or (path.parent.is_dir() and path.suffix in (".yaml", ".yml") and path.stem not in shipped):
+        return path
+    if text in shipped:
+        return shipped[text]
+    if path.stem in shipped:
+        raise InputError(f"there is no file {text}. A suite of that name ships; type {path.stem} for it.")
+    raise InputError(
+        f"there is no file {text}, and no suite of that name ships.{did_you_mean(text, shipped)} "
+        f"Shipped: {', '.join(shipped)}."
+    )
+
+
+def summary_of(path: Path) -> str:
+    """What a suite file says of itself: the first sentence of its first line, where that is a comment."""
+    with path.open(encoding="utf-8") as file:
+        first = file.readline().strip()
+    if not first.startswith("#"):
+        return ""
+    return first.lstrip("# ").partition(". ")[0].rstrip(".:,") + "."
+
+
+def suites_on(dataset: str) -> list[str]:
+    """Names of the shipped suites that run on a data set."""
+    found = []
+    for name, path in shipped_suites().items():
+        try:
+            suite = load_suite(path)
+        except SuiteError:  # a file to extend, no suite by itself
+            continue
+        if dataset in suite.datasets:
+            found.append(name)
+    return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..losses import catalogue_loss
+from ..settings import StrategySettings
 from .contract import Catalogue, Reasoned, Reasoning, Strategy, unit
 from .settings import BaseSettings
 
@@ -14,7 +15,7 @@ from .settings import BaseSettings
 class Base(Strategy):
     """The backbone as it is."""
 
-    Settings = BaseSettings
+    Settings: type[StrategySettings] = BaseSettings
 
     def reasoning(self, epoch: int) -> Reasoning:
         """Nothing is fed back."""

@@ -1,32 +1,42 @@
 # `make smoke` and `make test` are all that a fresh clone needs (Python >= 3.11).
+#
+#   make smoke       environment, installation, a small suite on generated data, its table
+#   make test        ruff, mypy, all tests but the slow ones
+#   make test-all    the slow ones, too
+#   make bench       the measurements that the README quotes (minutes)
+#
+#   make install PYTHON=python3.12                    # another Python
+#   make install TORCH="--index-url URL torch"        # another build of torch; README, "Installation"
 PYTHON ?= python3
+TORCH  ?= torch
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: install smoke lint types test test-all bench clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("rearec-bench needs Python >= 3.11, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $(STAMP)
+	@$(PYTHON) -c 'import sys; sys.exit("rearec-bench needs Python >= 3.11, this is " + sys.version.split()[0] + ". Another one:  make install PYTHON=python3.12") if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt $(TORCH)
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
 
 smoke: install
 	$(BIN)/rearec-bench run suites/smoke.yaml
-	$(BIN)/rearec-bench report smoke
 
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# mypy needs an installed copy: a clone's folder name is not a package name.
 types: install
-	rm -rf build/types
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/types .
-	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli
+	rm -rf build
+	$(PIP) install --no-deps --target build/types .
+	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli -m rearec_bench.cli_parts
 
 test: lint types
 	$(BIN)/python -m pytest -m 'not slow'
@@ -34,5 +44,8 @@ test: lint types
 test-all: lint types
 	$(BIN)/python -m pytest
 
+bench: install
+	for script in tests/benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

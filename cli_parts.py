@@ -20,13 +20,17 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 class Refused(click.ClickException):
     """An error of the harness as the terminal shows it: its own words, nothing else."""
 
-    def __init__(self, message: str, *, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = FAILED
 
     def show(self, file: Any = None) -> None:
         """Print the words to stderr."""
         click.echo(self.message, err=True)
+
+
+class InvalidInput(Refused):
+    """Nothing was started."""
+
+    exit_code = INVALID
 
 
 class Program(click.Group):
@@ -45,7 +49,8 @@ class Program(click.Group):
         except RearecError as error:
             if ctx.params.get("debug"):
                 raise
-            raise Refused(str(error), exit_code=INVALID if isinstance(error, InputError) else FAILED) from error
+            refused = InvalidInput if isinstance(error, InputError) else Refused
+            raise refused(str(error)) from error
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)

@@ -105,7 +105,7 @@ def _head(result: TrialResult, place: str) -> str:
     spec = result.spec
     if spec.purpose == "final":
         place = f", final run, seed {spec.seed}"
-    status = [result.status]
+    status: list[str] = [result.status]
     if result.history:
         status += [duration(result.timings.get("total_s", 0.0)), f"{len(result.history)} epochs"]
     if result.best_epoch:

@@ -22,7 +22,7 @@ def dataset_lines(data_dir: Path) -> list[str]:
     Args:
         data_dir: where prepared data sets are.
     """
-    rows = [("data set", "recipe", "users", "items", "train", "valid", "test")]
+    rows: list[tuple[str, ...]] = [("data set", "recipe", "users", "items", "train", "valid", "test")]
     missing = []
     for name in catalog.known(data_dir):
         if not catalog.is_prepared(name, data_dir):
@@ -64,7 +64,7 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
         card: of a data set.
     """
     counts = card["statistics"]
-    rows = [("", "rows", "users", "rows a user", "history, mean")]
+    rows: list[tuple[str, ...]] = [("", "rows", "users", "rows a user", "history, mean")]
     for split in SPLITS:
         values = (counts["rows"][split], counts["row_users"][split])
         means = (counts["mean_rows_per_user"][split], counts["mean_history"][split])

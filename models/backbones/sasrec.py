@@ -11,6 +11,7 @@ positions alone. Cost of a row: encoding O(layers (L d^2 + L^2 d)), each step O(
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ class SASRec(Backbone):
         if len(self.blocks) > 1 and not histories.every_prefix:
             full_bias = causal_bias(Histories(histories.items, histories.lengths, every_prefix=True))
         caches = []
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self._layers()):
             if number + 1 < len(self.blocks):
                 x, cache = block.encode(x, x, full_bias)
             else:
@@ -75,7 +76,7 @@ class SASRec(Backbone):
         """One cached step; see `Backbone.advance`."""
         x = self.input_dropout(self.input_norm(inputs))
         caches = []
-        for block, layer in zip(self.blocks, cache.layers, strict=True):
+        for block, layer in zip(self._layers(), cache.layers, strict=True):
             x, extended = block.advance(x, layer, cache.bias)
             caches.append(extended)
         return x, TransformerCache(tuple(caches), cache.bias)
@@ -83,6 +84,9 @@ class SASRec(Backbone):
     def item_vectors(self, *, padding: bool = False) -> Tensor:
         """The item table; see `Backbone.item_vectors`."""
         return self.items if padding else self.items[: self.num_items]
+
+    def _layers(self) -> list[Block]:
+        return cast("list[Block]", list(self.blocks))
 
 
 def _last(x: Tensor, lengths: Tensor) -> Tensor:

@@ -2,19 +2,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rearec_bench.harness import environment
 from rearec_bench.harness.environment import peak_memory_bytes, reset_peak_memory, source_digest
 
 
-def test_the_digest_differs_between_strategies_and_notices_an_edit(monkeypatch, tmp_path: Path) -> None:
+def test_the_digest_differs_between_strategies() -> None:
     assert source_digest("sasrec", "erl") != source_digest("sasrec", "prl")
+
+
+@pytest.mark.parametrize(("added", "noticed"), [("# a word\n", False), ('"""More."""\n', True), ("LIMIT = 3\n", True)])
+def test_the_digest_notices_an_edit_of_code_but_not_of_comments(
+    added: str, noticed: bool, monkeypatch, tmp_path: Path
+) -> None:
     before = source_digest("sasrec", "erl")
     edited = tmp_path / "losses.py"
-    edited.write_bytes((environment._ROOT / "models/losses.py").read_bytes() + b"# edited\n")
+    edited.write_text((environment._ROOT / "models/losses.py").read_text() + added)
     sources = [str(edited) if name == "models/losses.py" else name for name in environment._SHARED_SOURCES]
     monkeypatch.setattr(environment, "_SHARED_SOURCES", tuple(sources))
     source_digest.cache_clear()
-    assert source_digest("sasrec", "erl") != before
+    assert (source_digest("sasrec", "erl") != before) is noticed
     source_digest.cache_clear()
 
 

@@ -22,7 +22,6 @@ _SOCKET_LIMIT = 40  # Ray appends about 65 characters and a socket's path may ha
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output engine is silent at verbose=0
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ side writes to the terminal
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",

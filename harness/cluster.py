@@ -94,11 +94,12 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
             try:
                 ray.init(address=address, **quiet)
             except Exception as error:
-                raise InputError(f"no Ray answers at {address}: {error}") from error
+                hint = "Where it asks for a token, set RAY_AUTH_MODE=token here too."
+                raise InputError(f"no Ray answers at {address} ({error}). {hint}") from error
         else:
             ray.init(
                 address="local",
-                num_cpus=cpus or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+                num_cpus=cpus or usable_cores(),
                 include_dashboard=False,
                 object_store_memory=2 * store_bytes + 256 * 2**20,
                 _temp_dir=str(scratch),
@@ -109,6 +110,11 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
             yield Cluster(scratch, have.get("CPU", 0.0), have.get("GPU", 0.0), address is None)
         finally:
             ray.shutdown()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _silence() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cell_trials import CellProgress
+from .cluster import usable_cores
 from .cost import DataSize, Estimate, duration
 from .environment import source_digest
 from .plan import expand
@@ -152,8 +152,7 @@ def _time(
         hours, side = seconds * gpu / 3600, int(1 / gpu) if gpu < 1 else 1
         together = f"on one GPU with {gpu:g} each, about {duration(seconds / side)}"
         return f"About {hours:.2g} GPU-hours, {basis}; {together}."
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    side = max(int(cores / suite.resources.cpu), 1)
+    side = max(int(usable_cores() / suite.resources.cpu), 1)
     spent = seconds * suite.resources.cpu / 3600
     return f"About {spent:.2g} core-hours and no GPU, {basis}; {side} at a time, about {duration(seconds / side)}."
 

@@ -1,6 +1,6 @@
 """Runs a suite in a process of its own, for tests that kill or interrupt it.
 
-    python driver.py SUITE RESULTS [TRIAL [AT_ONCE]]
+    python driver.py SUITE RESULTS [TRIAL [ADDRESS]]
 
 Prints the outcome as JSON on its last line.
 """
@@ -21,14 +21,14 @@ from rearec_bench.harness.terminal import LineReporter
 HERE = Path(__file__).resolve().parent
 
 
-def main(suite: str, results: str, trial: str = TRIAL, at_once: str = "2") -> int:
+def main(suite: str, results: str, trial: str = TRIAL, address: str = "") -> int:
     """Run and print; 130 where it was interrupted."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
     outcome = run_suite(
         load_suite(Path(suite)),
         store=Store(Path(results), clean=True),
         data_dir=Path(results) / "data",
-        options=RunOptions(trial=trial, cpus=int(at_once)),
+        options=RunOptions(trial=trial, cpus=2, max_concurrent=2, address=address or None),
         reporter=LineReporter(sys.stdout),
     )
     print(json.dumps(dataclasses.asdict(outcome)))

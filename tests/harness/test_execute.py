@@ -37,6 +37,12 @@ seeds: [1, 2]
 search: {{trials: 4}}
 training: {{max_epochs: 2{training}}}
 """
+HEAD = """
+import ray
+print(ray.init(address="local", num_cpus=3, include_dashboard=False).address_info["gcs_address"], flush=True)
+input()
+ray.get(ray.remote(lambda: 1).remote(), timeout=30)
+"""
 TRIALS = 3 * 2 + 2 + 4
 
 
@@ -133,6 +139,27 @@ def test_ctrl_c_stops_between_two_steps_and_says_how_to_go_on(tmp_path: Path) ->
     assert json.loads(said.splitlines()[-1])["interrupted"] is True
     for key in sorted(store.keys()):
         store.read(key)
+
+
+@pytest.mark.slow
+def test_a_run_joins_a_ray_that_is_there_and_leaves_it_running(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(SUITE.format(name="fake", training=""))
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "RAY_AUTH_MODE": "token"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    head = subprocess.Popen([sys.executable, "-c", HEAD], text=True, env=environment, **pipes)
+    try:
+        address = head.stdout.readline().strip()
+        results = str(tmp_path / "results")
+        command = [sys.executable, str(HERE / "driver.py"), str(file), results, "fake_trial:FakeTrial", address]
+        said = subprocess.run(command, text=True, env=environment, capture_output=True, timeout=120).stdout
+        outcome = json.loads(said.splitlines()[-1])
+        assert (outcome["done"], outcome["left"]) == (TRIALS, 0)
+        assert "2 at a time on 3 cores" in said
+        assert head.poll() is None
+    finally:
+        head.communicate("\n", timeout=60)
+    assert head.returncode == 0
 
 
 def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -54,8 +54,9 @@ def test_killed_ten_times_a_run_ends_as_if_it_had_not_been(tmp_path: Path) -> No
         snapshots.append((len(log.read_text().splitlines()) if log.exists() else 0, killed.keys()))
         for key in sorted(killed.keys()):
             killed.read(key)
-    assert start(file, killed.root).wait(timeout=300) == 0
-    assert start(file, whole.root).wait(timeout=300) == 0
+    for store in (killed, whole):
+        done = subprocess.run(command_of(file, store.root), capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
     assert any(0 < len(stored) < len(whole.keys()) for _, stored in snapshots), "no kill struck in the middle"
     assert killed.keys() == whole.keys()
@@ -98,9 +99,11 @@ def run_and_kill(file: Path, store: Store, draw: random.Random, *, workers: bool
 
 
 def start(file: Path, results: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, str(HERE / "driver.py"), str(file), str(results)], stdout=subprocess.DEVNULL
-    )
+    return subprocess.Popen(command_of(file, results), stdout=subprocess.DEVNULL)
+
+
+def command_of(file: Path, results: Path) -> list[str]:
+    return [sys.executable, str(HERE / "driver.py"), str(file), str(results)]
 
 
 def told(result: TrialResult) -> Any:

@@ -1,0 +1,506 @@
+"""The command line: exit codes, words, and what each command hands to the harness."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from rearec_bench import __version__
+from rearec_bench.cli import main
+from rearec_bench.harness import execute
+from rearec_bench.harness.errors import InputError, StoreError
+from rearec_bench.harness.ledger import RunOutcome
+from rearec_bench.harness.report.report import FORMATS, LAYOUTS, SOURCES
+from rearec_bench.harness.store import Store
+
+Invoke = Callable[..., Result]
+OUTCOME = RunOutcome(
+    done=6, diverged=0, failed=(), notes=(), interrupted=False, left=0, started=0, wall_s=1.0, ray_s=0.0
+)
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """Run the command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def go(*arguments: str | Path, **settings: Any) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], **settings)
+
+    return go
+
+
+@pytest.fixture
+def results(stored: Path, tmp_path: Path) -> Path:
+    """A copy of stored results, to be changed at will."""
+    shutil.copytree(stored, tmp_path / "results")
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunOutcome | BaseException], list[dict[str, Any]]]:
+    """Make `run` end in a given way; what it was asked for."""
+
+    def ends(how: RunOutcome | BaseException) -> list[dict[str, Any]]:
+        asked: list[dict[str, Any]] = []
+
+        def run_suite(suite: Any, **given: Any) -> RunOutcome:
+            asked.append({"suite": suite, **given})
+            if isinstance(how, BaseException):
+                raise how
+            return how
+
+        monkeypatch.setattr(execute, "run_suite", run_suite)
+        return asked
+
+    return ends
+
+
+def key_of(results: Path, *, purpose: str = "final", strategy: str = "erl") -> str:
+    store = Store(results)
+    specs = (store.summary(key).spec for key in sorted(store.keys()))
+    return next(spec.key for spec in specs if (spec.purpose, spec.strategy.kind) == (purpose, strategy))
+
+
+# ---- the program
+
+
+def test_the_version_is_the_packages(invoke: Invoke) -> None:
+    assert invoke("--version").output == f"rearec-bench {__version__}\n"
+
+
+def test_an_unknown_command_is_refused_with_the_nearest(invoke: Invoke) -> None:
+    done = invoke("repotr")
+    assert done.exit_code == 2
+    assert "'report'" in done.stderr
+
+
+def test_an_unknown_option_is_refused_with_the_nearest(invoke: Invoke) -> None:
+    done = invoke("run", "smoke", "--result", "x")
+    assert done.exit_code == 2
+    assert "'--results'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(InputError("no such thing"), 2), (StoreError("disk full"), 1)], ids=["input", "store"]
+)
+def test_an_error_is_its_own_words_on_stderr_and_a_status(
+    invoke: Invoke, ran: Any, error: Exception, status: int
+) -> None:
+    ran(error)
+    done = invoke("run", "smoke")
+    assert (done.exit_code, done.stdout, done.stderr) == (status, "", f"{error}\n")
+
+
+def test_debug_shows_the_traceback(invoke: Invoke, ran: Any) -> None:
+    ran(InputError("no such thing"))
+    assert isinstance(invoke("--debug", "run", "smoke").exception, InputError)
+    assert isinstance(invoke("run", "smoke", env={"REAREC_BENCH_DEBUG": "1"}).exception, InputError)
+
+
+def test_ctrl_c_while_looking_is_status_130(invoke: Invoke, ran: Any) -> None:
+    ran(KeyboardInterrupt())
+    assert invoke("run", "smoke").exit_code == 130
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback() -> None:
+    program = [sys.executable, "-c", "from rearec_bench.cli import main; main()", "list"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(program, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+# ---- run
+
+
+def test_run_hands_its_options_over(invoke: Invoke, ran: Any, results: Path) -> None:
+    asked = ran(OUTCOME)
+    done = invoke(
+        *("run", "smoke", "--set", "seeds=[7]", "--gpu", "0.25", "--cpu", "2", "--address", "a:1", "--data-dir", "d"),
+        *("--max-concurrent", "3", "--max-trials", "4", "--refresh", "--retry-failed"),
+    )
+    assert done.exit_code == 0, done.output
+    (given,) = asked
+    assert given["suite"].seeds == (7,)
+    assert given["data_dir"] == Path("d")
+    assert given["store"].root == Path("results")
+    assert given["options"] == execute.RunOptions(
+        gpu=0.25, cpu=2.0, address="a:1", max_concurrent=3, max_trials=4, refresh=True, retry_failed=True
+    )
+
+
+def test_a_run_ends_with_the_table(invoke: Invoke, ran: Any, results: Path) -> None:
+    ran(OUTCOME)
+    done = invoke("run", "smoke")
+    assert done.exit_code == 0
+    assert done.stdout.endswith(invoke("report", "smoke").stdout)
+    assert "+ERL" in done.stdout
+
+
+def test_diverged_trials_are_results_and_the_status_is_0(invoke: Invoke, ran: Any, results: Path) -> None:
+    ran(dataclasses.replace(OUTCOME, done=5, diverged=1))
+    assert invoke("run", "smoke").exit_code == 0
+
+
+def test_failed_trials_are_listed_with_their_reason_and_the_status_is_1(
+    invoke: Invoke, ran: Any, results: Path
+) -> None:
+    ran(dataclasses.replace(OUTCOME, failed=(("7f3a91c2" * 4, "RuntimeError: no such layer"),)))
+    done = invoke("run", "smoke")
+    assert done.exit_code == 1
+    assert "failed  7f3a91c2  RuntimeError: no such layer   (rearec-bench show 7f3a91c2)" in done.stderr
+    assert "--retry-failed" in done.stderr
+
+
+def test_what_max_trials_leaves_is_said_and_the_status_is_0(invoke: Invoke, ran: Any, results: Path) -> None:
+    ran(dataclasses.replace(OUTCOME, left=4))
+    done = invoke("run", "smoke", "--max-trials", "2")
+    assert (done.exit_code, done.stderr) == (0, "4 trials are left. Go on with the same command.\n")
+
+
+def test_an_interrupted_run_is_status_130_without_a_table(invoke: Invoke, ran: Any, results: Path) -> None:
+    ran(dataclasses.replace(OUTCOME, interrupted=True))
+    done = invoke("run", "smoke")
+    assert (done.exit_code, done.stdout) == (130, "")
+
+
+def test_a_broken_suite_names_every_mistake_and_starts_nothing(invoke: Invoke, ran: Any, tmp_path: Path) -> None:
+    asked = ran(OUTCOME)
+    (tmp_path / "my.yaml").write_text(
+        "datasets: [tiny]\nbackbones: [sasrek]\nstrategies: [base]\nsteps: [1]\nseeds: [1, 1]\n"
+    )
+    done = invoke("run", "my.yaml")
+    assert (done.exit_code, done.stdout, asked) == (2, "", [])
+    assert [line.split("  ")[0] for line in done.stderr.splitlines()] == [
+        "my.yaml:2:13",
+        "my.yaml:5:12",
+        "2 problems, nothing was started.",
+    ]
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_override_is_validated_like_the_file(invoke: Invoke, ran: Any) -> None:
+    ran(OUTCOME)
+    done = invoke("run", "smoke", "--set", "training.learning_rate=1")
+    assert done.exit_code == 2
+    assert "training.learning_rate: unknown" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("smok", "there is no file smok, and no suite of that name ships. Did you mean 'smoke'?"),
+        ("suites/smoke.yaml", "there is no file suites/smoke.yaml. A suite of that name ships; type smoke for it."),
+        ("mine.yaml", "mine.yaml  no such file."),
+    ],
+)
+def test_a_suite_that_is_not_there_is_refused_with_a_way_out(invoke: Invoke, text: str, words: str) -> None:
+    done = invoke("run", text)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(words)
+
+
+def test_a_file_goes_before_a_suite_that_ships(invoke: Invoke, ran: Any, tmp_path: Path) -> None:
+    asked = ran(InputError("enough"))
+    (tmp_path / "smoke").write_text(
+        "name: own\ndatasets: [tiny]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\n"
+    )
+    invoke("run", "smoke")
+    assert asked[0]["suite"].name == "own"
+
+
+def test_a_data_set_that_is_not_prepared_stops_run_and_not_plan_in_the_same_words(invoke: Invoke) -> None:
+    ran, planned = invoke("run", "ml100k"), invoke("plan", "ml100k")
+    words = "ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR"
+    assert (ran.exit_code, planned.exit_code) == (2, 0)
+    assert ran.stderr.splitlines()[0] == words
+    assert words in planned.stdout
+    assert ran.stderr.splitlines()[1].strip() in planned.stdout
+
+
+def test_a_dry_run_builds_every_cell_and_stores_nothing(invoke: Invoke, tmp_path: Path) -> None:
+    done = invoke("run", "smoke", "--dry-run")
+    assert done.exit_code == 0
+    assert [line.split("  ")[:2] for line in done.stdout.splitlines()] == [
+        ["ok", "tiny sasrec base K=0"],
+        ["ok", "tiny sasrec erl K=2"],
+        ["ok", "tiny sasrec prl K=2"],
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suite_runs_from_the_command_line_and_a_second_time_runs_nothing(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "little.yaml").write_text(
+        "datasets: [tiny]\nbackbones: [sasrec: {width: 8, layers: 1, feed_forward: 8}]\nstrategies: [base]\n"
+        "seeds: [1]\ntraining: {max_epochs: 1, packing: users}\n"
+    )
+    program = [sys.executable, "-c", "from rearec_bench.cli import main; main()", "run", "little.yaml"]
+    first = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stderr) == (0, "")
+    head, trial, blank, *table = first.stdout.splitlines()
+    assert head.startswith("little  1 cells, 1 trials (0 stored)")
+    assert " done " in trial
+    assert blank == ""
+    assert table == invoke("report").stdout.splitlines()
+
+    again = invoke("run", "little.yaml")
+    assert again.exit_code == 0
+    assert " done " not in again.stdout
+    assert again.stdout.splitlines()[-len(table) :] == table
+
+
+# ---- plan
+
+
+def test_the_plan_counts_what_is_stored(invoke: Invoke, results: Path) -> None:
+    done = invoke("plan", results.parent.parent / "missing.yaml")
+    assert done.exit_code == 2
+    done = invoke("plan", "smoke")
+    assert done.exit_code == 0
+    assert "10 trials: 0 stored, 10 to run." in done.stdout
+
+
+# ---- report
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_report_comes_in_every_format(invoke: Invoke, results: Path, form: str) -> None:
+    done = invoke("report", "smoke", "--format", form)
+    assert done.exit_code == 0
+    starts = {"markdown": "|", "latex": "%", "csv": "dataset,", "json": "["}
+    assert done.stdout.startswith(starts[form]) or (form == "json" and json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(("ending", "form"), [("tex", "latex"), ("csv", "csv"), ("json", "json"), ("md", "markdown")])
+def test_the_ending_of_the_file_chooses_the_format(
+    invoke: Invoke, results: Path, tmp_path: Path, ending: str, form: str
+) -> None:
+    done = invoke("report", "smoke", "-o", f"table.{ending}")
+    assert (done.exit_code, done.stdout) == (0, "")
+    expected = invoke("report", "smoke", "--format", form).stdout
+    assert (tmp_path / f"table.{ending}").read_text() == expected
+
+
+def test_the_named_format_goes_before_the_ending(invoke: Invoke, results: Path, tmp_path: Path) -> None:
+    invoke("report", "smoke", "-o", "table.tex", "--format", "csv")
+    assert (tmp_path / "table.tex").read_text().startswith("dataset,")
+
+
+def test_every_suite_is_reported_where_none_is_named(invoke: Invoke, results: Path) -> None:
+    store = Store(results)
+    store.write_suite("other", *store.read_suite("smoke"))
+    assert invoke("report").stdout.count("## ") == 2
+    assert "## " not in invoke("report", "smoke").stdout
+
+
+def test_the_papers_numbers_need_no_results(invoke: Invoke) -> None:
+    assert "| Yelp" in invoke("report", "--source", "paper").stdout
+    refused = invoke("report", "smoke", "--source", "paper")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "no suite is stored in results. Type:  rearec-bench run SUITE.yaml\n"),
+        (("--source", "paper", "--table", "table9"), "unknown table of the paper 'table9'."),
+    ],
+)
+def test_a_report_of_what_is_not_there_is_refused(invoke: Invoke, arguments: tuple[str, ...], words: str) -> None:
+    done = invoke("report", *arguments)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(words)
+
+
+def test_a_report_that_cannot_be_written_is_refused(invoke: Invoke, results: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = invoke("report", "smoke", "-o", "file/table.md")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("file/table.md cannot be written: ")
+
+
+def test_the_options_offer_what_the_report_knows() -> None:
+    options = {parameter.name: parameter for parameter in main.commands["report"].params}
+    offered = {name: tuple(options[name].type.choices) for name in ("form", "layout", "source")}
+    assert offered == {"form": FORMATS, "layout": LAYOUTS, "source": SOURCES}
+
+
+# ---- prepare and datasets
+
+
+def sequences(folder: Path) -> Path:
+    """A sequence file in which every item is in training."""
+    lines = [f"u{user} " + " ".join(f"i{(user + step) % 7}" for step in range(7)) for user in range(6)]
+    file = folder / "sequences.txt"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_prepare_shows_the_short_card_and_the_next_command(invoke: Invoke, tmp_path: Path) -> None:
+    done = invoke("prepare", "sequences", "--name", "mine", "--source", sequences(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("mine  6 users, 7 items, ")
+    assert "Next:        datasets: [mine]" in done.stdout
+    listed, shown = invoke("datasets", "list").stdout, invoke("datasets", "show", "mine").stdout
+    assert "mine" in listed
+    assert "sequences.txt" in shown
+    assert json.loads((tmp_path / "data" / "mine" / "card.json").read_text())["fingerprint"] in shown
+
+
+def test_prepare_without_a_source_says_what_it_needs(invoke: Invoke) -> None:
+    done = invoke("prepare", "ml-100k")
+    assert done.exit_code == 2
+    assert "Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k.inter" in done.stderr
+
+
+def test_an_unknown_recipe_is_refused_with_the_nearest(invoke: Invoke) -> None:
+    done = invoke("prepare", "ml-100", "--source", ".")
+    assert done.exit_code == 2
+    assert "Did you mean 'ml-100k'?" in done.stderr
+
+
+def test_the_card_of_a_data_set_that_is_not_prepared_says_how_to(invoke: Invoke) -> None:
+    done = invoke("datasets", "show", "ml-100k")
+    assert done.exit_code == 2
+    assert "rearec-bench prepare ml-100k --source DIR" in done.stderr
+
+
+def test_the_embedded_data_set_needs_no_folder(invoke: Invoke) -> None:
+    shown = invoke("datasets", "show", "tiny").stdout
+    assert shown.startswith("tiny  320 users, 200 items")
+
+
+# ---- list
+
+
+def test_the_list_names_every_component_setting_and_suite(invoke: Invoke) -> None:
+    from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+    from rearec_bench.harness.shipped import shipped_suites
+    from rearec_bench.harness.spec import TrainingSettings
+
+    listed = invoke("list").stdout
+    words = set(listed.split())
+    for registry in (BACKBONES, STRATEGIES):
+        for name in registry.names():
+            assert {name, *registry.settings(name).model_fields} <= words
+    assert {*TrainingSettings.model_fields, *shipped_suites(), "tiny", "lambda", "tau", "alpha"} <= words
+    assert "0.001, 0.005, 0.01, 0.05, 0.1" in " ".join(listed.split())
+
+
+def test_the_list_fits_the_terminal(invoke: Invoke) -> None:
+    listed = invoke("list", env={"COLUMNS": "80"}).stdout
+    settings = [line for line in listed.splitlines() if line.startswith("    ")][:40]
+    assert max(map(len, settings)) <= 80
+
+
+# ---- show and rerun
+
+
+def test_a_final_run_is_shown_with_everything_that_is_stored(invoke: Invoke, results: Path) -> None:
+    key = key_of(results)
+    shown = invoke("show", key[:8]).stdout
+    summary = Store(results).summary(key)
+    assert shown.splitlines()[0].startswith("tiny sasrec erl K=1, final run, seed ")
+    assert key in shown
+    for word in ("kl_weight", "(lambda)", "width 8 (d)", "lr 0.01", "validation", "used by      smoke (erl)"):
+        assert word in shown
+    assert f"N@20 {summary.test['ndcg@20']:.4f}".replace(" 0.", " .") in shown
+    assert f"again        rearec-bench rerun {key[:8]}" in shown
+
+
+def test_a_search_trial_is_shown_with_its_place_and_without_test(invoke: Invoke, results: Path) -> None:
+    shown = invoke("show", key_of(results, purpose="search")).stdout
+    assert ", search trial " in shown
+    assert "test         search trials are not evaluated on test" in shown
+
+
+def test_a_trial_that_is_not_there_is_said(invoke: Invoke, results: Path) -> None:
+    done = invoke("show", "zz")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "no trial in results has a key that starts with 'zz'.\n"
+
+
+def test_a_trial_runs_again_to_the_same_ranks_and_nothing_is_stored(invoke: Invoke, results: Path) -> None:
+    key = key_of(results)
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
+    done = invoke("rerun", key)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0].startswith("epoch   1   loss ")
+    assert done.stdout.endswith(f"{key[:8]}: identical: every rank is the same.\n")
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+
+
+def test_a_trial_that_comes_out_otherwise_is_said_with_what_differs(invoke: Invoke, results: Path) -> None:
+    store = Store(results)
+    result = store.read(key_of(results))
+    ranks = result.test.rows.readout_ranks.copy()
+    ranks[:3] += 1
+    rows = dataclasses.replace(result.test.rows, readout_ranks=ranks)
+    changed = dataclasses.replace(result, test=dataclasses.replace(result.test, rows=rows), source_digest="0" * 16)
+    store.write(changed, replace=True)
+    done = invoke("rerun", result.key)
+    assert done.exit_code == 1
+    assert f"test: readout_ranks differ in 3 of {len(ranks)} rows" in done.stdout
+    assert "the source of the components has changed since" in done.stdout
+    assert done.stdout.endswith(f"{result.key[:8]}: different.\n")
+
+
+def test_a_trial_of_other_data_is_not_run_again(invoke: Invoke, results: Path) -> None:
+    store = Store(results)
+    result = store.read(key_of(results))
+    other = dataclasses.replace(result, spec=dataclasses.replace(result.spec, dataset_fingerprint="0" * 64))
+    store.write(other)
+    done = invoke("rerun", other.key)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"tiny is not what trial {other.key[:8]} ran on")
+
+
+# ---- completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_has_a_completion_script(invoke: Invoke, shell: str) -> None:
+    done = invoke("completion", shell)
+    assert done.exit_code == 0
+    assert "_REAREC_BENCH_COMPLETE" in done.stdout
+    assert "rearec-bench" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [
+        (["run"], "smo", {"smoke"}),
+        (["report"], "smo", {"smoke"}),
+        (["datasets", "show"], "ti", {"tiny"}),
+        (["prepare"], "re", {"released"}),
+        (["report", "--table", "overall"], "no such", set()),
+    ],
+)
+def test_names_are_completed(
+    results: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], incomplete: str, expected: set[str]
+) -> None:
+    from click.shell_completion import ShellComplete
+
+    monkeypatch.chdir(results.parent)
+    complete = ShellComplete(main, {}, "rearec-bench", "_REAREC_BENCH_COMPLETE")
+    assert {item.value for item in complete.get_completions(words, incomplete)} == expected
+
+
+def test_keys_of_trials_are_completed(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.shell_completion import ShellComplete
+
+    monkeypatch.chdir(results.parent)
+    key = key_of(results)
+    complete = ShellComplete(main, {}, "rearec-bench", "_REAREC_BENCH_COMPLETE")
+    assert [item.value for item in complete.get_completions(["show"], key[:10])] == [key]

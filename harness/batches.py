@@ -17,6 +17,9 @@ from .seeds import stream_seed
 # Tokens of one forward pass; a CPU's caches want fewer than a GPU's cores.
 _CPU_TOKENS = 4096
 _CUDA_TOKENS = 262144
+# Users differ more in length than rows do: the share of their chunk's tokens that must be real once it is not small.
+_LEAST_REAL = 0.85
+_FEW_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class SplitReader:
         longest = self.lengths[rows[first + counts - 1]]
         order = np.argsort(longest, kind="stable")
         first, counts, longest = first[order], counts[order], longest[order]
-        for part in _by_tokens(longest, self._tokens):
+        for part in _by_tokens(longest, self._tokens, least_real=_LEAST_REAL):
             width = int(longest[part].max())
             chosen = np.concatenate([rows[f : f + c] for f, c in zip(first[part], counts[part], strict=True)])
             group = np.repeat(np.arange(len(first[part])), counts[part])
@@ -130,13 +133,19 @@ class SplitReader:
         return Histories(torch.where(inside, items, self._padding), length, every_prefix)
 
 
-def _by_tokens(lengths: NDArray[np.int64], tokens: int) -> Iterator[slice]:
-    """Slices of ascending lengths such that (rows x longest) stays within `tokens`."""
+def _by_tokens(lengths: NDArray[np.int64], tokens: int, *, least_real: float = 0.0) -> Iterator[slice]:
+    """Slices of ascending lengths such that (rows x longest) stays within `tokens` and little of it is padding."""
     start = 0
     count = len(lengths)
     while start < count:
-        end = start + 1
-        while end < count and (end + 1 - start) * int(lengths[end]) <= tokens:
+        end, real = start + 1, int(lengths[start])
+        while end < count:
+            longest = int(lengths[end])
+            padded = (end + 1 - start) * longest
+            wasteful = padded > _FEW_TOKENS and real + longest < least_real * padded
+            if padded > tokens or wasteful:
+                break
+            real += longest
             end += 1
         yield slice(start, end)
         start = end

@@ -243,7 +243,7 @@ def test_a_dry_run_builds_every_cell_and_stores_nothing(invoke: Invoke, tmp_path
 def test_a_suite_runs_from_the_command_line_and_a_second_time_runs_nothing(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "little.yaml").write_text(
         "datasets: [tiny]\nbackbones: [sasrec: {width: 8, layers: 1, feed_forward: 8}]\nstrategies: [base]\n"
-        "seeds: [1]\ntraining: {max_epochs: 1, packing: users}\n"
+        "steps: [1]\nseeds: [1]\ntraining: {max_epochs: 1, packing: users}\n"
     )
     program = [sys.executable, "-c", "from rearec_bench.cli import main; main()", "run", "little.yaml"]
     first = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -1,0 +1,226 @@
+"""What the documents and the help texts show is true: commands run, files are there, lists are complete."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from rearec_bench import __version__
+from rearec_bench.cli import main
+from rearec_bench.harness import execute
+from rearec_bench.harness.ledger import RunOutcome
+from rearec_bench.harness.plan import expand
+from rearec_bench.harness.registry import STRATEGIES
+from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+OUTCOME = RunOutcome(
+    done=1, diverged=0, failed=(), notes=(), interrupted=False, left=0, started=0, wall_s=1.0, ray_s=0.0
+)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Every command of the README and what it shows of the output."""
+    found = []
+    for block in blocks(README, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command.partition(" # ")[0].strip(), output.strip()))
+    return found
+
+
+def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command, as typed."""
+    yield path, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def help_examples() -> list[str]:
+    found = []
+    for path, _ in commands():
+        text = CliRunner().invoke(main, [*path, "--help"], terminal_width=200).output
+        found += re.findall(r"(?:^ +|[$]\()(rearec-bench [^\n|)#]*[^\s|)#])", text, flags=re.MULTILINE)
+    return sorted(set(found))
+
+
+def files_of_readme() -> dict[str, str]:
+    """The files that the README shows, by the name it gives them."""
+    shown = {}
+    for block in [*blocks(README, "yaml"), *blocks(README, "python")]:
+        first = block.partition("\n")[0]
+        name = first.removeprefix("# ") if first.startswith("# ") else f"{yaml.safe_load(block)['name']}.yaml"
+        shown[name] = block
+    return shown
+
+
+@pytest.fixture
+def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the README's files, results under the names that the examples use, and small raw data."""
+    shutil.copytree(stored, tmp_path / "results")
+    store = Store(tmp_path / "results")
+    store.write_suite("ml100k", *store.read_suite("smoke"))
+    (tmp_path / "suites").symlink_to(ROOT / "suites")
+    for name, content in files_of_readme().items():
+        (tmp_path / name).write_text(content)
+    raw = tmp_path / "DIR"
+    raw.mkdir()
+    lines = [f"u{user} " + " ".join(f"i{(user + step) % 7}" for step in range(7)) for user in range(6)]
+    (raw / "sequences.txt").write_text("\n".join(lines) + "\n")
+    rows = "".join(f"{user},{(user + 1) % 5},{user % 5},{user}\n" for user in range(10))
+    for name in ("ml-100k", "mydata"):
+        for split in ("train", "valid", "test"):
+            (raw / f"{name}.{split}.remap.csv").write_text("user_id,item_id,history_id,timestamp\n" + rows)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(STRATEGIES, "_entries", dict(STRATEGIES._entries))  # plug-ins leave with the test
+
+    def run_suite(suite: Any, *, store: Store, **given: Any) -> RunOutcome:
+        store.write_suite(suite.name, suite.to_json(), {"fingerprints": {}, "dataset_facts": {}, "cells": {}})
+        return OUTCOME
+
+    monkeypatch.setattr(execute, "run_suite", run_suite)
+    yield tmp_path
+    sys.modules.pop("rearec_bench_plugin_last_two", None)
+
+
+def perform(command: str, workplace: Path) -> Result:
+    """Run a command in this process; `run` loads its suite and starts nothing, a dry run is a real one."""
+    key = next(iter(sorted(Store(workplace / "results").keys())))
+    words = ["DIR/sequences.txt" if word == "FILE" else word for word in shlex.split(command)[1:]]
+    filled = [{"KEY": key, "7f3a91c2": key, "SUITE": "mine.yaml"}.get(word, word) for word in words]
+    return CliRunner().invoke(main, filled)
+
+
+def test_every_command_of_the_readme_does_what_it_shows(workplace: Path, shared: Path) -> None:
+    for file in (shared / "data" / "ml-100k").iterdir():
+        shutil.copy(file, workplace / "DIR")
+    performed = 0
+    for command, output in sessions():
+        if command.startswith("rearec-bench "):
+            done = perform(command, workplace)
+            refused = output.endswith("nothing was started.")
+            assert done.exit_code == (2 if refused else 0), f"{command}\n{done.output}"
+            if output:
+                assert done.output.strip() == output
+            performed += 1
+    assert performed >= 15
+
+
+def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
+    for file in (shared / "data" / "ml-100k").iterdir():
+        shutil.copy(file, workplace / "DIR")
+    (workplace / "my.yaml").write_text(files_of_readme()["mine.yaml"])  # the README's own is broken on purpose
+    examples = [example for example in help_examples() if "COMMAND" not in example and "OPTIONS" not in example]
+    assert len(examples) >= 25
+    prepare_first = sorted(examples, key=lambda example: "prepare" not in example)
+    for example in prepare_first:
+        done = perform(example, workplace)
+        assert done.exit_code == 0, f"{example}\n{done.output}"
+
+
+def test_every_command_has_an_example(workplace: Path) -> None:
+    for path, command in commands():
+        text = CliRunner().invoke(main, [*path, "--help"], terminal_width=200).output
+        assert " ".join(["rearec-bench", *path]) in text.partition("Usage:")[2].partition("\n")[2], path
+        assert command.help, path
+
+
+def test_help_fits_eighty_columns() -> None:
+    for path, _ in commands():
+        text = CliRunner().invoke(main, [*path, "--help"], terminal_width=80).output
+        assert max(map(len, text.splitlines())) <= 80, path
+        assert "..." not in re.sub(r"(\[\w+\]|ARGS\])\.\.\.", "", text), path
+
+
+@pytest.mark.parametrize("command", [command for command, _ in sessions() if command.startswith("make ")])
+def test_every_make_command_of_the_readme_has_its_target(command: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for word in shlex.split(command)[1:]:
+        name, equals, _ = word.partition("=")
+        pattern = rf"^{name}\s*\?=" if equals else rf"^{name}:"
+        assert re.search(pattern, makefile, flags=re.MULTILINE), word
+
+
+def test_the_suite_of_the_readme_has_the_rows_it_announces(workplace: Path) -> None:
+    rows = {cell.row for cell in expand(load_suite(workplace / "mine.yaml"))}
+    assert rows == {"base", "erl", "prl_no_rcl", "prl_decay[decay=1]", "prl_decay[decay=1.5]", "prl_decay[decay=5]"}
+
+
+def test_the_plug_in_of_the_readme_trains(workplace: Path) -> None:
+    done = perform("rearec-bench run last_two.yaml --dry-run", workplace)
+    assert done.exit_code == 0, done.output
+    assert "ok  tiny sasrec last_two K=2" in done.output
+
+
+@pytest.mark.parametrize("text", [README, ARCHITECTURE], ids=["README", "ARCHITECTURE"])
+def test_every_file_that_a_document_names_is_there(text: str) -> None:
+    names = {path.name for folder in ("harness", "models", "tests", "suites") for path in (ROOT / folder).rglob("*.*")}
+    shown = {*files_of_readme(), "my.yaml", "other.yaml"}
+    for word in re.findall(r"`([\w./*]+\.(?:py|yaml|md|toml|txt|cff))`", text):
+        found = any(ROOT.glob(word)) or any((ROOT / "harness").rglob(word))
+        there = found or word in names or word in shown
+        assert there or word == "models/strategies/NAME.py", word
+
+
+def test_the_sections_for_results_are_closed() -> None:
+    marks = re.findall(r"<!-- (results: [\w-]+|/results) -->", README)
+    assert [mark.partition(":")[0] for mark in marks] == ["results", "/results"] * (len(marks) // 2)
+    assert {mark for mark in marks if mark != "/results"} >= {
+        "results: smoke",
+        "results: ml100k",
+        "results: benchmarks",
+    }
+
+
+def test_every_dependency_has_its_reason_and_its_tested_version() -> None:
+    declared = {re.split(r"[>=]", one)[0].lower() for one in PYPROJECT["project"]["dependencies"]}
+    table = ARCHITECTURE.partition("## Dependencies")[2]
+    assert set(re.findall(r"^\| ([a-z][\w\[\]-]+) \|", table, flags=re.MULTILINE)) - {"package"} == declared
+    pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
+    development = {re.split(r"[>=]", one)[0] for one in PYPROJECT["project"]["optional-dependencies"]["dev"]}
+    assert {name.partition("[")[0] for name in declared} | development == pinned
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert citation["preferred-citation"]["title"] in README.replace("\n> ", " ")
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_package_folder_is_listed() -> None:
+    listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
+    folders = {
+        ".".join(["rearec_bench", *path.parent.relative_to(ROOT).parts])
+        for top in ("harness", "models", "suites", "results")
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert listed == {"rearec_bench", *folders}
+
+
+def test_every_suite_that_ships_says_what_it_is() -> None:
+    from rearec_bench.harness.shipped import shipped_suites, summary_of
+
+    for name, path in shipped_suites().items():
+        assert len(summary_of(path)) > 20, name

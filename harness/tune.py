@@ -20,6 +20,8 @@ from .registry import REGISTRIES, load_plugin, resolve
 from .results import TrialResult
 from .spec import TrialSpec
 
+_CAUSE_LENGTH = 200
+
 
 @dataclass(frozen=True)
 class WorkerContext:
@@ -157,6 +159,12 @@ def _heard(ledger: Ledger) -> Iterator[None]:
 
 
 def _cause(trial: Any) -> str:
-    error = trial.get_error()
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] if error is not None else []
-    return f"{type(error).__name__}: {lines[0]}" if lines else "its worker ended without a word"
+    """Why a worker died, in one line: the last failure of those that Tune wrote down."""
+    try:
+        text = Path(trial.error_file or "").read_text(errors="replace")
+    except OSError:
+        return "its worker ended without a word"
+    said = text.rpartition("Failure # ")[2].partition("\n")[2]
+    detail = said.partition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+    lines = [line.strip() for line in (detail or said).splitlines() if line.strip()]
+    return lines[0][:_CAUSE_LENGTH] if lines else "its worker ended without a word"

@@ -82,7 +82,7 @@ def run_and_kill(file: Path, store: Store, draw: random.Random, *, workers: bool
     time.sleep(draw.uniform(0.0, 0.6))
     family = descendants(driver.pid)
     if workers:
-        busy = [pid for pid in family if command(pid).startswith("ray::")]
+        busy = [pid for pid, name in family.items() if name.startswith("ray::") and "agent" not in name.lower()]
         for pid in draw.sample(busy, min(2, len(busy))):
             kill(pid)
         time.sleep(draw.uniform(0.0, 4.0))
@@ -90,12 +90,11 @@ def run_and_kill(file: Path, store: Store, draw: random.Random, *, workers: bool
     driver.kill()
     driver.wait()
     # Ray's two agents go on for a minute to report the death to a server that is dead too; they start nothing.
-    deadline = time.monotonic() + 30
-    while left := [pid for pid in family if alive(pid) and "Agent" not in command(pid)]:
-        if time.monotonic() > deadline:
-            break
+    family = {pid: name for pid, name in family.items() if "agent" not in name.lower()}
+    deadline = time.monotonic() + 60
+    while (left := [name for pid, name in family.items() if alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not left, f"outlived their driver: {[command(pid) for pid in left]}"
+    assert not left, f"outlived their driver: {left}"
 
 
 def start(file: Path, results: Path) -> subprocess.Popen[bytes]:
@@ -134,8 +133,8 @@ def parsed(line: str) -> dict[str, Any]:
         return {}
 
 
-def descendants(pid: int) -> set[int]:
-    """All processes below one."""
+def descendants(pid: int) -> dict[int, str]:
+    """All processes below one, with their command lines."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -148,7 +147,7 @@ def descendants(pid: int) -> set[int]:
     while grew:
         grew = {child for child, parent in parents.items() if parent in grew} - found
         found |= grew
-    return found
+    return {child: command(child) for child in found}
 
 
 def command(pid: int) -> str:

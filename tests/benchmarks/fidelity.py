@@ -1,12 +1,13 @@
 """Does `recipe: released` train like the authors' code? Compares stored runs with what their code reached.
 
     rearec-bench prepare released --name ml-100k --source DIR
-    rearec-bench run suites/fidelity_released.yaml
+    rearec-bench run suites/fidelity_erl.yaml
+    rearec-bench run suites/fidelity_prl.yaml
     python tests/benchmarks/fidelity.py [--results DIR]
 
 Their curves were measured once, with their code at 7f46432 on the same rows and settings (torch, CPU, one thread). At
-each epoch that both reached, |theirs - our mean| <= 3 s sqrt(1 + 1/n), s our standard deviation over n seeds: what a new
-draw from our seeds would keep to nearly always.
+each epoch that both reached, |theirs - our mean| <= 3 s sqrt(1 + 1/n), s our standard deviation over n seeds: what a
+new draw from our seeds would keep to nearly always.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rearec_bench.harness.analysis.resultset import load_results
 from rearec_bench.harness.results import TrialSummary
 from rearec_bench.harness.store import Store
 
-SUITE = "fidelity_released"
+SUITES = ("fidelity_erl", "fidelity_prl")
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def summary_lines(row: str, runs: list[TrialSummary]) -> list[str]:
     theirs = AUTHORS[row]
     return [
         f"- test NDCG@20: ours {spread}; theirs {', '.join(f'{value:.4f}' for value in theirs.test)}",
-        f"- training rows/s, one thread: ours median {statistics.median(rates):.0f} ({rates[0]:.0f} to {rates[-1]:.0f}); "
-        f"theirs {theirs.rows_per_s}, on another day",
-        f"- peak memory: ours {min(peaks):.1f} to {max(peaks):.1f} GB of the whole process; theirs {theirs.peak_gb} GB",
+        f"- training rows/s, one thread: ours median {statistics.median(rates):.0f} "
+        f"({rates[0]:.0f} to {rates[-1]:.0f}); theirs {theirs.rows_per_s}, on another day",
+        f"- peak memory of the process, GB: ours {min(peaks):.1f} to {max(peaks):.1f}; theirs {theirs.peak_gb}",
         f"- epochs: {', '.join(str(len(run.history)) for run in runs)}",
     ]
 
@@ -98,9 +99,9 @@ def main() -> int:
     """Print the comparison; exit status 1 where a value lies outside."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results"))
-    results = load_results(SUITE, store=Store(parser.parse_args().results))
+    store = Store(parser.parse_args().results)
     holds = True
-    for cell in results.cells:
+    for cell in (cell for name in SUITES if name in store.suites() for cell in load_results(name, store=store).cells):
         lines, inside = curve_lines(cell.strategy, list(cell.runs))
         holds = holds and inside
         print(f"### {cell.strategy}: validation NDCG@20 by epoch\n")

@@ -49,7 +49,7 @@ bench: install
 	$(BIN)/python tests/benchmarks/losses.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/report_speed.py
-	test ! -d results/suites/fidelity_released || $(BIN)/python tests/benchmarks/fidelity.py
+	test ! -d results/suites/fidelity_erl || $(BIN)/python tests/benchmarks/fidelity.py
 	for suite in packing_ml100k packing_beauty; do \
 	  test ! -d results/suites/$$suite || $(BIN)/python tests/benchmarks/packing.py $$suite || exit 1; \
 	done

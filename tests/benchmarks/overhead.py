@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 from rearec_bench.harness.execute import RunOptions, run_suite
-from rearec_bench.harness.terminal import LineReporter
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.terminal import LineReporter
 
 TRIALS = 40
 AT_ONCE = 2
@@ -51,7 +51,7 @@ def main() -> int:
             reporter=LineReporter(sys.stderr),
         )
         events = [json.loads(line) for line in (store.suite_folder("overhead") / "run.jsonl").read_text().splitlines()]
-        trials = [store.summary(key).timings["total_s"] for key in store.keys()]
+        trials = [store.summary(key).timings["total_s"] for key in sorted(store.keys())]
     wall = outcome.wall_s - outcome.ray_s
     overhead = (wall - sum(trials) / AT_ONCE) / len(trials)
     print(

@@ -16,8 +16,7 @@ from typing import Any
 from .errors import InputError
 
 _PREFIX = "rearec-"
-_OWNER = "owner.pid"
-_SOCKET_LIMIT = 40  # Ray appends about 65 characters and a socket's path may have 107
+_BASE_LIMIT = 16  # with this folder's name and Ray's about 65 characters, a socket's path may have 107
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -84,7 +83,7 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
     Raises:
         InputError: the address does not answer.
     """
-    with _environment(_ENVIRONMENT), _scratch() as scratch:
+    with _environment(_ENVIRONMENT), scratch_folder() as scratch:
         import ray
         import ray.tune
 
@@ -138,16 +137,15 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """A short-lived folder; those of runs that were killed are removed first."""
+def scratch_folder() -> Iterator[Path]:
+    """A short-lived folder, named after this process; those of runs that were killed are removed first."""
     base = Path(tempfile.gettempdir())
-    if len(str(base)) + len(_PREFIX) + 8 > _SOCKET_LIMIT:
+    if len(str(base)) > _BASE_LIMIT:
         base = Path("/tmp")  # noqa: S108 - a longer path would not fit into a socket's address
-    for old in base.glob(f"{_PREFIX}*"):
+    for old in base.glob(f"{_PREFIX}*-*"):
         if _abandoned(old):
             shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    (folder / _OWNER).write_text(str(os.getpid()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
     try:
         yield folder
     finally:
@@ -155,10 +153,11 @@ def _scratch() -> Iterator[Path]:
 
 
 def _abandoned(folder: Path) -> bool:
+    """Whether the process that made the folder is gone; its name says it, as dying processes may write to it again."""
     try:
         if folder.stat().st_uid != os.getuid():
             return False
-        os.kill(int((folder / _OWNER).read_text()), 0)
+        os.kill(int(folder.name.split("-")[1]), 0)
     except ProcessLookupError:
         return True
     except (OSError, ValueError):

@@ -18,6 +18,10 @@ Lookup = Callable[[str], TrialSummary | None]
 """The summary of a trial that is over, None of any other."""
 
 
+# A machine that kills one worker often kills two at once, and a trial may be moved from the one to the other.
+MOST_ATTEMPTS = 3
+
+
 @dataclass(frozen=True)
 class Job:
     """A trial to run.
@@ -29,7 +33,7 @@ class Job:
         index: number of the search trial, or of the seed among the cell's seeds; counted from 0.
         count: how many of that purpose the cell has.
         values: the hyper-parameters chosen for it, by dotted name.
-        attempt: 1, or 2 after its worker died.
+        attempt: counted from 1; one more each time its worker died, up to `MOST_ATTEMPTS`.
     """
 
     spec: TrialSpec

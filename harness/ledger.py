@@ -160,7 +160,7 @@ class Ledger:
         self._enter(job, self._store.summary(job.key))
 
     def lost(self, trial_id: str, cause: str) -> None:
-        """A worker died; the first time its trial runs again, the second time it has failed."""
+        """A worker died; its trial runs again, or has failed where that happened too often."""
         job = self._jobs.pop(trial_id, None)
         if job is None:
             return
@@ -170,7 +170,7 @@ class Ledger:
             if self.queue.lost(job.key):
                 self._reporter.lost(job, cause)
                 return
-            reason = f"its worker died twice: {cause}"
+            reason = f"its worker died {job.attempt} times: {cause}"
             self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
             summary = self._store.summary(job.key)
         self._enter(job, summary)  # it may also have died after its result was on disk

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from .cell_trials import CellProgress, CellTrials, Job, Lookup
+from .cell_trials import MOST_ATTEMPTS, CellProgress, CellTrials, Job, Lookup
 from .results import TrialSummary
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SuiteQueue:
             Whether the trial will be given out once more; otherwise it stays in flight until its failure is told.
         """
         job = self._in_flight[key]
-        if job.attempt > 1:
+        if job.attempt >= MOST_ATTEMPTS:
             return False
         del self._in_flight[key]
         self._again.append(dataclasses.replace(job, attempt=job.attempt + 1))

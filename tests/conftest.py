@@ -48,6 +48,7 @@ training: {lr: 0.01, batch_size: 512, max_len: 10, max_epochs: 2, packing: users
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with six real trials of one epoch or two, made in this process; shared, so not to be changed."""
     import torch
+
     from rearec_bench.harness.datasets import catalog
     from rearec_bench.harness.plan import expand
     from rearec_bench.harness.queue import Signal, SuiteQueue

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+
 from rearec_bench import __version__
 from rearec_bench.cli import main
 from rearec_bench.harness import execute

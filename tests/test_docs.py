@@ -15,6 +15,7 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+
 from rearec_bench import __version__
 from rearec_bench.cli import main
 from rearec_bench.harness import execute

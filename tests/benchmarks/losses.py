@@ -18,10 +18,11 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from rearec_bench.models.losses import catalogue_loss
 from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
+
+from rearec_bench.models.losses import catalogue_loss
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 SHAPES = ((256, 12_101, 64), (512, 22_933, 64))

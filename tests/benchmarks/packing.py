@@ -13,9 +13,10 @@ import argparse
 import statistics
 from pathlib import Path
 
+from scipy import stats
+
 from rearec_bench.harness.analysis.resultset import CellResults, load_results
 from rearec_bench.harness.store import Store
-from scipy import stats
 
 
 def compare(single: CellResults, packed: CellResults) -> str:

@@ -46,6 +46,7 @@ sys.exit(f"imported {heavy}" if heavy else 0)
 def fill(root: Path, trials: int) -> int:
     """Store a suite with about so many trials; returns how many there are."""
     import synthetic
+
     from rearec_bench.harness.plan import expand
     from rearec_bench.harness.store import Store
     from rearec_bench.harness.suite import load_suite

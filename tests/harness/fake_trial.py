@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from rearec_bench.harness.errors import TrialDiverged
 from rearec_bench.harness.results import Epoch, Rows, TestEvidence, TrialResult, ValidationEvidence
 from rearec_bench.harness.spec import TrialSpec

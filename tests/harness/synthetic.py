@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.results import (
     Epoch,

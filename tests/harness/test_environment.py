@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from rearec_bench.harness import environment
 from rearec_bench.harness.environment import peak_memory_bytes, reset_peak_memory, source_digest
 

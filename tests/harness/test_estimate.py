@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rearec_bench.harness.cost import DataSize, Estimate, duration, example, operations
 from rearec_bench.harness.environment import source_digest
 from rearec_bench.harness.estimate import plan_report

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from rearec_bench.harness.results import Evidence, TrialResult
 from rearec_bench.harness.store import Store
 

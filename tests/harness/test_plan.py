@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec

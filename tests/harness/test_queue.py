@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rearec_bench.harness.cell_trials import Job
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.queue import FINISHED, WAIT, SuiteQueue, repeatable
@@ -174,12 +175,14 @@ def test_the_limit_counts_what_is_started(cells: tuple[Cell, ...]) -> None:
     assert queue.left == TRIALS - 3
 
 
-def test_a_trial_whose_worker_died_runs_once_more_and_then_no_more(cells: tuple[Cell, ...]) -> None:
+def test_a_trial_whose_worker_died_runs_again_and_after_three_times_no_more(cells: tuple[Cell, ...]) -> None:
     queue = queue_of(cells)
     job = queue.next()
     assert queue.lost(job.key)
     again = queue.next()
     assert (again.key, again.attempt) == (job.key, 2)
+    assert queue.lost(job.key)
+    assert queue.next().attempt == 3
     assert not queue.lost(job.key)
     queue.tell(summary_for(job.spec, status="failed"))
     assert job.key not in {other.key for other in drain(queue)}

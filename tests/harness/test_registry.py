@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from rearec_bench.harness.errors import InputError
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES, Entry, Registry, load_plugin
 from rearec_bench.models.settings import BackboneSettings, StrategySettings

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.search import CellSearch, Outcome, search_size
 from rearec_bench.harness.suite import load_suite

@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rearec_bench.harness.seeds import stream_seed
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from rearec_bench.harness.errors import StoreError
 from rearec_bench.harness.results import TrialResult
 from rearec_bench.harness.store import Store

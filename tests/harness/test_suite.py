@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from rearec_bench.harness.errors import SuiteError
 from rearec_bench.harness.metrics import METRICS
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES

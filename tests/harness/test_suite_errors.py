@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from rearec_bench.harness.errors import SuiteError
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.suite import load_suite

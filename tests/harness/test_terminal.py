@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+
 from rearec_bench.harness.cell_trials import Job
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.progress import Progress, RunFacts, Totals
 from rearec_bench.harness.suite import load_suite
 from rearec_bench.harness.terminal import LineReporter, LiveReporter, reporter_for
-from rich.console import Console
 
 from .fake_trial import summary_for
 

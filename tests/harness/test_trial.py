@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rearec_bench.harness.datasets import baselines
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.dataset import Dataset

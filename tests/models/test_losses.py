@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+
 from rearec_bench.models import softmax
 from rearec_bench.models.losses import catalogue_loss, info_nce
-from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from rearec_bench.harness.analysis.ceiling import ceilings
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.resultset import collect

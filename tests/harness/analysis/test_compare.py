@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare, measure, percent, stat
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.store import Store

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.errors import InputError, StoreError
 from rearec_bench.harness.store import Store

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rearec_bench.harness.datasets import rules
 from rearec_bench.harness.datasets.assemble import Assembled, assemble
 from rearec_bench.harness.datasets.dataset import Split

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.errors import DatasetError
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from rearec_bench.harness.datasets import catalog, files
 from rearec_bench.harness.errors import DatasetError
 

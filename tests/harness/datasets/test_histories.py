@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rearec_bench.harness.datasets.histories import share_histories
 
 Row = tuple[int, list[int], int]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rearec_bench.harness.datasets import catalog, movielens
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.datasets.items import Items

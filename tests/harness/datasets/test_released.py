@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.errors import DatasetError

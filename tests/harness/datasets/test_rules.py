@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rearec_bench.harness.datasets import rules
 from rearec_bench.harness.datasets.interactions import Interactions, from_tokens
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.errors import DatasetError

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rearec_bench.harness.datasets import baselines, catalog, tiny
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.datasets.items import Items

@@ -36,6 +36,7 @@ def text_of(results: ResultSet, table: str, format: str, layout: str, spread: bo
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
     import synthetic
+
     from rearec_bench.harness.store import Store
 
     FOLDER.mkdir(exist_ok=True)

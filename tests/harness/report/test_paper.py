@@ -7,6 +7,7 @@ import io
 import json
 
 import pytest
+
 from rearec_bench.harness.analysis.compare import compare
 from rearec_bench.harness.analysis.paper import paper_latency, paper_rows, printed_improvements
 from rearec_bench.harness.report.report import render

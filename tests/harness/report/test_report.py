@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.errors import InputError
 from rearec_bench.harness.plan import expand

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, RearecError
 
 _PREFIX = "rearec-"
+_STARTS = 2
 _BASE_LIMIT = 16  # with this folder's name and Ray's about 65 characters, a socket's path may have 107
 
 _ENVIRONMENT = {
@@ -83,6 +84,7 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
 
     Raises:
         InputError: the address does not answer.
+        RearecError: no Ray can be started here.
     """
     with _environment(_ENVIRONMENT), scratch_folder() as scratch:
         import ray
@@ -97,10 +99,8 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
                 hint = "Where it asks for a token, set RAY_AUTH_MODE=token here too."
                 raise InputError(f"no Ray answers at {address} ({error}). {hint}") from error
         else:
-            ray.init(
-                address="local",
+            _start(
                 num_cpus=cpus or usable_cores(),
-                include_dashboard=False,
                 object_store_memory=2 * store_bytes + 256 * 2**20,
                 _temp_dir=str(scratch),
                 **quiet,
@@ -110,6 +110,22 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
             yield Cluster(scratch, have.get("CPU", 0.0), have.get("GPU", 0.0), address is None)
         finally:
             ray.shutdown()
+
+
+def _start(**options: Any) -> None:
+    """Start a Ray on this machine; a second time where a busy machine let it run into a time limit of its own."""
+    import ray
+
+    for attempt in range(1, _STARTS + 1):
+        try:
+            ray.init(address="local", include_dashboard=False, **options)
+            return
+        except (Exception, SystemExit) as error:  # Ray's own are of the plainest types
+            ray.shutdown()
+            if attempt == _STARTS:
+                raise RearecError(
+                    f"Ray does not start on this machine: {error}. If it is very busy, type the same command again later."
+                ) from error
 
 
 def usable_cores() -> int:

@@ -113,9 +113,14 @@ class Reporter(Protocol):
 
 def opening(facts: RunFacts) -> list[str]:
     """The first lines of a run."""
-    head = f"{facts.suite}  {facts.cells} cells, {facts.totals.trials} trials ({facts.totals.over} stored), "
+    trials = _counted(facts.totals.trials, "trial")
+    head = f"{facts.suite}  {_counted(facts.cells, 'cell')}, {trials} ({facts.totals.over} stored), "
     head += f"{facts.most} at a time on {facts.place}" if facts.most else "none left to run"
     return [f"{head}          results in {facts.results}    log: {facts.log}", *facts.notes]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def stopping_line(stored: int) -> str:

@@ -124,7 +124,7 @@ def _start(**options: Any) -> None:
             ray.shutdown()
             if attempt == _STARTS:
                 raise RearecError(
-                    f"Ray does not start on this machine: {error}. If it is very busy, type the same command again later."
+                    f"Ray does not start on this machine: {error}. Is it very busy? Type the same command again later."
                 ) from error
 
 

@@ -81,6 +81,8 @@ def curve_lines(row: str, runs: list[TrialSummary]) -> tuple[list[str], bool]:
 
 def summary_lines(row: str, runs: list[TrialSummary]) -> list[str]:
     """Test quality and cost beside theirs."""
+    if not runs:
+        return ["- no run is stored yet"]
     tests = [run.test["ndcg@20"] for run in runs if run.test is not None]
     spread = f"{statistics.fmean(tests):.4f} (s {statistics.stdev(tests):.4f}, n {len(tests)})" if tests[1:] else "-"
     rates = sorted(epoch.rows_per_s for run in runs for epoch in run.history)

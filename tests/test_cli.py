@@ -250,7 +250,7 @@ def test_a_suite_runs_from_the_command_line_and_a_second_time_runs_nothing(invok
     first = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (first.returncode, first.stderr) == (0, "")
     head, trial, blank, *table = first.stdout.splitlines()
-    assert head.startswith("little  1 cells, 1 trials (0 stored)")
+    assert head.startswith("little  1 cell, 1 trial (0 stored)")
     assert " done " in trial
     assert blank == ""
     assert table == invoke("report").stdout.splitlines()

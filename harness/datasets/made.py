@@ -27,6 +27,7 @@ class Made:
         filtered: (why, number of interactions) of the filters before the rows were made, in order.
         time_range: first and last time in the source's unit, of the interactions left; None where there are no times.
         notes: more facts for the card.
+        texts: (N,) text of each item, for item vectors, "" where it has none; None where the source has no texts.
     """
 
     recipe: str
@@ -38,6 +39,7 @@ class Made:
     filtered: tuple[tuple[str, int], ...] = ()
     time_range: tuple[float, float] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    texts: NDArray[np.object_] | None = None
 
 
 CATALOGUE_OF_TRAINING = (

@@ -22,6 +22,7 @@ _SHARED_SOURCES = (
     "models/reasoning.py",
     "models/softmax.py",
     "models/backbones/contract.py",
+    "models/backbones/transformer.py",
     "models/strategies/contract.py",
     "harness/batches.py",
     "harness/evaluate.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def evidence(
     Returns:
         Evidence of the split's own type.
     """
-    count, width = model.steps + 1, scorer.backbone.item_vectors().shape[1]
+    count, width = model.steps + 1, scorer.backbone.width
     kept = _Kept(len(reader), count)
     trace_rows = _trace_rows(reader, trace_users) if traced else np.empty(0, np.int64)
     trace_at = {int(row): place for place, row in enumerate(trace_rows)}
@@ -165,20 +166,20 @@ class _Kept:
 
 
 class _evaluating:
-    """Evaluation mode without gradients; training mode comes back afterwards."""
+    """Evaluation mode without gradients, the items prepared; training mode comes back afterwards."""
 
     def __init__(self, model: ReasoningModel) -> None:
         self._model = model
-        self._no_grad = torch.inference_mode()
+        self._within = ExitStack()
 
     def __enter__(self) -> None:
-        self._training = self._model.training
+        self._within.callback(self._model.train, self._model.training)
         self._model.eval()
-        self._no_grad.__enter__()
+        self._within.enter_context(torch.inference_mode())
+        self._within.enter_context(self._model.backbone.prepared())
 
     def __exit__(self, *error: object) -> None:
-        self._no_grad.__exit__(None, None, None)
-        self._model.train(self._training)
+        self._within.close()
 
 
 def _portions(rows: NDArray[np.int64], scores_per_row: int) -> list[tuple[NDArray[np.int64], slice]]:

@@ -46,6 +46,7 @@ class Cell:
         reasoning: the strategy's kind and fixed settings.
         training: fixed training settings.
         evaluation: evaluation settings.
+        text_based: the backbone uses the item vectors of the data set.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Cell:
     reasoning: Chosen
     training: Mapping[str, Any]
     evaluation: EvaluationSettings
+    text_based: bool = False
 
     def spec(
         self,
@@ -72,6 +74,7 @@ class Cell:
         purpose: Purpose,
         fingerprint: str,
         device: Literal["cpu", "cuda"] | str,
+        vectors: str = "",
     ) -> TrialSpec:
         """The trial of this cell with these hyper-parameters, every setting filled in.
 
@@ -81,6 +84,7 @@ class Cell:
             purpose: "search" or "final".
             fingerprint: of the prepared data set.
             device: "cpu" or "cuda".
+            vectors: fingerprint of the data set's item vectors; enters the trials of text-based backbones alone.
 
         Returns:
             The trial, completely described.
@@ -92,7 +96,10 @@ class Cell:
             raise ValueError(f"values for {sorted(values)}, where {sorted(self.space)} are searched")
         if device not in ("cpu", "cuda"):
             raise ValueError(f"the device is cpu or cuda, not {device}")
-        training = TrainingSettings.model_validate({**self.training, **_under("training", values)})
+        training = _packed(
+            TrainingSettings.model_validate({**self.training, **_under("training", values)}),
+            causal=BACKBONES.settings(self.encoder.kind).causal,
+        )
         backbone = _component(BACKBONES, self.encoder, _under("backbone", values))
         strategy = _component(STRATEGIES, self.reasoning, _under("strategy", values))
         return TrialSpec(
@@ -107,6 +114,7 @@ class Cell:
             seed=seed,
             purpose=purpose,
             device="cuda" if device == "cuda" else "cpu",
+            vectors=vectors if self.text_based else "",
         )
 
 
@@ -212,6 +220,7 @@ def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: in
         reasoning=reasoning,
         training=training,
         evaluation=suite.evaluation,
+        text_based=encoder.variant.text_based,
     )
 
 
@@ -237,8 +246,15 @@ def _unsupported(variant: Variant, training: Mapping[str, Any], space: Mapping[s
 
 def _component(registry: Registry, chosen: Chosen, values: Mapping[str, Any]) -> Component:
     settings = registry.settings(chosen.kind)
-    filled = settings.model_validate({**chosen.fixed, **values}).model_dump(mode="json")
+    filled = settings.model_validate({**chosen.fixed, **values}).identity()
     return Component(kind=chosen.kind, settings=filled, version=settings.version)
+
+
+def _packed(training: TrainingSettings, *, causal: bool) -> TrainingSettings:
+    """Says outright what `packing: auto` means for this backbone, so that the trial's key says it too."""
+    if training.packing != "auto":
+        return training
+    return training.model_copy(update={"packing": "users" if causal else "none"})
 
 
 def _settled(strategy: Component, training: TrainingSettings) -> Component:

@@ -163,7 +163,10 @@ _MODELS = __package__.rpartition(".")[0] + ".models"
 BACKBONES = Registry(
     "backbone",
     "rearec_bench.backbones",
-    (Entry("sasrec", f"{_MODELS}.backbones.sasrec:SASRec", f"{_MODELS}.backbones.settings:SASRecSettings"),),
+    tuple(
+        Entry(name, f"{_MODELS}.backbones.{name}:{cls}", f"{_MODELS}.backbones.settings:{cls}Settings")
+        for name, cls in (("sasrec", "SASRec"), ("bert4rec", "BERT4Rec"), ("unisrec", "UniSRec"), ("morec", "MoRec"))
+    ),
 )
 
 STRATEGIES = Registry(

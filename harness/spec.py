@@ -25,8 +25,10 @@ class TrainingSettings(Settings):
     max_epochs: int = param(300, "most epochs of a trial", source="released code", ge=1)
     patience: int = param(10, "epochs without a better validation metric before it stops", source="section 4.1.4", ge=1)
     max_len: int = param(50, "most history items that a model sees", source="section 4.1.4", ge=1)
-    packing: Literal["none", "users"] = param(
-        "none", "none: shuffled rows; users: whole users share a batch and all their prefixes are computed in one pass"
+    packing: Literal["auto", "none", "users"] = param(
+        "none",
+        "none: shuffled rows; users: whole users share a batch and all their prefixes are computed in one pass; auto: "
+        "users for a causal backbone, none for another",
     )
     threads: int = param(1, "torch threads of a trial on the CPU", ge=1)
 
@@ -69,6 +71,7 @@ class TrialSpec:
         seed: of every random stream of the trial.
         purpose: "search" trials see validation only, "final" runs test as well.
         device: "cpu" or "cuda".
+        vectors: fingerprint of the item vectors, for a backbone that uses them; "" for the others.
     """
 
     dataset: str
@@ -82,6 +85,7 @@ class TrialSpec:
     seed: int
     purpose: Purpose
     device: Literal["cpu", "cuda"] = "cpu"
+    vectors: str = ""
 
     def identity(self) -> dict[str, Any]:
         """What is hashed, as JSON values.
@@ -105,6 +109,8 @@ class TrialSpec:
         evaluation = {name: value for name, value in evaluation.items() if value}
         if evaluation:
             identity["evaluation"] = evaluation
+        if self.vectors:
+            identity["vectors"] = self.vectors
         return identity
 
     @cached_property
@@ -126,6 +132,7 @@ class TrialSpec:
             "seed": self.seed,
             "purpose": self.purpose,
             "device": self.device,
+            **({"vectors": self.vectors} if self.vectors else {}),
         }
 
     @classmethod
@@ -143,6 +150,7 @@ class TrialSpec:
             seed=data["seed"],
             purpose=data["purpose"],
             device=data["device"],
+            vectors=data.get("vectors", ""),
         )
 
 

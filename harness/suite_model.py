@@ -71,6 +71,7 @@ class Variant(BaseModel):
         against: strategies only: name of the row it is compared with, "" for none.
         uses_steps: strategies only: False where there are no reasoning steps, whatever the suite says.
         unsupported: backbones only: a value of training.packing -> why this backbone cannot run with it.
+        text_based: backbones only: uses the item vectors of the data set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +82,7 @@ class Variant(BaseModel):
     against: str = ""
     uses_steps: bool = True
     unsupported: Mapping[str, str] = Field(default_factory=dict)
+    text_based: bool = False
 
 
 class SearchSettings(Settings):

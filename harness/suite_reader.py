@@ -255,9 +255,11 @@ def _last_line(path: Path) -> str:
 
 
 def _backbone_facts(settings: type[BackboneSettings]) -> Mapping[str, Any]:
-    # No data set brings item vectors yet: a text-based backbone is a row with a reason.
-    reasons = {packing: settings.supports(packing=packing, has_vectors=False) for packing in ("none", "users")}
-    return {"unsupported": {packing: reason for packing, reason in reasons.items() if reason}}
+    reasons = {packing: settings.supports(packing=packing) for packing in ("none", "users")}
+    return {
+        "unsupported": {packing: reason for packing, reason in reasons.items() if reason},
+        "text_based": settings.text_based,
+    }
 
 
 def _strategy_facts(settings: type[StrategySettings]) -> Mapping[str, Any]:

@@ -94,6 +94,10 @@ class Trainer:
 
     def reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         """Run the loop over the chunks of a batch and put its rows together."""
+        with self._model.backbone.prepared():
+            return self._reason(rows, epoch)
+
+    def _reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         reasoning = self._strategy.reasoning(epoch)
         backbone = self._model.backbone
         clean, noised, order = [], [], []

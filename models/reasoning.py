@@ -27,9 +27,7 @@ class ReasoningModel(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.steps = steps
-        self.reasoning_positions = (
-            nn.Parameter(torch.empty(steps, backbone.item_vectors().shape[1])) if positions and steps else None
-        )
+        self.reasoning_positions = nn.Parameter(torch.empty(steps, backbone.width)) if positions and steps else None
 
     def reason(self, histories: Histories) -> Tensor:
         """All states without a noised view: (G, Q, T, d)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Settings(BaseModel):
@@ -18,25 +19,41 @@ class Settings(BaseModel):
 
     version: ClassVar[int] = 1
 
+    def identity(self) -> dict[str, Any]:
+        """The settings as JSON values, without those `added` later that stand at their default.
+
+        A trial's key is made of these: a setting that is added to a component leaves the keys of older trials as
+        they were, as long as its default is the behaviour before it existed.
+        """
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if not (_is_added(fields[name]) and getattr(self, name) == fields[name].default)
+        }
+
+
+def _is_added(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("added"))
+
 
 class BackboneSettings(Settings):
     """Settings that every backbone has; its own class adds more.
 
     Attributes:
         causal: item states do not depend on later items, so that users can be packed.
-        text_based: needs item vectors from the data set.
+        text_based: needs the item vectors of the data set; its constructor then takes `item_text` as well.
     """
 
     causal: ClassVar[bool] = True
     text_based: ClassVar[bool] = False
 
     @classmethod
-    def supports(cls, *, packing: str, has_vectors: bool) -> str | None:
-        """Why this backbone cannot run under these conditions, or None."""
+    def supports(cls, *, packing: str) -> str | None:
+        """Why this backbone cannot be trained with this packing, or None."""
         if packing == "users" and not cls.causal:
-            return "packing 'users' needs a causal backbone; set training.packing: none"
-        if cls.text_based and not has_vectors:
-            return "the data set has no item vectors"
+            return "packing 'users' needs a causal backbone; set training.packing: auto or none"
         return None
 
 
@@ -63,6 +80,7 @@ def param(
     unit: str = "",
     source: str = "",
     grid: tuple[Any, ...] = (),
+    added: bool = False,
     **limits: Any,
 ) -> Any:
     """A field of a settings class.
@@ -74,7 +92,11 @@ def param(
         unit: "" for pure numbers.
         source: paper and equation, or the reference code.
         grid: the values that the paper searches.
+        added: after trials of the component were published; its default must be the behaviour before (see
+            `Settings.identity`).
         **limits: pydantic's own bounds (gt, ge, lt, le, ...).
     """
     extra: dict[str, Any] = {"symbol": symbol, "unit": unit, "source": source, "grid": list(grid)}
+    if added:
+        extra["added"] = True
     return Field(default, description=help, json_schema_extra=extra, **limits)

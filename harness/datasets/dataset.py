@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .vectors import ItemVectors
+
 
 @dataclass(frozen=True)
 class Split:
@@ -44,6 +46,7 @@ class Dataset:
         valid: rows of validation.
         test: rows of test.
         card: sources with checksums, recipe, statistics, fingerprint.
+        vectors: of the items, where a text-based backbone asks for them; None otherwise.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Dataset:
     valid: Split
     test: Split
     card: Mapping[str, Any]
+    vectors: ItemVectors | None = None
 
     def split(self, name: str) -> Split:
         """The split called "train", "valid" or "test"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,14 +35,17 @@ class Cache(Protocol):
 class Backbone(nn.Module):
     """A sequence encoder that can be fed its own states.
 
-    A backbone's constructor takes `(settings, *, num_items, max_len)`.
+    A backbone's constructor takes `(settings, *, num_items, max_len)`; where `Settings.text_based` holds, also
+    `item_text`, the data set's (N, m) float32 item vectors.
 
     Attributes:
         num_items: N.
+        width: d, of states and item vectors.
     """
 
     Settings: type[BackboneSettings]
     num_items: int
+    width: int
 
     def encode(self, histories: Histories) -> tuple[Tensor, Any]:
         """Encode histories once.
@@ -67,9 +71,28 @@ class Backbone(nn.Module):
         """(N, d) vectors that queries are scored against; (N + 1, d) with the padding row last."""
         raise NotImplementedError
 
+    def prepared(self) -> AbstractContextManager[None]:
+        """Holds what depends on no history, such as item vectors made from texts, for one batch or one evaluation.
+
+        The engine runs `encode`, `advance` and `item_vectors` of a batch inside it. They work outside as well, at the
+        price of computing it each time.
+        """
+        return nullcontext()
+
     def queries(self, states: Tensor) -> Tensor:
         """States as queries: (..., d) to (..., d). A score is query . item / score temperature."""
         return states
+
+
+def history_bias(histories: Histories) -> Tensor:
+    """Additive attention mask of a bidirectional encoder.
+
+    Returns:
+        (G, 1, 1, L): 0 at items, -inf at padding.
+    """
+    positions = torch.arange(histories.items.shape[1], device=histories.items.device)
+    padding = positions[None, :] >= histories.lengths[:, None]  # (G, L)
+    return torch.zeros(padding.shape, device=padding.device).masked_fill_(padding, float("-inf"))[:, None, None]
 
 
 def causal_bias(histories: Histories) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import model_validator
 
 from ..settings import BackboneSettings, param
@@ -9,8 +11,8 @@ from ..settings import BackboneSettings, param
 _RELEASED = "released code"
 
 
-class SASRecSettings(BackboneSettings):
-    """SASRec (Kang and McAuley 2018) in the shape of the released ReaRec code: post-norm, GELU."""
+class TransformerSettings(BackboneSettings):
+    """Settings of the transformer that all built-in backbones share."""
 
     width: int = param(
         64, "width of item vectors and states; 256 in the paper", symbol="d", source="section 4.1.4", ge=2
@@ -29,7 +31,43 @@ class SASRecSettings(BackboneSettings):
     )
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> SASRecSettings:
+    def _heads_divide_width(self) -> TransformerSettings:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
         return self
+
+
+class SASRecSettings(TransformerSettings):
+    """SASRec (Kang and McAuley 2018) in the shape of the released ReaRec code: post-norm, GELU."""
+
+
+class BERT4RecSettings(TransformerSettings):
+    """BERT4Rec's encoder (Sun et al. 2019): bidirectional over the history, trained on the next item (eq. 5)."""
+
+    causal: ClassVar[bool] = False
+
+
+_UNISREC = "UniSRec's code"
+
+
+class UniSRecSettings(TransformerSettings):
+    """UniSRec (Hou et al. 2022): frozen text vectors, whitening, mixture of experts, cosine scores."""
+
+    text_based: ClassVar[bool] = True
+
+    experts: int = param(8, "experts of the adaptor", symbol="G", source=_UNISREC, ge=1)
+    adaptor_dropout: float = param(0.2, "dropout on the text vectors before whitening", source=_UNISREC, ge=0, lt=1)
+    item_ids: bool = param(False, "add item embeddings to the adapted vectors (UniSRec's transductive setting)")
+    score_temperature: float = param(
+        0.07, "cosine scores are divided by it in training and ranking", source=_UNISREC, gt=0
+    )
+
+
+class MoRecSettings(TransformerSettings):
+    """MoRec (Yuan et al. 2023) on features extracted once: text vectors, a trained projection, SASRec on top."""
+
+    text_based: ClassVar[bool] = True
+
+    projection_layers: int = param(
+        2, "layers of the projection from text vectors to items; GELU between them", source="MoRec's code", ge=1
+    )

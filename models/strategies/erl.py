@@ -55,7 +55,7 @@ class ERL(Strategy):
 
     def _kl_weights(self, count: int, size: int) -> list[list[float]] | None:
         """w_ij of KL(p_i || p_j): the upper triangle (paper), or all ordered pairs (released)."""
-        if self.settings.kl_weight == 0 or count == 1:
+        if not self.settings.diversity or self.settings.kl_weight == 0 or count == 1:
             return None
         released = self.settings.recipe == "released"
         weights = [[0.0] * size for _ in range(size)]

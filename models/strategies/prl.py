@@ -44,11 +44,12 @@ class PRL(Strategy):
         count = reasoned.states.shape[1]
         released = self.settings.recipe == "released"
         base = self.settings.temperature * catalogue.temperature
+        decay = self.settings.decay if self.settings.annealing else 1.0
         terms = catalogue_loss(
             reasoned.states,
             catalogue.vectors,
             reasoned.targets,
-            temperatures=tuple(base * self.settings.decay ** (count - 1 - k) for k in range(count)),
+            temperatures=tuple(base * decay ** (count - 1 - k) for k in range(count)),
             ce_weights=(*((1 / (count - 1) if released else 1.0,) * (count - 1)), 1.0),
         )
         named = {"cross_entropy": float(terms.cross_entropy.detach())}

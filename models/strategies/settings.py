@@ -73,6 +73,9 @@ class ERLSettings(_RecipeSettings):
         grid=(0.001, 0.005, 0.01, 0.05, 0.1),
         ge=0,
     )
+    diversity: bool = param(
+        True, "the KL term between steps; false is the paper's ablation (Figure 7)", source="eq. 7", added=True
+    )
     score_temperature: float | None = _score_temperature()
 
 
@@ -108,7 +111,12 @@ class PRLSettings(_RecipeSettings):
         source="eq. 10",
         ge=0,
     )
-    contrastive: bool = param(True, "the contrastive term RCL; false is the paper's ablation", source="eq. 11")
+    contrastive: bool = param(
+        True, "the contrastive term RCL; false is the paper's ablation (Figure 7)", source="eq. 11"
+    )
+    annealing: bool = param(
+        True, "annealed temperatures PTA; false trains every step at tau, as decay 1 does", source="eq. 9", added=True
+    )
     warmup_epochs: int = param(
         None, "epochs before the contrastive term starts; 0 by default, 2 in the released recipe", unit="epochs", ge=0
     )

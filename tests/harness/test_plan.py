@@ -151,7 +151,7 @@ def test_a_backbone_that_cannot_be_packed_is_a_row_with_a_reason(folder: Path) -
         "    class Settings(BackboneSettings):\n        causal = False\n\n\nBACKBONES = {'both_ways': Both}\n"
     )
     setup = ("plugins=[both.py]", "backbones=[both_ways]", "strategies=[base]")
-    reason = "packing 'users' needs a causal backbone; set training.packing: none"
+    reason = "packing 'users' needs a causal backbone; set training.packing: auto or none"
     assert cells_of(folder, *setup)[0].unsupported is None
     assert cells_of(folder, *setup, "training.packing=users")[0].unsupported == reason
     assert cells_of(folder, *setup, "training.packing={search: [none, users]}")[0].unsupported == reason

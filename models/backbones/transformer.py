@@ -1,0 +1,110 @@
+"""The transformer that all built-in backbones share: post-norm blocks over item inputs, and cached reasoning steps.
+
+Reference code: the ReaRec release's (post-norm, GELU, feed-forward 300, learned positions counted from the first item
+of the window, layer norm and dropout on the input and again on each reasoning step's input).
+
+Histories are padded at the right and masked, which changes no state; the last layer computes the query positions
+alone. Cost of a row: encoding O(layers (L d^2 + L^2 d)), each step O(layers (d^2 + (L + K) d)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import Block, Dropout, LayerCache
+from .contract import Backbone, Histories, causal_bias, history_bias
+from .settings import TransformerSettings
+
+
+@dataclass(frozen=True)
+class TransformerCache:
+    """Keys and values of all layers, and the mask between query positions and items."""
+
+    layers: tuple[LayerCache, ...]
+    bias: Tensor
+
+
+class TransformerBackbone(Backbone):
+    """Self-attention over item inputs, causal or bidirectional; a subclass says what the items are.
+
+    Items never attend to reasoning states: step k attends to the items its query position sees, and to its own steps
+    up to k (the paper's prefix masking, section 3.1.2).
+    """
+
+    def __init__(self, settings: TransformerSettings, *, num_items: int, max_len: int) -> None:
+        """Build the layers; `models.layers.initialise` fills them.
+
+        Args:
+            settings: architecture.
+            num_items: N.
+            max_len: most history items of a row.
+        """
+        super().__init__()
+        self.num_items = num_items
+        self.width = settings.width
+        self.causal = settings.causal
+        self.positions = nn.Parameter(torch.empty(max_len, settings.width))
+        self.input_norm = nn.LayerNorm(settings.width, eps=1e-12)
+        self.input_dropout = Dropout(settings.input_dropout)
+        self.blocks = nn.ModuleList(
+            Block(settings.width, settings.heads, settings.feed_forward, settings.dropout)
+            for _ in range(settings.layers)
+        )
+
+    def embed(self, items: Tensor) -> Tensor:
+        """Inputs of items: (G, L) int64, N for padding, to (G, L, d)."""
+        raise NotImplementedError
+
+    def encode(self, histories: Histories) -> tuple[Tensor, TransformerCache]:
+        """Encode histories once; see `Backbone.encode`.
+
+        Raises:
+            ValueError: every prefix is asked for, and the backbone is not causal.
+        """
+        if histories.every_prefix and not self.causal:
+            raise ValueError("the states of prefixes are not those of a bidirectional encoder: no packing")
+        x = self.input_dropout(
+            self.input_norm(self.embed(histories.items) + self.positions[: histories.items.shape[1]])
+        )
+        query_bias, item_bias = self._biases(histories)
+        caches = []
+        for number, block in enumerate(self._layers()):
+            if number + 1 < len(self.blocks):
+                x, cache = block.encode(x, x, item_bias)
+            else:
+                queries = x if histories.every_prefix else _last(x, histories.lengths)
+                x, cache = block.encode(x, queries, query_bias)
+            caches.append(cache)
+        return x, TransformerCache(tuple(caches), query_bias)
+
+    def advance(self, inputs: Tensor, cache: TransformerCache) -> tuple[Tensor, TransformerCache]:
+        """One cached step; see `Backbone.advance`."""
+        x = self.input_dropout(self.input_norm(inputs))
+        caches = []
+        for block, layer in zip(self._layers(), cache.layers, strict=True):
+            x, extended = block.advance(x, layer, cache.bias)
+            caches.append(extended)
+        return x, TransformerCache(tuple(caches), cache.bias)
+
+    def _biases(self, histories: Histories) -> tuple[Tensor, Tensor]:
+        """What query positions see, and what items see in the layers before the last."""
+        if not self.causal:
+            everything = history_bias(histories)
+            return everything, everything
+        queries = causal_bias(histories)
+        if len(self.blocks) == 1 or histories.every_prefix:
+            return queries, queries
+        return queries, causal_bias(Histories(histories.items, histories.lengths, every_prefix=True))
+
+    def _layers(self) -> list[Block]:
+        return cast("list[Block]", list(self.blocks))
+
+
+def _last(x: Tensor, lengths: Tensor) -> Tensor:
+    """(G, L, d) to (G, 1, d): the state of each group's last item."""
+    index = (lengths - 1)[:, None, None].expand(-1, 1, x.shape[-1])
+    return x.gather(1, index)

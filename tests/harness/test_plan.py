@@ -236,6 +236,34 @@ def test_negatives_that_the_suite_names_stay(folder: Path) -> None:
     assert trial(cell).strategy.settings["same_user_negatives"] == "keep"
 
 
+@pytest.mark.parametrize(("backbone", "meaning"), [("sasrec", "users"), ("bert4rec", "none")])
+def test_automatic_packing_is_said_outright_in_the_trial(folder: Path, backbone: str, meaning: str) -> None:
+    automatic = cells_of(folder, f"backbones=[{backbone}]", "training.packing=auto")[0]
+    outright = cells_of(folder, f"backbones=[{backbone}]", f"training.packing={meaning}")[0]
+    assert automatic.unsupported is None
+    assert trial(automatic).training.packing == meaning
+    assert trial(automatic).key == trial(outright).key
+
+
+def test_a_setting_added_later_leaves_the_keys_of_older_trials_as_they_were(folder: Path) -> None:
+    assert "diversity" not in trial(cells_of(folder)[3]).strategy.settings
+    assert "annealing" not in trial(cells_of(folder)[-1]).strategy.settings
+    assert key_of(folder, "strategies.prl.annealing=true") == key_of(folder)
+    assert key_of(folder, "strategies.prl.annealing=false") != key_of(folder)
+
+
+def test_item_vectors_are_part_of_the_trials_that_use_them_alone(folder: Path) -> None:
+    def keys(backbone: str) -> set[str]:
+        cell = cells_of(folder, f"backbones=[{backbone}]")[0]
+        return {
+            cell.spec({}, seed=1, purpose="final", fingerprint="f", device="cpu", vectors=vectors).key
+            for vectors in ("", "v1", "v2")
+        }
+
+    assert len(keys("sasrec")) == 1
+    assert len(keys("unisrec")) == 3
+
+
 def test_values_that_are_not_those_of_the_space_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"values for \['training.lr'\], where \[\] are searched"):
         trial(cells_of(folder)[0], training__lr=1)

@@ -151,8 +151,9 @@ STRATEGY_CHANGES = {
     "base": {"score_temperature": 0.5},
     "naive": {"score_temperature": 0.5},
     "rpe": {"score_temperature": 0.5},
-    "erl": {"recipe": "released", "kl_weight": 0.5, "score_temperature": 0.5},
+    "erl": {"diversity": False, "recipe": "released", "kl_weight": 0.5, "score_temperature": 0.5},
     "prl": {
+        "annealing": False,
         "recipe": "released",
         "temperature": 0.5,
         "decay": 3.0,

@@ -344,6 +344,7 @@ def test_each_field_of_a_trial_but_the_data_sets_name_is_in_its_key(folder: Path
         "metric": "mrr",
         "seed": 9,
         "purpose": "search",
+        "vectors": "other",
         "device": "cuda",
     }
     assert set(other) == {field.name for field in dataclasses.fields(TrialSpec)}

@@ -76,6 +76,13 @@ RECIPES: Mapping[str, Recipe] = {
             summary="a sequence file, split by leaving one out; called NAME",
             named=True,
         ),
+        Recipe(
+            "splits",
+            holds="train.csv, valid.csv and test.csv, each plain or .gz: user_id, item_id, history (items separated by "
+            "spaces, oldest first); and items.jsonl, if there is one: item_id, title, description, brand",
+            summary="a ready split whose rows bring their histories, taken as it is; called NAME",
+            named=True,
+        ),
     )
 }
 
@@ -155,7 +162,7 @@ def not_prepared_message(name: str) -> str:
         name: of a data set that is not prepared.
 
     Returns:
-        Two lines, or one where nobody knows how to prepare it.
+        What is missing and the command, then what DIR must hold; the recipes that could be meant where none is known.
     """
     for recipe in RECIPES.values():
         if recipe.name == name and not recipe.named:
@@ -166,15 +173,17 @@ def not_prepared_message(name: str) -> str:
             return f"{name} is not prepared. Type:  {command}\n  {contents}"
     near = difflib.get_close_matches(name, [*EMBEDDED, *RECIPES], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    recipe = RECIPES["sequences"]
-    return f"{name} is not prepared.{hint} From a sequence file:  {recipe.command(name)}\n  {recipe.contents(name)}"
+    lines = [f"{name} is not prepared.{hint}"]
+    for words, key in (("From a sequence file", "sequences"), ("From a ready split", "splits")):
+        lines += [f"{words}:  {RECIPES[key].command(name)}", f"  {RECIPES[key].contents(name)}"]
+    return "\n".join(lines)
 
 
 def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = None) -> Dataset:
     """Make a data set from its source and write it to the data folder.
 
     Args:
-        recipe: "ml-100k", "released" or "sequences".
+        recipe: a name in `RECIPES`.
         source: folder (of a sequence file: or the file) with the raw data; it is not changed.
         data_dir: where prepared data sets live.
         name: see `Recipe.named`.
@@ -198,7 +207,7 @@ def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = Non
 
 
 def _make(recipe: Recipe, source: Path, name: str | None) -> Made:
-    from . import movielens, released, sequences
+    from . import movielens, released, sequences, splits
 
     given = name or recipe.name
     advice = f"Type:  {recipe.command(given)}\n  {recipe.contents(given)}"
@@ -206,6 +215,7 @@ def _make(recipe: Recipe, source: Path, name: str | None) -> Made:
         "ml-100k": lambda: movielens.make(source, "ml-100k", advice=advice),
         "released": lambda: released.make(source, given, advice=advice),
         "sequences": lambda: sequences.make(source, advice=advice),
+        "splits": lambda: splits.make(source, advice=advice),
     }
     return makers[recipe.name]()
 

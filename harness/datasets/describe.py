@@ -11,7 +11,7 @@ from . import catalog
 from .card import SPLITS
 
 _KNOWN = ("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source")
-_SHOWN = (*_KNOWN, "filtered", "dropped", "versions", "time_range", "boundaries")
+_SHOWN = (*_KNOWN, "filtered", "dropped", "versions", "time_range", "boundaries", "unseen")
 _LABEL = 22
 _FIRST_YEARS_S = 10**8  # smaller numbers are no Unix times
 
@@ -46,6 +46,7 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
         *short_card_lines(card),
         *(_line(name.replace("_", " "), str(words)) for name, words in card["protocol"].items() if name != "split"),
         *_lost(card),
+        *_unseen(card),
         *_times(card),
         *(
             _line("source file", f"{one['file']}  {one['bytes']:,} bytes  sha256 {one['sha256']}")
@@ -86,6 +87,13 @@ def _lost(card: Mapping[str, Any]) -> Iterator[str]:
         if any(one["rows"].values()):
             lost = (f"{split} {one['rows'][split]:,} ({one['share'][split]:.1%})" for split in SPLITS)
             yield _line("dropped rows", f"{one['why']}: {', '.join(lost)}")
+
+
+def _unseen(card: Mapping[str, Any]) -> Iterator[str]:
+    """What validation and test ask for that training does not show."""
+    for one in card.get("unseen", ()):
+        asked = (f"{split} {count:,} ({one['share'][split]:.1%})" for split, count in one["rows"].items())
+        yield _line("unseen in training", f"{one['what']}: {', '.join(asked)}")
 
 
 def _times(card: Mapping[str, Any]) -> Iterator[str]:

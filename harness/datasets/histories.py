@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 
 
 def share_histories(
-    users: NDArray[np.int64], targets: NDArray[np.int64], *, history: NDArray[np.int64], lengths: NDArray[np.int64]
+    users: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    *,
+    history: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    by_length: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
     """Lay rows with histories of their own into one flat array, without storing shared stretches twice.
 
@@ -19,12 +24,14 @@ def share_histories(
         targets: (R,).
         history: (sum of lengths,) all histories, one after the other.
         lengths: (R,) of each history, at least 1.
+        by_length: a user's rows follow one another by the length of their histories, and only equally long ones as
+            they stand; finds the chains of files whose rows are in no order. Otherwise as they stand.
 
     Returns:
         The flat array, and start and end of each row's history in it.
     """
     stops = np.cumsum(lengths)
-    order = np.argsort(users, kind="stable")
+    order = np.lexsort((lengths, users)) if by_length else np.argsort(users, kind="stable")
     continues = np.zeros(len(order), dtype=bool)  # (R,) in `order`
     before, after = order[:-1], order[1:]
     continues[1:] = (users[before] == users[after]) & (lengths[after] <= lengths[before] + 1)

@@ -47,12 +47,21 @@ def from_tokens(users: NDArray[Any], items: NDArray[Any], times: NDArray[np.floa
         The interactions in the same order. Tokens are numbered in numeric order where all of them are whole numbers,
         in alphabetical order elsewhere.
     """
-    user_codes, user_tokens = _number(users)
-    item_codes, item_tokens = _number(items)
+    user_codes, user_tokens = number_tokens(users)
+    item_codes, item_tokens = number_tokens(items)
     return Interactions(user_codes, item_codes, times, user_tokens, item_tokens)
 
 
-def _number(tokens: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+def number_tokens(tokens: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Number the tokens of a source.
+
+    Args:
+        tokens: (M,) strings.
+
+    Returns:
+        (M,) numbers, and the distinct tokens in the order of their numbers: numeric where all of them are whole
+        numbers, alphabetical elsewhere.
+    """
     import pandas as pd
 
     codes, uniques = pd.factorize(np.asarray(tokens, dtype=object))

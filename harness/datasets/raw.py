@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +106,17 @@ def read_columns(path: Path, columns: Sequence[str], *, separator: str) -> pd.Da
             skip_blank_lines=False,
             encoding="utf-8",
         )
-    except (OSError, EOFError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        UnicodeDecodeError,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+    ) as error:
         raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the first fields for names of the rows then
+        raise DatasetError(f"{path}:2  has more fields than the header: {', '.join(map(str, frame.columns))}.")
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         wanted = ", ".join(f"'{name}'" for name in missing)

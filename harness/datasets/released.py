@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
 from . import raw
-from .assemble import Assembled
-from .dataset import Split
-from .histories import share_histories
+from .card import SPLITS
 from .made import Made
+from .published import Rows, assemble_rows, join, novelty
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS = ("train", "valid", "test")
 COLUMNS = ("user_id", "item_id", "history_id", "timestamp")
 
 
@@ -41,29 +38,12 @@ def make(source: Path, name: str, *, advice: str) -> Made:
         DatasetError: a missing file or column, a value that is not a number, a row without history.
     """
     paths = [raw.find(source, [f"{name}.{s}.remap.csv", f"{name}.{s}.remap.csv.gz"], advice=advice) for s in SPLITS]
-    train, valid, test = map(read_rows, paths)
-    rows = _join(train, valid, test)
-    flat, starts, ends = share_histories(rows.users, rows.targets, history=rows.history, lengths=rows.lengths)
-
-    def split(low: int, high: int) -> Split:
-        return Split(
-            users=rows.users[low:high].astype(np.int32),
-            starts=starts[low:high],
-            ends=ends[low:high],
-            targets=rows.targets[low:high].astype(np.int32),
-        )
-
+    parts, times = zip(*map(read_rows, paths), strict=True)
+    rows, all_times = join(parts), np.concatenate(times)
     num_items = int(max(rows.targets.max(), rows.history.max())) + 1
-    trained = np.zeros(num_items, dtype=bool)
-    trained[train.targets] = True
-    trained[train.history] = True
-    assembled = Assembled(
-        num_items=num_items,
+    assembled = assemble_rows(
+        parts,
         num_users=int(rows.users.max()) + 1,
-        flat=flat,
-        train=split(0, len(train)),
-        valid=split(len(train), len(train) + len(valid)),
-        test=split(len(train) + len(valid), len(rows)),
         item_tokens=np.array([str(item) for item in range(num_items)], dtype=object),
     )
     return Made(
@@ -79,41 +59,19 @@ def make(source: Path, name: str, *, advice: str) -> Made:
             "history": "as published",
         },
         source_counts={"rows": len(rows)},
-        time_range=(float(rows.times.min()), float(rows.times.max())),
-        notes={
-            "items_not_in_training": int((~trained).sum()),
-            "longest_history": int(rows.lengths.max()),
-        },
+        time_range=(float(all_times.min()), float(all_times.max())),
+        notes={**novelty(parts, num_items), "longest_history": int(rows.lengths.max())},
     )
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a file; R of them.
-
-    Attributes:
-        users: (R,) int64.
-        targets: (R,) int64.
-        times: (R,) float64, in the source's unit.
-        history: (sum of lengths,) int64, all histories one after the other, oldest item first.
-        lengths: (R,) int64, of each history, at least 1.
-    """
-
-    users: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    times: NDArray[np.float64]
-    history: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path) -> tuple[Rows, NDArray[np.float64]]:
     """Read one file.
 
     Args:
         path: plain or gzipped CSV with the columns user_id, item_id, history_id, timestamp.
+
+    Returns:
+        The rows, and (R,) their times in the source's unit.
 
     Raises:
         DatasetError: a missing column, a value that is not a number, a row without history, no row at all.
@@ -125,14 +83,7 @@ def read_rows(path: Path) -> Rows:
     targets = raw.whole_numbers(path, frame, "item_id")
     times = raw.numbers(path, frame, "timestamp")
     history, lengths = _histories(path, frame)
-    return Rows(users, targets, times, history, lengths)
-
-
-def _join(*parts: Rows) -> Rows:
-    def joined(column: str) -> NDArray[Any]:
-        return np.concatenate([getattr(part, column) for part in parts])
-
-    return Rows(joined("users"), joined("targets"), joined("times"), joined("history"), joined("lengths"))
+    return Rows(users, targets, history, lengths), times
 
 
 def _histories(path: Path, frame: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -76,13 +76,14 @@ def test_released_rows_that_are_not_prepared_say_what_to_type() -> None:
 def test_a_misspelt_name_gets_the_nearest_one() -> None:
     assert "Did you mean 'ml-100k'?" in catalog.not_prepared_message("ml100k")
     assert "rearec-bench prepare sequences --name ml100k" in catalog.not_prepared_message("ml100k")
+    assert "rearec-bench prepare splits --name ml100k" in catalog.not_prepared_message("ml100k")
 
 
 def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         catalog.prepare("ml100k", source=tmp_path, data_dir=tmp_path)
     assert str(caught.value) == (
-        "unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: ml-100k, released, sequences."
+        "unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: ml-100k, released, sequences, splits."
     )
 
 

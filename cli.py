@@ -28,8 +28,8 @@ from .cli_parts import (
 
 if TYPE_CHECKING:
     from .harness.ledger import RunOutcome
+    from .harness.results import EpochProgress
     from .harness.suite import Suite
-    from .harness.trial import EpochProgress
 
 
 @click.group(
@@ -237,6 +237,7 @@ def prepare(recipe: str, source: Path | None, name: str | None, data_dir: Path) 
       rearec-bench prepare ml-100k --source DIR
       rearec-bench prepare released --name ml-100k --source DIR
       rearec-bench prepare sequences --name beauty --source FILE
+      rearec-bench prepare splits --name industrial --source DIR
     """
     from .harness.datasets import catalog
     from .harness.datasets.describe import short_card_lines

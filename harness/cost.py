@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cell_trials import CellProgress
 from .results import TrialSummary
-from .spec import TrialSpec
+from .spec import REFERENCE, TrialSpec
 
 if TYPE_CHECKING:
     from .plan import Cell
@@ -78,7 +78,8 @@ class Estimate:
 
     def seen(self, device: str) -> list[str]:
         """The data sets whose trials the estimate rests on, sorted."""
-        return sorted({group[1] for group in self._groups if len(group) == 2 and group[0] == device})
+        seen = {group[1] for group in self._groups if len(group) == 3 and group[0] == device}
+        return sorted(seen & set(self._sizes))
 
 
 def example(cell: Cell, device: str) -> TrialSpec:
@@ -94,6 +95,8 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
         spec: the trial.
         size: of its data set.
     """
+    if spec.is_reference:
+        return float(size.rows) * size.items
     settings = spec.backbone.settings
     width = float(settings.get("width", 64))
     layers = float(settings.get("layers", 2))
@@ -106,13 +109,18 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
 
 
 def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:
-    """Kinds of trial that a trial belongs to, the narrowest first."""
-    kind = (spec.backbone.kind, spec.strategy.kind, spec.steps, spec.training.packing, spec.training.batch_size)
+    """Kinds of trial that a trial belongs to, the narrowest first; counts say nothing about the pace of models.
+
+    Packed training says nothing about the pace row by row: how many rows share their history is not counted.
+    """
+    if spec.is_reference:
+        return (REFERENCE, spec.backbone.kind, spec.dataset), (REFERENCE, spec.backbone.kind)
+    model = (spec.backbone.kind, spec.strategy.kind, spec.steps, spec.training.packing, spec.training.batch_size)
     return (
-        (spec.device, spec.dataset, *kind, spec.purpose),
-        (spec.device, spec.dataset, *kind),
-        (spec.device, spec.dataset),
-        (spec.device,),
+        (spec.device, spec.dataset, *model, spec.purpose),
+        (spec.device, spec.dataset, *model),
+        (spec.device, spec.dataset, spec.training.packing),
+        (spec.device, spec.training.packing),
     )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .._version import VERSION
-from .registry import BACKBONES, STRATEGIES
+from .registry import BACKBONES, REFERENCES, STRATEGIES
+from .spec import REFERENCE
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SHARED_SOURCES = (
@@ -30,6 +31,7 @@ _SHARED_SOURCES = (
     "harness/seeds.py",
     "harness/train.py",
 )
+_REFERENCE_SOURCES = ("harness/metrics.py", "harness/reference_run.py")
 
 
 @lru_cache(maxsize=256)
@@ -37,15 +39,19 @@ def source_digest(backbone: str, strategy: str) -> str:
     """16 hexadecimal digits over the source files that shape a trial's numbers (not part of its key).
 
     Args:
-        backbone: name in the registry.
-        strategy: name in the registry.
+        backbone: name in the registry; of a reference where the strategy is `REFERENCE`.
+        strategy: name in the registry, or `REFERENCE`.
 
     Returns:
         The digest of today's files without comments, docstrings and layout; it imports neither torch nor the
         components.
     """
-    files = [_ROOT / name for name in _SHARED_SOURCES]
-    files += BACKBONES.source_files(backbone) + STRATEGIES.source_files(strategy)
+    if strategy == REFERENCE:
+        own = REFERENCES.source_files(backbone)
+        files = [*(_ROOT / name for name in _REFERENCE_SOURCES), *own]
+    else:
+        own = BACKBONES.source_files(backbone) + STRATEGIES.source_files(strategy)
+        files = [*(_ROOT / name for name in _SHARED_SOURCES), *own]
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.name}\0{_code(file)}\0".encode())

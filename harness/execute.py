@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _FLUSH_S = 30.0
 
-TRIAL = f"{__package__}.trial:TrialRun"
+TRIAL = f"{__package__}.trial:start"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
         InputError: a data set is not prepared.
     """
     from .plan import expand
-    from .trial import TrialRun
+    from .trial import start
 
     datasets = load_all(suite.datasets, data_dir)
     for cell in expand(suite):
@@ -152,7 +152,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
         data = datasets[cell.dataset]
         spec = example(cell, "cuda" if suite.resources.gpu > 0 else "cpu")
         spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint)
-        TrialRun(spec, data).dry_run()
+        start(spec, data).dry_run()
         say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from .registry import BACKBONES, STRATEGIES, Registry
-from .spec import Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
+from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
+from .spec import REFERENCE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
 from .suite_labels import row_label, swept_values
 from .suite_model import Parameters, SearchSettings, Space, Suite, Variant
 
@@ -28,7 +28,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the comparison: data set, backbone, strategy variant, K.
+    """One row of the comparison: data set, backbone, strategy variant, K; or a reference in place of the backbone.
 
     Attributes:
         id: 12 hexadecimal digits, a hash of the cell's content; labels do not enter.
@@ -96,6 +96,8 @@ class Cell:
             raise ValueError(f"values for {sorted(values)}, where {sorted(self.space)} are searched")
         if device not in ("cpu", "cuda"):
             raise ValueError(f"the device is cpu or cuda, not {device}")
+        if self.is_reference:
+            return self._reference_spec(seed=seed, purpose=purpose, fingerprint=fingerprint)
         training = _packed(
             TrainingSettings.model_validate({**self.training, **_under("training", values)}),
             causal=BACKBONES.settings(self.encoder.kind).causal,
@@ -117,11 +119,31 @@ class Cell:
             vectors=vectors if self.text_based else "",
         )
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is one of the suite's `references` rather than a model."""
+        return self.reasoning.kind == REFERENCE
+
+    def _reference_spec(self, *, seed: int, purpose: Purpose, fingerprint: str) -> TrialSpec:
+        return TrialSpec(
+            dataset=self.dataset,
+            dataset_fingerprint=fingerprint,
+            backbone=_component(REFERENCES, self.encoder, {}),
+            strategy=Component(REFERENCE, {}, 1),
+            steps=0,
+            training=TrainingSettings.model_validate(dict(self.training)),
+            evaluation=self.evaluation,
+            metric=self.search.metric,
+            seed=seed,
+            purpose=purpose,
+        )
+
 
 def expand(suite: Suite) -> tuple[Cell, ...]:
     """All cells of a suite, in the order of the file: data sets, backbones, strategies, training sweeps, steps.
 
-    Needs no plug-in: what a cell must know of its components is part of the suite.
+    A data set's references come before its backbones. Needs no plug-in: what a cell must know of its components is
+    part of the suite.
 
     Args:
         suite: the suite.
@@ -130,12 +152,48 @@ def expand(suite: Suite) -> tuple[Cell, ...]:
         The cells.
     """
     return tuple(
-        _cell(suite, dataset=dataset, encoder=encoder, row=row, steps=steps)
-        for dataset in suite.datasets
-        for encoder in _encoders(suite)
-        for row in _rows(suite)
-        for steps in _steps(suite, row.variant)
+        cell for dataset in suite.datasets for cell in (*_references(suite, dataset), *_models(suite, dataset))
     )
+
+
+def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
+    for encoder in _encoders(suite):
+        for row in _rows(suite):
+            for steps in _steps(suite, row.variant):
+                yield _cell(suite, dataset=dataset, encoder=encoder, row=row, steps=steps)
+
+
+def _references(suite: Suite, dataset: str) -> Iterator[Cell]:
+    """One run each, as nothing in them is drawn; they mask what the model with the longest history masks."""
+    longest = _longest(suite.training)
+    masked = suite.evaluation.mask_history
+    for name in suite.references:
+        content = {"dataset": dataset, "reference": name, "masked": longest if masked else 0}
+        yield Cell(
+            id=_id(content),
+            dataset=dataset,
+            backbone=name,
+            strategy=REFERENCE,
+            row=REFERENCE,
+            against="",
+            steps=0,
+            space={},
+            search=suite.search,
+            seeds=suite.seeds[:1],
+            unsupported=None,
+            encoder=Chosen(name, {}),
+            reasoning=Chosen(REFERENCE, {}),
+            training={"max_len": longest, "packing": "none"},
+            evaluation=EvaluationSettings(mask_history=masked),
+        )
+
+
+def _longest(training: Parameters) -> int:
+    """The largest max_len that a model of the suite may have."""
+    searched = training.searched.get("max_len")
+    if searched is not None:
+        return int(max(searched.choices or (searched.high,)))
+    return int(max(training.swept["max_len"] if "max_len" in training.swept else (training.fixed["max_len"],)))
 
 
 @dataclass(frozen=True)
@@ -205,7 +263,7 @@ def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: in
         "mask_history": suite.evaluation.mask_history,
     }
     return Cell(
-        id=hashlib.sha256(canonical(content).encode()).hexdigest()[:12],
+        id=_id(content),
         dataset=dataset,
         backbone=row_label(encoder.variant.name, encoder.swept),
         strategy=row.variant.name,
@@ -222,6 +280,10 @@ def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: in
         evaluation=suite.evaluation,
         text_based=encoder.variant.text_based,
     )
+
+
+def _id(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:12]
 
 
 def _dotted(prefix: str, parameters: Parameters) -> dict[str, Space]:

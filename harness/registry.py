@@ -38,8 +38,9 @@ class Entry:
 class Registry:
     """A table of components of one kind ("backbone", "strategy")."""
 
-    def __init__(self, kind: str, group: str, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, kind: str, group: str, entries: tuple[Entry, ...], *, reserved: str = "") -> None:
         self.kind = kind
+        self._reserved = reserved
         self._group = group
         self._entries: dict[str, Entry] = {}
         self._scanned = False
@@ -47,7 +48,9 @@ class Registry:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        """Register an entry; a name that is taken by another target is an error."""
+        """Register an entry; a name that is taken by another target, or reserved, is an error."""
+        if entry.name == self._reserved:
+            raise InputError(f"'{entry.name}' of {entry.origin} is no name for a {self.kind}: it is taken. Rename it.")
         held = self._entries.get(entry.name)
         if held is not None and held != entry:
             raise InputError(
@@ -175,6 +178,16 @@ STRATEGIES = Registry(
     tuple(
         Entry(name, f"{_MODELS}.strategies.{name}:{cls}", f"{_MODELS}.strategies.settings:{cls}Settings")
         for name, cls in (("base", "Base"), ("naive", "Naive"), ("rpe", "RPE"), ("erl", "ERL"), ("prl", "PRL"))
+    ),
+    reserved="reference",  # what reference rows have in place of a strategy
+)
+
+REFERENCES = Registry(
+    "reference",
+    "rearec_bench.references",
+    tuple(
+        Entry(name, f"{__package__}.references:{cls}")
+        for name, cls in (("popularity", "Popularity"), ("markov", "Markov"))
     ),
 )
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .environment import source_digest
 from .errors import DatasetError
-from .registry import BACKBONES, STRATEGIES
-from .results import Evidence, TrialResult
+from .registry import BACKBONES, REFERENCES, STRATEGIES
+from .results import EpochProgress, Evidence, TrialResult
 from .store import Store
 from .suite_model import Suite
-
-if TYPE_CHECKING:
-    from .trial import EpochProgress
 
 _ARRAYS = ("users", "items", "readout_ranks", "step_ranks", "top_items", "control_ranks")
 _MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cpu", "gpu", "cuda")
@@ -85,7 +81,8 @@ def rerun(
 
 
 def _versions(stored: TrialResult) -> Iterator[str]:
-    for registry, component in ((BACKBONES, stored.spec.backbone), (STRATEGIES, stored.spec.strategy)):
+    models = ((BACKBONES, stored.spec.backbone), (STRATEGIES, stored.spec.strategy))
+    for registry, component in ((REFERENCES, stored.spec.backbone),) if stored.spec.is_reference else models:
         today = registry.settings(component.kind).version
         if today != component.version:
             yield f"{component.kind}: version {component.version} then, {today} now"

@@ -111,6 +111,29 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class EpochProgress:
+    """What is known of a trial under way, after an epoch.
+
+    Attributes:
+        epoch: counted from 1; 0 where nothing is trained.
+        losses: mean of each term.
+        validation: metrics of the readout.
+        best: best value of the spec's metric so far.
+        best_epoch: where it was reached.
+        rows_per_s: training rows per second; validation rows where nothing is trained.
+        done: no further epoch will run.
+    """
+
+    epoch: int
+    losses: Mapping[str, float]
+    validation: Metrics
+    best: float
+    best_epoch: int
+    rows_per_s: float
+    done: bool
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """Everything that is kept of a trial.
 

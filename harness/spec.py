@@ -16,6 +16,9 @@ Purpose = Literal["search", "final"]
 # Raised when the numbers of training or evaluation itself change.
 ENGINE_VERSION = 1
 
+REFERENCE = "reference"
+"""The strategy of a reference row, whose backbone is the reference; no other strategy has this name."""
+
 
 class TrainingSettings(Settings):
     """How a model is trained; the same for every row of a suite unless the suite searches or sweeps a field."""
@@ -93,6 +96,8 @@ class TrialSpec:
         A field added after version 1 enters only where it differs from the behaviour before it existed, so that keys
         of older trials stay valid.
         """
+        if self.is_reference:
+            return self._reference_identity()
         identity: dict[str, Any] = {
             "engine": ENGINE_VERSION,
             "dataset": self.dataset_fingerprint,
@@ -111,6 +116,23 @@ class TrialSpec:
             identity["evaluation"] = evaluation
         if self.vectors:
             identity["vectors"] = self.vectors
+        return identity
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is a count of the training rows (`references`) rather than a model."""
+        return self.strategy.kind == REFERENCE
+
+    def _reference_identity(self) -> dict[str, Any]:
+        """Counts know neither seed, device nor training; max_len alone, where it says how much of a history hides."""
+        identity: dict[str, Any] = {
+            "engine": ENGINE_VERSION,
+            "dataset": self.dataset_fingerprint,
+            "reference": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
+            "purpose": self.purpose,
+        }
+        if self.evaluation.mask_history:
+            identity["evaluation"] = {"mask_history": True, "max_len": self.training.max_len}
         return identity
 
     @cached_property

@@ -120,6 +120,7 @@ class Suite(BaseModel):
         evaluation: evaluation settings.
         resources: what one trial occupies.
         plugins: Python files that bring components of their own, as absolute paths.
+        references: counts to measure the models against, one row per data set each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,6 +136,7 @@ class Suite(BaseModel):
     evaluation: EvaluationSettings
     resources: Resources
     plugins: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The suite as JSON values."""

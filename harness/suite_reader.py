@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from ..models.settings import BackboneSettings, Settings, StrategySettings
 from .errors import InputError
-from .registry import BACKBONES, REGISTRIES, STRATEGIES, load_plugin
+from .registry import BACKBONES, REFERENCES, REGISTRIES, STRATEGIES, load_plugin
 from .spec import EvaluationSettings, TrainingSettings
 from .suite_files import missing_file
 from .suite_model import Parameters, Resources, SearchSettings, Space, Suite, Variant
@@ -72,6 +72,7 @@ class _SuiteReader:
             "datasets": self._each("datasets", _dataset),
             "backbones": self._backbones(broken),
             "strategies": self._strategies(broken),
+            "references": self._references(),
             "steps": self._steps(),
             "seeds": self._seeds(search.seed),
             "search": search,
@@ -166,6 +167,13 @@ class _SuiteReader:
         )
         return reader.read(self._listed("strategies"))
 
+    def _references(self) -> tuple[str, ...]:
+        """Names of references; an empty list drops those of the suite that this one extends."""
+        node = self._value("references")
+        if (isinstance(node, Items) and not node.items) or (isinstance(node, Scalar) and node.is_null):
+            return ()
+        return self._each("references", _reference)
+
     def _steps(self) -> tuple[int, ...] | Space:
         node = self._value("steps")
         if isinstance(node, Table):
@@ -218,6 +226,16 @@ class _SuiteReader:
 def _dataset(node: Node) -> str:
     if not isinstance(node, Scalar) or not _NAME.fullmatch(node.text):
         raise Mistake(node.mark, f"{shown(node)} cannot be the name of a data set. {_NAME_WORDS}")
+    return node.text
+
+
+def _reference(node: Node) -> str:
+    known = REFERENCES.names()
+    if not isinstance(node, Scalar) or node.is_null:
+        raise Mistake(node.mark, f"{shown(node)} is not a reference. Write its name. Known: {', '.join(known)}.")
+    if node.text not in known:
+        near = did_you_mean(node.text, known)
+        raise Mistake(node.mark, f"unknown reference '{node.text}'.{near} Known: {', '.join(known)}.")
     return node.text
 
 

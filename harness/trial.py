@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,33 +16,11 @@ from .environment import environment, peak_memory_bytes, reset_peak_memory, sour
 from .errors import TrialDiverged
 from .evaluate import Scorer, evidence, readout_ranks
 from .metrics import metrics_of
+from .reference_run import ReferenceRun
 from .registry import BACKBONES, STRATEGIES
-from .results import Epoch, Metrics, TestEvidence, TrialResult, ValidationEvidence
+from .results import Epoch, EpochProgress, TestEvidence, TrialResult, ValidationEvidence
 from .spec import TrialSpec
 from .train import Trainer
-
-
-@dataclass(frozen=True)
-class EpochProgress:
-    """What is known after an epoch.
-
-    Attributes:
-        epoch: counted from 1.
-        losses: mean of each term.
-        validation: metrics of the readout.
-        best: best value of the spec's metric so far.
-        best_epoch: where it was reached.
-        rows_per_s: training rows per second.
-        done: no further epoch will run.
-    """
-
-    epoch: int
-    losses: Mapping[str, float]
-    validation: Metrics
-    best: float
-    best_epoch: int
-    rows_per_s: float
-    done: bool
 
 
 class TrialRun:
@@ -180,6 +157,19 @@ class TrialRun:
         }
 
 
+def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:
+    """The trial that a spec describes, ready for its first epoch.
+
+    Args:
+        spec: what to run.
+        dataset: the prepared arrays; its fingerprint must be the spec's.
+
+    Raises:
+        ValueError: another data set than the spec's.
+    """
+    return ReferenceRun(spec, dataset) if spec.is_reference else TrialRun(spec, dataset)
+
+
 def run_trial(
     spec: TrialSpec, dataset: Dataset, on_epoch: Callable[[EpochProgress], None] | None = None
 ) -> TrialResult:
@@ -188,16 +178,16 @@ def run_trial(
     Args:
         spec: what to run.
         dataset: the prepared arrays.
-        on_epoch: called after each epoch.
+        on_epoch: called after each epoch; never for a reference, which has none.
     """
     try:
-        run = TrialRun(spec, dataset)
+        run = start(spec, dataset)
         try:
             done = False
             while not done:
                 progress = run.epoch()
                 done = progress.done
-                if on_epoch is not None:
+                if on_epoch is not None and progress.epoch:
                     on_epoch(progress)
             return run.result()
         except TrialDiverged as error:

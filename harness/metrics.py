@@ -16,8 +16,7 @@ def ndcg_at(ranks: NDArray[np.int32], k: int) -> float:
         ranks: (R,) 1-based.
         k: cut-off.
     """
-    gains = np.where(ranks <= k, 1.0 / np.log2(ranks.astype(np.float64) + 1.0), 0.0)
-    return float(gains.mean())
+    return float(_discounted(ranks, k).mean())
 
 
 def recall_at(ranks: NDArray[np.int32], k: int) -> float:
@@ -30,6 +29,22 @@ def mrr(ranks: NDArray[np.int32]) -> float:
     return float((1.0 / ranks.astype(np.float64)).mean())
 
 
+def row_gains(ranks: NDArray[np.int32], name: str) -> NDArray[np.float64]:
+    """What each row adds to a metric, which is their mean.
+
+    Args:
+        ranks: 1-based, of any shape.
+        name: one of `METRICS`.
+
+    Returns:
+        As `ranks`, between 0 and 1.
+    """
+    kind, _, cut = name.partition("@")
+    if kind == "mrr":
+        return 1.0 / ranks.astype(np.float64)
+    return _discounted(ranks, int(cut)) if kind == "ndcg" else (ranks <= int(cut)).astype(np.float64)
+
+
 def metrics_of(ranks: NDArray[np.int32]) -> dict[str, float]:
     """All of `METRICS`, unrounded."""
     values = {}
@@ -37,3 +52,7 @@ def metrics_of(ranks: NDArray[np.int32]) -> dict[str, float]:
         kind, _, cut = name.partition("@")
         values[name] = mrr(ranks) if kind == "mrr" else (ndcg_at if kind == "ndcg" else recall_at)(ranks, int(cut))
     return values
+
+
+def _discounted(ranks: NDArray[np.int32], k: int) -> NDArray[np.float64]:
+    return np.where(ranks <= k, 1.0 / np.log2(ranks.astype(np.float64) + 1.0), 0.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearec_bench.harness.metrics import METRICS, metrics_of, mrr, ndcg_at, recall_at
+from rearec_bench.harness.metrics import METRICS, metrics_of, mrr, ndcg_at, recall_at, row_gains
 
 
 def test_ndcg_and_recall_by_hand() -> None:
@@ -41,3 +41,11 @@ def test_a_better_rank_never_lowers_a_metric(ranks: list[int], place: int) -> No
     before, after = metrics_of(worse), metrics_of(better)
     assert all(after[name] >= before[name] for name in METRICS)
     assert all(0 <= value <= 1 for value in after.values())
+
+
+def test_a_metric_is_the_mean_of_what_its_rows_add() -> None:
+    ranks = np.array([[1, 2, 10], [11, 20, 21]], np.int32)
+    assert row_gains(ranks, "ndcg@20")[1].tolist() == [1 / math.log2(12), 1 / math.log2(21), 0.0]
+    assert row_gains(ranks, "recall@10").tolist() == [[1, 1, 1], [0, 0, 0]]
+    for name, value in metrics_of(ranks.ravel()).items():
+        assert row_gains(ranks, name).mean() == value

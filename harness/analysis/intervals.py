@@ -1,0 +1,161 @@
+"""Intervals: Student's t over seeds, a bootstrap over users, and the smallest difference that seeds can show.
+
+Two questions, two intervals. Over seeds: would other runs of the same training say the same on these users? Over
+users: would other users say the same of these runs? Rows of one user are not independent, so users are resampled, each
+with all its rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+POWER = 0.8
+RESAMPLES = 2000
+SEED = 0
+"""Of the resamples: the same report twice prints the same interval."""
+
+_COUNTS = 4_000_000  # counts held at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided interval; its unit is that of what it was made from."""
+
+    low: float
+    high: float
+
+
+def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
+    """Student's t interval of a mean.
+
+    Args:
+        values: one per seed.
+        confidence: probability of coverage where the values are normal.
+
+    Returns:
+        None for fewer than two values, or where one is not finite.
+    """
+    n = len(values)
+    if n < 2 or not all(map(math.isfinite, values)):
+        return None
+    from scipy.special import stdtrit
+
+    mean = math.fsum(values) / n
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    return Interval(mean - half, mean + half)
+
+
+def cluster_means(
+    values: NDArray[np.float64], clusters: NDArray[np.int32], *, resamples: int = RESAMPLES, seed: int = SEED
+) -> NDArray[np.float64]:
+    """Means over rows in bootstrap resamples of clusters; a resampled cluster comes with all its rows.
+
+    All columns see the same resamples, so that what is computed from several of them is paired. A mean weighs rows
+    alike, as the metrics do: clusters with more rows weigh more.
+
+    Args:
+        values: (R, M), a column per quantity.
+        clusters: (R,), which cluster (user) each row belongs to.
+        resamples: B.
+        seed: of the draws.
+
+    Returns:
+        (B, M).
+    """
+    _, places = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(places).astype(np.float64)  # (C,)
+    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)  # (C, M)
+    count = len(sizes)
+    draw = np.random.default_rng(seed)
+    means = np.empty((resamples, values.shape[1]))
+    at_once = max(1, _COUNTS // count)
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        drawn = draw.integers(0, count, (size, count)) + count * np.arange(size)[:, None]  # (b, C)
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
+        means[start : start + size] = (times @ sums) / (times @ sizes)[:, None]
+    return means
+
+
+def percentile_interval(samples: NDArray[np.float64], *, confidence: float = CONFIDENCE) -> Interval | None:
+    """The middle part of bootstrap samples.
+
+    Args:
+        samples: (B,).
+        confidence: how much of them is inside.
+
+    Returns:
+        None where a sample is not finite: of something that a resample leaves undefined there is no interval.
+    """
+    if samples.size == 0 or not np.isfinite(samples).all():
+        return None
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(samples, [outside, 1 - outside])
+    return Interval(float(low), float(high))
+
+
+def detectable_difference(
+    first: Sequence[float],
+    second: Sequence[float],
+    *,
+    paired: bool,
+    power: float = POWER,
+    confidence: float = CONFIDENCE,
+) -> float | None:
+    """The smallest true difference of two means that a t-test over seeds finds, with its sign, at a given power.
+
+    The spread that the values show is taken for the true one; the power is that of the noncentral t distribution.
+
+    Args:
+        first: a metric by seed.
+        second: of another row; of the same seeds in the same order where `paired`.
+        paired: whether differences by seed are tested; otherwise two samples of equal variance.
+        power: probability of finding it.
+        confidence: of the two-sided test.
+
+    Returns:
+        In the unit of the metric; None where there are too few seeds to know a spread, or a value is not finite.
+
+    Raises:
+        ValueError: paired values of different counts.
+    """
+    if paired:
+        differences = [one - other for one, other in zip(first, second, strict=True)]
+        freedom, error = len(differences) - 1, _error_of_mean(differences)
+    else:
+        freedom, error = len(first) + len(second) - 2, _error_of_difference(first, second)
+    if error is None or not math.isfinite(error):
+        return None
+    return _noncentrality(freedom, power=power, confidence=confidence) * error
+
+
+def _error_of_mean(values: Sequence[float]) -> float | None:
+    n = len(values)
+    return math.sqrt(_squares(values) / (n - 1) / n) if n > 1 else None
+
+
+def _error_of_difference(first: Sequence[float], second: Sequence[float]) -> float | None:
+    n, m = len(first), len(second)
+    if min(n, m) == 0 or n + m < 3:
+        return None
+    return math.sqrt((_squares(first) + _squares(second)) / (n + m - 2) * (1 / n + 1 / m))
+
+
+def _squares(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values)
+
+
+def _noncentrality(freedom: int, *, power: float, confidence: float) -> float:
+    """Difference over its standard error at which a two-sided t-test has the power to find it with its sign."""
+    from scipy.special import nctdtrinc, stdtrit
+
+    critical = stdtrit(freedom, (1 + confidence) / 2)
+    return float(nctdtrinc(freedom, 1 - power, critical))

@@ -49,6 +49,7 @@ class Measured:
         steps: K; None where validation chooses it or nobody says.
         stats: per metric.
         unsupported: why it cannot run; "" where it can.
+        is_reference: a count of the training rows under the name of its backbone; compared with no row, never best.
     """
 
     dataset: str
@@ -58,6 +59,7 @@ class Measured:
     steps: int | None
     stats: Mapping[str, Stat]
     unsupported: str = ""
+    is_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def measure(results: ResultSet) -> tuple[Measured, ...]:
             steps=cell.steps,
             stats=stats_of(cell, lambda run: run.test or {}),
             unsupported=cell.unsupported,
+            is_reference=cell.is_reference,
         )
         for cell in results.cells
     )
@@ -147,6 +150,7 @@ def reference_of(row: Measured, rows: Iterable[Measured]) -> Measured | None:
     if row.against in ("", row.strategy):
         return None
     here = [other for other in rows if (other.dataset, other.backbone) == (row.dataset, row.backbone)]
+    here = [other for other in here if not other.is_reference]
     named = [other for other in here if other.strategy == row.against]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
@@ -174,7 +178,8 @@ def _average(gains: Mapping[str, float]) -> float | None:
 def _together(rows: Sequence[Measured]) -> list[list[int]]:
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
-        groups.setdefault((row.dataset, row.backbone), []).append(place)
+        if not row.is_reference:
+            groups.setdefault((row.dataset, row.backbone), []).append(place)
     return list(groups.values())
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..errors import RearecError
 from ..results import TrialSummary
+from ..spec import REFERENCE
 from ..store import Store
 
 Digest = Callable[[str, str], str]
@@ -33,6 +34,8 @@ class PlannedCell(Protocol):
     def seeds(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def unsupported(self) -> str | None: ...  # noqa: D102
+    @property
+    def is_reference(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class CellResults:
         epochs: trained by all of them and by the final runs.
         unsupported: why the cell cannot run; "" where it can.
         note: what the run said of the cell, such as that no search trial succeeded.
+        is_reference: a count of the training rows under the name of its backbone, no model; it is compared with none.
     """
 
     dataset: str
@@ -68,6 +72,7 @@ class CellResults:
     epochs: int
     unsupported: str = ""
     note: str = ""
+    is_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class ResultSet:
         name: of the suite.
         cells: in the order of the plan.
         facts: per data set, what its card says: "protocol" and "statistics".
-        changed: "backbone + strategy" of components whose source is not what it was when their trials ran.
+        changed: "backbone + strategy" of components whose source is not what it was when their trials ran; of
+            references their name.
         store: where the rows of each trial are.
     """
 
@@ -87,6 +93,10 @@ class ResultSet:
     facts: Mapping[str, Mapping[str, Any]]
     changed: tuple[str, ...]
     store: Store
+
+    def models(self) -> ResultSet:
+        """The same without reference rows, for tables that have no place for them."""
+        return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_reference))
 
 
 def load_results(name: str, *, store: Store, digest: Digest | None = None) -> ResultSet:
@@ -179,6 +189,7 @@ def _cell(
         epochs=sum(len(trial.history) for trial in trained if trial is not None),
         unsupported=cell.unsupported or "",
         note=entry.get("note", ""),
+        is_reference=cell.is_reference,
     )
 
 
@@ -196,5 +207,5 @@ def _changed(trials: Iterable[TrialSummary], digest: Digest | None) -> tuple[str
                 today[backbone, strategy] = None
         now = today[backbone, strategy]
         if now is not None and source and source != now:
-            changed.add(f"{backbone} + {strategy}")
+            changed.add(backbone if strategy == REFERENCE else f"{backbone} + {strategy}")
     return tuple(sorted(changed))

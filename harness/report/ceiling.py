@@ -35,6 +35,7 @@ _NOTE = (
 
 def ceiling(results: ResultSet) -> Table:
     """Per cell the metrics of the readout, of each step and of the optimum, and the optimum's gains."""
+    results = results.models()
     found = ceilings(results)
     backbones = list(dict.fromkeys(item.row.backbone for item in found))
     shows_steps = steps_shown(item.row for item in found)

@@ -12,6 +12,8 @@ _NAMES = {
     "bert4rec": "BERT4Rec",
     "unisrec": "UniSRec",
     "morec": "MoRec",
+    "popularity": "Popularity",
+    "markov": "Markov",
 }
 
 METRIC_LABELS = {"ndcg@10": "N@10", "ndcg@20": "N@20", "recall@10": "R@10", "recall@20": "R@20", "avg": "Avg."}

@@ -18,7 +18,10 @@ _Key = tuple[str, int | None]
 
 
 def overall(results: ResultSet) -> Table:
-    """Test metrics of every row, its gain over the row that it is compared with, and the best in bold."""
+    """Test metrics of every row, its gain over the row that it is compared with, and the best in bold.
+
+    A data set's references come first, the same under each backbone.
+    """
     return comparison_table(
         compare(measure(results)),
         name="overall",
@@ -61,12 +64,15 @@ def comparison_table(
         caption: of the table in LaTeX.
         protocol: the lines that end it.
     """
-    backbones = list(dict.fromkeys(row.row.backbone for row in rows))
-    shows_steps = steps_shown(row.row for row in rows)
+    models = [row for row in rows if not row.row.is_reference]
+    backbones = list(dict.fromkeys(row.row.backbone for row in models))
+    shows_steps = steps_shown(row.row for row in models)
     groups = []
     for dataset in dict.fromkeys(row.row.dataset for row in rows):
-        here = [row for row in rows if row.row.dataset == dataset]
-        groups.append(RowGroup((dataset,), tuple(_lines(here, backbones, shows_steps=shows_steps))))
+        references = [row for row in rows if row.row.dataset == dataset and row.row.is_reference]
+        lines = [Line(label_of(row.row.backbone), tuple(_value_cells(row) * len(backbones))) for row in references]
+        here = [row for row in models if row.row.dataset == dataset]
+        groups.append(RowGroup((dataset,), (*lines, *_lines(here, backbones, shows_steps=shows_steps))))
     return Table(
         name=name,
         title=title,

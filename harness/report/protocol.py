@@ -13,7 +13,7 @@ from .labels import label_of, metric_label, steps_label
 def protocol_lines(results: ResultSet) -> tuple[str, ...]:
     """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing."""
     runs = [run for cell in results.cells for run in cell.runs]
-    lines = [*_data_lines(results, runs), *_training_lines(results, runs)]
+    lines = [*_data_lines(results, runs), *_training_lines(results.models()), *_reference_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
     lines += _gaps(results)
     lines += [
@@ -44,18 +44,19 @@ def _ranking_words(runs: list[TrialSummary]) -> list[str]:
     masked = _either(runs, lambda run: "masked" if run.spec.evaluation.mask_history else "not masked")
     words = [f"history {masked}"] if masked else []
     words.append("ties against the target")
-    length = _either(runs, lambda run: run.spec.training.max_len)
+    length = _either(_models(runs), lambda run: run.spec.training.max_len)
     return [*words, f"max length {length}"] if length else words
 
 
-def _training_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
+def _training_lines(results: ResultSet) -> list[str]:
+    runs = [run for cell in results.cells for run in cell.runs]
     seeds = sorted({len(cell.seeds) for cell in results.cells if not cell.unsupported})
     count = " or ".join(map(str, seeds))
     lines = [f"Means of {count} seeds (standard deviations with --format csv or --spread)."]
     if count == "1":
         lines = ["One seed: no standard deviations."]
     if not runs:
-        return [*lines, "No final run is stored yet."]
+        return [*lines, "No final run of a model is stored yet."]
     settings = [
         f"Up to {_either(runs, lambda run: run.spec.training.max_epochs)} epochs",
         f"patience {_either(runs, lambda run: run.spec.training.patience)}",
@@ -74,6 +75,19 @@ def _training_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
     ]
     return [*lines, f"K as chosen on validation: {'; '.join(chosen)}."] if chosen else lines
+
+
+def _reference_lines(results: ResultSet) -> list[str]:
+    names = list(dict.fromkeys(label_of(cell.backbone) for cell in results.cells if cell.is_reference))
+    if not names:
+        return []
+    what = "are counts" if len(names) > 1 else "is a count"
+    words = f"{' and '.join(names)} {what} of the training rows, without a model"
+    return [f"{words}: one run, deterministic, the same for every backbone."]
+
+
+def _models(runs: Iterable[TrialSummary]) -> list[TrialSummary]:
+    return [run for run in runs if not run.spec.is_reference]
 
 
 def _budgets(results: ResultSet) -> str:

@@ -14,6 +14,7 @@ from .table import EMPTY, ColumnGroup, Line, RowGroup, Table
 
 def steps(results: ResultSet) -> Table:
     """Per data set, backbone and metric, a line per strategy and a column per K ("searched": validation chose it)."""
+    results = results.models()
     rows = compare(measure(results))
     depths = sorted({row.row.steps for row in rows if row.row.steps is not None})
     columns: list[int | None] = [*depths, *([None] if any(row.row.steps is None for row in rows) else [])]

@@ -142,6 +142,7 @@ class FakeCell:
     against: str = "base"
     seeds: tuple[int, ...] = (1, 2, 3)
     unsupported: str | None = None
+    is_reference: bool = False
 
     @property
     def id(self) -> str:

@@ -138,7 +138,7 @@ def test_a_suite_that_has_just_begun_has_a_table_of_nothing(tmp_path: Path, synt
     cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
     for name in TABLES:
         text = render([TABLES[name](collect("s", cells, {"cells": {}}, store=Store(tmp_path)))], format="markdown")
-        assert "0/3" in text and "No final run is stored yet." in text
+        assert "0/3" in text and "No final run of a model is stored yet." in text
         assert "\\begin{tabular}" in render(
             [TABLES[name](collect("s", cells, {"cells": {}}, store=Store(tmp_path)))], format="latex"
         )

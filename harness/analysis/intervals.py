@@ -20,7 +20,7 @@ RESAMPLES = 2000
 SEED = 0
 """Of the resamples: the same report twice prints the same interval."""
 
-_COUNTS = 4_000_000  # counts held at once
+_COUNTS = 1_000_000  # counts held at once; many small products would wait for threads
 
 
 @dataclass(frozen=True)

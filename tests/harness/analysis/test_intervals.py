@@ -83,7 +83,7 @@ def test_2000_resamples_of_a_large_split_take_a_second() -> None:
     values, users = draw.random((5000, 40)), draw.integers(0, 5000, 5000)
     start = time.process_time()
     cluster_means(values, users)
-    assert time.process_time() - start < 2.0
+    assert time.process_time() - start < 3.0  # 0.2 s on an idle core
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 20])

@@ -1,0 +1,280 @@
+"""How deep to reason on a row, decided without its target: rules that stop, and a router that decides beforehand.
+
+A rule is chosen on validation, where its metric is known, and then given `Signals` of other rows, which hold no target
+and no rank: a depth cannot look at what it is scored with.
+
+- *entropy*: stop at the first step whose entropy is at most a threshold;
+- *margin*: at the first step whose margin is at least a threshold;
+- *convergence*: at the first step k >= 1 whose cosine to the step before is at least a threshold;
+- *router*: one depth per row from the entropy and margin of step 0, so that only the chosen steps are computed.
+
+A threshold comes with a cap, the deepest step that the rule may take: it stops there at the latest. Thresholds are
+quantiles of the validation values, and every fixed depth is among the candidates (a cap without threshold), so that on
+validation no fixed depth is better than the choice. Of equally good candidates the one with the fewest steps is taken.
+With K = 1 convergence has nothing to decide: there is no cosine before step 1 is computed, and it falls back on the
+better of the two depths.
+
+What a rule costs besides the steps: entropy and margin need the scores of all items at each step that they look at,
+the router at step 0, convergence none.
+
+The router is a ridge regression of each step's gain (less the mean of all steps', which all rows share) on the two
+signals, standardised; it leaves the fixed depth that is best on validation only where another one's predicted
+advantage is above a threshold, chosen on out-of-fold predictions with all rows of a user in one fold, among quantiles
+of the advantages and "never". Why regression of gains: what is lost by a wrong depth differs by row (most rows rank
+the target below 20 at every step and lose nothing), and the depth with the largest expected gain is what maximises
+the metric. Why linear: the signal is weak, and more freedom fits noise. Of 33 models on ml-100k (ERL, PRL, Naive and
+RPE, K of 1 and 2), out of fold on validation and without threshold, the share captured of the ceiling above the best
+fixed step was -0.9% (standard error 0.5) for it, -1.9% with squares, -2.2% for boosted trees (fifty times slower),
+-3.2% and -4.8% for trees of depth 2 and 3, and -10% for a weighted logistic regression on the best step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..results import Rows
+
+Floats = NDArray[np.float64]
+Depths = NDArray[np.int64]
+_Rule = TypeVar("_Rule")
+
+_LEVELS = np.linspace(0.0, 1.0, 21)
+_FOLDS = 5
+_LARGEST = float(np.finfo(np.float16).max)  # what signals are stored with
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a rule may look at: R rows, K steps; values that are not finite are possible.
+
+    Attributes:
+        entropy: (R, K + 1), in nats.
+        margin: (R, K + 1).
+        cosine: (R, K), to the step before.
+    """
+
+    entropy: Floats
+    margin: Floats
+    cosine: Floats
+
+    @property
+    def steps(self) -> int:
+        """K."""
+        return self.entropy.shape[1] - 1
+
+
+class DepthRule(Protocol):
+    """Chooses a depth for each row."""
+
+    def depths(self, signals: Signals) -> Depths:
+        """(R,), each 0 to K."""
+        ...
+
+
+@dataclass(frozen=True)
+class FixedDepth:
+    """The same depth for all rows.
+
+    Attributes:
+        depth: 0 to K.
+    """
+
+    depth: int
+
+    def depths(self, signals: Signals) -> Depths:
+        """(R,), all alike."""
+        return np.full(len(signals.entropy), self.depth, np.int64)
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """Stops at the first step whose evidence reaches a threshold.
+
+    Attributes:
+        evidence: name in `EVIDENCE`.
+        threshold: on the evidence; infinite for never.
+        cap: where it stops at the latest, 0 to K.
+    """
+
+    evidence: str
+    threshold: float
+    cap: int
+
+    def depths(self, signals: Signals) -> Depths:
+        """(R,), each 0 to the cap; a value that is not a number stops nothing."""
+        return _stops(EVIDENCE[self.evidence](signals), self.threshold, self.cap)
+
+
+@dataclass(frozen=True)
+class Router:
+    """Leaves a fixed depth where the predicted advantage of another one is above a threshold.
+
+    Attributes:
+        regression: predicts each step's gain.
+        depth: the fixed one.
+        threshold: at least 0; infinite for never.
+    """
+
+    regression: _Regression
+    depth: int
+    threshold: float
+
+    def depths(self, signals: Signals) -> Depths:
+        """(R,), each 0 to K."""
+        return _routed(_advantages(self.regression.predict(signals), self.depth), self.depth, self.threshold)
+
+
+def signals_of(rows: Rows) -> Signals:
+    """What a rule may look at of stored rows."""
+    return Signals(rows.entropy.astype(np.float64), rows.margin.astype(np.float64), rows.cosine.astype(np.float64))
+
+
+def choose_fixed(gains: Floats) -> FixedDepth:
+    """The depth that is best for all rows together.
+
+    Args:
+        gains: (R, K + 1), what each validation row adds to the metric at each depth.
+    """
+    return FixedDepth(int(gains.mean(axis=0).argmax()))
+
+
+def choose_stop(evidence: str, signals: Signals, gains: Floats) -> StopRule:
+    """The threshold and cap that are best on validation.
+
+    Args:
+        evidence: name in `EVIDENCE`.
+        signals: of the validation rows.
+        gains: (R, K + 1), what each of them adds to the metric at each depth.
+    """
+    values = EVIDENCE[evidence](signals)
+    rules = [StopRule(evidence, threshold, cap) for cap, threshold in _candidates(values)]
+    return _best(((rule, _stops(values, rule.threshold, rule.cap)) for rule in rules), gains)
+
+
+def choose_router(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> DepthRule:
+    """A router trained on validation rows.
+
+    Args:
+        signals: of the validation rows.
+        gains: (R, K + 1), what each of them adds to the metric at each depth.
+        users: (R,), whose rows are kept together in a fold.
+
+    Returns:
+        A router; the best fixed depth where there is one user alone, and so no fold to choose a threshold on.
+    """
+    fixed = choose_fixed(gains)
+    if len(np.unique(users)) < 2:
+        return fixed
+    advantages = _advantages(_out_of_fold(signals, gains, users), fixed.depth)
+    largest = advantages.max(axis=1)
+    thresholds = [np.inf, *_quantiles(largest[largest > 0]), 0.0]
+    regression = _fit(signals, gains)
+    rules = [Router(regression, fixed.depth, threshold) for threshold in thresholds]
+    return _best(((rule, _routed(advantages, rule.depth, rule.threshold)) for rule in rules), gains)
+
+
+def _convergence(signals: Signals) -> Floats:
+    before = np.full((len(signals.cosine), 1), -np.inf)
+    return np.concatenate([before, signals.cosine], axis=1)
+
+
+EVIDENCE: Mapping[str, Callable[[Signals], Floats]] = {
+    "entropy": lambda signals: -signals.entropy,
+    "margin": lambda signals: signals.margin,
+    "convergence": _convergence,
+}
+"""What speaks for stopping at each step, (R, K + 1), the more the larger."""
+
+
+def _stops(evidence: Floats, threshold: float, cap: int) -> Depths:
+    if cap == 0:
+        return np.zeros(len(evidence), np.int64)
+    reached = evidence[:, :cap] >= threshold
+    return np.where(reached.any(axis=1), reached.argmax(axis=1), cap)
+
+
+def _candidates(evidence: Floats) -> list[tuple[int, float]]:
+    """(cap, threshold): each depth for all rows, and each cap with each quantile of the values seen before it."""
+    found = []
+    for cap in range(evidence.shape[1]):
+        found += [(cap, threshold) for threshold in (np.inf, *_quantiles(evidence[:, :cap]))]
+    return found
+
+
+def _quantiles(values: Floats) -> list[float]:
+    finite = values[np.isfinite(values)]
+    return np.unique(np.quantile(finite, _LEVELS, method="inverted_cdf")).tolist() if finite.size else []
+
+
+def _best(candidates: Iterable[tuple[_Rule, Depths]], gains: Floats) -> _Rule:
+    """The candidate with the largest mean gain; of equal ones that with the fewest steps, then the first."""
+    rows = np.arange(len(gains))
+    scored = [(gains[rows, depths].mean(), -depths.mean(), rule) for rule, depths in candidates]
+    return max(scored, key=lambda one: one[:2])[2]
+
+
+@dataclass(frozen=True)
+class _Regression:
+    """Gain of each step as a linear function of the standardised signals of step 0.
+
+    Attributes:
+        centre: (2,).
+        scale: (2,), positive.
+        weights: (2, K + 1).
+        intercept: (K + 1,).
+    """
+
+    centre: Floats
+    scale: Floats
+    weights: Floats
+    intercept: Floats
+
+    def predict(self, signals: Signals) -> Floats:
+        """(R, K + 1)."""
+        return (_features(signals) - self.centre) / self.scale @ self.weights + self.intercept
+
+
+def _features(signals: Signals) -> Floats:
+    """(R, 2): entropy and logarithm of the margin at step 0; what is not finite at the edge of what can be stored."""
+    held = np.stack([signals.entropy[:, 0], signals.margin[:, 0]], axis=1)
+    held = np.nan_to_num(held, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
+    held[:, 1] = np.log1p(np.maximum(held[:, 1], 0.0))
+    return held
+
+
+def _fit(signals: Signals, gains: Floats) -> _Regression:
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    features = _features(signals)
+    scaler = StandardScaler().fit(features)
+    ridge = Ridge(alpha=1.0).fit(scaler.transform(features), gains - gains.mean(axis=1, keepdims=True))
+    return _Regression(scaler.mean_, scaler.scale_, ridge.coef_.T, ridge.intercept_)
+
+
+def _out_of_fold(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> Floats:
+    """(R, K + 1): each row's gains as predicted by a regression that has seen no row of its user."""
+    from sklearn.model_selection import GroupKFold
+
+    predicted = np.empty_like(gains)
+    folds = GroupKFold(min(_FOLDS, len(np.unique(users))))
+    for seen, held_out in folds.split(gains, groups=users):
+        predicted[held_out] = _fit(_take(signals, seen), gains[seen]).predict(_take(signals, held_out))
+    return predicted
+
+
+def _take(signals: Signals, rows: NDArray[np.int64]) -> Signals:
+    return Signals(signals.entropy[rows], signals.margin[rows], signals.cosine[rows])
+
+
+def _advantages(predicted: Floats, depth: int) -> Floats:
+    return predicted - predicted[:, [depth]]
+
+
+def _routed(advantages: Floats, depth: int, threshold: float) -> Depths:
+    return np.where(advantages.max(axis=1) > threshold, advantages.argmax(axis=1), depth)

@@ -95,4 +95,4 @@ def _words(value: Any, place: str, key: str) -> str:
     parts = value if isinstance(value, list) else [] if value is None else [value]
     if not all(isinstance(part, str) for part in parts):
         raise DatasetError(f"{place}  {key}: {json.dumps(value)[:60]} is neither text nor a list of texts.")
-    return " ".join(parts).strip()
+    return " ".join(parts).strip().encode(errors="replace").decode()

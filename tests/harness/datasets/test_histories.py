@@ -16,27 +16,28 @@ ROWS = st.lists(
 )
 
 
-def shared(rows: list[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shared(rows: list[Row], *, by_length: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return share_histories(
         np.array([user for user, _, _ in rows]),
         np.array([target for _, _, target in rows]),
         history=np.array([item for _, history, _ in rows for item in history]),
         lengths=np.array([len(history) for _, history, _ in rows]),
+        by_length=by_length,
     )
 
 
-def check(rows: list[Row]) -> np.ndarray:
-    flat, starts, ends = shared(rows)
+def check(rows: list[Row], *, by_length: bool = False) -> np.ndarray:
+    flat, starts, ends = shared(rows, by_length=by_length)
     for (_, history, target), start, end in zip(rows, starts, ends, strict=True):
         assert flat[start:end].tolist() == history
         assert flat[end] == target
     return flat
 
 
-@given(ROWS)
+@given(ROWS, st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_every_row_reads_back_its_own_history_and_target(rows: list[Row]) -> None:
-    check(rows)
+def test_every_row_reads_back_its_own_history_and_target(rows: list[Row], by_length: bool) -> None:
+    check(rows, by_length=by_length)
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=2, max_size=9), min_size=1, max_size=4), st.integers(1, 9))
@@ -57,3 +58,11 @@ def test_a_history_that_does_not_follow_from_the_row_before_gets_a_place_of_its_
 
 def test_histories_of_different_users_are_never_shared() -> None:
     assert len(check([(0, [1], 2), (1, [1, 2], 0)])) == 2 + 3
+
+
+@given(st.permutations(range(1, 8)))
+@settings(max_examples=40, deadline=None)
+def test_by_length_prefixes_are_stored_once_in_whatever_order_they_stand(places: list[int]) -> None:
+    sequence = [3, 1, 4, 1, 5, 9, 2, 6]
+    rows = [(0, sequence[:place], sequence[place]) for place in places]
+    assert check(rows, by_length=True).tolist() == sequence

@@ -3,29 +3,61 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from rearec_bench.models.backbones.sasrec import SASRec
-from rearec_bench.models.backbones.settings import SASRecSettings
+from rearec_bench.harness.registry import BACKBONES
+from rearec_bench.models.backbones.transformer import TransformerBackbone
 from rearec_bench.models.layers import Block, initialise
 from rearec_bench.models.reasoning import ReasoningModel
 
+TEXT_WIDTH = 7
+MAX_LEN = 12
 
-def build(
-    num_items: int = 23, *, steps: int = 2, width: int = 8, layers: int = 2, dropout: float = 0.0, seed: int = 0
-) -> ReasoningModel:
-    """A small model in float64 with weights large enough that every part of it matters."""
-    settings = SASRecSettings(
-        width=width, layers=layers, heads=2, feed_forward=12, dropout=dropout, input_dropout=dropout
-    )
-    model = ReasoningModel(SASRec(settings, num_items=num_items, max_len=12), steps=steps, positions=True).double()
-    initialise(model, seed)
+
+def item_text(num_items: int) -> Tensor:
+    """(N, m) random item vectors in place of a data set's."""
+    return torch.randn(num_items, TEXT_WIDTH, generator=torch.Generator().manual_seed(11))
+
+
+def bare(backbone_class: Any, settings: Mapping[str, Any], *, num_items: int, max_len: int) -> Any:
+    """A backbone that nothing has initialised; text-based ones get random item vectors."""
+    text = {"item_text": item_text(num_items)} if backbone_class.Settings.text_based else {}
+    chosen = backbone_class.Settings.model_validate(dict(settings))
+    return backbone_class(chosen, num_items=num_items, max_len=max_len, **text)
+
+
+def strengthen(model: torch.nn.Module, seed: int) -> None:
+    """Double precision, and weights large enough that every part of the model matters."""
+    model.double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) * 0.3
+
+
+def build(
+    num_items: int = 23,
+    *,
+    backbone: str = "sasrec",
+    steps: int = 2,
+    width: int = 8,
+    layers: int = 2,
+    dropout: float = 0.0,
+    positions: bool = True,
+    seed: int = 0,
+    **settings: Any,
+) -> ReasoningModel:
+    """A small model in float64 with weights large enough that every part of it matters."""
+    sizes = {"width": width, "layers": layers, "heads": 2, "feed_forward": 12}
+    rates = {"dropout": dropout, "input_dropout": dropout}
+    encoder = bare(BACKBONES.component(backbone), {**sizes, **rates, **settings}, num_items=num_items, max_len=MAX_LEN)
+    model = ReasoningModel(encoder, steps=steps, positions=positions)
+    initialise(model, seed)
+    strengthen(model, seed)
     return model
 
 
@@ -34,30 +66,45 @@ def _norm(x: Tensor, layer: torch.nn.LayerNorm) -> Tensor:
     return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-12).sqrt() * layer.weight + layer.bias
 
 
-def _block(x: Tensor, block: Block) -> Tensor:
-    """(n, d) to (n, d): full causal attention head by head, then feed-forward."""
+def _seen(place: int, items: int, *, causal: bool) -> int:
+    """How many entries of the extended sequence the one at `place` attends to; they are its first ones."""
+    return items if place < items and not causal else place + 1
+
+
+def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
+    """(n, d) to (n, d): masked attention head by head, then feed-forward."""
     n, d = x.shape
     keys, values = (x @ block.key_value.weight.T + block.key_value.bias).split(d, -1)
     queries = x @ block.query.weight.T + block.query.bias
     size = d // block.heads
-    mixed = torch.zeros_like(x)
-    for head in range(block.heads):
-        part = slice(head * size, (head + 1) * size)
-        for i in range(n):
-            scores = torch.stack([queries[i, part] @ keys[j, part] / math.sqrt(size) for j in range(i + 1)])
+    rows = []
+    for i in range(n):
+        seen = _seen(i, items, causal=causal)
+        heads = []
+        for head in range(block.heads):
+            part = slice(head * size, (head + 1) * size)
+            scores = torch.stack([queries[i, part] @ keys[j, part] / math.sqrt(size) for j in range(seen)])
             weights = scores.exp() / scores.exp().sum()
-            mixed[i, part] = sum(weights[j] * values[j, part] for j in range(i + 1))
-    x = _norm(x + mixed @ block.output.weight.T + block.output.bias, block.attention_norm)
+            heads.append(sum(weights[j] * values[j, part] for j in range(seen)))
+        rows.append(torch.cat(heads))
+    x = _norm(x + torch.stack(rows) @ block.output.weight.T + block.output.bias, block.attention_norm)
     hidden = x @ block.expand.weight.T + block.expand.bias
     hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
     return _norm(x + hidden @ block.contract.weight.T + block.contract.bias, block.feed_forward_norm)
 
 
+def _items(backbone: TransformerBackbone) -> Tensor:
+    """(N, d) inputs of the items, before positions."""
+    return backbone.items
+
+
 def naive_states(model: ReasoningModel, history: list[int], noise: Tensor | None = None) -> Tensor:
     """(K + 1, d) states of one row; with `noise` (K, d) added to each step's input, of the noised view."""
     backbone = model.backbone
-    assert isinstance(backbone, SASRec)
-    inputs = [backbone.items[item] + backbone.positions[place] for place, item in enumerate(history)]
+    assert isinstance(backbone, TransformerBackbone)
+    causal = type(backbone).Settings.causal
+    items = _items(backbone)
+    inputs = [items[item] + backbone.positions[place] for place, item in enumerate(history)]
     states = []
     for step in range(model.steps + 1):
         if step:
@@ -67,6 +114,6 @@ def naive_states(model: ReasoningModel, history: list[int], noise: Tensor | None
             inputs.append(entry if noise is None else entry + noise[step - 1])
         x = _norm(torch.stack(inputs), backbone.input_norm)
         for block in backbone.blocks:
-            x = _block(x, block)
+            x = _block(x, block, len(history), causal=causal)
         states.append(x[-1])
     return torch.stack(states)

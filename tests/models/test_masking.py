@@ -1,0 +1,181 @@
+"""Prefix masking (paper, section 3.1.2): what is perturbed, and exactly which states may change with it.
+
+"Change" is to the bit: a state that may not change is equal in every digit, one that must change differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from rearec_bench.harness.registry import BACKBONES
+from rearec_bench.models.backbones.contract import Backbone, Histories
+
+from .naive import build
+
+NAMES = ["sasrec", "bert4rec", "unisrec", "morec"]
+CAUSAL = [name for name in NAMES if BACKBONES.settings(name).causal]
+BIDIRECTIONAL = [name for name in NAMES if name not in CAUSAL]
+N = 23
+ITEMS = torch.tensor([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, N, N], [11, 12, 13, N, N, N]])
+LENGTHS = torch.tensor([6, 4, 3])
+G, L = ITEMS.shape
+STEPS = 3
+LAYERS = 3
+
+
+@pytest.fixture
+def backbone(name: str) -> Iterator[Backbone]:
+    """A backbone as the engine uses it: what depends on no history is made once."""
+    found = build(N, backbone=name, layers=LAYERS, seed=4).eval().backbone
+    with torch.inference_mode(), found.prepared():
+        yield found
+
+
+def histories(items: Tensor = ITEMS, *, every_prefix: bool = False) -> Histories:
+    return Histories(items, LENGTHS, every_prefix)
+
+
+def replaced(group: int, place: int) -> Tensor:
+    """The histories with another item at one place."""
+    items = ITEMS.clone()
+    items[group, place] = 20
+    return items
+
+
+def changed(before: Tensor, after: Tensor) -> Tensor:
+    """(..., d) twice to (...): where a vector differs in any digit."""
+    return (before != after).any(-1)
+
+
+def item_states(backbone: Backbone, asked: Histories) -> Tensor:
+    """(LAYERS, G, L, 2 d): keys and values of the items; those of layer l are functions of the states below it."""
+    _, cache = backbone.encode(asked)
+    layers = [torch.cat([layer.keys, layer.values], -1).transpose(1, 2).flatten(2) for layer in cache.layers]
+    return torch.stack(layers)
+
+
+def real() -> Tensor:
+    """(G, L): where there is an item."""
+    return torch.arange(L) < LENGTHS[:, None]
+
+
+@pytest.mark.parametrize("group", range(G))
+@pytest.mark.parametrize("name", CAUSAL)
+def test_an_item_changes_the_states_from_its_place_on_and_none_before_it(backbone: Backbone, group: int) -> None:
+    before, _ = backbone.encode(histories(every_prefix=True))
+    inside = item_states(backbone, histories())
+    for place in range(int(LENGTHS[group])):
+        expected = torch.zeros(G, L, dtype=torch.bool)
+        expected[group, place:] = True
+        after, _ = backbone.encode(histories(replaced(group, place), every_prefix=True))
+        assert torch.equal(changed(before, after)[real()], expected[real()])
+        for layer, differs in enumerate(changed(inside, item_states(backbone, histories(replaced(group, place))))):
+            if layer == 0:  # an input: the item itself
+                expected[group, place + 1 :] = False
+            assert torch.equal(differs[real()], expected[real()])
+            expected[group, place:] = True
+
+
+@pytest.mark.parametrize("group", range(G))
+@pytest.mark.parametrize("name", BIDIRECTIONAL)
+def test_an_item_of_a_bidirectional_history_changes_every_state(backbone: Backbone, group: int) -> None:
+    before, _ = backbone.encode(histories())
+    inside = item_states(backbone, histories())
+    own = torch.arange(G) == group
+    for place in range(int(LENGTHS[group])):
+        after, _ = backbone.encode(histories(replaced(group, place)))
+        assert torch.equal(changed(before, after)[:, 0], own)
+        below, *above = changed(inside, item_states(backbone, histories(replaced(group, place))))
+        assert torch.equal(below[real()], (own[:, None] & (torch.arange(L) == place))[real()])
+        for layer in above:
+            assert torch.equal(layer[real()], own[:, None].expand(G, L)[real()])
+
+
+@pytest.mark.parametrize(
+    ("name", "every_prefix"), [(name, False) for name in NAMES] + [(name, True) for name in CAUSAL]
+)
+def test_what_stands_in_the_padding_changes_no_state(backbone: Backbone, every_prefix: bool) -> None:
+    junk = torch.where(ITEMS == N, torch.arange(L) + 14, ITEMS)
+    inputs = torch.randn(G, L if every_prefix else 1, backbone.width, generator=torch.Generator().manual_seed(0))
+    answers = []
+    for items in (ITEMS, junk):
+        asked = histories(items, every_prefix=every_prefix)
+        states, cache = backbone.encode(asked)
+        step, _ = backbone.advance(inputs.double(), cache)
+        answers.append((states, step, item_states(backbone, asked)))
+    where = real() if every_prefix else torch.ones(G, 1, dtype=torch.bool)
+    for before, after in zip(*(answer[:2] for answer in answers), strict=True):
+        assert torch.equal(before[where], after[where])
+    assert torch.equal(answers[0][2][:, real()], answers[1][2][:, real()])
+    assert not torch.equal(answers[0][2], answers[1][2]), "the padding's own keys do differ"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_more_padding_changes_no_state_beyond_rounding(backbone: Backbone) -> None:
+    wider = torch.cat([ITEMS, torch.full((G, 4), N)], 1)
+    inputs = torch.randn(G, 1, backbone.width, generator=torch.Generator().manual_seed(0)).double()
+    answers = []
+    for items in (ITEMS, wider):
+        states, cache = backbone.encode(histories(items))
+        answers.append((states, backbone.advance(inputs, cache)[0]))
+    for before, after in zip(*answers, strict=True):
+        torch.testing.assert_close(before, after, rtol=1e-12, atol=1e-12)
+
+
+def steps_of(backbone: Backbone, asked: Histories, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Given inputs, not states fed back: (STEPS, G, Q, d) states, and keys and values of the items after each step."""
+    _, cache = backbone.encode(asked)
+    states, items = [], []
+    for given in inputs:
+        state, cache = backbone.advance(given, cache)
+        states.append(state)
+        items.append(torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers]))
+    return torch.stack(states), items
+
+
+@pytest.mark.parametrize(
+    ("name", "every_prefix"), [(name, False) for name in NAMES] + [(name, True) for name in CAUSAL]
+)
+def test_a_step_changes_itself_and_later_steps_of_its_own_prefix_alone(backbone: Backbone, every_prefix: bool) -> None:
+    asked = histories(every_prefix=every_prefix)
+    positions = L if every_prefix else 1
+    inputs = torch.randn(STEPS, G, positions, backbone.width, generator=torch.Generator().manual_seed(0)).double()
+    before, items = steps_of(backbone, asked, inputs)
+    for later in items[1:]:
+        assert torch.equal(items[0], later), "items never attend to reasoning states"
+    for step in range(STEPS):
+        for group in range(1, G):
+            for place in range(0, positions, 2):
+                other = inputs.clone()
+                other[step, group, place] += 0.5 * torch.arange(backbone.width)
+                after, items_after = steps_of(backbone, asked, other)
+                expected = torch.zeros(STEPS, G, positions, dtype=torch.bool)
+                expected[step:, group, place] = True
+                assert torch.equal(changed(before, after), expected)
+                assert torch.equal(items[-1], items_after[-1])
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_an_item_changes_the_steps_of_the_prefixes_that_hold_it(backbone: Backbone) -> None:
+    inputs = torch.randn(STEPS, G, L, backbone.width, generator=torch.Generator().manual_seed(0)).double()
+    before, _ = steps_of(backbone, histories(every_prefix=True), inputs)
+    for group in range(G):
+        for place in range(int(LENGTHS[group])):
+            after, _ = steps_of(backbone, histories(replaced(group, place), every_prefix=True), inputs)
+            expected = torch.zeros(STEPS, G, L, dtype=torch.bool)
+            expected[:, group, place:] = True
+            assert torch.equal(changed(before, after)[:, real()], expected[:, real()])
+
+
+@pytest.mark.parametrize("name", BIDIRECTIONAL)
+def test_an_item_of_a_bidirectional_history_changes_every_step_of_its_row(backbone: Backbone) -> None:
+    inputs = torch.randn(STEPS, G, 1, backbone.width, generator=torch.Generator().manual_seed(0)).double()
+    before, _ = steps_of(backbone, histories(), inputs)
+    for group in range(G):
+        for place in range(int(LENGTHS[group])):
+            after, _ = steps_of(backbone, histories(replaced(group, place)), inputs)
+            assert torch.equal(changed(before, after)[..., 0], (torch.arange(G) == group).expand(STEPS, G))

@@ -12,7 +12,7 @@ from .cost import duration
 from .errors import InputError
 from .plan import expand
 from .progress import METRIC_WORDS, decimals
-from .registry import BACKBONES, STRATEGIES, Registry
+from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
 from .results import Metrics, TrialResult
 from .spec import Component, TrialSpec
 from .store import Store
@@ -104,23 +104,37 @@ def _uses(key: str, store: Store) -> list[_Use]:
 def _head(result: TrialResult, place: str) -> str:
     spec = result.spec
     if spec.purpose == "final":
-        place = f", final run, seed {spec.seed}"
+        place = "" if spec.is_reference else f", final run, seed {spec.seed}"
     status: list[str] = [result.status]
+    if result.history or spec.is_reference:
+        status.append(duration(result.timings.get("total_s", 0.0)))
     if result.history:
-        status += [duration(result.timings.get("total_s", 0.0)), f"{len(result.history)} epochs"]
+        status.append(f"{len(result.history)} epochs")
     if result.best_epoch:
         status.append(f"best {result.best_epoch}")
-    head = f"{trial_name(spec)}{place or f', {spec.purpose} trial'}   {', '.join(status)}   key {result.key}"
+    if not place and not spec.is_reference:
+        place = f", {spec.purpose} trial"
+    head = f"{trial_name(spec)}{place}   {', '.join(status)}   key {result.key}"
     return f"{head}\n  {result.reason}" if result.reason else head
 
 
 def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
+    if spec.is_reference:
+        yield from _reference(spec, width)
+        return
     training = {**spec.training.model_dump(mode="json"), "stops by": spec.metric, "seed": spec.seed}
     evaluation = spec.evaluation.model_dump(mode="json")
     yield from _wrapped("strategy", [spec.strategy.kind, *_component(STRATEGIES, spec.strategy)], width)
     yield from _wrapped("backbone", [spec.backbone.kind, *_component(BACKBONES, spec.backbone)], width)
     yield from _wrapped("training", [f"{name} {_shown(value)}" for name, value in training.items()], width)
     yield from _wrapped("evaluation", [f"{name} {_shown(value)}" for name, value in evaluation.items()], width)
+
+
+def _reference(spec: TrialSpec, width: int) -> Iterator[str]:
+    """What a reference's numbers depend on, which is little."""
+    hidden = f"mask_history true   max_len {spec.training.max_len}"
+    yield from _wrapped("reference", [spec.backbone.kind, *_component(REFERENCES, spec.backbone)], width)
+    yield _line("evaluation", hidden if spec.evaluation.mask_history else "mask_history false")
 
 
 def _component(registry: Registry, component: Component) -> Iterator[str]:

@@ -75,7 +75,8 @@ def _head(suite: Suite) -> str:
         f"({', '.join(variant.name for variant in suite.strategies)})",
     ]
     budget = f"at most {_count(suite.search.trials, 'search trial')} a cell, {_count(len(suite.seeds), 'final run')}"
-    return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}"
+    counted = f"; references {', '.join(suite.references)}" if suite.references else ""
+    return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{counted}"
 
 
 def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepared: set[str]) -> list[str]:

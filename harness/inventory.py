@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from ..models.settings import Settings
 from .datasets.describe import dataset_lines
 from .errors import InputError
-from .registry import BACKBONES, STRATEGIES, Registry
+from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
 from .shipped import shipped_suites, summary_of
 from .spec import EvaluationSettings, TrainingSettings
 from .suite_labels import value_text
@@ -43,6 +43,7 @@ def inventory(*, data_dir: Path, width: int) -> str:
     blocks = [
         ["Backbones (backbones: in a suite)", *_components(BACKBONES, width)],
         ["Strategies (strategies:)", *_components(STRATEGIES, width)],
+        ["References (references:), counts that are ranked without training", *_components(REFERENCES, width)],
         *([f"{name}: {words}", *_settings(cls, width)] for name, cls, words in _SECTIONS),
         ["Data sets (datasets:)", *(f"  {line}" for line in dataset_lines(data_dir))],
         ["Suites that ship (rearec-bench run NAME)", *_suites(width)],
@@ -59,7 +60,7 @@ def _components(registry: Registry, width: int) -> Iterator[str]:
             continue
         words = (settings.__doc__ or "").strip().partition("\n")[0]
         source = "" if origin == "built in" else f" [{origin}]"
-        yield from _wrapped(f"  {name:<8}", words + source, width)
+        yield from _wrapped(f"  {name:<10}", words + source, width)
         yield from _settings(settings, width)
 
 

@@ -27,7 +27,7 @@ class Progress:
     """A trial under way, after an epoch.
 
     Attributes:
-        epoch: counted from 1.
+        epoch: counted from 1; 0 for a reference, which has none.
         value: its validation metric.
         rows_per_s: training rows per second.
         cell_best: the best of its cell's search so far; None for final runs, and where there is none yet.
@@ -130,6 +130,8 @@ def stopping_line(stored: int) -> str:
 
 def label(job: Job) -> str:
     """A trial's cell and its place in it, such as "ml-100k sasrec prl K=2 search temperature=0.5 decay=1.5"."""
+    if job.spec.is_reference:
+        return cell_label(job)
     if job.purpose == "final":
         return f"{cell_label(job)} final seed={job.spec.seed}"
     values = [f"{name.rpartition('.')[2]}={_short(value)}" for name, value in job.values.items() if name != "steps"]
@@ -152,7 +154,8 @@ def finished_line(job: Job, summary: TrialSummary) -> str:
     metric = summary.spec.metric
     total = summary.timings.get("total_s", 0.0)
     value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
-    return f"{head}   {value}   {len(summary.history)} epochs  {total:.1f} s"
+    epochs = "" if job.spec.is_reference else f"{len(summary.history)} epochs  "
+    return f"{head}   {value}   {epochs}{total:.1f} s"
 
 
 def decimals(value: float) -> str:

@@ -171,7 +171,8 @@ class LiveReporter:
             if progress is not None:
                 metric = METRIC_WORDS.get(job.spec.metric, job.spec.metric)
                 best = f"cell's best {decimals(progress.cell_best)}" if progress.cell_best is not None else ""
-                cells += [f"epoch {progress.epoch:>3}", f"val {metric} {decimals(progress.value)}", best]
+                epoch = f"epoch {progress.epoch:>3}" if progress.epoch else ""
+                cells += [epoch, f"val {metric} {decimals(progress.value)}", best]
                 cells += [f"{progress.rows_per_s:,.0f} rows/s"]
             rows.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
         whole = Table.grid()
@@ -194,7 +195,9 @@ class LiveReporter:
 
 
 def place(job: Job) -> str:
-    """A trial's place in its cell, such as "search 3/4" or "final 2/5, seed 2"."""
+    """A trial's place in its cell, such as "search 3/4" or "final 2/5, seed 2"; a reference is the only one."""
+    if job.spec.is_reference:
+        return "counting"
     if job.purpose == "final":
         return f"final {job.index + 1}/{job.count}, seed {job.spec.seed}"
     return f"search {job.index + 1}/{job.count}"

@@ -93,6 +93,8 @@ def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("ml-100k", "mydata"):
         for split in ("train", "valid", "test"):
             (raw / f"{name}.{split}.remap.csv").write_text("user_id,item_id,history_id,timestamp\n" + rows)
+    for split, item in (("train", "i1"), ("valid", "i2"), ("test", "i3")):
+        (raw / f"{split}.csv").write_text(f"user_id,item_id,history\nu1,{item},i0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(STRATEGIES, "_entries", dict(STRATEGIES._entries))  # plug-ins leave with the test
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,8 +98,8 @@ class Table:
 
     path: Path
     lines: NDArray[np.int64]
-    users: NDArray[np.object_]
-    targets: NDArray[np.object_]
+    users: NDArray[Any]
+    targets: NDArray[Any]
     histories: list[list[str]]
     left_out: int
 

@@ -243,13 +243,15 @@ def _steps(suite: Suite, variant: Variant) -> tuple[int | None, ...]:
 
 
 def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: int | None) -> Cell:
+    own = row.variant.backbone
+    searched = {name: one for name, one in encoder.variant.parameters.searched.items() if name not in own}
     space = {
-        **_dotted("backbone", encoder.variant.parameters),
-        **_dotted("strategy", row.variant.parameters),
-        **_dotted("training", suite.training),
+        **_dotted("backbone", searched),
+        **_dotted("strategy", row.variant.parameters.searched),
+        **_dotted("training", suite.training.searched),
         **({"steps": suite.steps} if steps is None and isinstance(suite.steps, Space) else {}),
     }
-    encoder_choice = Chosen(encoder.variant.kind, {**encoder.variant.parameters.fixed, **encoder.swept})
+    encoder_choice = Chosen(encoder.variant.kind, {**encoder.variant.parameters.fixed, **encoder.swept, **own})
     reasoning = Chosen(row.variant.kind, {**row.variant.parameters.fixed, **row.swept})
     training = {**suite.training.fixed, **row.training}
     content = {
@@ -286,8 +288,8 @@ def _id(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()[:12]
 
 
-def _dotted(prefix: str, parameters: Parameters) -> dict[str, Space]:
-    return {f"{prefix}.{name}": space for name, space in parameters.searched.items()}
+def _dotted(prefix: str, searched: Mapping[str, Space]) -> dict[str, Space]:
+    return {f"{prefix}.{name}": space for name, space in searched.items()}
 
 
 def _under(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class Variant(BaseModel):
         kind: name in the registry.
         parameters: what the suite says about its hyper-parameters.
         against: strategies only: name of the row it is compared with, "" for none.
+        backbone: strategies only: settings of the backbone that this row changes.
         uses_steps: strategies only: False where there are no reasoning steps, whatever the suite says.
         unsupported: backbones only: a value of training.packing -> why this backbone cannot run with it.
         text_based: backbones only: uses the item vectors of the data set.
@@ -80,6 +81,7 @@ class Variant(BaseModel):
     kind: str
     parameters: Parameters = Field(default_factory=Parameters)
     against: str = ""
+    backbone: Mapping[str, Any] = Field(default_factory=dict)
     uses_steps: bool = True
     unsupported: Mapping[str, str] = Field(default_factory=dict)
     text_based: bool = False

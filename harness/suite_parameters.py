@@ -31,6 +31,7 @@ class Section:
         word: what its keys are called.
         varying: whether values may be searched and swept.
         reserved: keys that mean something else here and are read elsewhere.
+        elsewhere: dotted path of the mapping that a key was taken over from, for messages.
     """
 
     settings: type[Settings]
@@ -38,6 +39,11 @@ class Section:
     word: str = "key"
     varying: bool = False
     reserved: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, key: str) -> str:
+        """Dotted path of a key."""
+        return f"{self.elsewhere.get(key, self.where)}.{key}"
 
 
 @dataclass
@@ -85,7 +91,7 @@ def _entries(node: Node, section: Section, problems: Problems) -> tuple[Entry, .
 
 
 def _read_entry(entry: Entry, section: Section, *, found: _Found, problems: Problems) -> None:
-    where = f"{section.where}.{entry.key}"
+    where = section.path(entry.key)
     fields = section.settings.model_fields
     if entry.key not in fields:
         near = did_you_mean(entry.key, [*fields, *section.reserved])
@@ -183,4 +189,4 @@ def _mark_of(node: Node, loc: tuple[int | str, ...]) -> Mark:
 
 
 def _where_of(section: Section, loc: tuple[int | str, ...]) -> str:
-    return ".".join([section.where, *map(str, loc[:1])])
+    return section.path(str(loc[0])) if loc else section.where

@@ -13,6 +13,7 @@ from ..models.settings import BackboneSettings, Settings, StrategySettings
 from .errors import InputError
 from .registry import BACKBONES, REFERENCES, REGISTRIES, STRATEGIES, load_plugin
 from .spec import EvaluationSettings, TrainingSettings
+from .suite_backbones import DEFAULTS, OWN, Encoder, check_defaults, defaults_of
 from .suite_files import missing_file
 from .suite_model import Parameters, Resources, SearchSettings, Space, Suite, Variant
 from .suite_parameters import Section, read_parameters, read_settings
@@ -21,7 +22,7 @@ from .suite_values import Declared, Mistake, read_each, read_space
 from .suite_words import did_you_mean, shown
 from .suite_yaml import Items, Mark, Node, Problems, Scalar, Table
 
-_KNOWN = sorted({"extends", *Suite.model_fields})
+_KNOWN = sorted({"extends", DEFAULTS, *Suite.model_fields})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME_WORDS = "Allowed: letters, digits, '.', '_' and '-', at most 100, a letter or digit first."
 _FROM_ZERO = Declared(int, (Ge(0),))
@@ -66,12 +67,13 @@ class _SuiteReader:
         self._check_keys()
         plugins, broken = self._plugins()
         search = self._settings("search", SearchSettings)
+        encoders = self._backbones(broken)
         parts = {
             "name": self._name(default_name),
             "plugins": plugins,
             "datasets": self._each("datasets", _dataset),
-            "backbones": self._backbones(broken),
-            "strategies": self._strategies(broken),
+            "backbones": tuple(encoder.variant for encoder in encoders),
+            "strategies": self._strategies(encoders, broken),
             "references": self._references(),
             "steps": self._steps(),
             "seeds": self._seeds(search.seed),
@@ -145,7 +147,8 @@ class _SuiteReader:
         paths = read_each(nodes, _plugin, self._reporter("plugins"))
         return paths, len(paths) < len(nodes)
 
-    def _backbones(self, broken: bool) -> tuple[Variant, ...]:
+    def _backbones(self, broken: bool) -> tuple[Encoder, ...]:
+        defaults = defaults_of(self._value(DEFAULTS), self._problems)
         reader = RowReader(
             BACKBONES,
             section="backbones",
@@ -153,17 +156,22 @@ class _SuiteReader:
             reserved=("name",),
             facts=_backbone_facts,
             unknown_kinds=not broken,
+            defaults=defaults,
         )
-        return reader.read(self._listed("backbones"))
+        rows = reader.read(self._listed("backbones"))
+        if defaults is not None and not broken:
+            check_defaults(defaults, BACKBONES, self._problems)
+        return tuple(Encoder(row, BACKBONES.settings(row.kind), reader.nodes[row.name]) for row in rows)
 
-    def _strategies(self, broken: bool) -> tuple[Variant, ...]:
+    def _strategies(self, encoders: tuple[Encoder, ...], broken: bool) -> tuple[Variant, ...]:
         reader = RowReader(
             STRATEGIES,
             section="strategies",
             problems=self._problems,
-            reserved=("name", "against"),
+            reserved=("name", "against", OWN),
             facts=_strategy_facts,
             unknown_kinds=not broken,
+            encoders=encoders,
         )
         return reader.read(self._listed("strategies"))
 

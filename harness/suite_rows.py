@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import InputError
 from .registry import Registry
+from .suite_backbones import DEFAULTS, OWN, Encoder, read_own_backbone, with_defaults
 from .suite_files import row_name
 from .suite_labels import row_label, swept_values
 from .suite_model import Variant
@@ -27,9 +28,14 @@ class RowReader:
         registry: where the kinds are known.
         section: "backbones" or "strategies".
         problems: gets every mistake.
-        reserved: keys beside the hyper-parameters: `name`, for strategies also `against`.
+        reserved: keys beside the hyper-parameters: `name`, for strategies also `against` and `backbone`.
         facts: what a settings class says about all cells of a row, as fields of `Variant`.
         unknown_kinds: False where a broken plug-in explains them already.
+        defaults: backbones only: settings of all of them that have such a setting.
+        encoders: strategies only: the backbones that `backbone` of a row may change.
+
+    Attributes:
+        nodes: name of a row without mistakes to its settings as written, defaults included and its name left out.
     """
 
     def __init__(
@@ -41,6 +47,8 @@ class RowReader:
         reserved: tuple[str, ...],
         facts: Callable[[Any], Mapping[str, Any]],
         unknown_kinds: bool = True,
+        defaults: Table | None = None,
+        encoders: tuple[Encoder, ...] = (),
     ) -> None:
         self._registry = registry
         self._section = section
@@ -48,6 +56,9 @@ class RowReader:
         self._reserved = reserved
         self._facts = facts
         self._unknown_kinds = unknown_kinds
+        self._defaults = defaults
+        self._encoders = encoders
+        self.nodes: dict[str, Table] = {}
         self._names: dict[str, Mark] = {}
         self._against: dict[str, Scalar] = {}
 
@@ -73,15 +84,37 @@ class RowReader:
         settings = self._settings(kind, node)
         if settings is None:
             return None
+        taken: frozenset[str] = frozenset()
+        if self._defaults is not None:
+            settings_node, taken = with_defaults(settings_node, self._defaults, settings)
         options = settings_node.entries if isinstance(settings_node, Table) else {}
         self._check_name(name, kind, options.get("name"), node)
         if "against" in options and "against" in self._reserved:
             self._note_against(name, options["against"].value)
-        section = Section(settings, where, "hyper-parameter", varying=True, reserved=self._reserved)
+        section = Section(
+            settings,
+            where,
+            "hyper-parameter",
+            varying=True,
+            reserved=self._reserved,
+            elsewhere=dict.fromkeys(taken, DEFAULTS),
+        )
         parameters = read_parameters(settings_node, section, self._problems)
         if parameters is None:
             return None
-        return Variant(name=name, kind=kind, parameters=parameters, **self._facts(settings))
+        self.nodes[name] = Table({key: entry for key, entry in options.items() if key != "name"}, settings_node.mark)
+        return Variant(
+            name=name,
+            kind=kind,
+            parameters=parameters,
+            backbone=self._own_backbone(options.get(OWN), where),
+            **self._facts(settings),
+        )
+
+    def _own_backbone(self, entry: Entry | None, where: str) -> Mapping[str, Any]:
+        if entry is None or OWN not in self._reserved:
+            return {}
+        return read_own_backbone(entry.value, where=f"{where}.{OWN}", encoders=self._encoders, problems=self._problems)
 
     def _settings(self, kind: str, node: Node) -> Any:
         known = self._registry.names()

@@ -19,11 +19,13 @@ seeds: [1]
 FILE = HEAD + "strategies: [base]\n"
 NAMES = "Allowed: letters, digits, '.', '_' and '-', at most 100, a letter or digit first."
 KEYS = (
-    "Known: backbones, datasets, evaluation, extends, name, plugins, resources, search, seeds, steps, strategies, "
-    "training."
+    "Known: backbone_defaults, backbones, datasets, evaluation, extends, name, plugins, references, resources, search, "
+    "seeds, steps, strategies, training."
 )
+BACKBONE_NAMES = "bert4rec, morec, sasrec, unisrec"
 PRL = (
-    "Known: contrastive, decay, noise_std, recipe, same_user_negatives, score_temperature, temperature, warmup_epochs."
+    "Known: annealing, contrastive, decay, noise_std, recipe, same_user_negatives, score_temperature, temperature, "
+    "warmup_epochs."
 )
 
 
@@ -302,7 +304,7 @@ BROKEN = {
     ),
     "an unknown backbone": (
         only("backbones", "[sasrek]"),
-        ["my.yaml:5:13  backbones: unknown backbone 'sasrek'. Did you mean 'sasrec'? Known: sasrec."],
+        [f"my.yaml:5:13  backbones: unknown backbone 'sasrek'. Did you mean 'sasrec'? Known: {BACKBONE_NAMES}."],
     ),
     "settings that are a list": (
         only("backbones", "[{sasrec: [64]}]"),
@@ -396,7 +398,7 @@ BROKEN = {
             f"my.yaml:1:7  name: a b cannot be a name. {NAMES}",
             "my.yaml:2:11  datasets: the list is empty. Name the data sets, such as datasets: [tiny].",
             "my.yaml:4:27  strategies.erl.kl_wieght: unknown hyper-parameter. Did you mean 'kl_weight'? Known: "
-            "kl_weight, recipe, score_temperature.",
+            "diversity, kl_weight, recipe, score_temperature.",
             "my.yaml:5:8  steps: 2.5 is not a whole number. Allowed: whole numbers from 0, or {search: [...]}.",
             "my.yaml:7:16  training.lr: 0 is too small. Allowed: numbers above 0.",
         ],

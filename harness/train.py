@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..models.layers import initialise, seed_dropout
+from ..models.layers import initialise, seed_dropout, seed_noise
 from ..models.reasoning import ReasoningModel
 from ..models.strategies.contract import Catalogue, Reasoned, Strategy
 from .batches import SplitReader
@@ -40,11 +40,12 @@ class Trainer:
             reader: training rows.
             settings: learning rate, batch size, ...
             temperature: score temperature in force.
-            seed: of initialisation, order, dropout and noise.
+            seed: of initialisation, order, dropout, noise and gates.
         """
         initialise(model, stream_seed(seed, "initialisation"))
         device = next(model.parameters()).device
         seed_dropout(model, stream_seed(seed, "dropout"), device)
+        seed_noise(model, stream_seed(seed, "gate"), device)
         self._noise = torch.Generator().manual_seed(stream_seed(seed, "noise"))
         self._model = model
         self._strategy = strategy

@@ -41,6 +41,10 @@ class DropoutStream:
         torch.ge(bits, level - 32768, out=mask)
         return mask, 65536 / (65536 - level)
 
+    def draw_seed(self) -> int:
+        """63 bits of this stream, for another that can be started twice (masks made again for the backward pass)."""
+        return int(self._bits.random_raw()) >> 1
+
 
 class _Masked(torch.autograd.Function):
     """x * mask * scale (+ residual), with the mask alone kept for the backward pass."""
@@ -96,10 +100,36 @@ def seed_dropout(module: nn.Module, seed: int, device: torch.device) -> None:
             part.stream = stream
 
 
+class Noise(nn.Module):
+    """Standard normal noise in training, fed by a stream of the trial that nothing else draws from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream: torch.Generator | None = None
+
+    def forward(self, like: Tensor) -> Tensor | None:
+        """Noise of the shape and type of `like`; None in evaluation."""
+        if not self.training:
+            return None
+        if self.stream is None:
+            raise RuntimeError("seed_noise was not called on this model")
+        return torch.empty_like(like, requires_grad=False).normal_(generator=self.stream)
+
+
+def seed_noise(module: nn.Module, seed: int, device: torch.device) -> None:
+    """Give all `Noise` of a model one stream of random numbers."""
+    stream = torch.Generator(device).manual_seed(seed)
+    for part in module.modules():
+        if isinstance(part, Noise):
+            part.stream = stream
+
+
 def initialise(module: nn.Module, seed: int) -> None:
     """All initialisation of the project: weights normal(0, 0.02), biases 0, norms 1 and 0 (the released code's).
 
     Each parameter draws from a stream of its own, named after it, so that models that share a part start alike in it.
+    A module whose weights start otherwise has an attribute `initial_std`: the standard deviations (0 for zeros) of
+    parameters by their names within the module.
 
     Args:
         module: the model.
@@ -108,6 +138,10 @@ def initialise(module: nn.Module, seed: int) -> None:
     from hashlib import sha256
 
     norms = {id(p) for part in module.modules() if isinstance(part, nn.LayerNorm) for p in part.parameters()}
+    own_std: dict[int, float] = {}
+    for part in module.modules():
+        named = getattr(part, "initial_std", {})
+        own_std.update({id(part.get_parameter(name)): std for name, std in named.items()})
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if id(parameter) in norms:
@@ -117,7 +151,8 @@ def initialise(module: nn.Module, seed: int) -> None:
             else:
                 digest = sha256(f"{seed}\x1f{name}".encode()).digest()
                 generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-                parameter.copy_(torch.empty(parameter.shape).normal_(0, 0.02, generator=generator))
+                std = own_std.get(id(parameter), 0.02)
+                parameter.copy_(torch.empty(parameter.shape).normal_(0, std, generator=generator))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class TextBackbone(TransformerBackbone):
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
-        """Holds the table of all items; see `Backbone.prepared`. It ends with the block, so it cannot outlive a step."""
+        """Holds the table of all items; see `Backbone.prepared`. It ends with the block: no step makes it stale."""
         outer = self._table
         self._table = self._every_item()
         try:

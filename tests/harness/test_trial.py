@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rearec_bench.harness.datasets import baselines
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.metrics import metrics_of
+from rearec_bench.harness.reference_run import ranked
+from rearec_bench.harness.references import Popularity
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.trial import EpochProgress, TrialRun, failed_result, run_trial
@@ -53,7 +54,7 @@ def test_a_sequence_model_beats_popularity_and_popularity_beats_chance(tiny: Dat
     result = run_trial(spec_of(tiny, backbone=model, batch_size=128, max_epochs=8), tiny)
     assert result.test is not None, result.traceback
     sequence = result.test.readout["ndcg@20"]
-    popularity = metrics_of(baselines.popularity_ranks(tiny, tiny.test))["ndcg@20"]
+    popularity = metrics_of(ranked(Popularity(tiny), tiny, tiny.test, hide=None).readout_ranks)["ndcg@20"]
     chance = float(np.mean([1 / np.log2(rank + 1) if rank <= 20 else 0 for rank in range(1, tiny.num_items + 1)]))
     assert sequence > 1.5 * popularity
     assert popularity > 1.5 * chance

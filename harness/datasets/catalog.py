@@ -5,17 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
 from . import files
+from . import vectors as vector_files
 from .card import make_card
 from .dataset import Dataset, Split
-from .items import Items, train_counts
+from .items import Items, items_of
 from .made import Made
+from .vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
@@ -105,26 +107,55 @@ def recipe_of(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def load_dataset(name: str, *, data_dir: Path) -> Dataset:
+def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> Dataset:
     """Load a data set into memory.
 
     Args:
         name: "tiny", or a prepared data set.
         data_dir: where prepared data sets live.
+        vectors: load its item vectors, too: True for its own, or a file that someone else made.
 
     Returns:
         The data set; its arrays are read-only.
 
     Raises:
-        DatasetError: not prepared (with the command that prepares it), or damaged.
+        DatasetError: not prepared (with the command that prepares it), without the vectors asked for (with the command
+            that makes them), or damaged.
     """
+    held = _embedded()[0] if name in EMBEDDED else files.read(_prepared_folder(name, data_dir))
+    if vectors is False:
+        return held
+    if isinstance(vectors, Path):
+        return replace(held, vectors=vector_files.load_vectors_file(vectors, held.num_items))
+    own = _embedded_vectors() if name in EMBEDDED else vector_files.read_vectors(data_dir / name)
+    if own is None:
+        raise DatasetError(no_vectors_message(name))
+    _refuse_other_vectors(own.card, name, held.card)
+    return replace(held, vectors=own)
+
+
+def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
+    """The card of a data set's own item vectors, None where it has none; arguments and errors as `load_dataset`."""
     if name in EMBEDDED:
-        return _embedded()[0]
-    return files.read(_prepared_folder(name, data_dir))
+        return _embedded_vectors().card
+    found = vector_files.read_card(_prepared_folder(name, data_dir))
+    if found is not None:
+        _refuse_other_vectors(found, name, card(name, data_dir))
+    return found
+
+
+def no_vectors_message(name: str, why: str = "") -> str:
+    """What to type so that a data set has item vectors.
+
+    Args:
+        name: of the data set.
+        why: who needs them, after a comma.
+    """
+    return f"{name} has no item vectors{why}. Type:  rearec-bench embed {name}"
 
 
 def load_items(name: str, *, data_dir: Path) -> Items:
-    """Tokens, titles and popularity of a data set's items; arguments and errors as `load_dataset`."""
+    """Tokens, titles, popularity and texts of a data set's items; arguments and errors as `load_dataset`."""
     if name in EMBEDDED:
         return _embedded()[1]
     return files.read_items(_prepared_folder(name, data_dir))
@@ -201,9 +232,35 @@ def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = Non
     folder = data_dir / label
     new_card = make_card(made, label)
     _refuse_other_content(folder, new_card["fingerprint"])
-    items = Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled))
-    files.write(folder, made.assembled, items=items, card=new_card)
+    items = items_of(made)
+    files.write(folder, made.assembled, items=items, card=new_card, keep=_still_right(folder, items))
     return files.read(folder)
+
+
+def _still_right(folder: Path, items: Items) -> tuple[str, ...]:
+    """The files of a data set's vectors, where preparing it again changes nothing that they were made from."""
+    try:
+        made_of, held = vector_files.read_card(folder), files.read_items(folder)
+    except DatasetError:
+        return ()
+    if made_of is None or held.tokens.tolist() != items.tokens.tolist():
+        return ()
+    imported = str(made_of["encoder"]).startswith(vector_files.FROM_FILE)
+    same = _listed(held.texts) == _listed(items.texts)
+    return (vector_files.FILE, vector_files.CARD) if imported or same else ()
+
+
+def _listed(texts: Any) -> list[str] | None:
+    return None if texts is None else texts.tolist()
+
+
+def _refuse_other_vectors(found: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> None:
+    """Vectors that lie in a data set's folder and were made for another content."""
+    if found.get("dataset_fingerprint", data["fingerprint"]) != data["fingerprint"]:
+        raise DatasetError(
+            f"the item vectors of {name} were made for another content of it. Make them again:  rearec-bench embed "
+            f"{name}"
+        )
 
 
 def _make(recipe: Recipe, source: Path, name: str | None) -> Made:
@@ -291,7 +348,17 @@ def _embedded() -> tuple[Dataset, Items]:
         test=_frozen(arrays.test),
         card=new_card,
     )
-    return dataset, Items(arrays.item_tokens, made.titles, train_counts(arrays))
+    return dataset, items_of(made)
+
+
+@lru_cache(maxsize=1)
+def _embedded_vectors() -> ItemVectors:
+    from .embed import encode
+
+    texts = _embedded()[1].texts
+    if texts is None:
+        raise TypeError("the embedded data set has texts")
+    return encode(texts)
 
 
 def _frozen(split: Split) -> Split:

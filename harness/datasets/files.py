@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ CARD = "card.json"
 COLUMNS = {"user": np.int32, "start": np.int64, "end": np.int64, "target": np.int32}
 
 
-def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, Any]) -> None:
+def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, Any], keep: Sequence[str] = ()) -> None:
     """Write a data set beside its place and move it there.
 
     Args:
         folder: `DATA_DIR/NAME`; what stands there is replaced.
         arrays: flat array and rows.
-        items: tokens, titles, popularity.
+        items: tokens, titles, popularity, texts.
         card: JSON values.
+        keep: names of files that are taken over from what stands there, as far as there are any.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -41,6 +42,9 @@ def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, A
             _write_table(temporary / f"{name}.parquet", _columns(split))
         _write_items(temporary / "items.parquet", items)
         (temporary / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        for name in keep:
+            if (folder / name).is_file():
+                shutil.copy2(folder / name, temporary / name)
         _move(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -105,7 +109,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def read_items(folder: Path) -> Items:
-    """Tokens, titles and popularity of a prepared data set's items.
+    """Tokens, titles, popularity and texts of a prepared data set's items.
 
     Args:
         folder: `DATA_DIR/NAME`.
@@ -119,8 +123,12 @@ def read_items(folder: Path) -> Items:
         counts = table["train_count"].to_numpy()
     except KeyError as error:
         raise _damaged(folder / "items.parquet", f"no column {error}") from error
-    named = None if all(title is None for title in titles) else np.array(titles, dtype=object)
-    return Items(np.array(tokens, dtype=object), named, counts.astype(np.int64))
+    texts = table["text"].to_pylist() if "text" in table.column_names else [None]
+    return Items(np.array(tokens, dtype=object), _known(titles), counts.astype(np.int64), _known(texts))
+
+
+def _known(values: list[str | None]) -> NDArray[np.object_] | None:
+    return None if all(value is None for value in values) else np.array(values, dtype=object)
 
 
 def _columns(split: Split) -> dict[str, NDArray[Any]]:
@@ -139,13 +147,16 @@ def _write_items(path: Path, items: Items) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    titles = [None] * len(items.tokens) if items.titles is None else items.titles.tolist()
+    nothing = [None] * len(items.tokens)
+    titles = nothing if items.titles is None else items.titles.tolist()
+    texts = nothing if items.texts is None else items.texts.tolist()
     table = pa.table(
         {
             "item": pa.array(np.arange(len(items.tokens), dtype=np.int32)),
             "token": pa.array(items.tokens.tolist(), type=pa.string()),
             "title": pa.array(titles, type=pa.string()),
             "train_count": pa.array(items.train_counts),
+            "text": pa.array(texts, type=pa.string()),
         }
     )
     pq.write_table(table, path, compression="zstd")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assemble import Assembled
+from .made import Made
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,24 @@ class Items:
         tokens: (N,) what the source calls each item.
         titles: (N,) title of each, "" where it has none; None where the source has no titles.
         train_counts: (N,) int64, how often each occurs in the training part of the sequences: its popularity.
+        texts: (N,) what the item vectors are made from, "" where an item has none: the source's texts, or else the
+            titles; None where the source has neither, or was prepared before texts were kept.
     """
 
     tokens: NDArray[np.object_]
     titles: NDArray[np.object_] | None
     train_counts: NDArray[np.int64]
+    texts: NDArray[np.object_] | None = None
+
+
+def items_of(made: Made) -> Items:
+    """The items of what a recipe made.
+
+    Args:
+        made: arrays, titles, texts.
+    """
+    texts = made.titles if made.texts is None else made.texts
+    return Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled), texts)
 
 
 def train_counts(arrays: Assembled) -> NDArray[np.int64]:

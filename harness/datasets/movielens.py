@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import raw, rules
-from .assemble import assemble
+from .assemble import Assembled, assemble
 from .made import CATALOGUE_OF_TRAINING, HASHED_TIES, WHOLE_HISTORY, Made
-from .recbole import read_ratings, read_titles
+from .recbole import read_attributes, read_ratings
+from .texts import item_text
 
 CORE = 5
 RATING_ABOVE = 3.0
+ATTRIBUTES = {
+    "title": "movie_title:token_seq",
+    "year": "release_year:token",
+    "genres": "class:token_seq",
+}
+"""What an item's text tells of it, in this order, and the columns it stands in; titles alone must be there."""
 
 
 def make(source: Path, name: str, *, advice: str) -> Made:
@@ -33,7 +41,7 @@ def make(source: Path, name: str, *, advice: str) -> Made:
     inter = raw.find(source, [f"{name}.inter"], advice=advice)
     item = raw.find(source, [f"{name}.item"], advice=advice)
     ratings = read_ratings(inter)
-    titles = read_titles(item, "movie_title:token_seq")
+    films = read_attributes(item, ATTRIBUTES, needed=("title",))
     everything = ratings.interactions
     liked = everything.take(ratings.ratings > RATING_ABOVE)
     core = liked.take(rules.k_core(liked, CORE))
@@ -43,7 +51,7 @@ def make(source: Path, name: str, *, advice: str) -> Made:
     return Made(
         recipe=name,
         assembled=assembled,
-        titles=np.array([titles.get(token, "") for token in assembled.item_tokens], dtype=object),
+        titles=_of_items(assembled, {token: film["title"] for token, film in films.items()}),
         sources=(raw.describe(inter), raw.describe(item)),
         protocol={
             "split": "by time at 80/90%",
@@ -67,7 +75,12 @@ def make(source: Path, name: str, *, advice: str) -> Made:
             "users_left": _distinct(core.users),
             "items_left": _distinct(core.items),
         },
+        texts=_of_items(assembled, {token: item_text(film) for token, film in films.items()}),
     )
+
+
+def _of_items(assembled: Assembled, told: Mapping[str, str]) -> NDArray[np.object_]:
+    return np.array([told.get(token, "") for token in assembled.item_tokens], dtype=object)
 
 
 def _distinct(codes: NDArray[np.int64]) -> int:

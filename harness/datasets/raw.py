@@ -79,13 +79,14 @@ def find(folder: Path, names: Sequence[str], *, advice: str) -> Path:
     raise DatasetError(f"{folder} holds no {' or '.join(names)}. {advice}")
 
 
-def read_columns(path: Path, columns: Sequence[str], *, separator: str) -> pd.DataFrame:
+def read_columns(path: Path, columns: Sequence[str], *, separator: str, also: Sequence[str] = ()) -> pd.DataFrame:
     """Some columns of a delimited text file with a header, as text: nothing is guessed, nothing becomes NaN.
 
     Args:
         path: the file, gzipped where its name ends in .gz.
         columns: names in the header.
         separator: "," (with CSV's double quotes) or a tab (no quoting).
+        also: names of columns that are read where the header has them.
 
     Returns:
         A frame of strings with these columns; row r stands on line r + 2.
@@ -121,7 +122,7 @@ def read_columns(path: Path, columns: Sequence[str], *, separator: str) -> pd.Da
     if missing:
         wanted = ", ".join(f"'{name}'" for name in missing)
         raise DatasetError(f"{path}:1  no column {wanted}. The header has: {', '.join(map(str, frame.columns))}.")
-    return frame[list(columns)]
+    return frame[[*columns, *(name for name in also if name in frame.columns and name not in columns)]]
 
 
 def numbers(path: Path, frame: pd.DataFrame, column: str) -> NDArray[np.float64]:

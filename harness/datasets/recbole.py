@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,18 +50,24 @@ def read_ratings(path: Path) -> Ratings:
     return Ratings(interactions, raw.numbers(path, frame, rating))
 
 
-def read_titles(path: Path, column: str) -> dict[str, str]:
-    """Read the titles of an `.item` file.
+def read_attributes(path: Path, columns: Mapping[str, str], *, needed: Collection[str]) -> dict[str, dict[str, str]]:
+    """Read the attributes of an `.item` file.
 
     Args:
         path: the file.
-        column: header of the titles, such as "movie_title:token_seq".
+        columns: attribute -> header, such as {"title": "movie_title:token_seq"}.
+        needed: the attributes whose column must be there; the others' may be missing.
 
     Returns:
-        Item token -> title.
+        Item token -> the attributes that there is a column for, in the order of `columns`; "" where one is empty.
 
     Raises:
         DatasetError: a missing column or an empty item token.
     """
-    frame = raw.read_columns(path, ("item_id:token", column), separator="\t")
-    return dict(zip(raw.tokens(path, frame, "item_id:token"), frame[column].str.strip(), strict=True))
+    item = "item_id:token"
+    must = [item, *(columns[name] for name in needed)]
+    frame = raw.read_columns(path, must, separator="\t", also=tuple(columns.values()))
+    held = {name: header for name, header in columns.items() if header in frame.columns}
+    tokens = raw.tokens(path, frame, item)
+    values = zip(*(frame[header].str.strip() for header in held.values()), strict=True)
+    return {token: dict(zip(held, row, strict=True)) for token, row in zip(tokens, values, strict=True)}

@@ -18,6 +18,7 @@ from . import rules
 from .assemble import assemble
 from .interactions import from_tokens
 from .made import CATALOGUE_OF_TRAINING, HASHED_TIES, WHOLE_HISTORY, Made
+from .texts import item_text
 
 NAME = "tiny"
 SEED = 20250322
@@ -78,6 +79,7 @@ def make() -> Made:
         },
         time_range=rules.time_range(ordered.times),
         notes={"boundaries": list(boundaries), "generator_seed": SEED},
+        texts=np.array([_text(titles[int(token)]) for token in assembled.item_tokens], dtype=object),
     )
 
 
@@ -112,6 +114,11 @@ def _titles() -> list[str]:
         for first in firsts.split()
         for second in seconds.split()
     ]
+
+
+def _text(title: str) -> str:
+    name, _, topic = title.partition(" (")
+    return item_text({"title": name, "topic": topic.rstrip(")")})
 
 
 def _interactions(

@@ -1,0 +1,117 @@
+"""Texts to vectors: the encoders by name. One so far, TF-IDF with a truncated SVD: offline, deterministic.
+
+`tfidf-svd` counts a word once for all its uses in a text but for their logarithm, weighs it by its rarity, scales the
+texts to length one and projects them onto their leading singular vectors. A word of one text alone links its item to
+nothing and a word of all texts tells none apart: neither counts. The vectors come out with length one, as those of
+sentence encoders do, so that a dot product is a cosine whatever the text's length; they are neither centred nor
+whitened, which is the backbone's business (UniSRec learns its whitening).
+
+The SVD is scikit-learn's randomized one with a fixed seed. On one core it took 8 s for 1,682 films, where ARPACK took
+80 s and explained 0.6 points more of the variance. It runs on one thread: more of them add in another order, which
+gives other last digits and with them other fingerprints. Between machines the last digits may differ all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._version import VERSION
+from ..errors import DatasetError
+from .texts import OPENING
+from .vectors import ItemVectors, item_vectors, zero_rows
+
+WIDTH = 768
+DEFAULT = "tfidf-svd"
+
+_SEED = 0
+_POWER_ITERATIONS = 4
+_RANK_TOLERANCE = 1e-6  # of the largest singular value; what is below is rounding
+_WORD = r"(?u)\b\w+\b"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A way to make vectors.
+
+    Attributes:
+        name: what is typed after `--encoder`.
+        summary: one line for lists.
+        encode: (N,) texts, "" where an item has none, and the wanted width to (N, m) values with m at most that
+            width, and facts for the card. An item without text gets the zero vector.
+    """
+
+    name: str
+    summary: str
+    encode: Callable[[NDArray[np.object_], int], tuple[NDArray[np.float32], Mapping[str, Any]]]
+
+
+def encode(texts: NDArray[np.object_], *, encoder: str = DEFAULT, width: int = WIDTH) -> ItemVectors:
+    """Make the vectors of items.
+
+    Args:
+        texts: (N,) text of each, "" where it has none.
+        encoder: a name in `ENCODERS`.
+        width: m, or more than these texts allow.
+
+    Returns:
+        The vectors; an item without text has the zero vector.
+
+    Raises:
+        DatasetError: texts that cannot be told apart.
+    """
+    values, facts = ENCODERS[encoder].encode(texts, width)
+    card = {
+        "encoder": encoder,
+        "template": OPENING,
+        "items_without_text": int((texts == "").sum()),
+        "zero_vectors": zero_rows(values),
+        "width_wanted": width,
+        **facts,
+    }
+    return item_vectors(values, card)
+
+
+def _tfidf_svd(texts: NDArray[np.object_], width: int) -> tuple[NDArray[np.float32], Mapping[str, Any]]:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from threadpoolctl import threadpool_limits
+
+    told = np.flatnonzero(texts != "")
+    if len(told) < 3:
+        raise DatasetError(f"{len(told)} of {len(texts):,} items have a text; tfidf-svd needs three at least.")
+    weigh = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, max_df=len(told) - 1)
+    try:
+        weights = weigh.fit_transform(texts[told])  # (n, words), sparse
+    except ValueError as error:  # scikit-learn has no other word for an empty vocabulary
+        raise DatasetError(
+            f"no word stands in some of the {len(told):,} texts and not in others, so they have no vocabulary."
+        ) from error
+    most = max(min(weights.shape) - 1, 1)
+    svd = TruncatedSVD(min(width, most), algorithm="randomized", n_iter=_POWER_ITERATIONS, random_state=_SEED)
+    with threadpool_limits(1):
+        projected = svd.fit_transform(weights)  # (n, m)
+    rank = int((svd.singular_values_ > _RANK_TOLERANCE * svd.singular_values_[0]).sum())
+    projected = projected[:, :rank]
+    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+    values = np.zeros((len(texts), rank), dtype=np.float32)
+    values[told] = projected / np.where(lengths > _RANK_TOLERANCE, lengths, np.inf)
+    return values, {
+        "words": weights.shape[1],
+        "explained_variance": round(float(svd.explained_variance_ratio_[:rank].sum()), 4),
+        "versions": {
+            "rearec-bench": VERSION,
+            **{name: version(name) for name in ("scikit-learn", "scipy", "numpy")},
+        },
+    }
+
+
+ENCODERS: Mapping[str, Encoder] = {
+    one.name: one
+    for one in (Encoder(DEFAULT, "TF-IDF and truncated SVD: offline, deterministic, seconds to minutes", _tfidf_svd),)
+}

@@ -310,6 +310,26 @@ BROKEN = {
         only("backbones", "[{sasrec: [64]}]"),
         ["my.yaml:5:22  backbones.sasrec: a list is not a mapping of settings (key: value)."],
     ),
+    "an unknown reference": (
+        FILE + "references: [popularity, markow]\n",
+        ["my.yaml:6:26  references: unknown reference 'markow'. Did you mean 'markov'? Known: markov, popularity."],
+    ),
+    "a backbone among the references": (
+        FILE + "references: [sasrec]\n",
+        ["my.yaml:6:14  references: unknown reference 'sasrec'. Known: markov, popularity."],
+    ),
+    "a reference twice": (
+        FILE + "references: [markov, popularity, markov]\n",
+        ["my.yaml:6:34  references: markov stands here twice. Remove one of them."],
+    ),
+    "a reference with settings": (
+        FILE + "references: [markov: {order: 2}]\n",
+        ["my.yaml:6:14  references: a mapping is not a reference. Write its name. Known: markov, popularity."],
+    ),
+    "references that are a mapping": (
+        FILE + "references: {markov: 1}\n",
+        ["my.yaml:6:13  references: a mapping is not a list. Put '- ' before each of its items."],
+    ),
     # steps and seeds
     "half a step": (
         only("steps", "2.5"),
@@ -412,6 +432,9 @@ OVERRIDES = {
     "strategies.prl.deccay=2": (f"strategies.prl.deccay: unknown hyper-parameter. Did you mean 'decay'? {PRL}"),
     "backbones.sasrec.width=33": "backbones.sasrec: width 33 is not a multiple of heads 2.",
     "search.trials=0": "search.trials: 0 is too small. Allowed: whole numbers from 1.",
+    "references=[popularty]": (
+        "references: unknown reference 'popularty'. Did you mean 'popularity'? Known: markov, popularity."
+    ),
     "steps=[1, 2.5]": "steps: 2.5 is not a whole number. Allowed: whole numbers from 0, or {search: [...]}.",
     "seeds=[1": "not YAML: expected ',' or ']', but got '<stream end>' (while parsing a flow sequence).",
     "training={lr: 1, lr: 2}": "lr: this key stands here twice. Remove one of them.",

@@ -13,8 +13,7 @@ import argparse
 import statistics
 from pathlib import Path
 
-from scipy import stats
-
+from rearec_bench.harness.analysis.intervals import t_interval
 from rearec_bench.harness.analysis.resultset import CellResults, load_results
 from rearec_bench.harness.store import Store
 
@@ -28,17 +27,17 @@ def compare(single: CellResults, packed: CellResults) -> str:
         return f"| {single.dataset} | {name} | {len(pairs)} seeds | | | | |"
     alone = [run.validation["ndcg@20"] for run, _ in pairs if run.validation]
     together = [run.validation["ndcg@20"] for _, run in pairs if run.validation]
-    differences = [b - a for a, b in zip(alone, together, strict=True)]
     mean = statistics.fmean(alone)
-    centre = statistics.fmean(differences)
-    half = stats.t.ppf(0.975, len(pairs) - 1) * statistics.stdev(differences) / len(pairs) ** 0.5
-    low, high = (100 * (centre + side * half) / mean for side in (-1, 1))
+    differences = [100 * (b - a) / mean for a, b in zip(alone, together, strict=True)]
+    interval = t_interval(differences)
+    if interval is None:
+        raise ValueError(f"{name}: a validation value is not finite")
     rates = [
         statistics.median(epoch.rows_per_s for run in cell.runs for epoch in run.history) for cell in (single, packed)
     ]
     return (
         f"| {single.dataset} | {name} | {len(pairs)} | {mean:.4f} | {statistics.fmean(together):.4f} | "
-        f"{100 * centre / mean:+.2f}% [{low:+.2f}%, {high:+.2f}%] | {rates[1] / rates[0]:.2f} |"
+        f"{statistics.fmean(differences):+.2f}% [{interval.low:+.2f}%, {interval.high:+.2f}%] | {rates[1] / rates[0]:.2f} |"
     )
 
 

@@ -1,0 +1,172 @@
+"""Reference rows in tables: shown once per data set, compared with nothing, absent where they say nothing."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare
+from rearec_bench.harness.analysis.resultset import Digest, ResultSet, collect
+from rearec_bench.harness.environment import source_digest
+from rearec_bench.harness.plan import expand
+from rearec_bench.harness.report.report import render
+from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
+
+SUITE = """
+name: counted
+datasets: [tiny, other]
+references: [popularity, markov]
+backbones: [sasrec, sasrec: {name: wide, width: 128}]
+strategies: [base, erl]
+steps: [1, 2]
+seeds: [1, 2]
+"""
+
+
+def results_of(
+    folder: Path, synthetic: ModuleType, *, without: str = "", text: str = SUITE, digest: Digest = source_digest
+) -> ResultSet:
+    """Results of the suite; the references rank every target first, those of `without` are not there."""
+    (folder / "suite.yaml").write_text(text)
+    store, entries = Store(folder / "results"), {}
+    for number, cell in enumerate(expand(load_suite(folder / "suite.yaml"))):
+        if cell.backbone == without:
+            continue
+        specs = [
+            cell.spec({}, seed=seed, purpose="final", fingerprint=cell.dataset, device="cpu") for seed in cell.seeds
+        ]
+        for spec in specs:
+            made = synthetic.trial(spec, draw=10 * number + spec.seed)
+            if cell.is_reference:
+                made = dataclasses.replace(made, history=(), test=perfect(made.test))
+            source = source_digest(spec.backbone.kind, spec.strategy.kind)
+            store.write(dataclasses.replace(made, source_digest=source))
+        entries[cell.id] = {"search": [], "best": None, "final": {str(spec.seed): spec.key for spec in specs}}
+    cells = expand(load_suite(folder / "suite.yaml"))
+    return collect("counted", cells, {"cells": entries}, store=store, digest=digest)
+
+
+def perfect(test):
+    return dataclasses.replace(
+        test, readout=dict.fromkeys(test.readout, 1.0), steps=(dict.fromkeys(test.readout, 1.0),)
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
+    return results_of(tmp_path_factory.mktemp("counted"), synthetic)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+
+
+def test_references_stand_above_the_rows_of_their_data_set_the_same_under_each_backbone(results: ResultSet) -> None:
+    rows = rows_of(render([TABLES["overall"](results)], format="markdown", spread=True))
+    assert (rows[0][1], rows[0][7]) == ("SASRec", "wide")
+    values = ["1.0000"] * 4 + ["-"]
+    assert rows[2] == ["tiny", "Popularity", *values, "Popularity", *values]
+    assert rows[3] == ["", "Markov", *values, "Markov", *values]
+    assert rows[4][1] == rows[4][7] == "Base"
+    assert [row[1] for row in rows if row[0] == "other"] == ["Popularity"]
+
+
+def test_no_row_is_measured_against_a_reference(results: ResultSet) -> None:
+    text = render([TABLES["overall"](results)], format="markdown")
+    assert "**1.0000**" not in text
+    rows = rows_of(text)
+    without = rows_of(render([TABLES["overall"](results.models())], format="markdown"))
+    assert [row for row in rows if row[1] not in ("Popularity", "Markov")][3:6] == without[3:6]
+    assert sum("**" in cell for row in rows for cell in row) == sum("**" in cell for row in without for cell in row) > 0
+
+
+def test_the_tidy_records_hold_a_reference_once_per_data_set(results: ResultSet) -> None:
+    table = TABLES["overall"](results)
+    rows = list(csv.DictReader(io.StringIO(render([table], format="csv"))))
+    found = [row for row in rows if row["strategy"] == "reference"]
+    assert [(row["dataset"], row["backbone"], row["metric"]) for row in found] == [
+        (dataset, name, metric)
+        for dataset in ("tiny", "other")
+        for name in ("popularity", "markov")
+        for metric in METRICS
+    ]
+    assert {(row["steps"], row["std"], row["seeds"], row["improvement_percent"]) for row in found} == {
+        ("0", "", "1", "")
+    }
+    (held,) = json.loads(render([table], format="json"))["tables"]
+    assert [one["mean"] for one in held["records"] if one["strategy"] == "reference"] == [1.0] * 16
+
+
+def test_latex_has_them_as_lines_of_the_data_set(results: ResultSet) -> None:
+    text = render([TABLES["overall"](results)], format="latex")
+    assert r"\multirow[t]{7}{*}{tiny} & Popularity & 1.0000 & 1.0000 & 1.0000 & 1.0000 & - & 1.0000" in text
+    assert "\n & Markov & 1.0000 &" in text
+
+
+def test_the_compact_layout_has_them_in_each_backbones_block(results: ResultSet) -> None:
+    rows = rows_of(render([TABLES["overall"](results)], format="markdown", layout="compact"))
+    assert [row[:3] for row in rows if row[2] == "Popularity"] == [
+        ["tiny", "SASRec", "Popularity"],
+        ["", "wide", "Popularity"],
+        ["other", "SASRec", "Popularity"],
+        ["", "wide", "Popularity"],
+    ]
+
+
+def test_the_protocol_says_what_they_are_and_counts_them_as_no_model(results: ResultSet) -> None:
+    lines = TABLES["overall"](results).protocol
+    assert (
+        "Popularity and Markov are counts of the training rows, without a model: one run, deterministic, the same for "
+        "every backbone."
+    ) in lines
+    assert any(line.startswith("Means of 2 seeds ") for line in lines)
+    assert not any("reference" in line for line in lines)
+    assert "max length 50" in lines[0]
+
+
+def test_one_reference_alone_is_named_in_the_singular(tmp_path: Path, synthetic: ModuleType) -> None:
+    results = results_of(tmp_path, synthetic, text=SUITE.replace("popularity, ", ""))
+    assert any(line.startswith("Markov is a count of") for line in TABLES["overall"](results).protocol)
+
+
+def test_a_reference_that_has_not_run_is_a_gap_with_its_name(tmp_path: Path, synthetic: ModuleType) -> None:
+    table = TABLES["overall"](results_of(tmp_path, synthetic, without="markov"))
+    assert rows_of(render([table], format="markdown"))[3][1:3] == ["Markov", "0/1"]
+    assert "tiny Markov reference: 0/1 final runs (seed 1 not run yet)." in table.protocol
+
+
+@pytest.mark.parametrize("name", ["steps", "ceiling"])
+def test_tables_of_steps_leave_them_out(results: ResultSet, name: str) -> None:
+    for form in ("markdown", "csv"):
+        text = render([TABLES[name](results)], format=form)
+        assert "SASRec" in text or "sasrec" in text
+        for word in ("Popularity", "Markov", "popularity", "markov", "reference,"):
+            assert word not in text
+
+
+def test_a_changed_source_of_a_reference_is_told_with_its_name(tmp_path: Path, synthetic: ModuleType) -> None:
+    def edited(backbone: str, strategy: str) -> str:
+        return "e" * 16 if backbone == "markov" else source_digest(backbone, strategy)
+
+    assert results_of(tmp_path, synthetic, digest=edited).changed == ("markov",)
+
+
+def test_a_backbone_of_the_same_name_is_compared_without_the_reference() -> None:
+    def row(strategy: str, mean: float, **more: object) -> Measured:
+        stats = dict.fromkeys(METRICS, Stat(mean, None, 1, 1))
+        against = "base" if strategy == "erl" else ""
+        return Measured("tiny", "popularity", strategy, against, 0, stats, **more)  # type: ignore[arg-type]
+
+    reference, base, erl = compare([row("base", 0.9, is_reference=True), row("base", 0.4), row("erl", 0.5)])
+    assert (reference.best, reference.reference) == (frozenset(), None)
+    assert erl.reference is not None and erl.reference.stats["ndcg@10"].mean == 0.4
+    assert erl.best >= set(METRICS)
+    assert base.best == frozenset()

@@ -37,7 +37,8 @@ def compare(single: CellResults, packed: CellResults) -> str:
     ]
     return (
         f"| {single.dataset} | {name} | {len(pairs)} | {mean:.4f} | {statistics.fmean(together):.4f} | "
-        f"{statistics.fmean(differences):+.2f}% [{interval.low:+.2f}%, {interval.high:+.2f}%] | {rates[1] / rates[0]:.2f} |"
+        f"{statistics.fmean(differences):+.2f}% [{interval.low:+.2f}%, {interval.high:+.2f}%] | "
+        f"{rates[1] / rates[0]:.2f} |"
     )
 
 

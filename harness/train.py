@@ -116,5 +116,6 @@ class Trainer:
             noised=torch.cat(noised) if noised else None,
             targets=self._reader.targets[index],
             users=self._reader.users[index],
+            queries=backbone.queries,
         )
         return reasoned, Catalogue(backbone.item_vectors(padding=reasoning.padding_class), self._temperature)

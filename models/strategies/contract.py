@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,10 @@ class Reasoning:
     padding_class: bool = False
 
 
+def _identity(states: Tensor) -> Tensor:
+    return states
+
+
 @dataclass(frozen=True)
 class Reasoned:
     """A batch after reasoning; R rows, T = K + 1 states.
@@ -42,6 +46,7 @@ class Reasoned:
         noised: (R, K, d) raw states of the noised view, steps 1..K; None where none was asked for.
         targets: (R,) int64.
         users: (R,) int64.
+        queries: makes queries of raw states, (..., d) to (..., d): `Backbone.queries`.
     """
 
     states: Tensor
@@ -49,6 +54,7 @@ class Reasoned:
     noised: Tensor | None
     targets: Tensor
     users: Tensor
+    queries: Callable[[Tensor], Tensor] = _identity
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,6 @@ def unit(count: int, position: int = -1) -> tuple[float, ...]:
     return tuple(weights)
 
 
-def with_pooled(states: Tensor) -> Tensor:
-    """(R, T, d) to (R, T + 1, d): the mean over steps added as one more state."""
-    return torch.cat([states, states.mean(1, keepdim=True)], 1)
+def with_pooled(reasoned: Reasoned) -> Tensor:
+    """(R, T + 1, d): the states as queries, and as one more the query of the mean of the raw ones."""
+    return torch.cat([reasoned.states, reasoned.queries(reasoned.raw.mean(1, keepdim=True))], 1)

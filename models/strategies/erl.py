@@ -36,8 +36,8 @@ class ERL(Strategy):
         states = reasoned.states
         count = states.shape[1]
         ce_weights = (1.0,) * count
-        if released:  # queries are the raw states in the released code: pooling them is pooling the raw ones
-            states, ce_weights = with_pooled(states), unit(count + 1)
+        if released:  # the state that ranks is supervised: the query of the mean, not the mean of the queries
+            states, ce_weights = with_pooled(reasoned), unit(count + 1)
         terms = catalogue_loss(
             states,
             catalogue.vectors,

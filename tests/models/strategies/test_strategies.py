@@ -96,6 +96,24 @@ def test_erl_released_supervises_the_pooled_state_alone(batch, catalogue) -> Non
     assert float(loss) == pytest.approx(rows_mean(expected), rel=1e-10)
 
 
+def test_erl_released_supervises_the_query_of_the_readout_where_queries_have_length_one(batch, catalogue) -> None:
+    def queries(states: Tensor) -> Tensor:
+        return states / states.norm(dim=-1, keepdim=True)
+
+    strategy = ERL(ERLSettings(recipe="released"), steps=K)
+    reasoned = Reasoned(queries(batch.raw), batch.raw, None, batch.targets, batch.users, queries)
+    loss, terms = strategy.loss(reasoned, catalogue)
+    expected, supervised = [], []
+    for r in range(R):
+        readout = queries(strategy.readout(batch.raw[r]))
+        p = [probabilities(state / state.norm(), catalogue, 0.7) for state in batch.raw[r]]
+        pairs = [divergence(p[j], p[i]) for i in range(K + 1) for j in range(K + 1) if i != j]
+        supervised.append(cross_entropy(readout, int(batch.targets[r]), catalogue, 0.7))
+        expected.append(supervised[-1] - 0.05 * sum(pairs) / len(pairs))
+    assert terms["cross_entropy"] == pytest.approx(rows_mean(supervised), rel=1e-10)
+    assert float(loss) == pytest.approx(rows_mean(expected), rel=1e-10)
+
+
 def test_erl_released_lets_the_gradient_through_the_first_distribution_alone(batch, catalogue) -> None:
     states = batch.states.clone().requires_grad_()
     settings = ERLSettings(recipe="released", kl_weight=2.0)

@@ -48,6 +48,7 @@ class BERT4RecSettings(TransformerSettings):
 
 
 _UNISREC = "UniSRec's code"
+_MOREC = "MoRec's code"
 
 
 class UniSRecSettings(TransformerSettings):
@@ -69,5 +70,8 @@ class MoRecSettings(TransformerSettings):
     text_based: ClassVar[bool] = True
 
     projection_layers: int = param(
-        2, "layers of the projection from text vectors to items; GELU between them", source="MoRec's code", ge=1
+        2, "layers of the projection from text vectors to items, each with GELU", source=_MOREC, ge=1
+    )
+    projection_dropout: float = param(
+        0.1, "dropout before each of these layers but the first", source=_MOREC, ge=0, lt=1
     )

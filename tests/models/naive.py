@@ -10,16 +10,19 @@ import torch
 from torch import Tensor
 
 from rearec_bench.harness.registry import BACKBONES
+from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.transformer import TransformerBackbone
+from rearec_bench.models.backbones.unisrec import UniSRec
 from rearec_bench.models.layers import Block, initialise
 from rearec_bench.models.reasoning import ReasoningModel
 
+BUILT_IN = tuple(name for name in BACKBONES.names() if BACKBONES.entry(name).origin == "built in")
 TEXT_WIDTH = 7
 MAX_LEN = 12
 
 
 def item_text(num_items: int) -> Tensor:
-    """(N, m) random item vectors in place of a data set's."""
+    """(N, m) float32 random item vectors in place of a data set's."""
     return torch.randn(num_items, TEXT_WIDTH, generator=torch.Generator().manual_seed(11))
 
 
@@ -72,7 +75,7 @@ def _seen(place: int, items: int, *, causal: bool) -> int:
 
 
 def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
-    """(n, d) to (n, d): masked attention head by head, then feed-forward."""
+    """(n, d) to (n, d): attention head by head and place by place, over what each place sees; then feed-forward."""
     n, d = x.shape
     keys, values = (x @ block.key_value.weight.T + block.key_value.bias).split(d, -1)
     queries = x @ block.query.weight.T + block.query.bias
@@ -81,21 +84,43 @@ def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
     for i in range(n):
         seen = _seen(i, items, causal=causal)
         heads = []
-        for head in range(block.heads):
-            part = slice(head * size, (head + 1) * size)
-            scores = torch.stack([queries[i, part] @ keys[j, part] / math.sqrt(size) for j in range(seen)])
-            weights = scores.exp() / scores.exp().sum()
-            heads.append(sum(weights[j] * values[j, part] for j in range(seen)))
+        for part in (slice(head * size, (head + 1) * size) for head in range(block.heads)):
+            weights = (keys[:seen, part] @ queries[i, part] / math.sqrt(size)).exp()
+            heads.append(weights @ values[:seen, part] / weights.sum())
         rows.append(torch.cat(heads))
     x = _norm(x + torch.stack(rows) @ block.output.weight.T + block.output.bias, block.attention_norm)
-    hidden = x @ block.expand.weight.T + block.expand.bias
-    hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
+    hidden = _gelu(x @ block.expand.weight.T + block.expand.bias)
     return _norm(x + hidden @ block.contract.weight.T + block.contract.bias, block.feed_forward_norm)
 
 
-def _items(backbone: TransformerBackbone) -> Tensor:
-    """(N, d) inputs of the items, before positions."""
-    return backbone.items
+def _gelu(x: Tensor) -> Tensor:
+    return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
+
+
+def naive_items(backbone: TransformerBackbone) -> Tensor:
+    """(N, d) inputs of the items before positions, made one by one where they are made from texts."""
+    if isinstance(backbone, UniSRec):
+        return torch.stack([_adapted(backbone, item) for item in range(backbone.num_items)])
+    if isinstance(backbone, MoRec):
+        return torch.stack([_projected(backbone, text) for text in backbone.text[:-1]])
+    return backbone.items[:-1]
+
+
+def _adapted(backbone: UniSRec, item: int) -> Tensor:
+    """The experts' whitened vectors of one item, weighted by a softmax gate (no noise: as in evaluation)."""
+    text, adaptor = backbone.text[item], backbone.adaptor
+    gates = (text @ adaptor.gate).exp()
+    mixed = sum(
+        gate * ((text - bias) @ weight) for gate, bias, weight in zip(gates, adaptor.bias, adaptor.weight, strict=True)
+    )
+    return mixed / gates.sum() + (0 if backbone.items is None else backbone.items[item])
+
+
+def _projected(backbone: MoRec, text: Tensor) -> Tensor:
+    for layer in backbone.projection:
+        if isinstance(layer, torch.nn.Linear):
+            text = _gelu(text @ layer.weight.T + layer.bias)
+    return text
 
 
 def naive_states(model: ReasoningModel, history: list[int], noise: Tensor | None = None) -> Tensor:
@@ -103,7 +128,7 @@ def naive_states(model: ReasoningModel, history: list[int], noise: Tensor | None
     backbone = model.backbone
     assert isinstance(backbone, TransformerBackbone)
     causal = type(backbone).Settings.causal
-    items = _items(backbone)
+    items = naive_items(backbone)
     inputs = [items[item] + backbone.positions[place] for place, item in enumerate(history)]
     states = []
     for step in range(model.steps + 1):

@@ -157,7 +157,7 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
 @main.command()
 @click.argument("suites", metavar="[SUITE]...", nargs=-1, shell_complete=complete_stored_suite)
 @results_option
-@click.option("--table", metavar="NAME", help="overall, ceiling or steps.  [default: overall]")
+@click.option("--table", metavar="NAME", help="overall, ceiling, steps or adaptive.  [default: overall]")
 @click.option(
     "--format",
     "form",
@@ -255,6 +255,35 @@ def prepare(recipe: str, source: Path | None, name: str | None, data_dir: Path) 
     click.echo(f"More of it:  {PROGRAM} datasets show {dataset.name}\nNext:        {following}")
 
 
+@main.command()
+@click.argument("name", shell_complete=complete_dataset)
+@click.option(
+    "--encoder",
+    default="tfidf-svd",
+    show_default=True,
+    help="tfidf-svd, or file:PATH for vectors of your own: .npy or .safetensors, rows in the order of the item ids.",
+)
+@click.option("--width", type=click.IntRange(min=1), help="Of the vectors, as far as the texts allow.  [default: 768]")
+@data_dir_option
+def embed(name: str, encoder: str, width: int | None, data_dir: Path) -> None:
+    """Make the item vectors of a data set from its texts, once.
+
+    Backbones that read texts start from them (unisrec, morec).
+
+    \b
+    Examples:
+      rearec-bench embed ml-100k
+      rearec-bench embed ml-100k --width 256
+      rearec-bench embed mine --encoder file:vectors.npy
+    """
+    from .harness.datasets import embed as harness_embed
+    from .harness.datasets.describe import vector_lines
+
+    vectors = harness_embed.embed(name, data_dir=data_dir, encoder=encoder, width=width)
+    click.echo("\n".join(vector_lines(vectors.card)))
+    click.echo("Next:        backbones: [unisrec, morec]   in a suite of your own")
+
+
 @main.group()
 def datasets() -> None:
     """List the data sets, or show the card of one.
@@ -293,9 +322,12 @@ def show_dataset(name: str, data_dir: Path) -> None:
       rearec-bench datasets show tiny
     """
     from .harness.datasets import catalog
-    from .harness.datasets.describe import card_lines
+    from .harness.datasets.describe import card_lines, vector_lines
 
     click.echo("\n".join(card_lines(catalog.card(name, data_dir))))
+    vectors = catalog.vectors_card(name, data_dir=data_dir) if name not in catalog.EMBEDDED else None
+    if vectors is not None:
+        click.echo("\n".join(f"  {line}" for line in vector_lines(vectors)))
 
 
 @main.command("list")

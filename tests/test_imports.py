@@ -38,6 +38,7 @@ def modules_of(arguments: list[str], folder: Path) -> set[str]:
         ["plan", "ml100k"],
         ["report", "--results", "{results}"],
         ["report", "--results", "{results}", "--table", "ceiling"],
+        ["report", "--results", "{results}", "--table", "adaptive"],
         ["report", "--source", "paper", "--table", "table2"],
         ["show", "{key}", "--results", "{results}"],
     ],
@@ -47,6 +48,14 @@ def test_looking_loads_neither_torch_nor_ray(arguments: list[str], stored: Path,
     key = next((stored / "trials").iterdir()).name
     filled = [argument.format(results=stored, key=key) for argument in arguments]
     assert not modules_of(filled, tmp_path) & HEAVY
+
+
+@pytest.mark.parametrize("table", ["overall", "ceiling", "steps"])
+def test_tables_without_statistics_load_neither_scipy_nor_scikit_learn(
+    table: str, stored: Path, tmp_path: Path
+) -> None:
+    loaded = modules_of(["report", "--results", str(stored), "--table", table], tmp_path)
+    assert not loaded & {"scipy", "sklearn", "pandas"}
 
 
 @pytest.mark.parametrize(

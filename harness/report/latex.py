@@ -117,4 +117,5 @@ _MARKS = Marks(
     percent=r"\%",
     bold=lambda words: rf"\textbf{{{words}}}",
     escape=escape,
+    minus=r"$-$",
 )

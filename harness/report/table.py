@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["value", "gain", "average", "plain", "text", "empty"]
+Kind = Literal["value", "gain", "average", "share", "range", "plain", "text", "empty"]
 Record = Mapping[str, Any]
 
 
@@ -15,7 +15,8 @@ class TableCell:
     """One cell.
 
     Attributes:
-        kind: "value": a metric; "gain": a gain in percent; "average": a mean of gains; "plain": a bare number with two
+        kind: "value": a metric; "gain": a gain in percent, in brackets; "average": a mean of gains, or a gain without
+            brackets; "share": a percentage; "range": from a value to another; "plain": a bare number with two
             decimals; "text": words; "empty": nothing.
         value: unrounded; None where there is none.
         std: standard deviation over seeds; None where there is none.
@@ -23,7 +24,8 @@ class TableCell:
         planned: runs that were to be behind it; where they are more than `seeds`, both are shown.
         best: whether it is marked as best.
         text: of a text cell.
-        digits: decimals of a value.
+        digits: decimals of a value, a share or a range.
+        high: where a range ends; its start is the value.
     """
 
     kind: Kind
@@ -34,6 +36,7 @@ class TableCell:
     best: bool = False
     text: str = ""
     digits: int = 4
+    high: float = 0.0
 
 
 EMPTY = TableCell("empty")

@@ -6,13 +6,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from ..analysis.resultset import ResultSet
+from .adaptive import adaptive_depth
 from .ceiling import ceiling
 from .latency import paper_latency_table
 from .overall import overall, paper_table
 from .steps import steps
 from .table import Table
 
-TABLES: Mapping[str, Callable[[ResultSet], Table]] = {"overall": overall, "ceiling": ceiling, "steps": steps}
+TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
+    "overall": overall,
+    "ceiling": ceiling,
+    "steps": steps,
+    "adaptive": adaptive_depth,
+}
 """Tables of a stored suite."""
 
 PAPER_TABLES: Mapping[str, Callable[[], Table]] = {

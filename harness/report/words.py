@@ -19,6 +19,7 @@ class Marks:
         percent: sign.
         bold: wraps the best.
         escape: makes any text safe.
+        minus: before a negative number.
     """
 
     up: str
@@ -27,6 +28,7 @@ class Marks:
     percent: str
     bold: Callable[[str], str]
     escape: Callable[[str], str]
+    minus: str = "-"
 
 
 def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
@@ -45,6 +47,10 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
         return f"{cell.seeds}/{cell.planned}"
     if cell.kind == "plain":
         return f"{cell.value:.2f}"
+    if cell.kind == "range":
+        return f"{_signed(cell.value, marks, cell.digits)}..{_signed(cell.high, marks, cell.digits)}"
+    if cell.kind == "share":
+        return f"{_signed(cell.value, marks, cell.digits)}{marks.percent}"
     words = _value(cell, marks, spread=spread) if cell.kind == "value" else _gain(cell.value, marks)
     if cell.kind == "gain":
         words = f"({words})"
@@ -64,3 +70,8 @@ def _gain(value: float, marks: Marks) -> str:
     size = f"{abs(value):.2f}"
     arrow = "" if float(size) == 0 else marks.up if value > 0 else marks.down
     return f"{arrow}{size}{marks.percent}"
+
+
+def _signed(value: float, marks: Marks, digits: int) -> str:
+    size = f"{abs(value):.{digits}f}"
+    return f"{marks.minus if value < 0 and float(size) else ''}{size}"

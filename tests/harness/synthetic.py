@@ -33,14 +33,15 @@ def metrics_of(ranks: np.ndarray) -> dict[str, float]:
 
 
 def evidence(kind: type[Evidence], *, rows: int, steps: int, seed: int, traces: bool = False) -> Any:
-    """Evidence of one split from random ranks; its metrics are those of its ranks."""
+    """Evidence of one split from random ranks; its metrics are those of its ranks. Users and items are the split's."""
     draw = np.random.default_rng([seed, steps, rows, kind is TestEvidence])
+    split = np.random.default_rng([rows, kind is TestEvidence])
     ranks = draw.integers(1, 60, (rows, steps + 1)).astype(np.int32)
     readout = draw.integers(1, 60, rows).astype(np.int32) if steps else ranks[:, 0]
     half = draw.random((rows, steps + 1)).astype(np.float16)
     made = Rows(
-        users=draw.integers(0, 9, rows).astype(np.int32),
-        items=draw.integers(0, 60, rows).astype(np.int32),
+        users=split.integers(0, 9, rows).astype(np.int32),
+        items=split.integers(0, 60, rows).astype(np.int32),
         readout_ranks=readout,
         step_ranks=ranks,
         top_items=draw.integers(-1, 60, (rows, 10)).astype(np.int32),

@@ -12,8 +12,9 @@ from rearec_bench.harness.report.report import FORMATS, render
 from rearec_bench.harness.report.tables import TABLES
 
 FOLDER = Path(__file__).with_name("golden")
+LONG = {("adaptive", "json")}  # the same records as csv, in ten thousand lines
 VARIANTS = [
-    *((table, format, "wide", False) for table in TABLES for format in FORMATS),
+    *((table, format, "wide", False) for table in TABLES for format in FORMATS if (table, format) not in LONG),
     ("overall", "markdown", "compact", False),
     ("overall", "markdown", "wide", True),
     ("overall", "latex", "wide", True),

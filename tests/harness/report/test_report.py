@@ -63,7 +63,7 @@ def test_every_latex_table_compiles_as_printed(varied: ResultSet, pdflatex: str,
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert ended.returncode == 0, ended.stdout[-2000:]
     assert (tmp_path / "main.pdf").stat().st_size > 10_000
-    assert body.count("\\begin{tabular}") == 6
+    assert body.count("\\begin{tabular}") == len(tables)
 
 
 def test_special_characters_are_escaped_for_latex() -> None:
@@ -192,7 +192,10 @@ def test_a_suite_from_a_file_is_reported_from_the_store_alone(tmp_path: Path, sy
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"table": "overal"}, "unknown table 'overal'. Did you mean 'overall'? Known: overall, ceiling, steps."),
+        (
+            {"table": "overal"},
+            "unknown table 'overal'. Did you mean 'overall'? Known: overall, ceiling, steps, adaptive.",
+        ),
         ({"format": "latx"}, "unknown format 'latx'. Did you mean 'latex'? Known: markdown, latex, csv, json."),
         ({"source": "papers"}, "unknown source 'papers'. Did you mean 'paper'? Known: store, paper."),
         ({"layout": "x"}, "unknown layout 'x'. Known: wide, compact."),

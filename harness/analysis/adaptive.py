@@ -1,0 +1,291 @@
+"""Adaptive depth: what choosing each row's number of steps without its target would have scored.
+
+Beside the methods of `depth_rules.py` stand the readout, the fixed depth that is best on validation, and the ceiling,
+an oracle. Each run chooses its rules on its own validation rows; its test rows' signals give the depths; only then are
+test ranks looked up. (Validation also chose the hyper-parameters and the epoch, so what a rule gains there is an
+optimistic guess; nothing of it is reported.) A depth's state ranks alone: an adaptive readout of ERL that stops at
+step k uses the state of step k, not the mean of those before it.
+
+Intervals are bootstraps over test users, with the runs averaged per row, of the models and choices that there are:
+every quantity is computed anew in each resample, so that gains and shares are paired. Student's t over the seeds'
+own values stands beside them: it holds the users fixed, and new seeds bring new choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StoreError
+from ..metrics import row_gains
+from ..results import Rows, TrialSummary
+from ..store import Store
+from .compare import METRICS, Measured, measure, reference_of, stat
+from .depth_rules import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
+from .intervals import Interval, cluster_means, percentile_interval, t_interval
+from .resultset import CellResults, ResultSet
+
+CHOSEN_BY = "ndcg@20"
+"""The validation metric that rules are chosen by."""
+
+READOUT, FIXED, ROUTER, CEILING = "readout", "fixed", "router", "ceiling"
+RULES = (FIXED, *EVIDENCE, ROUTER)
+METHODS = (READOUT, *RULES, CEILING)
+
+_LEAST = 1e-12  # a ceiling that is not above the readout by more has no shares
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One quantity.
+
+    Attributes:
+        value: over all rows and runs; None where it is undefined.
+        std: standard deviation between seeds of the seeds' own values; None for fewer than two.
+        users: 95% bootstrap interval over users; None where a resample leaves it undefined.
+        seeds: 95% interval of Student's t over the seeds' own values; None for fewer than two.
+    """
+
+    value: float | None
+    std: float | None
+    users: Interval | None
+    seeds: Interval | None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to choose depths.
+
+    Attributes:
+        name: one of `METHODS`.
+        metrics: per metric, on test.
+        over_readout: gain over the readout in percent, per metric; empty for the readout.
+        over_reference: gain over the row that this one is compared with, in percent, per metric; empty without one.
+        share: per metric, percent of the way from the readout to the ceiling; empty for both of them.
+        steps: mean number of steps per row.
+    """
+
+    name: str
+    metrics: Mapping[str, Estimate]
+    over_readout: Mapping[str, Estimate]
+    over_reference: Mapping[str, Estimate]
+    share: Mapping[str, Estimate]
+    steps: Estimate
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Adaptive depth of one cell.
+
+    Attributes:
+        row: the readout's metrics, of all runs that are done.
+        methods: in the order of `METHODS`; empty where no run can be used.
+        seeds: number of runs behind the methods.
+        planned: number of runs that were to be.
+        left_out: seeds of runs that are done and have no validation rows to choose on.
+    """
+
+    row: Measured
+    methods: tuple[Method, ...]
+    seeds: int
+    planned: int
+    left_out: tuple[int, ...]
+
+
+def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
+    """Adaptive depth of every cell that has steps.
+
+    Raises:
+        StoreError: the rows of a trial cannot be read, or trials that are averaged have other rows.
+    """
+    rows = measure(results)
+    references: dict[str, _Tested] = {}
+    found = []
+    for cell, row in zip(results.cells, rows, strict=True):
+        if cell.steps != 0 and not cell.is_reference:
+            runs = _reference_runs(row, rows, results)
+            for run in runs:
+                if run.key not in references:
+                    references[run.key] = _read_out(run, results.store.rows(run.key, "test"))
+            against = [references[run.key] for run in runs]
+            found.append(_adaptive(cell, row, against=against, store=results.store))
+    return tuple(found)
+
+
+def choose_rules(validation: Rows) -> dict[str, DepthRule]:
+    """The rules that are best on validation, by name in `RULES`."""
+    signals = signals_of(validation)
+    gains = row_gains(validation.step_ranks, CHOSEN_BY)  # (R, K + 1)
+    return {
+        FIXED: choose_fixed(gains),
+        **{evidence: choose_stop(evidence, signals, gains) for evidence in EVIDENCE},
+        ROUTER: choose_router(signals, gains, validation.users),
+    }
+
+
+def choose_depths(validation: Rows, test: Rows) -> dict[str, Depths]:
+    """The depth of each test row, (R,), by name in `RULES`; looks at no test rank and no test item."""
+    signals = signals_of(test)
+    return {name: rule.depths(signals) for name, rule in choose_rules(validation).items()}
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One run's test rows.
+
+    Attributes:
+        key: of the trial.
+        seed: of the trial.
+        users: (R,).
+        items: (R,), the targets.
+        scores: (R, methods, metrics + 1), what each row adds to each metric, and its number of steps.
+    """
+
+    key: str
+    seed: int
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class _Means:
+    """Means over rows: of all runs (), of each resample (B,) or of each seed (S,).
+
+    Attributes:
+        methods: (..., methods, metrics and the number of steps).
+        reference: (..., metrics); not a number where there is none.
+    """
+
+    methods: Floats
+    reference: Floats
+
+
+_Views = tuple[_Means, _Means, _Means]
+_Statistic = Callable[[_Means], Floats]
+
+
+def _reference_runs(row: Measured, rows: Sequence[Measured], results: ResultSet) -> tuple[TrialSummary, ...]:
+    reference = reference_of(row, rows)
+    return next((cell.runs for cell, other in zip(results.cells, rows, strict=True) if other is reference), ())
+
+
+def _adaptive(cell: CellResults, row: Measured, *, against: Sequence[_Tested], store: Store) -> Adaptive:
+    scored: list[_Tested] = []
+    left_out = []
+    for run in cell.runs:
+        if run.spec.steps >= 1:
+            valid = store.rows(run.key, "valid") if run.validation is not None else None
+            if valid is None or len(valid.users) == 0:
+                left_out.append(run.spec.seed)
+            else:
+                scored.append(_scored(run, valid, store.rows(run.key, "test")))
+    methods: tuple[Method, ...] = ()
+    if scored:
+        _check_rows([*scored, *against])
+        views = _views(scored, against)
+        methods = tuple(_method(place, views, has_reference=bool(against)) for place in range(len(METHODS)))
+    return Adaptive(row, methods, len(scored), len(cell.seeds), tuple(left_out))
+
+
+def _scored(run: TrialSummary, valid: Rows, test: Rows) -> _Tested:
+    chosen = choose_depths(valid, test)
+    rows = np.arange(len(test.users))
+    found = [_columns(test.readout_ranks, np.full(len(rows), run.spec.steps))]
+    found += [_columns(test.step_ranks[rows, chosen[name]], chosen[name]) for name in RULES]
+    found.append(_columns(test.step_ranks.min(axis=1), test.step_ranks.argmin(axis=1)))
+    return _Tested(run.key, run.spec.seed, test.users, test.items, np.stack(found, axis=1))
+
+
+def _read_out(run: TrialSummary, test: Rows) -> _Tested:
+    readout = _columns(test.readout_ranks, np.full(len(test.users), run.spec.steps))
+    return _Tested(run.key, run.spec.seed, test.users, test.items, readout[:, None])
+
+
+def _check_rows(tested: Sequence[_Tested]) -> None:
+    first = tested[0]
+    for other in tested[1:]:
+        if not (np.array_equal(other.users, first.users) and np.array_equal(other.items, first.items)):
+            raise StoreError(
+                f"trials {first.key[:8]} and {other.key[:8]} were tested on different rows and cannot be compared row "
+                "by row. Repeat them:  rearec-bench run SUITE --refresh"
+            )
+
+
+def _columns(ranks: NDArray[np.int32], depths: Depths) -> Floats:
+    return np.concatenate([_gains(ranks), depths[:, None]], axis=1)
+
+
+def _gains(ranks: NDArray[np.int32]) -> Floats:
+    """(R,) to (R, metrics)."""
+    return np.stack([row_gains(ranks, metric) for metric in METRICS], axis=1)
+
+
+def _views(scored: Sequence[_Tested], against: Sequence[_Tested]) -> _Views:
+    """The means of all, of each resample of users, and of each seed; a seed's reference is the one of that seed."""
+    scores = np.stack([run.scores for run in scored])  # (S, R, methods, metrics + 1)
+    rows, shape = scores.shape[1], scores.shape[2:]
+    absent = np.full((rows, len(METRICS)), np.nan)
+    readouts = {run.seed: run.scores[:, 0, : len(METRICS)] for run in against}  # (R, metrics) each
+    reference = np.mean(list(readouts.values()), axis=0) if readouts else absent
+    averaged = scores.mean(axis=0)  # (R, methods, metrics + 1)
+    resampled = cluster_means(np.concatenate([averaged.reshape(rows, -1), reference], axis=1), scored[0].users)
+    width = int(np.prod(shape))
+    return (
+        _Means(averaged.mean(axis=0), reference.mean(axis=0)),
+        _Means(resampled[:, :width].reshape(-1, *shape), resampled[:, width:]),
+        _Means(scores.mean(axis=1), np.stack([readouts.get(run.seed, absent).mean(axis=0) for run in scored])),
+    )
+
+
+def _method(place: int, views: _Views, *, has_reference: bool) -> Method:
+    def per_metric(statistic: Callable[[_Means, int], Floats], shown: bool) -> dict[str, Estimate]:
+        if not shown:
+            return {}
+        return {
+            metric: _estimate(lambda means, at=at: statistic(means, at), views)  # type: ignore[misc]
+            for at, metric in enumerate(METRICS)
+        }
+
+    name, readout, ceiling = METHODS[place], METHODS.index(READOUT), METHODS.index(CEILING)
+    return Method(
+        name=name,
+        metrics=per_metric(lambda means, at: means.methods[..., place, at], True),
+        over_readout=per_metric(
+            lambda means, at: _percent(means.methods[..., place, at], means.methods[..., readout, at]), name != READOUT
+        ),
+        over_reference=per_metric(
+            lambda means, at: _percent(means.methods[..., place, at], means.reference[..., at]), has_reference
+        ),
+        share=per_metric(
+            lambda means, at: _share(*(means.methods[..., which, at] for which in (place, readout, ceiling))),
+            name not in (READOUT, CEILING),
+        ),
+        steps=_estimate(lambda means: means.methods[..., place, -1], views),
+    )
+
+
+def _estimate(statistic: _Statistic, views: _Views) -> Estimate:
+    every, resampled, by_seed = (statistic(means) for means in views)
+    seeds: list[float] = by_seed.tolist()
+    defined = bool(np.isfinite(every))
+    return Estimate(
+        value=float(every) if defined else None,
+        std=stat(seeds, planned=len(seeds)).std if np.isfinite(seeds).all() else None,
+        users=percentile_interval(resampled) if defined else None,
+        seeds=t_interval(seeds) if defined else None,
+    )
+
+
+def _percent(values: Floats, reference: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(reference > 0, (values - reference) / reference * 100, np.nan)
+
+
+def _share(values: Floats, readout: Floats, ceiling: Floats) -> Floats:
+    room = ceiling - readout
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(room > _LEAST, (values - readout) / room * 100, np.nan)

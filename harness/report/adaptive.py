@@ -1,0 +1,218 @@
+"""Adaptive depth: per row of a suite, what choosing each test row's number of steps would have scored."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+from ..analysis.adaptive import (
+    CEILING,
+    CHOSEN_BY,
+    FIXED,
+    READOUT,
+    ROUTER,
+    Adaptive,
+    Estimate,
+    Method,
+    adaptive,
+)
+from ..analysis.intervals import RESAMPLES, Interval
+from ..analysis.resultset import ResultSet
+from .labels import label_of, metric_label
+from .overall import row_label, steps_shown
+from .protocol import protocol_lines
+from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+
+FIELDS = (
+    "dataset",
+    "backbone",
+    "strategy",
+    "steps",
+    "method",
+    "quantity",
+    "metric",
+    "value",
+    "std",
+    "seeds",
+    "users_low",
+    "users_high",
+    "seeds_low",
+    "seeds_high",
+)
+
+_SHOWN = CHOSEN_BY
+_LABELS = {
+    FIXED: "best fixed step",
+    "entropy": "by entropy",
+    "margin": "by margin",
+    "convergence": "by convergence",
+    ROUTER: "by router",
+    CEILING: "ceiling (oracle)",
+}
+_UNDEFINED = TableCell("text", text="-")
+_NOTHING = "No row of this suite has reasoning steps (K >= 1): there is no depth to choose."
+_NOTES = (
+    "Depth per test row, chosen without its target. Entropy, margin: the first step whose entropy is at most, whose "
+    "margin is at least a threshold; convergence: whose cosine to the step before is at least one; router: a ridge "
+    "regression of each depth's gain on entropy and margin at step 0. Thresholds, caps, router and best fixed step: "
+    f"from each run's validation rows, by {metric_label(_SHOWN)}; each method may fall back on a fixed step. A "
+    "row's first line is the strategy's own readout, after all K steps.",
+    "Ceiling: an oracle, for each test row the best rank among steps 0..K, chosen by looking at the test target; no "
+    "model reaches it. Of ceiling: (method - readout) / (ceiling - readout); '-' where the ceiling is not above the "
+    "readout. Steps: mean per row.",
+    f"95%: bootstrap intervals of {RESAMPLES:,} resamples of the test users, each with all its rows, runs averaged per "
+    "row; models and choices are held fixed; blank where all resamples agree, or where one leaves the quantity "
+    "undefined. Student's t over seeds: with --format csv or json.",
+)
+
+
+def adaptive_depth(results: ResultSet) -> Table:
+    """Per cell that has steps: readout, best fixed step, each way to choose a depth per row, and the ceiling."""
+    results = results.models()
+    found = adaptive(results)
+    shows_steps = steps_shown(item.row for item in found)
+    places = list(zip(*(_place(item) for item in found), strict=True))  # data sets, backbones
+    varies = [len(set(names)) > 1 for names in places]
+    heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
+    against = {row_label(item.row, shows_steps): label_of(item.row.against) for item in found if _is_compared(item)}
+    over = [f"over {_only(against)}"] if against else []
+    return Table(
+        name="adaptive",
+        title=results.name,
+        caption=f"{results.name}: adaptive depth",
+        columns=(ColumnGroup(heading, (metric_label(_SHOWN), "over readout", *over, "of ceiling", "steps")),),
+        groups=tuple(
+            RowGroup(
+                tuple(itertools.compress(_place(item), varies)),
+                tuple(_lines(item, row_label(item.row, shows_steps), compared=bool(against))),
+            )
+            for item in found
+        ),
+        protocol=(
+            *(_NOTES if found else (_NOTHING,)),
+            *_references(against),
+            *_left_out(found),
+            *protocol_lines(results),
+        ),
+        fields=FIELDS,
+        records=tuple(record for item in found for record in _records(item)),
+    )
+
+
+def _place(item: Adaptive) -> tuple[str, str]:
+    return item.row.dataset, label_of(item.row.backbone)
+
+
+def _is_compared(item: Adaptive) -> bool:
+    return any(method.over_reference for method in item.methods)
+
+
+def _only(against: Mapping[str, str]) -> str:
+    names = set(against.values())
+    return names.pop() if len(names) == 1 else "reference"
+
+
+def _references(against: Mapping[str, str]) -> list[str]:
+    """What each row is compared with, where it is not the same for all."""
+    if len(set(against.values())) < 2:
+        return []
+    return [f"References: {', '.join(f'{row} over {name}' for row, name in against.items())}."]
+
+
+def _lines(item: Adaptive, label: str, *, compared: bool) -> list[Line]:
+    if not item.methods:
+        return [Line(label, (_readout(item), *[EMPTY] * (4 if compared else 3)))]
+    lines = []
+    for method in item.methods:
+        name = label if method.name == READOUT else _LABELS[method.name]
+        lines.append(Line(name, tuple(_values(method, item, compared=compared))))
+        lines.append(Line("95%", tuple(_ranges(method, compared=compared))))
+    return lines
+
+
+def _readout(item: Adaptive) -> TableCell:
+    if item.row.unsupported:
+        return TableCell("text", text="n/a")
+    held = item.row.stats[_SHOWN]
+    return TableCell("value", held.mean, held.std, held.seeds, held.planned)
+
+
+def _values(method: Method, item: Adaptive, *, compared: bool) -> list[TableCell]:
+    shown = method.metrics[_SHOWN]
+    gains = [method.over_readout, *([method.over_reference] if compared else [])]
+    return [
+        TableCell("value", shown.value, shown.std, item.seeds, item.planned),
+        *(_cell("average", gain) for gain in gains),
+        _cell("share", method.share),
+        TableCell("value", method.steps.value, method.steps.std, digits=2),
+    ]
+
+
+def _cell(kind: str, held: Mapping[str, Estimate]) -> TableCell:
+    if not held:
+        return EMPTY
+    value = held[_SHOWN].value
+    if value is None:
+        return _UNDEFINED
+    return TableCell("share", value, digits=1) if kind == "share" else TableCell("average", value)
+
+
+def _ranges(method: Method, *, compared: bool) -> list[TableCell]:
+    gains = [method.over_readout, *([method.over_reference] if compared else [])]
+    return [
+        _range(method.metrics[_SHOWN], digits=4),
+        *(_range(gain.get(_SHOWN), digits=2) for gain in gains),
+        _range(method.share.get(_SHOWN), digits=1),
+        _range(method.steps, digits=2),
+    ]
+
+
+def _range(estimate: Estimate | None, *, digits: int) -> TableCell:
+    if estimate is None or estimate.users is None or _is_point(estimate.users):
+        return EMPTY
+    return TableCell("range", estimate.users.low, high=estimate.users.high, digits=digits)
+
+
+def _is_point(interval: Interval) -> bool:
+    return math.isclose(interval.low, interval.high, abs_tol=1e-9)
+
+
+def _left_out(found: Sequence[Adaptive]) -> list[str]:
+    lines = []
+    for item in found:
+        if item.left_out:
+            plural = "s" if len(item.left_out) > 1 else ""
+            seeds = ", ".join(map(str, item.left_out))
+            name = f"{item.row.dataset} {label_of(item.row.backbone)} {row_label(item.row, lambda row: True)}"
+            lines.append(f"{name}: seed{plural} {seeds} left out, without validation rows to choose depths on.")
+    return lines
+
+
+def _records(item: Adaptive) -> list[Record]:
+    head = {name: getattr(item.row, name) for name in FIELDS[:4]}
+    records: list[Record] = []
+    for method in item.methods:
+        quantities: list[tuple[str, Mapping[str, Estimate]]] = [
+            ("value", method.metrics),
+            ("over_readout_percent", method.over_readout),
+            ("over_reference_percent", method.over_reference),
+            ("ceiling_share_percent", method.share),
+        ]
+        held = [(name, metric, one) for name, estimates in quantities for metric, one in estimates.items()]
+        for name, metric, one in [*held, ("mean_steps", None, method.steps)]:
+            place = {"method": method.name, "quantity": name, "metric": metric}
+            records.append(head | place | _numbers(one, item.seeds))
+    return records
+
+
+def _numbers(one: Estimate, seeds: int) -> Record:
+    return {
+        "value": one.value,
+        "std": one.std,
+        "seeds": seeds,
+        "users_low": one.users.low if one.users else None,
+        "users_high": one.users.high if one.users else None,
+        "seeds_low": one.seeds.low if one.seeds else None,
+        "seeds_high": one.seeds.high if one.seeds else None,
+    }

@@ -1,0 +1,140 @@
+"""The table of adaptive depth: what a reader sees, and what is said where there is nothing to see."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.analysis.adaptive import METHODS, adaptive
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.report.report import render
+from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.store import Store
+
+
+def results_of(store: Store, synthetic: ModuleType, *names: tuple[str, int]) -> ResultSet:
+    cells = tuple(synthetic.cell(*name) for name in names)
+    return collect("s", cells, synthetic.fill(store, cells), store=store)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
+    return results_of(Store(tmp_path_factory.mktemp("adaptive")), synthetic, ("base", 0), ("prl", 1), ("prl", 2))
+
+
+def lines_of(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_a_table_of_one_data_set_and_backbone_fits_100_columns(results: ResultSet) -> None:
+    text = render([TABLES["adaptive"](results)], format="markdown")
+    assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 100
+    assert lines_of(text)[0] == ["tiny SASRec", "N@20", "over readout", "over Base", "of ceiling", "steps"]
+    labels = [line[0] for line in lines_of(text)[2:] if line[0] != "95%"]
+    one_row = ["best fixed step", "by entropy", "by margin", "by convergence", "by router", "ceiling (oracle)"]
+    assert labels == ["+PRL (K=1)", *one_row, "+PRL (K=2)", *one_row]
+
+
+def test_what_is_shown_are_the_numbers_of_the_analysis(results: ResultSet) -> None:
+    deepest = adaptive(results)[1]
+    lines = lines_of(render([TABLES["adaptive"](results)], format="markdown"))[2:]
+    for method, (shown, below) in zip(deepest.methods, zip(lines[14::2], lines[15::2], strict=True), strict=True):
+        held = method.metrics["ndcg@20"]
+        assert shown[1] == f"{held.value:.4f}"
+        assert below[1] == f"{held.users.low:.4f}..{held.users.high:.4f}"
+        assert shown[5] == f"{method.steps.value:.2f}"
+        gain = method.over_reference["ndcg@20"]
+        assert shown[3] == f"{'↑' if gain.value > 0 else '↓'}{abs(gain.value):.2f}%"
+        assert below[3] == f"{gain.users.low:.2f}..{gain.users.high:.2f}"
+        if method.share:
+            assert shown[4] == f"{method.share['ndcg@20'].value:.1f}%"
+
+
+def test_csv_and_json_hold_every_metric_and_both_intervals(results: ResultSet) -> None:
+    table = TABLES["adaptive"](results)
+    rows = list(csv.DictReader(io.StringIO(render([table], format="csv"))))
+    (held,) = json.loads(render([table], format="json"))["tables"]
+    as_text = [{name: "" if value is None else str(value) for name, value in one.items()} for one in held["records"]]
+    assert as_text == rows
+    assert {row["method"] for row in rows} == set(METHODS)
+    of_margin = [row for row in rows if (row["method"], row["steps"]) == ("margin", "2")]
+    assert len(of_margin) == 4 * 4 + 1
+    deepest = adaptive(results)[1].methods[METHODS.index("margin")]
+    (share,) = [row for row in of_margin if (row["quantity"], row["metric"]) == ("ceiling_share_percent", "recall@10")]
+    expected = deepest.share["recall@10"]
+    assert float(share["value"]) == expected.value and float(share["std"]) == expected.std
+    assert float(share["seeds_low"]) == expected.seeds.low and share["seeds"] == "3"
+    (steps,) = [row for row in of_margin if row["quantity"] == "mean_steps"]
+    assert float(steps["users_high"]) == deepest.steps.users.high and steps["metric"] == ""
+
+
+def test_the_protocol_says_what_is_an_oracle_and_what_an_interval_is(results: ResultSet) -> None:
+    protocol = "\n".join(TABLES["adaptive"](results).protocol)
+    for words in ("Ceiling: an oracle", "no model reaches it", "2,000 resamples of the test users", "validation"):
+        assert words in protocol
+    assert "No row of this suite" not in protocol
+
+
+def test_a_suite_without_reasoning_says_so(tmp_path: Path, synthetic: ModuleType) -> None:
+    table = TABLES["adaptive"](results_of(Store(tmp_path), synthetic, ("base", 0)))
+    assert table.groups == () and table.records == ()
+    for format in ("markdown", "latex", "json"):
+        text = render([table], format=format)
+        assert "No row of this suite has reasoning steps (K" in text and "Ceiling" not in text
+    assert render([table], format="csv").count("\n") == 1
+
+
+def test_a_share_that_is_undefined_is_a_dash(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    results = results_of(store, synthetic, ("base", 0), ("prl", 2))
+    for run in results.cells[1].runs:
+        held = store.read(run.key)
+        rows = held.test.rows
+        alike = dataclasses.replace(rows, step_ranks=np.repeat(rows.readout_ranks[:, None], 3, axis=1))
+        store.write(dataclasses.replace(held, test=dataclasses.replace(held.test, rows=alike)), replace=True)
+    text = render([TABLES["adaptive"](results)], format="markdown")
+    shares = [line[4] for line in lines_of(text)[2:] if line[0] != "95%"]
+    assert shares == ["", "-", "-", "-", "-", "-", ""]
+    assert "nan" not in text and "inf" not in text.replace("infer", "")
+    assert "NaN" not in render([TABLES["adaptive"](results)], format="json")
+
+
+def test_a_run_without_validation_rows_is_named(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
+    index = synthetic.fill(store, cells)
+    key = index["cells"]["tiny-sasrec-prl-2"]["final"]["2"]
+    store.write(dataclasses.replace(store.read(key), validation=None), replace=True)
+    table = TABLES["adaptive"](collect("s", cells, index, store=store))
+    assert "tiny SASRec +PRL (K=2): seed 2 left out, without validation rows to choose depths on." in table.protocol
+    assert lines_of(render([table], format="markdown"))[2][1].endswith(" (2/3)")
+
+
+def test_rows_that_are_compared_with_different_rows_are_listed(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (
+        synthetic.cell("base", 0),
+        synthetic.cell("prl", 2),
+        synthetic.cell("prl", 2, row="prl_x[decay=1]", against="prl"),
+    )
+    table = TABLES["adaptive"](collect("s", cells, synthetic.fill(store, cells), store=store))
+    assert "over reference" in table.columns[0].columns
+    assert "References: +PRL over Base, +prl_x[decay=1] over PRL." in table.protocol
+
+
+def test_without_a_reference_there_is_no_column_for_one(tmp_path: Path, synthetic: ModuleType) -> None:
+    table = TABLES["adaptive"](results_of(Store(tmp_path), synthetic, ("prl", 2)))
+    assert table.columns[0].columns == ("N@20", "over readout", "of ceiling", "steps")
+    assert {len(line.cells) for group in table.groups for line in group.lines} == {4}
+
+
+def test_minus_signs_are_set_as_such_in_latex(results: ResultSet) -> None:
+    text = render([TABLES["adaptive"](results)], format="latex", spread=True)
+    assert "$-$" in text and "..-" not in text and " -" not in text.partition(r"\bottomrule")[0]

@@ -84,8 +84,10 @@ def _words(field: FieldInfo, extra: dict[str, Any]) -> str:
 
 
 def _suites(width: int) -> Iterator[str]:
-    for name, path in shipped_suites().items():
-        yield from _wrapped(f"  {name:<20} ", summary_of(path), width)
+    shipped = shipped_suites()
+    column = max(map(len, shipped))
+    for name, path in shipped.items():
+        yield from _wrapped(f"  {name:<{column}} ", summary_of(path), width)
 
 
 def _shown(value: Any) -> str:

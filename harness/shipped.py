@@ -48,17 +48,22 @@ def summary_of(path: Path) -> str:
         first = file.readline().strip()
     if not first.startswith("#"):
         return ""
-    return first.lstrip("# ").partition(". ")[0].rstrip(".:,") + "."
+    sentence = first.lstrip("# ").partition(". ")[0].rstrip(".:,")
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def suites_on(dataset: str) -> list[str]:
-    """Names of the shipped suites that run on a data set."""
-    found = []
+    """Names of the shipped suites that run on a data set: those named after it, then those on most data sets."""
+    found: dict[str, int] = {}
     for name, path in shipped_suites().items():
         try:
             suite = load_suite(path)
         except SuiteError:  # a file to extend, no suite by itself
             continue
         if dataset in suite.datasets:
-            found.append(name)
-    return found
+            found[name] = len(suite.datasets)
+    return sorted(found, key=lambda name: (_bare(name) != _bare(dataset), -found[name], name))
+
+
+def _bare(name: str) -> str:
+    return name.replace("-", "").replace("_", "")

@@ -1,0 +1,230 @@
+"""UniSRec: adaptor, gate, cosine scores and item ids, each against a computation with loops or by hand."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from rearec_bench.models.backbones.contract import Histories
+from rearec_bench.models.backbones.settings import UniSRecSettings
+from rearec_bench.models.backbones.unisrec import Adaptor, UniSRec, _dropped
+from rearec_bench.models.layers import initialise, seed_dropout, seed_noise
+from rearec_bench.models.losses import catalogue_loss
+from rearec_bench.models.reasoning import ReasoningModel
+
+from .naive import build, naive_states
+
+CPU = torch.device("cpu")
+M, D, G, N = 7, 5, 3, 40
+
+
+def adaptor(*, dropout: float = 0.0, seed: int = 0, strong: bool = True) -> Adaptor:
+    part = Adaptor(M, D, experts=G, dropout=dropout).double()
+    initialise(part, seed)
+    if strong:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in part.parameters():
+                parameter += torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) * 0.5
+    return part
+
+
+def texts(count: int = N) -> Tensor:
+    return torch.randn(count, M, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
+
+
+def by_hand(part: Adaptor, x: list[float], noise: list[float], masks: list[list[float]]) -> list[float]:
+    """One vector, number by number: gate with given noise, experts with given masks (already scaled)."""
+
+    gate, gate_noise = part.gate.tolist(), part.gate_noise.tolist()
+    bias, weight = part.bias.tolist(), part.weight.tolist()
+    logits = []
+    for g in range(G):
+        clean, spread = (sum(x[i] * matrix[i][g] for i in range(M)) for matrix in (gate, gate_noise))
+        logits.append(clean + noise[g] * (math.log(1 + math.exp(spread)) + 0.01))
+    total = sum(math.exp(logit) for logit in logits)
+    out = [0.0] * D
+    for g in range(G):
+        whitened = [x[i] * masks[g][i] - bias[g][i] for i in range(M)]
+        for j in range(D):
+            projected = sum(whitened[i] * weight[g][i][j] for i in range(M))
+            out[j] += math.exp(logits[g]) / total * projected
+    return out
+
+
+def test_the_adaptor_in_evaluation_is_the_gated_sum_of_whitened_vectors() -> None:
+    part, x = adaptor(dropout=0.4).eval(), texts()
+    found = part(x)
+    for n in range(N):
+        expected = by_hand(part, x[n].tolist(), [0.0] * G, [[1.0] * M] * G)
+        assert found[n].tolist() == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_the_adaptor_in_training_drops_for_each_expert_and_adds_noise_to_the_gate() -> None:
+    part, x = adaptor(dropout=0.4).train(), texts()
+    seed_dropout(part, 5, CPU)
+    seed_noise(part, 6, CPU)
+    stream = part.dropout.stream
+    assert stream is not None
+    found = part(x)
+    noise = torch.empty(N, G, dtype=torch.float64).normal_(generator=torch.Generator().manual_seed(6))
+    seed_dropout(part, 5, CPU)
+    masks = torch.empty(N, G, M)
+    for expert, rows, dropped in _dropped(torch.ones_like(x), G, part.dropout.stream.draw_seed(), 0.4):
+        masks[rows, expert] = dropped.float()
+    assert not torch.equal(masks[:, 0], masks[:, 1]), "a mask for each expert"
+    assert float((masks == 0).float().mean()) == pytest.approx(0.4, abs=0.06)
+    for n in range(N):
+        expected = by_hand(part, x[n].tolist(), noise[n].tolist(), masks[n].tolist())
+        assert found[n].tolist() == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("chunk_bytes", [M * 8, 3 * M * 8, 1 << 20])
+def test_the_gradient_of_the_masked_products_is_right_in_any_number_of_chunks(
+    chunk_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rearec_bench.models.backbones.unisrec._CPU_CHUNK_BYTES", chunk_bytes)
+    part, x = adaptor(dropout=0.3).train(), texts(8)
+    parameters = dict(part.named_parameters())
+
+    def forward(*values: Tensor) -> Tensor:
+        seed_dropout(part, 5, CPU)
+        seed_noise(part, 6, CPU)
+        found: Tensor = torch.func.functional_call(part, dict(zip(parameters, values, strict=True)), (x,))
+        return found
+
+    assert torch.autograd.gradcheck(forward, tuple(parameters.values()), fast_mode=True)
+
+
+def test_gates_start_even_and_biases_at_zero_and_the_noise_of_the_gate_learns() -> None:
+    part, x = adaptor(strong=False), texts()
+    assert not part.gate.any()
+    assert not part.gate_noise.any()
+    assert not part.bias.any()
+    assert float(part.weight.detach().std()) == pytest.approx(0.02, rel=0.3)
+    torch.testing.assert_close(part.eval()(x), (x @ part.weight.mean(0)))
+    part.train()
+    seed_noise(part, 6, CPU)
+    (part(x) ** 2).sum().backward()
+    for name, parameter in part.named_parameters():
+        assert float(parameter.grad.abs().max()) > 0, name
+
+
+def test_noise_is_drawn_from_a_stream_of_its_own_and_moves_no_dropout() -> None:
+    part, x = adaptor(dropout=0.3).train(), texts()
+    seed_dropout(part, 5, CPU)
+    seed_noise(part, 6, CPU)
+    first = part(x)
+    stream = part.dropout.stream
+    assert stream is not None
+    after = stream.draw_seed()
+    seed_dropout(part, 5, CPU)
+    seed_noise(part, 7, CPU)
+    assert not torch.allclose(part(x), first)
+    assert part.dropout.stream is not None
+    assert part.dropout.stream.draw_seed() == after
+
+
+def test_training_without_a_seed_is_an_error() -> None:
+    part = adaptor(dropout=0.3).train()
+    with pytest.raises(RuntimeError, match="seed_noise"):
+        part(texts())
+    seed_noise(part, 1, CPU)
+    with pytest.raises(RuntimeError, match="seed_dropout"):
+        part(texts())
+
+
+@pytest.mark.parametrize("item_ids", [False, True])
+def test_scores_are_cosines_of_states_and_items(item_ids: bool) -> None:
+    model = build(backbone="unisrec", steps=2, item_ids=item_ids).eval()
+    backbone = model.backbone
+    assert isinstance(backbone, UniSRec)
+    history = [3, 9, 9, 0]
+    states = model.reason(Histories(torch.tensor([history]), torch.tensor([4])))[0, 0]
+    found = backbone.queries(states) @ backbone.item_vectors().T
+    raw = naive_states(model, history)
+    for item in range(23):
+        vector = backbone.adaptor(backbone.text[item][None])[0]
+        if backbone.items is not None:
+            vector = vector + backbone.items[item]
+        for step in range(3):
+            dot = sum(float(a * b) for a, b in zip(raw[step], vector, strict=True))
+            lengths = [math.sqrt(sum(float(a) ** 2 for a in v)) for v in (raw[step], vector)]
+            assert float(found[step, item]) == pytest.approx(dot / (lengths[0] * lengths[1]), rel=1e-9)
+
+
+def test_an_item_without_text_starts_at_zero_and_its_gradient_stays_bounded() -> None:
+    text = torch.randn(6, M)
+    text[2] = 0
+    backbone = UniSRec(UniSRecSettings(width=4), num_items=6, max_len=3, item_text=text)
+    initialise(backbone, 0)
+    backbone.eval()
+    vectors = backbone.item_vectors(padding=True)
+    lengths = vectors.norm(dim=-1)
+    torch.testing.assert_close(lengths[[0, 1, 3, 4, 5]], torch.ones(5))
+    assert not vectors[[2, 6]].any(), "without text, and the padding row"
+    vectors.sum().backward()
+    gradient = backbone.adaptor.bias.grad
+    assert gradient is not None
+    assert 0 < float(gradient.abs().max()) < 1e3
+
+
+def test_item_ids_are_added_to_histories_and_candidates() -> None:
+    model = build(backbone="unisrec", steps=0, item_ids=True).eval()
+    backbone = model.backbone
+    assert isinstance(backbone, UniSRec)
+    assert backbone.items is not None
+    assert backbone.items.shape == (24, 8)
+    history = Histories(torch.tensor([[3]]), torch.tensor([1]))
+    before, items = model.reason(history), backbone.item_vectors(padding=True)
+    with torch.no_grad():
+        backbone.items[3] += torch.arange(8)
+    changed = (backbone.item_vectors(padding=True) != items).any(-1)
+    assert changed.nonzero().flatten().tolist() == [3]
+    assert not torch.allclose(model.reason(history), before)
+    without = build(backbone="unisrec", steps=0)
+    assert not any("items" in name for name, _ in without.named_parameters())
+
+
+@pytest.mark.parametrize(
+    "changed", [{"experts": 4}, {"adaptor_dropout": 0.5}, {"item_ids": True}, {"width": 10}, {"heads": 1}]
+)
+def test_every_setting_of_its_own_changes_the_table_or_the_states(changed: dict[str, Any]) -> None:
+    def states(**settings: Any) -> Tensor:
+        model = build(backbone="unisrec", steps=1, **settings).train()
+        seed_dropout(model, 5, CPU)
+        seed_noise(model, 6, CPU)
+        return model.reason(Histories(torch.tensor([[3, 4]]), torch.tensor([2])))
+
+    one, other = states(), states(**changed)
+    assert one.shape != other.shape or not torch.allclose(one, other)
+
+
+def test_the_loss_falls_in_thirty_steps_on_text_that_tells_the_next_item() -> None:
+    torch.manual_seed(0)
+    text = torch.nn.functional.normalize(torch.randn(30, 16), dim=-1)
+    settings = UniSRecSettings(width=16, feed_forward=32, dropout=0.1, input_dropout=0.1)
+    model = ReasoningModel(UniSRec(settings, num_items=30, max_len=6, item_text=text), steps=1, positions=True).train()
+    initialise(model, 1)
+    seed_dropout(model, 2, CPU)
+    seed_noise(model, 3, CPU)
+    starts = torch.arange(30)
+    histories = Histories((starts[:, None] + torch.arange(4)) % 30, torch.full((30,), 4))
+    targets = (starts + 4) % 30
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(30):
+        with model.backbone.prepared():
+            queries = model.backbone.queries(model.reason(histories)[:, 0, -1:])
+            items = model.backbone.item_vectors()
+        loss = catalogue_loss(
+            queries, items, targets, temperatures=[settings.score_temperature], ce_weights=[1.0]
+        ).total
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[0] > math.log(30) - 0.5
+    assert sum(losses[-5:]) / 5 < 0.7 * losses[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..analysis.adaptive import (
     CEILING,
@@ -206,7 +207,7 @@ def _records(item: Adaptive) -> list[Record]:
     return records
 
 
-def _numbers(one: Estimate, seeds: int) -> Record:
+def _numbers(one: Estimate, seeds: int) -> dict[str, Any]:
     return {
         "value": one.value,
         "std": one.std,

@@ -234,6 +234,8 @@ def test_a_dry_run_builds_every_cell_and_stores_nothing(invoke: Invoke, tmp_path
     done = invoke("run", "smoke", "--dry-run")
     assert done.exit_code == 0
     assert [line.split("  ")[:2] for line in done.stdout.splitlines()] == [
+        ["ok", "tiny popularity reference K=0"],
+        ["ok", "tiny markov reference K=0"],
         ["ok", "tiny sasrec base K=0"],
         ["ok", "tiny sasrec erl K=2"],
         ["ok", "tiny sasrec prl K=2"],
@@ -269,7 +271,7 @@ def test_the_plan_counts_what_is_stored(invoke: Invoke, results: Path) -> None:
     assert done.exit_code == 2
     done = invoke("plan", "smoke")
     assert done.exit_code == 0
-    assert "10 trials: 0 stored, 10 to run." in done.stdout
+    assert "12 trials: 0 stored, 12 to run." in done.stdout
 
 
 # ---- report
@@ -386,13 +388,13 @@ def test_the_embedded_data_set_needs_no_folder(invoke: Invoke) -> None:
 
 
 def test_the_list_names_every_component_setting_and_suite(invoke: Invoke) -> None:
-    from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+    from rearec_bench.harness.registry import BACKBONES, REFERENCES, STRATEGIES
     from rearec_bench.harness.shipped import shipped_suites
     from rearec_bench.harness.spec import TrainingSettings
 
     listed = invoke("list").stdout
     words = set(listed.split())
-    for registry in (BACKBONES, STRATEGIES):
+    for registry in (BACKBONES, STRATEGIES, REFERENCES):
         for name in registry.names():
             assert {name, *registry.settings(name).model_fields} <= words
     assert {*TrainingSettings.model_fields, *shipped_suites(), "tiny", "lambda", "tau", "alpha"} <= words

@@ -37,6 +37,9 @@ def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         words.append(f"all {counts['items']:,} items ranked" if "items" in counts else "all items ranked")
         name = "Test" if len(datasets) == 1 else f"Test of {dataset}"
         lines.append(f"{name}: {', '.join([*words, *_ranking_words(runs)])}.")
+        if "vectors" in facts:
+            of = "Item vectors" if len(datasets) == 1 else f"Item vectors of {dataset}"
+            lines.append(f"{of}: {facts['vectors']['encoder']}, {facts['vectors']['width']:,} wide.")
     return lines
 
 
@@ -81,9 +84,10 @@ def _reference_lines(results: ResultSet) -> list[str]:
     names = list(dict.fromkeys(label_of(cell.backbone) for cell in results.cells if cell.is_reference))
     if not names:
         return []
-    what = "are counts" if len(names) > 1 else "is a count"
+    several = len(names) > 1
+    what, them = ("are counts", "them") if several else ("is a count", "it")
     words = f"{' and '.join(names)} {what} of the training rows, without a model"
-    return [f"{words}: one run, deterministic, the same for every backbone."]
+    return [f"{words}: one run, deterministic, the same for every backbone; bold leaves {them} out."]
 
 
 def _models(runs: Iterable[TrialSummary]) -> list[TrialSummary]:

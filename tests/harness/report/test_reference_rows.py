@@ -125,7 +125,7 @@ def test_the_protocol_says_what_they_are_and_counts_them_as_no_model(results: Re
     lines = TABLES["overall"](results).protocol
     assert (
         "Popularity and Markov are counts of the training rows, without a model: one run, deterministic, the same for "
-        "every backbone."
+        "every backbone; bold leaves them out."
     ) in lines
     assert any(line.startswith("Means of 2 seeds ") for line in lines)
     assert not any("reference" in line for line in lines)
@@ -134,7 +134,8 @@ def test_the_protocol_says_what_they_are_and_counts_them_as_no_model(results: Re
 
 def test_one_reference_alone_is_named_in_the_singular(tmp_path: Path, synthetic: ModuleType) -> None:
     results = results_of(tmp_path, synthetic, text=SUITE.replace("popularity, ", ""))
-    assert any(line.startswith("Markov is a count of") for line in TABLES["overall"](results).protocol)
+    lines = TABLES["overall"](results).protocol
+    assert any(line.startswith("Markov is a count of") and line.endswith("bold leaves it out.") for line in lines)
 
 
 def test_a_reference_that_has_not_run_is_a_gap_with_its_name(tmp_path: Path, synthetic: ModuleType) -> None:

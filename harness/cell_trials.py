@@ -83,10 +83,12 @@ class CellTrials:
         fingerprint: of its data set.
         device: "cpu" or "cuda".
         lookup: what is over.
+        vectors: fingerprint of its data set's item vectors, "" where there are none.
     """
 
-    def __init__(self, cell: Cell, *, fingerprint: str, device: str, lookup: Lookup) -> None:
+    def __init__(self, cell: Cell, *, fingerprint: str, device: str, lookup: Lookup, vectors: str = "") -> None:
         self.cell = cell
+        self._vectors = vectors
         self._fingerprint = fingerprint
         self._device = device
         self._lookup = lookup
@@ -150,7 +152,14 @@ class CellTrials:
         return {**entry, "note": note} if note else entry
 
     def _spec(self, values: Values, *, purpose: Purpose, seed: int) -> TrialSpec:
-        return self.cell.spec(values, seed=seed, purpose=purpose, fingerprint=self._fingerprint, device=self._device)
+        return self.cell.spec(
+            values,
+            seed=seed,
+            purpose=purpose,
+            fingerprint=self._fingerprint,
+            device=self._device,
+            vectors=self._vectors,
+        )
 
     def _known(self, key: str) -> Outcome | None:
         summary = self._lookup(key)

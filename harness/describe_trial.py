@@ -49,6 +49,7 @@ def trial_text(key: str, *, store: Store, width: int) -> str:
         _line("made at", _moment(result.timings)),
         _line("source", f"{result.source_digest} (digest of the components' code)"),
         _line("data set", f"{result.spec.dataset}, fingerprint {result.spec.dataset_fingerprint}"),
+        *([_line("item vectors", f"fingerprint {result.spec.vectors}")] if result.spec.vectors else []),
         _line("again", f"rearec-bench rerun {key[:8]}"),
     ]
     if result.traceback:

@@ -32,15 +32,21 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
 
     Returns:
         Several lines; data sets that are not prepared are named with the command that prepares them.
+
+    Raises:
+        DatasetError: a text-based backbone and a data set without item vectors.
     """
     from .datasets import catalog
+    from .text_vectors import needed_vectors, vectors_fingerprint
 
     cells = expand(suite)
     cards = {name: catalog.card(name, data_dir) for name in suite.datasets if catalog.is_prepared(name, data_dir)}
+    vectors = needed_vectors(suite, cells, data_dir)
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
     queue = SuiteQueue(
         [cell for cell in cells if cell.dataset in cards],
         fingerprints={name: card["fingerprint"] for name, card in cards.items()},
+        vectors={name: vectors_fingerprint(name, given, data_dir=data_dir) for name, given in vectors.items()},
         device=device,
         stored=lambda key: store.summary(key) if store.has(key) else None,
     )

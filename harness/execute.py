@@ -82,7 +82,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
 
     clock = time.perf_counter()
     cells = expand(suite)
-    datasets = load_all(suite.datasets, data_dir)
+    datasets = load_all(suite, cells, data_dir)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
     cpu = suite.resources.cpu if options.cpu is None else options.cpu
     device = "cuda" if gpu > 0 else "cpu"
@@ -90,6 +90,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     queue = SuiteQueue(
         cells,
         fingerprints={name: data.fingerprint for name, data in datasets.items()},
+        vectors={name: data.vectors.fingerprint for name, data in datasets.items() if data.vectors is not None},
         device=device,
         stored=repeatable(
             lambda key: store.summary(key) if store.has(key) else None,
@@ -142,8 +143,9 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
     from .plan import expand
     from .trial import start
 
-    datasets = load_all(suite.datasets, data_dir)
-    for cell in expand(suite):
+    cells = expand(suite)
+    datasets = load_all(suite, cells, data_dir)
+    for cell in cells:
         name = f"{cell.dataset} {cell.backbone} {cell.row}"
         if cell.unsupported is not None:
             say(f"cannot run  {name}: {cell.unsupported}")
@@ -151,23 +153,28 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
         clock = time.perf_counter()
         data = datasets[cell.dataset]
         spec = example(cell, "cuda" if suite.resources.gpu > 0 else "cpu")
-        spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint)
+        vectors = data.vectors.fingerprint if cell.text_based and data.vectors is not None else ""
+        spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint, vectors=vectors)
         start(spec, data).dry_run()
         say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
 
 
-def load_all(names: tuple[str, ...], data_dir: Path) -> dict[str, Dataset]:
-    """Load data sets.
+def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str, Dataset]:
+    """Load a suite's data sets, with the item vectors that its cells need.
 
     Raises:
-        DatasetError: with the words of every one that is not prepared.
+        DatasetError: with the words of every one that is not prepared, or has no vectors.
     """
     from .datasets import catalog
+    from .text_vectors import needed_vectors
 
-    missing = [name for name in names if not catalog.is_prepared(name, data_dir)]
+    missing = [name for name in suite.datasets if not catalog.is_prepared(name, data_dir)]
     if missing:
         raise DatasetError("\n".join(catalog.not_prepared_message(name) for name in missing))
-    return {name: catalog.load_dataset(name, data_dir=data_dir) for name in names}
+    vectors = needed_vectors(suite, cells, data_dir)
+    return {
+        name: catalog.load_dataset(name, data_dir=data_dir, vectors=vectors.get(name, False)) for name in suite.datasets
+    }
 
 
 def _tune(
@@ -196,7 +203,7 @@ def _tune(
         .remote(str(ledger.root))
     )
     context = WorkerContext(
-        datasets={data.fingerprint: ray.put(data) for data in datasets.values()},
+        datasets={name: ray.put(data) for name, data in datasets.items()},
         collector=collector,
         factory=factory,
         plugins=suite.plugins,
@@ -255,17 +262,22 @@ def _stale(summary: TrialSummary) -> bool:
 def _bytes(data: Dataset) -> int:
     splits = (data.train, data.valid, data.test)
     columns = (column for split in splits for column in (split.users, split.starts, split.ends, split.targets))
-    return data.flat.nbytes + sum(int(column.nbytes) for column in columns)
+    vectors = data.vectors.values.nbytes if data.vectors is not None else 0
+    return data.flat.nbytes + sum(int(column.nbytes) for column in columns) + vectors
 
 
 def _header(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
-    facts = ("recipe", "protocol", "statistics")
     return {
         "fingerprints": {name: data.fingerprint for name, data in datasets.items()},
-        "dataset_facts": {
-            name: {fact: data.card[fact] for fact in facts if fact in data.card} for name, data in datasets.items()
-        },
+        "dataset_facts": {name: _data_facts(data) for name, data in datasets.items()},
     }
+
+
+def _data_facts(data: Dataset) -> dict[str, Any]:
+    from .text_vectors import vector_facts
+
+    facts = {fact: data.card[fact] for fact in ("recipe", "protocol", "statistics") if fact in data.card}
+    return facts if data.vectors is None else {**facts, "vectors": vector_facts(data.vectors)}
 
 
 def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str) -> RunFacts:

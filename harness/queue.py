@@ -35,6 +35,7 @@ class SuiteQueue:
         stored: the summary of a stored trial, or None where it is not stored or should run again.
         cost: seconds (or anything proportional) of one trial of a cell; the big ones start first.
         limit: most trials to start, None for all.
+        vectors: data set name to the fingerprint of its item vectors, where a text-based backbone needs them.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class SuiteQueue:
         stored: Lookup,
         cost: Callable[[Cell], float] = lambda cell: 1.0,
         limit: int | None = None,
+        vectors: Mapping[str, str] | None = None,
     ) -> None:
         self.device = device
         self._stored = stored
@@ -57,7 +59,13 @@ class SuiteQueue:
         self._again: list[Job] = []
         runnable = [cell for cell in cells if cell.unsupported is None]
         self._cells = [
-            CellTrials(cell, fingerprint=fingerprints[cell.dataset], device=device, lookup=self.summary)
+            CellTrials(
+                cell,
+                fingerprint=fingerprints[cell.dataset],
+                device=device,
+                lookup=self.summary,
+                vectors=(vectors or {}).get(cell.dataset, ""),
+            )
             for cell in runnable
         ]
         self._of = {trials.cell.id: trials for trials in self._cells}

@@ -12,6 +12,7 @@ from .environment import source_digest
 from .errors import DatasetError
 from .registry import BACKBONES, REFERENCES, STRATEGIES
 from .results import EpochProgress, Evidence, TrialResult
+from .spec import TrialSpec
 from .store import Store
 from .suite_model import Suite
 
@@ -57,16 +58,19 @@ def rerun(
 
     Raises:
         StoreError: not stored, or damaged.
-        DatasetError: its data set is not prepared, or has another content now.
+        DatasetError: its data set is not prepared, or has another content or other item vectors now.
         InputError: its plug-in is gone.
     """
     from .datasets import catalog
 
     stored = store.read(key)
     spec = stored.spec
-    for name in store.used_by(key):
-        Suite.from_json(store.read_suite(name)[0]).load_plugins()
-    dataset = catalog.load_dataset(spec.dataset, data_dir=data_dir)
+    suites = [Suite.from_json(store.read_suite(name)[0]) for name in store.used_by(key)]
+    for suite in suites:
+        suite.load_plugins()
+    given = {suite.vectors[spec.dataset]: None for suite in suites if spec.dataset in suite.vectors}
+    vectors = _vectors(spec, [*map(Path, given)], data_dir) if spec.vectors else False
+    dataset = catalog.load_dataset(spec.dataset, data_dir=data_dir, vectors=vectors)
     if dataset.fingerprint != spec.dataset_fingerprint:
         raise DatasetError(
             f"{spec.dataset} is not what trial {key[:8]} ran on: its fingerprint was {spec.dataset_fingerprint[:12]} "
@@ -78,6 +82,27 @@ def rerun(
     again = run_trial(spec, dataset, on_epoch)
     circumstances += _circumstances(stored, again)
     return Comparison(stored, again, tuple(_differences(stored, again)), tuple(circumstances))
+
+
+def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
+    """Where the item vectors of a trial are: in a file that one of its suites names, or with the data set."""
+    from .text_vectors import vectors_fingerprint
+
+    found: list[str] = []
+    for given in (*files, True):
+        try:
+            found.append(vectors_fingerprint(spec.dataset, given, data_dir=data_dir))
+        except DatasetError:
+            if not found and given is True:
+                raise
+            continue
+        if found[-1] == spec.vectors:
+            return given
+    raise DatasetError(
+        f"the item vectors of {spec.dataset} are not those of the trial: their fingerprint was {spec.vectors[:12]} and "
+        f"is {' or '.join(one[:12] for one in found)}. Make them as they were made then (rearec-bench embed "
+        f"{spec.dataset}), or give the right folder with --data-dir."
+    )
 
 
 def _versions(stored: TrialResult) -> Iterator[str]:

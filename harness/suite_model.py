@@ -123,6 +123,7 @@ class Suite(BaseModel):
         resources: what one trial occupies.
         plugins: Python files that bring components of their own, as absolute paths.
         references: counts to measure the models against, one row per data set each.
+        vectors: data set -> file of item vectors, as an absolute path; the others use their own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -139,6 +140,7 @@ class Suite(BaseModel):
     resources: Resources
     plugins: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    vectors: Mapping[str, str] = Field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The suite as JSON values."""

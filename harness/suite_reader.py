@@ -10,6 +10,7 @@ from typing import Any
 from annotated_types import Ge
 
 from ..models.settings import BackboneSettings, Settings, StrategySettings
+from .datasets.vectors import ENDINGS
 from .errors import InputError
 from .registry import BACKBONES, REFERENCES, REGISTRIES, STRATEGIES, load_plugin
 from .spec import EvaluationSettings, TrainingSettings
@@ -82,6 +83,7 @@ class _SuiteReader:
             "evaluation": self._settings("evaluation", EvaluationSettings),
             "resources": self._settings("resources", Resources),
         }
+        parts["vectors"] = self._vectors(parts["datasets"])
         if search.sampler == "grid":
             self._check_grid(parts)
         return parts
@@ -215,6 +217,35 @@ class _SuiteReader:
         }
         return held.model_copy(update={"fixed": fixed})
 
+    def _vectors(self, datasets: tuple[str, ...]) -> dict[str, str]:
+        """Data set -> file of item vectors; a single file where there is a single data set."""
+        node = self._value("vectors")
+        if node is None:
+            return {}
+        if isinstance(node, Scalar) and not node.is_null and len(datasets) == 1:
+            return self._vector_files("vectors", {datasets[0]: node})
+        if not isinstance(node, Table):
+            example = f"vectors: {{{datasets[0] if datasets else 'tiny'}: vectors.npy}}"
+            what = f"{shown(node)} is no mapping of data sets to files. Write one, such as {example}."
+            self._problems.add(node.mark, "vectors", what)
+            return {}
+        for entry in node.entries.values():
+            if datasets and entry.key not in datasets:
+                near = did_you_mean(entry.key, datasets)
+                what = f"no data set of this suite has this name.{near} Known: {', '.join(datasets)}."
+                self._problems.add(entry.mark, f"vectors.{entry.key}", what)
+        known = {key: entry.value for key, entry in node.entries.items() if key in datasets}
+        return self._vector_files("vectors.{}", known)
+
+    def _vector_files(self, where: str, nodes: Mapping[str, Node]) -> dict[str, str]:
+        found = {}
+        for name, node in nodes.items():
+            try:
+                found[name] = _vectors_file(node)
+            except Mistake as mistake:
+                self._problems.add(mistake.mark, where.format(name), mistake.what)
+        return found
+
     def _check_grid(self, parts: Mapping[str, Any]) -> None:
         """The grid sampler goes through lists, not through ranges."""
         spaces = {f"training.{name}": space for name, space in parts["training"].searched.items()}
@@ -245,6 +276,18 @@ def _reference(node: Node) -> str:
         near = did_you_mean(node.text, known)
         raise Mistake(node.mark, f"unknown reference '{node.text}'.{near} Known: {', '.join(known)}.")
     return node.text
+
+
+def _vectors_file(node: Node) -> str:
+    """The absolute path of a file with item vectors; what it holds is looked at when its data set is loaded."""
+    if not isinstance(node, Scalar) or node.is_null:
+        raise Mistake(node.mark, f"{shown(node)} is not the name of a file.")
+    path = (node.mark.source.folder / node.text).resolve()
+    if path.suffix not in ENDINGS:
+        raise Mistake(node.mark, f"{node.text} does not end in {' or '.join(ENDINGS)}, as files of item vectors do.")
+    if not path.is_file():
+        raise Mistake(node.mark, missing_file(path, node.text))
+    return str(path)
 
 
 def _step_count(node: Node) -> int:

@@ -34,7 +34,7 @@ class TrialRun:
             dataset: the prepared arrays; its fingerprint must be the spec's.
 
         Raises:
-            ValueError: another data set than the spec's.
+            ValueError: another data set than the spec's, or other item vectors.
         """
         if dataset.fingerprint != spec.dataset_fingerprint:
             raise ValueError(f"data set {dataset.name} is not the one of the trial: its fingerprint differs")
@@ -52,7 +52,8 @@ class TrialRun:
         backbone_settings = backbone_class.Settings.model_validate(dict(spec.backbone.settings))
         strategy_settings = strategy_class.Settings.model_validate(dict(spec.strategy.settings))
         self._strategy = strategy_class(strategy_settings, steps=spec.steps)
-        backbone = backbone_class(backbone_settings, num_items=dataset.num_items, max_len=spec.training.max_len)
+        size = {"num_items": dataset.num_items, "max_len": spec.training.max_len}
+        backbone = backbone_class(backbone_settings, **size, **_item_text(spec, dataset))
         positions = self._strategy.reasoning(spec.training.max_epochs).positions
         self._model = ReasoningModel(backbone, steps=spec.steps, positions=positions).to(device)
         temperature = strategy_settings.score_temperature_of(backbone_settings.score_temperature)
@@ -155,6 +156,15 @@ class TrialRun:
             "environment": environment(self.spec.device, self.spec.training.threads),
             "source_digest": source_digest(self.spec.backbone.kind, self.spec.strategy.kind),
         }
+
+
+def _item_text(spec: TrialSpec, dataset: Dataset) -> dict[str, torch.Tensor]:
+    """What the constructor of a text-based backbone is given besides: `item_text`, (N, m)."""
+    if not spec.vectors:
+        return {}
+    if dataset.vectors is None or dataset.vectors.fingerprint != spec.vectors:
+        raise ValueError(f"the item vectors of {dataset.name} are not those of the trial: their fingerprint differs")
+    return {"item_text": torch.tensor(dataset.vectors.values)}
 
 
 def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:

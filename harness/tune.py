@@ -28,7 +28,7 @@ class WorkerContext:
     """What every worker needs, held once in Ray's object store.
 
     Attributes:
-        datasets: fingerprint to reference of the data set's arrays.
+        datasets: name to reference of the data set's arrays, item vectors among them where a backbone needs them.
         collector: the actor that writes results.
         factory: "module:attribute" of what makes a trial from (spec, data set).
         plugins: plug-in files of the suite.
@@ -61,7 +61,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         progress: dict[str, Any] = {}
         try:
             if self._run is None:
-                dataset = ray.get(self._context.datasets[self._spec.dataset_fingerprint])
+                dataset = ray.get(self._context.datasets[self._spec.dataset])
                 self._run = resolve(self._context.factory)(self._spec, dataset)
             epoch = self._run.epoch()
             progress = {

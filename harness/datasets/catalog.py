@@ -144,6 +144,11 @@ def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
     return found
 
 
+def has_vectors(name: str, data_dir: Path) -> bool:
+    """Whether a data set has item vectors of its own: embedded, or with their file in its folder."""
+    return name in EMBEDDED or (_is_safe(name) and (data_dir / name / vector_files.FILE).is_file())
+
+
 def no_vectors_message(name: str, why: str = "") -> str:
     """What to type so that a data set has item vectors.
 

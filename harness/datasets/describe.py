@@ -53,7 +53,7 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
             for one in card["sources"]
         ),
         *(_line(name.replace("_", " "), str(value)) for name, value in card.items() if name not in _SHOWN),
-        _line("made with", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
+        _line("made with", _versions(card)),
         _line("fingerprint", card["fingerprint"]),
     ]
 
@@ -75,6 +75,32 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
         f"rows, split {card['protocol']['split']}",
         *(f"  {line}" for line in _aligned(rows, left=1)),
     ]
+
+
+def vector_lines(card: Mapping[str, Any]) -> list[str]:
+    """How the item vectors of a data set were made.
+
+    Args:
+        card: of the vectors.
+    """
+    lines = [f"{card['items']:,} item vectors of width {card['width']:,} by {card['encoder']}"]
+    if "words" in card:
+        lines.append(_line("texts", f"of {card['items'] - card['items_without_text']:,} items"))
+        if card["template"]:
+            lines.append(_line("template", card["template"]))
+        lines.append(_line("words", f"{card['words']:,}, without those that all texts have"))
+        lines.append(_line("explained variance", f"{card['explained_variance']:.1%}"))
+        if card["width"] < card["width_wanted"]:
+            lines.append(_line("width", f"{card['width_wanted']:,} wanted, the texts allow {card['width']:,}"))
+    if card["zero_vectors"]:
+        lines.append(_line("without a vector", f"{card['zero_vectors']:,} items, which have zeros"))
+    if "versions" in card:
+        lines.append(_line("made with", _versions(card)))
+    return [*lines, _line("fingerprint", card["fingerprint"])]
+
+
+def _versions(card: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in card["versions"].items())
 
 
 def _lost(card: Mapping[str, Any]) -> Iterator[str]:

@@ -20,7 +20,7 @@ FILE = HEAD + "strategies: [base]\n"
 NAMES = "Allowed: letters, digits, '.', '_' and '-', at most 100, a letter or digit first."
 KEYS = (
     "Known: backbone_defaults, backbones, datasets, evaluation, extends, name, plugins, references, resources, search, "
-    "seeds, steps, strategies, training."
+    "seeds, steps, strategies, training, vectors."
 )
 BACKBONE_NAMES = "bert4rec, morec, sasrec, unisrec"
 PRL = (
@@ -410,6 +410,38 @@ BROKEN = {
         only("strategies", "[base, mine]") + "plugins: [plugin.py]\n",
         ["my.yaml:6:11  plugins: plugin.py cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'."],
     ),
+    "vectors of a data set that is not there": (
+        FILE + "vectors:\n  tinny: vectors.npy\n",
+        ["my.yaml:7:3  vectors.tinny: no data set of this suite has this name. Did you mean 'tiny'? Known: tiny."],
+    ),
+    "vectors in a file that is missing": (
+        FILE + "vectors: {tiny: vector.npy}\n",
+        ["my.yaml:6:17  vectors.tiny: no such file: vector.npy. Did you mean 'vectors.npy'?"],
+    ),
+    "vectors in a file of another kind": (
+        FILE + "vectors: vectors.pt\n",
+        [
+            "my.yaml:6:10  vectors: vectors.pt does not end in .npy or .safetensors, as files of item vectors do.",
+        ],
+    ),
+    "vectors in no file": (
+        FILE + "vectors: {tiny: [vectors.npy]}\n",
+        ["my.yaml:6:17  vectors.tiny: a list is not the name of a file."],
+    ),
+    "vectors in a list": (
+        FILE + "vectors: [vectors.npy]\n",
+        [
+            "my.yaml:6:10  vectors: a list is no mapping of data sets to files. Write one, such as vectors: {tiny: "
+            "vectors.npy}."
+        ],
+    ),
+    "one file of vectors for two data sets": (
+        only("datasets", "[tiny, ml-100k]") + "vectors: vectors.npy\n",
+        [
+            "my.yaml:6:10  vectors: vectors.npy is no mapping of data sets to files. Write one, such as vectors: "
+            "{tiny: vectors.npy}."
+        ],
+    ),
     # several at once
     "many mistakes, sorted by line": (
         "name: a b\ndatasets: []\nbackbones: [sasrec]\nstrategies: [base, {erl: {kl_wieght: 1}}]\nsteps: 2.5\n"
@@ -453,6 +485,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     (tmp_path / "my_parent.yaml").write_text(FILE)
     (tmp_path / "plugin.py").write_text("import nowhere_at_all\n")
+    (tmp_path / "vectors.npy").write_bytes(b"")
     return tmp_path
 
 

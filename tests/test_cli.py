@@ -483,7 +483,7 @@ def test_every_shell_has_a_completion_script(invoke: Invoke, shell: str) -> None
 @pytest.mark.parametrize(
     ("words", "incomplete", "expected"),
     [
-        (["run"], "smo", {"smoke"}),
+        (["run"], "smo", {"smoke", "smoke_text"}),
         (["report"], "smo", {"smoke"}),
         (["datasets", "show"], "ti", {"tiny"}),
         (["prepare"], "re", {"released"}),

@@ -40,7 +40,7 @@ class MoRec(TextBackbone):
             layers += [Dropout(settings.projection_dropout), Projection(settings.width, settings.width), nn.GELU()]
         self.projection = nn.Sequential(*layers)
 
-    def represent(self, items: Tensor) -> Tensor:
+    def represent(self, items: Tensor | slice) -> Tensor:
         """Projected vectors."""
         projected: Tensor = self.projection(self.text[items])
         return projected

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,8 +40,8 @@ class TextBackbone(TransformerBackbone):
         self.register_buffer("text", F.pad(item_text, (0, 0, 0, 1)), persistent=False)  # (N + 1, m)
         self._table: Tensor | None = None
 
-    def represent(self, items: Tensor) -> Tensor:
-        """Vectors of items: (n,) int64, N for padding, to (n, d)."""
+    def represent(self, items: Tensor | slice) -> Tensor:
+        """Vectors of n items, given as (n,) int64 or as a slice of 0..N, N being padding: (n, d)."""
         raise NotImplementedError
 
     def embed(self, items: Tensor) -> Tensor:
@@ -68,4 +67,4 @@ class TextBackbone(TransformerBackbone):
             self._table = outer
 
     def _every_item(self) -> Tensor:
-        return self.represent(torch.arange(self.num_items + 1, device=self.text.device))  # (N + 1, d)
+        return self.represent(slice(None))  # (N + 1, d)

@@ -53,7 +53,7 @@ class UniSRec(TextBackbone):
         )
         self.items = nn.Parameter(torch.empty(num_items + 1, settings.width)) if settings.item_ids else None
 
-    def represent(self, items: Tensor) -> Tensor:
+    def represent(self, items: Tensor | slice) -> Tensor:
         """Adapted vectors, with the items' own embeddings added where the settings say so."""
         adapted: Tensor = self.adaptor(self.text[items])
         return adapted if self.items is None else adapted + self.items[items]

@@ -38,7 +38,7 @@ def test_items_are_projected_layer_by_layer_and_scored_by_dot_products(layers: i
     assert sum(isinstance(part, nn.Linear) for part in backbone.projection) == layers
     history = [3, 9, 9, 0]
     states = model.reason(Histories(torch.tensor([history]), torch.tensor([4])))[0, 0]
-    found = backbone.queries(states) @ backbone.item_vectors().T
+    found = (backbone.queries(states) @ backbone.item_vectors().T).detach()
     raw = naive_states(model, history).tolist()
     for item in range(23):
         vector = by_hand(backbone, backbone.text[item].tolist())

@@ -143,15 +143,15 @@ def test_scores_are_cosines_of_states_and_items(item_ids: bool) -> None:
     assert isinstance(backbone, UniSRec)
     history = [3, 9, 9, 0]
     states = model.reason(Histories(torch.tensor([history]), torch.tensor([4])))[0, 0]
-    found = backbone.queries(states) @ backbone.item_vectors().T
-    raw = naive_states(model, history)
+    found = (backbone.queries(states) @ backbone.item_vectors().T).detach()
+    raw = naive_states(model, history).tolist()
     for item in range(23):
-        vector = backbone.adaptor(backbone.text[item][None])[0]
+        vector = backbone.adaptor(backbone.text[item][None])[0].tolist()
         if backbone.items is not None:
-            vector = vector + backbone.items[item]
+            vector = [a + b for a, b in zip(vector, backbone.items[item].tolist(), strict=True)]
         for step in range(3):
-            dot = sum(float(a * b) for a, b in zip(raw[step], vector, strict=True))
-            lengths = [math.sqrt(sum(float(a) ** 2 for a in v)) for v in (raw[step], vector)]
+            dot = sum(a * b for a, b in zip(raw[step], vector, strict=True))
+            lengths = [math.sqrt(sum(a**2 for a in v)) for v in (raw[step], vector)]
             assert float(found[step, item]) == pytest.approx(dot / (lengths[0] * lengths[1]), rel=1e-9)
 
 

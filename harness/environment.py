@@ -23,6 +23,7 @@ _SHARED_SOURCES = (
     "models/reasoning.py",
     "models/softmax.py",
     "models/backbones/contract.py",
+    "models/backbones/sasrec.py",
     "models/backbones/text.py",
     "models/backbones/transformer.py",
     "models/strategies/contract.py",

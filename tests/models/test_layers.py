@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from rearec_bench.models.layers import Dropout, DropoutStream, initialise, seed_dropout
+from rearec_bench.models.layers import Dropout, DropoutStream, Noise, initialise, seed_dropout, seed_noise
 
 from .naive import build
 
@@ -55,3 +55,46 @@ def test_models_that_share_a_part_start_alike_in_it() -> None:
     for (name, left), right in zip(with_steps.backbone.named_parameters(), without.backbone.parameters(), strict=True):
         assert torch.equal(left, right), name
     assert float(with_steps.reasoning_positions.std()) == pytest.approx(0.02, rel=0.4)
+
+
+def test_a_module_names_the_parameters_that_start_otherwise() -> None:
+    def parts(**stds: float) -> torch.nn.ModuleDict:
+        inner = torch.nn.Linear(60, 50)
+        inner.initial_std = stds
+        found = torch.nn.ModuleDict({"inner": inner, "other": torch.nn.Linear(60, 50)})
+        initialise(found, 3)
+        return found
+
+    plain, scaled, zero = parts(), parts(weight=0.5), parts(weight=0.0)
+    torch.testing.assert_close(scaled["inner"].weight, plain["inner"].weight * 25)
+    assert not zero["inner"].weight.any()
+    for found in (scaled, zero):
+        assert torch.equal(found["other"].weight, plain["other"].weight)
+        assert not found["inner"].bias.any()
+    with pytest.raises(AttributeError, match="wieght"):
+        parts(wieght=0.0)
+
+
+def test_noise_is_standard_normal_in_training_and_absent_in_evaluation() -> None:
+    part = torch.nn.ModuleList([Noise(), Noise()]).train()
+    seed_noise(part, 4, CPU)
+    like = torch.zeros(300, 400, dtype=torch.float64, requires_grad=True)
+    first, second = part[0](like), part[1](like)
+    assert first.shape == like.shape
+    assert first.dtype == like.dtype
+    assert not first.requires_grad
+    for noise in (first, second):
+        assert abs(float(noise.mean())) < 5 / math.sqrt(120_000)
+        assert float(noise.std()) == pytest.approx(1, abs=0.02)
+    assert abs(float((first * second).mean())) < 5 / math.sqrt(120_000), "one stream, not the same numbers twice"
+    seed_noise(part, 4, CPU)
+    assert torch.equal(part[0](like), first)
+    assert part.eval()[0](like) is None
+
+
+def test_a_seed_drawn_from_a_dropout_stream_starts_the_same_masks_twice() -> None:
+    stream, again = DropoutStream(5, CPU), DropoutStream(5, CPU)
+    seeds = [stream.draw_seed() for _ in range(3)]
+    assert seeds == [again.draw_seed() for _ in range(3)]
+    assert len(set(seeds)) == 3
+    assert all(0 <= seed < 2**63 for seed in seeds)

@@ -14,11 +14,10 @@ from torch import Tensor
 from rearec_bench.harness.registry import BACKBONES
 from rearec_bench.models.backbones.contract import Backbone, Histories
 
-from .naive import build
+from .naive import BUILT_IN, build
 
-NAMES = ["sasrec", "bert4rec", "unisrec", "morec"]
-CAUSAL = [name for name in NAMES if BACKBONES.settings(name).causal]
-BIDIRECTIONAL = [name for name in NAMES if name not in CAUSAL]
+CAUSAL = [name for name in BUILT_IN if BACKBONES.settings(name).causal]
+BIDIRECTIONAL = [name for name in BUILT_IN if name not in CAUSAL]
 N = 23
 ITEMS = torch.tensor([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, N, N], [11, 12, 13, N, N, N]])
 LENGTHS = torch.tensor([6, 4, 3])
@@ -96,7 +95,7 @@ def test_an_item_of_a_bidirectional_history_changes_every_state(backbone: Backbo
 
 
 @pytest.mark.parametrize(
-    ("name", "every_prefix"), [(name, False) for name in NAMES] + [(name, True) for name in CAUSAL]
+    ("name", "every_prefix"), [(name, False) for name in BUILT_IN] + [(name, True) for name in CAUSAL]
 )
 def test_what_stands_in_the_padding_changes_no_state(backbone: Backbone, every_prefix: bool) -> None:
     junk = torch.where(ITEMS == N, torch.arange(L) + 14, ITEMS)
@@ -114,7 +113,7 @@ def test_what_stands_in_the_padding_changes_no_state(backbone: Backbone, every_p
     assert not torch.equal(answers[0][2], answers[1][2]), "the padding's own keys do differ"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_more_padding_changes_no_state_beyond_rounding(backbone: Backbone) -> None:
     wider = torch.cat([ITEMS, torch.full((G, 4), N)], 1)
     inputs = torch.randn(G, 1, backbone.width, generator=torch.Generator().manual_seed(0)).double()
@@ -138,7 +137,7 @@ def steps_of(backbone: Backbone, asked: Histories, inputs: Tensor) -> tuple[Tens
 
 
 @pytest.mark.parametrize(
-    ("name", "every_prefix"), [(name, False) for name in NAMES] + [(name, True) for name in CAUSAL]
+    ("name", "every_prefix"), [(name, False) for name in BUILT_IN] + [(name, True) for name in CAUSAL]
 )
 def test_a_step_changes_itself_and_later_steps_of_its_own_prefix_alone(backbone: Backbone, every_prefix: bool) -> None:
     asked = histories(every_prefix=every_prefix)

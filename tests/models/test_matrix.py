@@ -1,0 +1,287 @@
+"""Every backbone with every strategy at every K, small: what must hold of each pair whatever it learns.
+
+Those that train are marked slow but for K = 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.datasets.vectors import ItemVectors
+from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.results import TrialResult
+from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.trial import TrialRun, run_trial
+from rearec_bench.models.backbones.contract import Histories
+
+from .naive import BUILT_IN, build, item_text, naive_states
+from .training import MAX_LEN, ROWS, Setup, few_rows, gradients, loss_of, ranks_of, reached, set_up
+
+STRATEGY_NAMES = [name for name in STRATEGIES.names() if STRATEGIES.entry(name).origin == "built in"]
+STEPS = [pytest.param(steps, marks=pytest.mark.slow) if steps != 2 else steps for steps in (0, 1, 2, 5)]
+PAIRS = pytest.mark.parametrize("strategy", STRATEGY_NAMES), pytest.mark.parametrize("backbone", BUILT_IN)
+SMALL = {"width": 8, "layers": 2, "heads": 2, "feed_forward": 12}
+HISTORIES = [[3], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3]]
+
+
+@cache
+def tiny() -> Dataset:
+    """Part of the embedded data set, with random item vectors."""
+    data = few_rows(load_dataset("tiny", data_dir=Path("unused")), 160)
+    vectors = ItemVectors(item_text(data.num_items).numpy(), "f" * 64, {})
+    return dataclasses.replace(data, vectors=vectors)
+
+
+def settings_of(backbone: str, *, dropout: float | None = None) -> dict[str, Any]:
+    """Small; the dropouts by their defaults where none is given."""
+    rates = [name for name in BACKBONES.settings(backbone).model_fields if name.endswith("dropout")]
+    return {**SMALL, **({} if dropout is None else dict.fromkeys(rates, dropout))}
+
+
+def training(backbone: str, strategy: str, steps: int, **given: Any) -> Setup:
+    settings = {**settings_of(backbone, dropout=given.pop("dropout", 0.1)), **given.pop("settings", {})}
+    classes = BACKBONES.component(backbone), STRATEGIES.component(strategy)
+    return set_up(given.pop("data", tiny()), *classes, steps, settings=settings, **given)
+
+
+def pairs(function: Any) -> Any:
+    for mark in PAIRS:
+        function = mark(function)
+    return function
+
+
+@pairs
+@pytest.mark.parametrize("steps", STEPS)
+def test_the_loss_falls_within_thirty_steps_and_the_same_seed_gives_the_same_ranks(
+    backbone: str, strategy: str, steps: int
+) -> None:
+    def trained() -> tuple[float, float, list[int]]:
+        one = training(backbone, strategy, steps, data=few_rows(tiny(), 64))
+        frozen = {name: buffer.clone() for name, buffer in one.model.named_buffers()}
+        before = loss_of(one)
+        for epoch in range(1, 31):
+            one.trainer.epoch(epoch)  # of one batch
+        assert all(torch.equal(buffer, frozen[name]) for name, buffer in one.model.named_buffers())
+        after = loss_of(one)
+        assert after["cross_entropy"] < 0.98 * before["cross_entropy"]
+        return before["total"], after["total"], ranks_of(one)
+
+    first = trained()
+    assert first[1] < first[0]
+    assert trained() == first
+
+
+@cache
+def cached_and_encoded_again(backbone: str, steps: int, positions: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, K + 1, d) states twice."""
+    model = build(backbone=backbone, steps=steps, positions=positions).eval()
+    longest = max(map(len, HISTORIES))
+    padded = [history + [23] * (longest - len(history)) for history in HISTORIES]
+    lengths = torch.tensor([len(history) for history in HISTORIES])
+    with torch.inference_mode(), model.backbone.prepared():
+        states = model.reason(Histories(torch.tensor(padded), lengths))[:, 0]
+        return states, torch.stack([naive_states(model, history) for history in HISTORIES])
+
+
+@pairs
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+def test_cached_inference_equals_encoding_again_at_every_step(backbone: str, strategy: str, steps: int) -> None:
+    method = STRATEGIES.component(strategy)
+    method = method(method.Settings(), steps=steps)
+    states, expected = cached_and_encoded_again(backbone, steps, method.reasoning(1).positions)
+    assert states.shape == (len(HISTORIES), steps + 1, SMALL["width"])
+    torch.testing.assert_close(states, expected, rtol=1e-11, atol=1e-11)
+    ranking = expected.mean(1) if strategy == "erl" else expected[:, -1]
+    torch.testing.assert_close(method.readout(states), ranking, rtol=1e-11, atol=1e-11)
+
+
+def silent(setup: Setup, name: str, parameter: torch.Tensor) -> torch.Tensor:
+    """The elements of a parameter that no gradient may reach.
+
+    - Embeddings of the padding item, unless it is a class of the training softmax: masked as history.
+    - Positions past the longest history of the batch.
+    - The bias of the keys: it adds the same number to all scores of a query, which the softmax takes out again.
+    """
+    none = torch.zeros(parameter.shape, dtype=torch.bool)
+    if name == "backbone.items" and not setup.strategy.reasoning(1).padding_class:
+        none[-1] = True
+    elif name == "backbone.positions":
+        none[int(setup.reader.lengths[ROWS].max()) :] = True
+    elif name.endswith("key_value.bias"):
+        none[: len(none) // 2] = True
+    return none
+
+
+def check_gradients(setup: Setup) -> None:
+    found = gradients(setup)
+    steps = setup.model.steps
+    assert ("reasoning_positions" in found) == (steps > 0 and setup.strategy.reasoning(1).positions)
+    for name, gradient in found.items():
+        wrong = reached(gradient) == silent(setup, name, gradient)
+        assert not wrong.any(), f"{name}: {wrong.nonzero()[:5].tolist()}"
+
+
+@pairs
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+def test_gradients_reach_every_parameter_that_should_have_one_and_no_other(
+    backbone: str, strategy: str, steps: int
+) -> None:
+    check_gradients(training(backbone, strategy, steps, dropout=0.0, settings={"score_temperature": 1.0}))
+
+
+RELEASED = {"recipe": "released", "score_temperature": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "strategy", "given"),
+    [
+        *((name, "erl", {"packed": True}) for name in BUILT_IN if BACKBONES.settings(name).causal),
+        *((name, "erl", {"hyper": RELEASED}) for name in BUILT_IN),
+        *((name, "prl", {"hyper": {**RELEASED, "warmup_epochs": 0}}) for name in BUILT_IN),
+        ("unisrec", "erl", {"settings": {"item_ids": True}}),
+        ("unisrec", "erl", {"settings": {"item_ids": True}, "hyper": RELEASED}),
+    ],
+)
+def test_gradients_of_packed_rows_of_released_recipes_and_of_item_ids(
+    backbone: str, strategy: str, given: dict[str, Any]
+) -> None:
+    check_gradients(training(backbone, strategy, 2, dropout=0.0, **given))
+
+
+def spec_of(
+    backbone: str,
+    strategy: str,
+    steps: int,
+    *,
+    settings: dict[str, Any] | None = None,
+    hyper: dict[str, Any] | None = None,
+    **wanted: Any,
+) -> TrialSpec:
+    small = {**SMALL, "layers": 1, **(settings or {})}
+    encoder = BACKBONES.settings(backbone).model_validate(small)
+    reasoning = STRATEGIES.settings(strategy).model_validate(hyper or {})
+    data = tiny()
+    assert data.vectors is not None
+    return TrialSpec(
+        dataset="tiny",
+        dataset_fingerprint=data.fingerprint,
+        backbone=Component(backbone, encoder.model_dump(mode="json"), 1),
+        strategy=Component(strategy, reasoning.model_dump(mode="json"), 1),
+        steps=steps,
+        training=TrainingSettings.model_validate(
+            {"batch_size": 64, "max_len": MAX_LEN, "max_epochs": 3, "lr": 0.005, **wanted}
+        ),
+        evaluation=EvaluationSettings(),
+        metric="ndcg@20",
+        seed=1,
+        purpose="final",
+        vectors=data.vectors.fingerprint if encoder.text_based else "",
+    )
+
+
+@cache
+def without_steps(backbone: str, strategy: str, packing: str) -> TrialResult:
+    result = run_trial(spec_of(backbone, strategy, 0, packing=packing), tiny())
+    assert result.status == "done", result.traceback
+    return result
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGY_NAMES if name != "base"])
+@pytest.mark.parametrize(
+    ("backbone", "packing"),
+    [(name, "none") for name in BUILT_IN] + [(name, "users") for name in BUILT_IN if BACKBONES.settings(name).causal],
+)
+def test_without_steps_every_strategy_gives_the_numbers_of_base_to_the_bit(
+    backbone: str, packing: str, strategy: str
+) -> None:
+    base, other = without_steps(backbone, "base", packing), without_steps(backbone, strategy, packing)
+    assert [epoch.losses["total"] for epoch in base.history] == [epoch.losses["total"] for epoch in other.history]
+    assert [epoch.validation for epoch in base.history] == [epoch.validation for epoch in other.history]
+    for split in ("validation", "test"):
+        ours, theirs = getattr(base, split), getattr(other, split)
+        for field in dataclasses.fields(ours.rows):
+            assert np.array_equal(getattr(ours.rows, field.name), getattr(theirs.rows, field.name)), field.name
+    assert np.array_equal(base.test.traces.states, other.test.traces.states)
+
+
+TRANSFORMER_CHANGES = {
+    "width": 12,
+    "layers": 2,
+    "heads": 4,
+    "feed_forward": 9,
+    "dropout": 0.1,
+    "input_dropout": 0.4,
+    "score_temperature": 0.5,
+}
+BACKBONE_CHANGES: dict[str, dict[str, Any]] = {
+    "sasrec": TRANSFORMER_CHANGES,
+    "bert4rec": TRANSFORMER_CHANGES,
+    "unisrec": {**TRANSFORMER_CHANGES, "experts": 3, "adaptor_dropout": 0.6, "item_ids": True},
+    "morec": {**TRANSFORMER_CHANGES, "projection_layers": 3, "projection_dropout": 0.6},
+}
+STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
+    "base": {"score_temperature": 0.5},
+    "naive": {"score_temperature": 0.5},
+    "rpe": {"score_temperature": 0.5},
+    "erl": {"diversity": False, "recipe": "released", "kl_weight": 0.5, "score_temperature": 0.5},
+    "prl": {
+        "annealing": False,
+        "recipe": "released",
+        "temperature": 0.5,
+        "decay": 3.0,
+        "noise_std": 0.5,
+        "contrastive": False,
+        "warmup_epochs": 2,
+        "same_user_negatives": "mask",
+        "score_temperature": 0.5,
+    },
+}
+
+
+def first_loss(backbone: str, strategy: str, **given: Any) -> float:
+    """The mean loss of the first epoch at K = 2."""
+    return TrialRun(spec_of(backbone, strategy, 2, **given), tiny()).epoch().losses["total"]
+
+
+@cache
+def default_loss(backbone: str, strategy: str) -> float:
+    return first_loss(backbone, strategy)
+
+
+def test_the_changes_name_every_setting_of_every_class() -> None:
+    assert {name: set(changes) for name, changes in BACKBONE_CHANGES.items()} == {
+        name: set(BACKBONES.settings(name).model_fields) for name in BUILT_IN
+    }
+    assert {name: set(changes) for name, changes in STRATEGY_CHANGES.items()} == {
+        name: set(STRATEGIES.settings(name).model_fields) for name in STRATEGY_NAMES
+    }
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name"), [(backbone, name) for backbone, names in BACKBONE_CHANGES.items() for name in names]
+)
+def test_every_setting_of_a_backbone_changes_something(backbone: str, name: str) -> None:
+    changed = first_loss(backbone, "erl", settings={name: BACKBONE_CHANGES[backbone][name]})
+    assert default_loss(backbone, "erl") != changed
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name"), [(strategy, name) for strategy, names in STRATEGY_CHANGES.items() for name in names]
+)
+def test_every_setting_of_a_strategy_changes_something(strategy: str, name: str) -> None:
+    changed = first_loss("sasrec", strategy, hyper={name: STRATEGY_CHANGES[strategy][name]})
+    assert default_loss("sasrec", strategy) != changed
+
+
+@pytest.mark.parametrize("backbone", BUILT_IN)
+def test_naive_and_rpe_differ_by_the_position_embeddings(backbone: str) -> None:
+    assert default_loss(backbone, "naive") != default_loss(backbone, "rpe")

@@ -384,6 +384,69 @@ def test_the_embedded_data_set_needs_no_folder(invoke: Invoke) -> None:
     assert shown.startswith("tiny  320 users, 200 items")
 
 
+def split(folder: Path, *, items: int = 4) -> Path:
+    """A ready split of 4 items, of which the first few have a title."""
+    rows = {"train": "u,i0,i1 i2\nu,i3,i1 i2 i0\n", "valid": "v,i2,i3\n", "test": "v,i1,i3 i2\n"}
+    for name, text in rows.items():
+        (folder / f"{name}.csv").write_text("user_id,item_id,history\n" + text)
+    titles = ("blue cup", "blue plate", "red plate", "red cup")[:items]
+    lines = [json.dumps({"item_id": f"i{item}", "title": title}) for item, title in enumerate(titles)]
+    (folder / "items.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_embed_says_what_was_made_and_the_card_shows_it(invoke: Invoke, tmp_path: Path) -> None:
+    invoke("prepare", "splits", "--name", "mine", "--source", split(tmp_path, items=3))
+    done = invoke("embed", "mine", "--width", "2")
+    assert done.exit_code == 0, done.output
+    card = json.loads((tmp_path / "data" / "mine" / "vectors.json").read_text())
+    assert done.stdout.splitlines()[:6] == [
+        "4 item vectors of width 2 by tfidf-svd",
+        "  texts                 of 3 items",
+        "  template              The item information is as follows:",
+        "  words                 4, without those that all texts have",
+        f"  explained variance    {card['explained_variance']:.1%}",
+        "  without a vector      1 items, which have zeros",
+    ]
+    assert "Next:        backbones: [unisrec, morec]   in a suite of your own" in done.stdout
+    shown = invoke("datasets", "show", "mine").stdout
+    assert "  4 item vectors of width 2 by tfidf-svd\n" in shown
+    assert card["fingerprint"] in shown
+    wide = invoke("embed", "mine")
+    assert "  width                 768 wanted, the texts allow 2\n" in wide.stdout
+
+
+def test_embed_takes_a_file(invoke: Invoke, tmp_path: Path) -> None:
+    import numpy as np
+
+    invoke("prepare", "splits", "--name", "mine", "--source", split(tmp_path))
+    np.save(tmp_path / "own.npy", np.ones((4, 3), np.float32))
+    done = invoke("embed", "mine", "--encoder", f"file:{tmp_path / 'own.npy'}")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("4 item vectors of width 3 by file:own.npy\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nowhere",), "nowhere is not prepared."),
+        (("tiny",), "tiny is embedded: its item vectors are made when a suite needs them."),
+        (("tiny", "--encoder", "bert"), "unknown encoder 'bert'. Known: tfidf-svd, file:PATH."),
+    ],
+)
+def test_what_cannot_be_embedded_is_refused(invoke: Invoke, arguments: tuple[str, ...], words: str) -> None:
+    done = invoke("embed", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(words)
+
+
+def test_plan_of_a_text_based_backbone_without_vectors_names_the_command(invoke: Invoke, tmp_path: Path) -> None:
+    invoke("prepare", "splits", "--name", "mine", "--source", split(tmp_path))
+    done = invoke("plan", "smoke_text", "--set", "datasets=[mine]")
+    assert done.exit_code == 2
+    assert done.stderr == ("mine has no item vectors, which unisrec and morec need. Type:  rearec-bench embed mine\n")
+
+
 # ---- list
 
 

@@ -36,6 +36,7 @@ def modules_of(arguments: list[str], folder: Path) -> set[str]:
         ["datasets", "list"],
         ["plan", "smoke"],
         ["plan", "ml100k"],
+        ["plan", "smoke_text"],
         ["report", "--results", "{results}"],
         ["report", "--results", "{results}", "--table", "ceiling"],
         ["report", "--results", "{results}", "--table", "adaptive"],
@@ -58,8 +59,13 @@ def test_tables_without_statistics_load_neither_scipy_nor_scikit_learn(
     assert not loaded & {"scipy", "sklearn", "pandas"}
 
 
+def test_data_sets_are_listed_without_what_makes_vectors(tmp_path: Path) -> None:
+    assert not modules_of(["datasets", "list"], tmp_path) & {"scipy", "sklearn"}
+    assert "sklearn" in modules_of(["plan", "smoke_text"], tmp_path)
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["--version"]], ids=" ".join
+    "arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["embed", "--help"], ["--version"]], ids=" ".join
 )
 def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path: Path) -> None:
     loaded = modules_of(arguments, tmp_path)

@@ -132,6 +132,34 @@ def test_titles_are_those_of_the_films(items: Items) -> None:
     assert titles["2"] == "GoldenEye"
 
 
+def test_texts_tell_title_year_and_genres(items: Items) -> None:
+    assert items.texts is not None
+    texts = dict(zip(items.tokens, items.texts, strict=True))
+    assert texts["1"] == (
+        "The item information is as follows:\ntitle: Toy Story\nyear: 1995\ngenres: Animation Children's Comedy"
+    )
+    assert all(text.startswith("The item information is as follows:\ntitle: ") for text in items.texts)
+
+
+def test_texts_tell_what_the_file_has(tmp_path: Path) -> None:
+    rows = "".join(f"{user}\t{item}\t4\t{100 * user + item}\n" for user in range(1, 8) for item in (1, 2, 3, 4, 5, 6))
+    source = write(tmp_path, rows)
+    (tmp_path / "ml-100k.item").write_text(
+        "item_id:token\tclass:token_seq\tmovie_title:token_seq\n1\tDrama\tA  B\n2\t\tC\n"
+    )
+    texts = dict(zip(*titles_of(source), strict=True))
+    opening = "The item information is as follows:"
+    assert texts["1"] == f"{opening}\ntitle: A B\ngenres: Drama"
+    assert texts["2"] == f"{opening}\ntitle: C"
+    assert texts["3"] == ""
+
+
+def titles_of(source: Path) -> tuple[list[str], list[str]]:
+    made = movielens.make(source, "ml-100k", advice="")
+    assert made.texts is not None
+    return made.assembled.item_tokens.tolist(), made.texts.tolist()
+
+
 def test_the_card_names_its_sources(data: Dataset, shared: Path) -> None:
     expected = {
         name: hashlib.sha256((shared / "data/ml-100k" / name).read_bytes()).hexdigest()

@@ -92,6 +92,14 @@ def test_titles_are_made_from_the_topic_and_are_unique(items: Items) -> None:
         assert second in seconds.split()
 
 
+def test_texts_tell_title_and_topic(items: Items) -> None:
+    assert items.titles is not None
+    assert items.texts is not None
+    for title, text in zip(items.titles, items.texts, strict=True):
+        name, _, topic = title.rstrip(")").partition(" (")
+        assert text == f"The item information is as follows:\ntitle: {name}\ntopic: {topic}"
+
+
 def test_users_have_few_interests_and_change_between_them(data: Dataset, items: Items) -> None:
     assert items.titles is not None
     topic = np.array([title.rpartition("(")[2] for title in items.titles])

@@ -48,7 +48,7 @@ class TextBackbone(TransformerBackbone):
         """Vectors of the items of histories; see `TransformerBackbone.embed`."""
         if self._table is not None:
             return F.embedding(items, self._table)
-        needed, places = items.unique(return_inverse=True)
+        needed, places = items.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         return F.embedding(places, self.represent(needed))
 
     def item_vectors(self, *, padding: bool = False) -> Tensor:

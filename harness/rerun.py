@@ -89,7 +89,8 @@ def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
     from .text_vectors import vectors_fingerprint
 
     found: list[str] = []
-    for given in (*files, True):
+    places: list[bool | Path] = [*files, True]
+    for given in places:
         try:
             found.append(vectors_fingerprint(spec.dataset, given, data_dir=data_dir))
         except DatasetError:

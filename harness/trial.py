@@ -19,6 +19,7 @@ from .metrics import metrics_of
 from .reference_run import ReferenceRun
 from .registry import BACKBONES, STRATEGIES
 from .results import Epoch, EpochProgress, TestEvidence, TrialResult, ValidationEvidence
+from .seeds import stream_seed
 from .spec import TrialSpec
 from .train import Trainer
 
@@ -46,6 +47,7 @@ class TrialRun:
         torch.set_num_threads(spec.training.threads)
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.set_flush_denormal(True)
+        torch.manual_seed(stream_seed(spec.seed, "torch"))  # for plug-ins that draw from torch's own generator
         reset_peak_memory(spec.device)
         backbone_class = BACKBONES.component(spec.backbone.kind)
         strategy_class = STRATEGIES.component(spec.strategy.kind)
@@ -56,7 +58,7 @@ class TrialRun:
         backbone = backbone_class(backbone_settings, **size, **_item_text(spec, dataset))
         positions = self._strategy.reasoning(spec.training.max_epochs).positions
         self._model = ReasoningModel(backbone, steps=spec.steps, positions=positions).to(device)
-        temperature = strategy_settings.score_temperature_of(backbone_settings.score_temperature)
+        temperature = strategy_settings.score_temperature_of(getattr(backbone_settings, "score_temperature", 1.0))
         self._scorer = Scorer(backbone, temperature, spec.evaluation.mask_history)
         self._trainer = Trainer(
             self._model,

@@ -41,6 +41,8 @@ def _is_added(field: FieldInfo) -> bool:
 class BackboneSettings(Settings):
     """Settings that every backbone has; its own class adds more.
 
+    A field `score_temperature`, where there is one, is what scores are divided by; without it they stay as they are.
+
     Attributes:
         causal: item states do not depend on later items, so that users can be packed.
         text_based: needs the item vectors of the data set; its constructor then takes `item_text` as well.

@@ -77,7 +77,7 @@ def set_up(
     strategy = strategy_class(strategy_settings, steps=steps)
     model = ReasoningModel(backbone, steps=steps, positions=strategy.reasoning(1).positions)
     reader = SplitReader(data, data.train, max_len=MAX_LEN, device=torch_cpu, packed=packed)
-    temperature = strategy_settings.score_temperature_of(backbone_settings.score_temperature)
+    temperature = strategy_settings.score_temperature_of(getattr(backbone_settings, "score_temperature", 1.0))
     wanted = TrainingSettings(lr=lr, batch_size=64, max_len=MAX_LEN)
     trainer = Trainer(model, strategy, reader, settings=wanted, temperature=temperature, seed=seed)
     return Setup(data, model, strategy, reader, trainer, temperature)

@@ -58,8 +58,9 @@ def vectors_fingerprint(name: str, given: bool | Path, *, data_dir: Path) -> str
         DatasetError: none there, damaged, or not vectors of this data set.
     """
     if isinstance(given, Path):
-        num_items = catalog.card(name, data_dir)["statistics"]["items"]
-        return load_vectors_file(given, num_items).fingerprint
+        facts = catalog.card(name, data_dir)
+        size, content = facts["statistics"]["items"], facts["fingerprint"]
+        return load_vectors_file(given, size, dataset_fingerprint=content).fingerprint
     card = catalog.vectors_card(name, data_dir=data_dir)
     if card is None:
         raise DatasetError(catalog.no_vectors_message(name))

@@ -126,7 +126,8 @@ def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> 
     if vectors is False:
         return held
     if isinstance(vectors, Path):
-        return replace(held, vectors=vector_files.load_vectors_file(vectors, held.num_items))
+        given = vector_files.load_vectors_file(vectors, held.num_items, dataset_fingerprint=held.fingerprint)
+        return replace(held, vectors=given)
     own = _embedded_vectors() if name in EMBEDDED else vector_files.read_vectors(data_dir / name)
     if own is None:
         raise DatasetError(no_vectors_message(name))

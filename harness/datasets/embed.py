@@ -82,10 +82,11 @@ def embed(name: str, *, data_dir: Path, encoder: str = DEFAULT, width: int | Non
         raise InputError(f"{name} is embedded: its item vectors are made when a suite needs them.")
     facts = catalog.card(name, data_dir)
     if imported:
-        made = load_vectors_file(Path(encoder.removeprefix(FROM_FILE)), facts["statistics"]["items"])
+        path, size = Path(encoder.removeprefix(FROM_FILE)), facts["statistics"]["items"]
+        made = load_vectors_file(path, size, dataset_fingerprint=facts["fingerprint"])
     else:
         made = encode(_texts(name, data_dir), encoder=encoder, width=WIDTH if width is None else width)
-    card = {"dataset": name, **made.card, "dataset_fingerprint": facts["fingerprint"]}
+    card = {**made.card, "dataset": name, "dataset_fingerprint": facts["fingerprint"]}
     vectors = ItemVectors(made.values, made.fingerprint, card)
     write_vectors(data_dir / name, vectors)
     return vectors

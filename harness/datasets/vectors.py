@@ -114,19 +114,20 @@ def read_card(folder: Path) -> Mapping[str, Any] | None:
     return card
 
 
-def load_vectors_file(path: Path, num_items: int) -> ItemVectors:
+def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str = "") -> ItemVectors:
     """Vectors that someone else made.
 
     Args:
         path: `.npy`, or `.safetensors` with one tensor or one called `vectors`; rows in the order of the item ids.
         num_items: N of the data set.
+        dataset_fingerprint: of the data set; "" where nobody knows.
 
     Returns:
         The vectors as float32. A card that stands in the file, as `write_vectors` puts it there, is kept.
 
     Raises:
-        DatasetError: no such file, another ending, not readable, another shape, no floating-point numbers, or a value
-            that is not finite (in 32 bits).
+        DatasetError: no such file, another ending, not readable, another shape, no floating-point numbers, a value that
+            is not finite (in 32 bits), or a card that says that they were made for another data set.
     """
     if path.suffix not in ENDINGS:
         raise DatasetError(f"{path}: item vectors are read from files that end in {' or '.join(ENDINGS)}.")
@@ -142,8 +143,11 @@ def load_vectors_file(path: Path, num_items: int) -> ItemVectors:
         raise DatasetError(f"{path}: row {int(np.argmax(wrong)):,} holds NaN or an infinite number{more}.")
     vectors = item_vectors(narrow, {"encoder": FROM_FILE + path.name, "zero_vectors": zero_rows(narrow)})
     card = _card_of(path) if path.suffix == ".safetensors" else None
-    own = card is not None and card["fingerprint"] == vectors.fingerprint
-    return ItemVectors(vectors.values, vectors.fingerprint, card) if card and own else vectors
+    if card is None or card["fingerprint"] != vectors.fingerprint:
+        return vectors
+    if dataset_fingerprint and card.get("dataset_fingerprint", dataset_fingerprint) != dataset_fingerprint:
+        raise DatasetError(f"{path} holds the vectors of another data set's items ({card.get('dataset')}).")
+    return ItemVectors(vectors.values, vectors.fingerprint, card)
 
 
 def zero_rows(values: NDArray[np.floating[Any]]) -> int:

@@ -278,6 +278,20 @@ def test_vectors_of_another_content_are_refused(tmp_path: Path) -> None:
             load()
 
 
+def test_a_file_with_the_card_of_another_content_is_refused(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path, texts_of(9))
+    embed("mine", data_dir=data_dir)
+    file = data_dir / "mine" / "vectors.safetensors"
+    assert catalog.load_dataset("mine", data_dir=data_dir, vectors=file).vectors is not None
+    other = data_dir / "other.safetensors"
+    fingerprint = catalog.card("mine", data_dir)["fingerprint"].encode()
+    other.write_bytes(file.read_bytes().replace(fingerprint, b"0" * 64))
+    with pytest.raises(DatasetError, match=r"other.safetensors holds the vectors of another data set's items \(mine\)"):
+        catalog.load_dataset("mine", data_dir=data_dir, vectors=other)
+    with pytest.raises(DatasetError, match="another data set"):
+        embed("mine", data_dir=data_dir, encoder=f"file:{other}")
+
+
 def test_texts_are_kept_and_titles_stand_in_for_them(tmp_path: Path) -> None:
     data_dir = prepared(tmp_path)
     assert catalog.load_items("mine", data_dir=data_dir).texts is None

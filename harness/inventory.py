@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 
 from ..models.settings import Settings
 from .datasets.describe import dataset_lines
+from .datasets.embed import ENCODERS
+from .datasets.vectors import FROM_FILE
 from .errors import InputError
 from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
 from .shipped import shipped_suites, summary_of
@@ -46,6 +48,7 @@ def inventory(*, data_dir: Path, width: int) -> str:
         ["References (references:), counts that are ranked without training", *_components(REFERENCES, width)],
         *([f"{name}: {words}", *_settings(cls, width)] for name, cls, words in _SECTIONS),
         ["Data sets (datasets:)", *(f"  {line}" for line in dataset_lines(data_dir))],
+        ["Encoders of item texts (rearec-bench embed NAME --encoder ENCODER)", *_encoders(width)],
         ["Suites that ship (rearec-bench run NAME)", *_suites(width)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks)
@@ -62,6 +65,12 @@ def _components(registry: Registry, width: int) -> Iterator[str]:
         source = "" if origin == "built in" else f" [{origin}]"
         yield from _wrapped(f"  {name:<10}", words + source, width)
         yield from _settings(settings, width)
+
+
+def _encoders(width: int) -> Iterator[str]:
+    for encoder in ENCODERS.values():
+        yield from _wrapped(f"  {encoder.name:<10}", encoder.summary, width)
+    yield from _wrapped(f"  {FROM_FILE}PATH ", "vectors of your own, a row an item in the order of the item ids", width)
 
 
 def _settings(settings: type[Settings], width: int) -> Iterator[str]:

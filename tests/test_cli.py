@@ -461,6 +461,7 @@ def test_the_list_names_every_component_setting_and_suite(invoke: Invoke) -> Non
         for name in registry.names():
             assert {name, *registry.settings(name).model_fields} <= words
     assert {*TrainingSettings.model_fields, *shipped_suites(), "tiny", "lambda", "tau", "alpha"} <= words
+    assert {"tfidf-svd", "file:PATH"} <= words
     assert "0.001, 0.005, 0.01, 0.05, 0.1" in " ".join(listed.split())
 
 

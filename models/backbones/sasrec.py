@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..settings import BackboneSettings
 from .settings import SASRecSettings
 from .transformer import TransformerBackbone
 
@@ -17,7 +18,7 @@ from .transformer import TransformerBackbone
 class SASRec(TransformerBackbone):
     """Causal self-attention over item and position embeddings; scores are dot products with the item table."""
 
-    Settings = SASRecSettings
+    Settings: type[BackboneSettings] = SASRecSettings
 
     def __init__(self, settings: SASRecSettings, *, num_items: int, max_len: int) -> None:
         """Build the layers; see `TransformerBackbone`."""

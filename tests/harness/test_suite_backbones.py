@@ -29,11 +29,8 @@ class Gru:
 
 BACKBONES = {"gru": Gru}
 """
-TRANSFORMER = "dropout, feed_forward, heads, input_dropout, layers, score_temperature, width"
-ALL = (
-    "adaptor_dropout, dropout, experts, feed_forward, heads, input_dropout, item_ids, layers, projection_layers, "
-    "score_temperature, width"
-)
+TRANSFORMER = ", ".join(sorted(BACKBONES.settings("sasrec").model_fields))
+ALL = ", ".join(sorted({field for name in BACKBONES.names() for field in BACKBONES.settings(name).model_fields}))
 
 
 @pytest.fixture

@@ -129,8 +129,8 @@ class _DroppedProducts(torch.autograd.Function):
         ctx.save_for_backward(text)
         ctx.seed, ctx.rate = seed, rate
         out = text.new_empty(len(text), len(weight), weight.shape[2])  # (n, G, d)
-        for expert, rows, dropped in _dropped(text, len(weight), seed, rate):
-            torch.mm(dropped, weight[expert], out=out[rows, expert])
+        for expert, rows, kept, scale in _dropped(text, len(weight), seed, rate):
+            torch.mm(kept, weight[expert], out=out[rows, expert]).mul_(scale)
         return out
 
     @staticmethod
@@ -138,13 +138,17 @@ class _DroppedProducts(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (text,) = ctx.saved_tensors
         by_weight = text.new_zeros(grad.shape[1], text.shape[1], grad.shape[2])  # (G, m, d)
-        for expert, rows, dropped in _dropped(text, grad.shape[1], ctx.seed, ctx.rate):
-            by_weight[expert].addmm_(dropped.t(), grad[rows, expert])
+        for expert, rows, kept, scale in _dropped(text, grad.shape[1], ctx.seed, ctx.rate):
+            by_weight[expert].addmm_(kept.t(), grad[rows, expert], alpha=scale)
         return None, by_weight, None, None
 
 
-def _dropped(text: Tensor, experts: int, seed: int, rate: float) -> Iterator[tuple[int, slice, Tensor]]:
-    """Each expert's masked text vectors chunk by chunk, the same ones whenever the seed is the same."""
+def _dropped(text: Tensor, experts: int, seed: int, rate: float) -> Iterator[tuple[int, slice, Tensor, float]]:
+    """Each expert's masked text vectors chunk by chunk, the same ones whenever the seed is the same.
+
+    Returns:
+        expert, rows, what is kept of their vectors, and the factor that keeps the expectation.
+    """
     stream = DropoutStream(seed, text.device)
     limit = _CPU_CHUNK_BYTES if text.device.type == "cpu" else _DEVICE_CHUNK_BYTES
     size = max(1, limit // (text.shape[1] * text.element_size()))
@@ -152,4 +156,4 @@ def _dropped(text: Tensor, experts: int, seed: int, rate: float) -> Iterator[tup
         chunk = text[start : start + size]
         for expert in range(experts):
             mask, scale = stream.keep(chunk.shape, rate, text.dtype)
-            yield expert, slice(start, start + size), mask.mul_(chunk).mul_(scale)
+            yield expert, slice(start, start + size), mask.mul_(chunk), scale

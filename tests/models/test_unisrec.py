@@ -72,8 +72,8 @@ def test_the_adaptor_in_training_drops_for_each_expert_and_adds_noise_to_the_gat
     noise = torch.empty(N, G, dtype=torch.float64).normal_(generator=torch.Generator().manual_seed(6))
     seed_dropout(part, 5, CPU)
     masks = torch.empty(N, G, M)
-    for expert, rows, dropped in _dropped(torch.ones_like(x), G, part.dropout.stream.draw_seed(), 0.4):
-        masks[rows, expert] = dropped.float()
+    for expert, rows, kept, scale in _dropped(torch.ones_like(x), G, part.dropout.stream.draw_seed(), 0.4):
+        masks[rows, expert] = kept.float() * scale
     assert not torch.equal(masks[:, 0], masks[:, 1]), "a mask for each expert"
     assert float((masks == 0).float().mean()) == pytest.approx(0.4, abs=0.06)
     for n in range(N):

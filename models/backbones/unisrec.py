@@ -99,10 +99,11 @@ class Adaptor(nn.Module):
         return torch.einsum("ng,ngd->nd", gates, self._projected(text)) - gates @ shift
 
     def _gates(self, text: Tensor) -> Tensor:
-        logits = text @ self.gate
+        # As `linear`, because the gradient of `text @ gate` is a product six times as slow on a CPU.
+        logits = F.linear(text, self.gate.t())  # (n, G)
         noise = self.noise(logits)
         if noise is not None:
-            logits = logits + noise * (F.softplus(text @ self.gate_noise) + _LEAST_NOISE)
+            logits = logits + noise * (F.softplus(F.linear(text, self.gate_noise.t())) + _LEAST_NOISE)
         return logits.softmax(-1)
 
     def _projected(self, text: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def naive_items(backbone: TransformerBackbone) -> Tensor:
 def _adapted(backbone: UniSRec, item: int) -> Tensor:
     """The experts' whitened vectors of one item, weighted by a softmax gate (no noise: as in evaluation)."""
     text, adaptor = backbone.text[item], backbone.adaptor
-    gates = (text @ adaptor.gate).exp()
+    gates = (adaptor.gate @ text).exp()
     mixed = sum(
         gate * ((text - bias) @ weight) for gate, bias, weight in zip(gates, adaptor.bias, adaptor.weight, strict=True)
     )

@@ -42,7 +42,7 @@ def by_hand(part: Adaptor, x: list[float], noise: list[float], masks: list[list[
     bias, weight = part.bias.tolist(), part.weight.tolist()
     logits = []
     for g in range(G):
-        clean, spread = (sum(x[i] * matrix[i][g] for i in range(M)) for matrix in (gate, gate_noise))
+        clean, spread = (sum(x[i] * matrix[g][i] for i in range(M)) for matrix in (gate, gate_noise))
         logits.append(clean + noise[g] * (math.log(1 + math.exp(spread)) + 0.01))
     total = sum(math.exp(logit) for logit in logits)
     out = [0.0] * D

@@ -30,6 +30,8 @@ STRATEGY_NAMES = [name for name in STRATEGIES.names() if STRATEGIES.entry(name).
 STEPS = [pytest.param(steps, marks=pytest.mark.slow) if steps != 2 else steps for steps in (0, 1, 2, 5)]
 PAIRS = pytest.mark.parametrize("strategy", STRATEGY_NAMES), pytest.mark.parametrize("backbone", BUILT_IN)
 SMALL = {"width": 8, "layers": 2, "heads": 2, "feed_forward": 12}
+# Cosines over 0.07 are steep: at 0.01, PRL's states of all rows first collapse into one, and its loss falls later.
+LEARNING_RATES = {"unisrec": 0.001}
 HISTORIES = [[3], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3]]
 
 
@@ -64,7 +66,8 @@ def pairs(function: Any) -> Any:
 def test_the_loss_falls_within_thirty_steps_and_the_same_seed_gives_the_same_ranks(
     backbone: str, strategy: str, steps: int
 ) -> None:
-    one = training(backbone, strategy, steps, data=few_rows(tiny(), 64))
+    rate = LEARNING_RATES.get(backbone, 0.01)
+    one = training(backbone, strategy, steps, data=few_rows(tiny(), 64), lr=rate)
     frozen = {name: buffer.clone() for name, buffer in one.model.named_buffers()}
     before = loss_of(one)
     first = losses_and_ranks(one, range(1, 6))
@@ -73,7 +76,7 @@ def test_the_loss_falls_within_thirty_steps_and_the_same_seed_gives_the_same_ran
     assert after["total"] < 0.98 * before["total"]
     assert after["cross_entropy"] < 0.98 * before["cross_entropy"]
     assert all(torch.equal(buffer, frozen[name]) for name, buffer in one.model.named_buffers())
-    again = training(backbone, strategy, steps, data=few_rows(tiny(), 64))
+    again = training(backbone, strategy, steps, data=few_rows(tiny(), 64), lr=rate)
     loss_of(again)
     assert losses_and_ranks(again, range(1, 6)) == first
 

@@ -219,7 +219,8 @@ def test_a_raised_version_makes_new_trials_of_the_component_alone(place: Path) -
     line = next(block for block in blocks(PAGE, "python") if "version" in block).splitlines()[1]
     before = keys()
     text = FILES["gru_ramp.py"].replace("        growth: float", f"{line}\n\n        growth: float")
-    (place / "gru_ramp.py").write_text(text.replace("import torch\n", "from typing import ClassVar\n\nimport torch\n"))
+    text = text.replace("from torch import", "from typing import ClassVar\n\nfrom torch import", 1)
+    (place / "gru_ramp.py").write_text(text)
     assert [one == other for one, other in zip(before, keys(), strict=True)] == [True, True, False, False] * 2
 
 

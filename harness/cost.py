@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .cell_trials import CellProgress
+from .flops import Shape, inference, packed_training, scoring
 from .results import TrialSummary
 from .spec import REFERENCE, TrialSpec
 
@@ -89,7 +90,7 @@ def example(cell: Cell, device: str) -> TrialSpec:
 
 
 def operations(spec: TrialSpec, size: DataSize) -> float:
-    """Floating-point operations of training to the last epoch, roughly.
+    """Floating-point operations of training to the last epoch, roughly: every backbone is taken for a transformer.
 
     Args:
         spec: the trial.
@@ -98,14 +99,15 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
     if spec.is_reference:
         return float(size.rows) * size.items
     settings = spec.backbone.settings
-    width = float(settings.get("width", 64))
-    layers = float(settings.get("layers", 2))
-    inner = float(settings.get("feed_forward", 4 * width))
-    history = min(size.history, float(spec.training.max_len))
-    tokens = (1.0 if spec.training.packing == "users" else history) + spec.steps
-    token = layers * (8 * width**2 + 4 * width * inner + 4 * width * history)
-    scores = 2 * width * size.items * (1 + spec.steps)
-    return _BACKWARD_TOO * size.rows * (tokens * token + scores) * spec.training.max_epochs
+    width = int(settings.get("width", 64))
+    shape = Shape(width, int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width)))
+    length = max(1, round(min(size.history, spec.training.max_len)))
+    if spec.training.packing == "users":
+        row = packed_training(shape, length=length, steps=spec.steps, items=size.items, scored=1 + spec.steps)
+    else:
+        row = inference(shape, length=length, steps=spec.steps, items=size.items)
+        row += spec.steps * scoring(shape, items=size.items)
+    return _BACKWARD_TOO * size.rows * row * spec.training.max_epochs
 
 
 def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:

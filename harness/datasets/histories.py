@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, Literal
+
 import numpy as np
 from numpy.typing import NDArray
+
+Layout = Literal["files", "lengths", "prefixes"]
+"""How rows share the flat array: see `lay_out`."""
+
+_PIECE = 2**21  # items compared or copied at once; a bound on memory
+
+
+def lay_out(
+    users: NDArray[Any], targets: NDArray[Any], *, history: NDArray[Any], lengths: NDArray[np.int64], layout: Layout
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Lay rows with histories of their own into one flat array.
+
+    Args:
+        users: (R,).
+        targets: (R,).
+        history: (sum of lengths,) all histories, one after the other.
+        lengths: (R,) of each history.
+        layout: "files" for histories cut by their publisher in files that hold each user's rows in order, "lengths" for
+            such files in no order (`share_histories` both), "prefixes" for whole histories (`share_prefixes`).
+
+    Returns:
+        The flat array, and start and end of each row's history in it; `flat[ends]` is the target.
+    """
+    if layout == "prefixes":
+        return share_prefixes(users, targets, history=history, lengths=lengths)
+    return share_histories(users, targets, history=history, lengths=lengths, by_length=layout == "lengths")
 
 
 def share_histories(
@@ -61,3 +90,81 @@ def share_histories(
         np.repeat(stops[order[heads]] - head_lengths, head_lengths) + of_head
     ]
     return flat, ends - lengths, ends
+
+
+def share_prefixes(
+    users: NDArray[Any], targets: NDArray[Any], *, history: NDArray[Any], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Lay rows with whole histories into one flat array: each user's longest once, the shorter ones inside it.
+
+    A row's sequence is its history followed by its target. Where it is how the sequence of the same user's next longer
+    row begins, the row lies there; otherwise it gets a place of its own.
+
+    Args:
+        users: (R,).
+        targets: (R,).
+        history: (sum of lengths,) all histories, one after the other.
+        lengths: (R,) of each history.
+
+    Returns:
+        The flat array, and start and end of each row's history in it; `flat[ends]` is the target. The order of rows
+        whose histories differ in length does not matter.
+    """
+    order = np.lexsort((lengths, users))
+    begins = np.cumsum(lengths) - lengths
+    inside = np.zeros(len(order), dtype=bool)  # (R,) in `order`: lies within the row after it
+    inside[:-1] = users[order[:-1]] == users[order[1:]]
+    pairs = np.flatnonzero(inside)
+    for piece in _pieces(lengths[order[pairs]]):
+        shorter, longer = order[pairs[piece]], order[pairs[piece] + 1]
+        inside[pairs[piece]] = _is_prefix(targets, history, begins, lengths, shorter=shorter, longer=longer)
+
+    wholes = np.flatnonzero(~inside)  # in `order`
+    sizes = lengths[order[wholes]] + 1
+    bases = np.cumsum(sizes) - sizes
+    starts = np.empty(len(order), dtype=np.int64)
+    starts[order] = bases[np.cumsum(~inside) - ~inside]
+    ends = starts + lengths
+
+    flat = np.empty(int(sizes.sum()), dtype=np.int32)
+    flat[ends] = targets
+    for piece in _pieces(sizes):
+        rows = order[wholes[piece]]
+        flat[_ranges(starts[rows], lengths[rows])] = history[_ranges(begins[rows], lengths[rows])]
+    return flat, starts, ends
+
+
+def _is_prefix(
+    targets: NDArray[Any],
+    history: NDArray[Any],
+    begins: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    *,
+    shorter: NDArray[np.int64],
+    longer: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Whether (history, target) of one row is how that of another, at least as long, begins; of each pair."""
+    spans = lengths[shorter]
+    differ = history[_ranges(begins[shorter], spans)] != history[_ranges(begins[longer], spans)]
+    same = np.ones(len(shorter), dtype=bool)
+    same[np.searchsorted(np.cumsum(spans), np.flatnonzero(differ), side="right")] = False
+    equally_long = spans == lengths[longer]
+    next_items = np.array(targets[longer])
+    next_items[~equally_long] = history[(begins[longer] + spans)[~equally_long]]
+    return same & (targets[shorter] == next_items)
+
+
+def _pieces(spans: NDArray[np.int64]) -> Iterator[slice]:
+    """Rows in stretches of at most `_PIECE` items, or of one row."""
+    ends = np.cumsum(spans)
+    low = 0
+    while low < len(spans):
+        before = ends[low - 1] if low else 0
+        high = max(low + 1, int(np.searchsorted(ends, before + _PIECE, side="right")))
+        yield slice(low, high)
+        low = high
+
+
+def _ranges(begins: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places begin, begin + 1, ... of each span, one span after the other."""
+    return np.arange(spans.sum()) + np.repeat(begins - (np.cumsum(spans) - spans), spans)

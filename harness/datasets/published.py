@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .assemble import Assembled
 from .card import SPLITS
 from .dataset import Split
-from .histories import share_histories
+from .histories import Layout, lay_out
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def assemble_rows(
     num_users: int,
     item_tokens: NDArray[np.object_],
     dropped: Mapping[str, Mapping[str, int]] | None = None,
-    by_length: bool = False,
+    layout: Layout = "files",
 ) -> Assembled:
     """Lay published rows into one flat array, as they are and in their order.
 
@@ -60,15 +60,13 @@ def assemble_rows(
         num_users: U.
         item_tokens: (N,) what the source calls each item.
         dropped: reason -> number of rows left out before, by split.
-        by_length: as of `share_histories`.
+        layout: as of `lay_out`.
 
     Returns:
-        The arrays. Histories that continue one another share their place in the flat array.
+        The arrays. Histories that belong together share their place in the flat array.
     """
     rows = join(parts)
-    flat, starts, ends = share_histories(
-        rows.users, rows.targets, history=rows.history, lengths=rows.lengths, by_length=by_length
-    )
+    flat, starts, ends = lay_out(rows.users, rows.targets, history=rows.history, lengths=rows.lengths, layout=layout)
 
     def split(low: int, high: int) -> Split:
         return Split(

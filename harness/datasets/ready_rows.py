@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .histories import Layout
 from .published import Rows
 from .raw import Source
 
 if TYPE_CHECKING:
     from .blocks import BadLines
-
-Layout = Literal["files", "lengths", "prefixes"]
-"""How histories share the flat array; `histories.lay_out` says what each does."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class ReadyRows:
         item_tokens: (N,) the same of the items of every row, target or in the history.
         sources: the files.
         bad_lines: lines that were skipped, by file and reason.
-        layout: how histories share the flat array.
+        layout: how histories share the flat array: see `histories.lay_out`.
         fixed_numbers: users and items are numbers of the source's own, 0 to the largest: all are kept and none is
             renumbered.
         notes: more facts for the card.

@@ -56,7 +56,7 @@ def make(source: Path, *, advice: str) -> Made:
         num_users=len(user_tokens),
         item_tokens=item_tokens,
         dropped={"the history is empty": {split: table.left_out for split, table in zip(SPLITS, tables, strict=True)}},
-        by_length=True,
+        layout="lengths",
     )
     _refuse_repeated(tables, assembled)
     told = _tell(item_tokens, described)

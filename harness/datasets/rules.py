@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,22 +15,24 @@ from .interactions import Interactions
 TRAIN, VALID, TEST = 0, 1, 2
 
 
-def k_core(interactions: Interactions, k: int) -> NDArray[np.bool_]:
+def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> NDArray[np.bool_]:
     """Which interactions are left when users and items with fewer than k are removed until none is.
 
     Args:
         interactions: M of them.
-        k: fewest interactions of a user and of an item.
+        k: fewest interactions of a user, and of an item unless the next says otherwise.
+        items_k: fewest interactions of an item.
 
     Returns:
         (M,) bool. The fixed point is unique: it does not depend on who is removed first.
     """
     users, items = interactions.users, interactions.items
+    least = k if items_k is None else items_k
     kept = np.ones(len(users), dtype=bool)
     while True:
         of_user = np.bincount(users[kept], minlength=len(interactions.user_tokens))
         of_item = np.bincount(items[kept], minlength=len(interactions.item_tokens))
-        still = kept & (of_user[users] >= k) & (of_item[items] >= k)
+        still = kept & (of_user[users] >= k) & (of_item[items] >= least)
         if still.sum() == kept.sum():
             return kept
         kept = still
@@ -50,6 +54,33 @@ def time_order(interactions: Interactions) -> NDArray[np.int64]:
     return np.lexsort((ties, interactions.times, interactions.users))
 
 
+def file_order(interactions: Interactions) -> NDArray[np.int64]:
+    """The order by user, then time, then place in the source; argument and shape as `time_order`."""
+    return np.lexsort((interactions.times, interactions.users))
+
+
+def repeated(interactions: Interactions, *, same_time: bool, keep_last: bool = False) -> NDArray[np.bool_]:
+    """Which interactions repeat another one of the same user and item.
+
+    Args:
+        interactions: M of them.
+        same_time: only those of the same time count as the same.
+        keep_last: the latest is the one that counts, the others repeat it; otherwise the earliest. Of equal times, the
+            one that stands first (or last) in the source.
+
+    Returns:
+        (M,) bool.
+    """
+    order = np.lexsort((interactions.times, interactions.items, interactions.users))
+    users, items, times = (column[order] for column in (interactions.users, interactions.items, interactions.times))
+    same = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+    if same_time:
+        same &= times[1:] == times[:-1]
+    found = np.zeros(len(order), dtype=bool)
+    found[order[:-1] if keep_last else order[1:]] = same
+    return found
+
+
 def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
     """One 64-bit hash per interaction, of its user's and its item's token; the same on every machine.
 
@@ -64,12 +95,14 @@ def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
     return _mix(_mix(users) ^ items)
 
 
-def time_boundaries(times: NDArray[np.float64], *, percents: tuple[int, int] = (80, 90)) -> tuple[float, float]:
+def time_boundaries(
+    times: NDArray[np.float64], at: tuple[Decimal, Decimal] = (Decimal("0.8"), Decimal("0.9"))
+) -> tuple[float, float]:
     """The times that end training and validation.
 
     Args:
         times: (M,) of all interactions.
-        percents: share of the interactions, in percent, up to the end of training and of validation.
+        at: shares q of the interactions up to the end of training and of validation, from 0 to 1.
 
     Returns:
         The lower quantiles: the time of interaction floor(q (M - 1)), counted from 0 in time order; infinity where
@@ -77,9 +110,26 @@ def time_boundaries(times: NDArray[np.float64], *, percents: tuple[int, int] = (
     """
     if len(times) == 0:
         return float("inf"), float("inf")
-    ordered = np.sort(times)
-    first, second = (ordered[percent * (len(ordered) - 1) // 100] for percent in percents)
-    return float(first), float(second)
+    places = [int(Fraction(share) * (len(times) - 1)) for share in at]
+    ordered = np.partition(times, places)
+    return float(ordered[places[0]]), float(ordered[places[1]])
+
+
+def range_boundaries(times: NDArray[np.float64], at: tuple[Decimal, Decimal]) -> tuple[float, float]:
+    """The times that lie at shares of the time range.
+
+    Args:
+        times: (M,) of all interactions.
+        at: shares q, from 0 to 1.
+
+    Returns:
+        first + q (last - first); infinity where there is no interaction.
+    """
+    if len(times) == 0:
+        return float("inf"), float("inf")
+    first, last = Fraction(float(times.min())), Fraction(float(times.max()))
+    boundaries = [float(first + Fraction(share) * (last - first)) for share in at]
+    return boundaries[0], boundaries[1]
 
 
 def split_by_time(times: NDArray[np.float64], boundaries: tuple[float, float]) -> NDArray[np.int8]:

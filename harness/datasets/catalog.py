@@ -22,6 +22,10 @@ from .vectors import ItemVectors
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
 
+GENERATED = "synthetic"
+"""What is typed after `prepare` for made data; see `synthetic.py`."""
+GENERATED_COMMAND = f"rearec-bench prepare {GENERATED} --users 1e6 --items 1e5"
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -101,9 +105,9 @@ def recipe_of(name: str) -> Recipe:
     if name in EMBEDDED:
         raise DatasetError(f"{name} is embedded: it needs no preparation.")
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1)
+        near = difflib.get_close_matches(name, [*RECIPES, GENERATED], n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise DatasetError(f"unknown recipe '{name}'.{hint} Known: {', '.join(RECIPES)}.")
+        raise DatasetError(f"unknown recipe '{name}'.{hint} Known: {', '.join([*RECIPES, GENERATED])}.")
     return RECIPES[name]
 
 
@@ -201,6 +205,8 @@ def not_prepared_message(name: str) -> str:
     Returns:
         What is missing and the command, then what DIR must hold; the recipes that could be meant where none is known.
     """
+    if name == GENERATED:
+        return f"{name} is not prepared. Type:  {GENERATED_COMMAND}"
     for recipe in RECIPES.values():
         if recipe.name == name and not recipe.named:
             return f"{name} is not prepared. Type:  {recipe.command()}\n  {recipe.contents()}"
@@ -233,7 +239,23 @@ def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = Non
     """
     chosen = recipe_of(recipe)
     label = _label(chosen, name)
-    made = _make(chosen, source, name)
+    return keep(_make(chosen, source, name), label=label, data_dir=data_dir)
+
+
+def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
+    """Write what a recipe made to the data folder.
+
+    Args:
+        made: arrays, and what the card says of them.
+        label: what suites will call it; see `free_label`.
+        data_dir: where prepared data sets live.
+
+    Returns:
+        The data set, as `load_dataset` will return it.
+
+    Raises:
+        DatasetError: an empty split, or another content under this name.
+    """
     _refuse_empty(made, label)
     folder = data_dir / label
     new_card = make_card(made, label)
@@ -286,17 +308,40 @@ def _make(recipe: Recipe, source: Path, name: str | None) -> Made:
 def _label(recipe: Recipe, name: str | None) -> str:
     if recipe.named and name is None:
         raise DatasetError(f"the recipe {recipe.name} needs a name. Type:  {recipe.command()}\n  {recipe.contents()}")
+    if name is not None and not _is_safe(name):
+        raise DatasetError(_unsafe(name))
     label = recipe.prefix + name if name is not None else recipe.name
-    if not _is_safe(label) or (name is not None and not _is_safe(name)):
-        raise DatasetError(
-            f"'{name}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
-            "at most 64 characters."
-        )
-    taken = {*EMBEDDED, *RECIPES} - {recipe.name if not recipe.named else ""}
-    prefixes = [other.prefix for other in RECIPES.values() if other.prefix and other is not recipe]
-    if label in taken or any(label.startswith(prefix) for prefix in prefixes):
+    return free_label(label, own=recipe.name if not recipe.named else "", prefix=recipe.prefix)
+
+
+def free_label(label: str, *, own: str = "", prefix: str = "") -> str:
+    """A name for a data set that belongs to no other one.
+
+    Args:
+        label: the name.
+        own: of the recipe that prepares it, where its data sets may be called like it.
+        prefix: of the recipe that prepares it, "" where it has none.
+
+    Returns:
+        The name.
+
+    Raises:
+        DatasetError: it cannot be a folder's, or belongs to another recipe.
+    """
+    if not _is_safe(label):
+        raise DatasetError(_unsafe(label))
+    taken = {*EMBEDDED, GENERATED, *RECIPES} - {own}
+    prefixes = [other.prefix for other in RECIPES.values() if other.prefix not in ("", prefix)]
+    if label in taken or any(label.startswith(other) for other in prefixes):
         raise DatasetError(f"the name '{label}' belongs to another data set or recipe. Choose another --name.")
     return label
+
+
+def _unsafe(name: str) -> str:
+    return (
+        f"'{name}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
+        "at most 64 characters."
+    )
 
 
 def _is_safe(name: str) -> bool:

@@ -83,7 +83,7 @@ def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         catalog.prepare("ml100k", source=tmp_path, data_dir=tmp_path)
     assert str(caught.value) == (
-        "unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: ml-100k, released, sequences, splits."
+        "unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: ml-100k, released, sequences, splits, synthetic."
     )
 
 

@@ -277,9 +277,18 @@ class Recipe(_Section):
                 yield f"{', '.join(needless)}: rows with histories of their own are taken as they are"
             if self.ratings is not None and self.ratings.of == "all":
                 yield "ratings: a given history stays as it is; say of: target"
+        if self.reader in ("csv", "parquet", "jsonl"):
+            yield from self._missing_columns()
         asked = {role for split in ("train", "valid", "test") for role in getattr(self.required_text, split)}
         if asked and not self.text.fields:
             yield "required_text needs text: {fields: {title: COLUMN}}"
+
+    def _missing_columns(self) -> Iterator[str]:
+        needed = {"user": True, "item": True, "rating": self.ratings is not None}
+        needed["time"] = self.split.kind in ("quantiles", "time_range", "times")
+        for name, wanted in needed.items():
+            if wanted and name not in self.columns:
+                yield f"say which column is the {name}, as in columns: {{{name}: NAME}}"
 
     @property
     def ready(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -223,32 +223,56 @@ def report(
 
 
 @main.command()
-@click.argument("recipe", shell_complete=complete_recipe)
+@click.argument("recipe", required=False, shell_complete=complete_recipe)
+@click.option(
+    "--recipe", "file", type=click.Path(path_type=Path), help="A recipe file of your own, in place of RECIPE."
+)
 @click.option("--source", type=click.Path(path_type=Path), help="Folder (or file) that holds the raw data.")
 @click.option("--name", help="Name of the data set, for recipes that need one.")
+@click.option(
+    "--on-bad-line",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What a line that cannot be read gets; the card counts skipped ones.",
+)
 @data_dir_option
-def prepare(recipe: str, source: Path | None, name: str | None, data_dir: Path) -> None:
+def prepare(
+    recipe: str | None,
+    file: Path | None,
+    source: Path | None,
+    name: str | None,
+    on_bad_line: Literal["error", "skip"],
+    data_dir: Path,
+) -> None:
     """Make a data set from raw files, once.
 
-    RECIPE says how; `rearec-bench datasets list` shows them all.
+    RECIPE says how; `rearec-bench datasets list` shows them all. A data set of your own takes a recipe file of a few
+    lines (docs/datasets.md).
 
     \b
     Examples:
       rearec-bench prepare ml-100k --source DIR
-      rearec-bench prepare released --name ml-100k --source DIR
+      rearec-bench prepare video_games --source DIR
+      rearec-bench prepare --recipe my_shop.yaml --source DIR
       rearec-bench prepare sequences --name beauty --source FILE
       rearec-bench prepare splits --name industrial --source DIR
     """
-    from .harness.datasets import catalog
+    from .harness.datasets import preparation, recipe_files
     from .harness.datasets.describe import short_card_lines
     from .harness.errors import InputError
     from .harness.shipped import suites_on
 
-    chosen = catalog.recipe_of(recipe)
+    if (recipe is None) == (file is None):
+        raise InputError(
+            f"say which recipe: a name or a file.  {PROGRAM} prepare NAME --source DIR  or  "
+            f"{PROGRAM} prepare --recipe FILE --source DIR"
+        )
+    chosen = recipe_files.read_recipe(file) if file is not None else preparation.find_recipe(str(recipe))
     if source is None:
         advice = f"{chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
         raise InputError(f"say where the raw data is. Type:  {advice}")
-    dataset = catalog.prepare(recipe, source=source, data_dir=data_dir, name=name)
+    dataset = preparation.prepare(chosen, source=source, data_dir=data_dir, name=name, on_bad_line=on_bad_line)
     click.echo("\n".join(short_card_lines(dataset.card)))
     shipped = suites_on(dataset.name)
     following = f"{PROGRAM} plan {shipped[0]}" if shipped else f"datasets: [{dataset.name}]   in a suite of your own"

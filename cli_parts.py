@@ -123,9 +123,9 @@ def complete_dataset(ctx: click.Context) -> list[str]:
 @_completing
 def complete_recipe(ctx: click.Context) -> list[str]:
     """Names of the recipes."""
-    from .harness.datasets import catalog
+    from .harness.datasets.recipe_files import shipped_recipes
 
-    return list(catalog.RECIPES)
+    return list(shipped_recipes())
 
 
 def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

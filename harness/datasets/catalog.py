@@ -1,11 +1,11 @@
-"""The data sets by name: embedded, prepared, or the recipe that prepares them."""
+"""The data sets by name: embedded or prepared; and what to type for those that are neither."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from . import vectors as vector_files
 from .card import make_card
 from .dataset import Dataset, Split
 from .items import Items, items_of
-from .made import Made
+from .recipe_files import shipped_recipes
 from .vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
@@ -27,88 +27,6 @@ GENERATED = "synthetic"
 GENERATED_COMMAND = f"rearec-bench prepare {GENERATED} --users 1e6 --items 1e5"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A way to prepare data sets.
-
-    Attributes:
-        name: what is typed after `prepare`.
-        holds: what the source folder must hold, `{name}` standing for --name.
-        summary: one line for lists.
-        named: needs --name; otherwise the data set is called like the recipe unless a name is given.
-        prefix: before --name in the prepared data set's name.
-        origin: where the source can be had, and under what terms; "" where it is the user's own.
-    """
-
-    name: str
-    holds: str
-    summary: str
-    named: bool = False
-    prefix: str = ""
-    origin: str = ""
-
-    def command(self, name: str = "NAME", source: str = "DIR") -> str:
-        """The command that prepares the data set."""
-        option = f" --name {name}" if self.named else ""
-        return f"rearec-bench prepare {self.name}{option} --source {source}"
-
-    def contents(self, name: str = "NAME") -> str:
-        """What the source must be, and where it comes from, as one line."""
-        origin = f"   ({self.origin})" if self.origin else ""
-        return f"DIR holds {self.holds.replace('{name}', name)}{origin}"
-
-
-RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            "ml-100k",
-            holds="ml-100k.inter and ml-100k.item",
-            summary="MovieLens 100k from RecBole's atomic files: ratings above 3, 5-core, split by time at 80/90%",
-            origin="RecBole's atomic files of https://grouplens.org/datasets/movielens/100k, under its terms",
-        ),
-        Recipe(
-            "released",
-            holds="{name}.train.remap.csv, {name}.valid.remap.csv and {name}.test.remap.csv, each plain or .gz",
-            summary="row files as the authors' code reads them, taken as they are; called released-NAME",
-            named=True,
-            prefix="released-",
-        ),
-        Recipe(
-            "sequences",
-            holds="sequences.txt (or is such a file): one user a line, `user item item ...` in time order",
-            summary="a sequence file, split by leaving one out; called NAME",
-            named=True,
-        ),
-        Recipe(
-            "splits",
-            holds="train.csv, valid.csv and test.csv, each plain or .gz: user_id, item_id, history (items separated by "
-            "spaces, oldest first); and items.jsonl, if there is one: item_id, title, description, brand",
-            summary="a ready split whose rows bring their histories, taken as it is; called NAME",
-            named=True,
-        ),
-    )
-}
-
-
-def recipe_of(name: str) -> Recipe:
-    """The recipe of a name.
-
-    Args:
-        name: what is typed after `prepare`.
-
-    Raises:
-        DatasetError: unknown, with the nearest known one.
-    """
-    if name in EMBEDDED:
-        raise DatasetError(f"{name} is embedded: it needs no preparation.")
-    if name not in RECIPES:
-        near = difflib.get_close_matches(name, [*RECIPES, GENERATED], n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise DatasetError(f"unknown recipe '{name}'.{hint} Known: {', '.join([*RECIPES, GENERATED])}.")
-    return RECIPES[name]
 
 
 def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> Dataset:
@@ -151,7 +69,7 @@ def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
 
 def has_vectors(name: str, data_dir: Path) -> bool:
     """Whether a data set has item vectors of its own: embedded, or with their file in its folder."""
-    return name in EMBEDDED or (_is_safe(name) and (data_dir / name / vector_files.FILE).is_file())
+    return name in EMBEDDED or (is_safe(name) and (data_dir / name / vector_files.FILE).is_file())
 
 
 def no_vectors_message(name: str, why: str = "") -> str:
@@ -180,7 +98,7 @@ def card(name: str, data_dir: Path) -> Mapping[str, Any]:
 
 def is_prepared(name: str, data_dir: Path) -> bool:
     """Whether a data set can be loaded: embedded, or with a card in the data folder."""
-    return name in EMBEDDED or (_is_safe(name) and (data_dir / name / files.CARD).is_file())
+    return name in EMBEDDED or (is_safe(name) and (data_dir / name / files.CARD).is_file())
 
 
 def prepared(data_dir: Path) -> list[str]:
@@ -192,7 +110,7 @@ def prepared(data_dir: Path) -> list[str]:
 
 def known(data_dir: Path) -> list[str]:
     """All names that a suite can use or prepare: embedded, prepared, and recipes that need no name; sorted."""
-    unnamed = [recipe.name for recipe in RECIPES.values() if not recipe.named]
+    unnamed = [recipe.name for recipe in shipped_recipes().values() if not recipe.named]
     return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
 
 
@@ -207,79 +125,23 @@ def not_prepared_message(name: str) -> str:
     """
     if name == GENERATED:
         return f"{name} is not prepared. Type:  {GENERATED_COMMAND}"
-    for recipe in RECIPES.values():
+    recipes = shipped_recipes()
+    for recipe in recipes.values():
         if recipe.name == name and not recipe.named:
             return f"{name} is not prepared. Type:  {recipe.command()}\n  {recipe.contents()}"
         if recipe.prefix and name.startswith(recipe.prefix):
             source_name = name.removeprefix(recipe.prefix)
             command, contents = recipe.command(source_name), recipe.contents(source_name)
             return f"{name} is not prepared. Type:  {command}\n  {contents}"
-    near = difflib.get_close_matches(name, [*EMBEDDED, *RECIPES], n=1)
+    near = difflib.get_close_matches(name, [*EMBEDDED, *recipes], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    lines = [f"{name} is not prepared.{hint}"]
+    lines = [
+        f"{name} is not prepared.{hint}",
+        "From files of your own:  rearec-bench prepare --recipe FILE --source DIR",
+    ]
     for words, key in (("From a sequence file", "sequences"), ("From a ready split", "splits")):
-        lines += [f"{words}:  {RECIPES[key].command(name)}", f"  {RECIPES[key].contents(name)}"]
+        lines += [f"{words}:  {recipes[key].command(name)}", f"  {recipes[key].contents(name)}"]
     return "\n".join(lines)
-
-
-def prepare(recipe: str, *, source: Path, data_dir: Path, name: str | None = None) -> Dataset:
-    """Make a data set from its source and write it to the data folder.
-
-    Args:
-        recipe: a name in `RECIPES`.
-        source: folder (of a sequence file: or the file) with the raw data; it is not changed.
-        data_dir: where prepared data sets live.
-        name: see `Recipe.named`.
-
-    Returns:
-        The data set, as `load_dataset` will return it.
-
-    Raises:
-        DatasetError: anything wrong with the source or the name, an empty split, or another content under this name.
-    """
-    chosen = recipe_of(recipe)
-    label = _label(chosen, name)
-    return keep(_make(chosen, source, name), label=label, data_dir=data_dir)
-
-
-def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
-    """Write what a recipe made to the data folder.
-
-    Args:
-        made: arrays, and what the card says of them.
-        label: what suites will call it; see `free_label`.
-        data_dir: where prepared data sets live.
-
-    Returns:
-        The data set, as `load_dataset` will return it.
-
-    Raises:
-        DatasetError: an empty split, or another content under this name.
-    """
-    _refuse_empty(made, label)
-    folder = data_dir / label
-    new_card = make_card(made, label)
-    _refuse_other_content(folder, new_card["fingerprint"])
-    items = items_of(made)
-    files.write(folder, made.assembled, items=items, card=new_card, keep=_still_right(folder, items))
-    return files.read(folder)
-
-
-def _still_right(folder: Path, items: Items) -> tuple[str, ...]:
-    """The files of a data set's vectors, where preparing it again changes nothing that they were made from."""
-    try:
-        made_of, held = vector_files.read_card(folder), files.read_items(folder)
-    except DatasetError:
-        return ()
-    if made_of is None or held.tokens.tolist() != items.tokens.tolist():
-        return ()
-    imported = str(made_of["encoder"]).startswith(vector_files.FROM_FILE)
-    same = _listed(held.texts) == _listed(items.texts)
-    return (vector_files.FILE, vector_files.CARD) if imported or same else ()
-
-
-def _listed(texts: Any) -> list[str] | None:
-    return None if texts is None else texts.tolist()
 
 
 def _refuse_other_vectors(found: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> None:
@@ -291,60 +153,8 @@ def _refuse_other_vectors(found: Mapping[str, Any], name: str, data: Mapping[str
         )
 
 
-def _make(recipe: Recipe, source: Path, name: str | None) -> Made:
-    from . import movielens, released, sequences, splits
-
-    given = name or recipe.name
-    advice = f"Type:  {recipe.command(given)}\n  {recipe.contents(given)}"
-    makers: dict[str, Callable[[], Made]] = {
-        "ml-100k": lambda: movielens.make(source, "ml-100k", advice=advice),
-        "released": lambda: released.make(source, given, advice=advice),
-        "sequences": lambda: sequences.make(source, advice=advice),
-        "splits": lambda: splits.make(source, advice=advice),
-    }
-    return makers[recipe.name]()
-
-
-def _label(recipe: Recipe, name: str | None) -> str:
-    if recipe.named and name is None:
-        raise DatasetError(f"the recipe {recipe.name} needs a name. Type:  {recipe.command()}\n  {recipe.contents()}")
-    if name is not None and not _is_safe(name):
-        raise DatasetError(_unsafe(name))
-    label = recipe.prefix + name if name is not None else recipe.name
-    return free_label(label, own=recipe.name if not recipe.named else "", prefix=recipe.prefix)
-
-
-def free_label(label: str, *, own: str = "", prefix: str = "") -> str:
-    """A name for a data set that belongs to no other one.
-
-    Args:
-        label: the name.
-        own: of the recipe that prepares it, where its data sets may be called like it.
-        prefix: of the recipe that prepares it, "" where it has none.
-
-    Returns:
-        The name.
-
-    Raises:
-        DatasetError: it cannot be a folder's, or belongs to another recipe.
-    """
-    if not _is_safe(label):
-        raise DatasetError(_unsafe(label))
-    taken = {*EMBEDDED, GENERATED, *RECIPES} - {own}
-    prefixes = [other.prefix for other in RECIPES.values() if other.prefix not in ("", prefix)]
-    if label in taken or any(label.startswith(other) for other in prefixes):
-        raise DatasetError(f"the name '{label}' belongs to another data set or recipe. Choose another --name.")
-    return label
-
-
-def _unsafe(name: str) -> str:
-    return (
-        f"'{name}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
-        "at most 64 characters."
-    )
-
-
-def _is_safe(name: str) -> bool:
+def is_safe(name: str) -> bool:
+    """Whether a data set, and with it its folder, can be called so."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -352,32 +162,6 @@ def _prepared_folder(name: str, data_dir: Path) -> Path:
     if not is_prepared(name, data_dir):
         raise DatasetError(not_prepared_message(name))
     return data_dir / name
-
-
-def _refuse_empty(made: Made, label: str) -> None:
-    arrays = made.assembled
-    empty = [split for split in ("train", "valid", "test") if len(getattr(arrays, split)) == 0]
-    if empty:
-        removed = [f"{why}: {count:,} interactions" for why, count in made.filtered if count]
-        removed += [f"{why}: {sum(rows.values()):,} rows" for why, rows in arrays.dropped.items() if sum(rows.values())]
-        reasons = f" Left out before: {'; '.join(removed)}." if removed else ""
-        raise DatasetError(f"{label}: no row is left in {' and '.join(empty)}.{reasons} Nothing was written.")
-
-
-def _refuse_other_content(folder: Path, new: str) -> None:
-    if not folder.exists():
-        return
-    if not (folder / files.CARD).is_file():
-        raise DatasetError(f"{folder} exists and is no prepared data set. Move it away, or choose another name.")
-    try:
-        held = files.read_card(folder).get("fingerprint")
-    except DatasetError:
-        return  # damaged, or of another version: this is the remedy
-    if held != new:
-        raise DatasetError(
-            f"{folder} holds a data set with another content (fingerprint {str(held)[:12]}, the new one has "
-            f"{new[:12]}). Remove that folder, or choose another --name."
-        )
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import catalog
 from .card import SPLITS
+from .recipe_files import shipped_recipes
 
 _KNOWN = ("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source")
 _SHOWN = (*_KNOWN, "filtered", "dropped", "versions", "time_range", "boundaries", "unseen")
@@ -139,9 +140,9 @@ def _moment(time: float) -> str:
 def _recipes() -> Iterator[str]:
     yield ""
     yield "To prepare one:"
-    for recipe in catalog.RECIPES.values():
+    for recipe in shipped_recipes().values():
         yield f"  {recipe.command()}"
-        yield f"    {recipe.summary}"
+        yield f"    {recipe.about}"
         yield f"    {recipe.contents()}"
 
 

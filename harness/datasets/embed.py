@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from ..._version import VERSION
 from ..errors import DatasetError, InputError
 from . import catalog
+from .recipe_files import shipped_recipes
 from .texts import OPENING
 from .vectors import FROM_FILE, ItemVectors, item_vectors, load_vectors_file, write_vectors, zero_rows
 
@@ -98,7 +99,7 @@ def _texts(name: str, data_dir: Path) -> NDArray[np.object_]:
     if items.texts is not None:
         return items.texts
     if items.titles is not None:
-        recipe = catalog.RECIPES[str(catalog.card(name, data_dir)["recipe"])]
+        recipe = shipped_recipes()[str(catalog.card(name, data_dir)["recipe"])]
         command = recipe.command(name.removeprefix(recipe.prefix))
         raise InputError(
             f"{name} was prepared before item texts were kept. Prepare it again; its content, and with it every trial, "

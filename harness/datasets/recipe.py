@@ -226,6 +226,8 @@ class Recipe(_Section):
     """One line for lists."""
     origin: str = ""
     """Where the files can be had, and under what terms."""
+    holds: str = ""
+    """What the source folder must hold, where naming the files does not say enough."""
     named: bool = False
     """Needs --name, which then stands for {name} in `files`."""
     prefix: str = ""
@@ -303,6 +305,19 @@ class Recipe(_Section):
         """A hash of `settings`, 64 hexadecimal digits."""
         content = json.dumps(self.settings(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(f"rearec-bench recipe 1\n{content}".encode()).hexdigest()
+
+    def file_names(self, name: str) -> dict[str, tuple[str, ...]]:
+        """The files by role, with the name put in for {name}."""
+        return {role: tuple(one.replace("{name}", name) for one in names) for role, names in self.files.items()}
+
+    def contents(self, name: str = "NAME") -> str:
+        """What the source must be, and where it comes from, as one line."""
+        listed = [one for names in self.files.values() for one in names]
+        holds = (
+            self.holds or f"{', '.join(listed[:-1])}{' and ' if listed[:-1] else ''}{listed[-1] if listed else 'files'}"
+        )
+        origin = f"   ({self.origin})" if self.origin else ""
+        return f"DIR holds {holds.replace('{name}', name)}{origin}"
 
     def command(self, name: str = "NAME", source: str = "DIR") -> str:
         """The command that follows it."""

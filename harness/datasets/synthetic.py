@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from . import catalog, rules, tiny
+from . import preparation, rules, tiny
 from .assemble import assemble
 from .dataset import Dataset
 from .interactions import Interactions
@@ -114,9 +114,9 @@ def prepare(size: Size, *, data_dir: Path, name: str | None = None) -> Dataset:
         InputError: a number out of range, a name that is taken, or another content under this name.
     """
     check(size)
-    label = catalog.free_label(name or NAME, own=NAME)
+    label = preparation.free_label(name or NAME, own=NAME)
     made = make(size.users, size.items, seed=size.seed, mean_length=size.mean_length, topics=size.topics)
-    return catalog.keep(made, label=label, data_dir=data_dir)
+    return preparation.keep(made, label=label, data_dir=data_dir)
 
 
 def check(size: Size) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from . import preparation, rules, tiny
+from . import catalog, preparation, rules, tiny
 from .assemble import assemble
 from .dataset import Dataset
 from .interactions import Interactions

@@ -1,0 +1,155 @@
+"""Made-up files of Amazon Reviews 2023 in the publisher's format: the splits with history, and the items' metadata.
+
+CATEGORY.train.csv, .valid.csv and .test.csv: user_id, parent_asin, rating, timestamp (milliseconds), history (the user's
+earlier items, oldest first, separated by spaces); split at two absolute times, a boundary belonging to the later part.
+meta_CATEGORY.jsonl: one item a line.
+
+In every publication there are rows with low ratings, rows without history, equal times of a user, rows that stand there
+twice, items without title, items that no training row has, items without metadata, items described twice, and prices and
+descriptions of every kind. What cannot be read at all comes with `broken`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .raw_files import scatter, token, write_lines
+
+HEADER = b"user_id,parent_asin,rating,timestamp,history"
+VALID_FROM, TEST_FROM = 1628643414042, 1658002729837
+_FIRST, _LAST = 1_400_000_000_000, 1_690_000_000_000
+SPLITS = ("train", "valid", "test")
+
+BROKEN_ROWS = (
+    b"AEBROKEN1,B000000001,nan,1500000000000,B000000002",
+    b"AEBROKEN2,B000000001,NaN,1500000000000,",
+    b"AEBROKEN3,B000000001,,1500000000000,B000000002",
+    b"AEBROKEN4,B000000001,five,1500000000000,B000000002",
+    b"AEBROKEN5,B000000001,5.0,yesterday,B000000002",
+    b"AEBROKEN6,B000000001,5.0,,B000000002",
+    b"AEBROKEN7,,5.0,1500000000000,B000000002",
+    b",B000000001,5.0,1500000000000,B000000002",
+    b"AEBROKEN8,B000000001,5.0",
+    b"AEBROKEN9,B000000001,5.0,1500000000000,B000000002,B000000003",
+    b"AEBR\xff\xfeEN,B000000001,5.0,1500000000000,B000000002",
+    b"AEBROKEN0,B000000001,5.0,1500000000000,B\xe9000002",
+)
+BROKEN_ITEMS = (
+    b'{"main_category": "Software", "title": "cut sho',
+    b'{"title": "no asin", "price": 3.5}',
+    b'["not", "an", "object"]',
+    b'{"parent_asin": "B0LATIN1XX", "title": "caf\xe9"}',
+    b'{"parent_asin": null, "title": "nothing"}',
+)
+
+
+def write(
+    folder: Path,
+    category: str,
+    *,
+    seed: int,
+    users: int = 130,
+    items: int = 90,
+    zipped: bool = True,
+    broken: bool = False,
+    newest_in_seconds: bool = False,
+) -> None:
+    """Write the four files of a category.
+
+    Args:
+        folder: where to.
+        category: such as "Video_Games".
+        seed: of everything.
+        users: how many.
+        items: how many there are metadata of, about.
+        zipped: gzipped, as published.
+        broken: put `BROKEN_ROWS` and `BROKEN_ITEMS` between the others.
+        newest_in_seconds: times of a quarter of the test rows are in seconds.
+    """
+    rng = random.Random(f"amazon {category} {seed}")
+    asins = _asins(rng, items)
+    split_rows = _rows(rng, users, asins, newest_in_seconds=newest_in_seconds)
+    for split, rows in split_rows.items():
+        lines = [HEADER, *rows]
+        if broken:
+            lines = scatter(lines, BROKEN_ROWS, rng)
+        write_lines(folder / f"{category}.{split}.csv", lines, zipped=zipped)
+    meta = _meta(rng, category, asins)
+    if broken:
+        meta = scatter(meta, BROKEN_ITEMS, rng)
+    write_lines(folder / f"meta_{category}.jsonl", meta, zipped=zipped)
+
+
+def _asins(rng: random.Random, count: int) -> list[str]:
+    """Names of items: most begin with B0, some are ISBNs with zeros in front."""
+    names: set[str] = set()
+    while len(names) < count:
+        names.add(f"B0{token(rng, 8)}" if rng.random() < 0.7 else f"0{token(rng, 9, '0123456789')}")
+    return sorted(names, key=lambda _: rng.random())
+
+
+def _rows(rng: random.Random, users: int, asins: Sequence[str], *, newest_in_seconds: bool) -> dict[str, list[bytes]]:
+    late = asins[-(len(asins) // 16) :]
+    early = asins[: -len(late)]
+    written: dict[str, list[bytes]] = {split: [] for split in SPLITS}
+    for _ in range(users):
+        user = f"A{token(rng, 27)}"
+        history: list[str] = []
+        for time in _times(rng):
+            among = early if time < VALID_FROM or rng.random() < 0.94 else late
+            item = among[int(len(among) * rng.random() ** 4)]
+            rating = rng.choice(["5.0", "5.0", "5.0", "4.0", "4.0", "3.0", "2.0", "1.0"])
+            split = SPLITS[(time >= VALID_FROM) + (time >= TEST_FROM)]
+            in_seconds = newest_in_seconds and split == "test" and rng.random() < 0.25
+            line = f"{user},{item},{rating},{time // 1000 if in_seconds else time},{' '.join(history)}".encode()
+            written[split] += [line] * (2 if rng.random() < 0.03 else 1)
+            history.append(item)
+    for lines in written.values():
+        rng.shuffle(lines)
+    return written
+
+
+def _times(rng: random.Random) -> list[int]:
+    """Of a user's rows, in order; some equal, some at a boundary of the split."""
+    begin = rng.choice([_FIRST, _FIRST, VALID_FROM]) + rng.randint(0, 10**10)
+    times = [rng.randint(begin, _LAST) for _ in range(rng.randint(1, 24))]
+    times += rng.sample([VALID_FROM - 1, VALID_FROM, TEST_FROM - 1, TEST_FROM], k=rng.randint(0, 1))
+    times += [rng.choice(times) for _ in range(rng.randint(0, 2))]
+    return sorted(times)
+
+
+def _meta(rng: random.Random, category: str, asins: Sequence[str]) -> list[bytes]:
+    popular = set(asins[: len(asins) // 4])
+    described = [asin for asin in asins if asin in popular or rng.random() < 0.95]
+    described += [f"B0{token(rng, 8)}" for _ in range(5)]
+    lines = [_item(rng, category, asin, titled=asin in popular or rng.random() < 0.9) for asin in described]
+    lines += [_item(rng, category, rng.choice(described), titled=True) for _ in range(3)]
+    rng.shuffle(lines)
+    return lines
+
+
+def _item(rng: random.Random, category: str, asin: str, *, titled: bool) -> bytes:
+    name = f"Thing {token(rng, 4)}"
+    titles = [name, f"{name}, “blue” – 2nd", f'{name} "big"', f" {name}\t"] if titled else [None, None, "", " "]
+    descriptions: list[Any] = [[], ["Good."], ["Line one.\nLine two.", "", "And three."], ["Größe: 5"]]
+    entry = {
+        "main_category": category.replace("_", " "),
+        "title": rng.choice(titles),
+        "average_rating": round(rng.uniform(1, 5), 1),
+        "rating_number": rng.randint(1, 9999),
+        "features": rng.choice([[], ["sturdy", "light"]]),
+        "description": rng.choice(descriptions),
+        "price": rng.choice([None, None, 9.99, 20, 19.5, "from 14.99", "—", "$5"]),
+        "images": [{"thumb": f"https://example.com/{asin}.jpg", "variant": "MAIN"}],
+        "videos": [],
+        "store": rng.choice([None, "Acme"]),
+        "categories": rng.choice([None, [], [category, "Other"]]),
+        "details": {"Language": "English", "Item Weight": "3 ounces"},
+        "parent_asin": asin,
+        "bought_together": None,
+    }
+    return json.dumps(entry, ensure_ascii=rng.random() < 0.5).encode()

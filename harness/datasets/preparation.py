@@ -15,6 +15,7 @@ from .card import make_card
 from .dataset import Dataset
 from .items import Items, items_of
 from .made import Made
+from .raw import MissingFileError
 from .readers import ItemAttributes, OnBadLine, ReadProgress, reader_of
 from .recipe import Recipe
 from .recipe_files import read_recipe, shipped_recipes
@@ -78,17 +79,23 @@ def prepare(
         recipe = find_recipe(recipe)
     label = _label(recipe, name)
     if not source.exists():
-        raise DatasetError(
-            f"{source} does not exist. Type:  {recipe.command(name or 'NAME')}\n  {recipe.contents(name or 'NAME')}"
-        )
+        raise DatasetError(f"{source} does not exist. {_what_to_type(recipe, name)}")
     named = recipe.model_copy(update={"files": recipe.file_names(name or recipe.name)})
     reader = reader_of(recipe.reader)
-    held = reader.read(source, named, progress=progress, on_bad_line=on_bad_line)
+    try:
+        held = reader.read(source, named, progress=progress, on_bad_line=on_bad_line)
+    except MissingFileError as error:
+        raise DatasetError(f"{error} {_what_to_type(recipe, name)}") from error
 
     def describe(wanted: Collection[str]) -> ItemAttributes | None:
         return reader.attributes(source, named, wanted, progress=progress, on_bad_line=on_bad_line)
 
     return keep(build(recipe, held, describe), label=label, data_dir=data_dir)
+
+
+def _what_to_type(recipe: Recipe, name: str | None) -> str:
+    given = name or "NAME"
+    return f"Type:  {recipe.command(given)}\n  {recipe.contents(given)}"
 
 
 def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:

@@ -22,6 +22,10 @@ LARGEST = 2**31 - 1
 """Ids are below it: they are kept in 32 bits."""
 
 
+class MissingFileError(DatasetError):
+    """A file of the source is not there; whoever knows the recipe's command adds what to do."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A file that a data set was made from.
@@ -55,28 +59,28 @@ def describe(path: Path) -> Source:
     return Source(path.name, digest, path.stat().st_size)
 
 
-def find(folder: Path, names: Sequence[str], *, advice: str) -> Path:
+def find(folder: Path, names: Sequence[str], *, advice: str = "") -> Path:
     """The first of several names that is a file in a folder.
 
     Args:
         folder: where to look.
         names: what the file may be called, in order of preference.
-        advice: what to do where there is none; appended to the error.
+        advice: what to do where there is none; appended to the error, unless a caller does that.
 
     Returns:
         The file.
 
     Raises:
-        DatasetError: there is no such folder or file.
+        MissingFileError: there is no such folder or file.
     """
     if not folder.exists():
-        raise DatasetError(f"{folder} does not exist. {advice}")
+        raise MissingFileError(f"{folder} does not exist. {advice}".rstrip())
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is a file; a folder is wanted. {advice}")
+        raise MissingFileError(f"{folder} is a file; a folder is wanted. {advice}".rstrip())
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise DatasetError(f"{folder} holds no {' or '.join(names)}. {advice}")
+    raise MissingFileError(f"{folder} holds no {' or '.join(names)}. {advice}".rstrip())
 
 
 def read_columns(path: Path, columns: Sequence[str], *, separator: str, also: Sequence[str] = ()) -> pd.DataFrame:

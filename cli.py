@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ from .cli_parts import (
     data_dir_option,
     results_option,
     set_option,
+    size_options,
     suite_argument,
     terminal_width,
     trial_argument,
@@ -236,6 +238,7 @@ def report(
     show_default=True,
     help="What a line that cannot be read gets; the card counts skipped ones.",
 )
+@size_options
 @data_dir_option
 def prepare(
     recipe: str | None,
@@ -243,6 +246,7 @@ def prepare(
     source: Path | None,
     name: str | None,
     on_bad_line: Literal["error", "skip"],
+    numbers: Mapping[str, int],
     data_dir: Path,
 ) -> None:
     """Make a data set from raw files, once.
@@ -257,8 +261,9 @@ def prepare(
       rearec-bench prepare --recipe my_shop.yaml --source DIR
       rearec-bench prepare sequences --name beauty --source FILE
       rearec-bench prepare splits --name industrial --source DIR
+      rearec-bench prepare synthetic --users 1e6 --items 1e5
     """
-    from .harness.datasets import preparation, recipe_files
+    from .harness.datasets import preparation, recipe_files, synthetic
     from .harness.datasets.describe import short_card_lines
     from .harness.errors import InputError
     from .harness.shipped import suites_on
@@ -268,11 +273,14 @@ def prepare(
             f"say which recipe: a name or a file.  {PROGRAM} prepare NAME --source DIR  or  "
             f"{PROGRAM} prepare --recipe FILE --source DIR"
         )
-    chosen = recipe_files.read_recipe(file) if file is not None else preparation.find_recipe(str(recipe))
-    if source is None:
-        advice = f"{chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
-        raise InputError(f"say where the raw data is. Type:  {advice}")
-    dataset = preparation.prepare(chosen, source=source, data_dir=data_dir, name=name, on_bad_line=on_bad_line)
+    if synthetic.asked_for(recipe, numbers, source=source):
+        dataset = synthetic.prepare(synthetic.size_of(numbers), data_dir=data_dir, name=name)
+    else:
+        chosen = recipe_files.read_recipe(file) if file is not None else preparation.find_recipe(str(recipe))
+        if source is None:
+            advice = f"{chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
+            raise InputError(f"say where the raw data is. Type:  {advice}")
+        dataset = preparation.prepare(chosen, source=source, data_dir=data_dir, name=name, on_bad_line=on_bad_line)
     click.echo("\n".join(short_card_lines(dataset.card)))
     shipped = suites_on(dataset.name)
     following = f"{PROGRAM} plan {shipped[0]}" if shipped else f"datasets: [{dataset.name}]   in a suite of your own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,50 @@ def write_text(text: str, output: Path | None) -> None:
         raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
 
 
+class WholeNumber(click.ParamType):
+    """A whole number, also as 1e6."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it.
+
+        Raises:
+            BadParameter: not a whole number.
+        """
+        try:
+            number = Decimal(str(value))
+            whole = number.is_finite() and number.adjusted() < _DIGITS and number == int(number)
+        except InvalidOperation:
+            whole = False
+        if not whole:
+            self.fail(f"'{value}' is not a whole number, such as 250000 or 1e6.", param, ctx)
+        return int(number)
+
+
+def size_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The numbers that made data has, given to the command as one mapping `numbers` of those that were typed."""
+
+    @functools.wraps(command)
+    def with_numbers(**given: Any) -> None:
+        numbers = {name: given.pop(name) for name in _SIZES}
+        command(**given, numbers={name: number for name, number in numbers.items() if number is not None})
+
+    for name, words in reversed(_SIZES.items()):
+        option = click.option(f"--{name.replace('_', '-')}", type=WholeNumber(), help=f"Of `synthetic`: {words}.")
+        with_numbers = option(with_numbers)
+    return with_numbers
+
+
+_DIGITS = 19
+_SIZES = {
+    "users": "how many, such as 1e6",
+    "items": "how many, such as 1e5",
+    "mean_length": "interactions of a user, on average  [default: 12]",
+    "seed": "other numbers make other data  [default: 1]",
+}
+
+
 def _completing(names: Callable[[click.Context], list[str]]) -> Complete:
     """Completion from names that are looked up quietly: whatever is wrong is said when the command runs."""
 
@@ -123,9 +168,10 @@ def complete_dataset(ctx: click.Context) -> list[str]:
 @_completing
 def complete_recipe(ctx: click.Context) -> list[str]:
     """Names of the recipes."""
+    from .harness.datasets.catalog import GENERATED
     from .harness.datasets.recipe_files import shipped_recipes
 
-    return list(shipped_recipes())
+    return [*shipped_recipes(), GENERATED]
 
 
 def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

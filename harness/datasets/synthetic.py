@@ -12,6 +12,7 @@ divisions and running sums alone, which IEEE 754 fixes to the last bit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,37 @@ def prepare(size: Size, *, data_dir: Path, name: str | None = None) -> Dataset:
     label = preparation.free_label(name or NAME, own=NAME)
     made = make(size.users, size.items, seed=size.seed, mean_length=size.mean_length, topics=size.topics)
     return preparation.keep(made, label=label, data_dir=data_dir)
+
+
+def asked_for(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> bool:
+    """Whether made data is wanted.
+
+    Args:
+        recipe: what is typed after `prepare`, if anything.
+        numbers: those of `Size` that were given.
+        source: folder with raw data, if one is given.
+
+    Raises:
+        InputError: numbers for another recipe, or a source for made data.
+    """
+    if recipe != NAME and numbers:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in numbers)
+        raise InputError(f"{given}: for made data only. Such as:  {catalog.GENERATED_COMMAND}")
+    if recipe == NAME and source is not None:
+        raise InputError(f"--source: {NAME} data is made from nothing. Such as:  {catalog.GENERATED_COMMAND}")
+    return recipe == NAME
+
+
+def size_of(numbers: Mapping[str, int]) -> Size:
+    """A size from what was given of it.
+
+    Raises:
+        InputError: users or items are missing.
+    """
+    missing = " and ".join(f"--{name}" for name in ("users", "items") if name not in numbers)
+    if missing:
+        raise InputError(f"{NAME} data needs {missing}. Such as:  {catalog.GENERATED_COMMAND}")
+    return Size(**numbers)
 
 
 def check(size: Size) -> None:

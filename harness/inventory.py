@@ -12,8 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ..models.settings import Settings
 from .datasets.describe import dataset_lines
-from .datasets.embed import ENCODERS
-from .datasets.vectors import FROM_FILE
+from .datasets.embed import ENCODERS, OTHERS
 from .errors import InputError
 from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
 from .shipped import shipped_suites, summary_of
@@ -70,7 +69,8 @@ def _components(registry: Registry, width: int) -> Iterator[str]:
 def _encoders(width: int) -> Iterator[str]:
     for encoder in ENCODERS.values():
         yield from _wrapped(f"  {encoder.name:<10}", encoder.summary, width)
-    yield from _wrapped(f"  {FROM_FILE}PATH ", "vectors of your own, a row an item in the order of the item ids", width)
+    for form, summary in OTHERS.items():
+        yield from _wrapped(f"  {form:<10}", summary, width)
 
 
 def _settings(settings: type[Settings], width: int) -> Iterator[str]:

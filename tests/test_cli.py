@@ -431,7 +431,7 @@ def test_embed_takes_a_file(invoke: Invoke, tmp_path: Path) -> None:
     [
         (("nowhere",), "nowhere is not prepared."),
         (("tiny",), "tiny is embedded: its item vectors are made when a suite needs them."),
-        (("tiny", "--encoder", "bert"), "unknown encoder 'bert'. Known: tfidf-svd, file:PATH."),
+        (("tiny", "--encoder", "bert"), "unknown encoder 'bert'. Known: tfidf-svd, hf:MODEL, file:PATH."),
     ],
 )
 def test_what_cannot_be_embedded_is_refused(invoke: Invoke, arguments: tuple[str, ...], words: str) -> None:

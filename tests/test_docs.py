@@ -208,8 +208,11 @@ def test_every_dependency_has_its_reason_and_its_tested_version() -> None:
     table = ARCHITECTURE.partition("## Dependencies")[2]
     assert set(re.findall(r"^\| ([a-z][\w\[\]-]+) \|", table, flags=re.MULTILINE)) - {"package"} == declared
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
-    development = {re.split(r"[>=]", one)[0] for one in PYPROJECT["project"]["optional-dependencies"]["dev"]}
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    development, text = ({re.split(r"[>=]", one)[0] for one in extras[name]} for name in ("dev", "text"))
     assert {name.partition("[")[0] for name in declared} | development == pinned
+    assert text < development, "what is optional is tested, too"
+    assert all(f"| {name} (extra `text`) |" in table for name in text)
 
 
 def test_the_version_is_the_same_everywhere() -> None:

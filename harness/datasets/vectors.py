@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from .. import atomic
 from ..errors import DatasetError
+from .texts import OPENING
 
 FILE = "vectors.safetensors"
 CARD = "vectors.json"
 ENDINGS = (".npy", ".safetensors")
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
 FROM_FILE = "file:"
 """What stands before the file's name where a card names the encoder of vectors that someone else made."""
 
@@ -31,7 +33,8 @@ class ItemVectors:
 
     Attributes:
         values: (N, m) float32.
-        fingerprint: 64 hexadecimal digits, a hash of the shape and the values.
+        fingerprint: 64 hexadecimal digits, a hash of the shape and the values, and of the template of the texts where
+            it is not the paper's.
         card: how they were made, as JSON values.
     """
 
@@ -43,13 +46,17 @@ class ItemVectors:
 def item_vectors(values: NDArray[np.floating[Any]], card: Mapping[str, Any]) -> ItemVectors:
     """Vectors with their fingerprint; the card is told it, and their number and width.
 
+    The template is part of the fingerprint by itself, because an encoder may pass over words that all texts have, and
+    two templates would share it. The paper's, and none, leave it what it was before there were others.
+
     Args:
         values: (N, m), finite.
         card: how they were made, as JSON values.
     """
     held = np.array(values, dtype=np.float32, order="C")
     held.flags.writeable = False
-    found = _fingerprint(held)
+    template = card.get("template", "")
+    found = _fingerprint(held, "" if template == OPENING else template)
     size = {"items": len(held), "width": held.shape[1]}
     return ItemVectors(held, found, {**card, **size, "fingerprint": found})
 
@@ -130,7 +137,10 @@ def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str = 
             is not finite (in 32 bits), or a card that says that they were made for another data set.
     """
     if path.suffix not in ENDINGS:
-        raise DatasetError(f"{path}: item vectors are read from files that end in {' or '.join(ENDINGS)}.")
+        raise DatasetError(
+            f"{path}: item vectors are read from files that end in {' or '.join(ENDINGS)}. A table with an item_id "
+            f"column ({', '.join(TABLES)}) is read by  rearec-bench embed NAME --encoder {FROM_FILE}TABLE"
+        )
     if not path.is_file():
         raise DatasetError(f"{path}: no such file.")
     values = _array(path) if path.suffix == ".npy" else _one_tensor(path)
@@ -143,11 +153,14 @@ def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str = 
         raise DatasetError(f"{path}: row {int(np.argmax(wrong)):,} holds NaN or an infinite number{more}.")
     vectors = item_vectors(narrow, {"encoder": FROM_FILE + path.name, "zero_vectors": zero_rows(narrow)})
     card = _card_of(path) if path.suffix == ".safetensors" else None
-    if card is None or card["fingerprint"] != vectors.fingerprint:
+    if card is None:
+        return vectors
+    stated = item_vectors(narrow, card)
+    if card["fingerprint"] != stated.fingerprint:
         return vectors
     if dataset_fingerprint and card.get("dataset_fingerprint", dataset_fingerprint) != dataset_fingerprint:
         raise DatasetError(f"{path} holds the vectors of another data set's items ({card.get('dataset')}).")
-    return ItemVectors(vectors.values, vectors.fingerprint, card)
+    return stated
 
 
 def zero_rows(values: NDArray[np.floating[Any]]) -> int:
@@ -155,9 +168,10 @@ def zero_rows(values: NDArray[np.floating[Any]]) -> int:
     return int((~values.any(axis=1)).sum())
 
 
-def _fingerprint(values: NDArray[np.float32]) -> str:
+def _fingerprint(values: NDArray[np.float32], template: str) -> str:
     rows, width = values.shape
-    digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}\n".encode())
+    said = f" template={json.dumps(template)}" if template else ""
+    digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}{said}\n".encode())
     digest.update(values.astype("<f4", copy=False).data)
     return digest.hexdigest()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rearec_bench.harness.datasets import catalog, files
+from rearec_bench.harness.datasets import catalog, files, preparation
 from rearec_bench.harness.datasets.embed import embed, encode
 from rearec_bench.harness.datasets.items import Items
 from rearec_bench.harness.datasets.texts import item_text
@@ -164,7 +164,7 @@ def prepared(folder: Path, texts: np.ndarray | None = None, *, name: str = "mine
     lines = [f"u{user} " + " ".join(f"i{(user + step) % 9}" for step in range(8)) for user in range(9)]
     (folder / "sequences.txt").write_text("\n".join(lines) + "\n")
     data_dir = folder / "data"
-    catalog.prepare("sequences", source=folder, data_dir=data_dir, name=name)
+    preparation.prepare("sequences", source=folder, data_dir=data_dir, name=name)
     if texts is not None:
         rewrite(data_dir / name, texts)
     return data_dir
@@ -216,7 +216,7 @@ def test_a_file_may_be_loaded_without_storing_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "encoder", "width", "message"),
     [
-        ("mine", "tfidf", None, "unknown encoder 'tfidf'. Did you mean 'tfidf-svd'? Known: tfidf-svd, file:PATH."),
+        ("mine", "tfidf", None, "unknown encoder 'tfidf'. Did you mean 'tfidf-svd'? Known: tfidf-svd, hf:MODEL, file:PATH."),
         ("mine", "file:own.npy", 8, "a file have a width of their own. Leave out --width, or file:PATH."),
         ("mine", "file:own.npy", None, "own.npy: no such file."),
         ("mine", "tfidf-svd", None, "mine has no item texts. Give vectors of your own"),

@@ -293,25 +293,65 @@ def prepare(
     "--encoder",
     default="tfidf-svd",
     show_default=True,
-    help="tfidf-svd, or file:PATH for vectors of your own: .npy or .safetensors, rows in the order of the item ids.",
+    help="tfidf-svd; hf:MODEL for a language model (a name on huggingface.co, or a folder); file:PATH for vectors of "
+    "your own (.npy, .safetensors, or a table with an item_id column).",
 )
 @click.option("--width", type=click.IntRange(min=1), help="Of the vectors, as far as the texts allow.  [default: 768]")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="hf: a longer text is cut.  [default: 512]")
+@click.option(
+    "--batch-tokens",
+    type=click.IntRange(min=1),
+    help="hf: in a batch, with padding.  [default: 4096 on a CPU, 16384 on a GPU]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="hf: cpu (float32) or cuda (bfloat16).  [default: a GPU where there is one]",
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "zero"]),
+    help="Table: what an item without a row gets.  [default: error]",
+)
 @data_dir_option
-def embed(name: str, encoder: str, width: int | None, data_dir: Path) -> None:
+def embed(
+    name: str,
+    encoder: str,
+    width: int | None,
+    max_tokens: int | None,
+    batch_tokens: int | None,
+    device: str | None,
+    missing: Literal["error", "zero"] | None,
+    data_dir: Path,
+) -> None:
     """Make the item vectors of a data set from its texts, once.
 
-    Backbones that read texts start from them (unisrec, morec).
+    Backbones that read texts start from them (unisrec, morec). Language models need the extra `text`; the same
+    command goes on where they were interrupted. More: docs/vectors.md.
 
     \b
     Examples:
       rearec-bench embed ml-100k
       rearec-bench embed ml-100k --width 256
+      rearec-bench embed mine --encoder hf:MODEL
+      rearec-bench embed mine --encoder hf:MODEL --max-tokens 128 --device cpu
       rearec-bench embed mine --encoder file:vectors.npy
+      rearec-bench embed mine --encoder file:vectors.csv --missing zero
     """
     from .harness.datasets import embed as harness_embed
     from .harness.datasets.describe import vector_lines
+    from .harness.datasets.encoders.options import Options
+    from .harness.meter import Meter
 
-    vectors = harness_embed.embed(name, data_dir=data_dir, encoder=encoder, width=width)
+    vectors = harness_embed.embed(
+        name,
+        data_dir=data_dir,
+        encoder=encoder,
+        width=width,
+        options=Options(max_tokens, batch_tokens, device),
+        missing=missing,
+        meter=Meter(sys.stderr),
+    )
     click.echo("\n".join(vector_lines(vectors.card)))
     click.echo("Next:        backbones: [unisrec, morec]   in a suite of your own")
 

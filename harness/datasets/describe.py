@@ -84,20 +84,58 @@ def vector_lines(card: Mapping[str, Any]) -> list[str]:
     Args:
         card: of the vectors.
     """
-    lines = [f"{card['items']:,} item vectors of width {card['width']:,} by {card['encoder']}"]
-    if "words" in card:
-        lines.append(_line("texts", f"of {card['items'] - card['items_without_text']:,} items"))
+    return [
+        f"{card['items']:,} item vectors of width {card['width']:,} by {card['encoder']}",
+        *_from_texts(card),
+        *_from_table(card),
+        *([_line("made with", _versions(card))] if "versions" in card else []),
+        _line("fingerprint", card["fingerprint"]),
+    ]
+
+
+def _from_texts(card: Mapping[str, Any]) -> Iterator[str]:
+    if "items_without_text" in card:
+        yield _line("texts", f"of {card['items'] - card['items_without_text']:,} items")
         if card["template"]:
-            lines.append(_line("template", card["template"]))
-        lines.append(_line("words", f"{card['words']:,}, without those that all texts have"))
-        lines.append(_line("explained variance", f"{card['explained_variance']:.1%}"))
-        if card["width"] < card["width_wanted"]:
-            lines.append(_line("width", f"{card['width_wanted']:,} wanted, the texts allow {card['width']:,}"))
-    if card["zero_vectors"]:
-        lines.append(_line("without a vector", f"{card['zero_vectors']:,} items, which have zeros"))
-    if "versions" in card:
-        lines.append(_line("made with", _versions(card)))
-    return [*lines, _line("fingerprint", card["fingerprint"])]
+            yield _line("template", card["template"])
+    if "words" in card:
+        yield _line("words", f"{card['words']:,}, without those that all texts have")
+    if "model" in card:
+        yield from _by_model(card)
+    if "explained_variance" in card:
+        yield _line("explained variance", f"{card['explained_variance']:.1%}")
+    if "model" in card and not card["pca"]:
+        yield _line("principal components", f"none taken: a state is {card['width']:,} wide, {_wanted(card)}")
+    elif "width_wanted" in card and card["width"] < card["width_wanted"]:
+        yield _line("width", f"{_wanted(card)}, the texts allow {card['width']:,}")
+
+
+def _wanted(card: Mapping[str, Any]) -> str:
+    return f"{card['width_wanted']:,} wanted"
+
+
+def _by_model(card: Mapping[str, Any]) -> Iterator[str]:
+    """What a language model read, and how."""
+    model = card["model"]
+    revision = f", revision {model['revision'][:12]}" if model["revision"] else ""
+    yield _line("model", f"{model['class']}, states {model['hidden_size']:,} wide{revision}")
+    yield _line("weights", f"{model['identity'][:12]}, {card['precision']} on {card['device']}")
+    cut = f"{card['different_texts_cut']:,} of them cut to {card['max_tokens']:,} tokens"
+    yield _line("different texts", f"{card['different_texts']:,}, {card['tokens']:,} tokens, {cut}")
+    if card["max_tokens"] < card["max_tokens_wanted"]:
+        yield _line("most tokens", f"{card['max_tokens_wanted']:,} wanted, the model allows {card['max_tokens']:,}")
+    if card["items_without_text"]:
+        yield _line("without a text", f"{card['items_without_text']:,} items, which have the vector of the empty text")
+
+
+def _from_table(card: Mapping[str, Any]) -> Iterator[str]:
+    """What did not match in a table, and who has no vector."""
+    if card.get("rows_passed_over"):
+        yield _line("passed over", f"{card['rows_passed_over']:,} rows of items that the data set does not have")
+    if card.get("items_without_row"):
+        yield _line("without a row", f"{card['items_without_row']:,} items, which have zeros")
+    elif card["zero_vectors"]:
+        yield _line("without a vector", f"{card['zero_vectors']:,} items, which have zeros")
 
 
 def _versions(card: Mapping[str, Any]) -> str:

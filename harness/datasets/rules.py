@@ -92,7 +92,7 @@ def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
     """
     users = _token_hashes(interactions.user_tokens)[interactions.users]
     items = _token_hashes(interactions.item_tokens)[interactions.items]
-    return _mix(_mix(users) ^ items)
+    return mix(mix(users) ^ items)
 
 
 def time_boundaries(
@@ -201,8 +201,12 @@ def _token_hashes(tokens: NDArray[np.object_]) -> NDArray[np.uint64]:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64: a bijection of 64-bit words that scatters every bit."""
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64: a bijection of 64-bit words that scatters every bit.
+
+    Args:
+        values: (M,) uint64.
+    """
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import preparation
 from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.datasets.readers import OnBadLine
 from rearec_bench.harness.errors import DatasetError
 
 SPLITS = ("train", "valid", "test")
@@ -20,14 +21,14 @@ HEADER = "user_id,item_id,history_id,timestamp\n"
 @pytest.fixture(scope="module")
 def data(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     source = shared / "data/released-ml-100k"
-    return catalog.prepare("released", source=source, data_dir=tmp_path_factory.mktemp("data"), name="ml-100k")
+    return preparation.prepare("released", source=source, data_dir=tmp_path_factory.mktemp("data"), name="ml-100k")
 
 
 def test_nothing_is_dropped_and_all_ids_are_ranked(data: Dataset) -> None:
     assert data.name == "released-ml-100k"
     assert [len(data.split(name)) for name in SPLITS] == [42_783, 5_331, 5_339]
     assert (data.num_items, data.num_users) == (1_008, 938)
-    assert data.card["dropped"] == []
+    assert [sum(entry["rows"].values()) for entry in data.card["dropped"]] == [0]
     assert data.card["items_not_in_training"] == 3
     assert data.card["longest_history"] == 50
 
@@ -59,14 +60,17 @@ def test_popularity_on_it_scores_what_the_reference_measured(data: Dataset) -> N
 
 
 def write(folder: Path, train: str = "0,2,0 1,5\n", *, header: str = HEADER, valid: str | None = None) -> Path:
+    folder.mkdir(exist_ok=True)
     rows = {"train": train, "valid": "0,3,0 1 2,6\n" if valid is None else valid, "test": "0,1,0 1 2 3,7\n"}
     for name, text in rows.items():
         (folder / f"mine.{name}.remap.csv").write_text(header + text)
     return folder
 
 
-def prepare(source: Path) -> Dataset:
-    return catalog.prepare("released", source=source, data_dir=source / "data", name="mine")
+def prepare(source: Path, on_bad_line: OnBadLine = "error") -> Dataset:
+    return preparation.prepare(
+        "released", source=source, data_dir=source / "data", name="mine", on_bad_line=on_bad_line
+    )
 
 
 def test_plain_files_are_read_like_gzipped_ones(tmp_path: Path) -> None:
@@ -124,3 +128,16 @@ def test_a_damaged_archive_is_an_error_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "mine.train.remap.csv.gz").write_bytes(gzip.compress(HEADER.encode() * 100)[:30])
     with pytest.raises(DatasetError, match=r"mine\.train\.remap\.csv\.gz cannot be read: "):
         prepare(tmp_path)
+
+
+def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    bad = "0,x,0,5\n0,2,0 -1,5\n0,2,,5\n0,2, ,5\n7,2,0,soon\n"
+    clean = prepare(write(tmp_path / "clean"))
+    data = prepare(write(tmp_path / "bad", bad + "0,2,0 1,5\n"), "skip")
+    assert data.fingerprint == clean.fingerprint
+    assert [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]] == [
+        ("item_id is not a whole number from 0", 1, 2),
+        ("timestamp is not a number", 1, 6),
+        ("history_id is empty", 2, 4),
+        ("history_id is not whole numbers from 0", 1, 3),
+    ]

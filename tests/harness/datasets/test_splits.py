@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.batches import SplitReader
-from rearec_bench.harness.datasets import catalog, splits
+from rearec_bench.harness.datasets import catalog, preparation
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.datasets.describe import card_lines
+from rearec_bench.harness.datasets.items import Items
+from rearec_bench.harness.datasets.readers import OnBadLine
 from rearec_bench.harness.errors import DatasetError
 
 NAMES = ("train", "valid", "test")
@@ -46,8 +48,12 @@ def write(
     return folder
 
 
-def prepare(source: Path) -> Dataset:
-    return catalog.prepare("splits", source=source, data_dir=source / "data", name="mine")
+def prepare(source: Path, on_bad_line: OnBadLine = "error") -> Dataset:
+    return preparation.prepare("splits", source=source, data_dir=source / "data", name="mine", on_bad_line=on_bad_line)
+
+
+def items_of(source: Path) -> Items:
+    return catalog.load_items("mine", data_dir=source / "data")
 
 
 def read_back(data: Dataset, name: str, tokens: np.ndarray) -> list[tuple[str, str]]:
@@ -71,7 +77,7 @@ def error_of(source: Path) -> str:
 @pytest.fixture(scope="module")
 def folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    catalog.prepare("splits", source=shared / "data/amazon-industrial-2018", data_dir=folder, name="industrial")
+    preparation.prepare("splits", source=shared / "data/amazon-industrial-2018", data_dir=folder, name="industrial")
     return folder
 
 
@@ -85,7 +91,8 @@ def test_the_counts_of_the_real_files(folder: Path) -> None:
     data = catalog.load_dataset("industrial", data_dir=folder)
     assert data.card["statistics"]["rows"] == {"train": 10_393, "valid": 4_532, "test": 4_533}
     assert (data.num_users, data.num_items) == (3_285, 3_541)
-    assert data.card["source"] == {"rows": 19_458, "items described": 3_686, "of them in no row": 145}
+    assert data.card["source"] == {"rows": 19_458}
+    assert (data.card["items_described"], data.card["items_described_in_no_row"]) == (3_686, 145)
     assert sum(data.card["dropped"][0]["rows"].values()) == 0
     assert (data.card["longest_history"], data.card["items_without_text"]) == (10, 0)
 
@@ -137,16 +144,15 @@ def test_every_real_user_is_stored_once_and_packs_into_one_group(folder: Path) -
 
 
 def test_real_titles_and_texts_are_those_of_the_items(folder: Path, shared: Path) -> None:
-    made = splits.make(shared / "data/amazon-industrial-2018", advice="")
+    made = catalog.load_items("industrial", data_dir=folder)
     with (shared / "data/amazon-industrial-2018/items.jsonl").open(encoding="utf-8") as stream:
         entries = {str(entry["item_id"]): entry for entry in map(json.loads, stream)}
     assert made.titles is not None and made.texts is not None
-    for token, title, text in zip(made.assembled.item_tokens, made.titles, made.texts, strict=True):
+    for token, title, text in zip(made.tokens, made.titles, made.texts, strict=True):
         told = [(key, " ".join(entries[token][key].split())) for key in ("title", "description", "brand")]
         expected = ["The item information is as follows:", *(f"{key}: {value}" for key, value in told if value)]
         assert text.split("\n") == expected
         assert title == entries[token]["title"].strip()
-    assert catalog.load_items("industrial", data_dir=folder).titles.tolist() == made.titles.tolist()  # type: ignore[union-attr]
 
 
 # Files made here
@@ -223,9 +229,10 @@ def test_gzipped_files_are_read_like_plain_ones(tmp_path: Path) -> None:
 
 
 def test_items_are_told_by_the_attributes_that_they_have(tmp_path: Path) -> None:
-    made = splits.make(write(tmp_path, items=ITEMS), advice="")
+    data = prepare(write(tmp_path, items=ITEMS))
+    made = items_of(tmp_path)
     opening = "The item information is as follows:"
-    assert made.assembled.item_tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
+    assert made.tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
     assert made.titles is not None and made.titles.tolist() == ["Anvil", "Bolt", "", "", "", ""]
     assert made.texts is not None and made.texts.tolist() == [
         f"{opening}\ntitle: Anvil\ndescription: Heavy. Very heavy.\nbrand: Acme",
@@ -235,24 +242,24 @@ def test_items_are_told_by_the_attributes_that_they_have(tmp_path: Path) -> None
         "",
         "",
     ]
-    assert made.notes["items_without_text"] == 3
-    assert made.source_counts == {"rows": 10, "items described": 5, "of them in no row": 1}
+    assert data.card["items_without_text"] == 3
+    assert (data.card["items_described"], data.card["items_described_in_no_row"]) == (5, 1)
 
 
 def test_whole_numbers_in_the_items_are_the_names_in_the_rows(tmp_path: Path) -> None:
     items: list[dict[str, object]] = [{"item_id": 9, "title": "Nine"}]
     write(tmp_path, items=items, train="u,10,9\n", valid="u,2,9 10\n", test="u,9,9 10 2\n")
-    made = splits.make(tmp_path, advice="")
-    assert made.assembled.item_tokens.tolist() == ["2", "9", "10"]
+    prepare(tmp_path)
+    made = items_of(tmp_path)
+    assert made.tokens.tolist() == ["2", "9", "10"]
     assert made.titles is not None and made.titles.tolist() == ["", "Nine", ""]
 
 
 def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> None:
-    made = splits.make(write(tmp_path), advice="")
-    assert made.titles is None and made.texts is None
-    assert made.notes["items_without_text"] == 6
-    untold = splits.make(write(tmp_path, items=[{"item_id": "a"}]), advice="")
-    assert untold.titles is None and untold.texts is None
+    prepare(write(tmp_path / "without"))
+    prepare(write(tmp_path / "untold", items=[{"item_id": "a"}]))
+    for made in (items_of(tmp_path / "without"), items_of(tmp_path / "untold")):
+        assert made.titles is None and made.texts is None
 
 
 # Errors
@@ -329,3 +336,38 @@ def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path:
 def test_items_that_are_none_of_the_rows_are_an_error(tmp_path: Path) -> None:
     said = error_of(write(tmp_path, items=[{"item_id": "0a", "title": "Anvil"}]))
     assert said.endswith("items.jsonl has none of the 6 items of the rows. Its first item_id is '0a', theirs 'a'.")
+
+
+# Lines that cannot be read, skipped
+
+
+def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    bad = "u1,b c,a\nu1,,a\nu9,b,a nan\nu9,b,None a\n"
+    clean = prepare(write(tmp_path / "clean", items=ITEMS))
+    source = write(tmp_path / "bad", items=ITEMS, train=bad + ROWS["train"], test=ROWS["test"] + "u1,c,a b\n")
+    data = prepare(source, "skip")
+    assert data.fingerprint == clean.fingerprint
+    assert data.card["bad_lines"] == [
+        {"file": "train.csv", "why": "item_id is not a name", "lines": 1, "first": 3},
+        {"file": "train.csv", "why": "item_id holds what is no item", "lines": 1, "first": 2},
+        {"file": "train.csv", "why": "history holds what is no item", "lines": 2, "first": 4},
+        {"file": "test.csv", "why": "the row stands there already", "lines": 1, "first": 6},
+    ]
+
+
+def test_broken_items_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    lines = [json.dumps(one).encode() for one in ITEMS]
+    broken = [b'{"item_id": ', b"[]", b'{"item": "a"}', b'{"item_id": "b", "title": 5}', b'{"item_id": "a"}', b'"\xff"']
+    prepare(write(tmp_path / "clean", items=ITEMS))
+    bad = [lines[0], *broken, *lines[1:]]
+    data = prepare(write(tmp_path / "bad", items=b"\n".join(bad)), "skip")
+    texts = [items_of(tmp_path / name).texts.tolist() for name in ("clean", "bad")]  # type: ignore[union-attr]
+    assert texts[0] == texts[1]
+    assert [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]] == [
+        ("is no JSON", 1, 2),
+        ("is no JSON object", 1, 3),
+        ("has no item_id", 1, 4),
+        ("title is neither text nor a list of texts", 1, 5),
+        ("the item stands on an earlier line", 1, 6),
+        ("is not UTF-8 text", 1, 7),
+    ]

@@ -1,12 +1,12 @@
 """Made-up files of Amazon Reviews 2023 in the publisher's format: the splits with history, and the items' metadata.
 
-CATEGORY.train.csv, .valid.csv and .test.csv: user_id, parent_asin, rating, timestamp (milliseconds), history (the user's
-earlier items, oldest first, separated by spaces); split at two absolute times, a boundary belonging to the later part.
-meta_CATEGORY.jsonl: one item a line.
+CATEGORY.train.csv, .valid.csv and .test.csv: user_id, parent_asin, rating, timestamp (milliseconds), history (earlier
+items of the user, oldest first, separated by spaces); split at two absolute times, a boundary belonging to the later
+part. meta_CATEGORY.jsonl: one item a line.
 
 In every publication there are rows with low ratings, rows without history, equal times of a user, rows that stand there
-twice, items without title, items that no training row has, items without metadata, items described twice, and prices and
-descriptions of every kind. What cannot be read at all comes with `broken`.
+twice, items without title, items that no training row has, items without metadata, items described twice, and prices
+and descriptions of every kind. What cannot be read at all comes with `broken`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def write(
         broken: put `BROKEN_ROWS` and `BROKEN_ITEMS` between the others.
         newest_in_seconds: times of a quarter of the test rows are in seconds.
     """
-    rng = random.Random(f"amazon {category} {seed}")
+    rng = random.Random(f"amazon {category} {seed}")  # noqa: S311
     asins = _asins(rng, items)
     split_rows = _rows(rng, users, asins, newest_in_seconds=newest_in_seconds)
     for split, rows in split_rows.items():

@@ -1,9 +1,9 @@
 """Made-up files of the Yelp open dataset in the publisher's format: reviews and businesses as JSON lines.
 
-A dense middle of users and businesses with dozens of reviews each, so that a 20-core is left, and chains around it that
-fall only when others have fallen. In every data set there are low stars, equal times of a user, the same user and
-business twice at different times and at the same one, businesses without name, city, state or categories, and businesses
-that no line describes. What cannot be read at all comes with `broken`.
+A dense middle of users and businesses with dozens of reviews each, so that a 20-core is left, and chains around it
+that fall only when others have fallen. In every data set there are low stars, equal times of a user, the same user and
+business twice at different times and at the same one, businesses without name, city, state or categories, and
+businesses that no line describes. What cannot be read at all comes with `broken`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def write(
         zipped: gzipped; the publisher's are plain.
         broken: put `BROKEN_REVIEWS` and `BROKEN_BUSINESSES` between the others.
     """
-    rng = random.Random(f"yelp {seed}")
+    rng = random.Random(f"yelp {seed}")  # noqa: S311
     people = [token(rng, 22, _LETTERS) for _ in range(users)]
     places = [token(rng, 22, _LETTERS) for _ in range(businesses)]
     pairs = _visits(rng, people, places)

@@ -1,9 +1,9 @@
 """The five data sets of the paper, prepared slowly and plainly: the oracle of the recipes.
 
-Dicts, lists and the standard library only. Written from the account of the authors' notebooks, not from the package. What
-that account leaves open is stated here: a title of white space is no title; where an item is described twice, the first
-description counts; reviews of one user at the same time stand in the order of a hash of the user's and the business's
-name; dates are UTC.
+Dicts, lists and the standard library only. Written from the account of the authors' notebooks, not from the package.
+What that account leaves open is stated here: a title of white space is no title; where an item is described twice, the
+first description counts; reviews of one user at the same time stand in the order of a hash of the user's and the
+business's name; dates are UTC.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _STALE_S = 3600.0
@@ -65,6 +65,48 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, replace: bool) -> 
             _sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to be filled with files, for what does not fit into memory at once.
+
+    At the end of the block it takes its place; what stands there goes then and not before. After an exception nothing
+    has changed. What killed writers left beside it is removed first.
+
+    Args:
+        target: its place.
+
+    Raises:
+        OSError: the parent cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    clean(target.parent)
+    temporary = _temporary("tmp", target)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.iterdir():
+            _sync(path)
+        _sync(temporary)
+        _take_place(temporary, target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    old = _temporary("old", target)
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_folder(target: Path) -> None:
@@ -134,8 +176,8 @@ def _write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rearec_bench.harness.datasets import catalog, files
+from rearec_bench.harness.datasets import catalog, files, preparation
 from rearec_bench.harness.errors import DatasetError
 
 LINES = "a x y z y\nb y x z x y\n"
@@ -20,7 +24,7 @@ def prepare(folder: Path, *, name: str = "mine", text: str = LINES) -> Path:
     folder.mkdir(exist_ok=True)
     source = folder / "lines.txt"
     source.write_text(text)
-    catalog.prepare("sequences", source=source, data_dir=folder / "data", name=name)
+    preparation.prepare("sequences", source=source, data_dir=folder / "data", name=name)
     return folder / "data"
 
 
@@ -69,6 +73,53 @@ def test_a_preparation_that_was_killed_is_not_taken_for_a_data_set(tmp_path: Pat
     assert not catalog.is_prepared(".other.k7f3", data_dir)
 
 
+def test_what_a_killed_preparation_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    data_dir = prepare(tmp_path)
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    left = data_dir / f".tmp~mine~{socket.gethostname()}~{killed.pid}~0a1b2c3d"
+    left.mkdir()
+    (left / "train.parquet").write_bytes(b"half")
+    assert catalog.prepared(data_dir) == ["mine"]
+    prepare(tmp_path, name="other")
+    assert sorted(path.name for path in data_dir.iterdir()) == ["mine", "other"]
+
+
+def test_a_preparation_killed_between_its_last_two_steps_loses_nothing(tmp_path: Path) -> None:
+    data_dir = prepare(tmp_path)
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    (data_dir / "mine").rename(data_dir / f".old~mine~{socket.gethostname()}~{killed.pid}~0a1b2c3d")
+    prepare(tmp_path, name="other")
+    assert catalog.load_dataset("mine", data_dir=data_dir).num_items == 3
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(DatasetError, match="data/mine cannot be written: "):
+        prepare(tmp_path)
+
+
+def test_the_card_has_size_and_checksum_of_every_other_file(tmp_path: Path) -> None:
+    folder = prepare(tmp_path) / "mine"
+    outputs = json.loads((folder / "card.json").read_text())["outputs"]
+    assert {one["file"] for one in outputs} == NAMES - {"card.json"}
+    for one in outputs:
+        content = (folder / one["file"]).read_bytes()
+        assert (one["sha256"], one["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+def test_files_of_earlier_versions_are_read_alike(tmp_path: Path) -> None:
+    data_dir = prepare(tmp_path)
+    held = catalog.load_dataset("mine", data_dir=data_dir)
+    for path in (data_dir / "mine").glob("*.parquet"):
+        pq.write_table(pq.read_table(path), path, compression="zstd", row_group_size=2)
+    again = catalog.load_dataset("mine", data_dir=data_dir)
+    for one, two in ((held.flat, again.flat), (held.train.ends, again.train.ends), (held.test.users, again.test.users)):
+        assert (one.dtype, one.tolist()) == (two.dtype, two.tolist())
+        assert not one.flags.writeable and not two.flags.writeable
+
+
 def test_an_interrupted_repetition_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_dir = prepare(tmp_path)
     rename = Path.rename
@@ -79,11 +130,11 @@ def test_an_interrupted_repetition_keeps_the_old_one(tmp_path: Path, monkeypatch
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fails)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(DatasetError, match="mine cannot be written: no space left"):
         prepare(tmp_path)
     monkeypatch.undo()
     assert catalog.load_dataset("mine", data_dir=data_dir).num_items == 3
-    assert [path.name for path in data_dir.iterdir() if not path.name.startswith(".mine.old")] == ["mine"]
+    assert [path.name for path in data_dir.iterdir()] == ["mine"]
 
 
 def test_arrays_that_were_changed_are_refused(tmp_path: Path) -> None:

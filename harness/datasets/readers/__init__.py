@@ -1,7 +1,7 @@
 """Readers: who turns the files of a source into interactions, or into rows that are cut already.
 
-A reader is an object with the verbs of `Reader`, found by the name that a recipe gives. Modules are loaded when they are
-asked for, so that looking at recipes loads no library for reading.
+A reader is an object with the verbs of `Reader`, found by the name that a recipe gives. Modules are loaded when they
+are asked for, so that looking at recipes loads no library for reading.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Reader(Protocol):
 
     @property
     def files(self) -> Mapping[str, tuple[str, ...]]:
-        """Role -> names of the files, or globs, where the recipe gives none; each may have `.gz` after it."""
+        """Role -> what the file may be called where the recipe does not say, or globs; `.gz` may come after."""
 
     def read(
         self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine
@@ -80,13 +80,20 @@ class Reader(Protocol):
         progress: ReadProgress,
         on_bad_line: OnBadLine,
     ) -> ItemAttributes | None:
-        """Read what the source tells of some items; arguments and errors as `read`.
+        """Read what the source tells of some items.
 
         Args:
+            source: as of `read`.
+            recipe: the same.
             wanted: tokens of the items; the others are passed over.
+            progress: told while reading.
+            on_bad_line: see `OnBadLine`.
 
         Returns:
             None where the recipe wants no text, or the source describes no items.
+
+        Raises:
+            DatasetError: as `read`.
         """
 
 

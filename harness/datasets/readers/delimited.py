@@ -1,0 +1,22 @@
+"""Files of one's own: delimited text, Parquet, JSON lines; the recipe names their columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..recipe import Recipe
+from ..table_files import Format
+from .table_reader import TableReader, layout_of
+
+
+class _Delimited(TableReader):
+    """Interactions as delimited text, whatever the file is called."""
+
+    def interactions_format(self, path: Path, recipe: Recipe) -> Format:
+        """See `TableReader.interactions_format`."""
+        return layout_of(path, recipe)
+
+
+CSV = _Delimited()
+PARQUET = TableReader(format="parquet")
+JSONL = TableReader(format="jsonl")

@@ -1,0 +1,114 @@
+"""MovieLens as GroupLens publishes it: `::` files (1M, 10M), CSV (latest, 20M and later), tabs and bars (100k)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...errors import DatasetError
+from ..event_columns import EventColumns
+from ..item_tables import ItemTable
+from ..recipe import Recipe
+from ..separated import Layout
+from ..table_files import Format, TableFile
+from .table_reader import TableReader, chosen_columns, text_columns
+
+ATTRIBUTES = ("title", "year", "genres")
+"""What can be told of a film."""
+
+GENRES = (
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+"""Of the flags at the end of a line of `u.item`."""
+
+_RATINGS = ("userId", "movieId", "rating", "timestamp")
+_YEAR = re.compile(r"(.*?)\s*\((\d{4})\)", re.DOTALL)
+
+
+class _MovieLens(TableReader):
+    def interactions_format(self, path: Path, recipe: Recipe) -> Format:
+        """See `TableReader.interactions_format`."""
+        separator = _separator(path)
+        return Layout(separator, quotes=separator == ",", header=separator == ",", names=_RATINGS)
+
+    def items_format(self, path: Path, recipe: Recipe) -> Format:
+        """See `TableReader.items_format`."""
+        separator = "|" if _plain(path) == "u.item" else _separator(path)
+        if separator == ",":
+            return Layout()
+        names = ("movieId", "title", "genres")
+        if separator == "|":
+            names = ("movieId", "title", "released", "on video", "address", *GENRES)
+        return Layout(separator, quotes=False, header=False, names=names, encoding=_encoding(path))
+
+    def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
+        """See `TableReader.event_columns`."""
+        return chosen_columns(dict(zip(("user", "item", "rating", "time"), _RATINGS, strict=True)), recipe)
+
+    def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
+        """See `TableReader.item_table`."""
+        unknown = [column for column in text_columns(recipe) if column not in ATTRIBUTES]
+        if unknown:
+            raise DatasetError(f"text: no '{unknown[0]}'. MovieLens tells of its films: {', '.join(ATTRIBUTES)}.")
+        flags = _plain(file.path) == "u.item"
+        return ItemTable(file, "movieId", ("title", *(GENRES if flags else ("genres",))), derive=_film)
+
+
+def _film(columns: Mapping[str, str]) -> Mapping[str, str]:
+    """Title, year and genres of a film, the year out of the brackets behind the title."""
+    match = _YEAR.fullmatch(columns["title"].strip())
+    title, year = match.groups() if match else (columns["title"], "")
+    if "genres" in columns:
+        genres = columns["genres"].replace("(no genres listed)", "").split("|")
+    else:
+        genres = [genre for genre in GENRES if columns[genre] == "1"]
+    return {"title": title, "year": year, "genres": " ".join(genres)}
+
+
+def _plain(path: Path) -> str:
+    return path.name.removesuffix(".gz")
+
+
+def _separator(path: Path) -> str:
+    return {".csv": ",", ".dat": "::"}.get(Path(_plain(path)).suffix, "\t")
+
+
+def _encoding(path: Path) -> str:
+    """The older files are ISO-8859-1, and do not say so."""
+    import gzip
+
+    try:
+        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+            stream.read().decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    except (OSError, EOFError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}. Download it again.") from error
+    return "utf-8"
+
+
+READER = _MovieLens(
+    files={
+        "interactions": ("ratings.dat", "ratings.csv", "u.data"),
+        "items": ("movies.dat", "movies.csv", "u.item"),
+    }
+)

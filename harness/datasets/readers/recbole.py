@@ -1,0 +1,42 @@
+"""RecBole's atomic files: tab-separated, with `name:type` in the header."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..event_columns import EventColumns
+from ..recipe import Recipe
+from ..separated import Layout
+from ..table_files import Format, TableFile, header_of
+from .table_reader import TableReader, chosen_columns
+
+_LAYOUT = Layout(separator="\t", quotes=False)
+_COLUMNS = {"user": "user_id:token", "item": "item_id:token", "rating": "rating:float", "time": "timestamp:float"}
+
+
+class _RecBole(TableReader):
+    def interactions_format(self, path: Path, recipe: Recipe) -> Format:
+        """See `TableReader.interactions_format`."""
+        return _LAYOUT
+
+    def items_format(self, path: Path, recipe: Recipe) -> Format:
+        """See `TableReader.items_format`."""
+        return _LAYOUT
+
+    def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
+        """Ratings and times are read where the file has them; see `TableReader.event_columns`."""
+        chosen = chosen_columns(self.columns, recipe)
+        names = header_of(file.path, _LAYOUT)
+        if "rating" not in recipe.columns and chosen.rating not in names:
+            chosen = replace(chosen, rating="")
+        if "time" not in recipe.columns and chosen.time not in names:
+            chosen = replace(chosen, time="")
+        return chosen
+
+
+READER = _RecBole(
+    files={"interactions": ("*.inter",), "items": ("*.item",)},
+    columns=_COLUMNS,
+    item="item_id:token",
+)

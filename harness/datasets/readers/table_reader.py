@@ -1,0 +1,141 @@
+"""What readers of interactions in rows have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ...errors import DatasetError
+from ...suite_words import did_you_mean
+from ..blocks import BadLineLog
+from ..event_columns import EventColumns
+from ..events import Events, read_events
+from ..item_tables import ItemTable, read_items
+from ..recipe import Recipe
+from ..separated import Layout
+from ..source_files import find_files
+from ..table_files import Format, TableFile, format_of
+from . import ItemAttributes, OnBadLine, ReadProgress
+
+_ROLES = ("user", "item", "rating", "time")
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """Reads a file, or several, with an interaction a row, and one with an item a row.
+
+    Attributes:
+        files: role -> what the file may be called where the recipe does not say.
+        columns: user, item, rating, time -> column, where the recipe does not say.
+        item: column of the item in the file that describes items, the same.
+        time_format: how times are written, the same; "" for numbers.
+        repeated: what a second description of an item is; see `read_items`.
+        format: of interactions, whatever the file is called; None where its name tells.
+    """
+
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    item: str = ""
+    time_format: str = ""
+    repeated: Literal["refuse", "first"] = "refuse"
+    format: Format | None = None
+
+    def read(self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine) -> Events:
+        """See `Reader.read`."""
+        paths = find_files(source, recipe, "interactions", self.files)
+        if recipe.text.fields:
+            find_files(source, recipe, "items", self.files)
+        log = BadLineLog(on_bad_line)
+        files = [TableFile(path, self.interactions_format(path, recipe), progress, log) for path in paths]
+        return read_events(files, self.event_columns(files[0], recipe), recipe.time, log)
+
+    def attributes(
+        self,
+        source: Path,
+        recipe: Recipe,
+        wanted: Collection[str],
+        *,
+        progress: ReadProgress,
+        on_bad_line: OnBadLine,
+    ) -> ItemAttributes | None:
+        """See `Reader.attributes`."""
+        if not recipe.text.fields:
+            return None
+        log = BadLineLog(on_bad_line)
+        tables = []
+        for path in find_files(source, recipe, "items", self.files):
+            file = TableFile(path, self.items_format(path, recipe), progress, log)
+            tables.append(self.item_table(file, recipe))
+        return read_items(tables, recipe.text.fields, wanted, log, repeated=self.repeated)
+
+    def interactions_format(self, path: Path, recipe: Recipe) -> Format:
+        """How a file of interactions is written."""
+        return format_of(path, layout_of(path, recipe)) if self.format is None else self.format
+
+    def items_format(self, path: Path, recipe: Recipe) -> Format:
+        """How a file of items is written."""
+        return format_of(path, layout_of(path, recipe))
+
+    def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
+        """The columns of interactions.
+
+        Raises:
+            DatasetError: the recipe names a column for what there is not, or none where it must.
+        """
+        return chosen_columns(self.columns, recipe, self.time_format)
+
+    def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
+        """The columns of items.
+
+        Raises:
+            DatasetError: the recipe names a column for what there is not, or none where it must.
+        """
+        return ItemTable(file, self.item_column(recipe), text_columns(recipe))
+
+    def item_column(self, recipe: Recipe) -> str:
+        """The column of the item in the file that describes items."""
+        for role in recipe.item_columns:
+            if role != "item":
+                raise DatasetError(
+                    f"item_columns: unknown '{role}'. Known: item; text: {{fields: ...}} names the rest."
+                )
+        return recipe.item_columns.get("item") or self.item or recipe.columns.get("item", "item")
+
+
+def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str = "") -> EventColumns:
+    """The columns of interactions: the recipe's, and a reader's own where it gives none.
+
+    Raises:
+        DatasetError: the recipe names a column for what there is not, or none where it must.
+    """
+    for role in recipe.columns:
+        if role not in _ROLES:
+            raise DatasetError(f"columns: unknown '{role}'.{did_you_mean(role, _ROLES)} Known: {', '.join(_ROLES)}.")
+    names = {**defaults, **recipe.columns}
+    missing = [role for role in ("user", "item") if not names.get(role)]
+    if missing:
+        raise DatasetError(
+            f"the recipe does not say which column is the {' and which the '.join(missing)}. Add  columns: "
+            "{user: NAME, item: NAME}, and rating and time where there are such."
+        )
+    return EventColumns(
+        user=names["user"],
+        item=names["item"],
+        rating=names.get("rating", ""),
+        time=names.get("time", ""),
+        time_format=recipe.time.format or time_format,
+    )
+
+
+def text_columns(recipe: Recipe) -> tuple[str, ...]:
+    """The columns that a recipe's text is made from, each once."""
+    return tuple(dict.fromkeys(column for columns in recipe.text.fields.values() for column in columns))
+
+
+def layout_of(path: Path, recipe: Recipe) -> Layout:
+    """How a delimited file is written: with tabs there are no quotes."""
+    tabs = path.name.removesuffix(".gz").endswith(".tsv")
+    separator = recipe.separator or ("\t" if tabs else ",")
+    return Layout(separator=separator, quotes=separator != "\t", header=recipe.header)

@@ -1,0 +1,76 @@
+"""The files of a source, by the roles that a reader gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import DatasetError
+from ..suite_words import did_you_mean
+from .raw import MissingFileError
+from .recipe import Recipe
+
+
+def find_files(source: Path, recipe: Recipe, role: str, defaults: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
+    """The files of a role.
+
+    Args:
+        source: the folder, or a file that is the interactions.
+        recipe: may name the files, by name or glob.
+        role: which.
+        defaults: role -> what the file may be called where the recipe does not say; the first that is there.
+
+    Returns:
+        At least one; those of a glob sorted by name. Where there is no file of a name, the one with `.gz` after it.
+
+    Raises:
+        DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
+        MissingFileError: a file is not there.
+    """
+    for given in recipe.files:
+        if given not in ("interactions", "items"):
+            raise DatasetError(
+                f"files: unknown '{given}'.{did_you_mean(given, ('interactions', 'items'))} The reader "
+                f"{recipe.reader} knows: interactions, items."
+            )
+    if source.is_file():
+        if role == "interactions":
+            return (source,)
+        source = source.parent
+    names = recipe.files.get(role, ())
+    if names:
+        found = [path for name in names for path in _of_name(source, name)]
+        return tuple(dict.fromkeys(found))
+    if role not in defaults:
+        raise DatasetError(f"the recipe does not say where the {role} are. Add  files: {{{role}: NAME}}.")
+    for name in defaults[role]:
+        if paths := _named(source, name):
+            return paths
+    raise _missing(source, defaults[role])
+
+
+def _of_name(source: Path, name: str) -> tuple[Path, ...]:
+    found = _named(source, name)
+    if not found:
+        raise _missing(source, (name,))
+    return found
+
+
+def _named(source: Path, name: str) -> tuple[Path, ...]:
+    if any(character in name for character in "*?["):
+        return tuple(sorted(path for path in source.glob(name) if path.is_file()))
+    for path in (source / name, source / f"{name}.gz"):
+        if path.is_file():
+            return (path,)
+    return ()
+
+
+def _missing(source: Path, names: tuple[str, ...]) -> MissingFileError:
+    """What is said of a file that is not there: where it may be meant to be."""
+    wanted = " or ".join(f"{name} (or {name}.gz)" if not name.endswith(".gz") else name for name in names)
+    said = f"{source} holds no {wanted}."
+    within = sorted(path for path in source.iterdir() if path.is_dir() and any(_named(path, name) for name in names))
+    if within:
+        return MissingFileError(f"{said} {within[0]} does: is that the source?")
+    here = [path.name for path in source.iterdir() if path.is_file()]
+    return MissingFileError(f"{said}{did_you_mean(names[0], here)}")

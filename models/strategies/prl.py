@@ -6,7 +6,9 @@ whose state comes from the noised view itself (eq. 10). Both views share the enc
 recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the annealed temperatures, plus the *mean*
 over steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each
 step from the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
-All temperatures multiply the score temperature. Readout: r_K (section 3.3.3).
+All temperatures multiply the score temperature. InfoNCE compares the states as they are scored: raw ones under a dot
+product, as in eq. 11, and of length one under a cosine, whose temperature is meant for such (docs/log.md). Readout: r_K
+(section 3.3.3).
 
 Cost: the backbone's, 2 K cached steps (and a second encoding in the released recipe), (K + 1) B N d + K B^2 d.
 """
@@ -57,8 +59,8 @@ class PRL(Strategy):
             return terms.total, named
         masked = self.settings.same_user_negatives == "mask"
         contrastive = info_nce(
-            reasoned.noised,
-            reasoned.raw[:, 1:],
+            reasoned.queries(reasoned.noised),
+            reasoned.states[:, 1:],
             temperature=base,
             users=reasoned.users if masked else None,
         )

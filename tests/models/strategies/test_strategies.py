@@ -155,6 +155,21 @@ def test_prl_of_the_paper_is_annealed_cross_entropy_plus_contrast(batch, catalog
     assert float(loss) == pytest.approx(rows_mean(annealed) + rows_mean(contrast), rel=1e-10)
 
 
+def test_prl_contrasts_states_of_length_one_where_queries_have_length_one(batch, catalogue) -> None:
+    def queries(states: Tensor) -> Tensor:
+        return states / states.norm(dim=-1, keepdim=True)
+
+    reasoned = Reasoned(queries(batch.raw), batch.raw, batch.noised, batch.targets, batch.users, queries)
+    _, terms = PRL(PRLSettings(temperature=0.5), steps=K).loss(reasoned, catalogue)
+    expected = []
+    for r in range(R):
+        for k in range(1, K + 1):
+            noised = batch.noised[r, k - 1] / batch.noised[r, k - 1].norm()
+            cosines = [float(noised @ state / state.norm()) / (0.7 * 0.5) for state in batch.raw[:, k]]
+            expected.append(math.log(sum(math.exp(cosine) for cosine in cosines)) - cosines[r])
+    assert terms["contrastive"] == pytest.approx(sum(expected) / R, rel=1e-10)
+
+
 def test_prl_masks_rows_of_the_same_user_from_the_negatives_where_asked(batch, catalogue) -> None:
     settings = PRLSettings(same_user_negatives="mask")
     _, terms = PRL(settings, steps=K).loss(batch, catalogue)

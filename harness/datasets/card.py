@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._version import VERSION
 from .assemble import Assembled
-from .dataset import Dataset, Split
+from .dataset import Dataset
 from .made import Made
 
 SCHEMA = 1
@@ -81,48 +81,73 @@ def statistics(arrays: Assembled | Dataset) -> dict[str, Any]:
     Returns:
         JSON values: `users` and `items` (of the catalogue), `interactions` (prediction rows of all splits, as the
         paper's Table 1 counts them), `sequence_items` (the flat array's length), and by split `rows`, `row_users`,
-        `mean_history`, `mean_rows_per_user`, `max_rows_per_user`.
+        `mean_history`, `mean_rows_per_user`, `max_rows_per_user`, `repeats` (rows whose target is in the history); of
+        validation and test `unseen_targets` (rows whose target is in no training row, as target or in the history).
     """
     splits = {"train": arrays.train, "valid": arrays.valid, "test": arrays.test}
-    per_user = {name: _rows_per_user(split) for name, split in splits.items()}
+    counts = {name: np.bincount(split.users, minlength=arrays.num_users) for name, split in splits.items()}
+    per_user = {name: of_users[of_users > 0] for name, of_users in counts.items()}
+    before, seen = _last_occurrences(arrays.flat), _seen(arrays)
     return {
-        "users": len(np.unique(np.concatenate([split.users for split in splits.values()]))),
+        "users": int((sum(counts.values()) > 0).sum()),
         "items": arrays.num_items,
         "interactions": sum(len(split) for split in splits.values()),
         "sequence_items": len(arrays.flat),
         "rows": {name: len(split) for name, split in splits.items()},
-        "row_users": {name: len(counts) for name, counts in per_user.items()},
+        "row_users": {name: len(of_users) for name, of_users in per_user.items()},
         "mean_history": {name: _mean(split.ends - split.starts) for name, split in splits.items()},
-        "mean_rows_per_user": {name: _mean(counts) for name, counts in per_user.items()},
-        "max_rows_per_user": {name: int(counts.max()) if len(counts) else 0 for name, counts in per_user.items()},
+        "mean_rows_per_user": {name: _mean(of_users) for name, of_users in per_user.items()},
+        "max_rows_per_user": {name: int(of_users.max(initial=0)) for name, of_users in per_user.items()},
+        "repeats": {name: int((before[split.ends] >= split.starts).sum()) for name, split in splits.items()},
+        "unseen_targets": {name: int((~seen[splits[name].targets]).sum()) for name in SPLITS[1:]},
     }
 
 
-def _rows_per_user(split: Split) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.unique(split.users, return_counts=True)[1].astype(np.int64)
-
-
-def _mean(values: np.ndarray[Any, np.dtype[np.int64]]) -> float:
+def _mean(values: NDArray[np.int64]) -> float:
     return round(float(values.mean()), 4) if len(values) else 0.0
 
 
+def _last_occurrences(flat: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(M,) where each item stood before, -1 where it did not: at a row's start or later, the target is repeated."""
+    bits = len(flat).bit_length()
+    packed = flat.astype(np.int64) << bits
+    packed |= np.arange(len(flat))
+    packed.sort()
+    place = packed & ((1 << bits) - 1)
+    packed >>= bits
+    same = packed[1:] == packed[:-1]
+    found = np.full(len(flat), -1, dtype=np.int64)
+    found[place[1:][same]] = place[:-1][same]
+    return found
+
+
+def _seen(arrays: Assembled | Dataset) -> NDArray[np.bool_]:
+    """(N,) whether a training row has each item, as target or in the history."""
+    length = len(arrays.flat) + 1
+    starts, ends = arrays.train.starts, arrays.train.ends
+    change = np.bincount(starts, minlength=length) - np.bincount(ends + 1, minlength=length)
+    return np.bincount(arrays.flat[np.cumsum(change)[:-1] > 0], minlength=arrays.num_items) > 0
+
+
 def _filtered(made: Made) -> list[dict[str, Any]]:
-    total = made.source_counts.get("interactions", 0)
-    return [
-        {"why": why, "interactions": count, "share": round(count / total, 6) if total else 0.0}
-        for why, count in made.filtered
-    ]
+    total = left = made.source_counts.get("interactions", 0)
+    entries = []
+    for why, count in made.filtered:
+        left -= count
+        share = round(count / total, 6) if total else 0.0
+        entries.append({"why": why, "interactions": count, "share": share, "left": left})
+    return entries
 
 
 def _dropped(arrays: Assembled) -> list[dict[str, Any]]:
     splits = {"train": arrays.train, "valid": arrays.valid, "test": arrays.test}
-    all_dropped = {name: sum(counts[name] for counts in arrays.dropped.values()) for name in SPLITS}
+    total = {name: len(splits[name]) + sum(rows[name] for rows in arrays.dropped.values()) for name in SPLITS}
+    left = dict(total)
     entries = []
-    for why, counts in arrays.dropped.items():
-        shares: Mapping[str, float] = {
-            name: round(counts[name] / max(1, len(splits[name]) + all_dropped[name]), 6) for name in SPLITS
-        }
-        entries.append({"why": why, "rows": dict(counts), "share": dict(shares)})
+    for why, rows in arrays.dropped.items():
+        left = {name: left[name] - rows[name] for name in SPLITS}
+        shares = {name: round(rows[name] / max(1, total[name]), 6) for name in SPLITS}
+        entries.append({"why": why, "rows": dict(rows), "share": shares, "left": left})
     return entries
 
 

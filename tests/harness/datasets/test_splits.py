@@ -186,6 +186,7 @@ def test_rows_without_history_are_left_out_and_counted(tmp_path: Path) -> None:
             "why": "the history is empty",
             "rows": {"train": 2, "valid": 1, "test": 0},
             "share": {"train": 0.666667, "valid": 0.5, "test": 0.0},
+            "left": {"train": 1, "valid": 1, "test": 4},
         }
     ]
     assert data.card["source"] == {"rows": 9}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..._version import VERSION
 from .assemble import Assembled
 from .dataset import Dataset
+from .items import train_counts
 from .made import Made
 
 SCHEMA = 1
@@ -87,7 +88,7 @@ def statistics(arrays: Assembled | Dataset) -> dict[str, Any]:
     splits = {"train": arrays.train, "valid": arrays.valid, "test": arrays.test}
     counts = {name: np.bincount(split.users, minlength=arrays.num_users) for name, split in splits.items()}
     per_user = {name: of_users[of_users > 0] for name, of_users in counts.items()}
-    before, seen = _last_occurrences(arrays.flat), _seen(arrays)
+    before, seen = _last_occurrences(arrays.flat), train_counts(arrays) > 0
     return {
         "users": int((sum(counts.values()) > 0).sum()),
         "items": arrays.num_items,
@@ -119,14 +120,6 @@ def _last_occurrences(flat: NDArray[np.int32]) -> NDArray[np.int64]:
     found = np.full(len(flat), -1, dtype=np.int64)
     found[place[1:][same]] = place[:-1][same]
     return found
-
-
-def _seen(arrays: Assembled | Dataset) -> NDArray[np.bool_]:
-    """(N,) whether a training row has each item, as target or in the history."""
-    length = len(arrays.flat) + 1
-    starts, ends = arrays.train.starts, arrays.train.ends
-    change = np.bincount(starts, minlength=length) - np.bincount(ends + 1, minlength=length)
-    return np.bincount(arrays.flat[np.cumsum(change)[:-1] > 0], minlength=arrays.num_items) > 0
 
 
 def _filtered(made: Made) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assemble import Assembled
+from .dataset import Dataset
 from .made import Made
 
 
@@ -39,7 +40,7 @@ def items_of(made: Made) -> Items:
     return Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled), texts)
 
 
-def train_counts(arrays: Assembled) -> NDArray[np.int64]:
+def train_counts(arrays: Assembled | Dataset) -> NDArray[np.int64]:
     """How often each item occurs in the training sequences, every occurrence counted once.
 
     Args:
@@ -48,8 +49,8 @@ def train_counts(arrays: Assembled) -> NDArray[np.int64]:
     Returns:
         (N,) int64.
     """
-    touched = np.zeros(len(arrays.flat) + 1, dtype=np.int64)
-    np.add.at(touched, arrays.train.starts, 1)
-    np.add.at(touched, arrays.train.ends + 1, -1)
-    covered = np.cumsum(touched)[:-1] > 0
-    return np.bincount(arrays.flat[covered], minlength=arrays.num_items).astype(np.int64)
+    length = len(arrays.flat) + 1
+    starts, ends = arrays.train.starts, arrays.train.ends
+    change = np.bincount(starts, minlength=length) - np.bincount(ends + 1, minlength=length)
+    covered = np.cumsum(change)[:-1] > 0
+    return np.bincount(arrays.flat[covered], minlength=arrays.num_items)

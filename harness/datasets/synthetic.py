@@ -12,21 +12,23 @@ divisions and running sums alone, which IEEE 754 fixes to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from . import catalog, preparation, rules, tiny
-from .assemble import assemble
+from . import catalog, preparation, tiny
+from .build import build
 from .dataset import Dataset
+from .events import Events
 from .interactions import Interactions
-from .made import CATALOGUE_OF_TRAINING, WHOLE_HISTORY, Made
-from .texts import item_text
+from .made import Made
+from .readers import ItemAttributes
+from .recipe import Recipe, SplitRule, Text
 
 NAME = catalog.GENERATED
 VERSION = 1  # of the generator: raised when the same numbers make other data
@@ -76,27 +78,11 @@ def make(users: int, items: int, *, seed: int = 1, mean_length: int = 12, topics
     """
     size = Size(users, items, seed=seed, mean_length=mean_length, topics=topics)
     check(size)
-    interactions = generate(size)
-    boundaries = rules.time_boundaries(interactions.times)
-    assembled = assemble(interactions, rules.split_by_time(interactions.times, boundaries))
-    chosen = assembled.item_tokens.astype(np.int64)
-    names = [_name(item, size) for item in chosen.tolist()]
-    return Made(
-        recipe=NAME,
-        assembled=assembled,
-        titles=_column(f"{title} ({topic})" for title, topic in names),
-        sources=(),
-        protocol={
-            "split": "by time at 80/90%",
-            "filters": "none: generated",
-            "catalogue": CATALOGUE_OF_TRAINING,
-            "equal_times": "none: the times of a user differ",
-            "history": WHOLE_HISTORY,
-        },
-        source_counts={"users": users, "items": items, "interactions": len(interactions)},
-        time_range=rules.time_range(interactions.times),
-        notes={"boundaries": list(boundaries), "generator": _settings(size)},
-        texts=_column(item_text({"title": title, "topic": topic}) for title, topic in names),
+    events = Events(generate(size), ratings=None, sources=(), time_unit="seconds")
+    made = build(_RULES, events, lambda wanted: ItemAttributes(_names(wanted, size), sources=()))
+    notes = {name: note for name, note in made.notes.items() if not name.startswith("recipe_")}
+    return replace(
+        made, protocol={**made.protocol, "filters": "none: generated"}, notes={**notes, "generator": _settings(size)}
     )
 
 
@@ -233,9 +219,8 @@ class _Shelf:
 
     def __init__(self, draw: _Draws, size: Size) -> None:
         topics = size.num_topics
-        self.size = np.full(topics, size.items // topics, dtype=np.int64)
-        self.size[: size.items % topics] += 1
-        self.start = np.cumsum(self.size) - self.size
+        self.start = _topic_starts(size)
+        self.size = np.diff(np.append(self.start, size.items))
         topic_of = np.repeat(np.arange(topics), self.size)
         self._ring = np.lexsort((draw.words(size.items), topic_of))  # place -> item
         self._popular = np.lexsort((draw.words(size.items), topic_of))  # rank of popularity -> place
@@ -327,25 +312,40 @@ def _tokens(count: int) -> NDArray[np.object_]:
     return np.arange(count).astype(str).astype(object)
 
 
-def _name(item: int, size: Size) -> tuple[str, str]:
-    """Title and topic of an item: words of one of tiny's topics, and numbers that tell its namesakes apart."""
-    topics, larger = size.num_topics, size.items % size.num_topics
-    small = size.items // topics
-    in_larger = larger * (small + 1)
-    topic, place = divmod(item, small + 1) if item < in_larger else divmod(item - in_larger, small)
-    if item >= in_larger:
-        topic += larger
-    theme = _THEMES[topic % len(_THEMES)]
-    firsts, seconds = (words.split() for words in tiny.TOPICS[theme])
-    title = f"{firsts[place % len(firsts)]} {seconds[place // len(firsts) % len(seconds)]} {place + 1}"
-    return title, f"{theme} {topic // len(_THEMES) + 1}"
+def _names(items: Collection[str], size: Size) -> dict[str, dict[str, str]]:
+    """Title and topic of items: words of one of tiny's topics, and numbers that tell their namesakes apart."""
+    starts = _topic_starts(size)
+    numbers = np.fromiter(map(int, items), dtype=np.int64, count=len(items))
+    topics = np.searchsorted(starts, numbers, side="right") - 1
+    places = numbers - starts[topics]
+    return {
+        item: {"title": _title(topic, place), "topic": f"{_THEMES[topic % len(_THEMES)]} {topic // len(_THEMES) + 1}"}
+        for item, topic, place in zip(items, topics.tolist(), places.tolist(), strict=True)
+    }
+
+
+def _title(topic: int, place: int) -> str:
+    firsts, seconds = _WORDS[topic % len(_WORDS)]
+    return f"{firsts[place % len(firsts)]} {seconds[place // len(firsts) % len(seconds)]} {place + 1}"
+
+
+def _topic_starts(size: Size) -> NDArray[np.int64]:
+    """(T,) first item of each topic; topics differ in size by one at most, larger ones first."""
+    topics = np.arange(size.num_topics, dtype=np.int64)
+    small, larger = divmod(size.items, size.num_topics)
+    return topics * small + np.minimum(topics, larger)
 
 
 _THEMES = tuple(tiny.TOPICS)
-
-
-def _column(values: Any) -> NDArray[np.object_]:
-    return np.array(list(values), dtype=object)
+_WORDS = tuple((firsts.split(), seconds.split()) for firsts, seconds in tiny.TOPICS.values())
+_RULES = Recipe(
+    name=NAME,
+    about="made data of any size",
+    reader="csv",  # nothing is read: the rules want a recipe
+    columns={"user": "user", "item": "item", "time": "time"},
+    split=SplitRule(kind="quantiles", at=(Decimal("0.8"), Decimal("0.9"))),
+    text=Text(fields={"title": ("title",), "topic": ("topic",)}),
+)
 
 
 def _settings(size: Size) -> dict[str, int]:

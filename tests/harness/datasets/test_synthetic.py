@@ -120,19 +120,22 @@ def test_users_have_few_interests_and_mostly_move_on_along_a_ring() -> None:
 def test_every_item_is_named_by_its_topic_and_no_two_alike(items: int, topics: int) -> None:
     made = synthetic.make(2_000, items, topics=topics)
     assert made.titles is not None
-    titles = made.titles.tolist()
-    assert len(set(titles)) == len(titles)
-    of_topic = np.array([title.partition(" (")[2] for title in titles])
+    assert made.texts is not None
+    opening, *_ = made.texts[0].split("\n")
+    assert opening == "The item information is as follows:"
+    assert len(set(made.texts.tolist())) == items
+    of_topic = np.array([text.rpartition("topic: ")[2] for text in made.texts])
     assert len(set(of_topic)) == topics
+    assert all(f"title: {title}\n" in text for title, text in zip(made.titles, made.texts, strict=True))
     sizes = {len(one) for one in np.array_split(np.arange(items), topics)}
     assert set(np.unique(of_topic, return_counts=True)[1]) <= sizes
-    assert made.texts is not None
-    assert made.texts[0].startswith("The item information is as follows:\ntitle: ")
     assert of_topic[0].split()[0] in tiny.TOPICS
 
 
 def test_the_card_tells_the_numbers(data: Dataset) -> None:
     assert data.card["recipe"] == "synthetic"
+    assert list(data.card["split_times"]) == ["train", "valid", "test"]
+    assert "recipe_fingerprint" not in data.card
     assert data.card["generator"] == {
         "users": 2_000, "items": 300, "seed": 1, "mean_length": 12, "topics": 15, "version": 1,
     }  # fmt: skip

@@ -222,6 +222,8 @@ class Recipe(_Section):
 
     name: str = ""
     """What is typed after `prepare`, and what the data set is called unless a name is given."""
+    file: str = ""
+    """The user's own recipe file, as it was named; "" for a recipe that ships."""
     about: str = ""
     """One line for lists."""
     origin: str = ""
@@ -298,8 +300,8 @@ class Recipe(_Section):
         return self.reader in READY_READERS
 
     def settings(self) -> dict[str, Any]:
-        """Everything but the name, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name"})
+        """Everything but the name and the file, as JSON values."""
+        return self.model_dump(mode="json", exclude={"name", "file"})
 
     def fingerprint(self) -> str:
         """A hash of `settings`, 64 hexadecimal digits."""
@@ -322,4 +324,5 @@ class Recipe(_Section):
     def command(self, name: str = "NAME", source: str = "DIR") -> str:
         """The command that follows it."""
         option = f" --name {name}" if self.named else ""
-        return f"rearec-bench prepare {self.name}{option} --source {source}"
+        which = f"--recipe {self.file}" if self.file else self.name
+        return f"rearec-bench prepare {which}{option} --source {source}"

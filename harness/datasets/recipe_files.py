@@ -51,6 +51,8 @@ def read_recipe(path: Path) -> Recipe:
         if not len(problems):
             problems.add(Mark(source, 1, 1), "", "a recipe is a mapping, such as  reader: csv.")
         raise _refused(problems)
+    if "file" in tree.entries:
+        problems.add(tree.entries["file"].mark, "file", "unknown key. Did you mean 'files'?")
     recipe = _validated(tree, problems)
     if recipe is None or len(problems):
         raise _refused(problems)
@@ -60,7 +62,7 @@ def read_recipe(path: Path) -> Recipe:
             tree.mark, "name", f"'{name}' cannot name a data set. Give it a name: letters, digits, '.', '_', '-'."
         )
         raise _refused(problems)
-    return recipe.model_copy(update={"name": name})
+    return recipe.model_copy(update={"name": name, "file": "" if path.parent == _FOLDER else str(path)})
 
 
 def _validated(tree: Table, problems: Problems) -> Recipe | None:
@@ -108,7 +110,7 @@ def _place(tree: Table, location: Iterable[int | str]) -> tuple[Node, Mark, str]
 def _sentence(error: ErrorDetails, node: Node) -> str:
     kind, location = error["type"], error["loc"]
     if kind == "extra_forbidden":
-        known = _keys(location[:-1])
+        known = [key for key in _keys(location[:-1]) if key != "file"]
         return f"unknown key.{did_you_mean(str(location[-1]), known)} Known: {', '.join(known)}."
     if kind == "missing":
         return _MISSING.get(str(location[0]), "is missing.") if len(location) == 1 else "is missing."

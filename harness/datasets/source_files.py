@@ -21,17 +21,19 @@ def find_files(source: Path, recipe: Recipe, role: str, defaults: Mapping[str, t
         defaults: role -> what the file may be called where the recipe does not say; the first that is there.
 
     Returns:
-        At least one; those of a glob sorted by name. Where there is no file of a name, the one with `.gz` after it.
+        At least one; those of a glob sorted by name. A file with `.gz` after its name counts where the plain one is not
+        there.
 
     Raises:
         DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
         MissingFileError: a file is not there.
     """
+    roles = ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
     for given in recipe.files:
-        if given not in ("interactions", "items"):
+        if given not in roles:
             raise DatasetError(
-                f"files: unknown '{given}'.{did_you_mean(given, ('interactions', 'items'))} The reader "
-                f"{recipe.reader} knows: interactions, items."
+                f"files: unknown '{given}'.{did_you_mean(given, roles)} The reader {recipe.reader} knows: "
+                f"{', '.join(roles)}."
             )
     if source.is_file():
         if role == "interactions":
@@ -58,7 +60,9 @@ def _of_name(source: Path, name: str) -> tuple[Path, ...]:
 
 def _named(source: Path, name: str) -> tuple[Path, ...]:
     if any(character in name for character in "*?["):
-        return tuple(sorted(path for path in source.glob(name) if path.is_file()))
+        found = {path for pattern in (name, f"{name}.gz") for path in source.glob(pattern) if path.is_file()}
+        twice = {path for path in found if path.suffix == ".gz" and path.with_suffix("") in found}
+        return tuple(sorted(found - twice))
     for path in (source / name, source / f"{name}.gz"):
         if path.is_file():
             return (path,)

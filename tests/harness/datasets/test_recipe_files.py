@@ -46,6 +46,14 @@ def test_short_forms_mean_the_long_ones(tmp_path: Path) -> None:
     assert short.name == "mine"
 
 
+def test_what_to_type_names_the_file_of_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    own = recipe(tmp_path, MINE)
+    assert own.command() == f"rearec-bench prepare --recipe {tmp_path}/mine.yaml --source DIR"
+    assert "file" not in own.settings()
+    (tmp_path / "again").mkdir()
+    assert recipe(tmp_path / "again", MINE).fingerprint() == own.fingerprint()
+
+
 def test_shares_are_exact_decimals(tmp_path: Path) -> None:
     held = recipe(tmp_path, MINE.replace("leave_one_out", "{quantiles: [0.8, 0.95]}"))
     assert held.split.at == (Decimal("0.8"), Decimal("0.95"))
@@ -56,6 +64,7 @@ def test_shares_are_exact_decimals(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("raeder: csv", "6:1  raeder: unknown key. Did you mean 'reader'? Known: name, about, "),
+        ("file: orders.csv", "6:1  file: unknown key. Did you mean 'files'?"),
         ("core: {user: 5}", "6:8  core.user: unknown key. Did you mean 'users'? Known: users, items."),
         ("unseen: dorp", "6:1  unseen.target: dorp is not allowed. Did you mean 'drop'? Allowed: drop, keep."),
         ("ratings: {above: 3}", "2:1  say which column is the rating, as in columns: {rating: NAME}."),

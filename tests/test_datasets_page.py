@@ -1,0 +1,171 @@
+"""docs/datasets.md, as somebody follows it: its three layouts on disk, prepared by the page's own recipes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from rearec_bench.cli import main
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets.recipe import Recipe
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs/datasets.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL))
+START = 1_704_067_200  # 2024-01-01, in seconds
+
+
+def log(seed: int) -> list[tuple[int, str, str]]:
+    """(seconds, user, item) in time order: 80 users, 40 items, five months of 2024; no second twice."""
+    draw = np.random.default_rng(seed)
+    seconds = np.sort(draw.choice(150 * 86_400, 2_000, replace=False)) + START
+    users, items = draw.integers(80, size=2_000), (40 * draw.random(2_000) ** 2).astype(int)
+    return [(int(at), f"u{user}", f"i{item}") for at, user, item in zip(seconds, users, items, strict=True)]
+
+
+def shop(folder: Path) -> None:
+    orders = [f"{user},{item},{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S},1" for at, user, item in log(1)]
+    write(folder / "orders.csv", [first_line("orders.csv"), *orders])
+    write(folder / "products.csv", [first_line("products.csv"), *(f'i{n},"Lamp, number {n}",Lumo' for n in range(40))])
+
+
+def research(folder: Path) -> None:
+    write(folder / "log.tsv", [f"{user}\t{item}\t{n % 5 + 1}\t{at}" for n, (at, user, item) in enumerate(log(2))])
+
+
+def tracker(folder: Path) -> None:
+    plays = [f"{at * 1000 + 123};{user};{item}" for at, user, item in log(3)]
+    plays.insert(700, plays[699])  # the same play, told twice
+    for month, part in enumerate((plays[:900], plays[900:]), start=1):
+        text = "\n".join([first_line("plays-2024-01.csv.gz"), *part]) + "\n"
+        (folder / f"plays-2024-0{month}.csv.gz").write_bytes(gzip.compress(text.encode()))
+
+
+def first_line(name: str) -> str:
+    return BLOCKS[name].splitlines()[0]
+
+
+def write(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def prepared(folder: Path, recipe: str, make: Callable[[Path], None]) -> str:
+    make(folder)
+    (folder / f"{recipe}.yaml").write_text(BLOCKS[f"{recipe}.yaml"], encoding="utf-8")
+    arguments = [
+        "--recipe",
+        str(folder / f"{recipe}.yaml"),
+        "--source",
+        str(folder),
+        "--data-dir",
+        str(folder / "data"),
+    ]
+    result = CliRunner().invoke(main, ["prepare", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def sequences(rows: Iterable[tuple[int, str, str]]) -> dict[str, list[tuple[int, str]]]:
+    found = defaultdict(list)
+    for at, user, item in rows:
+        found[user].append((at, item))
+    return found
+
+
+def targets(folder: Path, name: str, split: str) -> set[tuple[str, ...]]:
+    """(history, target) of every row, in the source's names."""
+    dataset = catalog.load_dataset(name, data_dir=folder / "data")
+    tokens = catalog.load_items(name, data_dir=folder / "data").tokens
+    rows = dataset.split(split)
+    return {tuple(tokens[dataset.flat[start : end + 1]]) for start, end in zip(rows.starts, rows.ends, strict=True)}
+
+
+def test_the_shop(tmp_path: Path) -> None:
+    prepared(tmp_path, "my_shop", shop)
+    rows = log(1)
+    boundary = rows[int(0.8 * (len(rows) - 1))][0]  # nobody has fewer than three
+    expected = set()
+    for past in sequences(rows).values():
+        for place, (at, _) in enumerate(past):
+            if place and at <= boundary:
+                expected.add(tuple(item for _, item in past[: place + 1]))
+    assert targets(tmp_path, "my_shop", "train") == expected
+    items = catalog.load_items("my_shop", data_dir=tmp_path / "data")
+    assert items.titles is not None
+    assert items.texts is not None
+    assert items.titles[0] == f"Lamp, number {items.tokens[0][1:]}"
+    assert items.texts[0].endswith(f"\ntitle: {items.titles[0]}\nbrand: Lumo")
+    card = catalog.card("my_shop", tmp_path / "data")
+    assert card["boundaries"][0] == boundary
+
+
+def test_the_research_log(tmp_path: Path) -> None:
+    prepared(tmp_path, "my_log", research)
+    liked = [row for n, row in enumerate(log(2)) if n % 5 + 1 >= 4]
+    known = {item for past in sequences(liked).values() for _, item in past[:-2]} if liked else set()
+    expected = {
+        tuple(item for _, item in past)
+        for past in sequences(liked).values()
+        if len(past) >= 3 and {item for _, item in past} <= known
+    }
+    assert targets(tmp_path, "my_log", "test") == expected
+    filtered = catalog.card("my_log", tmp_path / "data")["filtered"]
+    assert [(one["why"], one["interactions"]) for one in filtered] == [("rating not at least 4", 1200)]
+
+
+def test_the_tracker(tmp_path: Path) -> None:
+    prepared(tmp_path, "my_plays", tracker)
+    card = catalog.card("my_plays", tmp_path / "data")
+    assert card["filtered"][0] == {
+        **card["filtered"][0],
+        "why": "the same user, item and time again",
+        "interactions": 1,
+    }
+    assert [one["file"] for one in card["sources"]] == ["plays-2024-01.csv.gz", "plays-2024-02.csv.gz"]
+    late = {
+        tuple(item for _, item in past[: place + 1])
+        for past in sequences(log(3)).values()
+        for place, (at, _) in enumerate(past)
+        if place >= 3 and at * 1000 + 123 > 1711929600000
+    }
+    found = targets(tmp_path, "my_plays", "test")
+    assert found
+    assert found <= late
+
+
+@pytest.mark.parametrize("name", ["my_shop.yaml", "my_log.yaml", "my_plays.yaml"])
+def test_a_recipe_of_the_page_is_short(name: str) -> None:
+    assert len(BLOCKS[name].splitlines()) <= 15
+
+
+def test_the_page_has_every_key_of_a_recipe() -> None:
+    table = PAGE.partition("## What a recipe can say")[2]
+    named = {
+        key for cell in re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE) for key in re.findall(r"`(\w+)`", cell)
+    }
+    assert named == set(Recipe.model_fields) - {"name", "about", "origin", "holds", "named", "prefix", "file"}
+
+
+def test_a_line_that_cannot_be_read_is_told_and_can_be_skipped(tmp_path: Path) -> None:
+    research(tmp_path)
+    path = tmp_path / "log.tsv"
+    path.write_text(path.read_text().replace("u1\t", "u1\tsurplus\t", 1))
+    (tmp_path / "my_log.yaml").write_text(BLOCKS["my_log.yaml"])
+    arguments = ["prepare", "--recipe", str(tmp_path / "my_log.yaml"), "--source", str(tmp_path)]
+    arguments += ["--data-dir", str(tmp_path / "data")]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code != 0
+    assert "log.tsv:" in refused.output
+    assert not (tmp_path / "data/my_log").exists()
+    skipped = CliRunner().invoke(main, [*arguments, "--on-bad-line", "skip"])
+    assert skipped.exit_code == 0, skipped.output
+    card = json.loads((tmp_path / "data/my_log/card.json").read_text())
+    assert [(one["file"], one["lines"]) for one in card["bad_lines"]] == [("log.tsv", 1)]

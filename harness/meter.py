@@ -28,6 +28,10 @@ class Meter:
         self._began = self._written = 0.0
         self._drawn = False
 
+    def say(self, words: str) -> None:
+        """Say what happens before there is something to count; on a terminal the next words take its place."""
+        self._write(words)
+
     def begin(self, label: str, *, total: int, noun: str, done: int = 0) -> None:
         """Start to count.
 

@@ -60,7 +60,13 @@ def encode(
     """
     if not (texts != "").any():
         raise DatasetError(f"none of the {len(texts):,} items has a text.")
-    loaded = load(model, device=options.device)
+    if meter is not None:
+        meter.say(f"loading {model}")
+    try:
+        loaded = load(model, device=options.device)
+    finally:
+        if meter is not None:
+            meter.end()
     different, places, counts = _different(texts)
     allowed = _max_tokens(loaded, options.max_tokens)
     tokens = tokenise(different, loaded.tokenizer, allowed)

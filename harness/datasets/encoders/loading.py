@@ -79,15 +79,17 @@ def load(model: str, *, device: str | None = None) -> LanguageModel:
     _require()
     import torch
     from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils.hub import cached_file, extract_commit_hash
 
     device = _device(device)
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     with _quiet(), _loading(model, device):
-        config = AutoConfig.from_pretrained(model)
+        commit = extract_commit_hash(cached_file(model, "config.json"), None)
+        config = AutoConfig.from_pretrained(model, revision=commit)
         _refuse_too_big(model, config, device, dtype)
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model, revision=commit)
         _refuse_empty_tokenizer(model, tokenizer)
-        whole, report = AutoModel.from_pretrained(model, dtype=dtype, output_loading_info=True)
+        whole, report = AutoModel.from_pretrained(model, revision=commit, dtype=dtype, output_loading_info=True)
         _refuse_incomplete(model, whole, report["missing_keys"])
         network = whole.get_encoder() if config.is_encoder_decoder else whole
         network = network.to(device).eval()
@@ -102,7 +104,7 @@ def load(model: str, *, device: str | None = None) -> LanguageModel:
         width=width,
         positions=_positions(network, tokenizer),
         filler=_filler(tokenizer),
-        revision=getattr(config, "_commit_hash", None),
+        revision=commit,
         identity=_identity(network, config),
     )
 

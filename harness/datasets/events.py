@@ -71,7 +71,7 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
             frame, wrong = columns.read(parsed.frame)
             dated = dated or columns.is_dated(parsed.frame)
             if wrong:
-                frame = frame.filter(~_logged(file, parsed, wrong))
+                frame = frame.filter(~log_wrong(file, parsed, wrong))
             held[USER].append(users.add(frame[USER]))
             held[ITEM].append(items.add(frame[ITEM]))
             if columns.rating:
@@ -105,8 +105,17 @@ def _in_order(
     return np.concatenate([places[block] for block in blocks] or [places]), tokens
 
 
-def _logged(file: TableFile, parsed: Parsed, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:
-    """(R,) rows that are wrong somewhere; a row is counted once, for its first column that is."""
+def log_wrong(file: TableFile, parsed: Parsed, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:
+    """Count rows that cannot be read; each once, for its first column that is wrong.
+
+    Args:
+        file: its log is told.
+        parsed: R rows.
+        wrong: of them.
+
+    Returns:
+        (R,) which rows are wrong somewhere.
+    """
     rows = np.zeros(parsed.frame.height, dtype=bool)
     for one in wrong:
         new = np.flatnonzero(one.rows & ~rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..errors import DatasetError
@@ -40,21 +40,23 @@ def find_files(source: Path, recipe: Recipe, role: str, defaults: Mapping[str, t
             return (source,)
         source = source.parent
     names = recipe.files.get(role, ())
+    tables = (defaults, recipe.files)
+    others = {name for table in tables for given, listed in table.items() if given != role for name in listed}
     if names:
-        found = [path for name in names for path in _of_name(source, name)]
+        found = [path for name in names for path in _of_name(source, name, others)]
         return tuple(dict.fromkeys(found))
     if role not in defaults:
         raise DatasetError(f"the recipe does not say where the {role} are. Add  files: {{{role}: NAME}}.")
     for name in defaults[role]:
         if paths := _named(source, name):
             return paths
-    raise _missing(source, defaults[role])
+    raise _missing(source, defaults[role], others)
 
 
-def _of_name(source: Path, name: str) -> tuple[Path, ...]:
+def _of_name(source: Path, name: str, others: Collection[str]) -> tuple[Path, ...]:
     found = _named(source, name)
     if not found:
-        raise _missing(source, (name,))
+        raise _missing(source, (name,), others)
     return found
 
 
@@ -69,12 +71,12 @@ def _named(source: Path, name: str) -> tuple[Path, ...]:
     return ()
 
 
-def _missing(source: Path, names: tuple[str, ...]) -> MissingFileError:
-    """What is said of a file that is not there: where it may be meant to be."""
+def _missing(source: Path, names: tuple[str, ...], others: Collection[str]) -> MissingFileError:
+    """What is said of a file that is not there: where it may be meant to be, and never one of another role."""
     wanted = " or ".join(f"{name} (or {name}.gz)" if not name.endswith(".gz") else name for name in names)
     said = f"{source} holds no {wanted}."
     within = sorted(path for path in source.iterdir() if path.is_dir() and any(_named(path, name) for name in names))
     if within:
         return MissingFileError(f"{said} {within[0]} does: is that the source?")
-    here = [path.name for path in source.iterdir() if path.is_file()]
+    here = [path.name for path in source.iterdir() if path.is_file() and path.name.removesuffix(".gz") not in others]
     return MissingFileError(f"{said}{did_you_mean(names[0], here)}")

@@ -16,6 +16,7 @@ from ..events import Events
 from ..interactions import from_tokens
 from ..recipe import Recipe
 from . import ItemAttributes, OnBadLine, ReadProgress
+from .tables import one_file
 
 FILE = "sequences.txt"
 _A_LINE = "A line is: user item item ..."
@@ -35,7 +36,7 @@ class Sequences:
         Raises:
             DatasetError: a missing file, a line without items, a user on two lines.
         """
-        path = source if source.is_file() else _find(source, recipe)
+        path = one_file(source, recipe, "interactions", self.files)
         lines, bad_lines = _checked(path, on_bad_line)
         progress(path.stat().st_size, path.stat().st_size, path.name)
         counts = np.array([len(line) - 1 for line in lines], dtype=np.int64)
@@ -64,11 +65,6 @@ class Sequences:
 
 
 READER = Sequences()
-
-
-def _find(source: Path, recipe: Recipe) -> Path:
-    name = recipe.files.get("interactions", (FILE,))[0]
-    return raw.find(source, [name, f"{name}.gz"])
 
 
 def _checked(path: Path, on_bad_line: OnBadLine) -> tuple[list[list[str]], tuple[BadLines, ...]]:

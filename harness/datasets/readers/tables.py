@@ -14,19 +14,33 @@ from .. import raw
 from ..blocks import BadLines
 from ..card import SPLITS
 from ..recipe import Recipe
+from ..source_files import find_files
 from . import OnBadLine
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def split_paths(source: Path, recipe: Recipe, names: Mapping[str, Sequence[str]]) -> list[Path]:
+def one_file(source: Path, recipe: Recipe, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
+    """The file of a role that has one; arguments and errors as `find_files`.
+
+    Raises:
+        DatasetError: there are several.
+    """
+    found = find_files(source, recipe, role, names)
+    if len(found) > 1:
+        several = ", ".join(path.name for path in found)
+        raise DatasetError(f"{source} holds {len(found)} files of {role}: {several}. Name one in the recipe's files.")
+    return found[0]
+
+
+def split_paths(source: Path, recipe: Recipe, names: Mapping[str, tuple[str, ...]]) -> list[Path]:
     """The files of training, validation and test.
 
     Args:
         source: the folder.
         recipe: may name the files.
-        names: what they are called where it does not.
+        names: split -> what the file may be called where it does not.
 
     Returns:
         Three files, each with `.gz` after its name where only that is there.
@@ -34,13 +48,9 @@ def split_paths(source: Path, recipe: Recipe, names: Mapping[str, Sequence[str]]
     Raises:
         DatasetError: a missing file, or a split of several files.
     """
-    paths = []
-    for split in SPLITS:
-        asked = recipe.files.get(split, names[split])
-        if len(asked) != 1:
-            raise DatasetError(f"files: {split} must be one file; the recipe names {len(asked)}: {', '.join(asked)}.")
-        paths.append(raw.find(source, [asked[0], f"{asked[0]}.gz"]))
-    return paths
+    if source.is_file():
+        raise raw.MissingFileError(f"{source} is a file; a folder is wanted.")
+    return [one_file(source, recipe, split, names) for split in SPLITS]
 
 
 class Table:

@@ -116,7 +116,7 @@ def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path:
     with pytest.raises(DatasetError) as caught:
         prepare(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no mine.valid.remap.csv or mine.valid.remap.csv.gz. "
+        f"{tmp_path} holds no mine.valid.remap.csv (or mine.valid.remap.csv.gz). "
         "Type:  rearec-bench prepare released --name mine --source DIR\n"
         "  DIR holds mine.train.remap.csv, mine.valid.remap.csv and mine.test.remap.csv, each plain or .gz"
     )

@@ -139,7 +139,7 @@ def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path:
     with pytest.raises(DatasetError) as caught:
         preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
     assert str(caught.value) == (
-        f"{tmp_path} holds no sequences.txt or sequences.txt.gz. "
+        f"{tmp_path} holds no sequences.txt (or sequences.txt.gz). "
         "Type:  rearec-bench prepare sequences --name mine --source DIR\n"
         "  DIR holds sequences.txt (or is such a file): one user a line, `user item item ...` in time order"
     )

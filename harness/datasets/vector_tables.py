@@ -109,14 +109,9 @@ def _numbers(path: Path, table: pl.DataFrame, items: Sequence[str]) -> NDArray[n
         only = only.str.strip_chars("[]() ").str.replace_all(r"[,;\s]+", " ").str.split(" ")
     if only is not None and isinstance(only.dtype, pl.List | pl.Array):
         table = _columns_of(path, only, items)
-    foreign = [name for name, kind in table.schema.items() if not kind.is_numeric()]
-    if foreign:
-        raise DatasetError(
-            f"{path}: column {foreign[0]} holds {table.schema[foreign[0]]}. Beside {ITEM} there may be one column of "
-            "lists, or columns of numbers only."
-        )
     with np.errstate(over="ignore"):
-        values = table.cast(pl.Float64).to_numpy().astype(np.float32)  # a missing number becomes NaN
+        columns = [_floats(path, column).astype(np.float32) for column in table]
+    values = np.stack(columns, axis=1)
     wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(wrong):
         raise DatasetError(
@@ -124,6 +119,21 @@ def _numbers(path: Path, table: pl.DataFrame, items: Sequence[str]) -> NDArray[n
             f"{_listed([items[row] for row in wrong])}."
         )
     return values
+
+
+def _floats(path: Path, column: pl.Series) -> NDArray[np.float64]:
+    """The numbers of a column, a missing one as NaN; one with "nan" among them has been read as text."""
+    import polars as pl
+
+    try:
+        if not column.dtype.is_numeric() and column.dtype != pl.String:
+            raise pl.exceptions.SchemaError
+        return column.cast(pl.Float64).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise DatasetError(
+            f"{path}: column {column.name} holds {column.dtype}. Beside {ITEM} there may be one column of lists, or "
+            "columns of numbers only."
+        ) from error
 
 
 def _columns_of(path: Path, lists: pl.Series, items: Sequence[str]) -> pl.DataFrame:

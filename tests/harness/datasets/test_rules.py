@@ -28,6 +28,9 @@ def interactions(log: list[tuple[int, int, int]]) -> Interactions:
     )
 
 
+NOTHING = interactions([(0, 0, 0)]).take(np.zeros(0, dtype=np.int64))
+
+
 def words(log: Interactions) -> list[tuple[str, str, float]]:
     return [
         (log.user_tokens[user], log.item_tokens[item], time)
@@ -83,6 +86,23 @@ def test_the_order_does_not_depend_on_the_order_of_the_file(log: list[tuple[int,
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     first, second = interactions(log), interactions(shuffled)
     assert words(first.take(rules.time_order(first))) == words(second.take(rules.time_order(second)))
+
+
+STEPS = (1.0, 1e3, 0.25, 2.0**52, -1e15)
+"""Of times: whole seconds, milliseconds, fractions, and such as do not fit into one number with a user."""
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=60), st.sampled_from(STEPS))
+@settings(max_examples=80, deadline=None)
+def test_orders_are_those_of_the_plain_sorts(log: list[tuple[int, int, int]], step: float) -> None:
+    data = interactions([(user, item, time * step) for user, item, time in log]) if log else NOTHING
+    assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
+    assert rules.file_order(data).tolist() == np.lexsort((data.times, data.users)).tolist()
+
+
+def test_times_that_are_not_finite_come_last() -> None:
+    data = interactions([(0, 0, float("inf")), (0, 1, 3), (0, 2, float("inf")), (1, 0, 5)])
+    assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
 
 
 def test_equal_times_are_not_ordered_by_item() -> None:

@@ -169,7 +169,9 @@ class WantedObjects:
         texts = data[: found.used].split(b"\n")
         rows, lines = [], []
         for token, number in zip(found.frame[self._item].to_list(), found.lines.tolist(), strict=True):
-            if token in self._wanted:
+            if token is None or not token.strip():
+                self._log.add(self._path, number, f"{self._item} is empty", f"{self._item}: is empty")
+            elif token in self._wanted:
                 values = self._values(texts[number - line], number)
                 if values is not None:
                     rows.append([token, *values])

@@ -104,7 +104,7 @@ def _rows(rng: random.Random, users: int, asins: Sequence[str], *, newest_in_sec
             item = among[int(len(among) * rng.random() ** 4)]
             rating = rng.choice(["5.0", "5.0", "5.0", "4.0", "4.0", "3.0", "2.0", "1.0"])
             split = SPLITS[(time >= VALID_FROM) + (time >= TEST_FROM)]
-            in_seconds = newest_in_seconds and split == "test" and rng.random() < 0.25
+            in_seconds = rng.random() < 0.25 and newest_in_seconds and split == "test"
             line = f"{user},{item},{rating},{time // 1000 if in_seconds else time},{' '.join(history)}".encode()
             written[split] += [line] * (2 if rng.random() < 0.03 else 1)
             history.append(item)

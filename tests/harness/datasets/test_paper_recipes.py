@@ -1,0 +1,311 @@
+"""The five data sets of the paper, from made-up raw files, against a plain preparation of the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rearec_bench.harness.datasets import blocks, catalog, preparation
+from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.datasets.recipe_files import shipped_recipes
+from rearec_bench.harness.errors import DatasetError
+
+from . import raw_amazon, raw_yelp
+from .raw_files import cut_short
+from .reference_preparation import SPLITS, Prepared, prepare_amazon, prepare_yelp
+
+CATEGORIES = {
+    "video_games": ("Video_Games", 1, 5),
+    "software": ("Software", 10, 5),
+    "cds_vinyl": ("CDs_and_Vinyl", 10, 10),
+    "baby_products": ("Baby_Products", 1, 5),
+}
+NAMES = ("yelp", *CATEGORIES)
+
+STEPS = {
+    "the target's rating is not above 3": "rating",
+    "the target has no title": "title of the target",
+    "the history is empty": "some history",
+    "nothing before it": "some history",
+    "an item of the history has no title": "titles of the history",
+    "fewer than": "long enough",
+    "the target is in no training row": "target known",
+    "an item of the history is in no training row": "history known",
+}
+"""How the reason of a card begins -> what the reference calls the step."""
+
+
+def write(folder: Path, name: str, **options: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    if name == "yelp":
+        raw_yelp.write(folder, **options)
+    else:
+        raw_amazon.write(folder, CATEGORIES[name][0], **options)
+    return folder
+
+
+def reference(folder: Path, name: str) -> Prepared:
+    if name == "yelp":
+        return prepare_yelp(folder)
+    category, least_train, least_later = CATEGORIES[name]
+    return prepare_amazon(folder, category, least_train=least_train, least_later=least_later)
+
+
+def prepare(folder: Path, name: str, **options: Any) -> Dataset:
+    return preparation.prepare(name, source=folder, data_dir=folder / "data", **options)
+
+
+def rows_of(data: Dataset, split: str, users: list[str], items: Any) -> list[tuple[str, str, tuple[str, ...]]]:
+    arrays = data.split(split)
+    return [
+        (users[user], items[target], tuple(items[data.flat[start:end]]))
+        for user, target, start, end in zip(arrays.users, arrays.targets, arrays.starts, arrays.ends, strict=True)
+    ]
+
+
+# Against the reference
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_and_every_count_is_what_the_reference_gives(tmp_path: Path, name: str, seed: int) -> None:
+    folder = write(tmp_path, name, seed=seed, broken=True, zipped=seed % 2 == 0)
+    wanted = reference(folder, name)
+    data = prepare(folder, name, on_bad_line="skip")
+    items = catalog.load_items(name, data_dir=folder / "data")
+
+    assert items.tokens.tolist() == wanted.catalogue
+    assert data.num_users == len(wanted.users)
+    for split in SPLITS:
+        expected = [(row.user, row.target, row.history) for row in wanted.rows[split]]
+        assert rows_of(data, split, wanted.users, items.tokens) == expected
+    assert items.titles is not None and items.texts is not None
+    assert items.titles.tolist() == [wanted.titles[item] for item in wanted.catalogue]
+    assert items.texts.tolist() == [wanted.texts[item] for item in wanted.catalogue]
+    check_funnel(data.card, wanted)
+    check_facts(data.card, wanted, folder)
+
+
+def check_funnel(card: Mapping[str, Any], wanted: Prepared) -> None:
+    steps = dict(wanted.steps)
+    interactions = dict(wanted.interactions)
+    if interactions:
+        assert card["source"]["interactions"] == interactions["source"]
+        assert [entry["left"] for entry in card["filtered"]] == [interactions["rating"], interactions["core"]]
+    else:
+        assert card["filtered"] == []
+        assert card["source"]["rows"] == sum(steps["source"].values())
+    before = steps["source"]
+    told = []
+    for entry in card["dropped"]:
+        step = next(step for why, step in STEPS.items() if entry["why"].startswith(why))
+        told.append(step)
+        assert entry["left"] == steps[step], step
+        assert entry["rows"] == {split: before[split] - steps[step][split] for split in SPLITS}, step
+        before = steps[step]
+    assert told == [step for step in steps if step != "source"]
+
+
+def check_facts(card: Mapping[str, Any], wanted: Prepared, folder: Path) -> None:
+    assert card["statistics"]["interactions"] == sum(len(wanted.rows[split]) for split in SPLITS)
+    for split in SPLITS:
+        times = [row.time for row in wanted.rows[split]]
+        assert card["split_times"][split] == [min(times), max(times)]
+        lengths = [len(row.history) for row in wanted.rows[split]]
+        assert card["statistics"]["mean_history"][split] == pytest.approx(sum(lengths) / len(lengths), abs=5e-5)
+    if wanted.boundaries is not None:
+        assert card["boundaries"] == [float(boundary) for boundary in wanted.boundaries]
+    files = {entry["file"]: entry for entry in card["sources"]}
+    assert len(files) == (2 if wanted.boundaries is not None else 4)
+    for file, entry in files.items():
+        assert entry["sha256"] == hashlib.sha256((folder / file).read_bytes()).hexdigest()
+    assert card["items_without_text"] == sum(not text for text in wanted.texts.values())
+    unreadable: dict[str, tuple[int, int]] = {}
+    for entry in card["bad_lines"]:
+        count, first = unreadable.get(entry["file"], (0, entry["first"]))
+        unreadable[entry["file"]] = count + entry["lines"], min(first, entry["first"])
+    assert unreadable == wanted.unreadable
+
+
+def test_the_files_hold_something_for_every_step(tmp_path: Path) -> None:
+    lost: dict[str, int] = {}
+    for name in NAMES:
+        for seed in range(4):
+            made = reference(write(tmp_path, name, seed=seed), name)
+            assert all(len(made.rows[split]) >= 10 for split in SPLITS)
+            counts = [sum(left.values()) for _, left in made.steps]
+            for (step, _), before, after in zip(made.steps[1:], counts[:-1], counts[1:], strict=True):
+                lost[step] = lost.get(step, 0) + before - after
+            assert not made.interactions or made.interactions[0][1] > made.interactions[1][1] > made.interactions[2][1]
+    assert min(lost.values()) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_without_a_mistake_need_no_option_and_zipping_them_changes_nothing(tmp_path: Path, name: str) -> None:
+    plain = prepare(write(tmp_path / "plain", name, seed=5, zipped=False), name)
+    zipped = prepare(write(tmp_path / "zipped", name, seed=5, zipped=True), name)
+    assert plain.card["bad_lines"] == []
+    differs = ("sources", "recipe_settings")
+    told = [{key: value for key, value in data.card.items() if key not in differs} for data in (plain, zipped)]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_much_is_read_at_once_changes_nothing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path, name, seed=6, broken=True)
+    card = prepare(folder, name, on_bad_line="skip").card
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 10_000)
+    again = preparation.prepare(name, source=folder, data_dir=folder / "again", on_bad_line="skip").card
+    assert again == card
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_all_rows_of_a_user_lie_in_one_stretch(tmp_path: Path, name: str) -> None:
+    data = prepare(write(tmp_path, name, seed=7), name)
+    longest: dict[int, int] = {}
+    for split in SPLITS:
+        arrays = data.split(split)
+        for user, start, end in zip(arrays.users, arrays.starts, arrays.ends, strict=True):
+            longest[int(user)] = max(longest.get(int(user), 0), int(end - start) + 1)
+    assert len(data.flat) == sum(longest.values())
+
+
+# What bad input gets
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_line_that_cannot_be_read_is_an_error_that_tells_how_many_there_are(tmp_path: Path, name: str) -> None:
+    folder = write(tmp_path, name, seed=0, broken=True)
+    with pytest.raises(DatasetError) as caught:
+        prepare(folder, name)
+    wanted = reference(folder, name).unreadable
+    first_file = next(iter(wanted))
+    told = [file for file in wanted if "meta" not in file and "business" not in file]
+    assert str(caught.value).startswith(f"{folder / first_file}:{wanted[first_file][1]}  ")
+    assert f"Lines that cannot be read: {sum(wanted[file][0] for file in told)}. " in str(caught.value)
+    assert str(caught.value).endswith("--on-bad-line skip")
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_says_which_and_where_it_can_be_had(tmp_path: Path, name: str) -> None:
+    files = [file for names in shipped_recipes()[name].files.values() for file in names]
+    origin = "https://www.yelp.com/dataset" if name == "yelp" else "https://amazon-reviews-2023.github.io"
+    for missing in files:
+        folder = write(tmp_path, name, seed=0, zipped=False)
+        (folder / missing).unlink()
+        with pytest.raises(DatasetError) as caught:
+            prepare(folder, name)
+        assert f"{folder} holds no {missing} (or {missing}.gz)." in str(caught.value)
+        assert f"rearec-bench prepare {name} --source DIR" in str(caught.value)
+        assert f"({origin}, under its terms)" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_download_that_broke_off_is_an_error_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    for names in shipped_recipes()[name].files.values():
+        folder = write(tmp_path, name, seed=0, zipped=True)
+        path = folder / f"{names[0]}.gz"
+        cut_short(path)
+        with pytest.raises(DatasetError, match="cut short") as caught:
+            prepare(folder, name, on_bad_line="skip")
+        assert str(path) in str(caught.value)
+        assert not (folder / "data").exists()
+
+
+def test_seconds_among_milliseconds_are_refused_with_how_many_of_each(tmp_path: Path) -> None:
+    folder = write(tmp_path, "software", seed=0, zipped=False, newest_in_seconds=True)
+    times = [
+        int(line.split(",")[3])
+        for split in SPLITS
+        for line in (folder / f"Software.{split}.csv").read_text().splitlines()[1:]
+    ]
+    seconds = sum(time < 1e11 for time in times)
+    with pytest.raises(DatasetError) as caught:
+        prepare(folder, "software")
+    assert f"{seconds:,} look like seconds, {len(times) - seconds:,} look like milliseconds" in str(caught.value)
+
+
+def test_seconds_among_milliseconds_are_read_where_the_recipe_says_so(tmp_path: Path) -> None:
+    recipe = shipped_recipes()["software"]
+    mixed = recipe.model_copy(update={"time": recipe.time.model_copy(update={"unit": "mixed"})})
+    right = prepare(write(tmp_path / "right", "software", seed=0), "software")
+    folder = write(tmp_path / "mixed", "software", seed=0, newest_in_seconds=True)
+    data = preparation.prepare(mixed, source=folder, data_dir=folder / "data")
+    assert data.fingerprint == right.fingerprint
+    for split in SPLITS:
+        for found, wanted in zip(data.card["split_times"][split], right.card["split_times"][split], strict=True):
+            assert found == wanted or found == wanted // 1000 * 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "change", "said"),
+    [
+        ("software", "Software.valid.csv", ("parent_asin", "asin"), "no column 'parent_asin'"),
+        ("software", "Software.valid.csv", ("timestamp,history", "timestamp"), "no column 'history'"),
+        ("software", "meta_Software.jsonl", ('"parent_asin"', '"asin"'), "no key 'parent_asin'"),
+        ("yelp", "yelp_academic_dataset_review.json", ('"stars"', '"rating"'), "no key 'stars'"),
+        ("yelp", "yelp_academic_dataset_business.json", ('"business_id"', '"id"'), "no key 'business_id'"),
+    ],
+)
+def test_a_wrong_column_names_the_file_and_what_it_has(
+    tmp_path: Path, name: str, file: str, change: tuple[str, str], said: str
+) -> None:
+    folder = write(tmp_path, name, seed=0, zipped=False)
+    path = folder / file
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(DatasetError) as caught:
+        prepare(folder, name)
+    assert str(caught.value).startswith(str(path))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [
+        (lambda line: False, "holds no row"),
+        (lambda line: line.split(",")[2] not in ("4.0", "5.0"), "software: no row is left in test. Left out before: "),
+        (lambda line: line.endswith(","), "software: no row is left in test. Left out before: "),
+    ],
+)
+def test_a_split_without_rows_is_an_error(tmp_path: Path, keep: Callable[[str], bool], said: str) -> None:
+    folder = write(tmp_path, "software", seed=0, zipped=False)
+    path = folder / "Software.test.csv"
+    header, *lines = path.read_text().splitlines()
+    lines += ["AUSER,B000000000,5.0,1690000000000,"]
+    path.write_text("\n".join([header, *filter(keep, lines)]) + "\n")
+    with pytest.raises(DatasetError) as caught:
+        prepare(folder, "software")
+    assert said in str(caught.value)
+    assert not (folder / "data").exists()
+
+
+def test_rows_that_stand_there_twice_are_kept_and_counted(tmp_path: Path) -> None:
+    folder = write(tmp_path, "baby_products", seed=0, zipped=False)
+    seen: set[tuple[str, ...]] = set()
+    repeated = 0
+    for split in SPLITS:
+        for line in (folder / f"Baby_Products.{split}.csv").read_text().splitlines()[1:]:
+            user, item, _, time, _ = line.split(",")
+            repeated += (user, item, time) in seen
+            seen.add((user, item, time))
+    assert prepare(folder, "baby_products").card["repeated_rows_kept"] == repeated > 0
+
+
+def test_items_that_are_described_twice_or_not_at_all_are_counted(tmp_path: Path) -> None:
+    folder = write(tmp_path, "video_games", seed=0, zipped=False)
+    described = [json.loads(line)["parent_asin"] for line in (folder / "meta_Video_Games.jsonl").open()]
+    used = set()
+    for split in SPLITS:
+        for line in (folder / f"Video_Games.{split}.csv").read_text().splitlines()[1:]:
+            _, item, _, _, history = line.split(",")
+            used |= {item, *history.split()}
+    card = prepare(folder, "video_games").card
+    assert card["items_not_described"] == len(used - set(described)) > 0
+    again = sum(described.count(item) - 1 for item in set(described) & used)
+    assert card["items_described_again"] == again > 0

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness import execute
-from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import catalog, preparation
 from rearec_bench.harness.datasets.embed import embed
 from rearec_bench.harness.errors import DatasetError
 from rearec_bench.harness.estimate import plan_report
@@ -85,7 +85,7 @@ def data_dir(tmp_path: Path) -> Path:
     draw = np.random.default_rng(0)
     lines = [f"u{user} " + " ".join(f"i{item}" for item in draw.permutation(N)) for user in range(30)]
     (tmp_path / "sequences.txt").write_text("\n".join(lines) + "\n")
-    catalog.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
+    preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
     return tmp_path / "data"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import catalog, preparation
+from rearec_bench.harness.datasets.recipe_files import shipped_recipes
 from rearec_bench.harness.errors import DatasetError
 
 LINES = "a x y z y\nb y x z x y\n"
@@ -17,14 +18,14 @@ LINES = "a x y z y\nb y x z x y\n"
 
 def prepare(folder: Path, name: str | None, *, text: str = LINES) -> None:
     (folder / "sequences.txt").write_text(text)
-    catalog.prepare("sequences", source=folder, data_dir=folder / "data", name=name)
+    preparation.prepare("sequences", source=folder, data_dir=folder / "data", name=name)
 
 
 def test_tiny_needs_no_preparation(tmp_path: Path) -> None:
     assert catalog.is_prepared("tiny", tmp_path)
     assert catalog.card("tiny", tmp_path)["fingerprint"] == catalog.load_dataset("tiny", data_dir=tmp_path).fingerprint
     with pytest.raises(DatasetError, match="tiny is embedded"):
-        catalog.prepare("tiny", source=tmp_path, data_dir=tmp_path)
+        preparation.prepare("tiny", source=tmp_path, data_dir=tmp_path)
 
 
 def test_prepared_names_are_listed_and_other_folders_are_not(tmp_path: Path) -> None:
@@ -32,7 +33,9 @@ def test_prepared_names_are_listed_and_other_folders_are_not(tmp_path: Path) -> 
     prepare(tmp_path, "mine")
     (tmp_path / "data/notes").mkdir()
     assert catalog.prepared(tmp_path / "data") == ["mine"]
-    assert catalog.known(tmp_path / "data") == ["mine", "ml-100k", "tiny"]
+    assert catalog.known(tmp_path / "data") == sorted(
+        {"mine", "tiny", *(name for name, recipe in shipped_recipes().items() if not recipe.named)}
+    )
 
 
 def test_a_card_holds_json_only(tmp_path: Path) -> None:
@@ -53,6 +56,8 @@ def test_the_statistics_of_a_card_are_those_of_its_rows(tmp_path: Path) -> None:
         "mean_history": {"train": 1.3333, "valid": 2.5, "test": 3.5},
         "mean_rows_per_user": {"train": 1.5, "valid": 1.0, "test": 1.0},
         "max_rows_per_user": {"train": 2, "valid": 1, "test": 1},
+        "repeats": {"train": 0, "valid": 1, "test": 2},
+        "unseen_targets": {"valid": 0, "test": 0},
     }
 
 
@@ -81,10 +86,8 @@ def test_a_misspelt_name_gets_the_nearest_one() -> None:
 
 def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
-        catalog.prepare("ml100k", source=tmp_path, data_dir=tmp_path)
-    assert str(caught.value) == (
-        "unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: ml-100k, released, sequences, splits, synthetic."
-    )
+        preparation.prepare("ml100k", source=tmp_path, data_dir=tmp_path)
+    assert str(caught.value).startswith("unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: baby_products, ")
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "with space", "x" * 65, "-rf", "a\n"])
@@ -134,14 +137,20 @@ def test_a_folder_that_is_no_data_set_is_not_overwritten(tmp_path: Path) -> None
     ("make", "message"),
     [
         (lambda path: None, "does not exist. Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k."),
-        (lambda path: path.write_text(""), "is a file; a folder is wanted. Type:  rearec-bench prepare ml-100k"),
-        (lambda path: path.mkdir(), "holds no ml-100k.inter. Type:  rearec-bench prepare ml-100k --source DIR\n"),
+        (
+            lambda path: path.write_text(""),
+            "holds no ml-100k.item (or ml-100k.item.gz). Type:  rearec-bench",
+        ),
+        (
+            lambda path: path.mkdir(),
+            "holds no ml-100k.inter (or ml-100k.inter.gz). Type:  rearec-bench",
+        ),
     ],
 )
 def test_a_source_that_is_not_there_says_what_is_wanted(tmp_path: Path, make: object, message: str) -> None:
     make(tmp_path / "source")  # type: ignore[operator]
     with pytest.raises(DatasetError) as caught:
-        catalog.prepare("ml-100k", source=tmp_path / "source", data_dir=tmp_path / "data")
+        preparation.prepare("ml-100k", source=tmp_path / "source", data_dir=tmp_path / "data")
     assert message in str(caught.value)
 
 

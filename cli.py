@@ -257,7 +257,6 @@ def prepare(
     \b
     Examples:
       rearec-bench prepare ml-100k --source DIR
-      rearec-bench prepare video_games --source DIR
       rearec-bench prepare --recipe my_shop.yaml --source DIR
       rearec-bench prepare sequences --name beauty --source FILE
       rearec-bench prepare splits --name industrial --source DIR
@@ -333,8 +332,8 @@ def embed(
     Examples:
       rearec-bench embed ml-100k
       rearec-bench embed ml-100k --width 256
-      rearec-bench embed mine --encoder hf:MODEL
-      rearec-bench embed mine --encoder hf:MODEL --max-tokens 128 --device cpu
+      rearec-bench embed mine --encoder hf:sentence-transformers/all-MiniLM-L6-v2
+      rearec-bench embed mine --encoder hf:meta-llama/Llama-3.1-8B --max-tokens 256
       rearec-bench embed mine --encoder file:vectors.npy
       rearec-bench embed mine --encoder file:vectors.csv --missing zero
     """

@@ -264,7 +264,9 @@ def prepare(
     """
     from .harness.datasets import preparation, recipe_files, synthetic
     from .harness.datasets.describe import short_card_lines
+    from .harness.datasets.reading import ReadingMeter
     from .harness.errors import InputError
+    from .harness.meter import Meter
     from .harness.shipped import suites_on
 
     if (recipe is None) == (file is None):
@@ -279,7 +281,18 @@ def prepare(
         if source is None:
             advice = f"{chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
             raise InputError(f"say where the raw data is. Type:  {advice}")
-        dataset = preparation.prepare(chosen, source=source, data_dir=data_dir, name=name, on_bad_line=on_bad_line)
+        meter = Meter(sys.stderr)
+        try:
+            dataset = preparation.prepare(
+                chosen,
+                source=source,
+                data_dir=data_dir,
+                name=name,
+                on_bad_line=on_bad_line,
+                progress=ReadingMeter(meter),
+            )
+        finally:
+            meter.end()
     click.echo("\n".join(short_card_lines(dataset.card)))
     shipped = suites_on(dataset.name)
     following = f"{PROGRAM} plan {shipped[0]}" if shipped else f"datasets: [{dataset.name}]   in a suite of your own"

@@ -370,12 +370,13 @@ def embed(
 
 @main.group()
 def datasets() -> None:
-    """List the data sets, or show the card of one.
+    """List the data sets, show the card of one, or check it.
 
     \b
     Examples:
       rearec-bench datasets list
       rearec-bench datasets show tiny
+      rearec-bench datasets verify tiny
     """
 
 
@@ -412,6 +413,39 @@ def show_dataset(name: str, data_dir: Path) -> None:
     vectors = catalog.vectors_card(name, data_dir=data_dir) if name not in catalog.EMBEDDED else None
     if vectors is not None:
         click.echo("\n".join(f"  {line}" for line in vector_lines(vectors)))
+
+
+@datasets.command("verify")
+@click.argument("name", shell_complete=complete_dataset)
+@click.option("--source", type=click.Path(path_type=Path), help="Folder (or file) with the raw data, to check it, too.")
+@data_dir_option
+def verify_dataset(name: str, source: Path | None, data_dir: Path) -> None:
+    """Check a data set against its card.
+
+    Checksums of its files, the fingerprint of its arrays, its item vectors; with --source, the raw files it was made
+    from.
+
+    \b
+    Examples:
+      rearec-bench datasets verify ml-100k
+      rearec-bench datasets verify ml-100k --source DIR
+
+    \b
+    Exit status:
+      0  all is as it was written down
+      1  something is not, and what to type
+    """
+    from .harness.datasets import verify
+
+    wrong = []
+    for check in verify.verify(name, data_dir=data_dir, source=source):
+        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what}  {check.wrong or check.said}".rstrip())
+        wrong += [check] if check.wrong else []
+    for line in verify.notes(name, data_dir=data_dir, source=source):
+        click.echo(line)
+    if wrong:
+        click.echo("\n".join(verify.advice(name, wrong, data_dir=data_dir)), err=True)
+        sys.exit(FAILED)
 
 
 @main.command("list")

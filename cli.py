@@ -345,7 +345,7 @@ def embed(
     Examples:
       rearec-bench embed ml-100k
       rearec-bench embed ml-100k --width 256
-      rearec-bench embed mine --encoder hf:sentence-transformers/all-MiniLM-L6-v2
+      rearec-bench embed mine --encoder hf:google-bert/bert-base-uncased
       rearec-bench embed mine --encoder hf:meta-llama/Llama-3.1-8B --max-tokens 256
       rearec-bench embed mine --encoder file:vectors.npy
       rearec-bench embed mine --encoder file:vectors.csv --missing zero
@@ -439,7 +439,7 @@ def verify_dataset(name: str, source: Path | None, data_dir: Path) -> None:
 
     wrong = []
     for check in verify.verify(name, data_dir=data_dir, source=source):
-        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what}  {check.wrong or check.said}".rstrip())
+        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what:<18} {check.wrong or check.said}".rstrip())
         wrong += [check] if check.wrong else []
     for line in verify.notes(name, data_dir=data_dir, source=source):
         click.echo(line)

@@ -1,0 +1,187 @@
+"""`datasets verify`: what is still what the card says, what is not, and what to type then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from rearec_bench.cli import main
+from rearec_bench.harness.datasets import embed, files, preparation, synthetic
+
+LINES = "a x y z y\nb y x z x y\n"
+AGAIN = "Prepare it again:  rearec-bench prepare sequences --name mine --source DIR\n"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data folder with `mine`, made from `raw/sequences.txt`."""
+    source = tmp_path / "raw"
+    source.mkdir()
+    (source / "sequences.txt").write_text(LINES)
+    preparation.prepare("sequences", source=source, data_dir=tmp_path / "data", name="mine")
+    return tmp_path / "data"
+
+
+def verify(data_dir: Path, *arguments: str | Path, name: str = "mine") -> tuple[int, list[str], str]:
+    given = ["datasets", "verify", name, "--data-dir", str(data_dir), *map(str, arguments)]
+    done = CliRunner().invoke(main, given)
+    return done.exit_code, done.stdout.splitlines(), done.stderr
+
+
+def wrong(lines: list[str]) -> list[str]:
+    return [" ".join(line.split()[1:]) for line in lines if line.startswith("wrong ")]
+
+
+def spoil(path: Path) -> None:
+    """Change a byte in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+
+
+def edit_card(data_dir: Path, **changes: object) -> None:
+    """Other values in the card; None takes one out."""
+    path = data_dir / "mine/card.json"
+    card = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in card.items() if value is not None}))
+
+
+def test_what_was_prepared_is_as_it_was_written_down(data_dir: Path) -> None:
+    status, lines, said = verify(data_dir, "--source", data_dir.parent / "raw")
+    assert (status, said) == (0, "")
+    card = json.loads((data_dir / "mine/card.json").read_text())
+    assert [tuple(line.split()[:3]) for line in lines] == [
+        *(("ok", name, f"{(data_dir / 'mine' / name).stat().st_size:,}") for name in files.FILES),
+        ("ok", "fingerprint", card["fingerprint"]),
+        ("ok", "items", "3"),
+        ("ok", "source", "sequences.txt"),
+    ]
+
+
+def test_what_was_not_checked_is_said(data_dir: Path) -> None:
+    status, lines, _ = verify(data_dir)
+    assert status == 0
+    assert lines[-1] == (
+        "The files it was made from were not checked: sequences.txt. Say where they are:  --source DIR"
+    )
+
+
+def test_a_changed_file_is_named_with_the_command_that_makes_it_again(data_dir: Path) -> None:
+    items = data_dir / "mine/items.parquet"
+    table = pq.read_table(items)
+    size = items.stat().st_size
+    pq.write_table(table, items, compression="none")
+    assert items.stat().st_size != size
+    status, lines, said = verify(data_dir)
+    assert (status, said) == (1, AGAIN)
+    assert wrong(lines) == [f"items.parquet has {items.stat().st_size:,} bytes, {size:,} were written down"]
+
+
+def test_a_changed_byte_is_found_though_the_size_is_the_same(data_dir: Path) -> None:
+    spoil(data_dir / "mine/valid.parquet")
+    status, lines, said = verify(data_dir)
+    assert (status, said) == (1, AGAIN)
+    first, *others = wrong(lines)
+    assert first.startswith("valid.parquet has sha256 ")
+    assert all(one.startswith("fingerprint ") for one in others)
+
+
+def test_other_arrays_are_found_by_their_fingerprint_without_checksums(data_dir: Path) -> None:
+    path = data_dir / "mine/test.parquet"
+    table = pq.read_table(path)
+    changed = pq.ParquetFile(path).schema_arrow.field("target")
+    pq.write_table(table.set_column(3, changed, [((table["target"].to_numpy() + 1) % 3).astype(np.int32)]), path)
+    edit_card(data_dir, outputs=None)
+    status, lines, said = verify(data_dir)
+    assert (status, said) == (1, AGAIN)
+    (found,) = wrong(lines)
+    assert "its arrays do not have the fingerprint that its card names" in found
+
+
+def test_a_data_set_of_an_earlier_version_is_checked_by_its_fingerprint_alone(data_dir: Path) -> None:
+    edit_card(data_dir, outputs=None)
+    status, lines, said = verify(data_dir)
+    assert (status, said) == (0, "")
+    assert not any(".parquet" in line for line in lines)
+    assert lines[2].startswith("Its card has no checksums of its files: it was prepared by an earlier version")
+    assert lines[2].endswith("prepare it again:  rearec-bench prepare sequences --name mine --source DIR")
+
+
+def test_a_missing_file_is_named(data_dir: Path) -> None:
+    (data_dir / "mine/sequences.parquet").unlink()
+    status, lines, _ = verify(data_dir)
+    assert status == 1
+    assert wrong(lines)[0].startswith("sequences.parquet there is no ")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}'])
+def test_a_damaged_card_is_a_finding(data_dir: Path, content: str) -> None:
+    (data_dir / "mine/card.json").write_text(content)
+    status, lines, said = verify(data_dir)
+    assert status == 1
+    assert len(lines) == 1 and wrong(lines)[0].startswith("card.json ")
+    assert said == "Prepare it again:  rearec-bench prepare --recipe FILE --source DIR --name mine\n"
+
+
+def test_another_source_is_found(data_dir: Path) -> None:
+    raw = data_dir.parent / "raw"
+    (raw / "sequences.txt").write_text(LINES.replace("z", "w"))
+    status, lines, said = verify(data_dir, "--source", raw)
+    assert status == 1
+    assert wrong(lines)[0].startswith("source sequences.txt has sha256 ")
+    assert said.startswith("These are not the files that it was made from.")
+    (raw / "sequences.txt").unlink()
+    assert wrong(verify(data_dir, "--source", raw)[1]) == [f"source sequences.txt there is no {raw}/sequences.txt"]
+
+
+def test_a_source_is_found_as_a_file_and_below_the_folder(data_dir: Path) -> None:
+    raw = data_dir.parent / "raw"
+    assert verify(data_dir, "--source", raw / "sequences.txt")[0] == 0
+    assert verify(data_dir, "--source", data_dir.parent)[0] == 0
+
+
+def test_vectors_are_checked_with_the_data_set(data_dir: Path) -> None:
+    np.save(data_dir / "v.npy", np.eye(3, dtype=np.float32))
+    embed.embed("mine", data_dir=data_dir, encoder=f"file:{data_dir / 'v.npy'}")
+    status, lines, _ = verify(data_dir)
+    assert status == 0
+    assert any(line.startswith("ok    item vectors") for line in lines)
+    path = data_dir / "mine/vectors.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 0x40
+    path.write_bytes(content)
+    status, lines, said = verify(data_dir)
+    assert (status, said) == (1, "Make the item vectors again:  rearec-bench embed mine\n")
+    assert len(wrong(lines)) == 1
+
+
+def test_made_data_is_made_again_from_its_numbers(tmp_path: Path) -> None:
+    synthetic.prepare(synthetic.Size(300, 60, seed=4), data_dir=tmp_path, name="made")
+    spoil(tmp_path / "made/train.parquet")
+    status, _, said = verify(tmp_path, name="made")
+    assert status == 1
+    assert said == (
+        "Prepare it again:  rearec-bench prepare synthetic --users 300 --items 60 --seed 4 --mean-length 12 "
+        "--name made\n"
+    )
+
+
+def test_the_embedded_data_set_has_no_files(tmp_path: Path) -> None:
+    status, lines, _ = verify(tmp_path, name="tiny")
+    assert status == 0
+    assert [line.split()[:2] for line in lines] == [["ok", "fingerprint"]]
+
+
+def test_what_is_not_there_is_invalid_input(data_dir: Path) -> None:
+    status, _, said = verify(data_dir, name="ml-100k")
+    assert (status, said.splitlines()[0]) == (
+        2,
+        "ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR",
+    )
+    status, _, said = verify(data_dir, "--source", "no such folder")
+    assert (status, said) == (2, "no such folder does not exist. It should hold sequences.txt.\n")

@@ -426,6 +426,25 @@ def test_embed_takes_a_file(invoke: Invoke, tmp_path: Path) -> None:
     assert done.stdout.startswith("4 item vectors of width 3 by file:own.npy\n")
 
 
+def test_embed_by_a_language_model_goes_to_the_card_and_a_table(invoke: Invoke, tmp_path: Path) -> None:
+    from .harness.datasets.tiny_models import save
+
+    invoke("prepare", "splits", "--name", "mine", "--source", split(tmp_path, items=3))
+    model = save(tmp_path / "small", "bert", words=["blue", "red", "cup", "plate"])
+    done = invoke("embed", "mine", "--encoder", f"hf:{model}", "--width", "2", "--device", "cpu", "--max-tokens", "12")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("4 item vectors of width 2 by hf:small\n  texts                 of 3 items\n")
+    assert "  model                 BertModel, states 16 wide\n" in done.stdout
+    assert "  different texts       4, 38 tokens, 3 of them cut to 12 tokens\n" in done.stdout
+    assert "hf:small" in invoke("datasets", "show", "mine").stdout
+    (tmp_path / "own.csv").write_text("item_id,x\ni0,1\n")
+    refused = invoke("embed", "mine", "--encoder", f"file:{tmp_path / 'own.csv'}")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "has no row for 3 of the 4 items: i1, i2, i3." in refused.stderr
+    done = invoke("embed", "mine", "--encoder", f"file:{tmp_path / 'own.csv'}", "--missing", "zero")
+    assert "  without a row         3 items, which have zeros\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

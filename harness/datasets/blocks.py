@@ -6,7 +6,7 @@ import hashlib
 import queue
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader
@@ -124,11 +124,13 @@ class Parsed:
         frame: columns of the rows that can be read, called as the file calls them.
         lines: (R,) int64, the number of the line each row begins on.
         used: bytes of the block that it is made from; the others go before the next block.
+        ends: ends of lines among them.
     """
 
     frame: pl.DataFrame
     lines: NDArray[np.int64]
-    used: int
+    used: int = 0
+    ends: int = 0
 
 
 class Parser(Protocol):
@@ -204,7 +206,7 @@ class LineFile:
                 if isinstance(piece, _Broken):
                     after = line - 1 + rest.count(b"\n")
                     raise DatasetError(f"{self.path} {piece.why}, after {after:,} whole lines. Download it again.")
-                data = rest + piece.data
+                data = rest + piece.data if rest else piece.data
                 if line == 1 and len(data) < 3 and not piece.final:
                     rest = data
                     continue
@@ -216,7 +218,7 @@ class LineFile:
                     rest = data
                 else:
                     yield found
-                    line += data.count(b"\n", 0, found.used)
+                    line += found.ends
                     rest = data[found.used :]
                 if len(rest) > LONGEST_LINE:
                     raise DatasetError(
@@ -232,7 +234,7 @@ class LineFile:
             raise DatasetError(f"{self.path} is empty.")
         return data
 
-    def _pieces(self) -> Iterator[_Piece | _Broken]:
+    def _pieces(self) -> Generator[_Piece | _Broken, None, None]:
         """The text, read and unpacked by a thread that is at most two blocks ahead."""
         told: queue.Queue[_Told] = queue.Queue(maxsize=2)
         stop = threading.Event()
@@ -280,9 +282,11 @@ class LineFile:
                 return
             held.append(text)
             size += len(text)
-            if size >= self._block_bytes:
+            end = text.rfind(b"\n") + 1 if size >= self._block_bytes else 0
+            if end:  # lines stay whole, as far as the parser does not see to that: fewer copies
+                held[-1] = text[:end]
                 yield _Piece(b"".join(held), position, False)
-                held, size = [], 0
+                held, size = [text[end:]], len(text) - end
         yield _Piece(b"".join(held), position, True)
 
     def _unpacked(self, stream: BufferedReader) -> Iterator[tuple[bytes | _Broken, int]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,13 @@ from .numbering import Numbering
 from .raw import Source
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from .recipe import TimeFormat
     from .table_files import TableFile
+
+
+_BLOCKS_BEHIND = 2
 
 
 @dataclass(frozen=True)
@@ -62,47 +68,71 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
     """
     if columns.time_format:
         check_format(columns.time_format)
-    users, items = Numbering(), Numbering()
-    held: dict[str, list[NDArray[Any]]] = {USER: [], ITEM: [], RATING: [], TIME: []}
+    numbers = [name for name in (columns.rating, "" if columns.time_format else columns.time) if name]
+    ratings: list[NDArray[np.float32]] = []
+    times: list[NDArray[np.float64]] = []
     sources: list[Source] = []
     dated = False
-    for file in files:
-        for parsed in file.parsed(columns.names, tokens=(columns.user, columns.item), sources=sources):
-            frame, wrong = columns.read(parsed.frame)
-            dated = dated or columns.is_dated(parsed.frame)
-            if wrong:
-                frame = frame.filter(~log_wrong(file, parsed, wrong))
-            held[USER].append(users.add(frame[USER]))
-            held[ITEM].append(items.add(frame[ITEM]))
-            if columns.rating:
-                held[RATING].append(frame[RATING].to_numpy().astype(np.float32))
-            if columns.time:
-                held[TIME].append(frame[TIME].to_numpy())
-    log.refuse()
-    user_codes = _in_order(held.pop(USER), users)
-    item_codes = _in_order(held.pop(ITEM), items)
-    if not len(user_codes[0]):
+    with _Column() as users, _Column() as items:
+        for file in files:
+            tokens = (columns.user, columns.item)
+            for parsed in file.parsed(columns.names, tokens=tokens, sources=sources, numbers=numbers):
+                frame, wrong = columns.read(parsed.frame)
+                dated = dated or columns.is_dated(parsed.frame)
+                if wrong:
+                    frame = frame.filter(~log_wrong(file, parsed, wrong))
+                users.add(frame[USER])
+                items.add(frame[ITEM])
+                if columns.rating:
+                    ratings.append(frame[RATING].to_numpy().astype(np.float32))
+                if columns.time:
+                    times.append(frame[TIME].to_numpy())
+        log.refuse()
+        of_users, of_items = users.finish(), items.finish()
+        (user_codes, user_tokens), (item_codes, item_tokens) = of_users.result(), of_items.result()
+    if not len(user_codes):
         raise DatasetError(f"{', '.join(str(file.path) for file in files)}: no interaction. {log.words()}".rstrip())
-    ratings = np.concatenate(held.pop(RATING)) if columns.rating else None
-    times, unit = np.arange(len(user_codes[0]), dtype=np.float64), "order"
+    every_time, unit = np.arange(len(user_codes), dtype=np.float64), "order"
     if columns.time:
-        times, unit = np.concatenate(held.pop(TIME)), "seconds"
+        every_time, unit = np.concatenate(times), "seconds"
         if not dated:
-            times, unit = in_one_unit(times, time.unit, f"{files[0].path}  {columns.time}")
+            every_time, unit = in_one_unit(every_time, time.unit, f"{files[0].path}  {columns.time}")
     return Events(
-        interactions=Interactions(user_codes[0], item_codes[0], times, user_codes[1], item_codes[1]),
-        ratings=ratings,
+        interactions=Interactions(user_codes, item_codes, every_time, user_tokens, item_tokens),
+        ratings=np.concatenate(ratings) if columns.rating else None,
         sources=tuple(sources),
         time_unit=unit,
         bad_lines=log.found(),
     )
 
 
-def _in_order(
-    blocks: Sequence[NDArray[np.int32]], numbering: Numbering
-) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    places, tokens = numbering.finish()
-    return np.concatenate([places[block] for block in blocks] or [places]), tokens
+class _Column:
+    """Numbers a column of tokens in a thread of its own, a few blocks behind whoever reads them."""
+
+    def __init__(self) -> None:
+        self._numbering = Numbering()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._blocks: list[Future[NDArray[np.int32]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def add(self, tokens: pl.Series) -> None:
+        """Number the tokens of a block, once those before it are; wait for all but the last few."""
+        self._blocks.append(self._thread.submit(self._numbering.add, tokens))
+        if len(self._blocks) > _BLOCKS_BEHIND:
+            self._blocks[-1 - _BLOCKS_BEHIND].result()
+
+    def finish(self) -> Future[tuple[NDArray[np.int64], NDArray[np.object_]]]:
+        """The numbers of all rows and the tokens in their order; see `interactions.number_tokens`."""
+        return self._thread.submit(self._finished)
+
+    def _finished(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        places, tokens = self._numbering.finish()
+        return np.concatenate([places, *(places[block.result()] for block in self._blocks)])[len(places) :], tokens
 
 
 def log_wrong(file: TableFile, parsed: Parsed, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:

@@ -45,13 +45,14 @@ class JsonLinesParser:
             return None
         data = data[:used]
         frame = self._read(data)
-        places = np.arange(data.count(b"\n") + (data[-1:] != b"\n"))
+        ends = data.count(b"\n")
+        places = np.arange(ends + (data[-1:] != b"\n"))
         if frame is not None and frame.height != len(places):
             places = np.array([place for place, text in enumerate(data.split(b"\n")) if text.strip()], dtype=np.int64)
         if frame is None or frame.height != len(places) or self._looks_odd(frame):
             return self._line_by_line(data, line)
         self._refuse_unknown_columns(frame, data)
-        return Parsed(frame, line + places, used)
+        return Parsed(frame, line + places, used, ends)
 
     def _read(self, data: bytes) -> pl.DataFrame | None:
         import polars as pl
@@ -107,7 +108,7 @@ class JsonLinesParser:
         frame = pl.concat([pl.DataFrame(schema=schema), *(frame for frame, _ in frames)])
         self._refuse_unknown_columns(frame, b"\n".join(good))
         kept = [number for _, of_frame in frames for number in of_frame]
-        return Parsed(frame, np.array(kept, dtype=np.int64), len(data))
+        return Parsed(frame, np.array(kept, dtype=np.int64), len(data), data.count(b"\n"))
 
     def _fault(self, text: bytes) -> tuple[str, str]:
         try:
@@ -180,7 +181,7 @@ class WantedObjects:
             self._refuse_unknown()
         names = (self._item, *self._columns)
         frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-        return Parsed(frame, np.array(lines, dtype=np.int64), found.used)
+        return Parsed(frame, np.array(lines, dtype=np.int64), found.used, found.ends)
 
     def _values(self, text: bytes, line: int) -> list[str] | None:
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +55,14 @@ class SeparatedParser:
         layout: how it is written.
         columns: wanted ones, in whatever order; each once.
         log: told the lines that cannot be read.
+        numbers: of the columns, those that are to be read as numbers; strings in a block where some are none.
     """
 
-    def __init__(self, path: Path, layout: Layout, columns: Sequence[str], *, log: BadLineLog) -> None:
+    def __init__(
+        self, path: Path, layout: Layout, columns: Sequence[str], *, log: BadLineLog, numbers: Sequence[str] = ()
+    ) -> None:
         self._path, self._layout, self._columns, self._log = path, layout, tuple(columns), log
+        self._numbers = frozenset(numbers)
         self._separator = layout.separator.encode()
         self._quotes = layout.quotes and len(self._separator) == 1
         self._names: tuple[str, ...] = ()
@@ -76,12 +80,13 @@ class SeparatedParser:
             begin = self._take_first_line(data, final=final)
             if not self._names:
                 return None
-            line += data.count(b"\n", 0, begin)
-        body = data[begin:]
-        found = self._at_once(body, line, final=final)
+            data, line = data[begin:], line + min(begin, 1)
+        found = self._at_once(data, line, final=final)
         if found is None:
-            found = self._line_by_line(body, line, final=final)
-        return Parsed(found.frame, found.lines, begin + found.used) if begin or found.used else None
+            found = self._line_by_line(data, line, final=final)
+        if not begin:
+            return found if found.used else None
+        return replace(found, used=begin + found.used, ends=1 + found.ends)
 
     def _take_first_line(self, data: bytes, *, final: bool) -> int:
         """Learn the names of the columns; how many bytes they take up."""
@@ -122,10 +127,8 @@ class SeparatedParser:
 
     def _at_once(self, data: bytes, line: int, *, final: bool) -> Parsed | None:
         """The whole block by Polars; None where a line needs a closer look."""
-        import polars as pl
-
         shape = self._shape(data, final=final)
-        if shape is None or shape.separators != len(shape.starts) * (len(self._names) - 1):
+        if len(self._names) == 1 or shape is None or shape.separators != len(shape.starts) * (len(self._names) - 1):
             return None
         if not shape.used:
             return Parsed(self._frame([]), np.zeros(0, dtype=np.int64), 0)
@@ -136,6 +139,16 @@ class SeparatedParser:
             text, separator = text.replace(separator, _STAND_IN), _STAND_IN
         if self._layout.encoding != "utf-8":
             text = text.decode(self._layout.encoding).encode()
+        frame = self._by_polars(text, separator, shape, self._numbers)
+        if frame is None and self._numbers:
+            frame = self._by_polars(text, separator, shape, frozenset())
+        return None if frame is None else Parsed(frame, line + shape.starts, shape.used, shape.ends)
+
+    def _by_polars(self, text: bytes, separator: bytes, shape: _Shape, numbers: Collection[str]) -> pl.DataFrame | None:
+        """The wanted columns; None where Polars refuses, misses rows, or finds no number where one should be."""
+        import polars as pl
+
+        types = {place: pl.Float64 for name, place in self._places.items() if name in numbers}
         last = len(self._names) - 1
         try:
             frame = pl.read_csv(
@@ -144,21 +157,21 @@ class SeparatedParser:
                 separator=separator.decode(),
                 quote_char='"' if shape.quoted else None,
                 columns=sorted({*self._places.values(), last}),  # the last: or longer rows would pass unseen
-                schema={f"column_{place + 1}": pl.String for place in range(last + 1)},
+                schema={f"column_{place + 1}": types.get(place, pl.String) for place in range(last + 1)},
             )
         except pl.exceptions.PolarsError:
             return None
-        if frame.height != len(shape.starts):
+        if frame.height != len(shape.starts) or any(frame[f"column_{place + 1}"].null_count() for place in types):
             return None
-        wanted = frame.select(pl.col(f"column_{place + 1}").alias(name) for name, place in self._places.items())
-        return Parsed(wanted, line + shape.starts, shape.used)
+        return frame.select(pl.col(f"column_{place + 1}").alias(name) for name, place in self._places.items())
 
     def _shape(self, data: bytes, *, final: bool) -> _Shape | None:
         """Where the rows of a block lie; None where its quotes are not all in their places."""
         if not self._quotes or b'"' not in data:
             used = len(data) if final else data.rfind(b"\n") + 1
-            rows = _count(data, b"\n", used) + (used > 0 and data[used - 1] != _NEWLINE)
-            return _Shape(used, np.arange(rows), _count(data, self._separator, used), quoted=False)
+            ends = _count(data, b"\n", used)
+            rows = ends + (used > 0 and data[used - 1] != _NEWLINE)
+            return _Shape(used, np.arange(rows), ends, _count(data, self._separator, used), quoted=False)
         characters = np.frombuffer(data, dtype=np.uint8)
         quotes = np.flatnonzero(characters == _QUOTE)
         if not self._paired(characters, quotes, final=final):
@@ -170,7 +183,8 @@ class SeparatedParser:
         if not used or data[used - 1] == _NEWLINE:
             starts = starts[:-1]
         separators = np.flatnonzero(characters[:used] == self._separator[0])
-        return _Shape(used, starts, int(_outside(quotes, separators).sum()), quoted=True)
+        every_end = int(np.searchsorted(newlines, used))
+        return _Shape(used, starts, every_end, int(_outside(quotes, separators).sum()), quoted=True)
 
     def _paired(self, characters: NDArray[np.uint8], quotes: NDArray[np.int64], *, final: bool) -> bool:
         """Whether quotes open at the beginning of a field, close at its end, and are doubled elsewhere."""
@@ -201,17 +215,19 @@ class SeparatedParser:
     def _line_by_line(self, data: bytes, line: int, *, final: bool) -> Parsed:
         rows: list[list[str]] = []
         lines: list[int] = []
-        used = 0
+        used = ends = 0
         for record in self._records(data, final=final):
-            first, line, used = line, line + data.count(b"\n", used, record.end), record.end
+            first = line + ends
+            ends, used = ends + data.count(b"\n", used, record.end), record.end
             if record.fields is None:
-                self._log.add(self._path, first, record.why, f"has {record.why}")
+                if record.why:
+                    self._log.add(self._path, first, record.why, f"has {record.why}")
                 continue
             wanted = self._decoded(record.fields, first)
             if wanted is not None:
                 rows.append(wanted)
                 lines.append(first)
-        return Parsed(self._frame(rows), np.array(lines, dtype=np.int64), used)
+        return Parsed(self._frame(rows), np.array(lines, dtype=np.int64), used, ends)
 
     def _decoded(self, fields: list[bytes], line: int) -> list[str] | None:
         """The wanted fields of a record as text; None, and a word to the log, where they are none."""
@@ -236,16 +252,15 @@ class SeparatedParser:
             if not end:
                 return
             line = data[begin:end]
-            if not line.strip():
-                begin = end
-                continue
-            if not self._quotes or b'"' not in line:
+            record: _Record | None
+            if self._quotes and b'"' in line:
+                record = self._quoted(data, begin, end, final=final)
+            elif line.strip() or self._separator in line:
                 record = _Record(end, _without_end(line).split(self._separator))
             else:
-                quoted = self._quoted(data, begin, end, final=final)
-                if quoted is None:
-                    return
-                record = quoted
+                record = _Record(end, None)
+            if record is None:
+                return
             yield record
             begin = record.end
 
@@ -304,24 +319,26 @@ class _Shape:
     Attributes:
         used: bytes up to the end of the last.
         starts: (R,) int64, the line each begins on, from 0.
+        ends: ends of lines, also those within quotes.
         separators: outside quotes.
         quoted: whether there is a quote at all.
     """
 
     used: int
     starts: NDArray[np.int64]
+    ends: int
     separators: int
     quoted: bool
 
 
 @dataclass(frozen=True)
 class _Record:
-    """A row, or why it is none.
+    """A row, or a line that is none.
 
     Attributes:
         end: place after it.
-        fields: None where it cannot be read.
-        why: the reason then.
+        fields: None where there are none.
+        why: the reason then; "" for a blank line.
     """
 
     end: int

@@ -55,13 +55,16 @@ class TableFile:
     progress: ReadProgress
     log: BadLineLog
 
-    def parsed(self, columns: Sequence[str], *, tokens: Sequence[str], sources: list[Source]) -> Iterator[Parsed]:
+    def parsed(
+        self, columns: Sequence[str], *, tokens: Sequence[str], sources: list[Source], numbers: Sequence[str] = ()
+    ) -> Iterator[Parsed]:
         """Read some columns, block after block.
 
         Args:
             columns: their names, each once.
             tokens: of them, those that hold names.
             sources: told the file's digest, once it was read to its end.
+            numbers: of the columns, those that hold numbers; they may come as strings nonetheless.
 
         Raises:
             DatasetError: the file is no such file, damaged or cut short, or lacks a column.
@@ -74,7 +77,7 @@ class TableFile:
         parser = (
             JsonLinesParser(self.path, columns, log=self.log, texts=tokens)
             if self.format == "jsonl"
-            else SeparatedParser(self.path, self.format, columns, log=self.log)
+            else SeparatedParser(self.path, self.format, columns, log=self.log, numbers=numbers)
         )
         yield from lines.parsed(parser)
         sources.append(lines.source())
@@ -95,7 +98,7 @@ class TableFile:
                     frame = pl.from_arrow(pa.Table.from_batches([batch]))
                     if not isinstance(frame, pl.DataFrame):
                         raise TypeError("a table has columns")
-                    yield Parsed(frame.select(columns), done + 1 + np.arange(frame.height), 0)
+                    yield Parsed(frame.select(columns), done + 1 + np.arange(frame.height))
                     done += frame.height
                     self.progress(size * done // rows, size, self.path.name)
         except (pa.ArrowException, OSError) as error:

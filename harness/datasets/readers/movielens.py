@@ -55,9 +55,8 @@ class _MovieLens(TableReader):
         separator = "|" if _plain(path) == "u.item" else _separator(path)
         if separator == ",":
             return Layout()
-        names = ("movieId", "title", "genres")
-        if separator == "|":
-            names = ("movieId", "title", "released", "on video", "address", *GENRES)
+        before = ("movieId", "title", "released", "on video", "address")
+        names = (*before, *GENRES) if separator == "|" else ("movieId", "title", "genres")
         return Layout(separator, quotes=False, header=False, names=names, encoding=_encoding(path))
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:

@@ -159,7 +159,11 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
 @main.command()
 @click.argument("suites", metavar="[SUITE]...", nargs=-1, shell_complete=complete_stored_suite)
 @results_option
-@click.option("--table", metavar="NAME", help="overall, ceiling, steps or adaptive.  [default: overall]")
+@click.option(
+    "--table",
+    metavar="NAME",
+    help="overall, ceiling, steps or adaptive; datasets or funnel: of prepared data sets.  [default: overall]",
+)
 @click.option(
     "--format",
     "form",
@@ -180,8 +184,9 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     type=click.Choice(["store", "paper"]),
     default="store",
     show_default=True,
-    help="paper: the numbers that the paper prints, as --table table2, table3 or table4.",
+    help="paper: the numbers that the paper prints, as --table table1, table2, table3 or table4.",
 )
+@data_dir_option
 def report(
     suites: tuple[str, ...],
     results: Path,
@@ -191,8 +196,9 @@ def report(
     spread: bool,
     layout: str,
     source: str,
+    data_dir: Path,
 ) -> None:
-    """Print a table of stored suites.
+    """Print a table of stored suites, or of prepared data sets.
 
     SUITE is the name of a suite that was run; without one, all of them are reported.
 
@@ -203,6 +209,8 @@ def report(
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
+      rearec-bench report --table datasets
+      rearec-bench report smoke --table funnel
       rearec-bench report --source paper --table table2
     """
     from .harness.errors import InputError
@@ -220,6 +228,7 @@ def report(
         spread=spread,
         layout=layout,
         source=source,
+        data_dir=data_dir,
     )
     write_text(text, output)
 

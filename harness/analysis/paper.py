@@ -1,4 +1,4 @@
-"""The paper's printed numbers (arXiv 2503.22675, tables 2 to 4), as rows like our own."""
+"""The paper's printed numbers (arXiv 2503.22675, tables 1 to 4), as rows like our own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from importlib.resources import files
 from .compare import AVERAGE, Measured, Stat, percent
 
 _RESULTS = __package__.partition(".")[0] + ".results"
-_FILES = {"table2": "table2_id_based.csv", "table3": "table3_text_based.csv", "table4": "table4_latency.csv"}
+_FILES = {
+    "table1": "table1_datasets.csv",
+    "funnel": "funnel_datasets.csv",
+    "table2": "table2_id_based.csv",
+    "table3": "table3_text_based.csv",
+    "table4": "table4_latency.csv",
+}
 _BASE = "Base"
 
 
@@ -31,6 +37,55 @@ class Latency:
     time_s: float
     cost_percent: float | None
     printed: float | None
+
+
+@dataclass(frozen=True)
+class PrintedDataset:
+    """A row of Table 1.
+
+    Attributes:
+        name: as printed.
+        users: U.
+        items: N.
+        interactions: prediction rows.
+        per_user: interactions of a user, as printed.
+        per_item: interactions of an item, as printed.
+        sparsity_percent: as printed.
+    """
+
+    name: str
+    users: int
+    items: int
+    interactions: int
+    per_user: float
+    per_item: float
+    sparsity_percent: float
+
+
+def paper_datasets() -> Mapping[str, PrintedDataset]:
+    """The rows of Table 1 by the recipe that makes each data set, in the paper's order."""
+    found = (
+        PrintedDataset(
+            name=line["dataset"],
+            users=int(line["users"]),
+            items=int(line["items"]),
+            interactions=int(line["interactions"]),
+            per_user=float(line["avg_interactions_per_user"]),
+            per_item=float(line["avg_interactions_per_item"]),
+            sparsity_percent=float(line["sparsity_percent"]),
+        )
+        for line in _lines("table1")
+    )
+    return {one.name.lower().replace(" & ", "_"): one for one in found}
+
+
+def paper_funnel() -> Mapping[tuple[str, str, str], int]:
+    """(data set, step, split) to what the authors' notebooks have left there; data sets as printed.
+
+    Steps: "rating" and "core" (interactions; the split is ""), "rows" (before their rules), "length" (histories long
+    enough), "target" and "history" (known from training).
+    """
+    return {(line["dataset"], line["step"], line["split"]): int(line["left"]) for line in _lines("funnel")}
 
 
 def paper_rows(table: str) -> tuple[Measured, ...]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from . import catalog
 from .card import SPLITS
 from .recipe_files import shipped_recipes
+from .summary import funnel, moment, summary_of
 
 _KNOWN = ("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source")
-_SHOWN = (*_KNOWN, "filtered", "dropped", "versions", "time_range", "boundaries", "unseen")
+_COUNTED = ("filtered", "dropped", "unseen", "bad_lines", "time_range", "split_times", "boundaries")
+_SHOWN = (*_KNOWN, *_COUNTED, "versions", "outputs", "recipe_settings")
 _LABEL = 22
-_FIRST_YEARS_S = 10**8  # smaller numbers are no Unix times
 
 
 def dataset_lines(data_dir: Path) -> list[str]:
@@ -46,13 +47,12 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
     return [
         *short_card_lines(card),
         *(_line(name.replace("_", " "), str(words)) for name, words in card["protocol"].items() if name != "split"),
-        *_lost(card),
+        *_table1(card),
+        *_funnel(card),
         *_unseen(card),
         *_times(card),
-        *(
-            _line("source file", f"{one['file']}  {one['bytes']:,} bytes  sha256 {one['sha256']}")
-            for one in card["sources"]
-        ),
+        *_recipe(card),
+        *_files(card),
         *(_line(name.replace("_", " "), str(value)) for name, value in card.items() if name not in _SHOWN),
         _line("made with", _versions(card)),
         _line("fingerprint", card["fingerprint"]),
@@ -142,16 +142,35 @@ def _versions(card: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in card["versions"].items())
 
 
-def _lost(card: Mapping[str, Any]) -> Iterator[str]:
-    """What the source held, and why some of it is not in the data set."""
+def _table1(card: Mapping[str, Any]) -> Iterator[str]:
+    """As the paper's Table 1 counts."""
+    held = summary_of(card)
+    table1 = held.table1
+    yield _line(
+        "interactions",
+        f"{table1.per_user:.2f} a user, {table1.per_item:.2f} an item; sparsity {table1.sparsity_percent:.2f}%",
+    )
+    yield _line("rows of a user, test", f"{held.mean_rows_per_user:.2f} on average, {held.max_rows_per_user:,} at most")
+    repeats = card["statistics"].get("repeats")
+    if repeats is not None:
+        shares = (f"{split} {repeats[split] / max(1, held.rows[split]):.1%}" for split in SPLITS)
+        yield _line("repeated targets", f"the row's own history has them: {', '.join(shares)}")
+    if held.unseen_percent is not None and "unseen" not in card:
+        yield _line("unseen in training", f"the target, test: {held.unseen_percent:.1f}%")
+
+
+def _funnel(card: Mapping[str, Any]) -> Iterator[str]:
+    """What the source held, and what every rule left of it."""
     if card["source"]:
         yield _line("source", ", ".join(f"{count:,} {name}" for name, count in card["source"].items()))
-    for one in card["filtered"]:
-        yield _line("left out", f"{one['why']}: {one['interactions']:,} interactions ({one['share']:.1%})")
-    for one in card["dropped"]:
-        if any(one["rows"].values()):
-            lost = (f"{split} {one['rows'][split]:,} ({one['share'][split]:.1%})" for split in SPLITS)
-            yield _line("dropped rows", f"{one['why']}: {', '.join(lost)}")
+    rows: list[tuple[str, ...]] = [("left after each step", "interactions", *SPLITS)]
+    for step in funnel(card):
+        left = ("" if step.interactions is None else f"{step.interactions:,}",)
+        by_split = ("",) * len(SPLITS) if step.rows is None else tuple(f"{step.rows[split]:,}" for split in SPLITS)
+        rows.append((step.why, *left, *by_split))
+    yield from (f"  {line}" for line in _aligned(rows, left=1))
+    for one in card.get("bad_lines", ()):
+        yield _line("lines left out", f"{one['file']}: {one['lines']:,}, {one['why']} (first: line {one['first']:,})")
 
 
 def _unseen(card: Mapping[str, Any]) -> Iterator[str]:
@@ -163,16 +182,37 @@ def _unseen(card: Mapping[str, Any]) -> Iterator[str]:
 
 def _times(card: Mapping[str, Any]) -> Iterator[str]:
     if "time_range" in card:
-        yield _line("time", " to ".join(_moment(time) for time in card["time_range"]))
+        yield _line("time", " to ".join(moment(time) for time in card["time_range"]))
+    for split, times in summary_of(card).times.items():
+        yield _line(f"time of {split}", " to ".join(map(moment, times)))
     if "boundaries" in card:
-        yield _line("valid and test after", ", ".join(_moment(time) for time in card["boundaries"]))
+        yield _line("valid and test after", ", ".join(moment(time) for time in card["boundaries"]))
 
 
-def _moment(time: float) -> str:
-    seconds = time / 1000 if time > _FIRST_YEARS_S * 1000 else time
-    if seconds < _FIRST_YEARS_S:
-        return f"{time:g}"
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _files(card: Mapping[str, Any]) -> Iterator[str]:
+    """Checksums of what it was made from and of what was made."""
+    for label, key in (("source file", "sources"), ("file", "outputs")):
+        for one in card.get(key, ()):
+            yield _line(label, f"{one['file']}  {one['bytes']:,} bytes  sha256 {one['sha256']}")
+
+
+def _recipe(card: Mapping[str, Any]) -> Iterator[str]:
+    """The recipe, as far as it says something."""
+    for name, value in card.get("recipe_settings", {}).items():
+        said = _without_nothing(value)
+        if said not in _NOTHING:
+            words = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+            yield _line(f"recipe: {name.replace('_', ' ')}", words)
+
+
+def _without_nothing(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        said = {key: _without_nothing(one) for key, one in value.items()}
+        return {key: one for key, one in said.items() if one not in _NOTHING}
+    return value
+
+
+_NOTHING: tuple[Any, ...] = (None, "", {}, [], False)
 
 
 def _recipes() -> Iterator[str]:

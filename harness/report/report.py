@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ..analysis.resultset import Digest, ResultSet, load_results
+from ..datasets import catalog
 from ..errors import InputError
 from ..store import Store
+from .datasets import Cards
 from .latex import render_latex
 from .markdown import render_markdown
 from .table import Table, compact
-from .tables import PAPER_TABLES, TABLES
+from .tables import DATASET_TABLES, PAPER_TABLES, TABLES
 from .tidy import render_csv, render_json
 
 FORMATS = ("markdown", "latex", "csv", "json")
@@ -28,17 +31,19 @@ def render_report(
     spread: bool = False,
     layout: str = "wide",
     source: str = "store",
+    data_dir: Path = Path("data"),
 ) -> str:
     """The text of a report.
 
     Args:
         suites: names of stored suites; None or empty for all of them.
         store: where they are.
-        table: name in the registry of tables: those of stored suites, or the paper's.
+        table: name in the registry of tables: those of stored suites, of prepared data sets, or the paper's.
         format: one of `FORMATS`.
         spread: whether markdown and LaTeX show standard deviations.
         layout: "wide", or "compact" for narrow terminals.
         source: "store", or "paper" for its printed numbers.
+        data_dir: where prepared data sets live.
 
     Raises:
         InputError: an unknown name.
@@ -50,8 +55,10 @@ def render_report(
     if source == "paper":
         known("table of the paper", table, PAPER_TABLES)
         tables = [PAPER_TABLES[table]()]
+    elif table in DATASET_TABLES:
+        tables = [DATASET_TABLES[table](_cards(suites, store, data_dir))]
     else:
-        known("table", table, TABLES)
+        known("table", table, [*TABLES, *DATASET_TABLES])
         tables = [TABLES[table](results) for results in _results(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout)
 
@@ -89,6 +96,17 @@ def _results(suites: Sequence[str] | None, store: Store) -> list[ResultSet]:
     for name in suites or ():
         known("suite", name, stored)
     return [load_results(name, store=store, digest=_digest()) for name in suites or stored]
+
+
+def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:
+    """The cards of the suites' data sets, or of all that are prepared."""
+    names = catalog.prepared(data_dir)
+    if suites:
+        for suite in suites:
+            known("suite", suite, store.suites())
+        names = list(dict.fromkeys(name for suite in suites for name in store.read_suite(suite)[0]["datasets"]))
+    held = {name: catalog.card(name, data_dir) for name in names if catalog.is_prepared(name, data_dir)}
+    return Cards(held, tuple(name for name in names if name not in held), everything=not suites)
 
 
 def _digest() -> Digest:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["value", "gain", "average", "share", "range", "plain", "text", "empty"]
+Kind = Literal["value", "gain", "average", "share", "range", "plain", "count", "change", "text", "empty"]
 Record = Mapping[str, Any]
 
 
@@ -17,14 +17,15 @@ class TableCell:
     Attributes:
         kind: "value": a metric; "gain": a gain in percent, in brackets; "average": a mean of gains, or a gain without
             brackets; "share": a percentage; "range": from a value to another; "plain": a bare number with two
-            decimals; "text": words; "empty": nothing.
+            decimals; "count": a number of things; "change": a difference with its sign; "text": words; "empty":
+            nothing.
         value: unrounded; None where there is none.
         std: standard deviation over seeds; None where there is none.
         seeds: runs behind it.
         planned: runs that were to be behind it; where they are more than `seeds`, both are shown.
         best: whether it is marked as best.
         text: of a text cell.
-        digits: decimals of a value, a share or a range.
+        digits: decimals of a value, a share, a range or a change.
         high: where a range ends; its start is the value.
     """
 

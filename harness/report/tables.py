@@ -8,6 +8,7 @@ from functools import partial
 from ..analysis.resultset import ResultSet
 from .adaptive import adaptive_depth
 from .ceiling import ceiling
+from .datasets import Cards, datasets, funnels, paper_datasets_table
 from .latency import paper_latency_table
 from .overall import overall, paper_table
 from .steps import steps
@@ -21,7 +22,14 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
 }
 """Tables of a stored suite."""
 
+DATASET_TABLES: Mapping[str, Callable[[Cards], Table]] = {
+    "datasets": datasets,
+    "funnel": funnels,
+}
+"""Tables of prepared data sets; they need no trial."""
+
 PAPER_TABLES: Mapping[str, Callable[[], Table]] = {
+    "table1": paper_datasets_table,
     "table2": partial(paper_table, "table2"),
     "table3": partial(paper_table, "table3"),
     "table4": paper_latency_table,

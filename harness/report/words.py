@@ -47,6 +47,10 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
         return f"{cell.seeds}/{cell.planned}"
     if cell.kind == "plain":
         return f"{cell.value:.2f}"
+    if cell.kind == "count":
+        return f"{cell.value:,.0f}"
+    if cell.kind == "change":
+        return _change(cell.value, marks, cell.digits)
     if cell.kind == "range":
         return f"{_signed(cell.value, marks, cell.digits)}..{_signed(cell.high, marks, cell.digits)}"
     if cell.kind == "share":
@@ -75,3 +79,9 @@ def _gain(value: float, marks: Marks) -> str:
 def _signed(value: float, marks: Marks, digits: int) -> str:
     size = f"{abs(value):.{digits}f}"
     return f"{marks.minus if value < 0 and float(size) else ''}{size}"
+
+
+def _change(value: float, marks: Marks, digits: int) -> str:
+    size = f"{abs(value):,.{digits}f}"
+    nothing = not float(size.replace(",", ""))
+    return "0" if nothing else f"{marks.minus if value < 0 else '+'}{size}"

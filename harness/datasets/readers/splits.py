@@ -93,7 +93,7 @@ class Splits:
         if path is None or not recipe.text.fields:
             return None
         columns = list(dict.fromkeys(column for named in recipe.text.fields.values() for column in named))
-        bad_lines = [] if on_bad_line == "skip" else None
+        bad_lines: list[BadLines] | None = [] if on_bad_line == "skip" else None
         held = read_attributes(path, columns, key=recipe.item_columns.get("item", "item_id"), bad_lines=bad_lines)
         progress(path.stat().st_size, path.stat().st_size, path.name)
         known = [token for token in wanted if token in held]

@@ -25,17 +25,15 @@ def dataset_lines(data_dir: Path) -> list[str]:
         data_dir: where prepared data sets are.
     """
     rows: list[tuple[str, ...]] = [("data set", "recipe", "users", "items", "train", "valid", "test")]
-    missing = []
     for name in catalog.known(data_dir):
         if not catalog.is_prepared(name, data_dir):
-            missing.append(catalog.not_prepared_message(name).splitlines()[0])
             continue
         card = catalog.card(name, data_dir)
         counts = card["statistics"]
         recipe = "embedded" if name in catalog.EMBEDDED else str(card["recipe"])
         numbers = (counts["users"], counts["items"], *(counts["rows"][split] for split in SPLITS))
         rows.append((name, recipe, *(f"{number:,}" for number in numbers)))
-    return [*_aligned(rows, left=2), *missing, *_recipes()]
+    return [*_aligned(rows, left=2), *_recipes()]
 
 
 def card_lines(card: Mapping[str, Any]) -> list[str]:
@@ -225,7 +223,7 @@ def _recipes() -> Iterator[str]:
 
 
 def _line(label: str, words: str) -> str:
-    return f"  {label:<{_LABEL}}{words}"
+    return f"  {label:<{_LABEL - 2}}  {words}"
 
 
 def _aligned(rows: list[tuple[str, ...]], *, left: int) -> list[str]:

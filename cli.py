@@ -355,7 +355,8 @@ def embed(
       rearec-bench embed ml-100k
       rearec-bench embed ml-100k --width 256
       rearec-bench embed mine --encoder hf:google-bert/bert-base-uncased
-      rearec-bench embed mine --encoder hf:meta-llama/Llama-3.1-8B --max-tokens 256
+      rearec-bench embed mine --encoder hf:meta-llama/Llama-3.1-8B
+      rearec-bench embed mine --encoder hf:FOLDER --max-tokens 128
       rearec-bench embed mine --encoder file:vectors.npy
       rearec-bench embed mine --encoder file:vectors.csv --missing zero
     """

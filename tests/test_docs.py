@@ -108,7 +108,7 @@ def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "my_shop.yaml").write_text(BLOCKS["my_shop.yaml"])
     np.save(tmp_path / "vectors.npy", np.eye(len(titles), 3, dtype=np.float32))
     (tmp_path / "vectors.csv").write_text("item_id,x,y\ni0,1,2\ni1,3,4\n")
-    for name in ("google-bert/bert-base-uncased", "meta-llama/Llama-3.1-8B"):  # folders go before the hub
+    for name in ("google-bert/bert-base-uncased", "meta-llama/Llama-3.1-8B", "FOLDER"):  # folders go before the hub
         if find_spec("transformers"):
             save(
                 tmp_path / name, "llama" if "llama" in name else "bert", words=[*titles[0].split(), *titles[3].split()]

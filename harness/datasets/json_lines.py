@@ -49,7 +49,7 @@ class JsonLinesParser:
         places = np.arange(ends + (data[-1:] != b"\n"))
         if frame is not None and frame.height != len(places):
             places = np.array([place for place, text in enumerate(data.split(b"\n")) if text.strip()], dtype=np.int64)
-        if frame is None or frame.height != len(places) or self._looks_odd(frame):
+        if frame is None or frame.height != len(places) or looks_odd(frame, self._texts):
             return self._line_by_line(data, line)
         self._refuse_unknown_columns(frame, data)
         return Parsed(frame, line + places, used, ends)
@@ -61,18 +61,6 @@ class JsonLinesParser:
             return pl.read_ndjson(data, schema=dict.fromkeys(self._columns, pl.String))
         except pl.exceptions.PolarsError:
             return None
-
-    def _looks_odd(self, frame: pl.DataFrame) -> bool:
-        """Whether a text may have been a list, an object or half of a surrogate pair."""
-        import polars as pl
-
-        if not self._texts:
-            return False
-        odd = []
-        for name in self._texts:
-            text = pl.col(name).str
-            odd.append(text.starts_with("[") | text.starts_with("{") | text.contains("\0", literal=True))
-        return any(frame.select(one.any().alias(str(place)) for place, one in enumerate(odd)).row(0))
 
     def _refuse_unknown_columns(self, frame: pl.DataFrame, data: bytes) -> None:
         """A column that is null wherever one looks is most likely misspelt."""
@@ -134,6 +122,22 @@ class JsonLinesParser:
             middle = len(texts) // 2
             yield from self._halved(texts[:middle], lines[:middle])
             yield from self._halved(texts[middle:], lines[middle:])
+
+
+def looks_odd(frame: pl.DataFrame, texts: Sequence[str]) -> bool:
+    """Whether a text of a frame may have been a list, an object or half of a surrogate pair.
+
+    Args:
+        frame: read by Polars, as strings.
+        texts: the columns that must be text or whole numbers.
+    """
+    import polars as pl
+
+    odd = []
+    for name in texts:
+        text = pl.col(name).str
+        odd.append(text.starts_with("[") | text.starts_with("{") | text.contains("\0", literal=True))
+    return any(frame.select(one.any().alias(str(place)) for place, one in enumerate(odd)).row(0)) if odd else False
 
 
 class WantedObjects:

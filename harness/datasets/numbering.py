@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ _FREE = -1
 
 _SPARE = 4
 """Places of the table for each token, at least; few tokens then share one."""
+
+_BLOCKS_BEHIND = 2
 
 _DIGITS = 18
 """Whole numbers of so many digits fit in 64 bits."""
@@ -130,6 +133,35 @@ class Numbering:
 
     def _first_places(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         return (hashes & np.uint64(len(self._places) - 1)).view(np.int64)
+
+
+class TokenColumn:
+    """Numbers a column of tokens in a thread of its own, a few blocks behind whoever reads them."""
+
+    def __init__(self) -> None:
+        self._numbering = Numbering()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._blocks: list[Future[NDArray[np.int32]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def add(self, tokens: pl.Series) -> None:
+        """Number the tokens of a block, once those before it are; wait for all but the last few."""
+        self._blocks.append(self._thread.submit(self._numbering.add, tokens))
+        if len(self._blocks) > _BLOCKS_BEHIND:
+            self._blocks[-1 - _BLOCKS_BEHIND].result()
+
+    def finish(self) -> Future[tuple[NDArray[np.int64], NDArray[np.object_]]]:
+        """The numbers of all rows and the tokens in their order; see `interactions.number_tokens`."""
+        return self._thread.submit(self._ordered)
+
+    def _ordered(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        places, tokens = self._numbering.finish()
+        return np.concatenate([places, *(places[block.result()] for block in self._blocks)])[len(places) :], tokens
 
 
 def _sorted(tokens: pl.Series) -> pl.Series:

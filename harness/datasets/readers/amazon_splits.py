@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DatasetError
+from ...suite_words import did_you_mean
 from ..blocks import BadLineLog, Parsed
 from ..event_columns import ITEM, RATING, TIME, USER, EventColumns, in_one_unit
-from ..events import log_wrong
+from ..event_frames import log_wrong
 from ..item_tables import ItemTable, read_items
 from ..numbering import Numbering
 from ..published import Rows
@@ -122,10 +123,18 @@ class _Block:
 
 
 class _Reading:
-    """Reads files one after the other, with one numbering of users and items."""
+    """Reads files one after the other, with one numbering of users and one of items.
+
+    Raises:
+        DatasetError: the recipe names a column for what there is not.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
-        named = {role: recipe.columns.get(role, column) for role, column in _COLUMNS.items()}
+        for role in recipe.columns:
+            if role not in _COLUMNS:
+                known = ", ".join(_COLUMNS)
+                raise DatasetError(f"columns: unknown '{role}'.{did_you_mean(role, _COLUMNS)} Known: {known}.")
+        named = {**_COLUMNS, **recipe.columns}
         self.columns = EventColumns(
             named["user"], named["item"], rating=named["rating"], time=named["time"], time_format=recipe.time.format
         )
@@ -141,9 +150,15 @@ class _Reading:
         Raises:
             DatasetError: a missing column, a file that is cut short or damaged.
         """
-        wanted = [*self.columns.names, self._history]
-        tokens = (self.columns.user, self.columns.item)
-        return [self._block(file, parsed) for parsed in file.parsed(wanted, tokens=tokens, sources=self.sources)]
+        columns = self.columns
+        numbers = [columns.rating] if columns.time_format else [columns.rating, columns.time]
+        parts = file.parsed(
+            [*columns.names, self._history],
+            tokens=(columns.user, columns.item),
+            sources=self.sources,
+            numbers=numbers,
+        )
+        return [self._block(file, parsed) for parsed in parts]
 
     def times(self, blocks: Sequence[Sequence[_Block]], place: str) -> tuple[NDArray[np.float64], str]:
         """The times of all rows, in one unit.

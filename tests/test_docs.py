@@ -29,7 +29,7 @@ from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 
 from .harness.datasets.tiny_models import save
-from .test_datasets_page import BLOCKS, shop
+from .test_datasets_page import BLOCKS, research, shop
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -105,6 +105,7 @@ def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     described = [json.dumps({"item_id": f"i{number}", "title": title}) for number, title in enumerate(titles)]
     (raw / "items.jsonl").write_text("\n".join(described) + "\n")
     shop(raw)
+    research(raw)
     (tmp_path / "my_shop.yaml").write_text(BLOCKS["my_shop.yaml"])
     np.save(tmp_path / "vectors.npy", np.eye(len(titles), 3, dtype=np.float32))
     (tmp_path / "vectors.csv").write_text("item_id,x,y\ni0,1,2\ni1,3,4\n")

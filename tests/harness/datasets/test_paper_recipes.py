@@ -12,6 +12,7 @@ import pytest
 
 from rearec_bench.harness.datasets import blocks, catalog, preparation
 from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.datasets.recipe import Recipe
 from rearec_bench.harness.datasets.recipe_files import shipped_recipes
 from rearec_bench.harness.errors import DatasetError
 
@@ -173,6 +174,42 @@ def test_all_rows_of_a_user_lie_in_one_stretch(tmp_path: Path, name: str) -> Non
         for user, start, end in zip(arrays.users, arrays.starts, arrays.ends, strict=True):
             longest[int(user)] = max(longest.get(int(user), 0), int(end - start) + 1)
     assert len(data.flat) == sum(longest.values())
+
+
+RULES: list[tuple[str, str, Any]] = [
+    ("yelp", "ratings", {"above": 2}),
+    ("yelp", "core", {"users": 20, "items": 19}),
+    ("yelp", "core", {"users": 19, "items": 20}),
+    ("yelp", "core", {"users": 20}),
+    ("yelp", "split", {"quantiles": [0.8, 0.9]}),
+    ("yelp", "split", {"time_range": [0.79, 0.9]}),
+    ("yelp", "split", {"time_range": [0.8, 0.91]}),
+    ("yelp", "min_history", {"train": 4, "valid": 5, "test": 5}),
+    ("yelp", "min_history", {"train": 5, "valid": 4, "test": 5}),
+    ("yelp", "unseen", {"target": "keep", "history": "drop"}),
+    ("yelp", "unseen", {"target": "drop", "history": "keep"}),
+    ("yelp", "equal_times", "file"),
+    ("yelp", "duplicates", "once"),
+    ("software", "ratings", {"at_least": 3, "of": "target"}),
+    ("software", "required_text", {}),
+    ("software", "required_text", {"train": ["target"]}),
+    ("software", "required_text", {"train": ["history"]}),
+    ("software", "min_history", {"train": 9, "valid": 5, "test": 5}),
+    ("software", "min_history", {"train": 10, "valid": 4, "test": 5}),
+    ("software", "min_history", {"train": 10, "valid": 5, "test": 4}),
+    ("software", "unseen", {"target": "keep", "history": "drop"}),
+    ("software", "unseen", {"target": "drop", "history": "keep"}),
+    ("software", "max_history", 10),
+]
+
+
+@pytest.mark.parametrize(("name", "rule", "value"), RULES)
+def test_another_rule_gives_another_data_set(tmp_path: Path, name: str, rule: str, value: Any) -> None:
+    folder = write(tmp_path, name, seed=0)
+    shipped = shipped_recipes()[name]
+    recipe = Recipe.model_validate({**shipped.model_dump(exclude_unset=True), rule: value})
+    made = preparation.prepare(recipe, source=folder, data_dir=folder / "other")
+    assert made.fingerprint != prepare(folder, name).fingerprint
 
 
 # What bad input gets

@@ -41,6 +41,8 @@ def modules_of(arguments: list[str], folder: Path) -> set[str]:
         ["report", "--results", "{results}", "--table", "ceiling"],
         ["report", "--results", "{results}", "--table", "adaptive"],
         ["report", "--source", "paper", "--table", "table2"],
+        ["report", "--table", "datasets"],
+        ["datasets", "show", "tiny"],
         ["show", "{key}", "--results", "{results}"],
     ],
     ids=" ".join,

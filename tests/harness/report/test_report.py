@@ -194,14 +194,15 @@ def test_a_suite_from_a_file_is_reported_from_the_store_alone(tmp_path: Path, sy
     [
         (
             {"table": "overal"},
-            "unknown table 'overal'. Did you mean 'overall'? Known: overall, ceiling, steps, adaptive.",
+            "unknown table 'overal'. Did you mean 'overall'? Known: overall, ceiling, steps, adaptive, datasets, "
+            "funnel.",
         ),
         ({"format": "latx"}, "unknown format 'latx'. Did you mean 'latex'? Known: markdown, latex, csv, json."),
         ({"source": "papers"}, "unknown source 'papers'. Did you mean 'paper'? Known: store, paper."),
         ({"layout": "x"}, "unknown layout 'x'. Known: wide, compact."),
         (
             {"source": "paper", "table": "table5"},
-            "unknown table of the paper 'table5'. Did you mean 'table4'? Known: table2, table3, table4.",
+            "unknown table of the paper 'table5'. Did you mean 'table4'? Known: table1, table2, table3, table4.",
         ),
     ],
 )

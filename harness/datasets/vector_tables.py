@@ -116,7 +116,7 @@ def _numbers(path: Path, table: pl.DataFrame, items: Sequence[str]) -> NDArray[n
     if len(wrong):
         raise DatasetError(
             f"{path}: {len(wrong):,} rows have a number that is missing, NaN or infinite: "
-            f"{_listed([items[row] for row in wrong])}."
+            f"{_listed([items[row] for row in wrong.tolist()])}."
         )
     return values
 

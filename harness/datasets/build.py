@@ -205,6 +205,7 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
         },
         notes={
             **held.notes,
+            **({"repeated_interactions_kept": _repeated(recipe, ordered)} if recipe.duplicates == "keep" else {}),
             **({"boundaries": list(boundaries)} if boundaries is not None else {}),
             "users_left": _distinct(left.users, len(everything.user_tokens)),
             "items_left": _distinct(left.items, len(everything.item_tokens)),
@@ -214,36 +215,36 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
 
 def _lay_ready(recipe: Recipe, held: ReadyRows, told: _Told) -> _Laid:
     """Rows as the files have them."""
-    rows = join([split.rows for split in held.splits])
     sizes = [len(split) for split in held.splits]
     parts = np.repeat(np.arange(3, dtype=np.int8), sizes)
+    users, targets, lengths = (
+        np.concatenate([getattr(split.rows, column) for split in held.splits])
+        for column in ("users", "targets", "lengths")
+    )
     times = _joined([split.times for split in held.splits])
     # what needs no history is asked first, so that only the rows left are laid out
-    funnel = Funnel(rows.targets.astype(np.int32), Candidates.of_targets(rows.users, parts))
+    funnel = Funnel(targets.astype(np.int32), Candidates.of_targets(users, parts))
     if recipe.ratings is not None:
         liked = _liked(recipe.ratings, _joined([split.ratings for split in held.splits]))
         funnel.drop(~liked, f"the target's rating is not {recipe.ratings.words}")
     _require_target_texts(recipe, funnel, held.item_tokens, told)
-    funnel.drop(rows.lengths == 0, "the history is empty")
+    funnel.drop(lengths == 0, "the history is empty")
     kept = funnel.kept
-    users = rows.users[kept]
+    of_splits = np.split(kept, np.cumsum(sizes)[:-1])
+    rows = join([split.rows.take(mask) for split, mask in zip(held.splits, of_splits, strict=True)])
     flat, starts, ends = lay_out(
-        users,
-        rows.targets[kept],
-        history=rows.history[np.repeat(kept, rows.lengths)],
-        lengths=rows.lengths[kept],
-        layout=held.layout,
+        rows.users, rows.targets, history=rows.history, lengths=rows.lengths, layout=held.layout
     )
     return _Laid(
         rows=Funnel(
             flat,
-            Candidates(users, starts, ends, parts[kept], None if times is None else times[kept]),
+            Candidates(rows.users, starts, ends, parts[kept], None if times is None else times[kept]),
             dropped=funnel.dropped,
         ),
         user_tokens=held.user_tokens,
         item_tokens=held.item_tokens,
         filtered=(),
-        counts={"rows": len(rows)},
+        counts={"rows": sum(sizes)},
         notes=held.notes,
     )
 
@@ -270,6 +271,14 @@ def _without_duplicates(recipe: Recipe, events: Interactions) -> NDArray[np.bool
             "interactions). Remove them, or say duplicates: once (or keep) in the recipe."
         )
     return ~repeated
+
+
+def _repeated(recipe: Recipe, ordered: Interactions) -> int:
+    """How many interactions repeat another one's user, item and time."""
+    if recipe.equal_times == "file":
+        return int(rules.repeated(ordered, same_time=True).sum())
+    columns = (ordered.users, ordered.items, ordered.times)  # equal ones have equal hashes, and stand together
+    return int(np.logical_and.reduce([column[1:] == column[:-1] for column in columns]).sum())
 
 
 def _boundaries(recipe: Recipe, events: Interactions) -> tuple[float, float] | None:

@@ -43,7 +43,8 @@ def render_latex(table: Table, *, spread: bool = False) -> str:
         spread: whether standard deviations are shown.
     """
     titles = max((len(group.titles) for group in table.groups), default=0)
-    environment = "table*" if len(table.columns) > 1 else "table"
+    columns = sum(len(group.columns) for group in table.columns)
+    environment = "table*" if len(table.columns) > 1 or columns > _ONE_COLUMN else "table"
     lines = [
         r"% needs \usepackage{booktabs} and \usepackage{multirow}",
         rf"\begin{{{environment}}}[t]",
@@ -109,6 +110,7 @@ def _title(groups: Sequence[RowGroup], place: int, depth: int) -> str:
     return rf"\multirow[t]{{{height}}}{{*}}{{{escape(shared[-1])}}}"
 
 
+_ONE_COLUMN = 10  # so many columns fit into one of two columns of a page
 _END = r"\\"
 _MARKS = Marks(
     up=r"$\uparrow$",

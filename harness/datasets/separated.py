@@ -256,13 +256,18 @@ class SeparatedParser:
             if self._quotes and b'"' in line:
                 record = self._quoted(data, begin, end, final=final)
             elif line.strip() or self._separator in line:
-                record = _Record(end, _without_end(line).split(self._separator))
+                record = _Record(end, self._split(line))
             else:
                 record = _Record(end, None)
             if record is None:
                 return
             yield record
             begin = record.end
+
+    def _split(self, line: bytes) -> list[bytes]:
+        """The fields of a line without quotes; a carriage return ends a field, as Polars sees it."""
+        fields = line.removesuffix(b"\n").split(self._separator)
+        return [field.removesuffix(b"\r") for field in fields] if b"\r" in line else fields
 
     def _quoted(self, data: bytes, begin: int, line_end: int, *, final: bool) -> _Record | None:
         """The record that begins at a place; None where the block does not tell. A spoilt one ends with its line."""
@@ -278,12 +283,11 @@ class SeparatedParser:
             if quoted is not None and _longest_run(quoted) > LONGEST_QUOTE:
                 return _Record(line_end, None, "a quote that is not closed")
             place = match.end()
+            fields.append(plain.removesuffix(b"\r") if quoted is None else quoted.replace(b'""', b'"'))
             rest = data[place : place + 2]
             if rest[:1] == self._separator:
-                fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
                 place += 1
                 continue
-            fields.append(plain.removesuffix(b"\r") if quoted is None else quoted.replace(b'""', b'"'))
             if rest in (b"", b"\r"):
                 return _Record(len(data), fields) if final else None
             if rest == b"\r\n":
@@ -295,7 +299,7 @@ class SeparatedParser:
     def _unclosed(self, data: bytes, opening: int, line_end: int, *, final: bool) -> _Record | None:
         """A field whose quote has no end in the block: spoilt where it can have none later."""
         last = data.rfind(b'"', opening)
-        if final or len(data) - last > LONGEST_QUOTE:
+        if final or len(data) - last - 1 > LONGEST_QUOTE:
             return _Record(line_end, None, "a quote that is not closed")
         return None
 
@@ -355,10 +359,6 @@ def _count(data: bytes, wanted: bytes, end: int) -> int:
 def _outside(quotes: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether places lie outside quotes that are all paired."""
     return np.searchsorted(quotes, places) % 2 == 0
-
-
-def _without_end(line: bytes) -> bytes:
-    return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _longest_run(quoted: bytes) -> int:

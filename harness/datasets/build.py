@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError
 from . import protocol, rules
-from .assemble import Assembled
+from .assembled import Assembled
 from .blocks import BadLines
 from .card import SPLITS
 from .dataset import Split
@@ -177,7 +177,7 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
     left = everything.take(chosen)
     order = rules.time_order(left) if recipe.equal_times == "hash" else rules.file_order(left)
     ordered = left.take(order)
-    boundaries = _boundaries(recipe, ordered)
+    boundaries = _boundaries(recipe, ordered, has_times=held.time_unit != "order")
     parts = (
         rules.split_leave_one_out(ordered.users)
         if boundaries is None
@@ -281,10 +281,12 @@ def _repeated(recipe: Recipe, ordered: Interactions) -> int:
     return int(np.logical_and.reduce([column[1:] == column[:-1] for column in columns]).sum())
 
 
-def _boundaries(recipe: Recipe, events: Interactions) -> tuple[float, float] | None:
+def _boundaries(recipe: Recipe, events: Interactions, *, has_times: bool) -> tuple[float, float] | None:
     kind, at = recipe.split.kind, recipe.split.at
     if at is None:
         return None
+    if not has_times:
+        raise DatasetError(f"split: {kind} needs times, and the source has none. Say split: leave_one_out.")
     if kind == "times":
         return float(at[0]), float(at[1])
     if kind == "time_range":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._version import VERSION
-from .assemble import Assembled
+from .assembled import Assembled
 from .dataset import Dataset
 from .items import train_counts
 from .made import Made
@@ -66,7 +66,10 @@ def make_card(made: Made, name: str) -> dict[str, Any]:
         "source": dict(made.source_counts),
         "filtered": _filtered(made),
         "dropped": _dropped(arrays),
-        "versions": {"rearec-bench": VERSION, **{name: version(name) for name in ("numpy", "pandas", "polars", "pyarrow")}},
+        "versions": {
+            "rearec-bench": VERSION,
+            **{name: version(name) for name in ("numpy", "pandas", "polars", "pyarrow")},
+        },
     }
     if made.time_range is not None:
         card["time_range"] = [_plain(time) for time in made.time_range]

@@ -79,7 +79,8 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
         of_users, of_items = users.finish(), items.finish()
         (user_codes, user_tokens), (item_codes, item_tokens) = of_users.result(), of_items.result()
     if not len(user_codes):
-        raise DatasetError(f"{', '.join(str(file.path) for file in files)}: no interaction. {log.words()}".rstrip())
+        skipped = f" {log.words()}" if log.found() else ""
+        raise DatasetError(f"{', '.join(str(file.path) for file in files)} holds no interaction.{skipped}")
     every_time, unit = np.arange(len(user_codes), dtype=np.float64), "order"
     if columns.time:
         every_time, unit = np.concatenate(times), "seconds"

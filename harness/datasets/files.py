@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import atomic
 from ..errors import DatasetError
 from . import raw
-from .assemble import Assembled
+from .assembled import Assembled
 from .card import SCHEMA, SPLITS, fingerprint
 from .dataset import Dataset, Split
 from .items import Items

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .assemble import Assembled
+from .assembled import Assembled
 from .dataset import Dataset
 from .made import Made
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .assemble import Assembled
+from .assembled import Assembled
 from .raw import Source
 
 

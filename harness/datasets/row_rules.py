@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .assemble import Assembled
+from .assembled import Assembled
 from .card import SPLITS
 from .dataset import Split
 

@@ -181,15 +181,6 @@ def split_by_time(times: NDArray[np.float64], boundaries: tuple[float, float]) -
     return np.searchsorted(np.asarray(boundaries), times, side="left").astype(np.int8)
 
 
-def time_range(times: NDArray[np.float64]) -> tuple[float, float] | None:
-    """First and last time, None where there is no interaction.
-
-    Args:
-        times: (M,).
-    """
-    return (float(times.min()), float(times.max())) if len(times) else None
-
-
 def split_leave_one_out(users: NDArray[np.int64]) -> NDArray[np.int8]:
     """Each user's last interaction is test, the one before validation, the rest training.
 

@@ -9,16 +9,19 @@ some steps back.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import rules
-from .assemble import assemble
+from .build import build
+from .events import Events
 from .interactions import from_tokens
-from .made import CATALOGUE_OF_TRAINING, HASHED_TIES, WHOLE_HISTORY, Made
-from .texts import item_text
+from .made import Made
+from .readers import ItemAttributes
+from .recipe import Recipe, SplitRule, Text
 
 NAME = "tiny"
 SEED = 20250322
@@ -56,30 +59,15 @@ def make() -> Made:
     draw = _Draws(SEED)
     titles = _titles()
     users, items, times = _interactions(draw, titles)
-    everything = from_tokens(users, items, times)
-    ordered = everything.take(rules.time_order(everything))
-    boundaries = rules.time_boundaries(ordered.times)
-    assembled = assemble(ordered, rules.split_by_time(ordered.times, boundaries))
-    return Made(
-        recipe=NAME,
-        assembled=assembled,
-        titles=np.array([titles[int(token)] for token in assembled.item_tokens], dtype=object),
-        sources=(),
-        protocol={
-            "split": "by time at 80/90%",
-            "filters": "none: generated",
-            "catalogue": CATALOGUE_OF_TRAINING,
-            "equal_times": HASHED_TIES,
-            "history": WHOLE_HISTORY,
-        },
-        source_counts={
-            "users": len(everything.user_tokens),
-            "items": len(everything.item_tokens),
-            "interactions": len(everything),
-        },
-        time_range=rules.time_range(ordered.times),
-        notes={"boundaries": list(boundaries), "generator_seed": SEED},
-        texts=np.array([_text(titles[int(token)]) for token in assembled.item_tokens], dtype=object),
+    events = Events(from_tokens(users, items, times), ratings=None, sources=(), time_unit="seconds")
+    told = {str(number): _told(title) for number, title in enumerate(titles)}
+    made = build(_RULES, events, lambda wanted: ItemAttributes({item: told[item] for item in wanted}, sources=()))
+    notes = {name: note for name, note in made.notes.items() if not name.startswith("recipe_")}
+    return replace(
+        made,
+        titles=np.array([titles[int(token)] for token in made.assembled.item_tokens], dtype=object),
+        protocol={**made.protocol, "filters": "none: generated"},
+        notes={**notes, "generator_seed": SEED},
     )
 
 
@@ -116,9 +104,9 @@ def _titles() -> list[str]:
     ]
 
 
-def _text(title: str) -> str:
+def _told(title: str) -> dict[str, str]:
     name, _, topic = title.partition(" (")
-    return item_text({"title": name, "topic": topic.rstrip(")")})
+    return {"title": name, "topic": topic.rstrip(")")}
 
 
 def _interactions(
@@ -166,3 +154,12 @@ def _interests(draw: _Draws, weights: NDArray[np.float64]) -> list[int]:
 def _long_tail(draw: _Draws, count: int) -> NDArray[np.float64]:
     """Zipf's weights, 1 / rank, in shuffled order."""
     return 1.0 / (1.0 + np.array(draw.shuffled(count)))
+
+
+_RULES = Recipe(
+    name=NAME,
+    reader="csv",  # nothing is read: the rules want a recipe
+    columns={"user": "user", "item": "item", "time": "time"},
+    split=SplitRule(kind="quantiles", at=(Decimal("0.8"), Decimal("0.9"))),
+    text=Text(fields={"title": ("title",), "topic": ("topic",)}),
+)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets import synthetic, tiny
-from rearec_bench.harness.datasets.assemble import Assembled
+from rearec_bench.harness.datasets.assembled import Assembled
 from rearec_bench.harness.datasets.card import SPLITS, make_card, statistics
 from rearec_bench.harness.datasets.dataset import Split
 from rearec_bench.harness.datasets.made import Made

@@ -216,7 +216,12 @@ def test_a_file_may_be_loaded_without_storing_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "encoder", "width", "message"),
     [
-        ("mine", "tfidf", None, "unknown encoder 'tfidf'. Did you mean 'tfidf-svd'? Known: tfidf-svd, hf:MODEL, file:PATH."),
+        (
+            "mine",
+            "tfidf",
+            None,
+            "unknown encoder 'tfidf'. Did you mean 'tfidf-svd'? Known: tfidf-svd, hf:MODEL, file:PATH.",
+        ),
         ("mine", "file:own.npy", 8, "a file have a width of their own. Leave out --width, or file:PATH."),
         ("mine", "file:own.npy", None, "own.npy: no such file."),
         ("mine", "tfidf-svd", None, "mine has no item texts. Give vectors of your own"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rearec_bench.harness.datasets import rules
-from rearec_bench.harness.datasets.assemble import Assembled
+from rearec_bench.harness.datasets.assembled import Assembled
 from rearec_bench.harness.datasets.build import build
 from rearec_bench.harness.datasets.events import Events
 from rearec_bench.harness.datasets.interactions import Interactions, from_tokens

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rearec_bench.harness.datasets import rules
-from rearec_bench.harness.datasets.assemble import Assembled, assemble
+from rearec_bench.harness.datasets.assembled import Assembled
+from rearec_bench.harness.datasets.build import build
 from rearec_bench.harness.datasets.dataset import Split
+from rearec_bench.harness.datasets.events import Events
 from rearec_bench.harness.datasets.interactions import from_tokens
 from rearec_bench.harness.datasets.items import train_counts
+from rearec_bench.harness.datasets.recipe import Recipe
 
 USERS = st.lists(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=8), min_size=1, max_size=6
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=8).map(
+        lambda line: sorted(line, key=lambda entry: entry[1])  # splits follow one another in time
+    ),
+    min_size=1,
+    max_size=6,
 )
 Sequences = list[list[tuple[int, int]]]
 Rows = Counter[tuple[str, tuple[str, ...], str]]
 
 
 def assembled(sequences: Sequences) -> Assembled:
-    log = [(f"u{user}", f"i{item}", part) for user, line in enumerate(sequences) for item, part in line]
-    users, items, parts = (np.array(column, dtype=object) for column in zip(*log, strict=True))
-    interactions = from_tokens(users, items, np.arange(len(log), dtype=np.float64))
-    return assemble(interactions, parts.astype(np.int8))
+    log = [
+        (f"u{user}", f"i{item}", 100 * part + place)
+        for user, line in enumerate(sequences)
+        for place, (item, part) in enumerate(line)
+    ]
+    return built(log, split={"times": [99, 199]})
+
+
+def built(log: list[tuple[str, str, int]], **rules: Any) -> Assembled:
+    recipe = Recipe.model_validate({"reader": "csv", "columns": {"user": "u", "item": "i", "time": "t"}, **rules})
+    users, items, times = zip(*log, strict=True)
+    names = (np.array(column, dtype=object) for column in (users, items))
+    events = Events(from_tokens(*names, np.array(times, dtype=np.float64)), ratings=None, sources=())
+    return build(recipe, events, lambda _: None).assembled
 
 
 def naive_rows(sequences: Sequences) -> tuple[Rows, set[str], dict[str, int]]:
@@ -64,7 +81,8 @@ def test_rows_catalogue_and_dropped_counts_equal_the_naive_ones(sequences: Seque
     assert rows_of(arrays) == expected
     assert set(arrays.item_tokens) == catalogue
     assert arrays.num_items == len(catalogue)
-    assert [sum(rows.values()) for rows in arrays.dropped.values()] == [dropped["target"], dropped["history"]]
+    alone, *unseen = [sum(rows.values()) for rows in arrays.dropped.values()]
+    assert (alone, unseen) == (len(sequences), [dropped["target"], dropped["history"]])
 
 
 @given(USERS)
@@ -80,10 +98,9 @@ def test_every_row_is_a_slice_followed_by_its_target(sequences: Sequences) -> No
 @given(USERS)
 @settings(max_examples=80, deadline=None)
 def test_popularity_counts_each_training_interaction_once(sequences: Sequences) -> None:
-    ordered = [sorted(line, key=lambda entry: entry[1]) for line in sequences]  # splits follow one another in time
-    arrays = assembled(ordered)
+    arrays = assembled(sequences)
     expected: Counter[str] = Counter()
-    for line in ordered:
+    for line in sequences:
         trained = [f"i{item}" for item, part in line if part == 0]
         expected.update(trained if len(trained) >= 2 else [])
     counted = dict(zip(arrays.item_tokens, train_counts(arrays).tolist(), strict=True))
@@ -94,6 +111,7 @@ def test_a_row_with_an_unknown_target_or_history_is_dropped_and_counted_by_split
     sequences = [[(0, 0), (1, 0), (5, 1), (0, 1), (1, 2)], [(1, 0), (0, 0), (1, 1), (0, 2)]]
     arrays = assembled(sequences)
     assert arrays.dropped == {
+        "nothing before it": {"train": 2, "valid": 0, "test": 0},
         "the target is in no training row": {"train": 0, "valid": 1, "test": 0},
         "an item of the history is in no training row": {"train": 0, "valid": 1, "test": 1},
     }
@@ -107,15 +125,9 @@ def test_an_item_that_only_starts_a_user_without_training_rows_is_unknown() -> N
     assert arrays.num_users == 1
 
 
-def test_no_interaction_gives_no_row() -> None:
-    nothing = np.array([], dtype=object)
-    arrays = assemble(from_tokens(nothing, nothing, np.zeros(0)), np.zeros(0, dtype=np.int8))
-    assert (arrays.num_items, arrays.num_users, len(arrays.flat), len(arrays.train)) == (0, 0, 0, 0)
-
-
 def test_leave_one_out_puts_the_validation_item_into_the_test_history() -> None:
-    log = from_tokens(np.array(["a"] * 4 + ["b"] * 4), np.array(list("wxyzzyxw")), np.arange(8.0))
-    arrays = assemble(log, rules.split_leave_one_out(log.users))
+    log = [(user, item, place) for user, line in (("a", "wxyz"), ("b", "zyxw")) for place, item in enumerate(line)]
+    arrays = built(log, split="leave_one_out")
     histories = {
         tuple(arrays.item_tokens[arrays.flat[start:end]])
         for start, end in zip(arrays.test.starts, arrays.test.ends, strict=True)

@@ -1,0 +1,36 @@
+"""What the rules leave: one flat array, and rows that are slices of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dataset import Split
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Data without a card and a place on disk; arrays as in `Dataset`. In every row `flat[ends]` is the target.
+
+    Attributes:
+        num_items: N.
+        num_users: U.
+        flat: (M,) int32.
+        train: rows to train on.
+        valid: rows of validation.
+        test: rows of test.
+        item_tokens: (N,) what the source calls each item.
+        dropped: reason -> number of rows left out for it, by split.
+    """
+
+    num_items: int
+    num_users: int
+    flat: NDArray[np.int32]
+    train: Split
+    valid: Split
+    test: Split
+    item_tokens: NDArray[np.object_]
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

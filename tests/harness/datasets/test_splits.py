@@ -328,7 +328,8 @@ def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path:
     write(tmp_path)
     (tmp_path / "valid.csv").unlink()
     assert error_of(tmp_path) == (
-        f"{tmp_path} holds no valid.csv (or valid.csv.gz). Type:  rearec-bench prepare splits --name mine --source DIR\n"
+        f"{tmp_path} holds no valid.csv (or valid.csv.gz). "
+        "Type:  rearec-bench prepare splits --name mine --source DIR\n"
         "  DIR holds train.csv, valid.csv and test.csv, each plain or .gz: user_id, item_id, history (items separated "
         "by spaces, oldest first); and items.jsonl, if there is one: item_id, title, description, brand"
     )

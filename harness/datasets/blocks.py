@@ -274,7 +274,7 @@ class LineFile:
 
     def _gathered(self, stream: BufferedReader) -> Iterator[_Piece | _Broken]:
         held: list[bytes] = []
-        size = position = 0
+        size = 0
         for text, position in self._unpacked(stream):
             if isinstance(text, _Broken):
                 yield _Piece(b"".join(held), position, False)
@@ -282,12 +282,12 @@ class LineFile:
                 return
             held.append(text)
             size += len(text)
-            end = text.rfind(b"\n") + 1 if size >= self._block_bytes else 0
-            if end:  # lines stay whole, as far as the parser does not see to that: fewer copies
+            if size >= self._block_bytes:
+                end = text.rfind(b"\n") + 1 or len(text)  # whole lines where that is easy: less to copy later
                 held[-1] = text[:end]
                 yield _Piece(b"".join(held), position, False)
                 held, size = [text[end:]], len(text) - end
-        yield _Piece(b"".join(held), position, True)
+        yield _Piece(b"".join(held), self._size, True)
 
     def _unpacked(self, stream: BufferedReader) -> Iterator[tuple[bytes | _Broken, int]]:
         """Text, and how many bytes of the file were read for it; nothing comes after `_Broken`."""

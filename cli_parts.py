@@ -81,7 +81,7 @@ def write_text(text: str, output: Path | None) -> None:
         raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
 
 
-class WholeNumber(click.ParamType):
+class WholeNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
     """A whole number, also as 1e6."""
 
     name = "number"

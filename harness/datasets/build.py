@@ -23,7 +23,7 @@ from .published import join
 from .raw import Source
 from .readers import ItemAttributes
 from .ready_rows import ReadyRows
-from .recipe import RatingRule, Recipe, SplitName
+from .recipe import RatingRule, Recipe
 from .row_rules import Candidates, Funnel, novelty
 
 Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
@@ -96,7 +96,9 @@ def build(recipe: Recipe, held: Events | ReadyRows, describe: Describe) -> Made:
             **({"items_without_text": int((texts == "").sum())} if texts is not None else {}),
             **novelty(arrays),
             "longest_history": _longest(arrays),
-            "split_times": {name: _range(of_split) for name, of_split in times.items() if of_split is not None},
+            "split_times": {
+                name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
+            },
             "bad_lines": [one.to_json() for one in (*held.bad_lines, *told.bad_lines)],
             "recipe_settings": recipe.settings(),
             "recipe_fingerprint": recipe.fingerprint(),
@@ -307,7 +309,7 @@ def _require_history_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.obje
         rows.drop(wrong, "an item of the history has no title")
 
 
-def _asked(recipe: Recipe, role: str) -> list[SplitName]:
+def _asked(recipe: Recipe, role: str) -> list[str]:
     return [split for split in SPLITS if role in getattr(recipe.required_text, split)]
 
 

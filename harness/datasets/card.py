@@ -93,7 +93,7 @@ def statistics(arrays: Assembled | Dataset) -> dict[str, Any]:
     per_user = {name: of_users[of_users > 0] for name, of_users in counts.items()}
     before, seen = _last_occurrences(arrays.flat), train_counts(arrays) > 0
     return {
-        "users": int((sum(counts.values()) > 0).sum()),
+        "users": int(np.any([of_users > 0 for of_users in counts.values()], axis=0).sum()),
         "items": arrays.num_items,
         "interactions": sum(len(split) for split in splits.values()),
         "sequence_items": len(arrays.flat),

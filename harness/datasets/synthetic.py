@@ -198,7 +198,7 @@ class _Draws:
         return self._bits.random_raw(count)
 
     def uniform(self, count: int) -> NDArray[np.float64]:
-        return (self.words(count) >> np.uint64(11)) * 2.0**-53
+        return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def below(self, bound: int, count: int) -> NDArray[np.int64]:
         return (self.uniform(count) * bound).astype(np.int64)

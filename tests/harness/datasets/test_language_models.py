@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import os
 import shutil
@@ -27,7 +29,7 @@ from rearec_bench.harness.datasets.describe import vector_lines
 from rearec_bench.harness.datasets.embed import embed
 from rearec_bench.harness.datasets.encoders import language_model, loading
 from rearec_bench.harness.datasets.encoders.options import Options
-from rearec_bench.harness.datasets.encoders.tokens import batches
+from rearec_bench.harness.datasets.encoders.tokens import batches, tokenise
 from rearec_bench.harness.errors import DatasetError, InputError, RearecError
 from rearec_bench.harness.meter import Meter
 
@@ -35,6 +37,7 @@ from .test_embed import prepared, rewrite
 from .tiny_models import HIDDEN, POSITIONS, WORDS, naive_states, needs_transformers, save
 
 needs_transformers()
+CPU = Options(device="cpu")
 KINDS = ("llama", "bert", "roberta", "gpt2", "t5")
 SPECIAL = {"llama": 1, "bert": 2, "roberta": 2, "gpt2": 0, "t5": 1}
 
@@ -68,7 +71,9 @@ def texts_of(count: int, *, longest: int = 12, seed: int = 0) -> np.ndarray:
 
 
 def encode(texts: np.ndarray, folder: Path, model: Path | str, *, width: int = 768, **options: Any) -> Any:
-    return language_model.encode(texts, width, model=str(model), options=Options(**options), folder=folder)
+    return language_model.encode(
+        texts, width, model=str(model), options=Options(**{"device": "cpu", **options}), folder=folder
+    )
 
 
 def unfinished(folder: Path) -> list[Path]:
@@ -121,6 +126,29 @@ def test_the_size_of_batches_moves_last_digits_only(kind: str, model: Callable[[
     one, _ = encode(texts, tmp_path, model(kind), batch_tokens=1)
     for budget in (7, 64, 10_000):
         assert np.allclose(encode(texts, tmp_path, model(kind), batch_tokens=budget)[0], one, atol=1e-5)
+
+
+def test_bfloat16_comes_near_float32(model: Callable[[str], Path], tmp_path: Path) -> None:
+    """What a GPU computes with, here on a CPU; the means are formed in float32."""
+    texts = texts_of(30).tolist()
+    exact = loading.load(str(model("llama")), device="cpu")
+    tokens = tokenise(texts, exact.tokenizer, POSITIONS)
+    rough = dataclasses.replace(exact, network=copy.deepcopy(exact.network).bfloat16(), precision="bfloat16")
+    group = np.arange(30)
+    expected = language_model._mean_states(exact, tokens, group)
+    found = language_model._mean_states(rough, tokens, group)
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < 0.1
+    assert loading._identity(rough.network, rough.network.config) != exact.identity
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_comes_near_the_processor(kind: str, model: Callable[[str], Path], tmp_path: Path) -> None:
+    texts = np.insert(texts_of(40), 3, "")
+    values, facts = encode(texts, tmp_path, model(kind), batch_tokens=64, device=None)
+    assert (facts["device"], facts["precision"]) == ("cuda", "bfloat16")
+    assert np.abs(values - naive_states(model(kind), texts.tolist())).max() < 0.2
 
 
 def test_batches_hold_all_texts_once_longest_first_within_the_budget() -> None:
@@ -342,7 +370,8 @@ def slow(*given):
     time.sleep(0.2)
     return means(*given)
 language_model._mean_states = slow
-embed("mine", data_dir=Path(sys.argv[1]), encoder="hf:" + sys.argv[2], width=6, options=Options(batch_tokens=8))
+options = Options(batch_tokens=8, device="cpu")
+embed("mine", data_dir=Path(sys.argv[1]), encoder="hf:" + sys.argv[2], width=6, options=options)
 """
 
 
@@ -357,7 +386,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
         data_dir=prepared(tmp_path / "a", texts),
         encoder=f"hf:{model('bert')}",
         width=6,
-        options=Options(batch_tokens=8),
+        options=Options(batch_tokens=8, device="cpu"),
     )
     data_dir = prepared(tmp_path, texts)
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(data_dir), str(model("bert"))])
@@ -367,7 +396,9 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     assert process.wait() == -signal.SIGKILL, "it was faster than the test"
     assert not catalog.has_vectors("mine", data_dir)
     everything = stops(None)
-    made = embed("mine", data_dir=data_dir, encoder=f"hf:{model('bert')}", width=6, options=Options(batch_tokens=8))
+    made = embed(
+        "mine", data_dir=data_dir, encoder=f"hf:{model('bert')}", width=6, options=Options(batch_tokens=8, device="cpu")
+    )
     assert 0 < sum(everything) < len(dict.fromkeys(texts))
     assert made.values.tobytes() == expected.values.tobytes()
     assert made.card == expected.card
@@ -384,7 +415,7 @@ def test_the_vectors_are_stored_with_a_card(model: Callable[[str], Path], tmp_pa
     texts[4] = ""
     data_dir = prepared(tmp_path, texts)
     said = StringIO()
-    made = embed("mine", data_dir=data_dir, encoder=f"hf:{model('llama')}", width=3, meter=Meter(said))
+    made = embed("mine", data_dir=data_dir, encoder=f"hf:{model('llama')}", width=3, options=CPU, meter=Meter(said))
     loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=True)
     assert loaded.vectors is not None
     assert loaded.vectors.values.tobytes() == made.values.tobytes()
@@ -409,7 +440,7 @@ def test_the_vectors_are_stored_with_a_card(model: Callable[[str], Path], tmp_pa
 
 def test_narrow_states_stay_as_they_are_and_the_card_says_so(model: Callable[[str], Path], tmp_path: Path) -> None:
     data_dir = prepared(tmp_path, texts_of(9))
-    card = embed("mine", data_dir=data_dir, encoder=f"hf:{model('bert')}").card
+    card = embed("mine", data_dir=data_dir, encoder=f"hf:{model('bert')}", options=CPU).card
     assert (card["pca"], card["width"], card["width_wanted"]) == (False, HIDDEN, 768)
     assert "explained_variance" not in card
     assert f"  principal components  none taken: a state is {HIDDEN} wide, 768 wanted" in vector_lines(card)
@@ -429,7 +460,7 @@ def test_two_templates_never_share_a_fingerprint(
         rewrite(folder, np.array([words.format(title=title) for title in titles], dtype=object))
         card = {**before, "recipe_settings": {"text": {"fields": {"title": ["title"]}, "template": template}}}
         (folder / "card.json").write_text(json.dumps(card))
-        return embed("mine", data_dir=data_dir, encoder=encoder)
+        return embed("mine", data_dir=data_dir, encoder=encoder, options=CPU if encoder.startswith("hf:") else None)
 
     before = json.loads((folder / "card.json").read_text())
     for encoder in ("tfidf-svd", f"hf:{model('bert')}"):
@@ -564,7 +595,7 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(
 def test_a_batch_that_does_not_fit_says_what_to_type(
     model: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = loading.load(str(model("bert")))
+    loaded = loading.load(str(model("bert")), device="cpu")
 
     def full(**given: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -700,12 +731,12 @@ def test_a_model_in_the_hubs_cache_needs_no_network(model: Callable[[str], Path]
     (snapshot.parents[1] / "refs" / "main").write_text("ab" * 20)
     program = (
         "from rearec_bench.harness.datasets.encoders.loading import load\n"
-        "found = load('someone/tiny')\n"
+        "found = load('someone/tiny', device='cpu')\n"
         "print(found.name, found.revision, found.identity)"
     )
     environment = {"PATH": "", "HOME": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    identity = loading.load(str(model("bert"))).identity
+    identity = loading.load(str(model("bert")), device="cpu").identity
     assert done.stdout.split() == ["someone/tiny", "ab" * 20, identity]
     assert os.environ.get("HF_HOME") != str(tmp_path)

@@ -198,7 +198,8 @@ def _parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, use_threads=False)
+        with pq.ParquetFile(path) as file:  # a row group is one chunk, which is then not copied
+            return file.read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, " ".join(str(error).split())) from error
 

@@ -207,7 +207,7 @@ class LineFile:
                     after = line - 1 + rest.count(b"\n")
                     raise DatasetError(f"{self.path} {piece.why}, after {after:,} whole lines. Download it again.")
                 data = rest + piece.data if rest else piece.data
-                if line == 1 and len(data) < 3 and not piece.final:
+                if line == 1 and len(data) <= len(_BOM) and not piece.final:
                     rest = data
                     continue
                 if line == 1:

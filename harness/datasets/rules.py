@@ -28,19 +28,25 @@ def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> ND
         (M,) bool. The fixed point is unique: it does not depend on who is removed first.
     """
     least = k if items_k is None else items_k
-    users, items, left = interactions.users, interactions.items, np.arange(len(interactions))
+    users, items = interactions.users, interactions.items
     of_user = np.bincount(users, minlength=len(interactions.user_tokens))
     of_item = np.bincount(items, minlength=len(interactions.item_tokens))
+    kept = np.ones(len(users), dtype=bool)
+    rows: NDArray[np.int64] | slice = slice(None)  # those that users, items and left are of
+    left = kept
     while True:
-        stays = (of_user >= k)[users] & (of_item >= least)[items]
-        if stays.all():
-            break
-        of_user -= np.bincount(users[~stays], minlength=len(of_user))
-        of_item -= np.bincount(items[~stays], minlength=len(of_item))
-        users, items, left = users[stays], items[stays], left[stays]
-    kept = np.zeros(len(interactions), dtype=bool)
-    kept[left] = True
-    return kept
+        lost = ~(of_user >= k)[users]
+        lost |= ~(of_item >= least)[items]
+        lost &= left
+        if not lost.any():
+            return kept
+        of_user -= np.bincount(users[lost], minlength=len(of_user))
+        of_item -= np.bincount(items[lost], minlength=len(of_item))
+        left = left & ~lost
+        kept[rows] = left
+        if 2 * np.count_nonzero(left) < len(left):
+            rows = np.flatnonzero(kept)
+            users, items, left = interactions.users[rows], interactions.items[rows], left[left]
 
 
 def time_order(interactions: Interactions) -> NDArray[np.int64]:
@@ -72,10 +78,12 @@ def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArra
     for column in (users, times) if key is None else (key,):
         ordered = column[order]
         same &= ordered[1:] == ordered[:-1]
+    if not same.any():
+        return order
     tied = np.append(same, False)
     tied[1:] |= same
     places = np.flatnonzero(tied)
-    groups = np.append(False, ~same).cumsum()[places]
+    groups = np.append(True, ~same)[places].cumsum()
     rows = order[places]
     order[places] = rows[np.lexsort((rows, hashes(interactions.take(rows)), groups))]
     return order
@@ -83,7 +91,7 @@ def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArra
 
 def _one_key(users: NDArray[np.int64], times: NDArray[np.float64], num_users: int) -> NDArray[np.int64] | None:
     """(M,) one number in the order of user and time: sorted several times as fast; None where it has no 63 bits."""
-    if len(times) == 0 or not np.abs(times).max() < 2.0**53:
+    if len(times) == 0 or not max(abs(times.min()), abs(times.max())) < 2.0**53:
         return None
     whole = times.astype(np.int64)
     if (whole != times).any():
@@ -92,7 +100,8 @@ def _one_key(users: NDArray[np.int64], times: NDArray[np.float64], num_users: in
     bits = int(whole.max()).bit_length()
     if bits + num_users.bit_length() > 63:
         return None
-    return (users << bits) | whole
+    whole |= users << bits
+    return whole
 
 
 def repeated(interactions: Interactions, *, same_time: bool, keep_last: bool = False) -> NDArray[np.bool_]:

@@ -101,7 +101,7 @@ def summary_of(card: Mapping[str, Any]) -> Summary:
         max_rows_per_user=counts["max_rows_per_user"]["test"],
         unseen_percent=_percent(unseen, rows["test"]),
         repeats_percent=_percent(repeats, rows["test"]),
-        times={name: (held[0], held[1]) for name, held in card.get("split_times", {}).items() if held is not None},
+        times={name: (held[0], held[1]) for name, held in card.get("split_times", {}).items() if held},
     )
 
 

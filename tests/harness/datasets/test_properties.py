@@ -134,7 +134,7 @@ def test_no_row_of_a_split_precedes_its_start(log: Log, chosen: dict[str, Any]) 
         assert bounds[name][0] < time <= bounds[name][1]
         assert all(log[place_of(item)][1] <= time for item in history)
         held[name].append(time)
-    expected = {name: [min(times), max(times)] if times else None for name, times in held.items()}
+    expected = {name: [min(times), max(times)] if times else [] for name, times in held.items()}
     assert made.notes["split_times"] == expected
 
 

@@ -77,7 +77,7 @@ def test_a_card_of_an_earlier_version_says_what_it_knows() -> None:
 
 def test_a_card_of_today_says_it_all() -> None:
     card = newer(repeats={"train": 3, "valid": 0, "test": 2}, unseen_targets={"valid": 0, "test": 1})
-    card["split_times"] = {"train": [1, 2], "valid": None, "test": [4, 5]}
+    card["split_times"] = {"train": [1, 2], "valid": [], "test": [4, 5]}
     held = summary_of(card)
     assert (held.unseen_percent, held.repeats_percent) == (20.0, 40.0)
     assert held.times == {"train": (1, 2), "test": (4, 5)}

@@ -37,7 +37,7 @@ def card(recipe: str = "software", **statistics: object) -> dict[str, Any]:
         "filtered": [],
         "dropped": [{"why": why, "rows": dict(zip(rows, lost, strict=True))} for why, lost in dropped],
         "time_range": [1_000_000_000_000, 1_600_000_000_000],
-        "split_times": {"train": [1_000_000_000_000, 1_500_000_000_000], "valid": None, "test": [1_599e9, 1_600e9]},
+        "split_times": {"train": [1_000_000_000_000, 1_500_000_000_000], "valid": [], "test": [1_599e9, 1_600e9]},
         "statistics": {
             "users": 30_051,
             "items": 16_705,

@@ -113,15 +113,15 @@ def _mean(values: NDArray[np.int64]) -> float:
 
 def _last_occurrences(flat: NDArray[np.int32]) -> NDArray[np.int64]:
     """(M,) where each item stood before, -1 where it did not: at a row's start or later, the target is repeated."""
+    found = np.full(len(flat), -1, dtype=np.int64)
     bits = len(flat).bit_length()
-    packed = flat.astype(np.int64) << bits
+    packed = flat.astype(np.int64)  # item and place in one number, which sorts faster than an order is found
+    packed <<= bits
     packed |= np.arange(len(flat))
     packed.sort()
-    place = packed & ((1 << bits) - 1)
-    packed >>= bits
-    same = packed[1:] == packed[:-1]
-    found = np.full(len(flat), -1, dtype=np.int64)
-    found[place[1:][same]] = place[:-1][same]
+    same = (packed[1:] >> bits) == (packed[:-1] >> bits)
+    packed &= (1 << bits) - 1
+    found[packed[1:]] = np.where(same, packed[:-1], -1)
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import rules
 from .assembled import Assembled
 from .dataset import Dataset
 from .made import Made
@@ -49,8 +50,5 @@ def train_counts(arrays: Assembled | Dataset) -> NDArray[np.int64]:
     Returns:
         (N,) int64.
     """
-    length = len(arrays.flat) + 1
-    starts, ends = arrays.train.starts, arrays.train.ends
-    change = np.bincount(starts, minlength=length) - np.bincount(ends + 1, minlength=length)
-    covered = np.cumsum(change)[:-1] > 0
-    return np.bincount(arrays.flat[covered], minlength=arrays.num_items)
+    used = rules.covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)
+    return np.bincount(arrays.flat[used], minlength=arrays.num_items)

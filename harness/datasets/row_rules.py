@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from . import rules
 from .assembled import Assembled
 from .card import SPLITS
 from .dataset import Split
@@ -93,7 +94,7 @@ class Funnel:
             rows: (R,) which.
             starts: (R,) where the histories start; None for where they do.
         """
-        return _covered(len(self.flat), (self.starts if starts is None else starts)[rows], self.ends[rows])
+        return rules.covered(len(self.flat), (self.starts if starts is None else starts)[rows], self.ends[rows])
 
 
 def novelty(arrays: Assembled) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def novelty(arrays: Assembled) -> dict[str, Any]:
     """
     trained_to_predict = np.bincount(arrays.train.targets, minlength=arrays.num_items) > 0
     seen = np.zeros(arrays.num_items, dtype=bool)
-    seen[arrays.flat[_covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)]] = True
+    seen[arrays.flat[rules.covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)]] = True
     unseen_before = np.concatenate([[0], np.cumsum(~seen[arrays.flat], dtype=np.int64)])
     counts: dict[str, dict[str, int]] = {
         "the target is the target of no training row": {},
@@ -135,9 +136,3 @@ def novelty(arrays: Assembled) -> dict[str, Any]:
             for what, by_split in counts.items()
         ],
     }
-
-
-def _covered(length: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(length,) places from a row's start up to and with its end."""
-    change = np.bincount(starts, minlength=length + 1)[: length + 1] - np.bincount(ends + 1, minlength=length + 1)
-    return np.cumsum(change)[:-1] > 0

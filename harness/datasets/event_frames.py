@@ -64,7 +64,7 @@ class EventFrames:
             if done is None:
                 self.sources.append(source.result())
                 return
-        yield from self._line_by_line(file, done)
+        yield from self._line_by_line(file, done or 0)
 
     @property
     def _tokens(self) -> tuple[str, ...]:

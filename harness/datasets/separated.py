@@ -177,9 +177,9 @@ class SeparatedParser:
         if not self._paired(characters, quotes, final=final):
             return None
         newlines = np.flatnonzero(characters == _NEWLINE)
-        ends = np.flatnonzero(_outside(quotes, newlines))
-        used = len(data) if final else int(newlines[ends[-1]]) + 1 if len(ends) else 0
-        starts = np.concatenate([[0], ends + 1])
+        row_ends = np.flatnonzero(_outside(quotes, newlines))
+        used = len(data) if final else int(newlines[row_ends[-1]]) + 1 if len(row_ends) else 0
+        starts = np.concatenate([[0], row_ends + 1])
         if not used or data[used - 1] == _NEWLINE:
             starts = starts[:-1]
         separators = np.flatnonzero(characters[:used] == self._separator[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,16 @@ def test_orders_are_those_of_the_plain_sorts(log: list[tuple[int, int, int]], st
     data = interactions([(user, item, time * step) for user, item, time in log]) if log else NOTHING
     assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
     assert rules.file_order(data).tolist() == np.lexsort((data.times, data.users)).tolist()
+
+
+@pytest.mark.parametrize("parts", [1, 3, 4, 50])
+def test_the_order_does_not_depend_on_the_parts_that_are_sorted(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_PARTS", parts)
+    monkeypatch.setattr(rules, "_FEW", 0)
+    rng = np.random.default_rng(3)
+    log = [(int(rng.integers(9)), int(rng.integers(30)), int(rng.integers(40))) for _ in range(400)]
+    data = interactions([*log, *((4, item, item % 3) for item in range(300))])
+    assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
 
 
 def test_times_that_are_not_finite_come_last() -> None:

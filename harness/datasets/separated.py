@@ -128,11 +128,11 @@ class SeparatedParser:
     def _at_once(self, data: bytes, line: int, *, final: bool) -> Parsed | None:
         """The whole block by Polars; None where a line needs a closer look."""
         shape = self._shape(data, final=final)
-        if len(self._names) == 1 or shape is None or shape.separators != len(shape.starts) * (len(self._names) - 1):
+        if len(self._names) == 1 or shape is None or not shape.has_fields(len(self._names)):
             return None
-        if not shape.used:
+        if not shape.text:
             return Parsed(self._frame([]), np.zeros(0, dtype=np.int64), 0)
-        text, separator = data[: shape.used], self._separator
+        text, separator = shape.text, self._separator
         if len(separator) > 1:  # Polars wants one character
             if _STAND_IN in text:
                 return None
@@ -142,7 +142,7 @@ class SeparatedParser:
         frame = self._by_polars(text, separator, shape, self._numbers)
         if frame is None and self._numbers:
             frame = self._by_polars(text, separator, shape, frozenset())
-        return None if frame is None else Parsed(frame, line + shape.starts, shape.used, shape.ends)
+        return None if frame is None else Parsed(frame, line + shape.starts, len(shape.text), shape.ends)
 
     def _by_polars(self, text: bytes, separator: bytes, shape: _Shape, numbers: Collection[str]) -> pl.DataFrame | None:
         """The wanted columns; None where Polars refuses, misses rows, or finds no number where one should be."""
@@ -155,7 +155,7 @@ class SeparatedParser:
                 text,
                 has_header=False,
                 separator=separator.decode(),
-                quote_char='"' if shape.quoted else None,
+                quote_char=None if shape.quotes is None else '"',
                 columns=sorted({*self._places.values(), last}),  # the last: or longer rows would pass unseen
                 schema={f"column_{place + 1}": types.get(place, pl.String) for place in range(last + 1)},
             )
@@ -163,16 +163,18 @@ class SeparatedParser:
             return None
         if frame.height != len(shape.starts) or any(frame[f"column_{place + 1}"].null_count() for place in types):
             return None
+        if frame[f"column_{last + 1}"].null_count() and not shape.each_has_fields(last + 1):
+            return None  # a short row is made up for by a long one
         return frame.select(pl.col(f"column_{place + 1}").alias(name) for name, place in self._places.items())
 
     def _shape(self, data: bytes, *, final: bool) -> _Shape | None:
         """Where the rows of a block lie; None where its quotes are not all in their places."""
+        characters = np.frombuffer(data, dtype=np.uint8)
         if not self._quotes or b'"' not in data:
             used = len(data) if final else data.rfind(b"\n") + 1
-            ends = _count(data, b"\n", used)
+            ends = int(np.count_nonzero(characters[:used] == _NEWLINE))
             rows = ends + (used > 0 and data[used - 1] != _NEWLINE)
-            return _Shape(used, np.arange(rows), ends, _count(data, self._separator, used), quoted=False)
-        characters = np.frombuffer(data, dtype=np.uint8)
+            return _Shape(data[:used], self._separator, np.arange(rows), ends, None)
         quotes = np.flatnonzero(characters == _QUOTE)
         if not self._paired(characters, quotes, final=final):
             return None
@@ -182,9 +184,7 @@ class SeparatedParser:
         starts = np.concatenate([[0], row_ends + 1])
         if not used or data[used - 1] == _NEWLINE:
             starts = starts[:-1]
-        separators = np.flatnonzero(characters[:used] == self._separator[0])
-        every_end = int(np.searchsorted(newlines, used))
-        return _Shape(used, starts, every_end, int(_outside(quotes, separators).sum()), quoted=True)
+        return _Shape(data[:used], self._separator, starts, int(np.searchsorted(newlines, used)), quotes)
 
     def _paired(self, characters: NDArray[np.uint8], quotes: NDArray[np.int64], *, final: bool) -> bool:
         """Whether quotes open at the beginning of a field, close at its end, and are doubled elsewhere."""
@@ -223,14 +223,16 @@ class SeparatedParser:
                 if record.why:
                     self._log.add(self._path, first, record.why, f"has {record.why}")
                 continue
-            wanted = self._decoded(record.fields, first)
+            wanted = self._decoded(record.fields, first, ended=data[used - 1] == _NEWLINE)
             if wanted is not None:
                 rows.append(wanted)
                 lines.append(first)
         return Parsed(self._frame(rows), np.array(lines, dtype=np.int64), used, ends)
 
-    def _decoded(self, fields: list[bytes], line: int) -> list[str] | None:
+    def _decoded(self, fields: list[bytes], line: int, *, ended: bool) -> list[str] | None:
         """The wanted fields of a record as text; None, and a word to the log, where they are none."""
+        if len(fields) == len(self._names) + 1 and not ended and not fields[-1]:
+            fields = fields[:-1]  # a separator at the very end of a file is none, as Polars has it
         if len(fields) != len(self._names):
             said = f"has {_counted(len(fields), 'field')}, the header {len(self._names)}"
             if not self._layout.header:
@@ -321,18 +323,43 @@ class _Shape:
     """Where the R rows of a block lie.
 
     Attributes:
-        used: bytes up to the end of the last.
+        text: whole rows.
+        separator: between fields.
         starts: (R,) int64, the line each begins on, from 0.
         ends: ends of lines, also those within quotes.
-        separators: outside quotes.
-        quoted: whether there is a quote at all.
+        quotes: their places in the block; None where there is none.
     """
 
-    used: int
+    text: bytes
+    separator: bytes
     starts: NDArray[np.int64]
     ends: int
-    separators: int
-    quoted: bool
+    quotes: NDArray[np.int64] | None
+
+    def has_fields(self, count: int) -> bool:
+        """Whether the rows have so many fields on average."""
+        if self.quotes is not None:
+            return self.each_has_fields(count)
+        if len(self.separator) > 1:
+            separators = self.text.count(self.separator)
+        else:
+            separators = int(np.count_nonzero(np.frombuffer(self.text, dtype=np.uint8) == self.separator[0]))
+        return separators == len(self.starts) * (count - 1)
+
+    def each_has_fields(self, count: int) -> bool:
+        """Whether each row has so many fields."""
+        characters = np.frombuffer(self.text, dtype=np.uint8)
+        ends = np.flatnonzero(characters == _NEWLINE)
+        if len(self.separator) > 1:
+            separators = np.array([found.start() for found in re.finditer(re.escape(self.separator), self.text)])
+        else:
+            separators = np.flatnonzero(characters == self.separator[0])
+        if self.quotes is not None:
+            ends = ends[_outside(self.quotes, ends)]
+            separators = separators[_outside(self.quotes, separators)]
+        if len(ends) < len(self.starts):
+            ends = np.append(ends, len(self.text))
+        return bool((np.diff(np.searchsorted(separators, ends), prepend=0) == count - 1).all())
 
 
 @dataclass(frozen=True)
@@ -348,12 +375,6 @@ class _Record:
     end: int
     fields: list[bytes] | None
     why: str = ""
-
-
-def _count(data: bytes, wanted: bytes, end: int) -> int:
-    if len(wanted) > 1:
-        return data.count(wanted, 0, end)
-    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8, count=end) == wanted[0]))
 
 
 def _outside(quotes: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.bool_]:

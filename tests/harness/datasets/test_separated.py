@@ -123,9 +123,17 @@ def test_lines_with_other_numbers_of_fields_are_counted(tmp_path: Path) -> None:
         assert read.bad == (BadLines("data.csv", "wrong number of fields", 3, 3),)
 
 
-def test_a_short_line_does_not_hide_behind_a_long_one(tmp_path: Path) -> None:
-    read = Read(written(tmp_path, b"a,b,c\n1,2\n1,2,3,4\n"), ["a"])
-    assert (read.rows, read.bad[0].lines) == ([], 2)
+@pytest.mark.parametrize("field", [b"1", b'"1"'])
+def test_a_short_line_does_not_hide_behind_a_long_one(tmp_path: Path, field: bytes) -> None:
+    read = Read(written(tmp_path, b"a,b,c\n1,2,\n1," + field + b"\n1,2,3,4\n"), ["a"])
+    assert (read.rows, read.bad[0].lines) == ([("1",)], 2)
+
+
+def test_a_separator_at_the_very_end_of_a_file_is_none(tmp_path: Path) -> None:
+    path = written(tmp_path, b"a,b\n1,2\n3,4,")
+    for block in BLOCKS:
+        for at_once in (True, False):
+            assert Read(path, ["a", "b"], block=block, at_once=at_once).rows == [("1", "2"), ("3", "4")]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +187,7 @@ def test_bytes_that_are_no_text_matter_where_they_are_read(tmp_path: Path) -> No
 @example([b"1,2", b"\n", b'"', b"a", b'"', b"\r", b"a"], 2**20)
 @example([b"1,2", b"\n", b"a", b",", b"a", b"\r"], 2**20)
 @example([b'"",', b'"', b"\r"], 2**20)
+@example([b",", b"\n", b"\n", b",", b","], 2**20)
 def test_whatever_a_file_holds_it_reads_the_same_at_once_line_by_line_and_in_any_blocks(
     tmp_path: Path, pieces: list[bytes], longest: int
 ) -> None:

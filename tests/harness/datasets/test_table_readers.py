@@ -222,6 +222,7 @@ LINES = st.lists(
     LINES, st.sampled_from([",", "\t"]), st.booleans(), st.sampled_from([list(OWN.values()), list(OWN.values())[:3]])
 )
 @example([(b"u", b"j", b"5", b"2"), (b"u", b"i", b"4")], "\t", True, ["who", "what", "stars"])
+@example([(b"u", b"j", b"5", b"2"), (b"u", b"i", b"4", b"3", b"")], ",", False, ["who", "what", "stars", "at"])
 def test_at_a_stretch_and_in_blocks_every_file_comes_out_the_same(
     tmp_path: Path, lines: list[Sequence[bytes]], separator: str, ended: bool, columns: list[str]
 ) -> None:

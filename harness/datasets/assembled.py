@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import Split
+from .dataset import Dataset, Split
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,28 @@ class Assembled:
     test: Split
     item_tokens: NDArray[np.object_]
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def dataset_of(arrays: Assembled, *, name: str, card: Mapping[str, Any]) -> Dataset:
+    """The data set that arrays and their card are; the arrays become read-only.
+
+    Args:
+        arrays: the arrays.
+        name: what suites call it.
+        card: its card.
+    """
+    splits = (arrays.train, arrays.valid, arrays.test)
+    columns = [column for split in splits for column in (split.users, split.starts, split.ends, split.targets)]
+    for values in (arrays.flat, *columns):
+        values.flags.writeable = False
+    return Dataset(
+        name=name,
+        fingerprint=card["fingerprint"],
+        num_items=arrays.num_items,
+        num_users=arrays.num_users,
+        flat=arrays.flat,
+        train=arrays.train,
+        valid=arrays.valid,
+        test=arrays.test,
+        card=card,
+    )

@@ -13,8 +13,9 @@ from typing import Any
 from ..errors import DatasetError
 from . import files
 from . import vectors as vector_files
+from .assembled import dataset_of
 from .card import make_card
-from .dataset import Dataset, Split
+from .dataset import Dataset
 from .items import Items, items_of
 from .recipe_files import shipped_recipes
 from .vectors import ItemVectors
@@ -169,20 +170,7 @@ def _embedded() -> tuple[Dataset, Items]:
     from . import tiny
 
     made = tiny.make()
-    arrays = made.assembled
-    new_card = make_card(made, tiny.NAME)
-    arrays.flat.flags.writeable = False
-    dataset = Dataset(
-        name=tiny.NAME,
-        fingerprint=new_card["fingerprint"],
-        num_items=arrays.num_items,
-        num_users=arrays.num_users,
-        flat=arrays.flat,
-        train=_frozen(arrays.train),
-        valid=_frozen(arrays.valid),
-        test=_frozen(arrays.test),
-        card=new_card,
-    )
+    dataset = dataset_of(made.assembled, name=tiny.NAME, card=make_card(made, tiny.NAME))
     return dataset, items_of(made)
 
 
@@ -194,9 +182,3 @@ def _embedded_vectors() -> ItemVectors:
     if texts is None:
         raise TypeError("the embedded data set has texts")
     return encode(texts)
-
-
-def _frozen(split: Split) -> Split:
-    for values in (split.users, split.starts, split.ends, split.targets):
-        values.flags.writeable = False
-    return split

@@ -28,7 +28,9 @@ _THREADS = 2
 COLUMNS = {"user": np.int32, "start": np.int64, "end": np.int64, "target": np.int32}
 
 
-def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, Any], keep: Sequence[str] = ()) -> None:
+def write(
+    folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, Any], keep: Sequence[str] = ()
+) -> Mapping[str, Any]:
     """Write a data set beside its place and move it there.
 
     Args:
@@ -37,6 +39,9 @@ def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, A
         items: tokens, titles, popularity, texts.
         card: JSON values; the checksums of the files are added to it as `outputs`.
         keep: names of files that are taken over from what stands there, as far as there are any.
+
+    Returns:
+        The card as it stands there.
 
     Raises:
         DatasetError: the folder cannot be written; what stands there is as it was.
@@ -51,6 +56,7 @@ def write(folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, A
                     shutil.copy2(folder / name, new / name)
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    return json.loads(words)
 
 
 def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import DatasetError
 from . import catalog, files
 from . import vectors as vector_files
+from .assembled import dataset_of
 from .build import build
 from .card import make_card
 from .dataset import Dataset
@@ -117,8 +118,8 @@ def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
     new_card = make_card(made, label)
     _refuse_other_content(folder, new_card["fingerprint"])
     items = items_of(made)
-    files.write(folder, made.assembled, items=items, card=new_card, keep=_still_right(folder, items))
-    return files.read(folder)
+    full_card = files.write(folder, made.assembled, items=items, card=new_card, keep=_still_right(folder, items))
+    return dataset_of(made.assembled, name=label, card=full_card)
 
 
 def _still_right(folder: Path, items: Items) -> tuple[str, ...]:

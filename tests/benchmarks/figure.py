@@ -1,0 +1,128 @@
+"""What a benchmark script prints: figures, each beside its target.
+
+A script has one function, `measure(tiny) -> list[Figure]`, and ends with `raise SystemExit(main(__doc__, measure))`:
+
+    python tests/benchmarks/NAME.py [--tiny] [--json FILE]
+
+`--tiny` takes sizes that run in seconds: it shows that the script works, and its numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tabulate import tabulate
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number.
+
+    Attributes:
+        name: what was measured, with its sizes.
+        measured: the number.
+        unit: "x" for a ratio, "%", "s", "GB", "rows/s".
+        target: what it should reach; None for a number that has no target.
+        sense: whether the target is the most or the least it may be.
+        detail: how it came about, such as the two times behind a ratio.
+    """
+
+    name: str
+    measured: float
+    unit: str = "x"
+    target: float | None = None
+    sense: Literal["most", "least"] = "most"
+    detail: str = ""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        if self.target is None:
+            return None
+        return self.measured <= self.target if self.sense == "most" else self.measured >= self.target
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Figures as a Markdown table: figure, target, measured, detail."""
+    rows = []
+    for figure in figures:
+        words = {"most": "at most", "least": "at least"}[figure.sense]
+        target = "" if figure.target is None else f"{words} {_number(figure.target)}{_unit(figure.unit)}"
+        verdict = {True: "", False: " (missed)", None: ""}[figure.holds]
+        rows.append((figure.name, target, f"{_number(figure.measured)}{_unit(figure.unit)}{verdict}", figure.detail))
+    return tabulate(rows, ("figure", "target", "measured", "detail"), tablefmt="github", disable_numparse=True)
+
+
+def machine() -> str:
+    """One line: processor, cores, versions."""
+    import torch
+
+    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return (
+        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores{gpu}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )
+
+
+def alternating(
+    versions: Mapping[str, Callable[[], object]],
+    *,
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Median seconds of each version, called in turn, after one call of each that does not count.
+
+    Args:
+        versions: name -> what to time.
+        repeats: rounds.
+        clock: `time.process_time` for one-threaded work on a machine that others use, too.
+    """
+    for call in versions.values():
+        call()
+    taken: dict[str, list[float]] = {name: [] for name in versions}
+    for _ in range(repeats):
+        for name, call in versions.items():
+            start = clock()
+            call()
+            taken[name].append(clock() - start)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def main(about: str | None, measure: Callable[[bool], list[Figure]]) -> int:
+    """Measure, print, and write where --json says; exit status 0 whether targets are met or not."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures here, too.")
+    options = parser.parse_args()
+    figures = measure(options.tiny)
+    print(table(figures))
+    print(f"\n{machine()}")
+    if options.json:
+        options.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=1))
+    return 0
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _unit(unit: str) -> str:
+    return unit if unit in {"x", "%"} else f" {unit}" if unit else ""
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []

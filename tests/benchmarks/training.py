@@ -1,0 +1,193 @@
+"""Training, d = 64 on one thread: packed against row by row, and a whole step against the least it can be.
+
+The first figures leave the loss out: what the encoder, the reasoning steps and their backward pass take, dropout on,
+per target row, where users have more items than histories may (51, so that every prefix of a history of 50 is a row).
+The next ones take a whole training step (rows, forward, loss, backward, optimiser, dropout) and divide it by the sum of
+its loss alone and its encoder alone, each forward and backward, without dropout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from figure import Figure, alternating, main
+
+from rearec_bench.harness.batches import SplitReader
+from rearec_bench.harness.datasets.dataset import Dataset, Split
+from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.spec import TrainingSettings
+from rearec_bench.harness.train import Trainer
+from rearec_bench.models.layers import Dropout
+from rearec_bench.models.reasoning import ReasoningModel
+
+SHAPES = ((3_000, 50), (10_697, 34), (22_933, 6))
+STRATEGY_NAMES = ("base", "erl", "prl")
+PACKINGS = ("users", "none")
+STEPS = 2
+BATCH = 512
+EPOCH = 9
+"""Beyond any warm-up."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained: N items, users with `history` prefixes each."""
+
+    items: int
+    history: int
+    strategy: str
+    packing: str
+
+    @property
+    def steps(self) -> int:
+        return 0 if self.strategy == "base" else STEPS
+
+    @property
+    def users(self) -> int:
+        """Enough for a few batches."""
+        return max(4, 4 * BATCH // self.history)
+
+
+class Training:
+    """A trainer on made rows, and the parts of one of its steps."""
+
+    def __init__(self, setting: Setting) -> None:
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+        data = _data(setting)
+        backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component(setting.strategy)
+        backbone = backbone_class(backbone_class.Settings(width=64), num_items=setting.items, max_len=setting.history)
+        self.strategy = strategy_class(strategy_class.Settings(), steps=setting.steps)
+        self.model = ReasoningModel(backbone, steps=setting.steps, positions=self.strategy.reasoning(9).positions)
+        packed = setting.packing == "users"
+        self.reader = SplitReader(data, data.train, max_len=setting.history, device=torch.device("cpu"), packed=packed)
+        self.trainer = Trainer(
+            self.model,
+            self.strategy,
+            self.reader,
+            settings=TrainingSettings(batch_size=BATCH, max_len=setting.history),
+            temperature=1.0,
+            seed=1,
+        )
+        self.model.train()
+        self.rows = next(iter(self.reader.batches(BATCH, seed=1, epoch=1)))
+        with torch.no_grad():
+            self.reasoned, self.catalogue = self.trainer.reason(self.rows, EPOCH)
+
+    def step(self) -> None:
+        """A whole training step."""
+        self.trainer._batch(self.rows, EPOCH)
+
+    def passes(self, *, dropout: bool) -> None:
+        """The model's forward and backward pass, from given gradients of its states."""
+        self._set_dropout(on=dropout)
+        reasoned, _ = self.trainer.reason(self.rows, EPOCH)
+        outputs = [tensor for tensor in (reasoned.raw, reasoned.noised) if tensor is not None]
+        torch.autograd.backward(outputs, [torch.ones_like(tensor) for tensor in outputs])
+        self._set_dropout(on=True)
+        self.model.zero_grad(set_to_none=True)
+
+    def loss(self) -> None:
+        """The loss of given states, forward and backward."""
+        given = self.reasoned
+        raw = given.raw.clone().requires_grad_()
+        noised = None if given.noised is None else given.noised.clone().requires_grad_()
+        vectors = self.catalogue.vectors.detach().requires_grad_()
+        reasoned = dataclasses.replace(given, raw=raw, states=raw, noised=noised)
+        value, _ = self.strategy.loss(reasoned, dataclasses.replace(self.catalogue, vectors=vectors))
+        value.backward()
+
+    def _set_dropout(self, *, on: bool) -> None:
+        for part in self.model.modules():
+            if isinstance(part, Dropout):
+                part.train(on)
+
+
+def _data(setting: Setting) -> Dataset:
+    """Users with history + 1 items each: every prefix of `history` items is a row."""
+    users = setting.users
+    size = setting.history + 1
+    flat = np.random.default_rng(0).integers(0, setting.items, users * size).astype(np.int32)
+    starts = np.repeat(np.arange(users) * size, setting.history)
+    ends = starts + np.tile(np.arange(1, size), users)
+    split = Split(np.repeat(np.arange(users), setting.history).astype(np.int32), starts, ends, flat[ends])
+    return Dataset("made", "", setting.items, users, flat, split, split, split, {})
+
+
+def _packing_figures(tiny: bool) -> list[Figure]:
+    """Rows per second of the passes without the loss, packed against row by row in length buckets, history 50."""
+    history = 8 if tiny else 50
+    figures = []
+    for strategy in STRATEGY_NAMES:
+        trained = {
+            packing: Training(Setting(300 if tiny else 3_000, history, strategy, packing)) for packing in PACKINGS
+        }
+        seconds = alternating(
+            {packing: partial(training.passes, dropout=True) for packing, training in trained.items()},
+            repeats=1 if tiny else 9,
+            clock=time.process_time,
+        )
+        rate = {packing: len(trained[packing].rows) / seconds[packing] for packing in PACKINGS}
+        figures.append(
+            Figure(
+                f"rows/s without the loss, packed / row by row: {strategy}, history {history}",
+                rate["users"] / rate["none"],
+                target=6.0,
+                sense="least",
+                detail=f"{rate['users']:,.0f} / {rate['none']:,.0f} rows/s",
+            )
+        )
+    return figures
+
+
+def _step_figures(tiny: bool) -> list[Figure]:
+    """A whole step divided by its loss alone plus its encoder alone."""
+    figures = []
+    for items, history in ((300, 8),) if tiny else SHAPES:
+        for strategy in STRATEGY_NAMES:
+            training = Training(Setting(items, history, strategy, "users"))
+            seconds = alternating(
+                {"step": training.step, "loss": training.loss, "passes": partial(training.passes, dropout=False)},
+                repeats=1 if tiny else 9,
+                clock=time.process_time,
+            )
+            least = seconds["loss"] + seconds["passes"]
+            figures.append(
+                Figure(
+                    f"step / (loss + encoder): {strategy}, N = {items:,}, history {history}",
+                    seconds["step"] / least,
+                    target=1.25,
+                    detail=f"{seconds['step'] * 1e3:.0f} ms / ({seconds['loss'] * 1e3:.0f} + "
+                    f"{seconds['passes'] * 1e3:.0f}) ms, {len(training.rows) / seconds['step']:,.0f} rows/s",
+                )
+            )
+    return figures
+
+
+def _padding_figures(tiny: bool) -> list[Figure]:
+    """Share of a row-by-row epoch's tokens that are items and not padding."""
+    figures = []
+    for items, history in ((300, 8),) if tiny else SHAPES:
+        reader = Training(Setting(items, history, "base", "none")).reader
+        real = padded = 0
+        for rows in reader.batches(BATCH, seed=1, epoch=1):
+            for chunk in reader.chunks(rows):
+                real += int(chunk.histories.lengths.sum())
+                padded += chunk.histories.items.numel()
+        name = f"real tokens of row-by-row batches, history 1 to {history}"
+        figures.append(Figure(name, 100 * real / padded, "%", target=85.0, sense="least"))
+    return figures
+
+
+def measure(tiny: bool) -> list[Figure]:
+    """All figures."""
+    return [*_packing_figures(tiny), *_step_figures(tiny), *_padding_figures(tiny)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(__doc__, measure))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,9 +19,22 @@ from .errors import TrialDiverged
 from .seeds import stream_seed
 from .spec import TrainingSettings
 
+Phase = Literal["data", "forward", "loss", "backward", "optimiser"]
+"""What a training step is made of, in this order; data and forward alternate where a batch has several chunks."""
+
+
+def _unwatched(phase: Phase) -> None:
+    """Nobody listens."""
+
 
 class Trainer:
-    """Trains a model epoch by epoch; every random stream comes from the seed."""
+    """Trains a model epoch by epoch; every random stream comes from the seed.
+
+    Attributes:
+        watch: told of each phase of a training step when it begins, for profiles.
+    """
+
+    watch: Callable[[Phase], None] = staticmethod(_unwatched)
 
     def __init__(
         self,
@@ -84,17 +98,22 @@ class Trainer:
 
     def _batch(self, rows: NDArray[np.int64], epoch: int) -> Mapping[str, float]:
         reasoned, catalogue = self.reason(rows, epoch)
+        self.watch("loss")
         loss, terms = self._strategy.loss(reasoned, catalogue)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrialDiverged(f"loss not finite at epoch {epoch}")
+        self.watch("backward")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.watch("optimiser")
         self._optimiser.step()
+        self.watch("data")
         return {**terms, "total": value}
 
     def reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         """Run the loop over the chunks of a batch and put its rows together."""
+        self.watch("forward")
         with self._model.backbone.prepared():
             return self._reason(rows, epoch)
 
@@ -102,12 +121,16 @@ class Trainer:
         reasoning = self._strategy.reasoning(epoch)
         backbone = self._model.backbone
         clean, noised, order = [], [], []
+        self.watch("data")
         for chunk in self._reader.chunks(rows):
+            self.watch("forward")
             states, second = self._model.reason_twice(chunk.histories, reasoning, self._noise)
             clean.append(chunk.pick(states))
             if second is not None:
                 noised.append(chunk.pick(second))
             order.append(torch.from_numpy(chunk.rows))
+            self.watch("data")
+        self.watch("forward")
         raw = torch.cat(clean)  # (R, T, d)
         index = torch.cat(order).to(raw.device)
         reasoned = Reasoned(

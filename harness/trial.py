@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ..models.reasoning import ReasoningModel
+from ..models.strategies.contract import Strategy
 from .batches import SplitReader
 from .datasets.dataset import Dataset
 from .environment import environment, peak_memory_bytes, reset_peak_memory, source_digest
@@ -22,6 +24,23 @@ from .results import Epoch, EpochProgress, TestEvidence, TrialResult, Validation
 from .seeds import stream_seed
 from .spec import TrialSpec
 from .train import Trainer
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a trial is built of.
+
+    Attributes:
+        model: initialised, on its device.
+        strategy: its loss and readout.
+        scorer: how its states are scored.
+        trainer: of the training rows.
+    """
+
+    model: ReasoningModel
+    strategy: Strategy
+    scorer: Scorer
+    trainer: Trainer
 
 
 class TrialRun:
@@ -74,6 +93,11 @@ class TrialRun:
         self._best_epoch = 0
         self._best_state: dict[str, torch.Tensor] = {}
         self._build_s = time.perf_counter() - self._clock
+
+    @property
+    def parts(self) -> Parts:
+        """The model and what works on it, for those who measure them."""
+        return Parts(self._model, self._strategy, self._scorer, self._trainer)
 
     def epoch(self) -> EpochProgress:
         """Train one more epoch and look at validation.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +27,17 @@ Phase = Literal["data", "forward", "loss", "backward", "optimiser"]
 
 def _unwatched(phase: Phase) -> None:
     """Nobody listens."""
+
+
+@dataclass
+class _UnderWay:
+    """What is done of an epoch that has not ended."""
+
+    epoch: int
+    batches: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -58,8 +71,8 @@ class Trainer:
         """
         initialise(model, stream_seed(seed, "initialisation"))
         device = next(model.parameters()).device
-        seed_dropout(model, stream_seed(seed, "dropout"), device)
-        seed_noise(model, stream_seed(seed, "gate"), device)
+        self._dropout = seed_dropout(model, stream_seed(seed, "dropout"), device)
+        self._gate = seed_noise(model, stream_seed(seed, "gate"), device)
         self._noise = torch.Generator().manual_seed(stream_seed(seed, "noise"))
         self._model = model
         self._strategy = strategy
@@ -68,13 +81,35 @@ class Trainer:
         self._temperature = temperature
         self._seed = seed
         self._optimiser = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
+        self._under_way: _UnderWay | None = None
 
-    def epoch(self, number: int, *, most_batches: int | None = None) -> tuple[Mapping[str, float], float]:
-        """Train one epoch.
+    def state(self) -> dict[str, Any]:
+        """Everything but the weights that the next batch depends on: a tree of numbers and tensors."""
+        return {
+            "optimiser": self._optimiser.state_dict(),
+            "dropout": self._dropout.state(),
+            "gate": self._gate.get_state(),
+            "noise": self._noise.get_state(),
+            "under_way": None if self._under_way is None else asdict(self._under_way),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state` of the same trial; its weights are in the model already."""
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._dropout.load(state["dropout"])
+        self._gate.set_state(state["gate"])
+        self._noise.set_state(state["noise"])
+        self._under_way = None if state["under_way"] is None else _UnderWay(**state["under_way"])
+
+    def epoch(
+        self, number: int, *, most_batches: int | None = None, after_batch: Callable[[], None] | None = None
+    ) -> tuple[Mapping[str, float], float]:
+        """Train one epoch, or the rest of one that a loaded state has begun.
 
         Args:
             number: counted from 1.
             most_batches: stop after so many (a dry run).
+            after_batch: called after each batch, when `state` may be taken; its seconds do not count as training.
 
         Returns:
             Means over rows of the loss terms and of "total", and the seconds it took.
@@ -83,18 +118,22 @@ class Trainer:
             TrialDiverged: the loss is not finite.
         """
         self._model.train()
-        started = time.perf_counter()
-        sums: dict[str, float] = {}
-        seen = 0
+        done = self._under_way = self._under_way or _UnderWay(number)
+        started = time.perf_counter() - done.seconds
         batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
-        for count, rows in enumerate(batches):
-            if count == most_batches:
-                break
+        for rows in islice(batches, done.batches, most_batches):
             terms = self._batch(rows, number)
-            seen += len(rows)
+            done.batches += 1
+            done.rows += len(rows)
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value * len(rows)
-        return {name: value / max(seen, 1) for name, value in sums.items()}, time.perf_counter() - started
+                done.sums[name] = done.sums.get(name, 0.0) + value * len(rows)
+            if after_batch is not None:
+                done.seconds = time.perf_counter() - started
+                after_batch()
+                started = time.perf_counter() - done.seconds
+        self._under_way = None
+        losses = {name: value / max(done.rows, 1) for name, value in done.sums.items()}
+        return losses, time.perf_counter() - started
 
     def _batch(self, rows: NDArray[np.int64], epoch: int) -> Mapping[str, float]:
         reasoned, catalogue = self.reason(rows, epoch)

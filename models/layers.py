@@ -8,6 +8,7 @@ every prefix of the group is a row), T = K + 1 states.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,17 @@ class DropoutStream:
     def draw_seed(self) -> int:
         """63 bits of this stream, for another that can be started twice (masks made again for the backward pass)."""
         return int(self._bits.random_raw()) >> 1
+
+    def state(self) -> dict[str, Any]:
+        """Where the stream stands, for `load`; numbers and tensors alone."""
+        words = [int(word) for word in self._bits.state["state"]["state"]]
+        return {"bits": words, "generator": None if self._generator is None else self._generator.get_state()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from where a stream of the same device stood."""
+        self._bits.state = {**self._bits.state, "state": {"state": np.array(state["bits"], np.uint64)}}
+        if self._generator is not None:
+            self._generator.set_state(state["generator"])
 
 
 class _Masked(torch.autograd.Function):
@@ -92,12 +104,13 @@ class Dropout(nn.Module):
         return out
 
 
-def seed_dropout(module: nn.Module, seed: int, device: torch.device) -> None:
-    """Give all dropouts of a model one stream of random bits."""
+def seed_dropout(module: nn.Module, seed: int, device: torch.device) -> DropoutStream:
+    """Give all dropouts of a model one stream of random bits; returns it."""
     stream = DropoutStream(seed, device)
     for part in module.modules():
         if isinstance(part, Dropout):
             part.stream = stream
+    return stream
 
 
 class Noise(nn.Module):
@@ -116,12 +129,13 @@ class Noise(nn.Module):
         return torch.empty_like(like, requires_grad=False).normal_(generator=self.stream)
 
 
-def seed_noise(module: nn.Module, seed: int, device: torch.device) -> None:
-    """Give all `Noise` of a model one stream of random numbers."""
+def seed_noise(module: nn.Module, seed: int, device: torch.device) -> torch.Generator:
+    """Give all `Noise` of a model one stream of random numbers; returns it."""
     stream = torch.Generator(device).manual_seed(seed)
     for part in module.modules():
         if isinstance(part, Noise):
             part.stream = stream
+    return stream
 
 
 def initialise(module: nn.Module, seed: int) -> None:

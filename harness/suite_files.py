@@ -28,10 +28,20 @@ def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> 
     reader = _FileReader(problems)
     root = Source(str(path), path.parent)
     tree = reader.read(root, path, at=None, chain=())
+    return tree if tree is None else with_overrides(tree, overrides, problems=problems)
+
+
+def with_overrides(tree: Table, overrides: tuple[str, ...], *, problems: Problems) -> Table:
+    """A tree with values of the command line in place of its own.
+
+    Args:
+        tree: the suite.
+        overrides: texts "key.path=value", applied in order; values are YAML.
+        problems: gets every mistake.
+    """
     for number, text in enumerate(overrides):
         source = Source(f"--set {text}", Path.cwd(), rank=1_000_000 + number, numbered=False)
-        if tree is not None:
-            tree = _override(tree, text, source=source, problems=problems)
+        tree = _override(tree, text, source=source, problems=problems)
     return tree
 
 

@@ -1,0 +1,1 @@
+"""What inference and training cost, measured: `rearec-bench profile`."""

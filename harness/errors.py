@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class RearecError(Exception):
@@ -31,8 +32,37 @@ class StoreError(RearecError):
     """A result that cannot be read or written."""
 
 
+class DamagedError(StoreError):
+    """Something stored that is not what was written: cut, changed, lost, or of a schema that nobody here knows.
+
+    Attributes:
+        path: of it.
+        why: what is wrong with it, in a few words.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(
+            f"{path} is damaged ({why}). `rearec-bench results verify --fix` moves what is damaged out of the way; the "
+            "next run repeats it."
+        )
+
+
+class StoreInUse(InputError):
+    """Another process writes to the results folder: nothing was started."""
+
+
 class TrialDiverged(RearecError):
     """The loss of a trial is not finite; a result, not a failure."""
+
+
+class TrialTimedOut(RearecError):
+    """A trial has taken longer than it may."""
+
+
+class CheckpointError(RearecError):
+    """A checkpoint from which its trial cannot go on; its text goes on from "its checkpoint ..." or the like."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,12 @@ class ReferenceRun:
         """What every trial can end as; counts do not."""
         return TrialResult(spec=self.spec, status="diverged", reason=reason, **self._circumstances())
 
+    def failed(self, error: BaseException) -> TrialResult:
+        """The result where an error ended it."""
+        from .trial import failed_result
+
+        return failed_result(self.spec, error)
+
     def dry_run(self) -> None:
         """Rank validation, and keep nothing."""
         self._evidence(self._dataset.valid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from typing import Any
 
 import torch
 
+from .._version import VERSION
 from ..models.reasoning import ReasoningModel
 from ..models.strategies.contract import Strategy
 from .batches import SplitReader
+from .checkpoint import Checkpoint, check, versions
 from .datasets.dataset import Dataset
 from .environment import environment, peak_memory_bytes, reset_peak_memory, source_digest
-from .errors import TrialDiverged
+from .errors import CheckpointError, TrialDiverged, TrialTimedOut
 from .evaluate import Scorer, evidence, readout_ranks
 from .metrics import metrics_of
 from .reference_run import ReferenceRun
@@ -44,7 +47,13 @@ class Parts:
 
 
 class TrialRun:
-    """A trial under way, epoch by epoch."""
+    """A trial under way, epoch by epoch.
+
+    Attributes:
+        after_batch: called after each training batch, when a `snapshot` may be taken; None for nothing.
+    """
+
+    after_batch: Callable[[], None] | None = None
 
     def __init__(self, spec: TrialSpec, dataset: Dataset) -> None:
         """Build the model; seeds everything from the spec.
@@ -92,6 +101,9 @@ class TrialRun:
         self._best = float("-inf")
         self._best_epoch = 0
         self._best_state: dict[str, torch.Tensor] = {}
+        self._restarts = 0
+        self._spent_s = 0.0
+        self._peak = 0
         self._build_s = time.perf_counter() - self._clock
 
     @property
@@ -106,7 +118,7 @@ class TrialRun:
             TrialDiverged: the loss or a state is not finite.
         """
         number = len(self._history) + 1
-        losses, train_s = self._trainer.epoch(number)
+        losses, train_s = self._trainer.epoch(number, after_batch=self.after_batch)
         clock = time.perf_counter()
         validation = metrics_of(readout_ranks(self._model, self._strategy, self._valid, self._scorer))
         evaluate_s = time.perf_counter() - clock
@@ -116,9 +128,82 @@ class TrialRun:
         if value > self._best:
             self._best, self._best_epoch = value, number
             self._best_state = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
-        training = self.spec.training
-        done = number >= training.max_epochs or number - self._best_epoch >= training.patience
-        return EpochProgress(number, losses, validation, self._best, self._best_epoch, rows_per_s, done)
+        return EpochProgress(number, losses, validation, self._best, self._best_epoch, rows_per_s, self.done)
+
+    @property
+    def done(self) -> bool:
+        """Whether no further epoch will run."""
+        training, number = self.spec.training, len(self._history)
+        return number >= training.max_epochs or number - self._best_epoch >= training.patience
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds spent on it, those before the checkpoint that it went on from included."""
+        return self._spent_s + time.perf_counter() - self._clock
+
+    def snapshot(self) -> Checkpoint:
+        """Where the trial stands, between two batches or two epochs; its tensors are the trial's own, not copies."""
+        trainer = self._trainer.state()
+        at_best = trainer["under_way"] is None and self._best_epoch == len(self._history) > 0
+        about = {
+            **versions(self.spec),
+            "rearec_bench": VERSION,
+            "spec": self.spec.to_json(),
+            "num_items": self._dataset.num_items,
+            "positions": self._model.reasoning_positions is not None,
+            "score_temperature": self._scorer.temperature,
+            "epoch": len(self._history),
+            "best_epoch": self._best_epoch,
+            "validation": dict(self._history[self._best_epoch - 1].validation) if self._best_epoch else {},
+        }
+        state = {
+            "model": None if at_best else self._model.state_dict(),
+            "trainer": trainer,
+            "strategy": _state_of(self._strategy),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if self.spec.device == "cuda" else None,
+            "history": [dataclasses.asdict(epoch) for epoch in self._history],
+            "best": self._best,
+            "started_at": self._started_at,
+            "spent_s": self.elapsed_s,
+            "build_s": self._build_s,
+            "restarts": self._restarts,
+            "peak_memory_bytes": self._peak_memory_bytes(),
+        }
+        return Checkpoint(about, self._best_state, state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a snapshot, as if there had been no interruption; only before the first epoch.
+
+        Args:
+            checkpoint: of this trial. After an exception the trial is unusable.
+
+        Raises:
+            CheckpointError: it is another trial's or another version's, or does not hold what it should.
+        """
+        check(checkpoint, self.spec)
+        state = checkpoint.state
+        try:
+            self._model.load_state_dict(checkpoint.weights if state["model"] is None else state["model"])
+            self._trainer.load(state["trainer"])
+            if state["strategy"] is not None:
+                self._strategy.load_state_dict(state["strategy"])
+            torch.set_rng_state(state["torch"])
+            if state["cuda"] is not None:
+                torch.cuda.set_rng_state(state["cuda"])
+            self._history = [Epoch(**epoch) for epoch in state["history"]]
+            self._best, self._best_epoch = state["best"], checkpoint.about["best_epoch"]
+            device = torch.device(self.spec.device)
+            self._best_state = {
+                name: value.to(device) if isinstance(value, torch.Tensor) else value
+                for name, value in checkpoint.weights.items()
+            }
+            self._started_at, self._spent_s = state["started_at"], state["spent_s"]
+            self._build_s += state["build_s"]
+            self._restarts = state["restarts"] + 1
+            self._peak = state["peak_memory_bytes"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"it does not fit the trial ({type(error).__name__}: {error})") from error
 
     def result(self) -> TrialResult:
         """Evaluate the best epoch's weights: validation, and for final runs test."""
@@ -141,6 +226,14 @@ class TrialRun:
     def diverged(self, reason: str) -> TrialResult:
         """The result of a trial whose loss stopped being finite."""
         return TrialResult(spec=self.spec, status="diverged", reason=reason, **self._common(0.0))
+
+    def failed(self, error: BaseException) -> TrialResult:
+        """The result of a trial that an error has ended: what it had reached, and why."""
+        found = failed_result(self.spec, error)
+        reason = found.reason
+        if is_out_of_memory(error):
+            reason = f"out of memory, {self._peak_memory_bytes() / 2**30:.2f} GiB at the peak; {reason}"[:300]
+        return dataclasses.replace(found, reason=reason, best_epoch=self._best_epoch, **self._common(0.0))
 
     def dry_run(self) -> None:
         """One batch forward and backward, and nothing kept."""
@@ -172,16 +265,25 @@ class TrialRun:
             "history": tuple(self._history),
             "timings": {
                 "started_at": self._started_at,
-                "total_s": time.perf_counter() - self._clock,
+                "total_s": self.elapsed_s,
                 "build_s": self._build_s,
                 "train_s": sum(epoch.train_s for epoch in self._history),
                 "evaluate_s": sum(epoch.evaluate_s for epoch in self._history) + evaluate_s,
             },
-            "peak_memory_bytes": peak_memory_bytes(self.spec.device),
+            "peak_memory_bytes": self._peak_memory_bytes(),
             "parameters": sum(p.numel() for p in self._model.parameters()),
-            "environment": environment(self.spec.device, self.spec.training.threads),
+            "environment": environment(self.spec.device, self.spec.training.threads)
+            | ({"restarts": self._restarts} if self._restarts else {}),
             "source_digest": source_digest(self.spec.backbone.kind, self.spec.strategy.kind),
         }
+
+    def _peak_memory_bytes(self) -> int:
+        return max(self._peak, peak_memory_bytes(self.spec.device))
+
+
+def _state_of(strategy: Strategy) -> Any:
+    """What a plug-in's strategy remembers from batch to batch, where it says so in torch's way; None of the others."""
+    return strategy.state_dict() if hasattr(strategy, "state_dict") else None
 
 
 def _item_text(spec: TrialSpec, dataset: Dataset) -> dict[str, torch.Tensor]:
@@ -216,6 +318,7 @@ def run_trial(
         dataset: the prepared arrays.
         on_epoch: called after each epoch; never for a reference, which has none.
     """
+    run = None
     try:
         run = start(spec, dataset)
         try:
@@ -229,18 +332,34 @@ def run_trial(
         except TrialDiverged as error:
             return run.diverged(str(error))
     except Exception as error:
-        return failed_result(spec, error)
+        return run.failed(error) if run is not None else failed_result(spec, error)
 
 
 def failed_result(spec: TrialSpec, error: BaseException) -> TrialResult:
-    """A failure as a result: its reason in one line, its traceback in full."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    """A failure as a result: its reason in one line, its traceback in full, and the memory that it had reached."""
+    reason = str(error) if isinstance(error, TrialTimedOut) else f"{type(error).__name__}: {error}"
     return TrialResult(
         spec=spec,
         status="failed",
-        reason=reason,
+        reason=reason.splitlines()[0][:300],
         traceback="".join(traceback.format_exception(error)),
         timings={"started_at": time.time(), "total_s": 0.0},
+        peak_memory_bytes=peak_memory_bytes(spec.device),
         environment=environment(spec.device, spec.training.threads),
         source_digest=source_digest(spec.backbone.kind, spec.strategy.kind),
     )
+
+
+_NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Cannot allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that memory has run out, of a GPU or of this machine.
+
+    Libraries below torch say so in the words of a RuntimeError alone.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)

@@ -1,0 +1,168 @@
+"""A trial under way as files: what it is as JSON, its weights and everything else as safetensors; no pickle.
+
+    checkpoint.json      what it is: spec, sizes, epoch, best epoch and its validation metrics, versions
+    model.safetensors    the weights of the best epoch so far, by their names in the model
+    resume.json          history and random states; where a tensor belongs, {"~tensor": NAME}
+    resume.safetensors   those tensors: current weights, optimiser, random states
+
+The first two are what stays of a finished trial. docs/checkpoints.md tells how to load them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .environment import source_digest
+from .errors import CheckpointError
+from .spec import TrialSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCHEMA = 1
+ABOUT, MODEL = "checkpoint.json", "model.safetensors"
+KEPT = (ABOUT, MODEL)
+_TREE, _TENSORS = "resume.json", "resume.safetensors"
+FILES = (ABOUT, MODEL, _TREE, _TENSORS)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trial between two of its batches.
+
+    Attributes:
+        about: what `checkpoint.json` says, as JSON values.
+        weights: of the best epoch so far, by name; none before the first epoch has ended.
+        state: a tree (mappings, lists, numbers, words, tensors) from which the trial goes on.
+    """
+
+    about: Mapping[str, Any]
+    weights: Mapping[str, Any]
+    state: Mapping[str, Any]
+
+
+def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """The files of a checkpoint, by name.
+
+    Raises:
+        TypeError: the state holds what is neither number, word, tensor, list nor mapping.
+    """
+    import torch
+
+    weights = {name: value for name, value in checkpoint.weights.items() if isinstance(value, torch.Tensor)}
+    others = {name: value for name, value in checkpoint.weights.items() if name not in weights}
+    tensors: dict[str, Tensor] = {}
+    tree = {"state": _encoded(checkpoint.state, "", tensors), "others": _encoded(others, "others", tensors)}
+    return {
+        ABOUT: _json({"schema": SCHEMA, **checkpoint.about}, indent=1),
+        MODEL: _saved(weights),
+        _TREE: _json(tree),
+        _TENSORS: _saved(tensors),
+    }
+
+
+def unpack(files: Mapping[str, bytes]) -> Checkpoint:
+    """The inverse of `pack`; tensors are on the CPU.
+
+    Raises:
+        CheckpointError: content that no `pack` of this schema made.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        about = json.loads(files[ABOUT])
+        if about["schema"] != SCHEMA:
+            raise CheckpointError(f"it has schema version {about['schema']}, and this version reads {SCHEMA}")
+        tree = json.loads(files[_TREE])
+        tensors = _loaded(files[_TENSORS])
+        weights = {**_loaded(files[MODEL]), **_decoded(tree["others"], tensors)}
+        return Checkpoint(about, weights, _decoded(tree["state"], tensors))
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"it is damaged ({type(error).__name__}: {error})") from error
+
+
+def versions(spec: TrialSpec) -> dict[str, str]:
+    """What must be the same for a trial to go on with the same numbers."""
+    import torch
+
+    return {
+        "key": spec.key,
+        "source_digest": source_digest(spec.backbone.kind, spec.strategy.kind),
+        "torch": str(torch.__version__),
+    }
+
+
+def check(checkpoint: Checkpoint, spec: TrialSpec) -> None:
+    """Refuse what would not go on as the trial would have.
+
+    Raises:
+        CheckpointError: it is another trial's, or was made by another version of the source or of torch.
+    """
+    words = {"key": "trial", "source_digest": "version of the source", "torch": "version of torch"}
+    for name, wanted in versions(spec).items():
+        found = checkpoint.about.get(name)
+        if found != wanted:
+            raise CheckpointError(f"it was made by another {words[name]} ({found}, and this is {wanted})")
+
+
+def _encoded(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """A tree as JSON values; its tensors are put aside under the path that leads to them."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        tensors[name] = value
+        return {"~tensor": name}
+    if isinstance(value, Mapping):
+        held = [(key, _encoded(inner, f"{name}.{key}", tensors)) for key, inner in value.items()]
+        if all(isinstance(key, str) and not key.startswith("~") for key, _ in held):
+            return dict(held)
+        return {"~pairs": [[_encoded(key, name, tensors), inner] for key, inner in held]}
+    if isinstance(value, list | tuple):
+        return [_encoded(inner, f"{name}.{place}", tensors) for place, inner in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"~float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{name.strip('.') or 'the state'} is {type(value).__name__}, which is neither JSON nor a tensor")
+
+
+def _decoded(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """The inverse of `_encoded`; tuples come back as lists."""
+    if isinstance(value, list):
+        return [_decoded(inner, tensors) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if "~tensor" in value:
+        return tensors[value["~tensor"]]
+    if "~float" in value:
+        return float(value["~float"])
+    if "~pairs" in value:
+        return {_decoded(key, tensors): _decoded(inner, tensors) for key, inner in value["~pairs"]}
+    return {key: _decoded(inner, tensors) for key, inner in value.items()}
+
+
+def _json(value: Any, *, indent: int | None = None) -> bytes:
+    return (json.dumps(value, indent=indent, allow_nan=False) + "\n").encode()
+
+
+def _saved(tensors: Mapping[str, Tensor]) -> bytes:
+    from safetensors.torch import save
+
+    own: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        held = tensor.detach().cpu().contiguous()
+        place = held.untyped_storage().data_ptr()
+        own[name] = held.clone() if place in places else held  # tied weights: the format has no names for one tensor
+        places.add(place)
+    return save(own)
+
+
+def _loaded(content: bytes) -> dict[str, Tensor]:
+    from safetensors.torch import load
+
+    return {name: tensor.clone() for name, tensor in load(content).items()}  # in memory that torch has aligned

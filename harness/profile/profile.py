@@ -1,0 +1,235 @@
+"""Profiles of the rows of a suite: which rows there are, and the order of the work on each."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..batches import SplitReader
+from ..cost import example
+from ..datasets.dataset import Dataset
+from ..environment import environment, peak_memory_bytes, reset_peak_memory
+from ..errors import InputError
+from ..execute import load_all
+from ..plan import expand
+from ..registry import STRATEGIES
+from ..spec import Component, TrialSpec
+from ..trial import TrialRun
+from . import inference
+from .bounds import Workload, reach
+from .inference import Inference, TestReader
+from .result import Line, Machine, Profile, Subject, Times, Training
+from .timing import clock_of, interleaved
+from .training import training
+
+if TYPE_CHECKING:
+    from ..plan import Cell
+    from ..suite_model import Suite
+
+_BASE = "base"
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """How to profile.
+
+    Attributes:
+        repeats: timed passes of each K, and timed training steps.
+        rows: at most so many test rows; None for all.
+        device: "cpu" or "cuda"; None for what the suite's resources say.
+    """
+
+    repeats: int = 5
+    rows: int | None = None
+    device: str | None = None
+
+
+def profile_suite(
+    suite: Suite, *, data_dir: Path, options: ProfileOptions, say: Callable[[str], None]
+) -> Iterator[Profile]:
+    """Profile every row of a suite, one after the other.
+
+    Args:
+        suite: the suite; of what it searches the first value is taken, of searched steps all.
+        data_dir: where prepared data sets are.
+        options: how to profile.
+        say: told what happens.
+
+    Returns:
+        Each profile as soon as it is done.
+
+    Raises:
+        InputError: a data set is not prepared, there is no such device, or no row of the suite can run.
+    """
+    device = options.device or ("cuda" if suite.resources.gpu > 0 else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no GPU that torch can use. Type:  rearec-bench profile ... --device cpu")
+    cells = expand(suite)
+    datasets = load_all(suite, cells, data_dir)
+    rows = _rows(suite, cells, say)
+    if not rows:
+        raise InputError(f"no row of {suite.name} can run: there is nothing to profile.")
+    machines: dict[int, Machine] = {}
+    for row in rows:
+        work = _Work(row, suite.name, datasets[row[0].dataset], device, options)
+        threads = work.spec.training.threads
+        if threads not in machines:
+            say(f"what {work.subject.machine} reaches with {threads} thread{'s' if threads > 1 else ''}")
+            torch.set_num_threads(threads)
+            machines[threads] = reach(torch.device(device))
+        yield work.profile(machines[threads], say)
+
+
+def _rows(suite: Suite, cells: tuple[Cell, ...], say: Callable[[str], None]) -> list[list[Cell]]:
+    """Cells that differ in nothing but K, in the order of the suite; references are no models."""
+    rows: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.unsupported is not None:
+            say(f"cannot run  {cell.dataset} {cell.backbone} {cell.row}: {cell.unsupported}")
+        elif not cell.is_reference:
+            rows.setdefault((cell.dataset, cell.backbone, cell.row), []).append(cell)
+    return list(rows.values())
+
+
+def _depths(cells: list[Cell]) -> tuple[int, ...]:
+    """K of a row's lines: those of its cells or of their search, and 0."""
+    found = {0}
+    for cell in cells:
+        if cell.steps is not None:
+            found.add(cell.steps)
+        else:
+            space = cell.space["steps"]
+            found |= set(space.choices or (int(space.low or 0), int(space.high or 0)))
+    return tuple(sorted(found))
+
+
+class _Work:
+    """The measurements of one row."""
+
+    def __init__(self, cells: list[Cell], suite: str, dataset: Dataset, device: str, options: ProfileOptions) -> None:
+        self._dataset = dataset
+        self._options = options
+        self._device = torch.device(device)
+        self._clock = clock_of(self._device)
+        depths = _depths(cells)
+        self.spec = self._filled(example(cells[0], device), depths[-1], cells[0].text_based)
+        self._reader = TestReader(dataset, rows=options.rows, max_len=self.spec.training.max_len, device=self._device)
+        facts = environment(device, self.spec.training.threads)
+        self._environment: Mapping[str, object] = facts
+        self.subject = Subject(
+            suite=suite,
+            backbone=cells[0].backbone,
+            row=cells[0].row,
+            spec=self.spec,
+            steps=depths,
+            machine=str(facts["gpu"] if device == "cuda" else facts["cpu"]),
+            rows=len(self._reader),
+            all_rows=len(dataset.test),
+        )
+
+    def profile(self, machine: Machine, say: Callable[[str], None]) -> Profile:
+        name = f"{self._dataset.name} {self.subject.backbone} {self.subject.row}"
+        load = inference.workload(self.spec, self._reader, items=self._dataset.num_items)
+        alone = []
+        for steps in self.subject.steps:
+            say(f"{name}: K = {steps} alone")
+            alone.append(self._alone(self._at(steps)))
+        depths = ", ".join(map(str, self.subject.steps))
+        say(f"{name}: K = {depths} in turns, {self._options.repeats} times over {self.subject.rows:,} rows")
+        runs = [self._inference(self._at(steps)) for steps in self.subject.steps]
+        times = interleaved(
+            [run.once for run in runs], repeats=self._options.repeats, clock=self._clock, warmups=self._warmups
+        )
+        item_flops = runs[-1].item_flops()
+        taken = [runs[-1].phases(self._clock) for _ in range(self._warmups + self._options.repeats)][self._warmups :]
+        bound = partial(inference.bound_s, load, machine, item_flops=item_flops)
+        return Profile(
+            subject=self.subject,
+            lines=tuple(
+                _line(steps, one, found, load, passes=self._reader.passes(), bound_s=bound(steps=steps))
+                for steps, one, found in zip(self.subject.steps, times, alone, strict=True)
+            ),
+            parts=inference.parts_of(taken, load, machine, item_flops=item_flops),
+            reach=machine,
+            repeats=self._options.repeats,
+            environment=self._environment,
+            taken_at=time.time(),
+        )
+
+    @property
+    def _warmups(self) -> int:
+        return 1 if self._device.type == "cpu" else 3
+
+    def _alone(self, spec: TrialSpec) -> _Alone:
+        """What is measured while no other model is held: memory, operations, training."""
+        run = TrialRun(spec, self._dataset)
+        passes = Inference(run, self._reader)
+        reset_peak_memory(spec.device)
+        passes.once()
+        peak = peak_memory_bytes(spec.device)
+        train = SplitReader(
+            self._dataset,
+            self._dataset.train,
+            max_len=spec.training.max_len,
+            device=torch.device("cpu"),
+            packed=spec.training.packing == "users",
+        )
+        return _Alone(
+            peak_memory_bytes=peak,
+            parameters=passes.parameters,
+            flops=passes.flops(),
+            training=training(run, train, steps=self._options.repeats, clock=self._clock, warmups=self._warmups),
+        )
+
+    def _inference(self, spec: TrialSpec) -> Inference:
+        return Inference(TrialRun(spec, self._dataset), self._reader)
+
+    def _at(self, steps: int) -> TrialSpec:
+        """The row with K steps; with none it is the strategy `base`, where it has steps otherwise."""
+        if steps or self.subject.steps == (0,):
+            return dataclasses.replace(self.spec, steps=steps)
+        settings = STRATEGIES.settings(_BASE)
+        base = Component(_BASE, settings.model_validate({}).identity(), settings.version)
+        return dataclasses.replace(self.spec, steps=0, strategy=base)
+
+    def _filled(self, spec: TrialSpec, steps: int, text_based: bool) -> TrialSpec:
+        vectors = self._dataset.vectors
+        return dataclasses.replace(
+            spec,
+            steps=steps,
+            dataset_fingerprint=self._dataset.fingerprint,
+            vectors=vectors.fingerprint if text_based and vectors is not None else "",
+        )
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """See `Line`."""
+
+    peak_memory_bytes: int
+    parameters: int
+    flops: int
+    training: Training
+
+
+def _line(
+    steps: int, times: Times, alone: _Alone, load: Workload | None, *, passes: int, bound_s: float | None
+) -> Line:
+    return Line(
+        steps=steps,
+        times=times,
+        passes=passes,
+        flops_counted=alone.flops,
+        flops_formula=None if load is None else load.inference(steps),
+        bound_s=bound_s,
+        peak_memory_bytes=alone.peak_memory_bytes,
+        parameters=alone.parameters,
+        training=alone.training,
+    )

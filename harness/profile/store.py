@@ -1,0 +1,73 @@
+"""Profiles on disk: ROOT/profiles/ID/profile.json, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from .. import atomic
+from ..errors import StoreError
+from ..store_format import json_bytes
+from .result import SCHEMA, Profile
+
+_ID = re.compile(r"[0-9a-f]{12}")
+_FILE = "profile.json"
+
+
+class ProfileStore:
+    """The profiles of a folder of results.
+
+    Args:
+        root: the folder; it need not exist before something is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self._profiles = self.root / "profiles"
+
+    def path(self, profile: Profile) -> Path:
+        """Where a profile is, or will be."""
+        return self._profiles / profile.subject.id / _FILE
+
+    def write(self, profile: Profile) -> None:
+        """Store a profile in place of the one of the same subject; it is on disk when this returns.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        target = self.path(profile)
+        try:
+            atomic.write_file(target, json_bytes(profile.to_json()))
+        except OSError as error:
+            raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
+
+    def read(self, suites: Iterable[str] = ()) -> list[Profile]:
+        """Profiles in the order in which they were taken.
+
+        Args:
+            suites: names of suites; empty for all.
+
+        Raises:
+            StoreError: a profile is damaged, or of another schema version.
+        """
+        wanted = set(suites)
+        held = (self._read(name) for name in atomic.names(self._profiles) if _ID.fullmatch(name))
+        found = (profile for profile in held if profile is not None)
+        return sorted((one for one in found if not wanted or one.subject.suite in wanted), key=lambda one: one.taken_at)
+
+    def _read(self, name: str) -> Profile | None:
+        path = self._profiles / name / _FILE
+        try:
+            data = json.loads(path.read_bytes())
+            if data["schema"] != SCHEMA:
+                raise StoreError(
+                    f"{path} has schema version {data['schema']}; this version of rearec-bench reads version {SCHEMA}."
+                )
+            return Profile.from_json(data)
+        except FileNotFoundError:  # a writer was killed before the file stood in its folder
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise StoreError(f"{path} is damaged ({why}). Delete it, and profile again.") from error

@@ -1,0 +1,86 @@
+"""A few training steps of a trial, timed by their phases."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..batches import SplitReader
+from ..environment import peak_memory_bytes, reset_peak_memory
+from ..train import Phase
+from ..trial import TrialRun
+from .result import Times, Training
+from .timing import Clock, Stopwatch
+
+PHASES: tuple[Phase, ...] = ("data", "forward", "loss", "backward", "optimiser")
+
+
+class _Steps:
+    """Hears of the phases of training, and keeps them step by step."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._watch = Stopwatch(clock)
+        self._last: Phase | None = None
+        self.done: list[dict[str, float]] = []
+
+    def begin(self) -> None:
+        """An epoch begins with the order of its rows."""
+        self._watch.stop()
+        self._watch.switch("data")
+
+    def __call__(self, phase: Phase) -> None:
+        if self._last == "optimiser":
+            self.done.append(self._watch.stop())
+        self._last = phase
+        self._watch.switch(phase)
+
+
+def training(run: TrialRun, reader: SplitReader, *, steps: int, clock: Clock, warmups: int = 1) -> Training:
+    """Train a little.
+
+    The epoch is the last that the trial may have, so that whatever starts with a later epoch is on.
+
+    Args:
+        run: the trial; its weights change.
+        reader: of the training rows, to say how many there are in each step.
+        steps: training steps that count.
+        clock: see `timing.clock_of`.
+        warmups: steps before, which do not count.
+
+    Raises:
+        TrialDiverged: the loss is not finite.
+    """
+    trainer, settings, device = run.parts.trainer, run.spec.training, run.spec.device
+    heard = _Steps(clock)
+    rows: list[int] = []
+    epoch = settings.max_epochs
+    reset_peak_memory(device)
+    trainer.watch = heard
+    try:
+        while len(heard.done) < warmups + steps:
+            left = warmups + steps - len(heard.done)
+            chosen = reader.batches(settings.batch_size, seed=run.spec.seed, epoch=epoch)
+            rows += [len(batch) for batch in islice(chosen, left)]
+            heard.begin()
+            trainer.epoch(epoch, most_batches=left)
+            epoch += 1
+    finally:
+        del trainer.watch
+    peak = peak_memory_bytes(device)
+    taken = heard.done[warmups:]
+    return Training(
+        rows=tuple(rows[warmups:]),
+        times=Times(tuple(sum(step.values()) for step in taken)),
+        phases={phase: Times(tuple(step.get(phase, 0.0) for step in taken)).median for phase in PHASES},
+        flops=_flops(run),
+        flops_rows=rows[0],
+        peak_memory_bytes=peak,
+    )
+
+
+def _flops(run: TrialRun) -> int:
+    """Operations of the matrix products of one training step, the first of its epoch."""
+    with FlopCounterMode(display=False) as counter:
+        run.parts.trainer.epoch(run.spec.training.max_epochs, most_batches=1)
+    return int(counter.get_total_flops())

@@ -88,11 +88,28 @@ def new_folder(target: Path) -> Iterator[Path]:
         yield temporary
         for path in temporary.iterdir():
             _sync(path)
-        _sync(temporary)
-        _take_place(temporary, target)
-        _sync(target.parent)
+        place_folder(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def place_folder(folder: Path, target: Path) -> None:
+    """Move a folder whose files are synced to its place; what stands there goes then and not before.
+
+    Raises:
+        OSError: the parent cannot be written.
+    """
+    _sync(folder)
+    _take_place(folder, target)
+    _sync(target.parent)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to a file, which need not exist; what was added is on disk when this returns."""
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _take_place(temporary: Path, target: Path) -> None:

@@ -1,0 +1,253 @@
+"""Checkpoints in a store: ROOT/checkpoints/KEY/, each there whole or not at all, with a checksum of every file.
+
+They come and go in parts, so that no process holds one twice and no result waits long for a big one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import atomic
+from .checkpoint import FILES, KEPT, SCHEMA
+from .errors import CheckpointError
+
+PART_BYTES = 16 * 2**20
+
+_MANIFEST = "manifest.json"
+_KEY = re.compile(r"[0-9a-f]{32}")
+_STAGED = ".staged"
+
+
+class Channel(Protocol):
+    """What a trial needs of the place where checkpoints are: `Checkpoints`, or the way to one on another node."""
+
+    def put(self, key: str, token: str, name: str, offset: int, content: bytes) -> None:
+        """Stage a part of a file, in order."""
+
+    def commit(self, key: str, token: str, manifest: Mapping[str, Any]) -> None:
+        """Make what was staged under a token the trial's checkpoint."""
+
+    def open(self, key: str) -> tuple[dict[str, Any], dict[str, int]]:
+        """The manifest of a trial's checkpoint, and the sizes of its files."""
+
+    def get(self, key: str, name: str, offset: int, size: int) -> bytes:
+        """A part of a file."""
+
+
+class Checkpoints:
+    """The folder of checkpoints.
+
+    Args:
+        root: the store's folder.
+        clean: remove what killed writers left behind (for the one process that writes).
+    """
+
+    def __init__(self, root: Path, *, clean: bool = False) -> None:
+        self._folder = Path(root) / "checkpoints"
+        if clean and self._folder.is_dir():
+            shutil.rmtree(self._folder / _STAGED, ignore_errors=True)
+            atomic.clean(self._folder)
+
+    def keys(self) -> set[str]:
+        """The trials that have a checkpoint, kept ones of finished trials among them."""
+        return {name for name in atomic.names(self._folder) if _KEY.fullmatch(name)}
+
+    def has(self, key: str) -> bool:
+        """Whether a trial has one."""
+        return self.folder(key).is_dir()
+
+    def folder(self, key: str) -> Path:
+        """Where a trial's checkpoint is, or would be."""
+        if not _KEY.fullmatch(key):
+            raise CheckpointError(f"'{key}' is not the key of a trial: 32 hexadecimal digits")
+        return self._folder / key
+
+    def put(self, key: str, token: str, name: str, offset: int, content: bytes) -> None:
+        """Stage a part of a file.
+
+        Args:
+            key: the trial.
+            token: of this checkpoint, hexadecimal; those of one trial do not mix.
+            name: one of `FILES`.
+            offset: bytes of the file that have been staged before.
+            content: what follows them.
+
+        Raises:
+            CheckpointError: parts out of order, or a folder that cannot be written.
+        """
+        with _writing():
+            path = self._staged(key, token) / _known(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if offset != (path.stat().st_size if path.exists() else 0):
+                raise CheckpointError(f"it could not be written: {name} does not go on at byte {offset}")
+            atomic.append(path, content)
+
+    def commit(self, key: str, token: str, manifest: Mapping[str, Any]) -> None:
+        """Make what was staged under a token the trial's checkpoint, in place of the one before.
+
+        Raises:
+            CheckpointError: a file is missing, or the folder cannot be written.
+        """
+        staged = self._staged(key, token)
+        with _writing():
+            missing = [name for name in manifest["files"] if not (staged / _known(name)).is_file()]
+            if missing:
+                raise CheckpointError(f"it could not be written: {', '.join(missing)} did not arrive")
+            atomic.append(staged / _MANIFEST, _json(manifest))
+            atomic.place_folder(staged, self.folder(key))
+
+    def open(self, key: str) -> tuple[dict[str, Any], dict[str, int]]:
+        """The manifest of a trial's checkpoint, and the sizes of its files.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        with _reading():
+            folder = self.folder(key)
+            manifest = _manifest(folder)
+            return manifest, {name: (folder / _known(name)).stat().st_size for name in manifest["files"]}
+
+    def get(self, key: str, name: str, offset: int, size: int) -> bytes:
+        """A part of a file.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        with _reading(), (self.folder(key) / _known(name)).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def finish(self, key: str, *, keep: bool) -> None:
+        """The trial is over: its checkpoint goes, or stays without what only going on needs.
+
+        Raises:
+            CheckpointError: the folder cannot be written.
+        """
+        folder = self.folder(key)
+        if not folder.is_dir():
+            return
+        with _writing():
+            if not keep:
+                atomic.remove_folder(folder)
+                return
+            try:
+                manifest = _manifest(folder)
+                left = {name: manifest["files"][name] for name in KEPT}
+            except (OSError, ValueError, KeyError, TypeError):
+                atomic.remove_folder(folder)
+                return
+            atomic.write_file(folder / _MANIFEST, _json({**manifest, "files": left}))
+            for name in set(FILES) - set(KEPT):
+                (folder / name).unlink(missing_ok=True)
+
+    def clear(self, *, suite: str, over: Callable[[str], bool]) -> int:
+        """Remove the checkpoints that nobody will go on from.
+
+        Args:
+            suite: the suite that has nothing left to run: what its trials left can go.
+            over: whether a trial is stored.
+
+        Returns:
+            How many went. Kept ones and those of other suites' unfinished trials stay.
+        """
+        gone = 0
+        for key in self.keys():
+            try:
+                manifest = _manifest(self.folder(key))
+                resumable, by = set(manifest["files"]) != set(KEPT), manifest.get("suite")
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                resumable, by = True, None
+            if resumable and (by == suite or over(key)):
+                self.finish(key, keep=False)
+                gone += 1
+        return gone
+
+    def _staged(self, key: str, token: str) -> Path:
+        if not _KEY.fullmatch(token):
+            raise CheckpointError(f"'{token}' is not a checkpoint's token")
+        return self._folder / _STAGED / f"{self.folder(key).name}-{token}"
+
+
+def send(channel: Channel, key: str, files: Mapping[str, bytes], *, suite: str) -> None:
+    """Hand a checkpoint over; it is on disk, in place of the one before, when this returns.
+
+    Args:
+        channel: where to.
+        key: the trial.
+        files: from `checkpoint.pack`.
+        suite: the suite that runs.
+
+    Raises:
+        CheckpointError: it cannot be written; the one before stays.
+    """
+    token = uuid.uuid4().hex
+    for name, content in files.items():
+        view = memoryview(content)
+        for offset in range(0, max(len(view), 1), PART_BYTES):
+            channel.put(key, token, name, offset, bytes(view[offset : offset + PART_BYTES]))
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    channel.commit(key, token, {"schema": SCHEMA, "key": key, "suite": suite, "files": checksums})
+
+
+def fetch(channel: Channel, key: str) -> dict[str, bytes]:
+    """The files of a trial's checkpoint, their checksums verified.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or of another schema.
+    """
+    manifest, sizes = channel.open(key)
+    files: dict[str, bytes] = {}
+    for name, size in sizes.items():
+        content = bytearray()
+        while len(content) < size:
+            part = channel.get(key, name, len(content), PART_BYTES)
+            if not part:
+                break
+            content += part
+        if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
+            raise CheckpointError(f"it is damaged (the checksum of {name} is not that of the manifest)")
+        files[name] = bytes(content)
+    return files
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
+    if manifest["key"] != folder.name:
+        raise CheckpointError(f"it is damaged (its manifest is that of trial {manifest['key']})")
+    if manifest["schema"] != SCHEMA:
+        raise CheckpointError(f"it has schema version {manifest['schema']}, and this version reads {SCHEMA}")
+    return manifest
+
+
+def _known(name: str) -> str:
+    if name not in FILES:
+        raise CheckpointError(f"it is damaged ('{name}' is no file of a checkpoint)")
+    return name
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"it could not be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"it is damaged ({type(error).__name__}: {error})") from error

@@ -24,6 +24,7 @@ PART_BYTES = 16 * 2**20
 _MANIFEST = "manifest.json"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _STAGED = ".staged"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file may raise
 
 
 class Channel(Protocol):
@@ -63,6 +64,15 @@ class Checkpoints:
     def has(self, key: str) -> bool:
         """Whether a trial has one."""
         return self.folder(key).is_dir()
+
+    def resumable(self, key: str) -> bool:
+        """Whether a trial has one to go on from, as far as its manifest says; a damaged one counts."""
+        if not self.has(key):
+            return False
+        try:
+            return set(_manifest(self.folder(key))["files"]) != set(KEPT)
+        except (CheckpointError, *_DAMAGE):
+            return True
 
     def folder(self, key: str) -> Path:
         """Where a trial's checkpoint is, or would be."""
@@ -138,12 +148,8 @@ class Checkpoints:
             if not keep:
                 atomic.remove_folder(folder)
                 return
-            try:
-                manifest = _manifest(folder)
-                left = {name: manifest["files"][name] for name in KEPT}
-            except (OSError, ValueError, KeyError, TypeError):
-                atomic.remove_folder(folder)
-                return
+            manifest = _manifest(folder)
+            left = {name: manifest["files"][name] for name in KEPT}
             atomic.write_file(folder / _MANIFEST, _json({**manifest, "files": left}))
             for name in set(FILES) - set(KEPT):
                 (folder / name).unlink(missing_ok=True)
@@ -160,15 +166,16 @@ class Checkpoints:
         """
         gone = 0
         for key in self.keys():
-            try:
-                manifest = _manifest(self.folder(key))
-                resumable, by = set(manifest["files"]) != set(KEPT), manifest.get("suite")
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                resumable, by = True, None
-            if resumable and (by == suite or over(key)):
+            if self.resumable(key) and (self._suite_of(key) == suite or over(key)):
                 self.finish(key, keep=False)
                 gone += 1
         return gone
+
+    def _suite_of(self, key: str) -> str | None:
+        try:
+            return str(_manifest(self.folder(key))["suite"])
+        except (CheckpointError, *_DAMAGE):
+            return None
 
     def _staged(self, key: str, token: str) -> Path:
         if not _KEY.fullmatch(token):
@@ -241,13 +248,14 @@ def _json(value: Any) -> bytes:
 def _writing() -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise CheckpointError(f"it could not be written: {error.strerror or error}") from error
+    except _DAMAGE as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"it could not be written: {why}") from error
 
 
 @contextmanager
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(f"it is damaged ({type(error).__name__}: {error})") from error

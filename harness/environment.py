@@ -30,6 +30,7 @@ _SHARED_SOURCES = (
     "harness/batches.py",
     "harness/evaluate.py",
     "harness/metrics.py",
+    "harness/ranking.py",
     "harness/seeds.py",
     "harness/train.py",
 )

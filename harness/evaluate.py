@@ -1,7 +1,11 @@
-"""Full ranking, streamed: the rank of the target at every step; memory grows with rows x steps, never rows x items."""
+"""Full ranking: the rank of the target by every state and by the readout, and what else is kept of each row.
+
+Memory grows with rows x steps and with the items, never with rows x items (`ranking.py`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -16,6 +20,7 @@ from ..models.reasoning import ReasoningModel
 from ..models.strategies.contract import Strategy
 from .batches import SplitReader
 from .metrics import metrics_of
+from .ranking import Catalogue, Scores
 from .results import Rows, TestEvidence, Traces, ValidationEvidence
 from .seeds import stream_seed
 
@@ -23,12 +28,11 @@ TRACED_ROWS = 512
 """Rows whose states are kept: the evenly spaced ones of the split, and those of the users the suite names."""
 
 _TOP = 10
-_SCORES = 4_000_000  # scores held at once
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores states against all items in fp32.
+    """How states are scored against all items, in fp32.
 
     Attributes:
         backbone: whose queries and item vectors are used.
@@ -40,10 +44,33 @@ class Scorer:
     temperature: float
     mask_history: bool
 
-    def scores(self, states: Tensor, items: Tensor) -> Tensor:
-        """(r, S, d) raw states against (N, d) items: (r, S, N) scores before the temperature."""
-        queries = self.backbone.queries(states).float()
-        return (queries.flatten(0, 1) @ items.float().T).view(*states.shape[:2], -1)
+    def queries(self, states: Tensor) -> Tensor:
+        """(r, S, d) raw states to queries in fp32."""
+        return self.backbone.queries(states).float()
+
+    def catalogue(self, *, states: int, rows: int) -> Catalogue:
+        """All items in fp32; see `Catalogue`."""
+        return Catalogue(self.backbone.item_vectors().float(), states=states, rows=rows)
+
+    def score(self, catalogue: Catalogue, queries: Tensor, rows: NDArray[np.int64], reader: SplitReader) -> Scores:
+        """Scores for some rows of a split, the history's items last where asked for."""
+        scores = catalogue.score(queries)
+        if self.mask_history:
+            scores.hide(reader.items(rows), keep=reader.targets[rows])
+        return scores
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows that are ranked together.
+
+    Attributes:
+        rows: (r,) row numbers.
+        queries: (r, S, d).
+    """
+
+    rows: NDArray[np.int64]
+    queries: Tensor
 
 
 def readout_ranks(model: ReasoningModel, strategy: Strategy, reader: SplitReader, scorer: Scorer) -> NDArray[np.int32]:
@@ -52,16 +79,18 @@ def readout_ranks(model: ReasoningModel, strategy: Strategy, reader: SplitReader
     Returns:
         (R,) int32, 1-based.
     """
-    ranks = np.empty(len(reader), np.int32)
-    with _evaluating(model):
-        items = scorer.backbone.item_vectors()
+
+    def parts() -> Iterator[_Part]:
         for chunk in reader.chunks(np.arange(len(reader))):
             states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
-            readout = strategy.readout(states)[:, None]
-            for rows, part in _portions(chunk.rows, items.shape[0]):
-                scores = scorer.scores(readout[part], items)
-                _mask(scores, chunk.histories.items[part], reader.targets[rows], scorer)
-                ranks[rows] = _ranks(scores, reader.targets[rows]).cpu().numpy()[:, 0]
+            yield _Part(chunk.rows, scorer.queries(strategy.readout(states)[:, None]))
+
+    ranks = np.empty(len(reader), np.int32)
+    with _evaluating(model):
+        catalogue = scorer.catalogue(states=1, rows=len(reader))
+        for part in _together(parts(), catalogue.rows):
+            scores = scorer.score(catalogue, part.queries, part.rows, reader)
+            ranks[part.rows] = scores.ranks(reader.targets[part.rows])[:, 0].cpu().numpy()
     return ranks
 
 
@@ -91,51 +120,35 @@ def evidence(
     Returns:
         Evidence of the split's own type.
     """
-    count, width = model.steps + 1, scorer.backbone.width
+    count = model.steps + 1
     kept = _Kept(len(reader), count)
-    trace_rows = _trace_rows(reader, trace_users) if traced else np.empty(0, np.int64)
-    trace_at = {int(row): place for place, row in enumerate(trace_rows)}
-    trace_states = np.zeros((len(trace_rows), count, width), np.float32)
-    trace_top = np.full((len(trace_rows), count, _TOP), -1, np.int32)
+    traces = _Tracing(_trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, model)
     similarity = torch.zeros(count, count, dtype=torch.float64)
     noise = torch.Generator().manual_seed(stream_seed(seed, "control", split))
-    with _evaluating(model):
-        items = scorer.backbone.item_vectors()
+
+    def parts() -> Iterator[_Part]:
         for chunk in reader.chunks(np.arange(len(reader))):
             states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
             readout = strategy.readout(states)  # (r, d)
-            unit = F.normalize(states.double(), dim=-1)
-            pairs = unit @ unit.transpose(1, 2)  # (r, T, T)
-            similarity += pairs.sum(0).cpu()
-            kept.cosine[chunk.rows] = _half(pairs.diagonal(1, 1, 2))
+            similarity.add_(kept.likeness(chunk.rows, states))
+            traces.keep_states(chunk.rows, states)
             controls = _noised_copies(readout, states, noise)  # (r, T, d)
-            every = torch.cat([states, readout[:, None], controls], 1)  # (r, 2 T + 1, d)
-            for rows, part in _portions(chunk.rows, items.shape[0] * every.shape[1]):
-                targets = reader.targets[rows]
-                scores = scorer.scores(every[part], items)
-                _mask(scores, chunk.histories.items[part], targets, scorer)
-                ranks = _ranks(scores, targets).cpu().numpy()
-                kept.step_ranks[rows] = ranks[:, :count]
-                kept.readout_ranks[rows] = ranks[:, count]
-                kept.control_ranks[rows] = ranks[:, count + 1 :]
-                best = scores[:, : count + 1].topk(min(_TOP, items.shape[0]), dim=-1)
-                kept.top_items[rows, : best.indices.shape[-1]] = best.indices[:, count].cpu().numpy()
-                by_step = scores[:, :count] / scorer.temperature
-                kept.entropy[rows] = _half(_entropy(by_step))
-                kept.margin[rows] = _half((best.values[:, :count, 0] - best.values[:, :count, 1]) / scorer.temperature)
-                for number, row in enumerate(rows):
-                    place = trace_at.get(int(row))
-                    if place is not None:
-                        trace_states[place] = states[part][number].float().cpu().numpy()
-                        found = best.indices[number, :count].cpu().numpy()
-                        trace_top[place, :, : found.shape[-1]] = found
+            own = () if torch.equal(readout, states[:, -1]) else (readout[:, None],)  # else ranked already
+            yield _Part(chunk.rows, scorer.queries(torch.cat([states, *own, controls], 1)))  # (r, 2 T or 2 T + 1, d)
+
+    with _evaluating(model):
+        catalogue = scorer.catalogue(states=2 * count + 1, rows=len(reader))
+        for part in _together(parts(), catalogue.rows):
+            scores = scorer.score(catalogue, part.queries, part.rows, reader)
+            best = kept.ranking(part.rows, scores, reader.targets[part.rows], scorer.temperature)
+            traces.keep_items(part.rows, best)
     kind = ValidationEvidence if split == "valid" else TestEvidence
     return kind(
         readout=metrics_of(kept.readout_ranks),
         steps=tuple(metrics_of(kept.step_ranks[:, step]) for step in range(count)),
         similarity=tuple(tuple(float(v) for v in row) for row in similarity / max(len(reader), 1)),
         rows=kept.rows(reader),
-        traces=Traces(trace_rows.astype(np.int32), trace_states, trace_top) if traced else None,
+        traces=traces.found() if traced else None,
     )
 
 
@@ -143,6 +156,7 @@ class _Kept:
     """The arrays of `Rows`, filled chunk by chunk."""
 
     def __init__(self, rows: int, count: int) -> None:
+        self._count = count
         self.readout_ranks = np.empty(rows, np.int32)
         self.step_ranks = np.empty((rows, count), np.int32)
         self.control_ranks = np.empty((rows, count), np.int32)
@@ -150,6 +164,34 @@ class _Kept:
         self.entropy = np.empty((rows, count), np.float16)
         self.margin = np.empty((rows, count), np.float16)
         self.cosine = np.empty((rows, count - 1), np.float16)
+
+    def likeness(self, rows: NDArray[np.int64], states: Tensor) -> Tensor:
+        """Keep the cosine of each step to the one before; (r, T, d) to (T, T), summed cosines of all pairs."""
+        unit = F.normalize(states.double(), dim=-1)
+        pairs = unit @ unit.transpose(1, 2)  # (r, T, T)
+        self.cosine[rows] = _half(pairs.diagonal(1, 1, 2))
+        return pairs.sum(0).cpu()
+
+    def ranking(
+        self, rows: NDArray[np.int64], scores: Scores, targets: Tensor, temperature: float
+    ) -> NDArray[np.int32]:
+        """Keep what the scores say; they are of T states, of the readout unless it is the last state, of T controls.
+
+        Returns:
+            (r, T, k) ids of each state's best items, best first.
+        """
+        count = self._count
+        ranks = scores.ranks(targets).cpu().numpy()  # (r, 2 T or 2 T + 1)
+        readout = ranks.shape[1] - count - 1
+        self.step_ranks[rows] = ranks[:, :count]
+        self.readout_ranks[rows] = ranks[:, readout]
+        self.control_ranks[rows] = ranks[:, readout + 1 :]
+        best = scores.best(readout + 1, _TOP)
+        items = best.items.to(torch.int32).cpu().numpy()
+        self.top_items[rows, : items.shape[-1]] = items[:, readout]
+        self.entropy[rows] = _half(scores.entropy(best.values[:, :count, 0], temperature))
+        self.margin[rows] = _half((best.values[:, :count, 0] - best.values[:, :count, 1]) / temperature)
+        return items[:, :count]
 
     def rows(self, reader: SplitReader) -> Rows:
         return Rows(
@@ -165,8 +207,31 @@ class _Kept:
         )
 
 
+class _Tracing:
+    """States of the traced rows, and the best items by each."""
+
+    def __init__(self, rows: NDArray[np.int64], reader: SplitReader, model: ReasoningModel) -> None:
+        count = model.steps + 1
+        self._rows = rows
+        self._place = np.full(len(reader), -1, np.int64)
+        self._place[rows] = np.arange(len(rows))
+        self._states = np.zeros((len(rows), count, model.backbone.width), np.float32)
+        self._top = np.full((len(rows), count, _TOP), -1, np.int32)
+
+    def keep_states(self, rows: NDArray[np.int64], states: Tensor) -> None:
+        among = np.flatnonzero(self._place[rows] >= 0)
+        self._states[self._place[rows[among]]] = states[torch.from_numpy(among).to(states.device)].float().cpu().numpy()
+
+    def keep_items(self, rows: NDArray[np.int64], items: NDArray[np.int32]) -> None:
+        among = np.flatnonzero(self._place[rows] >= 0)
+        self._top[self._place[rows[among]], :, : items.shape[-1]] = items[among]
+
+    def found(self) -> Traces:
+        return Traces(self._rows.astype(np.int32), self._states, self._top)
+
+
 class _evaluating:
-    """Evaluation mode without gradients, the items prepared; training mode comes back afterwards."""
+    """Evaluation mode without gradients, in full fp32, the items prepared; what was before comes back afterwards."""
 
     def __init__(self, model: ReasoningModel) -> None:
         self._model = model
@@ -175,6 +240,10 @@ class _evaluating:
     def __enter__(self) -> None:
         self._within.callback(self._model.train, self._model.training)
         self._model.eval()
+        self._within.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        torch.set_float32_matmul_precision("highest")  # no TF32, and no bfloat16 in its place on a CPU
+        device = next(self._model.parameters()).device
+        self._within.enter_context(torch.autocast(device.type, enabled=False))
         self._within.enter_context(torch.inference_mode())
         self._within.enter_context(self._model.backbone.prepared())
 
@@ -182,36 +251,29 @@ class _evaluating:
         self._within.close()
 
 
-def _portions(rows: NDArray[np.int64], scores_per_row: int) -> list[tuple[NDArray[np.int64], slice]]:
-    size = max(1, _SCORES // max(scores_per_row, 1))
-    return [(rows[start : start + size], slice(start, start + size)) for start in range(0, len(rows), size)]
+def _together(parts: Iterable[_Part], size: int) -> Iterator[_Part]:
+    """The same rows, `size` at a time: the encoder's chunks are as large as suits the encoder.
 
-
-def _ranks(scores: Tensor, targets: Tensor) -> Tensor:
-    """(r, S, N) and (r,) to (r, S): 1 + the number of other items scored at least as high as the target.
-
-    The target's score is taken from the same matrix product as the others', so that ties are exact.
+    Rows with another number of states begin anew.
     """
-    own = scores.gather(-1, targets[:, None, None].expand(-1, scores.shape[1], 1))
-    beaten = (scores >= own).sum(-1)  # the target counts itself: 1 + others; NaN counts nothing
-    return torch.where(own[..., 0].isnan(), scores.shape[-1], beaten).to(torch.int32)
+    held: list[_Part] = []
+    for part in parts:
+        if held and held[0].queries.shape[1] != part.queries.shape[1]:
+            yield from _cut(held, size)
+            held = []
+        held.append(part)
+        if sum(len(each.rows) for each in held) >= size:
+            *full, rest = _cut(held, size)
+            yield from full
+            held = [rest]
+    yield from _cut(held, size)
 
 
-def _mask(scores: Tensor, histories: Tensor, targets: Tensor, scorer: Scorer) -> None:
-    """Where asked for, put the history's items last in place; the target keeps its score."""
-    if not scorer.mask_history:
-        return
-    count = scores.shape[-1]
-    hidden = torch.zeros(len(scores), count + 1, dtype=torch.bool, device=scores.device)
-    hidden.scatter_(1, histories, True)
-    hidden.scatter_(1, targets[:, None], False)
-    scores.masked_fill_(hidden[:, None, :count], float("-inf"))
-
-
-def _entropy(scores: Tensor) -> Tensor:
-    """Entropy in nats of softmax(scores) over the last axis."""
-    log_p = scores.log_softmax(-1)
-    return -(log_p.exp() * log_p.clamp_min(-1e30)).sum(-1)
+def _cut(parts: list[_Part], size: int) -> Iterator[_Part]:
+    if parts:
+        rows, queries = np.concatenate([part.rows for part in parts]), torch.cat([part.queries for part in parts])
+        for start in range(0, len(rows), size):
+            yield _Part(rows[start : start + size], queries[start : start + size])
 
 
 def _noised_copies(readout: Tensor, states: Tensor, generator: torch.Generator) -> Tensor:

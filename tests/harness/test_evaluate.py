@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness import evaluate
+from rearec_bench.harness import evaluate, ranking
 from rearec_bench.harness.batches import SplitReader
 from rearec_bench.harness.evaluate import Scorer, evidence, readout_ranks
 from rearec_bench.harness.metrics import metrics_of
@@ -69,11 +69,12 @@ def expected_ranks(states: torch.Tensor, model, dataset, *, mask_history: bool) 
 
 
 @pytest.mark.parametrize("mask_history", [False, True])
-@pytest.mark.parametrize("scores_at_once", [1, 500, 4_000_000])
+@pytest.mark.parametrize(("columns", "queries"), [(1024, 512), (16, 512), (16, 1), (20, 100)])
 def test_streamed_ranks_equal_a_sort_of_the_full_score_matrix_with_ties(
-    dataset, model, mask_history: bool, scores_at_once: int, monkeypatch
+    dataset, model, mask_history: bool, columns: int, queries: int, monkeypatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "_SCORES", scores_at_once)
+    monkeypatch.setitem(ranking._COLUMNS, "cpu", columns)
+    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", queries)
     rows = found(model, dataset, mask_history=mask_history).rows
     states = all_states(model, reader_of(dataset))
     readout = states.mean(1)

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness import environment, evaluate
+from rearec_bench.harness import environment
 from rearec_bench.harness.batches import SplitReader
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.dataset import Dataset, Split
 from rearec_bench.harness.environment import source_digest
-from rearec_bench.harness.evaluate import Scorer
 from rearec_bench.harness.metrics import metrics_of
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.reference_run import ranked
@@ -27,6 +26,7 @@ from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 from rearec_bench.harness.trial import run_trial, start
 
+from .dense_ranking import dense_ranks, hide_histories
 from .test_batches import make_dataset
 
 BOTH = pytest.mark.parametrize("reference", [Popularity, Markov])
@@ -112,8 +112,9 @@ def test_ranks_are_those_that_a_model_with_these_scores_would_get(
     expected = np.empty(len(data.test), np.int32)
     for chunk in reader.chunks(np.arange(len(data.test))):
         own, targets = scores[chunk.rows][:, None], reader.targets[chunk.rows]
-        evaluate._mask(own, chunk.histories.items, targets, Scorer(None, 1.0, mask_history))  # type: ignore[arg-type]
-        expected[chunk.rows] = evaluate._ranks(own, targets)[:, 0].numpy()
+        if mask_history:
+            hide_histories(own, chunk.histories.items, targets)
+        expected[chunk.rows] = dense_ranks(own, targets)[:, 0].numpy()
     found = ranked(counted, data, data.test, hide=4 if mask_history else None)
     assert found.readout_ranks.tolist() == expected.tolist()
 

@@ -1,0 +1,217 @@
+"""Scores of all items for a few queries at a time, and what is read off them: ranks, the best items, entropy.
+
+Items are cut into blocks of equally many columns. The scores of all blocks stand in one buffer, which every call of
+`Catalogue.score` fills anew: it grows with the items, and not with the rows that are ranked. Three things follow.
+
+- A product of some hundred queries by some thousand items writes to the cache, and takes two thirds of the time of one
+  that writes rows as long as the catalogue (tests/benchmarks/evaluation.py).
+- The target's score is read from the buffer: it comes from the same product as the others'.
+- Equal items have equal scores to the last bit, wherever they stand. Matrix libraries compute the columns left over
+  from the last multiple of 16, and products of a handful of rows, in another order of additions; so blocks have whole
+  multiples (the last one begins early enough, and what it repeats is left out), and queries are filled up with zeros.
+
+Shapes: r rows, S states a row, M = S * r queries, d width, N items, n blocks, c columns of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# tests/benchmarks/evaluation.py --sizes: products want many queries and blocks that stay in the cache; the passes over
+# the buffer want it small. A GPU wants few, large calls.
+_COLUMNS = {"cpu": 1024, "cuda": 8192}
+_BUFFER_BYTES = {"cpu": 64 << 20, "cuda": 256 << 20}
+_MOST_QUERIES = {"cpu": 512, "cuda": 8192}
+_LEAST_QUERIES = 64
+_MULTIPLE = 16
+
+_HIDDEN = torch.finfo(torch.float32).min  # last of all, and finite: its weight times its score is zero, not NaN
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best items of some queries, best first; of equal ones any.
+
+    Attributes:
+        values: (r, S, k) scores.
+        items: (r, S, k) int64 ids.
+    """
+
+    values: Tensor
+    items: Tensor
+
+
+class Catalogue:
+    """All items, ready to be scored, and the buffer for their scores.
+
+    Attributes:
+        rows: how many rows fit at once.
+    """
+
+    def __init__(self, items: Tensor, *, states: int, rows: int) -> None:
+        """Cut the items into blocks; nothing is copied.
+
+        Args:
+            items: (N, d) float32.
+            states: largest S that will be asked for.
+            rows: how many rows there are at all; no room is made for more.
+
+        Raises:
+            TypeError: items in another precision.
+        """
+        if items.dtype != torch.float32:
+            raise TypeError(f"items are ranked in float32, not in {items.dtype}")
+        count, device = len(items), items.device
+        kind = device.type if device.type in _COLUMNS else "cuda"
+        queries = min(_MOST_QUERIES[kind], max(_LEAST_QUERIES, _BUFFER_BYTES[kind] // (4 * count)))
+        self.rows = max(1, min(rows, queries // states))
+        self._items = items
+        self._columns, self._starts = _blocks(count, _COLUMNS[kind])
+        self._repeated = (len(self._starts) - 1) * self._columns - self._starts[-1]
+        self._blocks = [items[start : start + self._columns].T for start in self._starts]  # (d, c) each
+        most = max(_LEAST_QUERIES, self.rows * states)
+        self._queries = items.new_zeros(most, items.shape[1])
+        self._scores = items.new_empty(len(self._starts), most, self._columns)
+        self._work = items.new_empty(2, most, self._columns)
+
+    def score(self, queries: Tensor) -> Scores:
+        """Score all items for some rows; the scores of the call before are gone.
+
+        Args:
+            queries: (r, S, d), at most `rows` rows of at most `states` states.
+        """
+        rows, states, width = queries.shape
+        used = rows * states
+        self._queries[:used].view(states, rows, width).copy_(queries.transpose(0, 1))
+        padded = max(_LEAST_QUERIES, used)
+        self._queries[used:padded].zero_()
+        for block, scores in zip(self._blocks, self._scores, strict=True):
+            torch.mm(self._queries[:padded], block, out=scores[:padded])
+        return Scores(self, rows, states)
+
+
+class Scores:
+    """Scores of all items for r rows of S states, in the buffer of a catalogue.
+
+    Args:
+        catalogue: which has just filled its buffer.
+        rows: r.
+        states: S.
+    """
+
+    def __init__(self, catalogue: Catalogue, rows: int, states: int) -> None:
+        self._of = catalogue
+        self._shape = (states, rows)
+
+    def of(self, items: Tensor) -> Tensor:
+        """(r,) one item for each row, to (r, S) its scores."""
+        block, column = self._place(items)
+        rows = torch.arange(len(items), device=items.device)
+        return self._by_row()[block, :, rows, column]
+
+    def hide(self, items: Tensor, *, keep: Tensor) -> None:
+        """Put items last, for all states of a row.
+
+        Args:
+            items: (r, L) ids; N stands for none.
+            keep: (r,) the item that stays where it is even if it is among them.
+        """
+        scores, kept = self._by_row(), self.of(keep)
+        rows = torch.arange(len(items), device=items.device)
+        block, column = self._place(torch.where(items < len(self._of._items), items, keep[:, None]))
+        scores[block, :, rows[:, None], column] = _HIDDEN
+        block, column = self._place(keep)
+        scores[block, :, rows, column] = kept
+
+    def ranks(self, targets: Tensor) -> Tensor:
+        """(r,) to (r, S) int32: 1 + the number of other items scored at least as high as the target.
+
+        A target whose score is not a number is last.
+        """
+        own = self.of(targets)  # (r, S)
+        bar = own.T.reshape(-1, 1)  # (M, 1)
+        beaten = torch.zeros(len(bar), dtype=torch.int32, device=bar.device)
+        for scores, marks, _ in self._passes(self._shape[0]):
+            torch.ge(scores, bar, out=marks)  # ones and zeros: their sum is vectorised, that of booleans is not
+            beaten += marks.sum(-1).to(torch.int32)  # the target counts itself: 1 + others; NaN counts nothing
+        found = beaten.view(self._shape).T  # (r, S)
+        return torch.where(own.isnan(), len(self._of._items), found).to(torch.int32)
+
+    def best(self, states: int, count: int) -> Best:
+        """The best items by the first states.
+
+        The best of all columns are looked for among those columns whose own best, over the blocks, are the highest.
+
+        Args:
+            states: how many of the S states, S' below.
+            count: k; all items where there are fewer.
+        """
+        of, queries = self._of, states * self._shape[1]
+        count = min(count, len(of._items))
+        scores = of._scores[:, :queries]  # (n, S' r, c)
+        if of._repeated:
+            scores[-1, :, : of._repeated] = float("-inf")
+        columns = scores.amax(0).topk(count, dim=-1).indices  # (S' r, k)
+        among = scores.gather(2, columns.expand(len(scores), -1, -1))  # (n, S' r, k)
+        values, places = among.transpose(0, 1).flatten(1).topk(count, dim=-1)  # (S' r, k), of n * k
+        starts = torch.tensor(of._starts, device=scores.device)
+        items = starts[places // count] + columns.gather(1, places % count)
+        shape = (states, self._shape[1], count)
+        return Best(values.view(shape).transpose(0, 1), items.view(shape).transpose(0, 1))
+
+    def entropy(self, highest: Tensor, temperature: float) -> Tensor:
+        """Entropy in nats of softmax(scores / temperature) by the first states.
+
+        With z the scores less the highest over the temperature and Z = sum exp z, it is log Z - sum z exp(z) / Z.
+
+        Args:
+            highest: (r, S') best score by each of these states.
+            temperature: of the softmax.
+
+        Returns:
+            (r, S').
+        """
+        rows, states = highest.shape
+        most = highest.T.reshape(-1, 1)  # (S' r, 1)
+        mass, mean = most.new_zeros(2, len(most))
+        for scores, logits, odds in self._passes(states):
+            torch.sub(scores, most, out=logits)
+            torch.mul(logits, 1 / temperature, out=odds).exp_()
+            mass += odds.sum(-1)
+            mean += torch.linalg.vecdot(odds, logits)
+        return (mass.log() - mean / mass / temperature).view(states, rows).T
+
+    def _passes(self, states: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Of each block the scores by the first states, every item once, and two buffers of the same shape."""
+        of, queries = self._of, states * self._shape[1]
+        last = len(of._starts) - 1
+        for number, scores in enumerate(of._scores):
+            part = (slice(queries), slice(of._repeated if number == last else 0, None))
+            yield scores[part], of._work[0][part], of._work[1][part]
+
+    def _by_row(self) -> Tensor:
+        """(n, S, r, c)."""
+        states, rows = self._shape
+        return self._of._scores[:, : states * rows].unflatten(1, (states, rows))
+
+    def _place(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Block and column of each item."""
+        block = items // self._of._columns
+        starts = torch.tensor(self._of._starts, device=items.device)
+        return block, items - starts[block]
+
+
+def _blocks(items: int, columns: int) -> tuple[int, list[int]]:
+    """How many columns all blocks have, and where each begins; the last one ends with the items.
+
+    Every block but a catalogue's of fewer than 16 items has a multiple of 16 columns.
+    """
+    count = -(-items // columns)
+    width = -(-items // count // _MULTIPLE) * _MULTIPLE if count > 1 else items // _MULTIPLE * _MULTIPLE
+    width = width or items
+    starts = list(range(0, items - width, width))
+    return width, [*starts, items - width]

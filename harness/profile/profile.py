@@ -132,6 +132,7 @@ class _Work:
             machine=str(facts["gpu"] if device == "cuda" else facts["cpu"]),
             rows=len(self._reader),
             all_rows=len(dataset.test),
+            items=dataset.num_items,
         )
 
     def profile(self, machine: Machine, say: Callable[[str], None]) -> Profile:

@@ -51,6 +51,7 @@ class Subject:
         machine: the processor or the GPU.
         rows: test rows that were ranked.
         all_rows: test rows of the data set.
+        items: N.
     """
 
     suite: str
@@ -61,6 +62,7 @@ class Subject:
     machine: str
     rows: int
     all_rows: int
+    items: int
 
     @property
     def id(self) -> str:

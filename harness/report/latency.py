@@ -1,11 +1,94 @@
-"""The paper's Table 4: time of inference by number of reasoning steps."""
+"""Time of inference by number of reasoning steps: the layout of the paper's Table 4, from profiles and as printed."""
 
 from __future__ import annotations
 
-from ..analysis.paper import paper_latency
-from .table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
+from collections.abc import Callable, Mapping, Sequence
+
+from ..analysis.paper import Latency, paper_latency
+from ..profile.result import Line as Depth
+from ..profile.result import Profile, step_name
+from .labels import label_of
+from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("backbone", "step", "inference_time_s", "cost_increase_percent")
+
+PROFILE_FIELDS = (
+    "dataset",
+    "backbone",
+    "strategy",
+    "steps",
+    "inference_time_s",
+    "inference_time_q25_s",
+    "inference_time_q75_s",
+    "cost_increase_percent",
+    "step_time_s",
+    "rows_per_s",
+    "flops_counted",
+    "flops_formula",
+    "bound_s",
+    "time_over_bound",
+    "peak_memory_bytes",
+    "parameters",
+    "train_rows_per_s",
+    "train_data_s",
+    "train_forward_s",
+    "train_loss_s",
+    "train_backward_s",
+    "train_optimiser_s",
+    "train_share_of_peak",
+    "train_peak_memory_bytes",
+    "rows",
+    "repeats",
+    "device",
+    "machine",
+    "threads",
+    "profile",
+    "paper_time_s",
+    "paper_cost_percent",
+)
+
+_TIMES = ("Time (s)", "Cost (%)")
+_PAPER = ("Paper (s)", "Paper (%)")
+_PAPER_STRATEGY = "prl"
+_PRINTED = "PRL, the whole test set, one A100-40G; the data set is not named."
+_PAPER_WORDS = f"Paper: Table 4 of arXiv 2503.22675 as printed: {_PRINTED}"
+_MEASURED = (
+    "Time: the median of whole passes from the prepared rows to the rank of each target: histories put together, "
+    "encoding, K cached steps, the readout (no other state) scored against all items in fp32. Cost: over Base, which "
+    "is K = 0 with the strategy base.",
+    "Weights are those of a fresh initialisation: time does not depend on them.",
+)
+
+_SIZES = ("width", "layers", "heads", "feed_forward")
+
+_Printed = Mapping[tuple[str, str], Latency]
+
+
+def latency(profiles: Sequence[Profile]) -> Table:
+    """Profiles of one suite, with the paper's numbers beside those of PRL.
+
+    Args:
+        profiles: at least one, in the order in which they were taken.
+    """
+    backbones = list(dict.fromkeys(profile.subject.backbone for profile in profiles))
+    printed = {(cell.backbone, cell.step): cell for cell in paper_latency()}
+    shows_paper = any(_of_paper(profile, line, printed) for profile in profiles for line in profile.lines)
+    name = profiles[0].subject.suite
+    return Table(
+        name="latency",
+        title=name,
+        caption=f"{name}: time of inference by number of reasoning steps",
+        columns=tuple(
+            ColumnGroup(label_of(backbone), (*_TIMES, *(_PAPER if shows_paper else ()))) for backbone in backbones
+        ),
+        groups=tuple(
+            RowGroup(titles, tuple(_lines(held, backbones, printed, shows_paper=shows_paper)))
+            for titles, held in _groups(profiles)
+        ),
+        protocol=(*_conditions(profiles), *_MEASURED, *((_PAPER_WORDS,) if shows_paper else ())),
+        fields=PROFILE_FIELDS,
+        records=tuple(_record(profile, line, printed) for profile in profiles for line in profile.lines),
+    )
 
 
 def paper_latency_table() -> Table:
@@ -18,19 +101,15 @@ def paper_latency_table() -> Table:
         for backbone in backbones:
             for cell in cells:
                 if (cell.backbone, cell.step) == (backbone, step):
-                    cost = EMPTY if cell.cost_percent is None else TableCell("plain", cell.cost_percent)
-                    line += [TableCell("value", cell.time_s), cost]
+                    line += [TableCell("value", cell.time_s), _plain(cell.cost_percent)]
         lines.append(Line(step, tuple(line)))
     return Table(
         name="table4",
         title="Table 4",
         caption="Table 4 of arXiv 2503.22675: time of inference by number of reasoning steps",
-        columns=tuple(ColumnGroup(backbone, ("Time (s)", "Cost (%)")) for backbone in backbones),
+        columns=tuple(ColumnGroup(backbone, _TIMES) for backbone in backbones),
         groups=(RowGroup((), tuple(lines)),),
-        protocol=(
-            "The times of Table 4 of arXiv 2503.22675 as printed: PRL, the whole test set, one A100-40G; the data set "
-            "is not named. Costs are recomputed from them.",
-        ),
+        protocol=(f"The times of Table 4 of arXiv 2503.22675 as printed: {_PRINTED} Costs are recomputed from them.",),
         fields=FIELDS,
         records=tuple(
             {
@@ -42,3 +121,145 @@ def paper_latency_table() -> Table:
             for cell in cells
         ),
     )
+
+
+def _groups(profiles: Sequence[Profile]) -> list[tuple[tuple[str, ...], dict[str, Profile]]]:
+    """Titles and one profile a backbone: profiles of a data set and row that differ in nothing but the backbone.
+
+    Where a backbone has several, as under other settings or on another machine, each is a group of its own, and its id
+    stands in the title.
+    """
+    rows: dict[tuple[str, str], dict[str, list[Profile]]] = {}
+    for profile in profiles:
+        row = rows.setdefault((profile.subject.spec.dataset, profile.subject.row), {})
+        row.setdefault(profile.subject.backbone, []).append(profile)
+    groups = []
+    for (dataset, row_name), held in rows.items():
+        titles = (dataset, label_of(row_name))
+        if all(len(found) == 1 for found in held.values()):
+            groups.append((titles, {backbone: found for backbone, (found,) in held.items()}))
+            continue
+        for backbone, found in held.items():
+            groups += [((dataset, f"{titles[1]} ({one.subject.id})"), {backbone: one}) for one in found]
+    return groups
+
+
+def _lines(
+    held: Mapping[str, Profile], backbones: Sequence[str], printed: _Printed, *, shows_paper: bool
+) -> list[Line]:
+    lines = []
+    for steps in sorted({line.steps for profile in held.values() for line in profile.lines}):
+        cells: list[TableCell] = []
+        for backbone in backbones:
+            cells += _cells(held.get(backbone), steps, printed, shows_paper=shows_paper)
+        lines.append(Line(step_name(steps), tuple(cells)))
+    return lines
+
+
+def _cells(profile: Profile | None, steps: int, printed: _Printed, *, shows_paper: bool) -> list[TableCell]:
+    """The cells of one backbone in a line."""
+    width = len(_TIMES) + (len(_PAPER) if shows_paper else 0)
+    line = next((one for one in profile.lines if one.steps == steps), None) if profile is not None else None
+    if profile is None or line is None:
+        return [EMPTY] * width
+    cells = [TableCell("value", line.times.median), _plain(profile.cost_percent(line))]
+    paper = _of_paper(profile, line, printed)
+    if paper is not None:
+        cells += [TableCell("value", paper.time_s), _plain(paper.cost_percent)]
+    return [*cells, *([EMPTY] * (width - len(cells)))]
+
+
+def _conditions(profiles: Sequence[Profile]) -> list[str]:
+    """Where, on what and how it was measured; said once where it is the same for all."""
+    return [
+        *_each(profiles, _place, lambda profile: f"{profile.subject.spec.dataset} {_row_name(profile)}"),
+        *_each(profiles, _rows, lambda profile: profile.subject.spec.dataset),
+        *_each(profiles, _model, _row_name),
+    ]
+
+
+def _each(profiles: Sequence[Profile], words: Callable[[Profile], str], name: Callable[[Profile], str]) -> list[str]:
+    """What there is to say of each profile, with the names of those it is true of unless it is true of all."""
+    found: dict[str, dict[str, None]] = {}
+    for profile in profiles:
+        found.setdefault(words(profile), {})[name(profile)] = None
+    if len(found) == 1:
+        return [f"{next(iter(found))}."]
+    return [f"{', '.join(names)}: {said}." for said, names in found.items()]
+
+
+def _place(profile: Profile) -> str:
+    subject = profile.subject
+    threads = subject.spec.training.threads
+    return (
+        f"{subject.machine} ({subject.spec.device}), {threads} thread{'s' if threads > 1 else ''}; "
+        f"{profile.repeats} repeats, all K in turns"
+    )
+
+
+def _rows(profile: Profile) -> str:
+    subject = profile.subject
+    some = "" if subject.rows == subject.all_rows else f" of {subject.all_rows:,}, evenly spaced"
+    return f"{subject.rows:,} test rows{some}, all {subject.items:,} items ranked"
+
+
+def _model(profile: Profile) -> str:
+    subject = profile.subject
+    sizes = [
+        f"{name} {subject.spec.backbone.settings[name]}" for name in _SIZES if name in subject.spec.backbone.settings
+    ]
+    passes = profile.lines[0].passes
+    rows = f"batches of {subject.rows / passes:,.0f} rows on average"
+    return ", ".join([*sizes, f"max length {subject.spec.training.max_len}", rows])
+
+
+def _row_name(profile: Profile) -> str:
+    return f"{label_of(profile.subject.backbone)} {label_of(profile.subject.row)}"
+
+
+def _record(profile: Profile, line: Depth, printed: _Printed) -> Record:
+    subject, training = profile.subject, line.training
+    low, high = line.times.quartiles
+    paper = _of_paper(profile, line, printed)
+    return {
+        "dataset": subject.spec.dataset,
+        "backbone": subject.backbone,
+        "strategy": subject.row,
+        "steps": line.steps,
+        "inference_time_s": line.times.median,
+        "inference_time_q25_s": low,
+        "inference_time_q75_s": high,
+        "cost_increase_percent": profile.cost_percent(line),
+        "step_time_s": profile.step_s(line),
+        "rows_per_s": profile.rows_per_s(line),
+        "flops_counted": line.flops_counted,
+        "flops_formula": line.flops_formula,
+        "bound_s": line.bound_s,
+        "time_over_bound": line.over_bound,
+        "peak_memory_bytes": line.peak_memory_bytes,
+        "parameters": line.parameters,
+        "train_rows_per_s": training.rows_per_s,
+        **{f"train_{phase}_s": seconds for phase, seconds in training.phases.items()},
+        "train_share_of_peak": training.share_of_peak(profile.reach),
+        "train_peak_memory_bytes": training.peak_memory_bytes,
+        "rows": subject.rows,
+        "repeats": profile.repeats,
+        "device": subject.spec.device,
+        "machine": subject.machine,
+        "threads": subject.spec.training.threads,
+        "profile": subject.id,
+        "paper_time_s": None if paper is None else paper.time_s,
+        "paper_cost_percent": None if paper is None else paper.cost_percent,
+    }
+
+
+def _of_paper(profile: Profile, line: Depth, printed: _Printed) -> Latency | None:
+    """What the paper prints for this backbone and K, of PRL alone."""
+    spec = profile.subject.spec
+    if spec.strategy.kind != _PAPER_STRATEGY:
+        return None
+    return printed.get((label_of(spec.backbone.kind), step_name(line.steps)))
+
+
+def _plain(percent: float | None) -> TableCell:
+    return EMPTY if percent is None else TableCell("plain", percent)

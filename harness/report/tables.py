@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ..analysis.resultset import ResultSet
+from ..profile.result import Profile
 from .adaptive import adaptive_depth
 from .ceiling import ceiling
 from .datasets import Cards, datasets, funnels, paper_datasets_table
-from .latency import paper_latency_table
+from .latency import latency, paper_latency_table
 from .overall import overall, paper_table
 from .steps import steps
 from .table import Table
@@ -21,6 +22,11 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "adaptive": adaptive_depth,
 }
 """Tables of a stored suite."""
+
+PROFILE_TABLES: Mapping[str, Callable[[Sequence[Profile]], Table]] = {
+    "latency": latency,
+}
+"""Tables of the stored profiles of a suite; they need no trial."""
 
 DATASET_TABLES: Mapping[str, Callable[[Cards], Table]] = {
     "datasets": datasets,

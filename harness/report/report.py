@@ -9,12 +9,14 @@ from pathlib import Path
 from ..analysis.resultset import Digest, ResultSet, load_results
 from ..datasets import catalog
 from ..errors import InputError
+from ..profile.result import Profile
+from ..profile.store import ProfileStore
 from ..store import Store
 from .datasets import Cards
 from .latex import render_latex
 from .markdown import render_markdown
 from .table import Table, compact
-from .tables import DATASET_TABLES, PAPER_TABLES, TABLES
+from .tables import DATASET_TABLES, PAPER_TABLES, PROFILE_TABLES, TABLES
 from .tidy import render_csv, render_json
 
 FORMATS = ("markdown", "latex", "csv", "json")
@@ -38,7 +40,8 @@ def render_report(
     Args:
         suites: names of stored suites; None or empty for all of them.
         store: where they are.
-        table: name in the registry of tables: those of stored suites, of prepared data sets, or the paper's.
+        table: name in the registry of tables: those of stored suites, of profiles, of prepared data sets, or the
+            paper's.
         format: one of `FORMATS`.
         spread: whether markdown and LaTeX show standard deviations.
         layout: "wide", or "compact" for narrow terminals.
@@ -57,8 +60,10 @@ def render_report(
         tables = [PAPER_TABLES[table]()]
     elif table in DATASET_TABLES:
         tables = [DATASET_TABLES[table](_cards(suites, store, data_dir))]
+    elif table in PROFILE_TABLES:
+        tables = [PROFILE_TABLES[table](profiles) for profiles in _profiles(suites, store)]
     else:
-        known("table", table, [*TABLES, *DATASET_TABLES])
+        known("table", table, [*TABLES, *PROFILE_TABLES, *DATASET_TABLES])
         tables = [TABLES[table](results) for results in _results(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout)
 
@@ -96,6 +101,22 @@ def _results(suites: Sequence[str] | None, store: Store) -> list[ResultSet]:
     for name in suites or ():
         known("suite", name, stored)
     return [load_results(name, store=store, digest=_digest()) for name in suites or stored]
+
+
+def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:
+    """The profiles of each suite, in the order in which the suites were given or first profiled."""
+    held: dict[str, list[Profile]] = {}
+    for profile in ProfileStore(store.root).read():
+        held.setdefault(profile.subject.suite, []).append(profile)
+    missing = [name for name in suites or () if name not in held]
+    if not held or missing:
+        of = f" of {', '.join(missing)}" if missing else ""
+        stored = f" Stored: {', '.join(held)}." if held else ""
+        raise InputError(
+            f"no profile{of} is stored in {store.root}.{stored} "
+            f"Type:  rearec-bench profile {missing[0] if missing else 'SUITE'}"
+        )
+    return [held[name] for name in suites or held]
 
 
 def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..suite import Suite
+from ..errors import InputError
+from ..shipped import find_suite
+from ..suite import Suite, load_suite
 from ..suite_files import with_overrides
 from ..suite_reader import read_suite
 from ..suite_yaml import Entry, Mark, Problems, Source, Table, parse
@@ -14,15 +16,56 @@ from ..suite_yaml import Entry, Mark, Problems, Source, Table, parse
 NAME = "profile"
 """Of a suite that is made of options."""
 
+_KEYS = {
+    "dataset": "datasets",
+    "backbone": "backbones",
+    "strategy": "strategies",
+    "steps": "steps",
+    "seed": "seeds",
+}
+_DEFAULTS = {"backbone": "sasrec", "strategy": "prl", "steps": "0..5"}  # as in the paper's Table 4
 _RANGE = re.compile(r"(\d{1,4})\.\.(\d{1,4})")
 
 
-def suite_of_options(options: Mapping[str, tuple[str, str]], *, overrides: Sequence[str] = ()) -> Suite:
+def suite_to_profile(
+    suite: str | None, given: Mapping[str, str | None], *, overrides: Sequence[str] = (), threads: int | None = None
+) -> Suite:
+    """The suite that a command line means.
+
+    Args:
+        suite: a file or the name of one that ships; None where options describe it.
+        given: "dataset", "backbone", "strategy", "steps" -> what was typed for it, None for nothing.
+        overrides: texts "key.path=value".
+        threads: in place of the suite's own.
+
+    Raises:
+        InputError: neither a suite nor a data set, or both.
+        SuiteError: with every problem of the suite or of the options.
+    """
+    if threads is not None:
+        overrides = (*overrides, f"training.threads={threads}")
+    typed = [f"--{name}" for name, text in given.items() if text is not None]
+    if suite is None:
+        if given["dataset"] is None:
+            raise InputError(
+                "say what to profile: a suite or a data set.  rearec-bench profile SUITE  or  "
+                "rearec-bench profile --dataset NAME"
+            )
+        texts = {name: _DEFAULTS.get(name, "") if text is None else text for name, text in given.items()}
+        return suite_of_options(texts, overrides=overrides)
+    if typed:
+        raise InputError(
+            f"{', '.join(typed)} stands in place of a suite. Leave out {suite}, or change it with --set, such as "
+            '--set "steps=[1, 2]".'
+        )
+    return load_suite(find_suite(suite), overrides=tuple(overrides))
+
+
+def suite_of_options(texts: Mapping[str, str], *, overrides: Sequence[str] = ()) -> Suite:
     """The suite that options describe.
 
     Args:
-        options: key of a suite ("datasets", "backbones", "strategies", "steps") -> the option's name and its text:
-            YAML values with commas between them, whole numbers also as a range such as 0..5.
+        texts: name of an option -> YAML values with commas between them, whole numbers also as a range such as 0..5.
         overrides: texts "key.path=value", as for a suite file.
 
     Raises:
@@ -30,8 +73,9 @@ def suite_of_options(options: Mapping[str, tuple[str, str]], *, overrides: Seque
     """
     problems = Problems()
     entries: dict[str, Entry] = {}
-    for rank, (key, (option, text)) in enumerate({**options, "seeds": ("", "1")}.items()):
-        source = Source(f"{option} {text}", Path.cwd(), rank=rank, numbered=False)
+    for rank, (name, text) in enumerate({**texts, "seed": "1"}.items()):
+        key = _KEYS[name]
+        source = Source(f"--{name} {text}", Path.cwd(), rank=rank, numbered=False)
         values = parse(f"[{_listed(text)}]", source, problems)
         if values is not None:
             entries[key] = Entry(key, values.mark, values)

@@ -134,7 +134,7 @@ def test_a_trial_without_checkpoints_times_out_too(tmp_path: Path) -> None:
     clock.now += 89
     one.look()
     clock.now += 2
-    with pytest.raises(TrialTimedOut, match="after 1.5m"):
+    with pytest.raises(TrialTimedOut, match=r"after 1\.5m"):
         one.look()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,7 @@ def main(debug: bool) -> None:
 @click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Start at most N trials, then end.")
 @click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
 @click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
+@click.option("--wait", is_flag=True, help="Wait where another run writes to the same results.")
 @click.option("--dry-run", is_flag=True, help="Build every cell, run one batch of each, store nothing.")
 def run(
     suite: str,
@@ -81,6 +83,7 @@ def run(
     max_trials: int | None,
     refresh: bool,
     retry_failed: bool,
+    wait: bool,
     dry_run: bool,
 ) -> None:
     """Run what is left of a suite.
@@ -113,7 +116,7 @@ def run(
     if dry_run:
         execute.dry_run(_with_resources(loaded, gpu, cpu), data_dir=data_dir, say=click.echo)
         return
-    store = Store(results, clean=True)
+    store = Store(results, tell=partial(click.echo, err=True))
     options = execute.RunOptions(
         gpu=gpu,
         cpu=cpu,
@@ -124,7 +127,8 @@ def run(
         retry_failed=retry_failed,
     )
     reporter = reporter_for(sys.stdout)
-    outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=reporter)
+    with store.locked(f"suite '{loaded.name}'", wait=wait):
+        outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=reporter)
     if outcome.interrupted:
         sys.exit(INTERRUPTED)
     click.echo()

@@ -93,10 +93,10 @@ def _uses(key: str, store: Store) -> list[_Use]:
         rows = {cell.id: cell.row for cell in expand(Suite.from_json(suite))}
         for cell_id, cell in index["cells"].items():
             place = ""
-            if key in cell["search"]:
-                best = ", the best" if cell["best"] == key else ""
+            if key in cell.get("search", ()):
+                best = ", the best" if cell.get("best") == key else ""
                 place = f", search trial {cell['search'].index(key) + 1} of its cell{best}"
-            elif key not in cell["final"].values():
+            elif key not in cell.get("final", {}).values():
                 continue
             uses.append(_Use(name, rows.get(cell_id, "a row that it has no more"), place))
     return uses

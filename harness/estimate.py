@@ -48,7 +48,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         fingerprints={name: card["fingerprint"] for name, card in cards.items()},
         vectors={name: vectors_fingerprint(name, given, data_dir=data_dir) for name, given in vectors.items()},
         device=device,
-        stored=lambda key: store.summary(key) if store.has(key) else None,
+        stored=store.lookup,
     )
     missing = [name for name in suite.datasets if name not in cards]
     lines = [_head(suite), "", *_table(cells, {one.cell.id: one for one in queue.progress()}, set(cards))]
@@ -61,6 +61,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
     elif unknown:
         lines[-1] += " How long depends on the data sets that are not prepared."
+    lines += [f"Trial {key[:8]} is damaged and counts as not run: {why}." for key, why in store.damaged.items()]
     changed = sum(
         one.source_digest != source_digest(one.spec.backbone.kind, one.spec.strategy.kind) for one in summaries
     )
@@ -150,7 +151,8 @@ def _time(
     sizes = {name: DataSize.of(card) for name, card in cards.items()}
     estimate = Estimate(summaries, sizes)
     if not estimate.seen(device):
-        estimate = Estimate((store.summary(key) for key in sorted(store.keys())[:_OTHERS]), sizes)
+        found = (store.lookup(key) for key in sorted(store.keys())[:_OTHERS])
+        estimate = Estimate((one for one in found if one is not None), sizes)
     seconds = estimate.left(queue.progress(), device)
     seen = estimate.seen(device)
     basis = f"judging by those of {', '.join(seen)}" if seen else "a guess from operation counts, until some are stored"

@@ -93,7 +93,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         vectors={name: data.vectors.fingerprint for name, data in datasets.items() if data.vectors is not None},
         device=device,
         stored=repeatable(
-            lambda key: store.summary(key) if store.has(key) else None,
+            store.lookup,
             retry_failed=options.retry_failed,
             stale=_stale if options.refresh else None,
         ),

@@ -16,6 +16,7 @@ from .progress import Progress, Reporter, Totals
 from .queue import FINISHED, Signal, SuiteQueue
 from .results import TrialResult, TrialSummary
 from .store import Store
+from .store_suites import SCHEMA
 
 if TYPE_CHECKING:
     from .suite_model import Suite
@@ -37,7 +38,7 @@ class RunLog:
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event; it has left this process when this returns."""
-        line = {"event": event, "time": round(time.time(), 3), **fields}
+        line = {"schema": SCHEMA, "event": event, "time": round(time.time(), 3), **fields}
         self._file.write(json.dumps(line, allow_nan=False, default=str) + "\n")
         self._file.flush()
 

@@ -1,30 +1,36 @@
 """The results on disk: one folder per trial, one per suite; the only place that reads or writes them.
 
-    ROOT/trials/KEY/   manifest.json, result.json, valid.parquet, test.parquet, traces_*.safetensors
-    ROOT/suites/NAME/  suite.json, index.json, run.jsonl
+    ROOT/trials/KEY/       manifest.json, result.json, valid.parquet, test.parquet, traces_*.safetensors
+    ROOT/suites/NAME/      suite.json, index.json, run.jsonl
+    ROOT/quarantine/       what was damaged, moved here, each with the reason beside it
+    ROOT/run.lock          who writes, while somebody does
 
-A trial is written to a temporary name beside its own, synced and renamed: it is there whole or not at all. Two stores
-are merged by copying folders. Any number of processes may read; one writes.
+A trial is written to a temporary name beside its own, synced and renamed: it is there whole or not at all. Any number
+of processes may read; one writes, and holds the lock. docs/results.md tells it to users.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import atomic
-from .errors import StoreError
+from . import atomic, store_lock
+from .errors import DamagedError, StoreError, StoreInUse
 from .results import Rows, TrialResult, TrialSummary
-from .store_format import RESULT, SCHEMA, SPLITS, json_bytes, pack, rows_of, summary_of, unpack
+from .store_format import SPLITS, json_bytes
+from .store_suites import INDEX, KEY, SUITE, index_keys, opened, sealed
+from .store_trial import files_of, read_result, read_rows, read_summary
 
-_KEY = re.compile(r"[0-9a-f]{32}")
+__all__ = ["Store", "index_keys"]
+
+QUARANTINE = "quarantine"
+_REASON_SCHEMA = 1
+_STEM = 120  # of a name in the quarantine
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_MANIFEST = "manifest.json"
 
 
 class Store:
@@ -32,24 +38,49 @@ class Store:
 
     Args:
         root: the folder; it need not exist before something is written.
-        clean: remove what killed writers left behind (for the one process that writes).
+        clean: remove what killed writers left behind, unless somebody writes now.
+        tell: told, in one line each, what is damaged and whom a writer waits for.
     """
 
-    def __init__(self, root: Path, *, clean: bool = False) -> None:
+    def __init__(self, root: Path, *, clean: bool = False, tell: Callable[[str], None] = lambda line: None) -> None:
         self.root = Path(root)
-        self._trials = self.root / "trials"
+        self.trials = self.root / "trials"
         self._suites = self.root / "suites"
-        if clean:
-            for folder in (self._trials, *(self._suites / name for name in atomic.names(self._suites))):
-                atomic.clean(folder)
+        self._tell = tell
+        self._lock: store_lock.Lock | None = None
+        self._damaged: dict[str, str] = {}
+        if clean and self.root.is_dir():
+            with contextlib.suppress(StoreInUse), self.locked("cleaning"):
+                pass
+
+    @contextlib.contextmanager
+    def locked(self, doing: str, *, wait: bool = False) -> Iterator[None]:
+        """Be the one process that writes; what killed writers left behind is removed first.
+
+        Args:
+            doing: what another process is told, such as "suite 'smoke'".
+            wait: until whoever writes now has ended.
+
+        Raises:
+            StoreInUse: another process writes.
+            StoreError: the folder cannot be written.
+        """
+        with store_lock.hold(self.root, doing, wait=wait, say=self._tell) as lock:
+            self._lock = lock
+            try:
+                self._clean()
+                yield
+            finally:
+                self._lock = None
 
     def has(self, key: str) -> bool:
-        """Whether a trial is stored, whatever its status."""
-        return self._folder(key).is_dir()
+        """Whether a trial is stored, whatever its status, damaged ones included."""
+        folder = self.folder(key)
+        return folder.exists() or folder.is_symlink()
 
     def keys(self) -> set[str]:
         """The keys of all stored trials."""
-        return {name for name in atomic.names(self._trials) if _KEY.fullmatch(name)}
+        return {name for name in atomic.names(self.trials) if KEY.fullmatch(name)}
 
     def write(self, result: TrialResult, *, replace: bool = False) -> None:
         """Store a trial; it is on disk when this returns.
@@ -61,34 +92,58 @@ class Store:
         Raises:
             StoreError: the folder cannot be written.
         """
-        folder = self._folder(result.key)
-        if folder.exists() and not replace:
-            return
-        files = pack(result)
-        checksums = {name: _sha256(content) for name, content in sorted(files.items())}
-        files[_MANIFEST] = json_bytes({"schema": SCHEMA, "key": result.key, "files": checksums})
+        if replace or not self.has(result.key):
+            self.write_files(result.key, files_of(result), replace=replace)
+
+    def write_files(self, key: str, files: Mapping[str, bytes], *, replace: bool = False) -> None:
+        """Store the files of a trial as they are; as `write`."""
+        folder = self.folder(key)
         with _writing(folder):
             atomic.write_folder(folder, files, replace=replace)
+
+    def lookup(self, key: str) -> TrialSummary | None:
+        """The summary of a trial; None where it is not stored or damaged, which is told once.
+
+        Whoever holds the lock moves a damaged one out of the way, so that it can run again.
+
+        Raises:
+            StoreError: of another reason than damage, such as a folder that may not be read.
+        """
+        if not self.has(key):
+            return None
+        try:
+            return self.summary(key)
+        except DamagedError as error:
+            done = "it counts as not run"
+            if self._lock is not None:
+                done = f"it was moved to {self.quarantine(error.path, error.why)} and runs again"
+            if self._lock is not None or key not in self._damaged:
+                self._tell(f"trial {key[:8]} is damaged ({error.why}); {done}.")
+            self._damaged[key] = error.why
+            return None
+
+    @property
+    def damaged(self) -> Mapping[str, str]:
+        """Key to reason of the damaged trials that `lookup` met."""
+        return self._damaged
 
     def summary(self, key: str) -> TrialSummary:
         """A trial without its arrays; reads its JSON alone.
 
         Raises:
-            StoreError: not stored, damaged, or of another schema version.
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored.
         """
-        with self._reading(key) as folder:
-            content = _checked(folder, RESULT, _manifest(folder))
-            return summary_of(json.loads(content))
+        return read_summary(self._stored(key))
 
     def read(self, key: str) -> TrialResult:
         """A trial with everything; the checksum of every file is verified.
 
         Raises:
-            StoreError: not stored, damaged, or of another schema version.
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored.
         """
-        with self._reading(key) as folder:
-            manifest = _manifest(folder)
-            return unpack({name: _checked(folder, name, manifest) for name in manifest["files"]})
+        return read_result(self._stored(key))
 
     def rows(self, key: str, split: str) -> Rows:
         """The rows of one split.
@@ -98,16 +153,12 @@ class Store:
             split: "valid" or "test".
 
         Raises:
-            StoreError: not stored, damaged, or without that split (test is for final runs alone).
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored, or without that split (test is for final runs alone).
         """
         if split not in SPLITS:
             raise StoreError(f"there is no split '{split}'. Allowed: {', '.join(SPLITS)}.")
-        with self._reading(key) as folder:
-            manifest = _manifest(folder)
-            name = f"{split}.parquet"
-            if name not in manifest["files"]:
-                raise StoreError(f"trial {key[:8]} holds no rows of '{split}'.")
-            return rows_of(_checked(folder, name, manifest))
+        return read_rows(self._stored(key), split)
 
     def find(self, prefix: str) -> str:
         """The one key that starts with a prefix.
@@ -126,7 +177,7 @@ class Store:
 
     def delete(self, key: str) -> None:
         """Remove a trial; nothing happens where it is not stored."""
-        folder = self._folder(key)
+        folder = self.folder(key)
         if folder.exists():
             with _writing(folder):
                 atomic.remove_folder(folder)
@@ -150,95 +201,96 @@ class Store:
             index: which trials stand behind which cell.
 
         Raises:
-            StoreError: a name that cannot be a folder's.
+            StoreError: a name that cannot be a folder's, or the folder cannot be written or is not the one that was
+                locked.
         """
+        if self._lock is not None:
+            self._lock.check()
         folder = self.suite_folder(name)
-        for file, value in (("suite.json", suite_json), ("index.json", {"schema": SCHEMA, **index})):
-            content = json_bytes(value)
+        for file, value in ((SUITE, suite_json), (INDEX, index)):
+            content = sealed(value, folder=name, file=file)
             target = folder / file
-            if not target.exists() or target.read_bytes() != content:
-                with _writing(target):
+            with _writing(target):
+                if not target.exists() or target.read_bytes() != content:
                     atomic.write_file(target, content)
 
     def read_suite(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The resolved suite and its index.
 
         Raises:
-            StoreError: not stored, damaged, or of another schema version.
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored.
         """
         folder = self.suite_folder(name)
-        if not (folder / "suite.json").is_file():
+        if not (folder / SUITE).is_file():
             known = ", ".join(self.suites()) or "none"
             raise StoreError(f"there is no suite '{name}' in {self.root}. Stored: {known}.")
-        parts: list[dict[str, Any]] = []
-        for file in ("suite.json", "index.json"):
-            try:
-                parts.append(json.loads((folder / file).read_bytes()))
-            except (OSError, ValueError) as error:
-                raise StoreError(f"{folder / file} is damaged ({error}). Run the suite again to mend it.") from error
-        _check_schema(parts[1], folder)
-        return parts[0], parts[1]
+        return opened(folder / SUITE), opened(folder / INDEX)
 
     def suites(self) -> list[str]:
         """Names of the stored suites, sorted."""
-        return sorted(name for name in atomic.names(self._suites) if (self._suites / name / "suite.json").is_file())
+        found = (name for name in atomic.names(self._suites) if _NAME.fullmatch(name))
+        return sorted(name for name in found if (self._suites / name / SUITE).is_file())
 
     def used_by(self, key: str) -> list[str]:
-        """Names of the suites whose index names a trial."""
-        return [name for name in self.suites() if key in index_keys(self.read_suite(name)[1])]
+        """Names of the suites whose index names a trial; a suite whose files are damaged names none."""
+        found = []
+        for name in self.suites():
+            with contextlib.suppress(DamagedError):
+                found += [name] if key in index_keys(self.read_suite(name)[1]) else []
+        return found
 
-    def _folder(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+    def quarantine(self, path: Path, why: str) -> Path:
+        """Move what is damaged out of the way, with the reason beside it.
+
+        Args:
+            path: a trial's folder, or any file or folder below the root.
+            why: what is wrong with it.
+
+        Returns:
+            Where it is now; the reason is in a file of the same name with `.json` behind it.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        place = self.root / QUARANTINE
+        parts = path.relative_to(self.root).parts
+        stem = f"{'.'.join(parts[1:])[:_STEM]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        taken = {name.removesuffix(".json") for name in atomic.names(place)}
+        names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
+        target = place / next(name for name in names if name not in taken)
+        reason = {"schema": _REASON_SCHEMA, "was": "/".join(parts), "why": why, "moved_at": round(time.time(), 3)}
+        with _writing(target):
+            atomic.write_file(target.with_name(f"{target.name}.json"), json_bytes(reason))
+            path.rename(target)
+        return target
+
+    def folder(self, key: str) -> Path:
+        """Where a trial is, or would be.
+
+        Raises:
+            StoreError: what cannot be a key.
+        """
+        if not KEY.fullmatch(key):
             raise StoreError(f"'{key}' is not the key of a trial: 32 hexadecimal digits.")
-        return self._trials / key
+        return self.trials / key
 
-    @contextlib.contextmanager
-    def _reading(self, key: str) -> Iterator[Path]:
-        folder = self._folder(key)
-        if not folder.is_dir():
+    def _stored(self, key: str) -> Path:
+        folder = self.folder(key)
+        if not self.has(key):
             raise StoreError(f"trial {key} is not stored in {self.root}.")
-        try:
-            yield folder
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(folder, f"{type(error).__name__}: {error}") from error
+        return folder
 
-
-def index_keys(index: Mapping[str, Any]) -> set[str]:
-    """All trials that a suite's index names."""
-    keys: set[str] = set()
-    for cell in index.get("cells", {}).values():
-        keys |= {key for key in (*cell.get("search", ()), cell.get("best"), *cell.get("final", {}).values()) if key}
-    return keys
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
-    _check_schema(manifest, folder)
-    if manifest["key"] != folder.name:
-        raise _damaged(folder, f"its manifest is that of trial {manifest['key']}")
-    return manifest
-
-
-def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    content = (folder / name).read_bytes()
-    if _sha256(content) != manifest["files"][name]:
-        raise _damaged(folder, f"the checksum of {name} is not that of the manifest")
-    return content
-
-
-def _check_schema(held: Mapping[str, Any], folder: Path) -> None:
-    if held.get("schema") != SCHEMA:
-        raise StoreError(
-            f"{folder} has schema version {held.get('schema')}; this version of rearec-bench reads version {SCHEMA}."
+    def _clean(self) -> None:
+        places = (
+            self.root,
+            self.trials,
+            self.root / QUARANTINE,
+            *(self._suites / one for one in atomic.names(self._suites)),
         )
-
-
-def _damaged(folder: Path, why: str) -> StoreError:
-    return StoreError(f"{folder} is damaged ({why}). Delete the folder; the next run repeats the trial.")
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+        with _writing(self.root):
+            for folder in places:
+                atomic.clean(folder)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""A trial's files as bytes: JSON for numbers and words, Parquet for rows, safetensors for states."""
+"""A trial's files as bytes: JSON for numbers and words, Parquet for rows, safetensors for states.
+
+Whatever is read is checked: content of another type or shape raises ValueError, KeyError, TypeError or AttributeError.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,20 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from .results import Epoch, Evidence, Rows, TestEvidence, Traces, TrialResult, TrialSummary, ValidationEvidence
+from .metrics import METRICS
+from .results import (
+    Epoch,
+    Evidence,
+    Rows,
+    Status,
+    TestEvidence,
+    Traces,
+    TrialResult,
+    TrialSummary,
+    ValidationEvidence,
+)
 from .spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -19,6 +33,18 @@ SCHEMA = 1
 RESULT = "result.json"
 SPLITS = ("valid", "test")
 
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "status": (str,),
+    "reason": (str,),
+    "traceback": (str,),
+    "best_epoch": (int,),
+    "history": (list,),
+    "timings": (dict,),
+    "peak_memory_bytes": (int, float),
+    "parameters": (int,),
+    "environment": (dict,),
+    "source_digest": (str,),
+}
 _FLAT = ("users", "items", "readout_ranks")
 _WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks")
 
@@ -85,9 +111,11 @@ def summary_of(data: Mapping[str, Any]) -> TrialSummary:
     Raises:
         ValueError, KeyError, TypeError: content that no `pack` of this schema made.
     """
+    spec = TrialSpec.from_json(data["spec"])
+    _check_types(data, spec)
     valid, test = data["valid"], data["test"]
     return TrialSummary(
-        spec=TrialSpec.from_json(data["spec"]),
+        spec=spec,
         status=data["status"],
         reason=data["reason"],
         validation=_floats(valid["readout"]) if valid else None,
@@ -126,7 +154,26 @@ def rows_of(content: bytes) -> Rows:
 
 def json_bytes(value: Any) -> bytes:
     """Strict JSON that a person can read; numbers that are not finite are written as words that float() takes."""
-    return (json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _check_types(data: Mapping[str, Any], spec: TrialSpec) -> None:
+    for name, types in _TYPES.items():
+        if not isinstance(data[name], types):
+            raise TypeError(f"{name} is {data[name]!r:.60}")
+    if data["status"] not in get_args(Status):
+        raise ValueError(f"status is {data['status']!r:.60}; known: {', '.join(get_args(Status))}")
+    if not isinstance(spec.dataset, str):
+        raise TypeError(f"dataset is {spec.dataset!r:.60}")
+    for split in SPLITS:
+        held = data[split]
+        if held is None:
+            continue
+        if len(held["steps"]) != spec.steps + 1:
+            raise ValueError(f"{split} has {len(held['steps'])} steps of {spec.steps + 1}")
+        missing = [name for metrics in (held["readout"], *held["steps"]) for name in METRICS if name not in metrics]
+        if missing:
+            raise ValueError(f"{split} has no {missing[0]}")
 
 
 def _result_json(result: TrialResult) -> dict[str, Any]:
@@ -199,26 +246,32 @@ def _traces_bytes(traces: Traces) -> bytes:
     from safetensors.numpy import save
 
     arrays = {"rows": traces.rows, "states": traces.states, "top_items": traces.top_items}
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(contiguous, metadata={"schema": str(SCHEMA)})
 
 
 def _traces_of(content: bytes) -> Traces:
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    return Traces(**load(content))
+    try:
+        return Traces(**load(content))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON holds it: tuples as lists, numbers that are not finite as words."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(held) for name, held in value.items()}
+        return {str(name): plain(held) for name, held in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(held) for held in value]
+        return [plain(held) for held in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if hasattr(value, "item"):  # a number of numpy
-        return _plain(value.item())
+        return plain(value.item())
     return value

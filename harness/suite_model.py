@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..models.settings import Settings, param
-from .errors import InputError
+from .errors import InputError, StoreError
 from .registry import REGISTRIES, load_plugin
 from .spec import EvaluationSettings
 
@@ -148,8 +148,20 @@ class Suite(BaseModel):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suite:
-        """The inverse of `to_json`; loads no plug-in."""
-        return cls.model_validate(data)
+        """The inverse of `to_json`; loads no plug-in.
+
+        Raises:
+            StoreError: what no `to_json` wrote.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise StoreError(
+                f"the stored suite {data.get('name')!r:.60} is damaged ({where}: {first['msg']}). `rearec-bench "
+                "results verify --fix` moves it out of the way; run the suite again."
+            ) from error
 
     def load_plugins(self) -> None:
         """Register the components of the suite's plug-ins, in this process.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..errors import RearecError
+from ..errors import DamagedError, RearecError
 from ..results import TrialSummary
 from ..spec import REFERENCE
 from ..store import Store
@@ -50,7 +50,8 @@ class CellResults:
         steps: K; None where validation chooses it.
         seeds: of the final runs that are planned.
         runs: final runs that are done, ordered as the seeds are.
-        ended: seed to "diverged: ..." or "failed: ..." for final runs that ended otherwise.
+        ended: seed to "diverged: ...", "failed: ..." or "damaged" for final runs that ended otherwise or that
+            cannot be used.
         missing: seeds whose final run is not stored.
         search_trials: number of distinct search trials.
         epochs: trained by all of them and by the final runs.
@@ -86,6 +87,7 @@ class ResultSet:
         changed: "backbone + strategy" of components whose source is not what it was when their trials ran; of
             references their name.
         store: where the rows of each trial are.
+        damaged: key to reason of the trials that are left out because they are damaged.
     """
 
     name: str
@@ -93,28 +95,32 @@ class ResultSet:
     facts: Mapping[str, Mapping[str, Any]]
     changed: tuple[str, ...]
     store: Store
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     def models(self) -> ResultSet:
         """The same without reference rows, for tables that have no place for them."""
         return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_reference))
 
 
-def load_results(name: str, *, store: Store, digest: Digest | None = None) -> ResultSet:
+def load_results(
+    name: str, *, store: Store, digest: Digest | None = None, damaged: Mapping[str, str] | None = None
+) -> ResultSet:
     """The results of a stored suite.
 
     Args:
         name: of the suite.
         store: where it is.
         digest: today's digest of the components' source; None leaves the comparison out.
+        damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
 
     Raises:
-        StoreError: there is no such suite, or one of its trials is damaged.
+        StoreError: there is no such suite, or its own files are damaged.
     """
     from ..plan import expand
     from ..suite import Suite
 
     suite, index = store.read_suite(name)
-    return collect(name, expand(Suite.from_json(suite)), index, store=store, digest=digest)
+    return collect(name, expand(Suite.from_json(suite)), index, store=store, digest=digest, damaged=damaged)
 
 
 def collect(
@@ -124,6 +130,7 @@ def collect(
     *,
     store: Store,
     digest: Digest | None = None,
+    damaged: Mapping[str, str] | None = None,
 ) -> ResultSet:
     """The results of planned cells.
 
@@ -133,33 +140,43 @@ def collect(
         index: which trials stand behind which cell.
         store: where the trials are.
         digest: today's digest of the components' source; None leaves the comparison out.
+        damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
 
     Raises:
-        StoreError: a trial is damaged.
+        StoreError: a trial cannot be read, for another reason than damage.
     """
     held = store.keys()
+    broken = dict(damaged or {})
     cache: dict[str, TrialSummary] = {}
 
     def summary(key: str | None) -> TrialSummary | None:
-        if key is None or key not in held:
+        if key is None or key not in held or key in broken:
             return None
         if key not in cache:
-            cache[key] = store.summary(key)
+            try:
+                cache[key] = store.summary(key)
+            except DamagedError as error:
+                broken[key] = error.why
+                return None
         return cache[key]
 
     entries = index.get("cells", {})
-    found = tuple(_cell(cell, entries.get(cell.id, {}), summary) for cell in cells)
+    found = tuple(_cell(cell, entries.get(cell.id, {}), summary, broken) for cell in cells)
     return ResultSet(
         name=name,
         cells=found,
         facts=index.get("dataset_facts", {}),
         changed=_changed(cache.values(), digest),
         store=store,
+        damaged=broken,
     )
 
 
 def _cell(
-    cell: PlannedCell, entry: Mapping[str, Any], summary: Callable[[str | None], TrialSummary | None]
+    cell: PlannedCell,
+    entry: Mapping[str, Any],
+    summary: Callable[[str | None], TrialSummary | None],
+    damaged: Mapping[str, str],
 ) -> CellResults:
     finals = {int(seed): key for seed, key in entry.get("final", {}).items()}
     runs: list[TrialSummary] = []
@@ -167,8 +184,10 @@ def _cell(
     missing: list[int] = []
     for seed in cell.seeds:
         run = summary(finals.get(seed))
-        if run is None:
+        if run is None and finals.get(seed) not in damaged:
             missing.append(seed)
+        elif run is None or not _is_final(run, cell, seed):
+            ended[seed] = "damaged"
         elif run.status != "done" or run.test is None:
             ended[seed] = f"{run.status}: {run.reason}"
         else:
@@ -191,6 +210,11 @@ def _cell(
         note=entry.get("note", ""),
         is_reference=cell.is_reference,
     )
+
+
+def _is_final(run: TrialSummary, cell: PlannedCell, seed: int) -> bool:
+    """Whether a run is what an index takes it for; suites share references, whatever their seeds."""
+    return run.spec.purpose == "final" and (cell.is_reference or run.spec.seed == seed)
 
 
 def _changed(trials: Iterable[TrialSummary], digest: Digest | None) -> tuple[str, ...]:

@@ -17,6 +17,10 @@ def protocol_lines(results: ResultSet) -> tuple[str, ...]:
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
     lines += _gaps(results)
     lines += [
+        f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"
+        for key, why in sorted(results.damaged.items())
+    ]
+    lines += [
         f"The source of {pair} has changed since its trials ran; to repeat them:  rearec-bench run SUITE --refresh"
         for pair in results.changed
     ]

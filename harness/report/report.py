@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..analysis.resultset import Digest, ResultSet, load_results
 from ..datasets import catalog
-from ..errors import InputError
+from ..errors import DamagedError, InputError
 from ..profile.result import Profile
 from ..profile.store import ProfileStore
 from ..store import Store
@@ -50,7 +50,7 @@ def render_report(
 
     Raises:
         InputError: an unknown name.
-        StoreError: a stored trial is damaged.
+        StoreError: a suite's own files are damaged; damaged trials are left out, and the table says so.
     """
     known("format", format, FORMATS)
     known("layout", layout, LAYOUTS)
@@ -64,7 +64,7 @@ def render_report(
         tables = [PROFILE_TABLES[table](profiles) for profiles in _profiles(suites, store)]
     else:
         known("table", table, [*TABLES, *PROFILE_TABLES, *DATASET_TABLES])
-        tables = [TABLES[table](results) for results in _results(suites, store)]
+        tables = [_table(TABLES[table], name, store) for name in _suites(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout)
 
 
@@ -94,13 +94,26 @@ def known(kind: str, name: str, names: Iterable[str]) -> None:
         raise InputError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
 
 
-def _results(suites: Sequence[str] | None, store: Store) -> list[ResultSet]:
+def _suites(suites: Sequence[str] | None, store: Store) -> list[str]:
     stored = store.suites()
     if not stored:
         raise InputError(f"no suite is stored in {store.root}. Type:  rearec-bench run SUITE.yaml")
     for name in suites or ():
         known("suite", name, stored)
-    return [load_results(name, store=store, digest=_digest()) for name in suites or stored]
+    return list(suites or stored)
+
+
+def _table(make: Callable[[ResultSet], Table], name: str, store: Store) -> Table:
+    """A table of a suite, without trials whose rows turn out to be damaged while it is made."""
+    damaged: dict[str, str] = {}
+    while True:
+        results = load_results(name, store=store, digest=_digest(), damaged=damaged)
+        try:
+            return make(results)
+        except DamagedError as error:
+            if error.path.name in damaged or error.path.parent != store.trials:
+                raise
+            damaged[error.path.name] = error.why
 
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:

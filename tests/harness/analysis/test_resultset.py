@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.errors import InputError, StoreError
+from rearec_bench.harness.errors import InputError
 from rearec_bench.harness.store import Store
 
 
@@ -48,14 +46,26 @@ def test_distinct_search_trials_and_all_epochs_are_counted(tmp_path: Path, synth
     assert (found.search_trials, found.epochs) == (3, (3 + 3) * 3)
 
 
-def test_a_damaged_trial_is_an_error_that_names_it(tmp_path: Path, synthetic: ModuleType) -> None:
+def test_a_damaged_trial_is_left_out_and_named(tmp_path: Path, synthetic: ModuleType) -> None:
     store = Store(tmp_path)
     cells = (synthetic.cell("prl", 2),)
     index = synthetic.fill(store, cells)
     key = index["cells"][cells[0].id]["final"]["2"]
     (tmp_path / "trials" / key / "result.json").write_text("{")
-    with pytest.raises(StoreError, match=key):
-        collect("s", cells, index, store=store)
+    found = collect("s", cells, index, store=store)
+    assert [run.spec.seed for run in found.cells[0].runs] == [1, 3]
+    assert (found.cells[0].ended, found.cells[0].missing) == ({2: "damaged"}, ())
+    assert found.damaged.keys() == {key} and "result.json has 1 bytes" in found.damaged[key]
+
+
+def test_a_run_under_the_seed_of_another_is_left_out(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("prl", 2),)
+    index = synthetic.fill(store, cells)
+    finals = index["cells"][cells[0].id]["final"]
+    finals["1"], finals["2"] = finals["2"], index["cells"][cells[0].id]["search"][0]
+    (found,) = collect("s", cells, index, store=store).cells
+    assert [run.spec.seed for run in found.runs] == [3] and found.ended == {1: "damaged", 2: "damaged"}
 
 
 def test_components_whose_source_has_changed_are_named_and_absent_plugins_are_not(

@@ -150,6 +150,8 @@ class TrialRun:
             "rearec_bench": VERSION,
             "spec": self.spec.to_json(),
             "num_items": self._dataset.num_items,
+            "max_len": self.spec.training.max_len,
+            "steps": self.spec.steps,
             "positions": self._model.reasoning_positions is not None,
             "score_temperature": self._scorer.temperature,
             "epoch": len(self._history),

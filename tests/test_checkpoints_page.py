@@ -1,0 +1,75 @@
+"""docs/checkpoints.md: its code loads a kept checkpoint, and ranks as the trial did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rearec_bench.harness.checkpoint_store import Checkpoints
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.keeper import Care, Keeper
+from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.trial import TrialRun
+from rearec_bench.models.backbones.contract import Histories
+
+from .test_docs import ROOT, blocks
+
+PAGE = (ROOT / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("strategy", ["prl", "base"])
+def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    data = load_dataset("tiny", data_dir=tmp_path / "data")
+    spec = TrialSpec(
+        dataset="tiny",
+        dataset_fingerprint=data.fingerprint,
+        backbone=Component("sasrec", BACKBONES.settings("sasrec").model_validate({"width": 8}).model_dump(), 1),
+        strategy=Component(strategy, STRATEGIES.settings(strategy)().model_dump(mode="json"), 1),
+        steps=0 if strategy == "base" else 2,
+        training=TrainingSettings(max_len=10, max_epochs=3, lr=0.05, patience=1),
+        evaluation=EvaluationSettings(),
+        metric="ndcg@20",
+        seed=1,
+        purpose="final",
+    )
+    held = Checkpoints(tmp_path / "results")
+    keeper = Keeper(lambda: TrialRun(spec, data), spec, care=Care("s", None, keep="best"), channel=held, resume=False)
+    while not keeper.run.done:
+        keeper.run.epoch()
+    assert keeper.last()
+    result = keeper.run.result()
+    held.finish(spec.key, keep=True)
+
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(PAGE, "python")
+    names: dict[str, Any] = {}
+    exec(code.replace("KEY", spec.key), names)  # noqa: S102 - the page's own lines
+    assert names["scores"].shape == (2, data.num_items)
+    assert names["states"].shape[:2] == (2, spec.steps + 1)
+    assert names["about"]["best_epoch"] == result.best_epoch
+    assert result.validation is not None
+    assert result.test is not None
+    assert names["about"]["validation"] == dict(result.validation.readout)
+
+    model, ranks = names["model"], []
+    for start, end, target in zip(data.test.starts, data.test.ends, data.test.targets, strict=True):
+        items = torch.from_numpy(data.flat[max(start, end - 10) : end].astype(np.int64))[None]
+        state = model.reason(Histories(items, torch.tensor([items.shape[1]])))[:, 0, -1]
+        scores = (model.backbone.queries(state) @ model.backbone.item_vectors().T)[0]
+        ranks.append(int((scores >= scores[int(target)]).sum()))
+    same = np.array(ranks) == result.test.rows.readout_ranks
+    assert same.mean() > 0.99  # two nearly equal scores may change places where batches are others
+
+
+def test_loading_takes_five_lines() -> None:
+    (code,) = blocks(PAGE, "python")
+    loading = code.partition('folder = Path("')[2].partition("\n\n")[0].splitlines()[1:]
+    assert len(loading) == 5
+    assert all(not line.startswith(" ") for line in loading)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,9 @@ class CellProgress:
 class CellTrials:
     """All trials of a cell, as far as the results known so far determine them.
 
+    Whoever holds it calls `advance` at first and after each `tell`; nothing else changes it. What one trial's end costs
+    does not depend on how many trials other cells have.
+
     Args:
         cell: the cell.
         fingerprint: of its data set.
@@ -93,63 +96,97 @@ class CellTrials:
         self._device = device
         self._lookup = lookup
         self._search = CellSearch(cell, partial(self._spec, purpose="search", seed=cell.search.seed))
+        self._made: tuple[Suggestion, ...] = ()
         self._finals: tuple[TrialSpec, ...] | None = None
         self._best: Suggestion | None = None
+        self._open: dict[str, Job] = {}
+        self._index: dict[str, Any] | None = None
 
-    def jobs(self) -> Iterator[Job]:
+    def advance(self) -> list[str]:
+        """Determine what the known results determine.
+
+        Returns:
+            The keys of trials that were not determined before; one may be over already, and one may come twice.
+        """
+        self._index = None
+        size = self._search.size
+        made = self._search.suggestions(self._known)[len(self._made) :]
+        self._made += tuple(made)
+        new = [self._add(Job(one.spec, self.cell, "search", one.index, size, one.values)) for one in made]
+        if self._finals is None and not self._open and len(self._made) == size:
+            self._finals = self._make_finals()
+            values = self._best.values if self._best is not None else {}
+            count = len(self.cell.seeds)
+            new += [
+                self._add(Job(spec, self.cell, "final", number, count, values))
+                for number, spec in enumerate(self._finals)
+            ]
+        return new
+
+    def tell(self, key: str) -> None:
+        """Take in that a trial is over."""
+        self._open.pop(key, None)
+        self._index = None
+
+    def jobs(self) -> Iterable[Job]:
         """Trials that are determined and not over, in order."""
-        finals = self._final_specs()
-        for one in self._search.suggestions(self._known) if finals is None else ():
-            if not one.duplicate and self._lookup(one.spec.key) is None:
-                yield Job(one.spec, self.cell, "search", one.index, self._search.size, one.values)
-        values = self._best.values if self._best is not None else {}
-        for number, spec in enumerate(finals or ()):
-            if self._lookup(spec.key) is None:
-                yield Job(spec, self.cell, "final", number, len(self.cell.seeds), values)
+        return self._open.values()
 
-    def determined(self) -> set[str]:
-        """Keys of all trials determined so far, over or not."""
-        made = self._search.suggestions(self._known)
-        return {one.spec.key for one in made} | {spec.key for spec in self._final_specs() or ()}
-
+    @property
     def undetermined(self) -> int:
-        """How many more trials there may be beside `determined`."""
-        unmade = self._search.size - len(self._search.suggestions(self._known))
-        return unmade + (len(self.cell.seeds) if self._final_specs() is None else 0)
+        """How many more trials there may be beside those that are determined."""
+        return self._search.size - len(self._made) + (len(self.cell.seeds) if self._finals is None else 0)
+
+    @property
+    def left(self) -> int:
+        """Trials that may still have to run."""
+        return len(self._open) + self.undetermined
+
+    def best(self) -> float | None:
+        """Best validation metric of its search so far, None where there is none yet."""
+        best = self._search.best(self._known)
+        outcome = self._known(best.spec.key) if best is not None else None
+        return outcome.value if outcome is not None else None
 
     def progress(self) -> CellProgress:
         """Where the cell stands."""
-        made = self._search.suggestions(self._known)
-        finals = self._final_specs()
-        best = self._search.best(self._known)
-        value = self._known(best.spec.key) if best is not None else None
+        finals = self._finals
         return CellProgress(
             cell=self.cell,
-            search_over=sum(self._lookup(one.spec.key) is not None for one in made),
+            search_over=sum(self._lookup(one.spec.key) is not None for one in self._made),
             search_size=self._search.size,
             final_over=sum(self._lookup(spec.key) is not None for spec in finals or ()),
             final_size=len(self.cell.seeds) if finals is None else len(finals),
-            left=sum(self._lookup(key) is None for key in self.determined()) + self.undetermined(),
-            best=value.value if value is not None else None,
+            left=self.left,
+            best=self.best(),
             note=self._note(),
         )
 
-    def index(self) -> dict[str, Any]:
+    def index(self) -> Mapping[str, Any]:
         """Which stored trials stand behind the cell, for the suite's index.json."""
+        if self._index is None:
+            self._index = self._make_index()
+        return self._index
+
+    def _make_index(self) -> dict[str, Any]:
         search: list[str | None] = []
-        for one in self._search.suggestions(self._known):
+        for one in self._made:
             summary = self._lookup(one.spec.key)
             if summary is None:
                 break
             search.append(None if one.duplicate or summary.status == "failed" else one.spec.key)
-        finals = self._final_specs() or ()
         entry: dict[str, Any] = {
             "search": search,
             "best": self._best.spec.key if self._best is not None else None,
-            "final": {str(spec.seed): spec.key for spec in finals if self._lookup(spec.key) is not None},
+            "final": {str(spec.seed): spec.key for spec in self._finals or () if self._lookup(spec.key) is not None},
         }
         note = self._note()
         return {**entry, "note": note} if note else entry
+
+    def _add(self, job: Job) -> str:
+        if job.key not in self._open and self._lookup(job.key) is None:
+            self._open[job.key] = job
+        return job.key
 
     def _spec(self, values: Values, *, purpose: Purpose, seed: int) -> TrialSpec:
         return self.cell.spec(
@@ -165,18 +202,15 @@ class CellTrials:
         summary = self._lookup(key)
         return Outcome.of(summary, self.cell.search.metric) if summary is not None else None
 
-    def _final_specs(self) -> tuple[TrialSpec, ...] | None:
-        """The final runs, None while the search goes on; none where it found nothing to repeat."""
-        if self._finals is None and self._search.ended(self._known):
-            self._best = self._search.best(self._known)
-            if self._best is None and self._search.size:
-                self._finals = ()
-            else:
-                values = self._best.values if self._best is not None else {}
-                self._finals = tuple(self._spec(values, purpose="final", seed=seed) for seed in self.cell.seeds)
-        return self._finals
+    def _make_finals(self) -> tuple[TrialSpec, ...]:
+        """The final runs, once the search has ended; none where it found nothing to repeat."""
+        self._best = self._search.best(self._known)
+        if self._best is None and self._search.size:
+            return ()
+        values = self._best.values if self._best is not None else {}
+        return tuple(self._spec(values, purpose="final", seed=seed) for seed in self.cell.seeds)
 
     def _note(self) -> str:
-        if self._final_specs() == () and self._search.size:
+        if self._finals == () and self._search.size:
             return f"none of its {self._search.size} search trials succeeded, so there is nothing to repeat"
         return ""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cell_trials import CellProgress
 from .flops import Shape, inference, packed_training, scoring
 from .results import TrialSummary
 from .spec import REFERENCE, TrialSpec
@@ -40,6 +39,21 @@ class DataSize:
         return cls(counts["rows"]["train"], counts["items"], counts["mean_history"]["train"])
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What the time of a trial is judged by.
+
+    Attributes:
+        groups: see `_groups`.
+        operations: of the trial.
+        device: "cpu" or "cuda".
+    """
+
+    groups: tuple[tuple[Any, ...], ...]
+    operations: float
+    device: str
+
+
 class Estimate:
     """Seconds of trials.
 
@@ -51,6 +65,7 @@ class Estimate:
     def __init__(self, summaries: Iterable[TrialSummary], sizes: Mapping[str, DataSize]) -> None:
         self._sizes = sizes
         self._groups: dict[tuple[Any, ...], list[float]] = {}
+        self._kinds: dict[tuple[str, str], _Kind] = {}
         for summary in summaries:
             self.add(summary)
 
@@ -66,16 +81,32 @@ class Estimate:
 
     def seconds(self, spec: TrialSpec) -> float:
         """The time of a trial: its operations at the pace of the nearest kind of trial that was seen."""
-        amount = operations(spec, self._sizes[spec.dataset])
-        for group in _groups(spec):
+        return self._seconds(self._kind(spec))
+
+    def left(self, remaining: Iterable[tuple[Cell, int]], device: str) -> float:
+        """Seconds of all trials that are left, one after the other.
+
+        Args:
+            remaining: cells, each with the number of its trials that are left.
+            device: "cpu" or "cuda".
+        """
+        return sum(count * self._seconds(self._kind_of(cell, device)) for cell, count in remaining)
+
+    def _seconds(self, kind: _Kind) -> float:
+        for group in kind.groups:
             if group in self._groups:
                 seconds, seen = self._groups[group]
-                return amount * seconds / seen
-        return amount * _EPOCHS_SHARE / _GUESSED_FLOPS_PER_S[spec.device]
+                return kind.operations * seconds / seen
+        return kind.operations * _EPOCHS_SHARE / _GUESSED_FLOPS_PER_S[kind.device]
 
-    def left(self, progress: Iterable[CellProgress], device: str) -> float:
-        """Seconds of all trials that are left, one after the other."""
-        return sum(one.left * self.seconds(example(one.cell, device)) for one in progress if one.left)
+    def _kind_of(self, cell: Cell, device: str) -> _Kind:
+        """The kind of a cell's trials, worked out once: it is asked for after each trial of a run."""
+        if (cell.id, device) not in self._kinds:
+            self._kinds[cell.id, device] = self._kind(example(cell, device))
+        return self._kinds[cell.id, device]
+
+    def _kind(self, spec: TrialSpec) -> _Kind:
+        return _Kind(_groups(spec), operations(spec, self._sizes[spec.dataset]), spec.device)
 
     def seen(self, device: str) -> list[str]:
         """The data sets whose trials the estimate rests on, sorted."""

@@ -153,7 +153,7 @@ def _time(
     if not estimate.seen(device):
         found = (store.lookup(key) for key in sorted(store.keys())[:_OTHERS])
         estimate = Estimate((one for one in found if one is not None), sizes)
-    seconds = estimate.left(queue.progress(), device)
+    seconds = estimate.left(queue.remaining(), device)
     seen = estimate.seen(device)
     basis = f"judging by those of {', '.join(seen)}" if seen else "a guess from operation counts, until some are stored"
     gpu = suite.resources.gpu

@@ -193,7 +193,7 @@ def _tune(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from .collector import Collector
-    from .tune import Events, QueueSearcher, TuneTrial, WorkerContext
+    from .tune import Arrivals, Events, QueueSearcher, TuneTrial, WorkerContext
 
     ledger.tick()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -202,6 +202,7 @@ def _tune(
         .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
         .remote(str(ledger.root))
     )
+    arrivals = Arrivals(ledger, collector)
     context = WorkerContext(
         datasets={name: ray.put(data) for name, data in datasets.items()},
         collector=collector,
@@ -214,7 +215,7 @@ def _tune(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=QueueSearcher(ledger, most),
+            search_alg=QueueSearcher(ledger, most, arrivals),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -222,7 +223,7 @@ def _tune(
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(joined.scratch / "tune"),
-            callbacks=[Events(ledger)],
+            callbacks=[Events(ledger, arrivals)],
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),

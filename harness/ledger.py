@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from .store_suites import SCHEMA
 
 if TYPE_CHECKING:
     from .suite_model import Suite
+
+
+_INDEX_PERIOD_S = 1.0
+_INDEX_SHARE = 0.02  # of a run's time may go into its index, which grows with the suite
 
 
 class RunStopped(BaseException):
@@ -107,6 +112,12 @@ class Ledger:
         self._estimate = estimate
         self.most = 1
         self._jobs: dict[str, Job] = {}
+        self._storing: dict[str, Job] = {}
+        self._ended: list[tuple[Job, TrialSummary]] = []
+        self._due: list[tuple[Job, TrialSummary]] = []
+        self._index_at = -math.inf
+        self._index_s = 0.0
+        self._index_is_old = False
         self._stop: BaseException | None = None
         self._said_stop = False
         self._finished = False
@@ -117,12 +128,13 @@ class Ledger:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._enter_all()
         self._reporter.end()
         self._log.close()
 
     @property
     def running(self) -> int:
-        """Trials that are given out and not over."""
+        """Trials that are given out and still at work."""
         return len(self._jobs)
 
     def take(self, trial_id: str) -> Job | Signal:
@@ -152,17 +164,21 @@ class Ledger:
         )
         self._reporter.epoch(job, progress)
 
+    def handed_over(self, trial_id: str) -> None:
+        """A worker is done with a trial, whose result is on its way to the disk; the trial is not over yet."""
+        self._storing[trial_id] = self._jobs.pop(trial_id)
+
     def over(self, trial_id: str, *, unsaved: str) -> None:
-        """A trial has ended and its result is on disk, or could not be written."""
-        job = self._jobs.pop(trial_id)
+        """The result of a trial that was handed over is on disk, or could not be written."""
+        job = self._storing.pop(trial_id)
         if unsaved:
             self.stop(StoreError(unsaved))
             return
-        self._enter(job, self._store.summary(job.key))
+        self._take_in(job, self._store.summary(job.key))
 
     def lost(self, trial_id: str, cause: str) -> None:
         """A worker died; its trial runs again, or has failed where that happened too often."""
-        job = self._jobs.pop(trial_id, None)
+        job = self._jobs.pop(trial_id, None) or self._storing.pop(trial_id, None)
         if job is None:
             return
         summary = self.queue.look_again(job.key)
@@ -174,7 +190,7 @@ class Ledger:
             reason = f"its worker died {job.attempt} times: {cause}"
             self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
             summary = self._store.summary(job.key)
-        self._enter(job, summary)  # it may also have died after its result was on disk
+        self._take_in(job, summary)  # it may also have died after its result was on disk
 
     def tick(self) -> None:
         """Called often: draws, and leaves Tune's loop once there is nothing more to do in it.
@@ -184,6 +200,7 @@ class Ledger:
         Raises:
             RunStopped: the run is complete, or should stop.
         """
+        self._enter_due()
         self._reporter.tick()
         if self._stop is not None:
             if isinstance(self._stop, KeyboardInterrupt) and not self._said_stop:
@@ -211,19 +228,23 @@ class Ledger:
         for job in self.queue.in_flight:
             summary = self.queue.look_again(job.key)
             if summary is not None:
-                self._enter(job, summary)
+                self._take_in(job, summary)
+        self._enter_all()
 
     def write_index(self) -> None:
         """Bring the suite's index.json up to date."""
+        start = time.perf_counter()
         self._store.write_suite(self._suite.name, self._suite_json, {**self._header, "cells": self.queue.index()})
+        self._index_at = time.perf_counter()
+        self._index_s = self._index_at - start
+        self._index_is_old = False
 
     def outcome(self, *, wall_s: float, ray_s: float) -> RunOutcome:
         """How the run ended."""
-        summaries = self.queue.over()
         return RunOutcome(
-            done=sum(one.status == "done" for one in summaries),
-            diverged=sum(one.status == "diverged" for one in summaries),
-            failed=tuple((one.key, one.reason) for one in summaries if one.status == "failed"),
+            done=self.queue.count("done"),
+            diverged=self.queue.count("diverged"),
+            failed=tuple((one.key, one.reason) for one in self.queue.over() if one.status == "failed"),
             notes=tuple(
                 f"{one.cell.dataset} {one.cell.backbone} {one.cell.row}: {one.note}"
                 for one in self.queue.progress()
@@ -238,27 +259,46 @@ class Ledger:
 
     def totals(self) -> Totals:
         """Where the run stands."""
-        summaries = self.queue.over()
-        _, trials = self.queue.totals()
-        seconds = self._estimate.left(self.queue.progress(), self.queue.device)
+        over, trials = self.queue.totals()
         return Totals(
-            over=len(summaries),
+            over=over,
             trials=trials,
-            diverged=sum(one.status == "diverged" for one in summaries),
-            failed=sum(one.status == "failed" for one in summaries),
-            left_s=seconds / self.most,
+            diverged=self.queue.count("diverged"),
+            failed=self.queue.count("failed"),
+            left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.most,
         )
 
-    def _enter(self, job: Job, summary: TrialSummary) -> None:
+    def _take_in(self, job: Job, summary: TrialSummary) -> None:
+        """Let the queue know at once, so that a worker can go on; log, terminal and index follow in `tick`."""
         self.queue.tell(summary)
+        self._ended.append((job, summary))
+
+    def _enter_due(self) -> None:
+        """Enter what ended before the last tick: since then each idle worker has been given its next trial."""
+        due, self._due, self._ended = self._due, self._ended, []
+        for job, summary in due:
+            self._enter(job, summary)
+        since = time.perf_counter() - self._index_at
+        if self._index_is_old and since > max(_INDEX_PERIOD_S, self._index_s / _INDEX_SHARE):
+            self.write_index()
+
+    def _enter_all(self) -> None:
+        """Enter everything and leave the index up to date."""
+        for job, summary in (*self._due, *self._ended):
+            self._enter(job, summary)
+        self._due, self._ended = [], []
+        if self._index_is_old:
+            self.write_index()
+
+    def _enter(self, job: Job, summary: TrialSummary) -> None:
         self._estimate.add(summary)
+        self._index_is_old = True
         fields: dict[str, Any] = {"epochs": len(summary.history), "best_epoch": summary.best_epoch}
         if summary.validation is not None:
             fields[summary.spec.metric] = summary.validation[summary.spec.metric]
         if summary.reason:
             fields["reason"] = summary.reason
         self._log.write(summary.status, **_facts(job), **fields, timings=dict(summary.timings))
-        self.write_index()
         self._reporter.finished(job, summary, self.totals())
 
 

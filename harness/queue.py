@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .cell_trials import MOST_ATTEMPTS, CellProgress, CellTrials, Job, Lookup
-from .results import TrialSummary
+from .results import Status, TrialSummary
 
 if TYPE_CHECKING:
     from .plan import Cell
@@ -74,6 +75,10 @@ class SuiteQueue:
         self._biggest: dict[str, float] = {}
         for cell, seconds in zip(runnable, self._costs, strict=True):
             self._biggest[cell.dataset] = max(seconds, self._biggest.get(cell.dataset, 0.0))
+        self._holders: dict[str, set[int]] = {}
+        self._statuses: Counter[Status] = Counter()
+        for position in range(len(self._cells)):
+            self._advance(position)
 
     @property
     def started(self) -> int:
@@ -95,8 +100,18 @@ class SuiteQueue:
 
     def tell(self, summary: TrialSummary) -> None:
         """Take in the end of a trial."""
-        self._summaries[summary.key] = summary
         self._in_flight.pop(summary.key, None)
+        self._missing.discard(summary.key)
+        before = self._summaries.get(summary.key)
+        self._summaries[summary.key] = _lean(summary)
+        if summary.key not in self._holders:
+            return
+        if before is not None:
+            self._statuses[before.status] -= 1
+        self._statuses[summary.status] += 1
+        for position in self._holders[summary.key].copy():
+            self._cells[position].tell(summary.key)
+            self._advance(position)
 
     def lost(self, key: str) -> bool:
         """Take in that the worker of a trial died.
@@ -112,28 +127,32 @@ class SuiteQueue:
         return True
 
     def summary(self, key: str) -> TrialSummary | None:
-        """The summary of a trial that is over, None of any other."""
+        """The summary of a trial that is over, without its epochs and steps; None of any other."""
         if key not in self._summaries and key not in self._missing:
             found = self._stored(key)
             if found is None:
                 self._missing.add(key)
             else:
-                self._summaries[key] = found
+                self._summaries[key] = _lean(found)
         return self._summaries.get(key)
 
     def look_again(self, key: str) -> TrialSummary | None:
-        """`summary`, asking the store anew where it is not known."""
-        self._missing.discard(key)
-        return self.summary(key)
+        """The summary of a trial, asking the store anew where it is not known to be over."""
+        if key in self._summaries:
+            return self._summaries[key]
+        return self._stored(key)
 
     def totals(self) -> tuple[int, int]:
         """How many trials of the suite are over, and how many there are at most.
 
         The second number falls when a search makes a duplicate suggestion or finds nothing to repeat.
         """
-        keys = self._keys()
-        undetermined = sum(trials.undetermined() for trials in self._cells)
-        return sum(self.summary(key) is not None for key in keys), len(keys) + undetermined
+        undetermined = sum(trials.undetermined for trials in self._cells)
+        return self._statuses.total(), len(self._holders) + undetermined
+
+    def count(self, status: Status) -> int:
+        """How many trials of the suite are over with this status."""
+        return self._statuses[status]
 
     @property
     def left(self) -> int:
@@ -143,12 +162,16 @@ class SuiteQueue:
 
     def over(self) -> tuple[TrialSummary, ...]:
         """The suite's trials that are over."""
-        found = (self.summary(key) for key in sorted(self._keys()))
+        found = (self.summary(key) for key in sorted(self._holders))
         return tuple(summary for summary in found if summary is not None)
 
     def best(self, cell: Cell) -> float | None:
         """Best validation metric of a cell's search so far."""
-        return self._of[cell.id].progress().best
+        return self._of[cell.id].best()
+
+    def remaining(self) -> Iterator[tuple[Cell, int]]:
+        """The cells that are not over, each with how many of its trials may still have to run."""
+        return ((trials.cell, trials.left) for trials in self._cells if trials.left)
 
     def progress(self) -> tuple[CellProgress, ...]:
         """Where each cell stands, in the order of the suite."""
@@ -158,24 +181,35 @@ class SuiteQueue:
         """Which stored trials stand behind which cell, for the suite's index.json."""
         return {trials.cell.id: trials.index() for trials in self._cells}
 
-    def _keys(self) -> set[str]:
-        return {key for trials in self._cells for key in trials.determined()}
+    def _advance(self, position: int) -> None:
+        """Let a cell determine more of its trials, and remember who has them."""
+        for key in self._cells[position].advance():
+            if key not in self._holders:
+                self._holders[key] = set()
+                over = self.summary(key)
+                if over is not None:
+                    self._statuses[over.status] += 1
+            self._holders[key].add(position)
 
     def _first(self) -> Job | None:
         if self._limit is not None and self._started >= self._limit:
             return None
-        while ready := [
-            (self._rank(position, job), position, job)
-            for position, trials in enumerate(self._cells)
-            for job in trials.jobs()
-            if job.key not in self._in_flight
-        ]:
+        while ready := list(self._ready()):
             _, position, job = min(ready, key=lambda entry: entry[0])
-            if self.look_again(job.key) is None:  # otherwise another process has stored it since we looked
+            held = self.look_again(job.key)
+            if held is None:
                 self._issued[position] += 1
                 self._started += 1
                 return job
+            self.tell(held)  # another process has stored it since we looked
         return None
+
+    def _ready(self) -> Iterator[tuple[tuple[Any, ...], int, Job]]:
+        """The next job of each cell that has one, with its rank."""
+        for position, trials in enumerate(self._cells):
+            job = next((job for job in trials.jobs() if job.key not in self._in_flight), None)
+            if job is not None:
+                yield self._rank(position, job), position, job
 
     def _rank(self, position: int, job: Job) -> tuple[Any, ...]:
         """Big data sets first; then final runs, cells in turn, long trials, and the order of the suite."""
@@ -183,6 +217,11 @@ class SuiteQueue:
         searching = job.purpose == "search"
         biggest = -self._biggest[cell.dataset]
         return (biggest, cell.dataset, searching, self._issued[position], -self._costs[position], position, job.index)
+
+
+def _lean(summary: TrialSummary) -> TrialSummary:
+    """Without what grows with epochs and steps: a run holds a summary of every trial of its suite."""
+    return dataclasses.replace(summary, history=(), validation_steps=(), test_steps=(), environment={})
 
 
 def repeatable(

@@ -79,6 +79,7 @@ class CellSearch:
         self._space = {name: cell.space[name] for name in sorted(cell.space)}
         self._points = _enumerated(self._space, cell)
         self._made: list[Suggestion] = []
+        self._keys: set[str] = set()
         self._ended = False
         self.size = search_size(cell)
 
@@ -91,8 +92,8 @@ class CellSearch:
                 break
             values = self._values(index, told)
             spec = self._build(values)
-            duplicate = any(made.spec.key == spec.key for made in self._made)
-            self._made.append(Suggestion(index, values, spec, duplicate))
+            self._made.append(Suggestion(index, values, spec, duplicate=spec.key in self._keys))
+            self._keys.add(spec.key)
         return self._made
 
     def ended(self, known: Known) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from ray.tune.search import Searcher
 
 from .errors import TrialDiverged
 from .ledger import Ledger
-from .queue import FINISHED, Signal
+from .queue import FINISHED, WAIT, Signal
 from .registry import REGISTRIES, load_plugin, resolve
 from .results import TrialResult
 from .spec import TrialSpec
 
 _CAUSE_LENGTH = 200
+_STEP_S = 0.25  # epochs shorter than this are not worth a message each
+_WAIT_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,12 @@ class WorkerContext:
 
 
 class TuneTrial(Trainable):  # type: ignore[misc]
-    """One trial in a worker; one step is one epoch, and the process is used again for the next trial."""
+    """One trial in a worker, one epoch or more in a step; the process is used again for the next trial."""
 
     def setup(self, config: dict[str, Any], context: WorkerContext) -> None:
         """Take the first trial."""
         self._context = context
+        self._saved: Any = None
         for plugin in context.plugins:
             load_plugin(Path(plugin), REGISTRIES)
         self.reset_config(config)
@@ -57,19 +61,27 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch; in the last one, hand the result over and wait until it is on disk."""
+        """Train for a while, at least one epoch; after the last one, send the result to where it is written.
+
+        The trial is over once the reference in "saved" has its value. The driver waits for that, and this worker goes
+        on meanwhile.
+        """
         progress: dict[str, Any] = {}
         try:
             if self._run is None:
                 dataset = ray.get(self._context.datasets[self._spec.dataset])
                 self._run = resolve(self._context.factory)(self._spec, dataset)
-            epoch = self._run.epoch()
-            progress = {
-                "epoch": epoch.epoch,
-                "value": epoch.validation[self._spec.metric],
-                "rows_per_s": epoch.rows_per_s,
-            }
-            return {**progress, **self._end(self._run.result())} if epoch.done else {**progress, "done": False}
+            until = time.monotonic() + _STEP_S
+            while not progress or time.monotonic() < until:
+                epoch = self._run.epoch()
+                progress = {
+                    "epoch": epoch.epoch,
+                    "value": epoch.validation[self._spec.metric],
+                    "rows_per_s": epoch.rows_per_s,
+                }
+                if epoch.done:
+                    return {**progress, **self._end(self._run.result())}
+            return {**progress, "done": False}
         except TrialDiverged as error:
             return {**progress, **self._end(self._run.diverged(str(error)))}
         except Exception as error:
@@ -77,10 +89,59 @@ class TuneTrial(Trainable):  # type: ignore[misc]
 
             return {**progress, **self._end(failed_result(self._spec, error))}
 
+    def cleanup(self) -> None:
+        """Before the process ends: wait until what it has sent is on disk."""
+        if self._saved is not None:
+            ray.wait([self._saved])
+
     def _end(self, result: TrialResult) -> dict[str, Any]:
         self._run = None
-        unsaved = ray.get(self._context.collector.write.remote(result))
-        return {"done": True, "unsaved": unsaved}
+        self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
+        self._saved = self._context.collector.write.remote(result)
+        return {"done": True, "saved": self._saved}
+
+
+class Arrivals:
+    """Results on their way to the disk; each trial is over once its own has arrived there.
+
+    Args:
+        ledger: of the run.
+        collector: the actor that writes them.
+    """
+
+    def __init__(self, ledger: Ledger, collector: Any) -> None:
+        self._ledger = ledger
+        self._collector = collector
+        self._expected: dict[Any, str] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any result is under way."""
+        return bool(self._expected)
+
+    def expect(self, trial_id: str, saved: Any) -> None:
+        """A worker has sent a result.
+
+        Args:
+            trial_id: Tune's.
+            saved: reference of what the collector answers.
+        """
+        self._ledger.handed_over(trial_id)
+        self._expected[saved] = trial_id
+
+    def take(self, *, wait_s: float = 0.0) -> None:
+        """Tell the ledger what has arrived; wait for a first one if told to."""
+        if not self._expected:
+            return
+        arrived, _ = ray.wait(list(self._expected), num_returns=1 if wait_s else len(self._expected), timeout=wait_s)
+        for saved in arrived:
+            trial_id = self._expected.pop(saved)
+            try:
+                unsaved = ray.get(saved)
+            except ray.exceptions.RayError as error:  # the worker died while its result was under way
+                ray.get(self._collector.flush.remote())
+                self._ledger.lost(trial_id, f"{type(error).__name__} before its result was on disk")
+            else:
+                self._ledger.over(trial_id, unsaved=unsaved)
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
@@ -89,12 +150,14 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     Args:
         ledger: of the run.
         most: trials at once.
+        arrivals: results on their way to the disk.
     """
 
-    def __init__(self, ledger: Ledger, most: int) -> None:
+    def __init__(self, ledger: Ledger, most: int, arrivals: Arrivals) -> None:
         super().__init__()
         self._ledger = ledger
         self._most = most
+        self._arrivals = arrivals
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune snapshots its searchers, and the store is the only truth."""
@@ -104,10 +167,18 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         """Nothing is saved; see `__getstate__`."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial, FINISHED, or None to be asked again later."""
+        """The next trial, FINISHED, or None to be asked again later.
+
+        Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
+        after it has slept, and lets the idle worker go.
+        """
         if self._ledger.running >= self._most:
             return None
         job = self._ledger.take(trial_id)
+        while job is WAIT and self._arrivals and self._ledger.stopped_by is None:
+            with _heard(self._ledger):
+                self._arrivals.take(wait_s=_WAIT_S)
+            job = self._ledger.take(trial_id)
         if isinstance(job, Signal):
             return Searcher.FINISHED if job is FINISHED else None
         return {"spec": json.dumps(job.spec.to_json())}
@@ -118,17 +189,20 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             self._ledger.epoch(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """A trial is over; those whose worker died come through `Events`, which knows why."""
-        if not error and result:
-            with _heard(self._ledger):
-                self._ledger.over(trial_id, unsaved=str(result.get("unsaved") or ""))
+        """Nothing: trials end as `Events` hears of them, with the reference or the reason that this is not told."""
 
 
 class Events(Callback):  # type: ignore[misc]
-    """What the Searcher is not told: that a trial has really started, why a worker died, and the passing of time."""
+    """What the Searcher is not told: that a trial has really started or ended, why a worker died, passing time.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: of the run.
+        arrivals: results on their way to the disk.
+    """
+
+    def __init__(self, ledger: Ledger, arrivals: Arrivals) -> None:
         self._ledger = ledger
+        self._arrivals = arrivals
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing; see `QueueSearcher.__getstate__`."""
@@ -139,13 +213,22 @@ class Events(Callback):  # type: ignore[misc]
         with _heard(self._ledger):
             self._ledger.started(trial.trial_id)
 
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
+        """After the last epoch: the reference is taken out, as Tune keeps each trial's last result."""
+        saved = result.pop("saved", None)
+        if saved is not None:
+            with _heard(self._ledger):
+                self._arrivals.expect(trial.trial_id, saved)
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker is gone."""
         with _heard(self._ledger):
             self._ledger.lost(trial.trial_id, _cause(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Draw, and leave the loop where the run should stop."""
+        """Take in what is on disk, draw, and leave the loop where the run should stop."""
+        with _heard(self._ledger):
+            self._arrivals.take()
         self._ledger.tick()
 
 

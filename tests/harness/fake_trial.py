@@ -37,6 +37,7 @@ class FakeTrial:
     spec: TrialSpec
     dataset: Any
     history: list[Epoch] = field(default_factory=list)
+    began: float = field(default_factory=time.time)
 
     def epoch(self) -> FakeProgress:
         lr = self.spec.training.lr
@@ -79,11 +80,11 @@ class FakeTrial:
         return TrialResult(spec=self.spec, status="diverged", reason=reason, **self.common())
 
     def common(self) -> dict[str, Any]:
-        total = sum(epoch.train_s for epoch in self.history)
+        trained = sum(epoch.train_s for epoch in self.history)
         return {
             "history": tuple(self.history),
             "best_epoch": len(self.history),
-            "timings": {"started_at": time.time() - total, "total_s": total, "train_s": total},
+            "timings": {"started_at": self.began, "total_s": time.time() - self.began, "train_s": trained},
             "parameters": 1,
         }
 

@@ -1,0 +1,138 @@
+"""A whole suite through Ray in a temporary store, for benchmarks of the harness; trials are fake unless told otherwise.
+
+A fake trial (`tests/harness/fake_trial.py`) trains nothing but is real to everything else: it is suggested, sent to a
+worker, reports its epochs, and is written to the store with rows and metrics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from rearec_bench.harness.execute import TRIAL, RunOptions, run_suite
+from rearec_bench.harness.ledger import RunOutcome
+from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.terminal import LineReporter
+
+FAKE = "fake_trial:FakeTrial"
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a trial worked, in Unix seconds; from before its model was built until its result was complete."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run.
+
+    Attributes:
+        outcome: what `run_suite` said.
+        spans: of its trials, in the order in which they began.
+        stored_bytes: size of the store.
+        cpu_s: processor time of the driver, its threads included.
+    """
+
+    outcome: RunOutcome
+    spans: tuple[Span, ...]
+    stored_bytes: int
+    cpu_s: float
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of the run after Ray had started."""
+        return self.outcome.wall_s - self.outcome.ray_s
+
+    def idle(self, workers: int) -> float:
+        """Share of the workers' time in which they had no trial, from the first trial's start to the last one's.
+
+        The end of a run, when there are fewer trials left than workers, is not idleness between trials.
+        """
+        begin, last = self.spans[0].start, self.spans[-1].start
+        busy = sum(min(span.end, last) - span.start for span in self.spans)
+        return 1 - busy / (workers * (last - begin))
+
+
+def run(
+    suite: str,
+    *,
+    workers: int,
+    trial: str = FAKE,
+    environment: Mapping[str, str] | None = None,
+    beside: Callable[[Store], contextmanager[None]] | None = None,  # type: ignore[type-arg]
+) -> Ran:
+    """Run a suite in a temporary folder.
+
+    Args:
+        suite: text of the suite file; its name is "suite".
+        workers: trials at once, each on a core.
+        trial: "module:attribute" of what makes a trial.
+        environment: variables for the workers, such as FAKE_EPOCH_S.
+        beside: a context manager that is entered with the store while the suite runs.
+    """
+    with tempfile.TemporaryDirectory() as folder, _variables(environment or {}):
+        file = Path(folder) / "suite.yaml"
+        file.write_text(suite)
+        store = Store(Path(folder) / "results")
+        clock = time.process_time()
+        with beside(store) if beside else _nothing():
+            outcome = run_suite(
+                load_suite(file),
+                store=store,
+                data_dir=Path(folder),
+                options=RunOptions(trial=trial, cpus=workers),
+                reporter=LineReporter(StringIO()),
+            )
+        cpu = time.process_time() - clock
+        if outcome.left or outcome.failed:
+            raise RuntimeError(f"the suite did not end as it should: {outcome}")
+        spans = sorted((_span(path) for path in store.root.glob("trials/*/result.json")), key=lambda span: span.start)
+        size = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+        return Ran(outcome, tuple(spans), size, cpu)
+
+
+def real_trial() -> str:
+    """What makes a real trial."""
+    return TRIAL
+
+
+def _span(path: Path) -> Span:
+    timings = json.loads(path.read_bytes())["timings"]
+    return Span(timings["started_at"], timings["started_at"] + timings["total_s"])
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    fakes = str(Path(__file__).resolve().parents[1] / "harness")
+    values = {"PYTHONPATH": os.pathsep.join([fakes, os.environ.get("PYTHONPATH", "")]), **values}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

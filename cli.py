@@ -25,6 +25,7 @@ from .cli_parts import (
     trial_argument,
     write_text,
 )
+from .cli_results import results as results_group
 
 if TYPE_CHECKING:
     from .harness.ledger import RunOutcome
@@ -237,6 +238,7 @@ def report(
 main.add_command(prepare)
 main.add_command(embed)
 main.add_command(datasets)
+main.add_command(results_group)
 
 
 @main.command("list")

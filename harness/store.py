@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from . import atomic, store_lock
 from .errors import DamagedError, StoreError, StoreInUse
 from .results import Rows, TrialResult, TrialSummary
 from .store_format import SPLITS, json_bytes
-from .store_suites import INDEX, KEY, SUITE, index_keys, opened, sealed
+from .store_suites import INDEX, KEY, LOG, SUITE, index_keys, opened, sealed
 from .store_trial import files_of, read_result, read_rows, read_summary
 
 __all__ = ["Store", "index_keys"]
@@ -45,7 +45,7 @@ class Store:
     def __init__(self, root: Path, *, clean: bool = False, tell: Callable[[str], None] = lambda line: None) -> None:
         self.root = Path(root)
         self.trials = self.root / "trials"
-        self._suites = self.root / "suites"
+        self.suites_folder = self.root / "suites"
         self._tell = tell
         self._lock: store_lock.Lock | None = None
         self._damaged: dict[str, str] = {}
@@ -190,7 +190,7 @@ class Store:
         """
         if not _NAME.fullmatch(name):
             raise StoreError(f"'{name}' cannot be the name of a suite: letters, digits, '.', '_' and '-' can.")
-        return self._suites / name
+        return self.suites_folder / name
 
     def write_suite(self, name: str, suite_json: Mapping[str, Any], index: Mapping[str, Any]) -> None:
         """Store a resolved suite and its index, each whole or not at all.
@@ -206,13 +206,18 @@ class Store:
         """
         if self._lock is not None:
             self._lock.check()
-        folder = self.suite_folder(name)
-        for file, value in ((SUITE, suite_json), (INDEX, index)):
-            content = sealed(value, folder=name, file=file)
-            target = folder / file
-            with _writing(target):
-                if not target.exists() or target.read_bytes() != content:
-                    atomic.write_file(target, content)
+        self._write_sealed(name, SUITE, suite_json)
+        self.write_index(name, index)
+
+    def write_index(self, name: str, index: Mapping[str, Any]) -> None:
+        """Store which trials stand behind a suite's cells; as `write_suite`."""
+        self._write_sealed(name, INDEX, index)
+
+    def write_log(self, name: str, lines: Iterable[str]) -> None:
+        """Put events in place of all that a suite's log holds; as `write_suite`."""
+        target = self.suite_folder(name) / LOG
+        with _writing(target):
+            atomic.write_file(target, "".join(f"{line}\n" for line in lines).encode())
 
     def read_suite(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The resolved suite and its index.
@@ -229,8 +234,8 @@ class Store:
 
     def suites(self) -> list[str]:
         """Names of the stored suites, sorted."""
-        found = (name for name in atomic.names(self._suites) if _NAME.fullmatch(name))
-        return sorted(name for name in found if (self._suites / name / SUITE).is_file())
+        found = (name for name in atomic.names(self.suites_folder) if _NAME.fullmatch(name))
+        return sorted(name for name in found if (self.suites_folder / name / SUITE).is_file())
 
     def used_by(self, key: str) -> list[str]:
         """Names of the suites whose index names a trial; a suite whose files are damaged names none."""
@@ -281,12 +286,19 @@ class Store:
             raise StoreError(f"trial {key} is not stored in {self.root}.")
         return folder
 
+    def _write_sealed(self, name: str, file: str, value: Mapping[str, Any]) -> None:
+        target = self.suite_folder(name) / file
+        content = sealed(value, folder=name, file=file)
+        with _writing(target):
+            if not target.exists() or target.read_bytes() != content:
+                atomic.write_file(target, content)
+
     def _clean(self) -> None:
         places = (
             self.root,
             self.trials,
             self.root / QUARANTINE,
-            *(self._suites / one for one in atomic.names(self._suites)),
+            *(self.suites_folder / one for one in atomic.names(self.suites_folder)),
         )
         with _writing(self.root):
             for folder in places:

@@ -1,0 +1,218 @@
+"""What two results folders say differently: trials of one key, and the cells of tables, with intervals.
+
+A cell's change is that of its mean over seeds. Two intervals say whether it can be chance, as everywhere here: over
+users, a bootstrap of the difference per test row (runs averaged, the same users resampled on both sides); over seeds,
+Student's t of the differences of runs with the same seed. An interval without zero in it marks a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DamagedError
+from ..metrics import row_gains
+from ..results import Rows
+from ..store import Store
+from ..store_merge import differences
+from .compare import METRICS, Stat, stats_of
+from .intervals import Interval, cluster_means, percentile_interval, t_interval
+from .resultset import CellResults, ResultSet, load_results
+
+Place = tuple[str, str, str, int | None]
+"""Data set, backbone, row and K: what a cell is called in a table."""
+
+
+@dataclass(frozen=True)
+class TrialDifferences:
+    """The trials of two folders.
+
+    Attributes:
+        only: keys that the first, and that the second alone holds.
+        same: how many are alike but for times and machine.
+        different: key to what tells the two apart first.
+        damaged: (0 or 1 for the folder, key) to reason; they are compared with nothing.
+    """
+
+    only: tuple[tuple[str, ...], tuple[str, ...]]
+    same: int
+    different: Mapping[str, str]
+    damaged: Mapping[tuple[int, str], str]
+
+
+@dataclass(frozen=True)
+class CellDifference:
+    """One metric of one cell that is not the same in both.
+
+    Attributes:
+        place: the cell.
+        metric: one of the paper's four.
+        first: over seeds.
+        second: over seeds.
+        change: second less first; None where one of them has no run.
+        users: 95% over users; None where the runs were tested on different rows, or on none.
+        seeds: 95% over the seeds that both have; None for fewer than two.
+    """
+
+    place: Place
+    metric: str
+    first: Stat
+    second: Stat
+    change: float | None
+    users: Interval | None = None
+    seeds: Interval | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Which intervals have no zero in them: "users", "seeds"."""
+        found = (("users", self.users), ("seeds", self.seeds))
+        return tuple(name for name, held in found if held is not None and not held.low <= 0 <= held.high)
+
+
+@dataclass(frozen=True)
+class SuiteDifferences:
+    """A suite of that name in two folders.
+
+    Attributes:
+        name: of the suite.
+        cells: what differs.
+        alike: how many cells both have with the same numbers.
+        only: cells that the first, and that the second alone has.
+        other_rows: cells whose runs were tested on different rows, so that users cannot be paired.
+    """
+
+    name: str
+    cells: tuple[CellDifference, ...]
+    alike: int
+    only: tuple[tuple[Place, ...], tuple[Place, ...]]
+    other_rows: tuple[Place, ...] = field(default=())
+
+
+def compare_trials(
+    first: Store, second: Store, *, reach: Callable[[int, int], None] = lambda done, total: None
+) -> TrialDifferences:
+    """Compare every trial that both hold.
+
+    Args:
+        first: a store.
+        second: another one.
+        reach: told how many of how many have been compared.
+
+    Raises:
+        StoreError: one of them cannot be read, for another reason than damage.
+    """
+    ours, theirs = first.keys(), second.keys()
+    same = 0
+    different: dict[str, str] = {}
+    damaged: dict[tuple[int, str], str] = {}
+    both = sorted(ours & theirs)
+    for number, key in enumerate(both, 1):
+        results = []
+        for place, store in enumerate((first, second)):
+            try:
+                results.append(store.read(key))
+            except DamagedError as error:
+                damaged[place, key] = error.why
+        if len(results) == 2:
+            found = differences(results[0], results[1])
+            same += not found
+            if found:
+                different[key] = found[0]
+        reach(number, len(both))
+    return TrialDifferences((tuple(sorted(ours - theirs)), tuple(sorted(theirs - ours))), same, different, damaged)
+
+
+def compare_suite(name: str, first: Store, second: Store) -> SuiteDifferences:
+    """Compare the cells of a suite that both hold; damaged trials are left out of both of its sides.
+
+    Raises:
+        StoreError: a suite's own files are damaged.
+    """
+    damaged: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    while True:
+        sides = [
+            load_results(name, store=store, damaged=lost) for store, lost in zip((first, second), damaged, strict=True)
+        ]
+        try:
+            return _compare(sides[0], sides[1])
+        except DamagedError as error:
+            side = 0 if error.path.parent == first.trials else 1
+            if error.path.name in damaged[side]:
+                raise
+            damaged[side][error.path.name] = error.why
+
+
+def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
+    ours, theirs = ({_place(cell): cell for cell in side.cells if not cell.unsupported} for side in (first, second))
+    found: list[CellDifference] = []
+    other_rows: list[Place] = []
+    alike = 0
+    for place in (place for place in ours if place in theirs):
+        pair = (ours[place], theirs[place])
+        stats = [stats_of(cell, lambda run: run.test or {}) for cell in pair]
+        if all(_same(stats[0][metric], stats[1][metric]) for metric in METRICS):
+            alike += 1
+            continue
+        changes = _row_changes(pair, (first.store, second.store))
+        if changes is None and all(cell.runs for cell in pair):
+            other_rows.append(place)
+        users = _by_users(changes)
+        for at, metric in enumerate(METRICS):
+            found.append(_difference(place, metric, (stats[0][metric], stats[1][metric]), pair, users[at]))
+    only = (
+        tuple(place for place in ours if place not in theirs),
+        tuple(place for place in theirs if place not in ours),
+    )
+    return SuiteDifferences(first.name, tuple(found), alike, only, tuple(other_rows))
+
+
+def _difference(
+    place: Place,
+    metric: str,
+    stats: tuple[Stat, Stat],
+    pair: tuple[CellResults, CellResults],
+    users: Interval | None,
+) -> CellDifference:
+    first, second = stats
+    change = None if first.mean is None or second.mean is None else second.mean - first.mean
+    before, after = ({run.spec.seed: (run.test or {})[metric] for run in cell.runs} for cell in pair)
+    seeds = t_interval([after[seed] - before[seed] for seed in before if seed in after])
+    return CellDifference(place, metric, first, second, change, users, seeds)
+
+
+def _same(first: Stat, second: Stat) -> bool:
+    return (first.mean, first.std, first.seeds) == (second.mean, second.std, second.seeds)
+
+
+def _place(cell: CellResults) -> Place:
+    return cell.dataset, cell.backbone, cell.strategy, cell.steps
+
+
+def _row_changes(
+    pair: tuple[CellResults, CellResults], stores: tuple[Store, Store]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
+    """Per test row the change of each metric, (R, M), and the row's user, (R,); None where rows cannot be paired."""
+    sides = [[store.rows(run.key, "test") for run in cell.runs] for cell, store in zip(pair, stores, strict=True)]
+    every = [*sides[0], *sides[1]]
+    if not all(sides) or not all(_same_rows(every[0], rows) for rows in every):
+        return None
+    means = [np.mean([_gains(rows.readout_ranks) for rows in side], axis=0) for side in sides]
+    return means[1] - means[0], every[0].users
+
+
+def _by_users(changes: tuple[NDArray[np.float64], NDArray[np.int32]] | None) -> Sequence[Interval | None]:
+    if changes is None or not len(changes[1]):
+        return [None] * len(METRICS)
+    means = cluster_means(*changes)
+    return [percentile_interval(means[:, at]) for at in range(len(METRICS))]
+
+
+def _same_rows(first: Rows, second: Rows) -> bool:
+    return np.array_equal(first.users, second.users) and np.array_equal(first.items, second.items)
+
+
+def _gains(ranks: NDArray[np.int32]) -> NDArray[np.float64]:
+    return np.stack([row_gains(ranks, metric) for metric in METRICS], axis=1)

@@ -57,10 +57,9 @@ def profile(
 
     \b
     Examples:
-      rearec-bench profile --dataset tiny
-      rearec-bench profile --dataset tiny --backbone sasrec,bert4rec --steps 0..2
-      rearec-bench profile --dataset tiny --steps 2 --set training.packing=users
-      rearec-bench profile smoke --rows 100 --repeats 3
+      rearec-bench profile smoke
+      rearec-bench profile smoke --rows 100 --threads 2 --set steps=[1,2,3]
+      rearec-bench profile --dataset tiny --steps 0..2 --set training.batch_size=256
       rearec-bench report --table latency
     """
     from .harness.meter import Meter

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -170,6 +173,7 @@ class _Work:
 
     def _alone(self, spec: TrialSpec) -> _Alone:
         """What is measured while no other model is held: memory, operations, training."""
+        _give_back()
         run = TrialRun(spec, self._dataset)
         passes = Inference(run, self._reader)
         reset_peak_memory(spec.device)
@@ -208,6 +212,13 @@ class _Work:
             dataset_fingerprint=self._dataset.fingerprint,
             vectors=vectors.fingerprint if text_based and vectors is not None else "",
         )
+
+
+def _give_back() -> None:
+    """Return unused memory to the system, where that can be done (glibc), so that a peak holds nothing older."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from .result import Line, Part, Profile, Times, step_name
 _NOTHING = "-"
 _INDENT = "  "
 _EXPLAINED = (
-    "GFLOP: matrix products of a pass as torch counts them, padding included, and by the formula of section 3.4.2's",
-    "terms at the rows' own lengths. x bound: the time over the least that the formula's operations and the least",
-    "memory traffic take on this machine. Memory: the peak of the process (on a GPU, of what is allocated).",
+    "GFLOP: matrix products of a pass as torch counts them, with padding; formula: the same at the rows' own lengths,",
+    "after section 3.4.2. x bound: the time over the least in which this machine could do the formula's operations and",
+    "the memory traffic they need. Memory: the most that the process held (on a GPU, that was allocated).",
 )
 
 
@@ -79,15 +79,14 @@ _TRAINING = (
 
 def _inference(profile: Profile, line: Line) -> tuple[str, ...]:
     step = profile.step_s(line)
-    formula = line.flops_formula
     return (
         step_name(line.steps),
         f"{line.times.median:.4f}",
         _quartiles(line.times, 1, 4),
         _NOTHING if step is None else f"{step * 1e3:,.2f}",
         f"{profile.rows_per_s(line):,.0f}",
-        f"{line.flops_counted / 1e9:,.2f}",
-        _NOTHING if formula is None else f"{formula / 1e9:,.2f}",
+        _giga(line.flops_counted),
+        _giga(line.flops_formula),
         _number(line.over_bound, 1),
         _memory(line.peak_memory_bytes),
         f"{line.parameters:,}",
@@ -99,7 +98,7 @@ def _part(part: Part) -> tuple[str, ...]:
         part.name,
         f"{part.times.median * 1e3:,.2f}",
         _quartiles(part.times, 1e3, 2),
-        _number(part.flops, 2, 1e-9),
+        _giga(part.flops),
         _number(part.traffic_bytes, 1, 1e-6),
         _number(part.bound_s, 2, 1e3),
         _number(part.over_bound, 1),
@@ -114,7 +113,7 @@ def _training(profile: Profile, line: Line) -> tuple[str, ...]:
         f"{training.rows_per_s:,.0f}",
         f"{training.times.median * 1e3:,.1f}",
         *(f"{seconds / whole:.0%}" for seconds in training.phases.values()),
-        f"{training.flops / 1e9:,.2f}",
+        _giga(training.flops),
         f"{training.share_of_peak(profile.reach):.0%}",
         _memory(training.peak_memory_bytes),
     )
@@ -127,6 +126,13 @@ def _quartiles(times: Times, factor: float, digits: int) -> str:
 
 def _number(value: float | None, digits: int, factor: float = 1) -> str:
     return _NOTHING if value is None else f"{value * factor:,.{digits}f}"
+
+
+def _giga(value: float | None) -> str:
+    """Billions, to three digits."""
+    if value is None:
+        return _NOTHING
+    return f"{value / 1e9:,.0f}" if value >= 1e11 else f"{value / 1e9:.3g}"
 
 
 def _memory(size: int) -> str:

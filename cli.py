@@ -25,6 +25,7 @@ from .cli_parts import (
     trial_argument,
     write_text,
 )
+from .cli_profile import profile
 from .cli_results import results as results_group
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
 @click.option(
     "--table",
     metavar="NAME",
-    help="overall, ceiling, steps or adaptive; datasets or funnel: of prepared data sets.  [default: overall]",
+    help="overall, ceiling, steps or adaptive; latency: of profiles; datasets or funnel: of prepared data sets.  "
+    "[default: overall]",
 )
 @click.option(
     "--format",
@@ -239,6 +241,7 @@ main.add_command(prepare)
 main.add_command(embed)
 main.add_command(datasets)
 main.add_command(results_group)
+main.add_command(profile)
 
 
 @main.command("list")

@@ -73,7 +73,17 @@ def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path:
     loaded = modules_of(arguments, tmp_path)
     assert not loaded & {*HEAVY, "numpy", "pandas", "pyarrow", "pydantic", "optuna", "rich", "yaml"}
     own = {name for name in loaded if name.startswith("rearec_bench")}
-    light = {"", "._version", ".cli", ".cli_data", ".cli_parts", ".cli_results", ".harness", ".harness.errors"}
+    light = {
+        "",
+        "._version",
+        ".cli",
+        ".cli_data",
+        ".cli_parts",
+        ".cli_profile",
+        ".cli_results",
+        ".harness",
+        ".harness.errors",
+    }
     assert own <= {f"rearec_bench{name}" for name in light}
 
 

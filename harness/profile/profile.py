@@ -73,10 +73,10 @@ def profile_suite(
     """
     device = options.device or ("cuda" if suite.resources.gpu > 0 else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("there is no GPU that torch can use. Type:  rearec-bench profile ... --device cpu")
+        raise InputError("there is no GPU that torch can use. For the processor:  --device cpu")
     cells = expand(suite)
     datasets = load_all(suite, cells, data_dir)
-    rows = _rows(suite, cells, say)
+    rows = _rows(cells, say)
     if not rows:
         raise InputError(f"no row of {suite.name} can run: there is nothing to profile.")
     machines: dict[int, Machine] = {}
@@ -90,15 +90,16 @@ def profile_suite(
         yield work.profile(machines[threads], say)
 
 
-def _rows(suite: Suite, cells: tuple[Cell, ...], say: Callable[[str], None]) -> list[list[Cell]]:
+def _rows(cells: tuple[Cell, ...], say: Callable[[str], None]) -> list[list[Cell]]:
     """Cells that differ in nothing but K, in the order of the suite; references are no models."""
     rows: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.unsupported is not None:
-            say(f"cannot run  {cell.dataset} {cell.backbone} {cell.row}: {cell.unsupported}")
-        elif not cell.is_reference:
+        if not cell.is_reference:
             rows.setdefault((cell.dataset, cell.backbone, cell.row), []).append(cell)
-    return list(rows.values())
+    for name, (first, *_) in rows.items():
+        if first.unsupported is not None:
+            say(f"cannot run  {' '.join(name)}: {first.unsupported}")
+    return [held for held in rows.values() if held[0].unsupported is None]
 
 
 def _depths(cells: list[Cell]) -> tuple[int, ...]:

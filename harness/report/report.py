@@ -9,6 +9,7 @@ from pathlib import Path
 from ..analysis.resultset import Digest, ResultSet, load_results
 from ..datasets import catalog
 from ..errors import DamagedError, InputError
+from ..profile.options import NAME as OPTIONS
 from ..profile.result import Profile
 from ..profile.store import ProfileStore
 from ..store import Store
@@ -125,10 +126,8 @@ def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]
     if not held or missing:
         of = f" of {', '.join(missing)}" if missing else ""
         stored = f" Stored: {', '.join(held)}." if held else ""
-        raise InputError(
-            f"no profile{of} is stored in {store.root}.{stored} "
-            f"Type:  rearec-bench profile {missing[0] if missing else 'SUITE'}"
-        )
+        what = "SUITE" if not missing else "--dataset NAME" if missing[0] == OPTIONS else missing[0]
+        raise InputError(f"no profile{of} is stored in {store.root}.{stored} Type:  rearec-bench profile {what}")
     return [held[name] for name in suites or held]
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .environment import source_digest
@@ -22,6 +23,8 @@ from .spec import TrialSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Buffer = bytes | memoryview
 
 SCHEMA = 1
 ABOUT, MODEL = "checkpoint.json", "model.safetensors"
@@ -45,8 +48,10 @@ class Checkpoint:
     state: Mapping[str, Any]
 
 
-def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """The files of a checkpoint, by name.
+def pack(checkpoint: Checkpoint) -> dict[str, Iterable[Buffer]]:
+    """The files of a checkpoint, by name, each as the pieces that it is made of.
+
+    The pieces are the trial's own memory wherever they can be: they are to be used up before it goes on.
 
     Raises:
         TypeError: the state holds what is neither number, word, tensor, list nor mapping.
@@ -58,10 +63,10 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
     tensors: dict[str, Tensor] = {}
     tree = {"state": _encoded(checkpoint.state, "", tensors), "others": _encoded(others, "others", tensors)}
     return {
-        ABOUT: _json({"schema": SCHEMA, **checkpoint.about}, indent=1),
-        MODEL: _saved(weights),
-        _TREE: _json(tree),
-        _TENSORS: _saved(tensors),
+        ABOUT: [_json({"schema": SCHEMA, **checkpoint.about}, indent=1)],
+        MODEL: _safetensors(weights),
+        _TREE: [_json(tree)],
+        _TENSORS: _safetensors(tensors),
     }
 
 
@@ -149,17 +154,48 @@ def _json(value: Any, *, indent: int | None = None) -> bytes:
     return (json.dumps(value, indent=indent, allow_nan=False) + "\n").encode()
 
 
-def _saved(tensors: Mapping[str, Tensor]) -> bytes:
-    from safetensors.torch import save
+_NAMES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
 
-    own: dict[str, Tensor] = {}
-    places: set[int] = set()
+
+def _safetensors(tensors: Mapping[str, Tensor]) -> Iterable[Buffer]:
+    """A file in the format of safetensors, piece by piece: the library's own writer makes copies of everything.
+
+    Its header is the length of what follows (8 bytes, little-endian), then JSON: name to dtype, shape and place; then
+    the tensors' bytes. Source: https://github.com/huggingface/safetensors, "Format".
+
+    Raises:
+        TypeError: a tensor of a type that the format does not have, or that is not dense.
+    """
+    header: dict[str, Any] = {}
+    end = 0
     for name, tensor in tensors.items():
-        held = tensor.detach().cpu().contiguous()
-        place = held.untyped_storage().data_ptr()
-        own[name] = held.clone() if place in places else held  # tied weights: the format has no names for one tensor
-        places.add(place)
-    return save(own)
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if kind not in _NAMES or tensor.is_sparse:
+            raise TypeError(f"{name} is a tensor of {kind}, which safetensors cannot hold")
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _NAMES[kind], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight
+    return chain([len(text).to_bytes(8, "little") + text], (_bytes_of(tensor) for tensor in tensors.values()))
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    """The memory of a tensor, copied only where it is not on the CPU or not in order."""
+    import torch
+
+    held = tensor.detach().cpu().contiguous().reshape(-1)
+    return memoryview(held.view(torch.uint8).numpy()) if held.numel() else memoryview(b"")
 
 
 def _loaded(content: bytes) -> dict[str, Tensor]:

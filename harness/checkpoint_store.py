@@ -10,13 +10,13 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from . import atomic
-from .checkpoint import FILES, KEPT, SCHEMA
+from .checkpoint import FILES, KEPT, SCHEMA, Buffer
 from .errors import CheckpointError
 
 PART_BYTES = 16 * 2**20
@@ -183,25 +183,43 @@ class Checkpoints:
         return self._folder / _STAGED / f"{self.folder(key).name}-{token}"
 
 
-def send(channel: Channel, key: str, files: Mapping[str, bytes], *, suite: str) -> None:
+def send(channel: Channel, key: str, files: Mapping[str, Iterable[Buffer]], *, suite: str) -> None:
     """Hand a checkpoint over; it is on disk, in place of the one before, when this returns.
 
     Args:
         channel: where to.
         key: the trial.
-        files: from `checkpoint.pack`.
+        files: name to pieces, from `checkpoint.pack`.
         suite: the suite that runs.
 
     Raises:
         CheckpointError: it cannot be written; the one before stays.
     """
     token = uuid.uuid4().hex
-    for name, content in files.items():
-        view = memoryview(content)
-        for offset in range(0, max(len(view), 1), PART_BYTES):
-            channel.put(key, token, name, offset, bytes(view[offset : offset + PART_BYTES]))
-    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    checksums: dict[str, str] = {}
+    for name, pieces in files.items():
+        digest, offset = hashlib.sha256(), 0
+        for part in _parts(pieces):
+            channel.put(key, token, name, offset, part)
+            digest.update(part)
+            offset += len(part)
+        checksums[name] = digest.hexdigest()
     channel.commit(key, token, {"schema": SCHEMA, "key": key, "suite": suite, "files": checksums})
+
+
+def _parts(pieces: Iterable[Buffer]) -> Iterator[bytes]:
+    """The same bytes in parts of `PART_BYTES`, the last one excepted; at least one."""
+    held: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        view = memoryview(piece)
+        while size + len(view) >= PART_BYTES:
+            cut = PART_BYTES - size
+            yield b"".join((*held, view[:cut]))
+            view, held, size = view[cut:], [], 0
+        held.append(view)
+        size += len(view)
+    yield b"".join(held)
 
 
 def fetch(channel: Channel, key: str) -> dict[str, bytes]:

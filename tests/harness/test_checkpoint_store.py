@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -22,6 +23,12 @@ def files_of(seed: int, size: int = 100) -> dict[str, bytes]:
     return {name: draw.randbytes(size + number) for number, name in enumerate(FILES)}
 
 
+def in_pieces(files: dict[str, bytes]) -> dict[str, list[bytes]]:
+    """Each file cut at odd places, with empty pieces between."""
+    cuts = (0, 0, 1, 30, 31, 75, 75, 10**6)
+    return {name: [content[a:b] for a, b in itertools.pairwise(cuts)] for name, content in files.items()}
+
+
 def test_what_is_fetched_is_what_was_sent_whatever_the_size_of_the_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,7 +36,7 @@ def test_what_is_fetched_is_what_was_sent_whatever_the_size_of_the_parts(
         monkeypatch.setattr(checkpoint_store, "PART_BYTES", part)
         held = Checkpoints(tmp_path)
         sent = files_of(part)
-        send(held, KEY, sent, suite="s")
+        send(held, KEY, in_pieces(sent), suite="s")
         assert fetch(held, KEY) == sent
     assert held.keys() == {KEY}
     assert not list((tmp_path / "checkpoints" / ".staged").iterdir())
@@ -38,13 +45,13 @@ def test_what_is_fetched_is_what_was_sent_whatever_the_size_of_the_parts(
 def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
     held = Checkpoints(tmp_path)
     sent = {**files_of(1), FILES[1]: b""}
-    send(held, KEY, sent, suite="s")
+    send(held, KEY, in_pieces(sent), suite="s")
     assert fetch(held, KEY) == sent
 
 
 def test_the_one_before_stays_until_the_next_one_is_whole(tmp_path: Path) -> None:
     held = Checkpoints(tmp_path)
-    send(held, KEY, files_of(1), suite="s")
+    send(held, KEY, in_pieces(files_of(1)), suite="s")
     token = "a" * 32
     for name in FILES[:2]:
         held.put(KEY, token, name, 0, b"half")
@@ -67,7 +74,7 @@ def test_every_damage_is_seen(tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)  # noqa: S311 - no secret
     held = Checkpoints(tmp_path)
     sent = files_of(seed)
-    send(held, KEY, sent, suite="s")
+    send(held, KEY, in_pieces(sent), suite="s")
     victim = draw.choice(sorted((tmp_path / "checkpoints" / KEY).iterdir()))
     kind = draw.choice(["flip", "truncate", "delete", "swap", "empty"])
     content = bytearray(victim.read_bytes())
@@ -96,7 +103,7 @@ def test_every_damage_is_seen(tmp_path: Path, seed: int) -> None:
 
 def test_a_checkpoint_of_another_schema_is_refused(tmp_path: Path) -> None:
     held = Checkpoints(tmp_path)
-    send(held, KEY, files_of(1), suite="s")
+    send(held, KEY, in_pieces(files_of(1)), suite="s")
     manifest = tmp_path / "checkpoints" / KEY / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema": 99}))
     with pytest.raises(CheckpointError, match="schema version 99"):
@@ -105,8 +112,8 @@ def test_a_checkpoint_of_another_schema_is_refused(tmp_path: Path) -> None:
 
 def test_a_finished_trial_leaves_nothing_or_its_weights(tmp_path: Path) -> None:
     held = Checkpoints(tmp_path)
-    send(held, KEY, files_of(1), suite="s")
-    send(held, OTHER, files_of(2), suite="s")
+    send(held, KEY, in_pieces(files_of(1)), suite="s")
+    send(held, OTHER, in_pieces(files_of(2)), suite="s")
     held.finish(KEY, keep=False)
     held.finish(OTHER, keep=True)
     held.finish("0" * 32, keep=True)
@@ -120,7 +127,7 @@ def test_what_nobody_goes_on_from_is_cleared_and_the_rest_stays(tmp_path: Path) 
     held = Checkpoints(tmp_path)
     mine, others, stored, kept, broken, broken_stored = (digit * 32 for digit in "123456")
     for key, suite in ((mine, "s"), (others, "t"), (stored, "t"), (kept, "s"), (broken, "t"), (broken_stored, "t")):
-        send(held, key, files_of(1), suite=suite)
+        send(held, key, in_pieces(files_of(1)), suite=suite)
     held.finish(kept, keep=True)
     for key in (broken, broken_stored):
         (held.folder(key) / "manifest.json").write_text("{")
@@ -143,4 +150,4 @@ def test_names_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(CheckpointError, match="could not be written"):
-        send(Checkpoints(tmp_path), KEY, files_of(1), suite="s")
+        send(Checkpoints(tmp_path), KEY, in_pieces(files_of(1)), suite="s")

@@ -1,0 +1,110 @@
+"""What checkpoints cost: the time of one, and its share of training at the default interval.
+
+The model is SASRec of width 256 over 87,969 items: 23 million parameters, four times as many numbers in a checkpoint
+(weights, the best epoch's, and two of the optimiser). It is cut into parts, written and synced as by a worker and its
+collector, without the way through Ray between them; then read back and verified.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from figure import Figure, alternating, main
+
+from rearec_bench.harness.checkpoint import pack, unpack
+from rearec_bench.harness.checkpoint_store import Checkpoints, fetch, send
+from rearec_bench.harness.datasets.dataset import Dataset, Split
+from rearec_bench.harness.keeper import Care
+from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.trial import TrialRun
+
+INTERVAL_S = Care("").every_s or float("inf")
+MOST_SHARE = 1.0  # percent of the time of a trial
+
+
+def measure(tiny: bool) -> list[Figure]:
+    """Build the model, train a batch so that the optimiser has its state, and write it again and again."""
+    items, width, repeats = (1_000, 32, 2) if tiny else (87_969, 256, 7)
+    run = trained(items, width)
+    size = sum(len(piece) for pieces in pack(run.snapshot()).values() for piece in pieces)
+    with tempfile.TemporaryDirectory() as folder:
+        held, key = Checkpoints(Path(folder)), run.spec.key
+        seconds = alternating(
+            {
+                "send": lambda: send(held, key, pack(run.snapshot()), suite="benchmark"),
+                "read": lambda: unpack(fetch(held, key)),
+                "plain write": lambda: write(Path(folder) / "plain", size),
+            },
+            repeats=repeats,
+        )
+    words = f"d = {width}, N = {items:,}, {size / 1e6:,.0f} MB"
+    share = 100 * seconds["send"] / (INTERVAL_S + seconds["send"])
+    return [
+        Figure(f"a checkpoint, {words}", seconds["send"], "s", detail="in parts, with checksums, synced"),
+        Figure(f"share of a trial's time at one every {INTERVAL_S:.0f} s", share, "%", target=MOST_SHARE, detail=words),
+        Figure(
+            "a checkpoint beside writing and syncing as many bytes",
+            seconds["send"] / seconds["plain write"],
+            "x",
+            detail=f"{seconds['plain write']:.2f} s for the bytes",
+        ),
+        Figure(f"going on from it, {words}", seconds["read"], "s", detail="read, verified, made into tensors"),
+    ]
+
+
+def trained(items: int, width: int) -> TrialRun:
+    """A trial after an epoch of one batch that was not its best."""
+    draw = np.random.default_rng(0)
+    rows = 64
+    split = Split(
+        users=np.arange(rows, dtype=np.int32),
+        starts=np.arange(rows, dtype=np.int64) * 10,
+        ends=np.arange(rows, dtype=np.int64) * 10 + 10,
+        targets=draw.integers(0, items, rows).astype(np.int32),
+    )
+    flat = draw.integers(0, items, rows * 10).astype(np.int32)
+    data = Dataset(
+        name="made",
+        fingerprint="made",
+        num_users=rows,
+        num_items=items,
+        flat=flat,
+        train=split,
+        valid=split,
+        test=split,
+        card={},
+    )
+    settings = BACKBONES.settings("sasrec").model_validate({"width": width})
+    spec = TrialSpec(
+        dataset="made",
+        dataset_fingerprint="made",
+        backbone=Component("sasrec", settings.model_dump(mode="json"), 1),
+        strategy=Component("base", STRATEGIES.settings("base")().model_dump(mode="json"), 1),
+        steps=0,
+        training=TrainingSettings(batch_size=64, max_len=10, lr=1e-9),
+        evaluation=EvaluationSettings(),
+        metric="ndcg@20",
+        seed=1,
+        purpose="final",
+    )
+    run = TrialRun(spec, data)
+    run.epoch()
+    run.epoch()
+    return run
+
+
+def write(path: Path, size: int) -> None:
+    """The least that a disk has to do."""
+    with path.open("wb") as file:
+        for _ in range(size // 2**20):
+            file.write(bytes(2**20))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(__doc__, measure))

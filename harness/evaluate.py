@@ -20,7 +20,7 @@ from ..models.reasoning import ReasoningModel
 from ..models.strategies.contract import Strategy
 from .batches import SplitReader
 from .metrics import metrics_of
-from .ranking import Catalogue, Scores
+from .ranking import Ranker, Scores
 from .results import Rows, TestEvidence, Traces, ValidationEvidence
 from .seeds import stream_seed
 
@@ -48,13 +48,13 @@ class Scorer:
         """(r, S, d) raw states to queries in fp32."""
         return self.backbone.queries(states).float()
 
-    def catalogue(self, *, states: int, rows: int) -> Catalogue:
-        """All items in fp32; see `Catalogue`."""
-        return Catalogue(self.backbone.item_vectors().float(), states=states, rows=rows)
+    def ranker(self, *, states: int, rows: int) -> Ranker:
+        """All items in fp32; see `Ranker`."""
+        return Ranker(self.backbone.item_vectors().float(), states=states, rows=rows)
 
-    def score(self, catalogue: Catalogue, queries: Tensor, rows: NDArray[np.int64], reader: SplitReader) -> Scores:
+    def score(self, ranker: Ranker, queries: Tensor, rows: NDArray[np.int64], reader: SplitReader) -> Scores:
         """Scores for some rows of a split, the history's items last where asked for."""
-        scores = catalogue.score(queries)
+        scores = ranker.score(queries)
         if self.mask_history:
             scores.hide(reader.items(rows), keep=reader.targets[rows])
         return scores
@@ -87,9 +87,9 @@ def readout_ranks(model: ReasoningModel, strategy: Strategy, reader: SplitReader
 
     ranks = np.empty(len(reader), np.int32)
     with _evaluating(model):
-        catalogue = scorer.catalogue(states=1, rows=len(reader))
-        for part in _together(parts(), catalogue.rows):
-            scores = scorer.score(catalogue, part.queries, part.rows, reader)
+        ranker = scorer.ranker(states=1, rows=len(reader))
+        for part in _together(parts(), ranker.rows):
+            scores = scorer.score(ranker, part.queries, part.rows, reader)
             ranks[part.rows] = scores.ranks(reader.targets[part.rows])[:, 0].cpu().numpy()
     return ranks
 
@@ -137,9 +137,9 @@ def evidence(
             yield _Part(chunk.rows, scorer.queries(torch.cat([states, *own, controls], 1)))  # (r, 2 T or 2 T + 1, d)
 
     with _evaluating(model):
-        catalogue = scorer.catalogue(states=2 * count + 1, rows=len(reader))
-        for part in _together(parts(), catalogue.rows):
-            scores = scorer.score(catalogue, part.queries, part.rows, reader)
+        ranker = scorer.ranker(states=2 * count + 1, rows=len(reader))
+        for part in _together(parts(), ranker.rows):
+            scores = scorer.score(ranker, part.queries, part.rows, reader)
             best = kept.ranking(part.rows, scores, reader.targets[part.rows], scorer.temperature)
             traces.keep_items(part.rows, best)
     kind = ValidationEvidence if split == "valid" else TestEvidence

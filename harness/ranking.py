@@ -1,7 +1,7 @@
 """Scores of all items for a few queries at a time, and what is read off them: ranks, the best items, entropy.
 
 Items are cut into blocks of equally many columns. The scores of all blocks stand in one buffer, which every call of
-`Catalogue.score` fills anew: it grows with the items, and not with the rows that are ranked. Three things follow.
+`Ranker.score` fills anew: it grows with the items, and not with the rows that are ranked. Three things follow.
 
 - A product of some hundred queries by some thousand items writes to the cache, and takes two thirds of the time of one
   that writes rows as long as the catalogue (tests/benchmarks/evaluation.py).
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# tests/benchmarks/evaluation.py --sizes: products want many queries and blocks that stay in the cache; the passes over
-# the buffer want it small. A GPU wants few, large calls.
+# Products want many queries and blocks that stay in the cache; the passes over the buffer lose little by its size. A
+# GPU wants few, large calls.
 _COLUMNS = {"cpu": 1024, "cuda": 8192}
 _BUFFER_BYTES = {"cpu": 64 << 20, "cuda": 256 << 20}
 _MOST_QUERIES = {"cpu": 512, "cuda": 8192}
@@ -45,7 +45,7 @@ class Best:
     items: Tensor
 
 
-class Catalogue:
+class Ranker:
     """All items, ready to be scored, and the buffer for their scores.
 
     Attributes:
@@ -70,12 +70,13 @@ class Catalogue:
         queries = min(_MOST_QUERIES[kind], max(_LEAST_QUERIES, _BUFFER_BYTES[kind] // (4 * count)))
         self.rows = max(1, min(rows, queries // states))
         self._items = items
-        self._columns, self._starts = _blocks(count, _COLUMNS[kind])
-        self._repeated = (len(self._starts) - 1) * self._columns - self._starts[-1]
-        self._blocks = [items[start : start + self._columns].T for start in self._starts]  # (d, c) each
+        self._columns, starts = _blocks(count, _COLUMNS[kind])
+        self._starts = torch.tensor(starts, device=device)
+        self._repeated = (len(starts) - 1) * self._columns - starts[-1]
+        self._blocks = [items[start : start + self._columns].T for start in starts]  # (d, c) each
         most = max(_LEAST_QUERIES, self.rows * states)
         self._queries = items.new_zeros(most, items.shape[1])
-        self._scores = items.new_empty(len(self._starts), most, self._columns)
+        self._scores = items.new_empty(len(starts), most, self._columns)
         self._work = items.new_empty(2, most, self._columns)
 
     def score(self, queries: Tensor) -> Scores:
@@ -95,16 +96,16 @@ class Catalogue:
 
 
 class Scores:
-    """Scores of all items for r rows of S states, in the buffer of a catalogue.
+    """Scores of all items for r rows of S states, in the buffer of a ranker.
 
     Args:
-        catalogue: which has just filled its buffer.
+        ranker: which has just filled its buffer.
         rows: r.
         states: S.
     """
 
-    def __init__(self, catalogue: Catalogue, rows: int, states: int) -> None:
-        self._of = catalogue
+    def __init__(self, ranker: Ranker, rows: int, states: int) -> None:
+        self._of = ranker
         self._shape = (states, rows)
 
     def of(self, items: Tensor) -> Tensor:
@@ -158,8 +159,7 @@ class Scores:
         columns = scores.amax(0).topk(count, dim=-1).indices  # (S' r, k)
         among = scores.gather(2, columns.expand(len(scores), -1, -1))  # (n, S' r, k)
         values, places = among.transpose(0, 1).flatten(1).topk(count, dim=-1)  # (S' r, k), of n * k
-        starts = torch.tensor(of._starts, device=scores.device)
-        items = starts[places // count] + columns.gather(1, places % count)
+        items = of._starts[places // count] + columns.gather(1, places % count)
         shape = (states, self._shape[1], count)
         return Best(values.view(shape).transpose(0, 1), items.view(shape).transpose(0, 1))
 
@@ -188,7 +188,7 @@ class Scores:
     def _passes(self, states: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Of each block the scores by the first states, every item once, and two buffers of the same shape."""
         of, queries = self._of, states * self._shape[1]
-        last = len(of._starts) - 1
+        last = len(of._blocks) - 1
         for number, scores in enumerate(of._scores):
             part = (slice(queries), slice(of._repeated if number == last else 0, None))
             yield scores[part], of._work[0][part], of._work[1][part]
@@ -201,8 +201,7 @@ class Scores:
     def _place(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Block and column of each item."""
         block = items // self._of._columns
-        starts = torch.tensor(self._of._starts, device=items.device)
-        return block, items - starts[block]
+        return block, items - self._of._starts[block]
 
 
 def _blocks(items: int, columns: int) -> tuple[int, list[int]]:

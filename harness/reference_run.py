@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,7 @@ from .results import EpochProgress, Rows, TestEvidence, TrialResult, ValidationE
 from .spec import TrialSpec
 
 _TOP = 10
-_LAST = -1  # below every score: what is left out of the ranking
+_NOTHING = np.empty(0, np.int32)
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -124,12 +125,21 @@ def ranked(reference: Reference, dataset: Dataset, split: Split, *, hide: int | 
     ranks = np.empty(count, np.int32)
     top_items = np.full((count, _TOP), -1, np.int32)
     entropy, margin = np.empty((count, 1), np.float16), np.empty((count, 1), np.float16)
-    for rows, scores in _scored(reference, dataset, split, hide=hide):
-        ascending = np.sort(scores)
-        ranks[rows] = len(scores) - np.searchsorted(ascending, scores[split.targets[rows]], side="left")
-        best = _best(scores, least=ascending[-_TOP:][0])
-        top_items[rows, : len(best)] = best
-        entropy[rows], margin[rows] = _sureness(ascending)
+    for rows, counted in _counted(reference, split, spare=hide or 0):
+        if hide is None:
+            ranks[rows] = counted.ranks(split.targets[rows])
+            best = counted.best(_NOTHING)
+            top_items[rows, : len(best)] = best
+            entropy[rows], margin[rows] = counted.sureness(_NOTHING, best)
+            continue
+        for row in rows:
+            target, end = split.targets[row], split.ends[row]
+            hidden = np.unique(dataset.flat[max(split.starts[row], end - hide) : end])
+            hidden = hidden[hidden != target]
+            ranks[row] = counted.ranks(target) - counted.at_least(target, hidden)
+            best = counted.best(hidden)
+            top_items[row, : len(best)] = best
+            entropy[row], margin[row] = counted.sureness(hidden, best)
     return Rows(
         users=split.users.astype(np.int32),
         items=split.targets.astype(np.int32),
@@ -143,36 +153,50 @@ def ranked(reference: Reference, dataset: Dataset, split: Split, *, hide: int | 
     )
 
 
-def _scored(
-    reference: Reference, dataset: Dataset, split: Split, *, hide: int | None
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Row numbers and the (N,) scores that they share; row by row where each hides a history of its own."""
+class _Counted:
+    """All items by the scores of one context, of which a row may hide a few.
+
+    Args:
+        scores: (N,) from 0.
+        spare: most items that a row hides.
+    """
+
+    def __init__(self, scores: NDArray[np.int64], *, spare: int) -> None:
+        self._scores = scores
+        self._ascending = np.sort(scores)
+        first = np.flatnonzero(np.diff(self._ascending, prepend=-1))  # of each value
+        self._values, self._times = self._ascending[first], np.diff(first, append=len(scores))
+        self._weighted = self._values * np.log(np.maximum(self._values, 1))
+        items = np.flatnonzero(scores >= self._ascending[-_TOP - spare :][0])
+        self._best = items[np.argsort(-scores[items], kind="stable")][: _TOP + spare]
+
+    def ranks(self, targets: NDArray[np.int32] | np.int32) -> NDArray[np.int64]:
+        """1 + the number of other items scored at least as high as each target."""
+        return len(self._scores) - np.searchsorted(self._ascending, self._scores[targets], side="left")
+
+    def at_least(self, target: np.int32, items: NDArray[np.int32]) -> int:
+        """How many of some items are scored at least as high as the target."""
+        return int(np.count_nonzero(self._scores[items] >= self._scores[target]))
+
+    def best(self, hidden: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Up to ten items that are not hidden, best first, the lower id first among equals."""
+        return self._best[~(self._best[:, None] == hidden).any(1)][:_TOP]
+
+    def sureness(self, hidden: NDArray[np.int32], best: NDArray[np.int64]) -> tuple[float, float]:
+        """Entropy in nats of the normalised scores, and log-probability of the best item minus that of the second."""
+        highest, second = [*self._scores[best[:2]].tolist(), 0, 0][:2]
+        if second == 0:
+            return 0.0, _LARGEST if highest else 0.0
+        places = np.searchsorted(self._values, self._scores[hidden])
+        left = self._times - np.bincount(places, minlength=len(self._times))
+        total = int(left @ self._values)
+        return math.log(total) - float(left @ self._weighted) / total, min(math.log(highest / second), _LARGEST)
+
+
+def _counted(reference: Reference, split: Split, *, spare: int) -> Iterator[tuple[NDArray[np.int64], _Counted]]:
+    """Row numbers, and the scores that they share."""
     contexts = reference.contexts(split)
     order = np.argsort(contexts, kind="stable")
     found, first = np.unique(contexts[order], return_index=True)
     for context, rows in zip(found, np.split(order, first[1:]), strict=False):
-        scores = reference.scores(int(context))
-        if hide is None:
-            yield rows, scores
-            continue
-        for row in rows:
-            start, end = max(split.starts[row], split.ends[row] - hide), split.ends[row]
-            left = scores.copy()
-            left[dataset.flat[start:end]] = _LAST
-            left[split.targets[row]] = scores[split.targets[row]]
-            yield row[None], left
-
-
-def _best(scores: NDArray[np.int64], *, least: int) -> NDArray[np.int64]:
-    """Up to ten items with at least a score, best first, the lower id first among equals; none that is left out."""
-    items = np.flatnonzero(scores >= max(least, 0))
-    return items[np.argsort(-scores[items], kind="stable")][:_TOP]
-
-
-def _sureness(ascending: NDArray[np.int64]) -> tuple[float, float]:
-    """Entropy in nats of the normalised scores, and log-probability of the best item minus that of the second."""
-    counts = ascending[np.searchsorted(ascending, 1) :].astype(np.float64)
-    if len(counts) < 2:
-        return 0.0, _LARGEST if len(counts) else 0.0
-    shares = counts / counts.sum()
-    return float(-(shares * np.log(shares)).sum()), min(float(np.log(counts[-1] / counts[-2])), _LARGEST)
+        yield rows, _Counted(reference.scores(int(context)), spare=spare)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class TestReader(SplitReader):
             yield chunk
             self.watch("data")
 
+    @cached_property
     def passes(self) -> int:
         """Forward passes that the rows are cut into."""
         return sum(1 for _ in super().chunks(np.arange(len(self))))
@@ -94,7 +96,7 @@ class Inference:
 
     def item_flops(self) -> int:
         """Those of them that depend on no history: the item vectors of a text-based backbone."""
-        backbone = self._parts.model.backbone
+        backbone = self._parts.model.eval().backbone
         with torch.inference_mode(), FlopCounterMode(display=False) as counter, backbone.prepared():
             backbone.item_vectors()
         return int(counter.get_total_flops())
@@ -152,7 +154,7 @@ def workload(spec: TrialSpec, reader: TestReader, *, items: int) -> Workload | N
     settings = BACKBONES.settings(spec.backbone.kind).model_validate(dict(spec.backbone.settings))
     if not isinstance(settings, TransformerSettings):
         return None
-    return Workload(Shape.of(settings), reader.lengths, items, reader.passes())
+    return Workload(Shape.of(settings), reader.lengths, items, reader.passes)
 
 
 def parts_of(

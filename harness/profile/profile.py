@@ -110,7 +110,7 @@ def _depths(cells: list[Cell]) -> tuple[int, ...]:
             found.add(cell.steps)
         else:
             space = cell.space["steps"]
-            found |= set(space.choices or (int(space.low or 0), int(space.high or 0)))
+            found |= set(space.choices or range(int(space.low or 0), int(space.high or 0) + 1))
     return tuple(sorted(found))
 
 
@@ -158,7 +158,7 @@ class _Work:
         return Profile(
             subject=self.subject,
             lines=tuple(
-                _line(steps, one, found, load, passes=self._reader.passes(), bound_s=bound(steps=steps))
+                _line(steps, one, found, load, passes=self._reader.passes, bound_s=bound(steps=steps))
                 for steps, one, found in zip(self.subject.steps, times, alone, strict=True)
             ),
             parts=inference.parts_of(taken, load, machine, item_flops=item_flops),

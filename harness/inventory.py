@@ -25,7 +25,7 @@ _SECTIONS = (
     ("search", SearchSettings, "how hyper-parameters are searched"),
     ("training", TrainingSettings, "how every model is trained"),
     ("evaluation", EvaluationSettings, "how every model is evaluated"),
-    ("resources", Resources, "what one trial occupies"),
+    ("resources", Resources, "what one trial occupies, and how it is looked after"),
 )
 _NARROWEST = 60
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..models.settings import Settings, param
+from .durations import Duration
 from .errors import InputError, StoreError
 from .registry import REGISTRIES, load_plugin
 from .spec import EvaluationSettings
@@ -101,10 +102,15 @@ class SearchSettings(Settings):
 
 
 class Resources(Settings):
-    """What one trial occupies; never part of a trial's identity."""
+    """What one trial occupies, and how it is looked after; never part of a trial's identity."""
 
     gpu: float = param(0.0, "GPUs of one trial; 0.25 runs four on one", ge=0)
     cpu: float = param(1.0, "CPU cores of one trial", gt=0)
+    timeout: Duration = param(Duration("none"), "time that one trial may take before it has failed")
+    checkpoint_every: Duration = param(Duration("5m"), "time between two checkpoints of a trial")
+    keep_checkpoints: Literal["none", "best", "all"] = param(
+        "none", "whose weights stay when they are done; best: those of final runs, all: those of search trials, too"
+    )
 
 
 class Suite(BaseModel):

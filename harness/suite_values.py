@@ -228,4 +228,4 @@ def _reason(error: ValidationError) -> str:
         return "too small"
     if first["type"].startswith("less_than"):
         return "too large"
-    return f"not valid: {first['msg']}"
+    return f"not valid: {first['msg'].removeprefix('Value error, ')}"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 
+from .durations import Duration
 from .suite_yaml import Items, Node, Scalar
 
 COLLECTIONS = (tuple, list, set, frozenset)
@@ -19,6 +20,7 @@ _NOUNS = {
     float: ("a number", "numbers"),
     bool: ("true or false", "true, false"),
     str: ("text", "text"),
+    Duration: (Duration.noun, Duration.nouns),
     type(None): ("null", "null"),
 }
 _BOUNDS: tuple[tuple[type, str, str], ...] = (

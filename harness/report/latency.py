@@ -123,24 +123,23 @@ def paper_latency_table() -> Table:
     )
 
 
-def _groups(profiles: Sequence[Profile]) -> list[tuple[tuple[str, ...], dict[str, Profile]]]:
-    """Titles and one profile a backbone: profiles of a data set and row that differ in nothing but the backbone.
+def _groups(profiles: Sequence[Profile]) -> list[tuple[tuple[str, ...], Mapping[str, Profile]]]:
+    """Titles, and one profile for each backbone.
 
-    Where a backbone has several, as under other settings or on another machine, each is a group of its own, and its id
-    stands in the title.
+    Where a backbone has several of a row, as under other settings or on another machine, each is a group of its own,
+    and its id stands in the title.
     """
     rows: dict[tuple[str, str], dict[str, list[Profile]]] = {}
     for profile in profiles:
         row = rows.setdefault((profile.subject.spec.dataset, profile.subject.row), {})
         row.setdefault(profile.subject.backbone, []).append(profile)
-    groups = []
+    groups: list[tuple[tuple[str, ...], Mapping[str, Profile]]] = []
     for (dataset, row_name), held in rows.items():
-        titles = (dataset, label_of(row_name))
         if all(len(found) == 1 for found in held.values()):
-            groups.append((titles, {backbone: found for backbone, (found,) in held.items()}))
+            groups.append(((dataset, label_of(row_name)), {backbone: found[0] for backbone, found in held.items()}))
             continue
         for backbone, found in held.items():
-            groups += [((dataset, f"{titles[1]} ({one.subject.id})"), {backbone: one}) for one in found]
+            groups += [((dataset, f"{label_of(row_name)} ({one.subject.id})"), {backbone: one}) for one in found]
     return groups
 
 
@@ -172,20 +171,32 @@ def _cells(profile: Profile | None, steps: int, printed: _Printed, *, shows_pape
 def _conditions(profiles: Sequence[Profile]) -> list[str]:
     """Where, on what and how it was measured; said once where it is the same for all."""
     return [
-        *_each(profiles, _place, lambda profile: f"{profile.subject.spec.dataset} {_row_name(profile)}"),
+        *_each(profiles, _place, lambda profile: profile.subject.spec.dataset),
         *_each(profiles, _rows, lambda profile: profile.subject.spec.dataset),
-        *_each(profiles, _model, _row_name),
+        *_each(profiles, _sizes, lambda profile: label_of(profile.subject.backbone)),
     ]
 
 
 def _each(profiles: Sequence[Profile], words: Callable[[Profile], str], name: Callable[[Profile], str]) -> list[str]:
-    """What there is to say of each profile, with the names of those it is true of unless it is true of all."""
-    found: dict[str, dict[str, None]] = {}
+    """What there is to say of each profile, after the names of those it is true of unless it is true of all.
+
+    Args:
+        profiles: all of them.
+        words: what is said of one.
+        name: a short name for it; a long one takes its place where the short one would be said of two things.
+    """
+    short: dict[str, dict[str, None]] = {}
+    long: dict[str, dict[str, None]] = {}
     for profile in profiles:
-        found.setdefault(words(profile), {})[name(profile)] = None
-    if len(found) == 1:
-        return [f"{next(iter(found))}."]
-    return [f"{', '.join(names)}: {said}." for said, names in found.items()]
+        subject = profile.subject
+        full = f"{subject.spec.dataset} {label_of(subject.backbone)} {label_of(subject.row)} ({subject.id})"
+        short.setdefault(words(profile), {})[name(profile)] = None
+        long.setdefault(words(profile), {})[full] = None
+    if len(short) == 1:
+        return [f"{what}." for what in short if what]
+    said = [one for names in short.values() for one in names]
+    found = short if len(said) == len(set(said)) else long
+    return [f"{', '.join(names)}: {what}." for what, names in found.items() if what]
 
 
 def _place(profile: Profile) -> str:
@@ -200,21 +211,16 @@ def _place(profile: Profile) -> str:
 def _rows(profile: Profile) -> str:
     subject = profile.subject
     some = "" if subject.rows == subject.all_rows else f" of {subject.all_rows:,}, evenly spaced"
-    return f"{subject.rows:,} test rows{some}, all {subject.items:,} items ranked"
+    together = subject.rows / profile.lines[0].passes
+    return (
+        f"{subject.rows:,} test rows{some}, {together:,.0f} to a forward pass on average, max length "
+        f"{subject.spec.training.max_len}, all {subject.items:,} items ranked"
+    )
 
 
-def _model(profile: Profile) -> str:
-    subject = profile.subject
-    sizes = [
-        f"{name} {subject.spec.backbone.settings[name]}" for name in _SIZES if name in subject.spec.backbone.settings
-    ]
-    passes = profile.lines[0].passes
-    rows = f"batches of {subject.rows / passes:,.0f} rows on average"
-    return ", ".join([*sizes, f"max length {subject.spec.training.max_len}", rows])
-
-
-def _row_name(profile: Profile) -> str:
-    return f"{label_of(profile.subject.backbone)} {label_of(profile.subject.row)}"
+def _sizes(profile: Profile) -> str:
+    settings = profile.subject.spec.backbone.settings
+    return ", ".join(f"{name} {settings[name]}" for name in _SIZES if name in settings)
 
 
 def _record(profile: Profile, line: Depth, printed: _Printed) -> Record:

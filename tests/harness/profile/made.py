@@ -14,13 +14,12 @@ def component(registry: Any, kind: str, **settings: Any) -> Component:
     return Component(kind, registry.settings(kind).model_validate(settings).identity(), 1)
 
 
-def subject(**changed: Any) -> Subject:
-    """PRL on SASRec; fields of the trial and of the subject may be given."""
-    names = {field.name for field in dataclasses.fields(TrialSpec)}
+def subject(*, encoder: Component | None = None, **changed: Any) -> Subject:
+    """PRL on SASRec, or on another encoder; fields of the trial or of the subject may be given."""
     spec = TrialSpec(
         dataset="tiny",
         dataset_fingerprint="f" * 8,
-        backbone=component(BACKBONES, "sasrec", width=8),
+        backbone=encoder or component(BACKBONES, "sasrec", width=8),
         strategy=component(STRATEGIES, "prl"),
         steps=2,
         training=TrainingSettings(batch_size=100),
@@ -29,11 +28,10 @@ def subject(**changed: Any) -> Subject:
         seed=0,
         purpose="search",
     )
-    spec = dataclasses.replace(spec, **{name: value for name, value in changed.items() if name in names - {"steps"}})
     made = Subject(
         suite="mine",
         backbone=spec.backbone.kind,
-        row=spec.strategy.kind,
+        row="prl",
         spec=spec,
         steps=(0, 1, 2),
         machine="Abacus",
@@ -41,8 +39,9 @@ def subject(**changed: Any) -> Subject:
         all_rows=40,
         items=200,
     )
-    own = {field.name for field in dataclasses.fields(Subject)}
-    return dataclasses.replace(made, **{name: value for name, value in changed.items() if name in own})
+    own = {name: value for name, value in changed.items() if name in vars(made)}
+    trial = {name: value for name, value in changed.items() if name not in own}
+    return dataclasses.replace(made, **{"spec": dataclasses.replace(spec, **trial), **own})
 
 
 def line(steps: int, *seconds: float) -> Line:

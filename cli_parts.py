@@ -25,7 +25,9 @@ class Refused(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the words to stderr."""
-        click.echo(self.message, err=True)
+        from .harness.plain import lines
+
+        click.echo(lines(self.message), err=True)
 
 
 class InvalidInput(Refused):

@@ -52,6 +52,7 @@ def verify_results(results: Path, fix: bool) -> None:
       1  something is damaged
     """
     from .harness.meter import Meter
+    from .harness.plain import one_line
     from .harness.store import Store
     from .harness.store_verify import verify
 
@@ -66,7 +67,7 @@ def verify_results(results: Path, fix: bool) -> None:
     meter.end()
     for finding in found.findings[:_SHOWN]:
         moved = f"; now {finding.moved}" if finding.moved else ""
-        click.echo(f"{finding.kind:<11}{finding.path}: {finding.why}{moved}")
+        click.echo(one_line(f"{finding.kind:<11}{finding.path}: {finding.why}{moved}"))
     if len(found.findings) > _SHOWN:
         click.echo(f"and {len(found.findings) - _SHOWN:,} more")
     looked = f"{found.trials:,} trials, {found.suites:,} suites"
@@ -103,6 +104,7 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
       1  merged, but for what was named: different in both, or damaged
     """
     from .harness.meter import Meter
+    from .harness.plain import one_line
     from .harness.store import Store
     from .harness.store_merge import merge
 
@@ -117,7 +119,7 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
             click.echo(f"{source} into {target.root}: {done.added:,} trials added, {done.same:,} were there{suites}")
             conflicts += done.conflicts
     for line in conflicts:
-        click.echo(line, err=True)
+        click.echo(one_line(line), err=True)
     if conflicts:
         sys.exit(FAILED)
 

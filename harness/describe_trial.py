@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from . import plain
 from .cost import duration
 from .errors import InputError
 from .plan import expand
@@ -54,7 +55,7 @@ def trial_text(key: str, *, store: Store, width: int) -> str:
     ]
     if result.traceback:
         lines += ["", result.traceback.rstrip()]
-    return "\n".join(lines)
+    return plain.lines("\n".join(lines))
 
 
 def trial_name(spec: TrialSpec) -> str:

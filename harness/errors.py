@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .plain import one_line
+
 
 class RearecError(Exception):
     """Anything that the user can mend; its text says what, where, what is allowed and what to type next."""
@@ -42,7 +44,7 @@ class DamagedError(StoreError):
 
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
-        self.why = why
+        self.why = why = one_line(why)
         super().__init__(
             f"{path} is damaged ({why}). `rearec-bench results verify --fix` moves what is damaged out of the way; the "
             "next run repeats it."

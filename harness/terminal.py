@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from .cost import duration
+from .plain import one_line
 from .progress import (
     METRIC_WORDS,
     Progress,
@@ -85,7 +86,7 @@ class LineReporter:
         """Nothing."""
 
     def _say(self, line: str) -> None:
-        self._out.write(line + "\n")
+        self._out.write(one_line(line) + "\n")
         self._out.flush()
 
 
@@ -108,7 +109,7 @@ class LiveReporter:
 
     def begin(self, facts: RunFacts) -> None:
         """Say what will run, and start drawing."""
-        first, *notes = opening(facts)
+        first, *notes = map(one_line, opening(facts))
         self._console.print(first, markup=False, soft_wrap=True, style="bold")
         for note in notes:
             self._console.print(note, markup=False, soft_wrap=True)
@@ -127,7 +128,8 @@ class LiveReporter:
     def lost(self, job: Job, cause: str) -> None:
         """Say that a trial runs again."""
         self._running.pop(job.key, None)
-        self._console.print(f"{clock()} again     {job.key[:8]}  {label(job)}   {cause}", markup=False, style="yellow")
+        line = one_line(f"{clock()} again     {job.key[:8]}  {label(job)}   {cause}")
+        self._console.print(line, markup=False, style="yellow")
 
     def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
         """Count a trial; say what went wrong with it."""
@@ -135,7 +137,8 @@ class LiveReporter:
         self._take(totals)
         if summary.status != "done":
             style = "red" if summary.status == "failed" else "yellow"
-            self._console.print(f"{clock()} {finished_line(job, summary)}", markup=False, style=style, soft_wrap=True)
+            line = one_line(f"{clock()} {finished_line(job, summary)}")
+            self._console.print(line, markup=False, style=style, soft_wrap=True)
 
     def tick(self) -> None:
         """Redraw, a few times a second."""
@@ -174,7 +177,7 @@ class LiveReporter:
                 epoch = f"epoch {progress.epoch:>3}" if progress.epoch else ""
                 cells += [epoch, f"val {metric} {decimals(progress.value)}", best]
                 cells += [f"{progress.rows_per_s:,.0f} rows/s"]
-            rows.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
+            rows.add_row(*(Text(one_line(cell), no_wrap=True, overflow="ellipsis") for cell in cells))
         whole = Table.grid()
         whole.add_row("")
         whole.add_row(rows)

@@ -83,6 +83,7 @@ def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path:
         ".cli_results",
         ".harness",
         ".harness.errors",
+        ".harness.plain",
     }
     assert own <= {f"rearec_bench{name}" for name in light}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import plain
 from . import catalog
 from .card import SPLITS
 from .recipe_files import shipped_recipes
@@ -33,7 +34,7 @@ def dataset_lines(data_dir: Path) -> list[str]:
         recipe = "embedded" if name in catalog.EMBEDDED else str(card["recipe"])
         numbers = (counts["users"], counts["items"], *(counts["rows"][split] for split in SPLITS))
         rows.append((name, recipe, *(f"{number:,}" for number in numbers)))
-    return [*_aligned(rows, left=2), *_recipes()]
+    return [*_aligned(rows, left=2), *map(plain.lines, _recipes())]
 
 
 def card_lines(card: Mapping[str, Any]) -> list[str]:
@@ -70,8 +71,10 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
         means = (counts["mean_rows_per_user"][split], counts["mean_history"][split])
         rows.append((split, *(f"{value:,}" for value in values), *(f"{mean:.1f}" for mean in means)))
     return [
-        f"{card['name']}  {counts['users']:,} users, {counts['items']:,} items, {counts['interactions']:,} prediction "
-        f"rows, split {card['protocol']['split']}",
+        plain.one_line(
+            f"{card['name']}  {counts['users']:,} users, {counts['items']:,} items, {counts['interactions']:,} "
+            f"prediction rows, split {card['protocol']['split']}"
+        ),
         *(f"  {line}" for line in _aligned(rows, left=1)),
     ]
 
@@ -83,7 +86,7 @@ def vector_lines(card: Mapping[str, Any]) -> list[str]:
         card: of the vectors.
     """
     return [
-        f"{card['items']:,} item vectors of width {card['width']:,} by {card['encoder']}",
+        plain.one_line(f"{card['items']:,} item vectors of width {card['width']:,} by {card['encoder']}"),
         *_from_texts(card),
         *_from_table(card),
         *([_line("made with", _versions(card))] if "versions" in card else []),
@@ -223,11 +226,12 @@ def _recipes() -> Iterator[str]:
 
 
 def _line(label: str, words: str) -> str:
-    return f"  {label:<{_LABEL - 2}}  {words}"
+    return plain.one_line(f"  {label:<{_LABEL - 2}}  {words}")
 
 
 def _aligned(rows: list[tuple[str, ...]], *, left: int) -> list[str]:
     """Columns side by side: the first `left` of them to the left, numbers to the right."""
+    rows = [tuple(map(plain.one_line, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "   ".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..plain import one_line
 from .table import RowGroup, Table
 from .words import Marks, cell_words
 
@@ -31,8 +32,8 @@ _SPECIAL = {
 
 
 def escape(text: str) -> str:
-    """Any text as LaTeX prints it."""
-    return "".join(_SPECIAL.get(character, character) for character in text).replace("--", "-{}-")
+    """Any text as LaTeX prints it, on one line."""
+    return "".join(_SPECIAL.get(character, character) for character in one_line(text)).replace("--", "-{}-")
 
 
 def render_latex(table: Table, *, spread: bool = False) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from ..plain import one_line
 from .table import Line, Table
 from .words import Marks, cell_words
 
@@ -21,17 +23,17 @@ def render_markdown(table: Table, *, spread: bool = False) -> str:
     headers = [""] * titles
     align = ["left"] * titles
     for columns in table.columns:
-        headers += [_escape(columns.title), *map(_escape, columns.columns)]
+        headers += [escape(columns.title), *map(escape, columns.columns)]
         align += ["left", *["right"] * len(columns.columns)]
     rows: list[list[str]] = []
     before: tuple[str, ...] = ()
     for group in table.groups:
         for place, line in enumerate(group.lines):
             shown = _changed_titles(group.titles, before) if place == 0 else [""] * titles
-            rows.append([*map(_escape, shown), *_line(line, table, spread=spread)])
+            rows.append([*map(escape, shown), *_line(line, table, spread=spread)])
         before = group.titles
     body = tabulate(rows, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True) if rows else ""
-    return "\n".join([body, "", *(_escape(line) for line in table.protocol)]) + "\n"
+    return "\n".join([body, "", *(escape(line) for line in table.protocol)]) + "\n"
 
 
 def _line(line: Line, table: Table, *, spread: bool) -> list[str]:
@@ -40,7 +42,7 @@ def _line(line: Line, table: Table, *, spread: bool) -> list[str]:
     for columns in table.columns:
         cells = line.cells[start : start + len(columns.columns)]
         start += len(columns.columns)
-        words += [_escape(line.label), *(cell_words(cell, _MARKS, spread=spread) for cell in cells)]
+        words += [escape(line.label), *(cell_words(cell, _MARKS, spread=spread) for cell in cells)]
     return words
 
 
@@ -52,8 +54,11 @@ def _changed_titles(titles: Sequence[str], before: Sequence[str]) -> list[str]:
     return ["" if place < same else title for place, title in enumerate(titles)]
 
 
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|")
+def escape(text: str) -> str:
+    """Any text as Markdown shows it, on one line: no column, emphasis, code, link or HTML of its own."""
+    return _SPECIAL.sub(r"\\\g<0>", one_line(text))
 
 
-_MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=lambda words: f"**{words}**", escape=_escape)
+# An underscore within a word is one; a backslash is one unless a sign follows; a bracket is one unless a link follows.
+_SPECIAL = re.compile(r"[|<`*]|\\(?=[!-/:-@\[-`{-~])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\](?=\()|&(?=#|[A-Za-z]+;)")
+_MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=lambda words: f"**{words}**", escape=escape)

@@ -15,7 +15,7 @@ from ..profile.store import ProfileStore
 from ..store import Store
 from .datasets import Cards
 from .latex import render_latex
-from .markdown import render_markdown
+from .markdown import escape, render_markdown
 from .table import Table, compact
 from .tables import DATASET_TABLES, PAPER_TABLES, PROFILE_TABLES, TABLES
 from .tidy import render_csv, render_json
@@ -78,7 +78,7 @@ def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout
     shown = [compact(table) for table in tables] if layout == "compact" else list(tables)
     if format == "latex":
         return "\n".join(render_latex(table, spread=spread) for table in shown)
-    heads = [f"## {table.title}\n\n" if len(shown) > 1 else "" for table in shown]
+    heads = [f"## {escape(table.title)}\n\n" if len(shown) > 1 else "" for table in shown]
     return "\n".join(head + render_markdown(table, spread=spread) for head, table in zip(heads, shown, strict=True))
 
 

@@ -1,0 +1,35 @@
+r"""Words that come from data, from files and from errors, made safe to print.
+
+A terminal obeys control characters, and reorders what stands between marks of direction; a title can hold both. They
+are shown as what they are, `\x1b` or `\u202e`, so that nothing is hidden and nothing is obeyed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_KEPT = {"\u200c", "\u200d"}  # joiners: some scripts and signs cannot be written without them
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def one_line(text: str) -> str:
+    """A text without anything that a terminal obeys, line ends included."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(character if _is_safe(character) else _shown(character) for character in text)
+
+
+def lines(text: str) -> str:
+    """The same for a text of several lines: line ends and tabs stay."""
+    return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def _is_safe(character: str) -> bool:
+    return character in _KEPT or unicodedata.category(character) not in _UNSAFE
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if character in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -18,6 +18,7 @@ from .spec import REFERENCE
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SHARED_SOURCES = (
+    "models/grid.py",
     "models/layers.py",
     "models/losses.py",
     "models/reasoning.py",
@@ -98,7 +99,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = ""
-    if device == "cuda":
+    if device == "cuda" and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
         found["cuda"] = torch.version.cuda
     return found

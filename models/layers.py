@@ -17,6 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .grid import Grid
+
+_BLOCK = 512
+"""Tokens of the feed-forward layer that stay in a CPU's cache where no gradient wants them later."""
+
 
 class DropoutStream:
     """The random bits of a trial's dropout, from a seed of its own.
@@ -203,21 +208,30 @@ class Block(nn.Module):
         self.output_dropout = Dropout(dropout)
         self.feed_forward_dropout = Dropout(dropout)
 
-    def encode(self, items: Tensor, queries: Tensor, bias: Tensor) -> tuple[Tensor, LayerCache]:
+    def encode(self, tokens: Tensor, grid: Grid, bias: Tensor, *, last: bool) -> tuple[Tensor, LayerCache]:
         """Attend from query positions to items.
 
         Args:
-            items: (G, L, d), inputs of this layer at the item positions.
-            queries: (G, Q, d), inputs at the positions whose outputs are wanted.
+            tokens: (T, d), inputs of this layer at the items.
+            grid: where they stand.
             bias: (G, 1, Q, L) or (G, 1, 1, L), 0 where a query sees an item, -inf where not.
+            last: only each group's last item is a query (Q = 1); otherwise all of them are (Q = L).
 
         Returns:
-            (G, Q, d) outputs, and the cache of the items.
+            outputs at the queries, (G, d) or (T, d), and the cache of the items.
         """
-        keys, values = self._key_value(items)
-        weights = self._scaled(self.query(queries)) @ keys.transpose(-1, -2)  # (G, H, Q, L)
+        keys, values = self._key_value(grid.spread(self.key_value(tokens)))
+        if last:
+            inputs = tokens.index_select(0, grid.ends)  # (G, d)
+            queries = self.query(inputs)[:, None]
+        else:
+            inputs = tokens
+            queries = grid.spread(self.query(tokens))  # (G, L, d)
+        weights = self._scaled(queries) @ keys.transpose(-1, -2)  # (G, H, Q, L)
         weights = self.attention_dropout((weights + bias).softmax(-1))
-        return self._finish(weights @ values, queries), LayerCache(keys, values)
+        mixed = (weights @ values).transpose(1, 2).flatten(2)  # (G, Q, d)
+        mixed = mixed[:, 0] if last else grid.collect(mixed)
+        return self._finish(mixed, inputs), LayerCache(keys, values)
 
     def advance(self, inputs: Tensor, cache: LayerCache, bias: Tensor) -> tuple[Tensor, LayerCache]:
         """One reasoning step: each query position attends to its items and to its own steps so far, this one included.
@@ -230,7 +244,7 @@ class Block(nn.Module):
         Returns:
             (G, Q, d) outputs, and the cache with this step added.
         """
-        key, value = self._key_value(inputs)
+        key, value = self._key_value(self.key_value(inputs))
         cache = LayerCache(cache.keys, cache.values, (*cache.own_keys, key), (*cache.own_values, value))
         query = self._scaled(self.query(inputs))  # (G, H, Q, d/H)
         to_items = query @ cache.keys.transpose(-1, -2) + bias  # (G, H, Q, L)
@@ -240,20 +254,36 @@ class Block(nn.Module):
         mixed = weights[..., :length] @ cache.values
         for step, own in enumerate(cache.own_values):
             mixed = torch.addcmul(mixed, weights[..., length + step, None], own)
-        return self._finish(mixed, inputs), cache
+        return self._finish(mixed.transpose(1, 2).flatten(2), inputs), cache
 
     def _scaled(self, x: Tensor) -> Tensor:
         groups, positions, width = x.shape
         split = x.view(groups, positions, self.heads, width // self.heads).transpose(1, 2)
         return split * (1 / math.sqrt(width // self.heads))
 
-    def _key_value(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        groups, positions, width = x.shape
-        both = self.key_value(x).view(groups, positions, 2, self.heads, width // self.heads)
-        keys, values = both.permute(2, 0, 3, 1, 4).unbind(0)  # each (G, H, L, d/H)
+    def _key_value(self, both: Tensor) -> tuple[Tensor, Tensor]:
+        """(G, L, 2 d) to keys and values, each (G, H, L, d/H) in one piece: every step reads them again."""
+        groups, positions, width = both.shape
+        both = both.view(groups, positions, 2, self.heads, width // (2 * self.heads))
+        keys, values = both.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
         return keys, values
 
-    def _finish(self, mixed: Tensor, queries: Tensor) -> Tensor:
-        x = self.output(mixed.transpose(1, 2).reshape(queries.shape))
-        x = self.attention_norm(self.output_dropout(x, queries))
-        return self.feed_forward_norm(self.feed_forward_dropout(self.contract(F.gelu(self.expand(x))), x))
+    def _finish(self, mixed: Tensor, inputs: Tensor) -> Tensor:
+        """The rest of the layer, from what attention has mixed, (..., d), and the layer's inputs at the queries."""
+        x = self.attention_norm(self.output_dropout(self.output(mixed), inputs))
+        return self.feed_forward_norm(self.feed_forward_dropout(self._feed_forward(x), x))
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        """(..., d) to the same shape."""
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return self.contract(F.gelu(self.expand(x)))
+        flat = x.flatten(0, -2)
+        out = torch.empty_like(flat)
+        hidden = flat.new_empty(min(len(flat), _BLOCK), self.expand.out_features)
+        for start in range(0, len(flat), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            wide = hidden[: len(flat[part])]
+            torch.addmm(self.expand.bias, flat[part], self.expand.weight.t(), out=wide)
+            torch.ops.aten.gelu_(wide)
+            torch.addmm(self.contract.bias, wide, self.contract.weight.t(), out=out[part])
+        return out.view(x.shape)

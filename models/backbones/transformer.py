@@ -3,8 +3,9 @@
 Reference code: the ReaRec release's (post-norm, GELU, feed-forward 300, learned positions counted from the first item
 of the window, layer norm and dropout on the input and again on each reasoning step's input).
 
-Histories are padded at the right and masked, which changes no state; the last layer computes the query positions
-alone. Cost of a row: encoding O(layers (L d^2 + L^2 d)), each step O(layers (d^2 + (L + K) d)).
+Histories are padded at the right and masked, which changes no state; what works token by token leaves the padding out,
+and the last layer computes the query positions alone. Cost of a row: encoding O(layers (L d^2 + L^2 d)), each step
+O(layers (d^2 + (L + K) d)).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..grid import Grid
 from ..layers import Block, Dropout, LayerCache
 from .contract import Backbone, Histories, causal_bias, history_bias
 from .settings import TransformerSettings
@@ -67,19 +69,18 @@ class TransformerBackbone(Backbone):
         """
         if histories.every_prefix and not self.causal:
             raise ValueError("the states of prefixes are not those of a bidirectional encoder: no packing")
-        x = self.input_dropout(
-            self.input_norm(self.embed(histories.items) + self.positions[: histories.items.shape[1]])
-        )
+        grid = Grid.of(histories.lengths, histories.items.shape[1])
+        x = grid.collect(self.embed(histories.items) + self.positions[: grid.length])  # (T, d)
+        x = self.input_dropout(self.input_norm(x))
         query_bias, item_bias = self._biases(histories)
         caches = []
         for number, block in enumerate(self._layers()):
-            if number + 1 < len(self.blocks):
-                x, cache = block.encode(x, x, item_bias)
-            else:
-                queries = x if histories.every_prefix else _last(x, histories.lengths)
-                x, cache = block.encode(x, queries, query_bias)
+            final = number + 1 == len(self.blocks)
+            last = final and not histories.every_prefix
+            x, cache = block.encode(x, grid, query_bias if final else item_bias, last=last)
             caches.append(cache)
-        return x, TransformerCache(tuple(caches), query_bias)
+        states = grid.spread(x) if histories.every_prefix else x[:, None]
+        return states, TransformerCache(tuple(caches), query_bias)
 
     def advance(self, inputs: Tensor, cache: TransformerCache) -> tuple[Tensor, TransformerCache]:
         """One cached step; see `Backbone.advance`."""
@@ -102,9 +103,3 @@ class TransformerBackbone(Backbone):
 
     def _layers(self) -> list[Block]:
         return cast("list[Block]", list(self.blocks))
-
-
-def _last(x: Tensor, lengths: Tensor) -> Tensor:
-    """(G, L, d) to (G, 1, d): the state of each group's last item."""
-    index = (lengths - 1)[:, None, None].expand(-1, 1, x.shape[-1])
-    return x.gather(1, index)

@@ -94,10 +94,14 @@ def test_an_item_of_a_bidirectional_history_changes_every_state(backbone: Backbo
             assert torch.equal(layer[real()], own[:, None].expand(G, L)[real()])
 
 
+@pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize(
     ("name", "every_prefix"), [(name, False) for name in BUILT_IN] + [(name, True) for name in CAUSAL]
 )
-def test_what_stands_in_the_padding_changes_no_state(backbone: Backbone, every_prefix: bool) -> None:
+def test_what_stands_in_the_padding_changes_no_state(
+    backbone: Backbone, every_prefix: bool, padded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rearec_bench.models.grid._WORTH_IT", 0.0 if padded else 1.0)
     junk = torch.where(ITEMS == N, torch.arange(L) + 14, ITEMS)
     inputs = torch.randn(G, L if every_prefix else 1, backbone.width, generator=torch.Generator().manual_seed(0))
     answers = []
@@ -110,7 +114,8 @@ def test_what_stands_in_the_padding_changes_no_state(backbone: Backbone, every_p
     for before, after in zip(*(answer[:2] for answer in answers), strict=True):
         assert torch.equal(before[where], after[where])
     assert torch.equal(answers[0][2][:, real()], answers[1][2][:, real()])
-    assert not torch.equal(answers[0][2], answers[1][2]), "the padding's own keys do differ"
+    assert not torch.equal(backbone.embed(ITEMS), backbone.embed(junk)), "the padding does differ"
+    assert torch.equal(answers[0][2], answers[1][2]) is not padded, "it has keys where it is kept, and no others"
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

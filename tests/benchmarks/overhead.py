@@ -1,75 +1,75 @@
-"""What running a suite costs beside its trials: 40 trials that keep a core busy for a second each, two at a time.
+"""What running a suite costs beside its trials, two at a time on two cores, after Ray has started.
 
-Prints (wall time - sum of trial times / 2) / 40, from when Ray has started to when it has ended. The trials are real
-to everything but the model: they are suggested, sent to a worker, report ten epochs each, and are written to a store.
+Idle: the share of the cores' time without a trial, from the first trial's start to the last one's start, by the times
+that the workers write down. Overhead: (wall time - perfect packing) / trials, the start of the workers and the end of
+the run included. Fake trials keep a core busy and report ten epochs each; real ones train a small model.
 
-    python tests/benchmarks/overhead.py
+    python tests/benchmarks/overhead.py [--tiny] [--json FILE]
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import sys
-import tempfile
-from pathlib import Path
 
-from rearec_bench.harness.execute import RunOptions, run_suite
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
-from rearec_bench.harness.terminal import LineReporter
+from figure import Figure, main
+from suite_run import FAKE, Ran, real_trial, run
 
-TRIALS = 40
-AT_ONCE = 2
-LIMIT_S = 0.25
+WORKERS = 2
+EPOCHS = 10
 SUITE = """
-name: overhead
+name: suite
 datasets: [tiny]
 backbones: [sasrec]
-strategies: [base, naive]
-steps: [1]
+strategies: [base, {erl}]
+steps: [1, 2]
 seeds: [{seeds}]
-training: {{max_epochs: 10}}
+search: {{trials: {trials}}}
+training: {{max_epochs: {epochs}, patience: {epochs}, packing: users}}
 """
+SEARCHED = "erl: {kl_weight: {search: {low: 0.001, high: 0.1, log: true}}}"
 
 
-def main() -> int:
-    """Run the suite; 1 where it costs more than the limit."""
-    tests = Path(__file__).resolve().parents[1]
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(tests / "harness"), os.environ.get("PYTHONPATH", "")])
-    os.environ.update({"FAKE_EPOCH_S": "0.1", "FAKE_SPIN": "1"})
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "overhead.yaml"
-        file.write_text(SUITE.format(seeds=", ".join(str(seed) for seed in range(1, TRIALS // 2 + 1))))
-        store = Store(Path(folder) / "results")
-        outcome = run_suite(
-            load_suite(file),
-            store=store,
-            data_dir=Path(folder),
-            options=RunOptions(trial="fake_trial:FakeTrial", cpus=AT_ONCE),
-            reporter=LineReporter(sys.stderr),
-        )
-        events = [json.loads(line) for line in (store.suite_folder("overhead") / "run.jsonl").read_text().splitlines()]
-        trials = [store.summary(key).timings["total_s"] for key in sorted(store.keys())]
-    wall = outcome.wall_s - outcome.ray_s
-    overhead = (wall - sum(trials) / AT_ONCE) / len(trials)
-    print(
-        f"{len(trials)} trials of {sum(trials) / len(trials):.2f} s, {AT_ONCE} at a time, {os.cpu_count()} cores, "
-        f"{platform.machine()}, Python {platform.python_version()}"
+def measure(tiny: bool) -> list[Figure]:
+    """Overhead and idleness, with short trials and with longer ones."""
+    second, four = (0.02, 0.05) if tiny else (0.1, 0.4)
+    # A search runs one trial at a time: with as many cells as here, nobody waits for one until the end.
+    short = _fake(second, seeds=3 if tiny else 10, trials=0 if tiny else 5)
+    long = _fake(four, seeds=2 if tiny else 8, trials=0 if tiny else 4)
+    figures = [
+        _overhead(short, second * EPOCHS),
+        Figure(f"cores idle between trials of {second * EPOCHS:g} s", 100 * short.idle(WORKERS), "%"),
+        Figure(f"cores idle between trials of {four * EPOCHS:g} s", 100 * long.idle(WORKERS), "%", target=2.0),
+    ]
+    real = run(_suite(seeds=2 if tiny else 6, trials=0, epochs=2 if tiny else 30), workers=WORKERS, trial=real_trial())
+    mean = sum(span.seconds for span in real.spans) / len(real.spans)
+    target = None if tiny else 2.0
+    detail = f"{len(real.spans)} trials of {mean:.1f} s"
+    return [*figures, Figure("cores idle between real trials", 100 * real.idle(WORKERS), "%", target, detail=detail)]
+
+
+def _fake(epoch_s: float, *, seeds: int, trials: int) -> Ran:
+    spin = {"FAKE_SPIN": "1"} if "FAKE_SLEEP" not in os.environ else {}
+    suite = _suite(seeds=seeds, trials=trials, epochs=EPOCHS)
+    return run(suite, workers=WORKERS, trial=FAKE, environment={"FAKE_EPOCH_S": str(epoch_s), **spin})
+
+
+def _overhead(ran: Ran, seconds: float) -> Figure:
+    count = len(ran.spans)
+    perfect = count * seconds / WORKERS
+    return Figure(
+        f"overhead a trial, {count} trials of {seconds:g} s",
+        1e3 * (ran.wall_s - perfect) / count,
+        "ms",
+        target=200.0,
+        detail=f"{ran.wall_s:.1f} s / perfect {perfect:.1f} s; Ray started in {ran.outcome.ray_s:.1f} s before",
     )
-    print(
-        f"Ray started in {outcome.ray_s:.1f} s; after that {wall:.1f} s, of which trials {sum(trials) / AT_ONCE:.1f} s"
-    )
-    times = [event["time"] for event in events]
-    between = (max(times) - min(times) - sum(trials) / AT_ONCE) / len(trials)
-    around = wall - (max(times) - min(times))
-    print(
-        f"{around:.1f} s before the first trial starts and after the last ends; between them {between:.3f} s per trial"
-    )
-    print(f"overhead {overhead:.3f} s per trial (limit {LIMIT_S} s)")
-    return int(overhead >= LIMIT_S or len(trials) != TRIALS)
+
+
+def _suite(*, seeds: int, trials: int, epochs: int) -> str:
+    numbers = ", ".join(str(number) for number in range(1, seeds + 1))
+    erl = SEARCHED if trials else "erl"
+    return SUITE.format(erl=erl, seeds=numbers, trials=max(trials, 1), epochs=epochs)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(__doc__, measure))

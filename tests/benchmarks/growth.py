@@ -1,0 +1,236 @@
+"""How cost grows, over three decades: `plan`, `report` and a run with nothing left, with the number of stored trials;
+training with interactions; evaluation with rows x items.
+
+    python tests/benchmarks/growth.py [--tiny] [--section store,training,evaluation] [--csv FILE] [--plot FILE.svg]
+
+A figure is the slope of a straight line through the points on logarithmic scales: 1 is linear growth. What a command
+costs with a store of five trials (starting Python, importing) is taken off before. Commands run as processes of their
+own; all times are processor times, so that a machine that others use, too, gives the same slopes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from figure import Figure, machine, table
+from log_plot import Line, log_plot
+from made_store import NAME, make_store
+
+MOST_SLOPE = 1.1
+TRIALS = (100, 1_000, 10_000)
+INTERACTIONS = (10_000, 100_000, 1_000_000)
+PRODUCTS = ((1_000, 1_000), (1_000, 10_000), (10_000, 10_000), (10_000, 100_000))
+COMMAND = "import sys; from rearec_bench.cli import main; main(sys.argv[1:], standalone_mode=False)"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement.
+
+    Attributes:
+        name: of what was measured.
+        by: what the size counts.
+        size: how much there was.
+        seconds: processor time, start-up taken off.
+        megabytes: peak resident memory of the process; None where it is not one of its own.
+    """
+
+    name: str
+    by: str
+    size: int
+    seconds: float
+    megabytes: float | None = None
+
+
+def slope(points: Sequence[Point]) -> float:
+    """Exponent of growth: the least-squares slope of log(seconds) over log(size)."""
+    sizes, seconds = (np.log([getattr(point, name) for point in points]) for name in ("size", "seconds"))
+    centred = sizes - sizes.mean()
+    return float((centred * (seconds - seconds.mean())).sum() / (centred * centred).sum())
+
+
+def store_points(tiny: bool) -> list[Point]:
+    """`plan`, three tables of `report`, and `run` with nothing left, on stores of made-up trials."""
+    points: list[Point] = []
+    with tempfile.TemporaryDirectory() as folder:
+        _, few = _commands(Path(folder) / "few", 1)
+        start_up = {name: 0.0 if tiny else _process(arguments)[0] for name, arguments in few.items()}
+        for size in (110, 185) if tiny else TRIALS:
+            trials, commands = _commands(Path(folder) / str(size), size)
+            for name, arguments in commands.items():
+                seconds, megabytes = _process(arguments)
+                points.append(Point(name, "trials", trials, max(seconds - start_up[name], 1e-3), megabytes))
+    return points
+
+
+def training_points(tiny: bool) -> list[Point]:
+    """One epoch of a small model."""
+    from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+    from rearec_bench.harness.spec import TrainingSettings
+    from rearec_bench.harness.train import Trainer
+    from rearec_bench.models.reasoning import ReasoningModel
+
+    backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component("erl")
+    points = []
+    for interactions in (500, 1_000, 2_000) if tiny else INTERACTIONS:
+        backbone = backbone_class(backbone_class.Settings(**_SMALL), num_items=_ITEMS, max_len=_LENGTH)
+        strategy = strategy_class(strategy_class.Settings(), steps=1)
+        trainer = Trainer(
+            ReasoningModel(backbone, steps=1, positions=strategy.reasoning(9).positions),
+            strategy,
+            _reader(interactions // _LENGTH, _ITEMS, packed=True),
+            settings=TrainingSettings(batch_size=512, max_len=_LENGTH),
+            temperature=1.0,
+            seed=1,
+        )
+        trainer.epoch(1, most_batches=1)
+        seconds = _seconds(lambda trainer=trainer: trainer.epoch(2))  # type: ignore[misc]
+        points.append(Point("one epoch", "interactions", interactions, seconds))
+    return points
+
+
+def evaluation_points(tiny: bool) -> list[Point]:
+    """Full ranking of a split's rows by the readout, encoding included."""
+    from rearec_bench.harness.evaluate import Scorer, readout_ranks
+    from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+    from rearec_bench.models.reasoning import ReasoningModel
+
+    backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component("base")
+    points = []
+    for rows, items in ((100, 100), (100, 1_000), (1_000, 1_000)) if tiny else PRODUCTS:
+        backbone = backbone_class(backbone_class.Settings(**_SMALL), num_items=items, max_len=_LENGTH)
+        strategy = strategy_class(strategy_class.Settings(), steps=0)
+        model = ReasoningModel(backbone, steps=0, positions=strategy.reasoning(9).positions)
+        reader = _reader(rows // _LENGTH, items, packed=False)
+        scorer = Scorer(backbone, 1.0, False)
+        rank = _bound(readout_ranks, model, strategy, reader, scorer)
+        rank()
+        points.append(Point("ranking", "rows x items", rows * items, _seconds(rank)))
+    return points
+
+
+SECTIONS: Mapping[str, Callable[[bool], list[Point]]] = {
+    "store": store_points,
+    "training": training_points,
+    "evaluation": evaluation_points,
+}
+
+_SMALL = {"width": 16, "layers": 1, "feed_forward": 32}
+_ITEMS = 500
+_LENGTH = 10
+
+
+def figures_of(points: Sequence[Point]) -> list[Figure]:
+    """The exponent of each series."""
+    found = []
+    for name in dict.fromkeys(point.name for point in points):
+        series = [point for point in points if point.name == name]
+        detail = ", ".join(
+            f"{point.size:,}: {point.seconds:.3g} s" + (f" {point.megabytes:.0f} MB" if point.megabytes else "")
+            for point in series
+        )
+        exponent = Figure(f"growth of {name} with {series[0].by}", slope(series), "", MOST_SLOPE, detail=detail)
+        found.append(exponent)
+    return found
+
+
+def _commands(folder: Path, trials: int) -> tuple[int, dict[str, list[str]]]:
+    file, count = make_store(folder, trials)
+    results = ["--results", str(folder / "results")]
+    stored = [str(file), *results, "--data-dir", str(folder)]
+    tables = {f"report --table {one}": ["report", NAME, *results, "--table", one] for one in _TABLES}
+    return count, {"plan": ["plan", *stored], **tables, "run, nothing left": ["run", *stored]}
+
+
+_TABLES = ("overall", "ceiling", "steps")
+
+
+def _process(arguments: Sequence[str]) -> tuple[float, float]:
+    """Processor seconds and peak resident megabytes of a command."""
+    command = [sys.executable, "-c", COMMAND, *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _, status, used = os.wait4(running.pid, 0)
+    running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode:
+        said = running.stderr.read().decode() if running.stderr else ""
+        raise RuntimeError(f"{' '.join(arguments)}: {said[-2000:]}")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def _reader(users: int, items: int, *, packed: bool):  # type: ignore[no-untyped-def]
+    """Rows of users whose every prefix is one; `_LENGTH` rows each."""
+    import torch
+
+    from rearec_bench.harness.batches import SplitReader
+    from rearec_bench.harness.datasets.dataset import Dataset, Split
+
+    torch.set_num_threads(1)
+    size = _LENGTH + 1
+    flat = np.random.default_rng(0).integers(0, items, users * size).astype(np.int32)
+    starts = np.repeat(np.arange(users) * size, _LENGTH)
+    ends = starts + np.tile(np.arange(1, size), users)
+    split = Split(np.repeat(np.arange(users), _LENGTH).astype(np.int32), starts, ends, flat[ends])
+    data = Dataset("made", "", items, users, flat, split, split, split, {})
+    return SplitReader(data, split, max_len=_LENGTH, device=torch.device("cpu"), packed=packed)
+
+
+def _bound(call: Callable[..., object], *arguments: object) -> Callable[[], object]:
+    return lambda: call(*arguments)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def _plot(points: Sequence[Point]) -> str:
+    lines = [
+        Line(name, tuple((point.size, point.seconds) for point in points if point.name == name))
+        for name in dict.fromkeys(point.name for point in points)
+    ]
+    return log_plot(lines, x="trials; interactions; rows x items", y="seconds")
+
+
+def main() -> int:
+    """Measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")
+    parser.add_argument("--section", default=",".join(SECTIONS), help=f"Of {', '.join(SECTIONS)}.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures here, too.")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="Write the points here.")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the points here, as SVG.")
+    options = parser.parse_args()
+    unknown = set(options.section.split(",")) - set(SECTIONS)
+    if unknown:
+        parser.error(f"unknown section {', '.join(sorted(unknown))}; known: {', '.join(SECTIONS)}")
+    points = [point for name in options.section.split(",") for point in SECTIONS[name](options.tiny)]
+    figures = figures_of(points)
+    print(table(figures))
+    print(f"\n{machine()}")
+    if options.json:
+        options.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=1))
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([field.name for field in dataclasses.fields(Point)])
+            writer.writerows(dataclasses.astuple(point) for point in points)
+    if options.plot:
+        options.plot.write_text(_plot(points))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

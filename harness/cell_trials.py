@@ -34,6 +34,7 @@ class Job:
         count: how many of that purpose the cell has.
         values: the hyper-parameters chosen for it, by dotted name.
         attempt: counted from 1; one more each time its worker died, up to `MOST_ATTEMPTS`.
+        alone: has a GPU for itself, as it ran out of memory beside others.
     """
 
     spec: TrialSpec
@@ -43,6 +44,7 @@ class Job:
     count: int
     values: Values
     attempt: int = 1
+    alone: bool = False
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import uuid
@@ -74,6 +75,13 @@ class Checkpoints:
         except (CheckpointError, *_DAMAGE):
             return True
 
+    def stamp(self, key: str) -> int:
+        """A number that changes with each new checkpoint of a trial; 0 where it has none."""
+        try:
+            return (self.folder(key) / _MANIFEST).stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def folder(self, key: str) -> Path:
         """Where a trial's checkpoint is, or would be."""
         if not _KEY.fullmatch(key):
@@ -93,9 +101,11 @@ class Checkpoints:
         Raises:
             CheckpointError: parts out of order, or a folder that cannot be written.
         """
-        with _writing():
+        with self._staging(key):
             path = self._staged(key, token) / _known(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.is_dir():
+                self._drop(key)
+                path.parent.mkdir(parents=True)
             if offset != (path.stat().st_size if path.exists() else 0):
                 raise CheckpointError(f"it could not be written: {name} does not go on at byte {offset}")
             atomic.append(path, content)
@@ -107,7 +117,7 @@ class Checkpoints:
             CheckpointError: a file is missing, or the folder cannot be written.
         """
         staged = self._staged(key, token)
-        with _writing():
+        with self._staging(key):
             missing = [name for name in manifest["files"] if not (staged / _known(name)).is_file()]
             if missing:
                 raise CheckpointError(f"it could not be written: {', '.join(missing)} did not arrive")
@@ -176,6 +186,22 @@ class Checkpoints:
             return str(_manifest(self.folder(key))["suite"])
         except (CheckpointError, *_DAMAGE):
             return None
+
+    @contextmanager
+    def _staging(self, key: str) -> Iterator[None]:
+        """What is staged of a trial goes where the next part of it cannot be written: a full disk needs the room."""
+        try:
+            with _writing():
+                yield
+        except CheckpointError:
+            self._drop(key)
+            raise
+
+    def _drop(self, key: str) -> None:
+        folder = self._folder / _STAGED
+        for name in os.listdir(folder) if folder.is_dir() else ():
+            if name.startswith(f"{key}-"):
+                shutil.rmtree(folder / name, ignore_errors=True)
 
     def _staged(self, key: str, token: str) -> Path:
         if not _KEY.fullmatch(token):

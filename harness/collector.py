@@ -1,9 +1,13 @@
-"""The one writer of trials: a Ray actor on the driver's node that workers hand their results to."""
+"""The one writer of trials: a Ray actor on the driver's node that workers hand results and checkpoints to."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any, Literal
 
+from .checkpoint_store import Checkpoints
+from .errors import CheckpointError
 from .results import TrialResult
 from .store import Store
 
@@ -19,9 +23,14 @@ class Collector:
 
     def __init__(self, root: str) -> None:
         self._store = Store(Path(root))
+        self._checkpoints = Checkpoints(Path(root), clean=True)
 
-    def write(self, result: TrialResult) -> str:
-        """Store a result.
+    def write(self, result: TrialResult, keep: bool = False) -> str:
+        """Store a result; its checkpoint is no longer needed.
+
+        Args:
+            result: the trial.
+            keep: the weights in its checkpoint stay.
 
         Returns:
             "" once it is on disk, else why it could not be written.
@@ -30,7 +39,20 @@ class Collector:
             self._store.write(result, replace=True)
         except Exception as error:  # the run ends with this reason; a traceback in a worker would be lost
             return f"{type(error).__name__}: {error}" if not str(error) else str(error)
+        with contextlib.suppress(CheckpointError):  # what is left goes when the suite ends
+            self._checkpoints.finish(result.key, keep=keep and result.status == "done")
         return ""
+
+    def checkpoint(self, verb: Literal["put", "commit", "open", "get"], *arguments: Any) -> tuple[Any, str]:
+        """Do what a worker asks of the checkpoints.
+
+        Returns:
+            The answer, and why there is none.
+        """
+        try:
+            return getattr(self._checkpoints, verb)(*arguments), ""
+        except CheckpointError as error:
+            return None, str(error)
 
     def flush(self) -> None:
         """Return once every call before this one has been served."""

@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .checkpoint_store import Checkpoints
 from .cluster import Cluster, cluster
 from .cost import DataSize, Estimate, example, operations
 from .datasets.dataset import Dataset
 from .errors import DatasetError
+from .keeper import Care
 from .ledger import Ledger, RunOutcome, RunStopped
 from .progress import Reporter, RunFacts
 from .queue import SuiteQueue, repeatable
@@ -126,6 +128,8 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
             ledger.settle()
         if isinstance(ledger.stopped_by, Exception):
             raise ledger.stopped_by
+        if not queue.left:
+            Checkpoints(store.root, clean=True).clear(suite=suite.name, over=store.has)
         return ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
 
 
@@ -208,10 +212,20 @@ def _tune(
         collector=collector,
         factory=factory,
         plugins=suite.plugins,
+        care=Care(
+            suite.name,
+            every_s=suite.resources.checkpoint_every.seconds,
+            timeout_s=suite.resources.timeout.seconds,
+            keep=suite.resources.keep_checkpoints,
+        ),
+        shares_gpu=0 < gpu < 1,
     )
-    trainable = tune.with_resources(
-        tune.with_parameters(TuneTrial, context=context), {"cpu": cpu, "gpu": gpu} if gpu > 0 else {"cpu": cpu}
-    )
+
+    def occupied(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+        share = max(gpu, 1.0) if config["alone"] else gpu
+        return tune.PlacementGroupFactory([{"CPU": cpu, "GPU": share} if gpu > 0 else {"CPU": cpu}])
+
+    trainable = tune.with_resources(tune.with_parameters(TuneTrial, context=context), occupied)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

@@ -101,6 +101,11 @@ class Keeper:
         self._saved = clock()
         self._able = isinstance(self.run, Resumable) and care.every_s is not None
 
+    def said(self) -> list[str]:
+        """The notes since the last call."""
+        notes, self.notes = self.notes, []
+        return notes
+
     def look(self) -> None:
         """To be called between two batches or epochs.
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from .cell_trials import Job
+from .checkpoint_store import Checkpoints
 from .cost import Estimate
+from .durations import duration_text
 from .errors import StoreError
 from .progress import Progress, Reporter, Totals
 from .queue import FINISHED, Signal, SuiteQueue
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from .suite_model import Suite
 
 
+_GRACE_S = 60.0  # a trial whose time is over may come to the end of a batch by itself
+_GRACE_SHARE = 0.05
 _INDEX_PERIOD_S = 1.0
 _INDEX_SHARE = 0.02  # of a run's time may go into its index, which grows with the suite
 
@@ -121,6 +125,11 @@ class Ledger:
         self._stop: BaseException | None = None
         self._said_stop = False
         self._finished = False
+        self._checkpoints = Checkpoints(store.root)
+        self._limit_s = suite.resources.timeout.seconds
+        self._begun: dict[str, float] = {}
+        self._stamps: dict[str, int] = {}
+        self._killed: set[str] = set()
 
     def __enter__(self) -> Ledger:
         self.write_index()
@@ -144,12 +153,14 @@ class Ledger:
         job = self.queue.next()
         if isinstance(job, Job):
             self._jobs[trial_id] = job
+            self._stamps[trial_id] = self._checkpoints.stamp(job.key)
         self._finished = job is FINISHED
         return job
 
     def started(self, trial_id: str) -> None:
         """A worker has begun."""
         job = self._jobs[trial_id]
+        self._begun[trial_id] = time.monotonic()
         self._log.write("start", **_facts(job))
         self._reporter.started(job)
 
@@ -163,6 +174,30 @@ class Ledger:
             cell_best=self.queue.best(job.cell) if job.purpose == "search" else None,
         )
         self._reporter.epoch(job, progress)
+
+    def resumable(self, job: Job) -> bool:
+        """Whether a trial has a checkpoint to go on from."""
+        return self._checkpoints.resumable(job.key)
+
+    def note(self, trial_id: str, words: str) -> None:
+        """A worker says something about its trial."""
+        self._log.write("note", **_facts(self._jobs[trial_id]), note=words)
+
+    def short_of_memory(self, trial_id: str, reason: str) -> None:
+        """A trial ran out of GPU memory beside others; it runs again, alone."""
+        job = self._jobs.pop(trial_id)
+        self._log.write("short_of_memory", **_facts(job), reason=reason)
+        self.queue.short_of_memory(job.key)
+        self._reporter.lost(job, f"alone on a GPU: {reason}")
+
+    def hung(self) -> tuple[str, ...]:
+        """Trials whose time is over and that have not ended by themselves; each is named once, to be killed."""
+        if self._limit_s is None:
+            return ()
+        latest = time.monotonic() - self._limit_s - max(_GRACE_S, self._limit_s * _GRACE_SHARE)
+        found = tuple(one for one in self._jobs if self._begun.get(one, latest) < latest and one not in self._killed)
+        self._killed.update(found)
+        return found
 
     def handed_over(self, trial_id: str) -> None:
         """A worker is done with a trial, whose result is on its way to the disk; the trial is not over yet."""
@@ -183,11 +218,15 @@ class Ledger:
             return
         summary = self.queue.look_again(job.key)
         if summary is None:
+            hung = trial_id in self._killed and self._limit_s is not None
             self._log.write("lost", **_facts(job), reason=cause)
-            if self.queue.lost(job.key):
+            got_on = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
+            if not hung and self.queue.lost(job.key, got_on=got_on):
                 self._reporter.lost(job, cause)
                 return
             reason = f"its worker died {job.attempt} times: {cause}"
+            if hung:
+                reason = f"timed out after {duration_text(self._limit_s or 0.0)} (resources.timeout): it hung"
             self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
             summary = self._store.summary(job.key)
         self._take_in(job, summary)  # it may also have died after its result was on disk

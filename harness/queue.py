@@ -58,6 +58,7 @@ class SuiteQueue:
         self._missing: set[str] = set()
         self._in_flight: dict[str, Job] = {}
         self._again: list[Job] = []
+        self._alone: list[Job] = []
         runnable = [cell for cell in cells if cell.unsupported is None]
         self._cells = [
             CellTrials(
@@ -93,6 +94,8 @@ class SuiteQueue:
     def next(self) -> Job | Signal:
         """The next trial to run; WAIT where one of those in flight must end first; FINISHED where none is left."""
         job = self._again.pop(0) if self._again else self._first()
+        if job is None and self._alone and not self._in_flight:  # others would not leave a whole GPU to it
+            job = self._alone.pop(0)
         if job is None:
             return WAIT if self._in_flight else FINISHED
         self._in_flight[job.key] = job
@@ -113,17 +116,30 @@ class SuiteQueue:
             self._cells[position].tell(summary.key)
             self._advance(position)
 
-    def lost(self, key: str) -> bool:
+    def short_of_memory(self, key: str) -> None:
+        """Take in that a trial ran out of memory beside others: it runs again when nothing else does."""
+        self._alone.append(dataclasses.replace(self._in_flight.pop(key), alone=True))
+
+    def lost(self, key: str, *, got_on: bool = False) -> bool:
         """Take in that the worker of a trial died.
+
+        Args:
+            key: the trial.
+            got_on: it has left a checkpoint further on than where it began: that attempt does not count.
 
         Returns:
             Whether the trial will be given out once more; otherwise it stays in flight until its failure is told.
         """
         job = self._in_flight[key]
-        if job.attempt >= MOST_ATTEMPTS:
+        attempt = job.attempt if got_on else job.attempt + 1
+        if attempt > MOST_ATTEMPTS:
             return False
         del self._in_flight[key]
-        self._again.append(dataclasses.replace(job, attempt=job.attempt + 1))
+        again = dataclasses.replace(job, attempt=attempt)
+        if job.alone:
+            self._alone.append(again)
+        else:
+            self._again.append(again)
         return True
 
     def summary(self, key: str) -> TrialSummary | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import ray
 from ray.tune import Callback, Trainable
 from ray.tune.search import Searcher
 
-from .errors import TrialDiverged
+from .errors import CheckpointError, TrialDiverged
+from .keeper import Care, Keeper, Resumable
 from .ledger import Ledger
 from .queue import FINISHED, WAIT, Signal
 from .registry import REGISTRIES, load_plugin, resolve
@@ -35,12 +37,50 @@ class WorkerContext:
         collector: the actor that writes results.
         factory: "module:attribute" of what makes a trial from (spec, data set).
         plugins: plug-in files of the suite.
+        care: how trials are looked after.
+        shares_gpu: a trial has a part of a GPU, and could have a whole one.
     """
 
     datasets: Mapping[str, Any]
     collector: Any
     factory: str
     plugins: tuple[str, ...]
+    care: Care
+    shares_gpu: bool = False
+
+
+class CheckpointsElsewhere:
+    """The collector's checkpoints, as a `Channel` for a worker.
+
+    Args:
+        collector: the actor.
+    """
+
+    def __init__(self, collector: Any) -> None:
+        self._collector = collector
+
+    def put(self, key: str, token: str, name: str, offset: int, content: bytes) -> None:
+        """See `Checkpoints.put`."""
+        self._ask("put", key, token, name, offset, content)
+
+    def commit(self, key: str, token: str, manifest: Mapping[str, Any]) -> None:
+        """See `Checkpoints.commit`."""
+        self._ask("commit", key, token, manifest)
+
+    def open(self, key: str) -> tuple[dict[str, Any], dict[str, int]]:
+        """See `Checkpoints.open`."""
+        manifest, sizes = self._ask("open", key)
+        return manifest, sizes
+
+    def get(self, key: str, name: str, offset: int, size: int) -> bytes:
+        """See `Checkpoints.get`."""
+        return bytes(self._ask("get", key, name, offset, size))
+
+    def _ask(self, verb: str, *arguments: Any) -> Any:
+        answer, refusal = ray.get(self._collector.checkpoint.remote(verb, *arguments))
+        if refusal:
+            raise CheckpointError(refusal)
+        return answer
 
 
 class TuneTrial(Trainable):  # type: ignore[misc]
@@ -50,6 +90,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         """Take the first trial."""
         self._context = context
         self._saved: Any = None
+        self._full = False
         for plugin in context.plugins:
             load_plugin(Path(plugin), REGISTRIES)
         self.reset_config(config)
@@ -57,48 +98,80 @@ class TuneTrial(Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial."""
         self._spec = TrialSpec.from_json(json.loads(new_config["spec"]))
-        self._run: Any = None
+        self._resume, self._alone = new_config["resume"], new_config["alone"]
+        self._keeper: Keeper | None = None
         return True
 
     def step(self) -> dict[str, Any]:
         """Train for a while, at least one epoch; after the last one, send the result to where it is written.
 
         The trial is over once the reference in "saved" has its value. The driver waits for that, and this worker goes
-        on meanwhile.
+        on meanwhile. "short_of_memory" says why it should run again, alone on a GPU.
         """
         progress: dict[str, Any] = {}
         try:
-            if self._run is None:
-                dataset = ray.get(self._context.datasets[self._spec.dataset])
-                self._run = resolve(self._context.factory)(self._spec, dataset)
+            keeper = self._kept()
+            run = keeper.run
+            if isinstance(run, Resumable) and run.done:
+                return self._end(keeper)
             until = time.monotonic() + _STEP_S
             while not progress or time.monotonic() < until:
-                epoch = self._run.epoch()
+                epoch = run.epoch()
                 progress = {
                     "epoch": epoch.epoch,
                     "value": epoch.validation[self._spec.metric],
                     "rows_per_s": epoch.rows_per_s,
                 }
                 if epoch.done:
-                    return {**progress, **self._end(self._run.result())}
-            return {**progress, "done": False}
-        except TrialDiverged as error:
-            return {**progress, **self._end(self._run.diverged(str(error)))}
+                    return {**progress, **self._end(keeper)}
+                keeper.look()
+            return {**progress, "done": False, "notes": keeper.said()}
         except Exception as error:
-            from .trial import failed_result
-
-            return {**progress, **self._end(failed_result(self._spec, error))}
+            return {**progress, **self._cut_short(error)}
 
     def cleanup(self) -> None:
         """Before the process ends: wait until what it has sent is on disk."""
         if self._saved is not None:
             ray.wait([self._saved])
 
-    def _end(self, result: TrialResult) -> dict[str, Any]:
-        self._run = None
+    def _kept(self) -> Keeper:
+        if self._full:
+            _free_gpu()
+            self._full = False
+        if self._keeper is None:
+            dataset = ray.get(self._context.datasets[self._spec.dataset])
+            self._keeper = Keeper(
+                partial(resolve(self._context.factory), self._spec, dataset),
+                self._spec,
+                care=self._context.care,
+                channel=CheckpointsElsewhere(self._context.collector),
+                resume=self._resume,
+            )
+        return self._keeper
+
+    def _end(self, keeper: Keeper) -> dict[str, Any]:
+        keep = keeper.last()
+        return self._hand_over(keeper.run.result(), keep=keep)
+
+    def _cut_short(self, error: Exception) -> dict[str, Any]:
+        """What becomes of a trial that an error has ended."""
+        from .trial import failed_result, is_out_of_memory
+
+        run = self._keeper.run if self._keeper is not None else None
+        if isinstance(error, TrialDiverged) and run is not None:
+            return self._hand_over(run.diverged(str(error)))
+        if is_out_of_memory(error) and self._context.shares_gpu and not self._alone:
+            self._keeper = None
+            self._full = True
+            return {"done": True, "short_of_memory": f"{type(error).__name__}: {error}".splitlines()[0]}
+        return self._hand_over(run.failed(error) if hasattr(run, "failed") else failed_result(self._spec, error))
+
+    def _hand_over(self, result: TrialResult, *, keep: bool = False) -> dict[str, Any]:
+        notes = self._keeper.said() if self._keeper is not None else []
+        self._keeper = None
         self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
-        self._saved = self._context.collector.write.remote(result)
-        return {"done": True, "saved": self._saved}
+        self._saved = self._context.collector.write.remote(result, keep)
+        return {"done": True, "saved": self._saved, "notes": notes}
 
 
 class Arrivals:
@@ -181,7 +254,11 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             job = self._ledger.take(trial_id)
         if isinstance(job, Signal):
             return Searcher.FINISHED if job is FINISHED else None
-        return {"spec": json.dumps(job.spec.to_json())}
+        return {
+            "spec": json.dumps(job.spec.to_json()),
+            "resume": self._ledger.resumable(job),
+            "alone": job.alone,
+        }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch is over."""
@@ -214,10 +291,14 @@ class Events(Callback):  # type: ignore[misc]
             self._ledger.started(trial.trial_id)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
-        """After the last epoch: the reference is taken out, as Tune keeps each trial's last result."""
-        saved = result.pop("saved", None)
-        if saved is not None:
-            with _heard(self._ledger):
+        """What a worker says besides; a reference is taken out, as Tune keeps each trial's last result."""
+        saved, short = result.pop("saved", None), result.get("short_of_memory")
+        with _heard(self._ledger):
+            for note in result.pop("notes", ()):
+                self._ledger.note(trial.trial_id, note)
+            if short is not None:
+                self._ledger.short_of_memory(trial.trial_id, short)
+            if saved is not None:
                 self._arrivals.expect(trial.trial_id, saved)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -226,9 +307,13 @@ class Events(Callback):  # type: ignore[misc]
             self._ledger.lost(trial.trial_id, _cause(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Take in what is on disk, draw, and leave the loop where the run should stop."""
+        """Take in what is on disk, end what hangs, draw, and leave the loop where the run should stop."""
         with _heard(self._ledger):
             self._arrivals.take()
+            hung = self._ledger.hung()
+            for trial in trials if hung else ():
+                if trial.trial_id in hung:
+                    _kill(trial)
         self._ledger.tick()
 
 
@@ -239,6 +324,23 @@ def _heard(ledger: Ledger) -> Iterator[None]:
         yield
     except Exception as error:
         ledger.stop(error)
+
+
+def _free_gpu() -> None:
+    """Give back what a trial that ran out of memory has left in this process."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()  # does nothing where no GPU was used
+
+
+def _kill(trial: Any) -> None:
+    """End the worker of a trial; Tune hears of it as of any other that died."""
+    worker = trial.temporary_state.ray_actor
+    if worker is not None:
+        ray.kill(worker)
 
 
 def _cause(trial: Any) -> str:

@@ -48,6 +48,7 @@ test-all: lint types
 bench: install
 	$(BIN)/python tests/benchmarks/losses.py
 	$(BIN)/python tests/benchmarks/overhead.py
+	$(BIN)/python tests/benchmarks/checkpoints.py
 	$(BIN)/python tests/benchmarks/report_speed.py
 	test ! -d results/suites/fidelity_erl || $(BIN)/python tests/benchmarks/fidelity.py
 	for suite in packing_ml100k packing_beauty; do \

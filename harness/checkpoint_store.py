@@ -12,7 +12,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -179,6 +179,10 @@ class Checkpoints:
             if self.resumable(key) and (self._suite_of(key) == suite or over(key)):
                 self.finish(key, keep=False)
                 gone += 1
+        if self._folder.is_dir() and not self.keys():
+            shutil.rmtree(self._folder / _STAGED, ignore_errors=True)
+            with suppress(OSError):  # something of somebody else's is in it
+                self._folder.rmdir()
         return gone
 
     def _suite_of(self, key: str) -> str | None:

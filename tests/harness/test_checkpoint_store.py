@@ -133,6 +133,10 @@ def test_what_nobody_goes_on_from_is_cleared_and_the_rest_stays(tmp_path: Path) 
         (held.folder(key) / "manifest.json").write_text("{")
     assert held.clear(suite="s", over=lambda key: key in (stored, kept, broken_stored)) == 3
     assert held.keys() == {others, kept, broken}
+    assert held.clear(suite="t", over=lambda key: key == broken) == 2
+    held.finish(kept, keep=False)
+    assert held.clear(suite="t", over=lambda key: True) == 0
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["../../x", "manifest.json", "", "/etc/passwd"])

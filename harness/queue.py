@@ -222,8 +222,9 @@ class SuiteQueue:
 
     def _ready(self) -> Iterator[tuple[tuple[Any, ...], int, Job]]:
         """The next job of each cell that has one, with its rank."""
+        out = self._in_flight.keys() | {job.key for job in self._alone}
         for position, trials in enumerate(self._cells):
-            job = next((job for job in trials.jobs() if job.key not in self._in_flight), None)
+            job = next((job for job in trials.jobs() if job.key not in out), None)
             if job is not None:
                 yield self._rank(position, job), position, job
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,8 @@ import pytest
 from rearec_bench.harness.cell_trials import Job
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.queue import FINISHED, WAIT, SuiteQueue, repeatable
-from rearec_bench.harness.results import TrialSummary
+from rearec_bench.harness.results import Epoch, TrialSummary
+from rearec_bench.harness.search import Outcome
 from rearec_bench.harness.suite import load_suite
 
 from .fake_trial import summary_for
@@ -89,6 +93,55 @@ def test_a_resumed_queue_gives_out_the_rest_and_ends_with_the_same_index(cells: 
     rest = [job.key for job in drain(second)]
     assert set(rest) == set(keys) - set(held)
     assert second.index() == whole.index()
+
+
+def test_after_each_trial_the_books_are_those_of_a_queue_made_anew(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, "tiny, ml-100k")
+    held: dict[str, TrialSummary] = {}
+    queue = queue_of(cells)
+    draw = random.Random(5)
+    running: list[Job] = []
+    while True:
+        while len(running) < 5 and isinstance(job := queue.next(), Job):
+            running.append(job)
+        if not running:
+            break
+        over = running.pop(draw.randrange(len(running)))
+        status = draw.choices(("done", "diverged", "failed"), (8, 1, 1))[0]
+        held[over.key] = summary_for(over.spec, status=status)
+        queue.tell(held[over.key])
+        anew = queue_of(cells, dict(held))
+        assert queue.totals() == anew.totals()
+        assert queue.totals()[0] == len(held)
+        assert [queue.count(one) for one in ("done", "diverged", "failed")] == [
+            sum(summary.status == one for summary in held.values()) for one in ("done", "diverged", "failed")
+        ]
+        assert queue.progress() == anew.progress()
+        assert queue.index() == anew.index()
+        assert queue.over() == anew.over()
+        assert [(cell.id, left) for cell, left in queue.remaining()] == [
+            (one.cell.id, one.left) for one in anew.progress() if one.left
+        ]
+        for cell in cells:
+            searched = [Outcome.of(held[key], "ndcg@20").value for key in queue.index()[cell.id]["search"] if key]
+            assert queue.best(cell) == max((value for value in searched if value is not None), default=None)
+    assert queue.left == 0
+
+
+def test_a_queue_keeps_of_a_trial_what_does_not_grow_with_its_epochs(cells: tuple[Cell, ...]) -> None:
+    queue = queue_of(cells)
+    job = queue.next()
+    epochs = tuple(Epoch(number, {"total": 1.0}, {"ndcg@20": 0.1}, 1.0, 1.0, 1.0) for number in range(300))
+    whole = dataclasses.replace(summary_for(job.spec), history=epochs)
+    queue.tell(whole)
+    kept = queue.summary(job.key)
+    assert len(pickle.dumps(kept)) < len(pickle.dumps(whole)) / 4
+    assert (kept.key, kept.status, kept.validation, kept.timings) == (
+        whole.key,
+        whole.status,
+        whole.validation,
+        whole.timings,
+    )
 
 
 def test_final_runs_follow_their_cells_search_and_wait_for_no_other(cells: tuple[Cell, ...]) -> None:
@@ -187,6 +240,56 @@ def test_a_trial_whose_worker_died_runs_again_and_after_three_times_no_more(cell
     queue.tell(summary_for(job.spec, status="failed"))
     assert job.key not in {other.key for other in drain(queue)}
     assert queue.started == TRIALS
+
+
+def test_an_attempt_that_got_on_does_not_count(cells: tuple[Cell, ...]) -> None:
+    queue = queue_of(cells)
+    job = queue.next()
+    for _ in range(5):
+        assert queue.lost(job.key, got_on=True)
+        assert queue.next() == job
+    for attempt in (2, 3):
+        assert queue.lost(job.key)
+        assert queue.next().attempt == attempt
+    assert queue.lost(job.key, got_on=True)
+    assert queue.next().attempt == 3
+    assert not queue.lost(job.key)
+
+
+def test_a_trial_short_of_memory_runs_again_alone_when_nothing_else_does(cells: tuple[Cell, ...]) -> None:
+    queue = queue_of(cells)
+    first, second = queue.next(), queue.next()
+    queue.short_of_memory(first.key)
+    given = []
+    while isinstance(job := queue.next(), Job):
+        given.append(job)
+        if job.alone:
+            assert queue.in_flight == (job,)
+            assert queue.next() is WAIT
+        queue.tell(summary_for(job.spec))
+        if job.key == given[0].key:
+            queue.tell(summary_for(second.spec))
+    assert queue.next() is FINISHED and queue.left == 0
+    assert [job.key for job in given if job.alone] == [first.key]
+    keys = [job.key for job in given]
+    assert len(keys) == len(set(keys)) == TRIALS - 1
+    alone = keys.index(first.key)
+    later = [job for job in given[alone + 1 :] if job.cell.id != first.cell.id]
+    assert later == [], "other cells' trials did not wait for it"
+
+
+def test_a_trial_that_has_a_gpu_alone_and_is_lost_has_one_alone_again(cells: tuple[Cell, ...]) -> None:
+    queue = queue_of(cells[:1])
+    job = queue.next()
+    others = [other for other in iter(queue.next, WAIT) if isinstance(other, Job)]
+    queue.short_of_memory(job.key)
+    for other in others:
+        queue.tell(summary_for(other.spec))
+    again = queue.next()
+    assert (again.key, again.alone, again.attempt) == (job.key, True, 1)
+    assert queue.lost(job.key)
+    again = queue.next()
+    assert (again.key, again.alone, again.attempt) == (job.key, True, 2)
 
 
 def test_a_trial_that_another_process_stored_meanwhile_is_not_started(cells: tuple[Cell, ...]) -> None:

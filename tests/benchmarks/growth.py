@@ -14,7 +14,7 @@ import argparse
 import csv
 import dataclasses
 import json
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -32,7 +32,14 @@ MOST_SLOPE = 1.1
 TRIALS = (100, 1_000, 10_000)
 INTERACTIONS = (10_000, 100_000, 1_000_000)
 PRODUCTS = ((1_000, 1_000), (1_000, 10_000), (10_000, 10_000), (10_000, 100_000))
-COMMAND = "import sys; from rearec_bench.cli import main; main(sys.argv[1:], standalone_mode=False)"
+COMMAND = """
+import sys
+from rearec_bench.cli import main
+try:
+    main(sys.argv[1:], standalone_mode=False)
+finally:
+    print("".join(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
+"""
 
 
 @dataclass(frozen=True)
@@ -160,13 +167,13 @@ _TABLES = ("overall", "ceiling", "steps")
 def _process(arguments: Sequence[str]) -> tuple[float, float]:
     """Processor seconds and peak resident megabytes of a command."""
     command = [sys.executable, "-c", COMMAND, *arguments]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, used = os.wait4(running.pid, 0)
-    running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode:
-        said = running.stderr.read().decode() if running.stderr else ""
-        raise RuntimeError(f"{' '.join(arguments)}: {said[-2000:]}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-2000:]}")
+    peak = next(int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("VmHWM"))
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1024
 
 
 def _reader(users: int, items: int, *, packed: bool):  # type: ignore[no-untyped-def]

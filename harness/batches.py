@@ -14,8 +14,10 @@ from ..models.backbones.contract import Histories
 from .datasets.dataset import Dataset, Split
 from .seeds import stream_seed
 
-# Tokens of one forward pass; a CPU's caches want fewer than a GPU's cores.
+# Tokens of one forward pass; a CPU's caches want fewer than a GPU's cores. Without gradients less is kept, and the
+# steps want many rows.
 _CPU_TOKENS = 4096
+_CPU_TOKENS_WITHOUT_GRADIENTS = 16384
 _CUDA_TOKENS = 262144
 # Users differ more in length than rows do: the share of their chunk's tokens that must be real once it is not small.
 _LEAST_REAL = 0.85
@@ -55,7 +57,6 @@ class SplitReader:
         self._flat = torch.from_numpy(dataset.flat.astype(np.int64)).to(device)
         self._padding = dataset.num_items
         self._device = device
-        self._tokens = _CPU_TOKENS if device.type == "cpu" else _CUDA_TOKENS
         self._packed = packed
         self.split = split
         self.starts = np.maximum(split.starts, split.ends - max_len)
@@ -127,6 +128,12 @@ class SplitReader:
             select = torch.from_numpy(group * width + self.lengths[chosen] - 1).to(self._device)
             starts = self.starts[rows[first[part]]]
             yield Chunk(self._histories(starts, longest[part], every_prefix=True), chosen, select)
+
+    @property
+    def _tokens(self) -> int:
+        if self._device.type != "cpu":
+            return _CUDA_TOKENS
+        return _CPU_TOKENS if torch.is_grad_enabled() else _CPU_TOKENS_WITHOUT_GRADIENTS
 
     def _histories(self, starts: NDArray[np.int64], lengths: NDArray[np.int64], *, every_prefix: bool) -> Histories:
         offsets = torch.arange(int(lengths.max()), device=self._device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -48,26 +50,50 @@ class ReasoningModel(nn.Module):
             (G, Q, T, d) raw states r_0..r_K, and (G, Q, K, d) noised states of steps 1..K or None.
         """
         first, cache = self.backbone.encode(histories)
-        clean = [first]
-        clean_cache = cache
-        for step in range(self.steps):
-            state, clean_cache = self.backbone.advance(self._input(clean[-1], step), clean_cache)
-            clean.append(state)
-        states = torch.stack(clean, 2)
         if reasoning.noise_std is None or self.steps == 0:
-            return states, None
-        noised_cache = cache
+            return torch.stack(self._steps(first, cache), 2), None
+        noises = [self._noise(first, reasoning.noise_std, generator) for _ in range(self.steps)]
+        apart = reasoning.second_encoding or reasoning.noise_from_clean
+        together = None if apart else self.backbone.side_by_side(cache, 2)
+        if together is not None:
+            return self._both(first, together, noises)
+        clean = self._steps(first, cache)
         if reasoning.second_encoding:
-            _, noised_cache = self.backbone.encode(histories)
-        noised = [first]
+            _, cache = self.backbone.encode(histories)
+        noised = self._noised(clean, cache, noises, from_clean=reasoning.noise_from_clean)
+        return torch.stack(clean, 2), torch.stack(noised, 2)
+
+    def _steps(self, first: Tensor, cache: Any) -> list[Tensor]:
+        """The states r_0..r_K, each (G, Q, d)."""
+        states = [first]
         for step in range(self.steps):
-            source = clean[step] if reasoning.noise_from_clean else noised[-1]
-            noise = torch.empty(source.shape, dtype=source.dtype).normal_(0, reasoning.noise_std, generator=generator)
-            state, noised_cache = self.backbone.advance(
-                self._input(source, step) + noise.to(source.device), noised_cache
-            )
-            noised.append(state)
-        return states, torch.stack(noised[1:], 2)
+            state, cache = self.backbone.advance(self._input(states[-1], step), cache)
+            states.append(state)
+        return states
+
+    def _both(self, first: Tensor, cache: Any, noises: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Clean and noised view in one step each, as twice as many query positions."""
+        states = [torch.cat([first, first], 1)]  # (G, 2 Q, d)
+        for step, noise in enumerate(noises):
+            inputs = self._input(states[-1], step) + torch.cat([torch.zeros_like(noise), noise], 1)
+            state, cache = self.backbone.advance(inputs, cache)
+            states.append(state)
+        clean, noised = torch.stack(states, 2).chunk(2, 1)  # each (G, Q, T, d)
+        return clean, noised[:, :, 1:]
+
+    def _noised(self, clean: list[Tensor], cache: Any, noises: list[Tensor], *, from_clean: bool) -> list[Tensor]:
+        """The noised view's states of steps 1..K after the clean ones, each (G, Q, d)."""
+        states = [clean[0]]
+        for step, noise in enumerate(noises):
+            source = clean[step] if from_clean else states[-1]
+            state, cache = self.backbone.advance(self._input(source, step) + noise, cache)
+            states.append(state)
+        return states[1:]
+
+    @staticmethod
+    def _noise(like: Tensor, std: float, generator: torch.Generator | None) -> Tensor:
+        """Normal noise of a state's shape, the same on every device where the generator is the CPU's."""
+        return torch.empty(like.shape, dtype=like.dtype).normal_(0, std, generator=generator).to(like.device)
 
     def _input(self, state: Tensor, step: int) -> Tensor:
         """Equation 4: the last state plus the step's position embedding."""

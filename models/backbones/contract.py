@@ -67,6 +67,18 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
+    def side_by_side(self, cache: Any, views: int) -> Any | None:
+        """A cache from `encode` for several views of each query position, stepped together.
+
+        Args:
+            cache: of Q query positions.
+            views: how many; the inputs of `advance` are then (G, views * Q, d), view after view.
+
+        Returns:
+            the cache; None where a backbone has no such thing, and its views are stepped one after the other.
+        """
+        return None
+
     def item_vectors(self, *, padding: bool = False) -> Tensor:
         """(N, d) vectors that queries are scored against; (N + 1, d) with the padding row last."""
         raise NotImplementedError

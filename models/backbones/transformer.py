@@ -91,6 +91,11 @@ class TransformerBackbone(Backbone):
             caches.append(extended)
         return x, TransformerCache(tuple(caches), cache.bias)
 
+    def side_by_side(self, cache: TransformerCache, views: int) -> TransformerCache:
+        """The same items for each view; see `Backbone.side_by_side`."""
+        bias = cache.bias if cache.bias.shape[2] == 1 else cache.bias.repeat(1, 1, views, 1)
+        return TransformerCache(cache.layers, bias)
+
     def _biases(self, histories: Histories) -> tuple[Tensor, Tensor]:
         """What query positions see, and what items see in the layers before the last."""
         if not self.causal:

@@ -66,6 +66,26 @@ def test_noised_view_follows_equation_10_and_shares_the_encoded_history(backbone
         torch.testing.assert_close(states[row, 0], naive_states(model, history), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("every_prefix", [False, True])
+def test_views_stepped_together_are_those_stepped_one_after_the_other(
+    every_prefix: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(steps=3).eval()
+    plain = padded(HISTORIES, 23)
+    histories = Histories(plain.items, plain.lengths, every_prefix=every_prefix)
+    real = (torch.arange(12) < plain.lengths[:, None]) if every_prefix else torch.ones(4, 1, dtype=torch.bool)
+    found = []
+    for together in (True, False):
+        if not together:
+            monkeypatch.setattr(model.backbone, "side_by_side", lambda cache, views: None)
+        states, noised = model.reason_twice(histories, Reasoning(noise_std=0.3), torch.Generator().manual_seed(5))
+        model.zero_grad()
+        (states[real].sin().sum() + noised[real].cos().sum()).backward()
+        found.append((states[real], noised[real], [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    for ours, expected in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-11)
+
+
 def test_released_noise_starts_each_step_from_the_clean_state() -> None:
     model = build(steps=2)
     reasoning = Reasoning(noise_std=0.3, noise_from_clean=True)

@@ -70,6 +70,7 @@ class Ranker:
         queries = min(_MOST_QUERIES[kind], max(_LEAST_QUERIES, _BUFFER_BYTES[kind] // (4 * count)))
         self.rows = max(1, min(rows, queries // states))
         self._items = items
+        self._states = states
         self._columns, starts = _blocks(count, _COLUMNS[kind])
         self._starts = torch.tensor(starts, device=device)
         self._repeated = (len(starts) - 1) * self._columns - starts[-1]
@@ -84,8 +85,13 @@ class Ranker:
 
         Args:
             queries: (r, S, d), at most `rows` rows of at most `states` states.
+
+        Raises:
+            ValueError: more of them.
         """
         rows, states, width = queries.shape
+        if rows > self.rows or states > self._states:
+            raise ValueError(f"{rows} rows of {states} states: there is room for {self.rows} rows of {self._states}")
         used = rows * states
         self._queries[:used].view(states, rows, width).copy_(queries.transpose(0, 1))
         padded = max(_LEAST_QUERIES, used)

@@ -7,10 +7,13 @@ from rearec_bench.harness.batches import SplitReader
 from rearec_bench.harness.evaluate import Scorer, evidence, readout_ranks
 from rearec_bench.harness.metrics import metrics_of
 from rearec_bench.harness.results import TestEvidence, ValidationEvidence
+from rearec_bench.harness.seeds import stream_seed
 from rearec_bench.models.strategies.erl import ERL
-from rearec_bench.models.strategies.settings import ERLSettings
+from rearec_bench.models.strategies.prl import PRL
+from rearec_bench.models.strategies.settings import ERLSettings, PRLSettings
 
 from ..models.naive import build
+from .dense_ranking import dense_entropy, dense_ranks, hide_histories
 from .test_batches import MAX_LEN, make_dataset
 
 STEPS = 2
@@ -162,3 +165,106 @@ def test_traced_rows_are_evenly_spaced_and_hold_their_states(dataset, model, mon
     np.testing.assert_allclose(
         result.traces.states, states[result.traces.rows.astype(int)].numpy(), rtol=1e-5, atol=1e-6
     )
+
+
+def dense_rows(model, strategy, reader, *, temperature: float, mask_history: bool) -> dict[str, np.ndarray]:
+    """All that is kept of a split, from all scores at once."""
+    noise = torch.Generator().manual_seed(stream_seed(1, "control", "valid"))
+    items = model.backbone.item_vectors().detach()
+    kept: dict[str, list[torch.Tensor]] = {}
+    with torch.no_grad():
+        for chunk in reader.chunks(np.arange(len(reader))):
+            states, targets = chunk.pick(model.reason(chunk.histories)), reader.targets[chunk.rows]
+            readout = strategy.readout(states)
+            controls = evaluate._noised_copies(readout, states, noise)
+            scores = torch.cat([states, readout[:, None], controls], 1) @ items.T
+            if mask_history:
+                hide_histories(scores, chunk.histories.items, targets)
+            count, ranks = states.shape[1], dense_ranks(scores, targets)
+            best = scores.topk(10, dim=-1)
+            found = {
+                "row": torch.from_numpy(chunk.rows),
+                "step_ranks": ranks[:, :count],
+                "readout_ranks": ranks[:, count],
+                "control_ranks": ranks[:, count + 1 :],
+                "top_items": best.indices[:, count],
+                "step_items": best.indices[:, :count],
+                "entropy": dense_entropy(scores[:, :count] / temperature),
+                "margin": (best.values[:, :count, 0] - best.values[:, :count, 1]) / temperature,
+            }
+            for name, values in found.items():
+                kept.setdefault(name, []).append(values)
+    order = torch.cat(kept.pop("row")).argsort()
+    return {name: torch.cat(values)[order].numpy() for name, values in kept.items()}
+
+
+@pytest.mark.parametrize("mask_history", [False, True])
+@pytest.mark.parametrize("last_state", [False, True])
+def test_what_is_kept_is_what_all_scores_at_once_say(mask_history: bool, last_state: bool, monkeypatch) -> None:
+    monkeypatch.setitem(ranking._COLUMNS, "cpu", 64)
+    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 70)
+    generator = np.random.default_rng(4)
+    data = make_dataset([list(generator.integers(0, 300, size)) for size in (9, 20, 7, 31)], num_items=300)
+    model, reader = build(300, steps=STEPS).float(), reader_of(data)
+    strategy = PRL(PRLSettings(), steps=STEPS) if last_state else ERL(ERLSettings(), steps=STEPS)
+    scorer = Scorer(model.backbone, 0.5, mask_history)
+    result = evidence(model, strategy, reader, scorer, seed=1, split="valid", traced=True)
+    expected = dense_rows(model, strategy, reader, temperature=0.5, mask_history=mask_history)
+    for name in ("step_ranks", "readout_ranks", "control_ranks", "top_items"):
+        np.testing.assert_array_equal(getattr(result.rows, name), expected[name], err_msg=name)
+    np.testing.assert_array_equal(result.traces.top_items, expected["step_items"][result.traces.rows])
+    for name in ("entropy", "margin"):
+        one_rounding = np.spacing(np.abs(expected[name]).astype(np.float16)).astype(np.float32)
+        difference = np.abs(getattr(result.rows, name).astype(np.float32) - expected[name].astype(np.float16))
+        assert (difference <= one_rounding).all(), name
+
+
+@pytest.mark.parametrize(
+    ("strategy", "scored"), [(ERL(ERLSettings(), steps=STEPS), 7), (PRL(PRLSettings(), steps=STEPS), 6)]
+)
+def test_a_readout_that_is_the_last_state_is_not_scored_again(
+    dataset, model, strategy, scored: int, monkeypatch
+) -> None:
+    seen = []
+    score = ranking.Ranker.score
+
+    def spy(ranker, queries):
+        seen.append(queries.shape[:2])
+        return score(ranker, queries)
+
+    monkeypatch.setattr(ranking.Ranker, "score", spy)
+    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 64)
+    reader = reader_of(dataset)
+    evidence(model, strategy, reader, Scorer(model.backbone, 0.5, False), seed=1, split="valid", traced=False)
+    assert {states for _, states in seen} == {scored}
+    assert sum(rows for rows, _ in seen) == len(reader) > max(rows for rows, _ in seen)
+
+
+def test_rows_are_regrouped_without_loss() -> None:
+    parts = [evaluate._Part(np.arange(a, b), torch.arange(a, b).float()[:, None, None].expand(-1, states, 2))
+             for a, b, states in ((0, 3, 1), (3, 10, 1), (10, 11, 1), (11, 15, 2), (15, 30, 2))]  # fmt: skip
+    found = list(evaluate._together(parts, 4))
+    assert [(len(part.rows), part.queries.shape[1]) for part in found] == [
+        (4, 1), (4, 1), (3, 1), (4, 2), (4, 2), (4, 2), (4, 2), (3, 2)
+    ]  # fmt: skip
+    assert np.concatenate([part.rows for part in found]).tolist() == list(range(30))
+    assert all((part.queries[:, 0, 0].numpy() == part.rows).all() for part in found)
+
+
+def test_ranking_is_full_precision_whatever_training_used(dataset, model, monkeypatch) -> None:
+    expected = found(model, dataset).rows
+    during = []
+    reason = model.reason
+    monkeypatch.setattr(
+        model, "reason", lambda histories: during.append(torch.get_float32_matmul_precision()) or reason(histories)
+    )
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rows = found(model, dataset).rows
+        assert torch.get_float32_matmul_precision() == "medium", "what training uses comes back"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert set(during) == {"highest"}
+    for name in ("step_ranks", "readout_ranks", "control_ranks", "top_items", "entropy", "margin", "cosine"):
+        np.testing.assert_array_equal(getattr(rows, name), getattr(expected, name))

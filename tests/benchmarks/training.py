@@ -42,10 +42,12 @@ class Setting:
     history: int
     strategy: str
     packing: str
+    depth: int = STEPS
 
     @property
     def steps(self) -> int:
-        return 0 if self.strategy == "base" else STEPS
+        """K."""
+        return 0 if self.strategy == "base" else self.depth
 
     @property
     def users(self) -> int:

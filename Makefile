@@ -3,7 +3,8 @@
 #   make smoke       environment, installation, a small suite on generated data, its table
 #   make test        ruff, mypy, all tests but the slow ones
 #   make test-all    the slow ones, too
-#   make bench       the measurements that the README quotes (minutes)
+#   make bench       speed and memory beside their targets (minutes); the table is also written to bench.md
+#   make bench-long  a soak of a thousand trials, and growth over three decades (an hour)
 #
 #   make install PYTHON=python3.12                    # another Python
 #   make install TORCH="--index-url URL torch"        # another build of torch; README, "Installation"
@@ -14,7 +15,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: install smoke lint types test test-all bench clean
+.PHONY: install smoke lint types test test-all bench bench-long clean
 
 install: $(STAMP)
 
@@ -44,16 +45,16 @@ test: lint types
 test-all: lint types
 	$(BIN)/python -m pytest
 
-# The last two compare what was stored by suites that take hours (results/), and are left out until then.
+# The last ones compare what was stored by suites that take hours (results/), and are left out until then.
 bench: install
-	$(BIN)/python tests/benchmarks/losses.py
-	$(BIN)/python tests/benchmarks/overhead.py
-	$(BIN)/python tests/benchmarks/checkpoints.py
-	$(BIN)/python tests/benchmarks/report_speed.py
+	$(BIN)/python tests/benchmarks/run.py short -o bench.md
 	test ! -d results/suites/fidelity_erl || $(BIN)/python tests/benchmarks/fidelity.py
 	for suite in packing_ml100k packing_beauty; do \
 	  test ! -d results/suites/$$suite || $(BIN)/python tests/benchmarks/packing.py $$suite || exit 1; \
 	done
+
+bench-long: install
+	$(BIN)/python tests/benchmarks/run.py long -o bench-long.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,43 @@
+"""The benchmark scripts in their smallest size, so that they cannot rot; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent / "benchmarks"
+sys.path.insert(0, str(SCRIPTS))
+
+from figure import Figure, table  # noqa: E402
+from run import SETS  # noqa: E402
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [script for scripts in SETS.values() for script in scripts])
+def test_script_runs_and_gives_figures(script: str, tmp_path: Path) -> None:
+    found = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / f"{script}.py"), "--tiny", "--json", str(found)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = [Figure(**figure) for figure in json.loads(found.read_text())]
+    assert figures
+    assert len({figure.name for figure in figures}) == len(figures), "each has a name of its own"
+    for figure in figures:
+        assert figure.measured == figure.measured, f"{figure.name} is no number"
+        assert figure.name in done.stdout
+
+
+def test_a_missed_target_is_said() -> None:
+    shown = table([Figure("a", 1.3, target=1.25), Figure("b", 6.0, target=6.0, sense="least"), Figure("c", 2.0)])
+    missed, met, free = shown.splitlines()[2:]
+    assert "at most 1.25x" in missed and "1.3x (missed)" in missed
+    assert "at least 6x" in met and "missed" not in met
+    assert "at" not in free.split("|")[2]

@@ -62,8 +62,9 @@ class TestReader(SplitReader):
 
     @cached_property
     def passes(self) -> int:
-        """Forward passes that the rows are cut into."""
-        return sum(1 for _ in super().chunks(np.arange(len(self))))
+        """Forward passes that the rows are cut into where no gradient is kept."""
+        with torch.inference_mode():
+            return sum(1 for _ in super().chunks(np.arange(len(self))))
 
 
 class Inference:

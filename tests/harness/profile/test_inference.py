@@ -88,6 +88,14 @@ def test_every_phase_of_a_pass_is_told_and_the_model_is_left_as_it_was(models: M
     assert passes.once().tolist() == passes.once().tolist()
 
 
+@pytest.mark.parametrize("rows", [8, 600, 6_000])
+def test_the_number_of_forward_passes_is_that_of_the_evaluation(models: ModuleType, rows: int) -> None:
+    data = models.dataset([9] * rows)
+    reader = reader_of(data)
+    seconds = Inference(TrialRun(models.spec(steps=1), data), reader).phases(TickingClock())
+    assert seconds["encode"] == seconds["step 1"] == reader.passes
+
+
 def test_a_text_based_backbone_adapts_its_items_once_a_pass(models: ModuleType) -> None:
     encoder = {"experts": 3}
     data, spec = models.dataset([9] * ROWS, text=True), models.spec("unisrec", steps=1, encoder=encoder)

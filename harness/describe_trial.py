@@ -206,9 +206,10 @@ def _shortened(values: list[str]) -> str:
 
 
 def _moment(timings: Mapping[str, float]) -> str:
-    if "started_at" not in timings:
+    try:
+        return f"{datetime.fromtimestamp(timings['started_at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (KeyError, OverflowError, ValueError):
         return "unknown"
-    return f"{datetime.fromtimestamp(timings['started_at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _wrapped(label: str, parts: list[str], width: int) -> list[str]:

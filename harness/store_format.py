@@ -45,6 +45,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "environment": (dict,),
     "source_digest": (str,),
 }
+_NOT_FINITE = ("nan", "inf", "-inf")
 _FLAT = ("users", "items", "readout_ranks")
 _WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks")
 
@@ -83,7 +84,7 @@ def unpack(files: Mapping[str, bytes]) -> TrialResult:
         evidence[split] = held and kind(
             readout=_floats(held["readout"]),
             steps=tuple(_floats(step) for step in held["steps"]),
-            similarity=tuple(tuple(float(value) for value in line) for line in held["similarity"]),
+            similarity=tuple(tuple(map(_float, line)) for line in held["similarity"]),
             rows=rows_of(files[f"{split}.parquet"]),
             traces=None if traces is None else _traces_of(traces),
         )
@@ -158,13 +159,17 @@ def json_bytes(value: Any) -> bytes:
 
 
 def _check_types(data: Mapping[str, Any], spec: TrialSpec) -> None:
-    for name, types in _TYPES.items():
-        if not isinstance(data[name], types):
-            raise TypeError(f"{name} is {data[name]!r:.60}")
+    said: list[tuple[str, Any, tuple[type, ...]]] = [(name, data[name], types) for name, types in _TYPES.items()]
+    said += [("dataset", spec.dataset, (str,)), ("steps", spec.steps, (int,)), ("seed", spec.seed, (int,))]
+    for component in (spec.backbone, spec.strategy):
+        said += [("settings", component.settings, (dict,)), ("version", component.version, (int,))]
+    for name, value, types in said:
+        if not isinstance(value, types) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r:.60}")
+    if spec.metric not in METRICS:
+        raise ValueError(f"metric is {spec.metric!r:.60}")
     if data["status"] not in get_args(Status):
         raise ValueError(f"status is {data['status']!r:.60}; known: {', '.join(get_args(Status))}")
-    if not isinstance(spec.dataset, str):
-        raise TypeError(f"dataset is {spec.dataset!r:.60}")
     for split in SPLITS:
         held = data[split]
         if held is None:
@@ -215,12 +220,12 @@ def _epoch_json(epoch: Epoch) -> dict[str, Any]:
 
 def _epoch_of(data: Mapping[str, Any]) -> Epoch:
     return Epoch(
-        epoch=data["epoch"],
+        epoch=int(_float(data["epoch"])),
         losses=_floats(data["losses"]),
         validation=_floats(data["validation"]),
-        train_s=float(data["train_s"]),
-        evaluate_s=float(data["evaluate_s"]),
-        rows_per_s=float(data["rows_per_s"]),
+        train_s=_float(data["train_s"]),
+        evaluate_s=_float(data["evaluate_s"]),
+        rows_per_s=_float(data["rows_per_s"]),
     )
 
 
@@ -261,7 +266,15 @@ def _traces_of(content: bytes) -> Traces:
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items()}
+    return {name: _float(value) for name, value in values.items()}
+
+
+def _float(value: Any) -> float:
+    """A number as `plain` writes it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number and value not in _NOT_FINITE:
+        raise TypeError(f"{value!r:.60} is not a number")
+    return float(value)
 
 
 def plain(value: Any) -> Any:

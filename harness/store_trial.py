@@ -123,7 +123,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _summary(folder: Path, manifest: Mapping[str, Any]) -> TrialSummary:
-    summary = summary_of(json.loads(_checked(folder, RESULT, manifest)))
+    data = json.loads(_checked(folder, RESULT, manifest))
+    summary = summary_of(data)
+    for split in SPLITS:
+        if (data[split] is not None) != (f"{split}.parquet" in manifest["files"]):
+            raise DamagedError(folder, f"of {split} there are numbers without rows, or rows without numbers")
     if summary.key != folder.name:
         raise DamagedError(folder, f"what it describes is trial {summary.key}")
     return summary

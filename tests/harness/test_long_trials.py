@@ -19,7 +19,7 @@ from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.trial import run_trial
 
-from .test_kill import command_of, descendants, kill, told
+from .test_kill import alive, command_of, descendants, kill, told
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,8 +35,8 @@ strategies: [prl]
 steps: [2]
 seeds: [1]
 search: {trials: 1}
-training: {max_epochs: 40, patience: 40, batch_size: 64, max_len: 10, lr: 0.01}
-resources: {checkpoint_every: 0.3s, keep_checkpoints: best}
+training: {max_epochs: 12, patience: 12, batch_size: 128, max_len: 10, lr: 0.01}
+resources: {checkpoint_every: 1s, keep_checkpoints: best}
 """
 SHORT = """
 name: short
@@ -101,14 +101,16 @@ def test_a_trial_whose_worker_and_driver_are_killed_ends_as_one_that_was_left_al
             kill(pid)
         until(lambda: any(event["event"] == "lost" for event in logged(store, "long")), of=driver)
         reached = epoch_in(held, key)
-        until(lambda: epoch_in(held, key) > reached + 1, of=driver)
+        until(lambda: epoch_in(held, key) > reached, of=driver)
     finally:
         family = descendants(driver.pid)
         driver.send_signal(signal.SIGKILL)
         driver.wait()
+    # Ray's two agents go on for a minute to report the death to a server that is dead too; they start nothing.
+    left = [pid for pid, name in family.items() if "agent" not in name.lower()]
     deadline = time.monotonic() + 60
-    while any(name.startswith("ray::") and Path(f"/proc/{pid}").exists() for pid, name in family.items()):
-        assert time.monotonic() < deadline
+    while any(alive(pid) for pid in left):
+        assert time.monotonic() < deadline, "outlived their driver"
         time.sleep(0.1)
     assert store.keys() == set()
     reached = epoch_in(held, key)
@@ -125,7 +127,7 @@ def test_a_trial_whose_worker_and_driver_are_killed_ends_as_one_that_was_left_al
         "manifest.json",
         "model.safetensors",
     }
-    assert reached > 1
+    assert reached > 0
 
 
 def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(tmp_path: Path) -> None:

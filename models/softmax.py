@@ -1,28 +1,35 @@
 """Softmax losses over the catalogue and over the batch, with their gradients, in bounded memory.
 
-A dense loss keeps several (R, T, N) matrices for its backward pass. Here rows are taken in chunks small enough for
-the cache, and each chunk's gradient is written down in closed form while its logits are there: nothing of size N
-outlives its chunk but the one gradient of the items. Three matrix products and one exponential per logit are what is
-left; everything else is done in place, in buffers that all chunks share.
+A dense loss keeps several (R, T, N) matrices for its backward pass. Here rows are taken in chunks, and each chunk's
+gradient is written down in closed form while its logits are there: nothing of size N outlives its chunk but the one
+gradient of the items. On a CPU a chunk's items are taken in tiles that stay in the cache from one operation to the
+next; a matrix product whose result has rows of length N also takes twice as long as one whose result is a tile.
 
-Shapes: R rows, b rows of a chunk, T states, d width, N items.
+The first pass over the tiles makes logits, exponentials and their sums, each row shifted by the largest logit of its
+tile; the sums of all tiles are then put together as those of one softmax. The second pass makes the gradients. Three
+matrix products and one exponential per logit are what is left; everything else is done in place, in buffers that all
+chunks share.
+
+Shapes: R rows, b rows of a chunk, T states, d width, N items, J tiles, n items of a tile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# One buffer of a chunk (tests/benchmarks/losses.py --chunks): matrix products want at least 48 rows, the passes
-# between them want the cache. Other devices have no such cache and want large products.
-_CPU_BUFFER_BYTES = 4 << 20
-_DEVICE_BUFFER_BYTES = 256 << 20
+# Rows and items of one matrix product on a CPU (tests/benchmarks/losses.py --chunks). Other devices have no such cache
+# and want large products: all items are one tile there, and memory alone bounds the rows.
+_CPU_PRODUCT_ROWS = 384
+_CPU_TILE_ITEMS = 1008
+_LINE_ITEMS = 16
 _LEAST_PRODUCT_ROWS = 48
+_CPU_BUFFER_BYTES = 128 << 20
+_DEVICE_BUFFER_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -56,22 +63,27 @@ class CatalogueLoss(torch.autograd.Function):
         rows, count, _ = states.shape
         queries = (states * inverse_temperatures[:, None]).contiguous()  # (R, T, d)
         grads = _Gradients.like(queries, items, wanted=ctx.needs_input_grad)
+        buffers = 1 if divergence is None else 2
+        work = _Work.plan(queries, items, rows_per_chunk, buffers=buffers, kept=grads.wanted)
         ce, total, kl = (states.new_zeros(()) for _ in range(3))
-        buffers = 1 if divergence is None else 3 if grads.wanted else 2
-        for chunk, work in _chunks(queries, items, rows_per_chunk, buffers=buffers):
+        for chunk in work.chunks:
+            flat = queries[chunk].flatten(0, 1)  # (b * T, d)
             labels = targets[chunk].repeat_interleave(count)  # (b * T,)
+            weights = (ce_weights / rows).repeat(len(flat) // count)  # (b * T,)
+            part = grads.of_rows(chunk)
             if divergence is None:
-                cross_entropy = _cross_entropy(queries[chunk], items, labels, ce_weights, work[0], chunk, grads)
+                cross_entropy = _cross_entropy(flat, items, labels, weights, work, part)
                 total += cross_entropy
             else:
+                mean = replace(divergence, weights=divergence.weights / rows)
                 cross_entropy, weighted, unweighted = _cross_entropy_and_divergence(
-                    queries[chunk], items, labels, ce_weights, divergence, work, chunk, grads
+                    flat, items, labels, weights, mean, work, part
                 )
                 total += cross_entropy + weighted
                 kl += unweighted
             ce += cross_entropy
-        ctx.grads = grads.mean_over(rows, inverse_temperatures[:, None])
-        total, ce, kl = (term / rows for term in (total, ce, kl))
+        ctx.grads = grads.of_unscaled(inverse_temperatures[:, None])
+        kl /= rows
         ctx.mark_non_differentiable(ce, kl)
         return total, ce, kl
 
@@ -91,22 +103,21 @@ class ContrastiveLoss(torch.autograd.Function):
     ) -> Tensor:
         """Returns the mean over rows of the sum over the K steps; queries and keys are (K, R, d)."""
         steps, rows, _ = queries.shape
-        weight = queries.new_ones(1)
         own = torch.arange(rows, device=queries.device)
-        scaled = (queries / temperature)[:, :, None]  # (K, R, 1, d)
+        weights = queries.new_full((rows,), 1 / rows)
+        scaled = queries / temperature  # (K, R, d)
         grads = _Gradients.like(scaled, keys, wanted=ctx.needs_input_grad)
+        work = _Work.plan(scaled[0, :, None], keys[0], rows_per_chunk, buffers=1, kept=grads.wanted)
         loss = queries.new_zeros(())
-        for step in range(steps):
-            for chunk, work in _chunks(scaled[step], keys[step], rows_per_chunk, buffers=1):
-                hidden = None
-                if users is not None:
-                    hidden = (users[chunk, None] == users) & (own[chunk, None] != own)  # (b, R)
-                loss += _cross_entropy(
-                    scaled[step, chunk], keys[step], own[chunk], weight, work[0], chunk, grads.of_step(step), hidden
-                )
-        by_queries, by_keys = grads.mean_over(rows, 1.0 / temperature)
-        ctx.grads = (None if by_queries is None else by_queries[:, :, 0], by_keys)
-        return loss / rows
+        for chunk in work.chunks:
+            hidden = None
+            if users is not None:
+                hidden = (users[chunk, None] == users) & (own[chunk, None] != own)  # (b, R)
+            for step in range(steps):
+                part = grads.of_step(step).of_rows(chunk)
+                loss += _cross_entropy(scaled[step, chunk], keys[step], own[chunk], weights[chunk], work, part, hidden)
+        ctx.grads = grads.of_unscaled(1 / temperature)
+        return loss
 
     @staticmethod
     @once_differentiable
@@ -124,7 +135,7 @@ class _Gradients:
 
     @classmethod
     def like(cls, queries: Tensor, items: Tensor, *, wanted: tuple[bool, ...]) -> _Gradients:
-        return cls(torch.empty_like(queries) if wanted[0] else None, torch.zeros_like(items) if wanted[1] else None)
+        return cls(torch.zeros_like(queries) if wanted[0] else None, torch.zeros_like(items) if wanted[1] else None)
 
     @property
     def wanted(self) -> bool:
@@ -133,38 +144,121 @@ class _Gradients:
     def of_step(self, step: int) -> _Gradients:
         return _Gradients(*(None if grad is None else grad[step] for grad in (self.queries, self.items)))
 
-    def mean_over(self, rows: int, query_scale: Tensor | float) -> tuple[Tensor | None, Tensor | None]:
-        """The sums become means, and the gradient of the scaled queries that of the states."""
-        return (
-            None if self.queries is None else self.queries.mul_(query_scale).div_(rows),
-            None if self.items is None else self.items.div_(rows),
-        )
+    def of_rows(self, chunk: slice) -> _Gradients:
+        return _Gradients(None if self.queries is None else self.queries[chunk], self.items)
 
-    def add(self, chunk: slice, by_logits: Tensor, queries: Tensor, items: Tensor, scale: Tensor | None) -> None:
-        """From d loss / d logits = by_logits * scale, (b * T, N) and (b * T, 1), to queries and items."""
+    def of_unscaled(self, scale: Tensor | float) -> tuple[Tensor | None, Tensor | None]:
+        """The gradient of the scaled queries becomes that of the states."""
+        return None if self.queries is None else self.queries.mul_(scale), self.items
+
+    def add(self, tile: slice, by_logits: Tensor, queries: Tensor, items: Tensor) -> None:
+        """From d loss / d logits, (b * T, n), to queries, (b * T, d), and the tile's items, (n, d)."""
         if self.queries is not None:
-            by_queries = by_logits.mm(items)  # (b * T, d)
-            by_queries = by_queries if scale is None else by_queries.mul_(scale)
-            self.queries[chunk] = by_queries.view(-1, *self.queries.shape[1:])
+            self.queries.view(queries.shape).addmm_(by_logits, items)
         if self.items is not None:
-            self.items.addmm_(by_logits.t(), queries if scale is None else queries * scale)  # (N, d)
+            self.items[tile].addmm_(by_logits.t(), queries)
 
 
-def _chunks(
-    queries: Tensor, items: Tensor, rows_per_chunk: int | None, *, buffers: int
-) -> Iterator[tuple[slice, Tensor]]:
-    """Slices of rows, each with the same working memory: `buffers` matrices (b * T, N)."""
-    rows, states = queries.shape[:2]
-    width = items.shape[0]
-    if rows_per_chunk is None:
-        limit = _CPU_BUFFER_BYTES if items.device.type == "cpu" else _DEVICE_BUFFER_BYTES
-        product_rows = max(_LEAST_PRODUCT_ROWS, limit // (width * items.element_size()))
-        rows_per_chunk = max(1, product_rows // states)
-    size = min(rows, rows_per_chunk)
-    work = queries.new_empty((buffers, size * states, width))
-    for start in range(0, rows, size):
-        chunk = slice(start, min(rows, start + size))
-        yield chunk, work[:, : (chunk.stop - start) * states]
+@dataclass(frozen=True)
+class _Work:
+    """How rows and items are cut, and the memory that all chunks share.
+
+    Attributes:
+        chunks: of rows.
+        tiles: of items.
+        memory: one line per buffer; a tile of a buffer is contiguous.
+        kept: whether a buffer holds all tiles of a chunk, or one at a time.
+    """
+
+    chunks: tuple[slice, ...]
+    tiles: tuple[slice, ...]
+    memory: Tensor
+    kept: bool
+
+    @classmethod
+    def plan(cls, queries: Tensor, items: Tensor, rows_per_chunk: int | None, *, buffers: int, kept: bool) -> _Work:
+        """For queries (R, T, d) and items (N, d)."""
+        rows, states = queries.shape[:2]
+        count = items.shape[0]
+        on_cpu = items.device.type == "cpu"
+        if rows_per_chunk is None:
+            limit = _CPU_BUFFER_BYTES if on_cpu else _DEVICE_BUFFER_BYTES
+            product_rows = max(_LEAST_PRODUCT_ROWS, limit // (count * items.element_size()))
+            rows_per_chunk = max(1, (min(product_rows, _CPU_PRODUCT_ROWS) if on_cpu else product_rows) // states)
+        chunks = _cut(rows, rows_per_chunk)
+        tiles = _cut_tiles(count) if on_cpu else _slices(count, count)
+        size = chunks[0].stop * states * (count if kept else tiles[0].stop)
+        return cls(chunks, tiles, queries.new_empty(buffers, size), kept)
+
+    def matrix(self, buffer: int, tile: slice, rows: int) -> Tensor:
+        """One tile of a buffer, (rows, n)."""
+        start = tile.start * rows if self.kept else 0
+        return self.memory[buffer, start : start + rows * (tile.stop - tile.start)].view(rows, -1)
+
+
+def _cut(count: int, most: int) -> tuple[slice, ...]:
+    """As few slices as `most` allows, of nearly equal size."""
+    return _slices(count, -(-count // -(-count // most)))
+
+
+def _cut_tiles(count: int) -> tuple[slice, ...]:
+    """Likewise, but each line of a tile begins a cache line, and an odd number of cache lines after the one before.
+
+    An even number, and 1,024 items above all, would put the lines of a tile into the same few places of a cache.
+    """
+    size = _cut(count, _CPU_TILE_ITEMS)[0].stop
+    return _slices(count, size + (_LINE_ITEMS - size) % (2 * _LINE_ITEMS))
+
+
+def _slices(count: int, size: int) -> tuple[slice, ...]:
+    return tuple(slice(start, min(count, start + size)) for start in range(0, count, size))
+
+
+@dataclass(frozen=True)
+class _Softmax:
+    """The softmax of a chunk's logits, of each tile and row: (J, b * T, 1).
+
+    Attributes:
+        label: place of the row's target in the tile; 0 if it is in another.
+        inside: whether the target is in the tile.
+        top: the tile's largest logit; where all are hidden, the lowest finite number.
+        mass: sum of the exponentials of the tile's logits less `top`.
+        target: logit at `label` less `top`.
+    """
+
+    label: Tensor
+    inside: Tensor
+    top: Tensor
+    mass: Tensor
+    target: Tensor
+
+    @classmethod
+    def over(cls, tiles: tuple[slice, ...], labels: Tensor, queries: Tensor) -> _Softmax:
+        """Memory for all tiles; `take` fills it."""
+        size = tiles[0].stop
+        home = (labels // size).clamp(0, len(tiles) - 1)  # (b * T,); a label that is no item's fails in `take`
+        inside = home == torch.arange(len(tiles), device=labels.device)[:, None]  # (J, b * T)
+        label = torch.where(inside, labels - home * size, 0)
+        numbers = queries.new_empty(3, *label.shape, 1)
+        return cls(label[..., None], inside[..., None], *numbers)
+
+    def take(self, index: int, logits: Tensor, odds: Tensor) -> None:
+        """A tile's logits, (b * T, n), become those less `top`, and `odds` their exponentials, in place if the same."""
+        torch.amax(logits, 1, keepdim=True, out=self.top[index])
+        logits -= self.top[index].clamp_(min=torch.finfo(logits.dtype).min)
+        torch.gather(logits, 1, self.label[index], out=self.target[index])
+        torch.exp(logits, out=odds)
+        torch.sum(odds, 1, keepdim=True, out=self.mass[index])
+
+    def joined(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The softmax of all tiles, with logits less the largest of their row.
+
+        Returns:
+            `top` less that largest, (J, b * T, 1); the sum of the exponentials and the target's logit, (b * T, 1).
+        """
+        shift = self.top - self.top.amax(0)
+        mass = (self.mass * shift.exp()).sum(0)  # at least 1
+        return shift, mass, torch.where(self.inside, self.target + shift, 0.0).sum(0)
 
 
 def _cross_entropy(
@@ -172,25 +266,27 @@ def _cross_entropy(
     items: Tensor,
     labels: Tensor,
     weights: Tensor,
-    logits: Tensor,
-    chunk: slice,
+    work: _Work,
     grads: _Gradients,
     hidden: Tensor | None = None,
 ) -> Tensor:
-    """Weighted sum of the cross-entropies of queries (b, T, d); logits that `hidden` marks leave the softmax."""
-    flat = queries.flatten(0, 1)  # (b * T, d)
-    label = labels[:, None]  # (b * T, 1)
-    weight = weights.repeat(len(queries))[:, None]  # (b * T, 1)
-    torch.mm(flat, items.t(), out=logits)  # (b * T, N)
-    if hidden is not None:
-        logits.masked_fill_(hidden, float("-inf"))
-    logits -= logits.amax(1, keepdim=True)
-    target = logits.gather(1, label)
-    odds = logits.exp_()
-    mass = odds.sum(1, keepdim=True)  # (b * T, 1), at least 1
+    """Weighted sum of the cross-entropies of queries (b * T, d); logits that `hidden` marks leave the softmax."""
+    rows = len(queries)
+    weight = weights[:, None]  # (b * T, 1)
+    softmax = _Softmax.over(work.tiles, labels, queries)
+    for index, tile in enumerate(work.tiles):
+        logits = torch.mm(queries, items[tile].t(), out=work.matrix(0, tile, rows))  # (b * T, n)
+        if hidden is not None:
+            logits.masked_fill_(hidden[:, tile], float("-inf"))
+        softmax.take(index, logits, odds=logits)
+    shift, mass, target = softmax.joined()
     if grads.wanted:
-        odds.scatter_(1, label, target.exp() - mass)  # (p - [n = target]) * mass
-        grads.add(chunk, odds, flat, items, weight / mass)
+        scale = shift.exp() * (weight / mass)  # (J, b * T, 1)
+        at_target = torch.where(softmax.inside, -weight, 0.0)  # (J, b * T, 1)
+        for index, tile in enumerate(work.tiles):
+            by_logits = work.matrix(0, tile, rows).mul_(scale[index])  # (b * T, n)
+            by_logits.scatter_add_(1, softmax.label[index], at_target[index])
+            grads.add(tile, by_logits, queries, items[tile])
     return ((mass.log() - target) * weight).sum()
 
 
@@ -200,42 +296,51 @@ def _cross_entropy_and_divergence(
     labels: Tensor,
     weights: Tensor,
     divergence: Divergence,
-    work: Tensor,
-    chunk: slice,
+    work: _Work,
     grads: _Gradients,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted sum of the cross-entropies, weighted and unweighted sum of the KL terms, of queries (b, T, d).
+    """Weighted sum of the cross-entropies, weighted and unweighted sum of the KL terms, of queries (b * T, d).
 
     Let z be logits less the largest of their row, Z_i = sum_n exp z_i and X_ij = sum_n p_i z_j. Then
     KL_ij = X_ii - X_ij - log Z_i + log Z_j, and its gradient is p_i ((z_i - X_ii) - (z_j - X_ij)) with respect to
     z_i and p_j - p_i with respect to z_j: no logarithm of a probability, so none of an underflown one. Over all pairs
     that is p_i (sum_j M_ij (z_j - X_ij)) + sum_j w_ji (p_i - p_j), with M = diag(sum_j w_ij) - w: two products of
-    (T, T) by (T, N) matrices per row.
+    (T, T) by (T, n) matrices per row and tile. What a tile holds is z - shift, so that p = exp(held) exp(shift) / Z.
     """
-    rows, states, _ = queries.shape
     kl_weights = divergence.weights
-    flat = queries.flatten(0, 1)  # (b * T, d)
-    label = labels[:, None]  # (b * T, 1)
-    torch.mm(flat, items.t(), out=work[0])  # (b * T, N)
-    work[0] -= work[0].amax(1, keepdim=True)
-    target = work[0].gather(1, label).view(rows, states, 1)
-    torch.exp(work[0], out=work[1])
-    logits, odds = (buffer.view(rows, states, -1) for buffer in work[:2])  # (b, T, N)
-    mass = odds.sum(2, keepdim=True)  # (b, T, 1), at least 1
+    each = (-1, len(kl_weights))  # b * T becomes b, T
+    softmax = _Softmax.over(work.tiles, labels, queries)
+    products = []
+    for index, tile in enumerate(work.tiles):
+        logits, odds = (work.matrix(buffer, tile, len(queries)) for buffer in (0, 1))  # (b * T, n)
+        torch.mm(queries, items[tile].t(), out=logits)
+        softmax.take(index, logits, odds)
+        products.append(odds.unflatten(0, each) @ logits.unflatten(0, each).transpose(1, 2))  # (b, T, T)
+    shift, mass, target = (one.unflatten(-2, each) for one in softmax.joined())  # (J, b, T, 1), twice (b, T, 1)
+    scale = shift.exp() / mass  # (J, b, T, 1)
+    cross = torch.stack(products) + softmax.mass.unflatten(1, each) * shift.transpose(2, 3)  # (J, b, T, T)
+    cross = (cross * scale).sum(0)  # (b, T, T), X_ij
     log_mass = mass.log()
-    cross = odds.bmm(logits.transpose(1, 2)).div_(mass)  # (b, T, T), X_ij
     kl = cross.diagonal(dim1=1, dim2=2)[:, :, None] - cross - log_mass + log_mass.transpose(1, 2)  # (b, T, T)
 
     if grads.wanted:
         mixing = kl_weights.sum(1).diag() - kl_weights  # (T, T), M
-        offset = weights[:, None] - (mixing * cross).sum(2, keepdim=True)  # (b, T, 1)
+        offset = mixing @ shift - (mixing * cross).sum(2, keepdim=True)  # (J, b, T, 1)
+        offset += weights.view(-1, each[1], 1)
         if divergence.both:
-            offset = offset + kl_weights.sum(0)[:, None]
-        by_logits = work[2].view(rows, states, -1)  # (b, T, N)
-        torch.baddbmm(offset / mass, mixing / mass, logits, out=by_logits)
-        by_logits *= odds
-        if divergence.both:
-            by_logits.baddbmm_(-kl_weights.t() / mass.transpose(1, 2), odds)
-        work[2].scatter_add_(1, label, -weights.repeat(rows)[:, None])
-        grads.add(chunk, work[2], flat, items, None)
-    return ((log_mass - target).sum(2) * weights).sum(), (kl * kl_weights).sum(), (kl * (kl_weights != 0)).sum()
+            offset += kl_weights.sum(0)[:, None]
+        offset *= scale
+        at_target = torch.where(softmax.inside, -weights[:, None], 0.0)  # (J, b * T, 1)
+        spare = torch.empty_like(work.matrix(0, work.tiles[0], len(queries))).flatten()
+        for index, tile in enumerate(work.tiles):
+            logits, odds = (work.matrix(buffer, tile, len(queries)) for buffer in (0, 1))
+            by_logits = spare[: logits.numel()].view_as(logits).unflatten(0, each)  # (b, T, n)
+            torch.baddbmm(offset[index], mixing * scale[index], logits.unflatten(0, each), out=by_logits)
+            by_logits *= odds.unflatten(0, each)
+            if divergence.both:
+                by_logits.baddbmm_(-kl_weights.t() * scale[index].transpose(1, 2), odds.unflatten(0, each))
+            by_logits = by_logits.flatten(0, 1)  # (b * T, n)
+            by_logits.scatter_add_(1, softmax.label[index], at_target[index])
+            grads.add(tile, by_logits, queries, items[tile])
+    weighted = (kl * kl_weights).sum()
+    return ((log_mass - target).flatten() * weights).sum(), weighted, (kl * (kl_weights != 0)).sum()

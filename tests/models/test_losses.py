@@ -96,10 +96,18 @@ def _close(found: Tensor, expected: Tensor, *, tolerance: float = 1e-11) -> None
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.fixture(params=[None, 32, 16], ids=["one tile", "tiles of 32 items", "tiles of 16 items"])
+def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many items a tile has; the cases with the fixture have 40, or as many as they say."""
+    if request.param:
+        monkeypatch.setattr(softmax, "_CPU_TILE_ITEMS", request.param)
+
+
+@pytest.mark.usefixtures("tiles")
 @every_recipe
 @pytest.mark.parametrize("rows_per_chunk", [None, 1, 3, 7, 100])
 def test_values_and_gradients_equal_the_dense_ones_whatever_the_chunk(recipe: Recipe, rows_per_chunk: int | None):
-    states, items, targets = _case(recipe, rows=7)
+    states, items, targets = _case(recipe, rows=7, items=40)
     expected = _dense(recipe, states, items, targets)
     found = recipe(states, items, targets, rows_per_chunk=rows_per_chunk)
     for ours, theirs in zip((found.total, found.cross_entropy, found.kl), expected, strict=True):
@@ -146,10 +154,11 @@ def test_any_weights_and_sizes_equal_the_dense_loss(
         _close(ours, theirs, tolerance=1e-9)
 
 
+@pytest.mark.usefixtures("tiles")
 @every_recipe
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_logits_of_ten_thousand_leave_loss_and_gradients_finite(recipe: Recipe, dtype: torch.dtype):
-    states, items, targets = (t.detach() for t in _case(recipe, rows=6))
+    states, items, targets = (t.detach() for t in _case(recipe, rows=6, items=40))
     states = (states * 1e4).to(dtype).requires_grad_()
     items = items.to(dtype).requires_grad_()
     assert (torch.einsum("rtd,nd->rtn", states, items).softmax(-1) == 0).any()  # what made the released code's NaN
@@ -202,11 +211,12 @@ def test_a_second_backward_pass_through_a_kept_graph_gives_the_same_gradient():
     _close(torch.autograd.grad(total * 3, items)[0], first)
 
 
+@pytest.mark.usefixtures("tiles")
 @every_recipe
 def test_without_gradients_the_value_is_the_same_and_no_gradient_work_is_done(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ):
-    states, items, targets = _case(recipe, rows=5)
+    states, items, targets = _case(recipe, rows=5, items=40)
     expected = recipe(states, items, targets).total.detach()
 
     def fail(*_: object) -> None:
@@ -249,21 +259,65 @@ def test_the_loss_is_full_precision_within_autocast():
     assert RECIPES["base"](states[:, :1].bfloat16(), items.bfloat16(), targets).total.dtype == torch.float32
 
 
-def test_working_memory_does_not_grow_with_rows(monkeypatch: pytest.MonkeyPatch):
-    """All that has N columns is the shared buffer, and its size depends on the catalogue alone."""
+def _working_bytes(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, *, rows: int, items: int) -> int:
+    """The largest buffers of a loss; they alone have a size that grows with the catalogue."""
     sizes: list[int] = []
-    original = softmax._chunks
+    plan = softmax._Work.plan
 
-    def spy(*args, **kwargs):
-        for chunk, work in original(*args, **kwargs):
-            sizes.append(work.untyped_storage().nbytes())
-            yield chunk, work
+    def spy(*args: object, **kwargs: object) -> softmax._Work:
+        work = plan(*args, **kwargs)
+        sizes.append(work.memory.untyped_storage().nbytes())
+        return work
 
-    monkeypatch.setattr(softmax, "_chunks", spy)
-    for rows in (50, 500):
-        RECIPES["erl paper"](*_case(RECIPES["erl paper"], rows=rows, items=20_000, width=2)).total.detach()
-    assert len(sizes) > 10
-    assert max(sizes) <= 3 * 48 * 20_000 * 8
+    with monkeypatch.context() as patched:
+        patched.setattr(softmax._Work, "plan", spy)
+        recipe(*_case(recipe, rows=rows, items=items, width=2))
+    return max(sizes)
+
+
+def test_working_memory_does_not_grow_with_rows(monkeypatch: pytest.MonkeyPatch):
+    used = {rows: _working_bytes(monkeypatch, RECIPES["erl paper"], rows=rows, items=5_000) for rows in (128, 256)}
+    assert used[128] == used[256] == 2 * 384 * 5_000 * 8
+
+
+def test_working_memory_grows_with_the_catalogue_up_to_a_limit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(softmax, "_CPU_BUFFER_BYTES", 100 * 5_000 * 8)
+    assert _working_bytes(monkeypatch, RECIPES["erl paper"], rows=300, items=5_000) <= 2 * 100 * 5_000 * 8
+    monkeypatch.setattr(softmax, "_CPU_BUFFER_BYTES", 0)  # products of a few rows would be slow
+    assert _working_bytes(monkeypatch, RECIPES["erl paper"], rows=300, items=5_000) == 2 * 48 * 5_000 * 8
+
+
+def test_a_value_without_gradients_needs_no_more_memory_than_a_tile(monkeypatch: pytest.MonkeyPatch):
+    with torch.no_grad():
+        assert _working_bytes(monkeypatch, RECIPES["erl paper"], rows=128, items=5_000) <= 2 * 384 * 1_008 * 8
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 1_007, 1_008, 1_009, 3_000, 22_933])
+def test_tiles_are_all_items_in_order(count: int):
+    tiles = softmax._cut_tiles(count)
+    assert [item for tile in tiles for item in range(tile.start, tile.stop)] == list(range(count))
+    assert all(0 < tile.stop - tile.start <= 1_008 for tile in tiles)
+    assert all(tile.start % 16 == 0 for tile in tiles)
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("target", [-1, 40])
+@pytest.mark.parametrize("recipe", [RECIPES["base"], RECIPES["erl paper"]], ids=["base", "erl"])
+def test_a_target_that_is_no_item_is_refused(recipe: Recipe, target: int):
+    states, items, targets = _case(recipe, rows=4, items=40)
+    targets[2] = target
+    with pytest.raises(RuntimeError, match="index"):
+        recipe(states, items, targets)
+
+
+@pytest.mark.usefixtures("tiles")
+@every_recipe
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("of_items", [False, True])
+def test_a_state_or_item_that_is_not_finite_shows_in_the_total(recipe: Recipe, value: float, of_items: bool):
+    states, items, targets = (tensor.detach() for tensor in _case(recipe, rows=20, items=40))
+    (items[20] if of_items else states[3])[..., 0] = value
+    assert not recipe(states, items, targets).total.isfinite()
 
 
 @pytest.mark.parametrize(
@@ -332,6 +386,21 @@ def test_info_nce_equals_equation_11_with_and_without_users(
             strict=True,
         ):
             _close(ours, theirs)
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_info_nce_with_tiles_that_are_hidden_as_a_whole(chunk: int | None):
+    """Rows 0 to 33 are one user's: for them whole tiles of keys leave the softmax."""
+    users = [0] * 34 + [1, 2, 3, 4, 4, 4]
+    queries, keys = _views(40)
+    expected = _dense_info_nce(queries, keys, 0.7, users)
+    found = info_nce(queries, keys, temperature=0.7, users=torch.tensor(users), _rows_per_chunk=chunk)
+    _close(found, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, (queries, keys)), torch.autograd.grad(expected, (queries, keys)), strict=True
+    ):
+        _close(ours, theirs)
 
 
 def test_rows_of_one_user_are_not_each_others_negatives():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -39,21 +40,36 @@ class RunLog:
     """One JSON line per event; a line that a killed run left half-written is closed first."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
-        self._file: IO[str] = path.open("a", encoding="utf-8")
-        if torn:
-            self._file.write("\n")
+        self._path = path
+        with self._writing():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
+            self._file: IO[bytes] = path.open("ab", buffering=0)
+            if torn:
+                self._file.write(b"\n")
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append an event; it has left this process when this returns."""
+        """Append an event; it has left this process when this returns.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
         line = {"schema": SCHEMA, "event": event, "time": round(time.time(), 3), **fields}
-        self._file.write(json.dumps(line, allow_nan=False, default=str) + "\n")
-        self._file.flush()
+        content = (json.dumps(line, allow_nan=False, default=str) + "\n").encode()
+        with self._writing():
+            while content:
+                content = content[self._file.write(content) :]
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True)
@@ -137,9 +153,11 @@ class Ledger:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._enter_all()
-        self._reporter.end()
-        self._log.close()
+        try:
+            self._enter_all()
+        finally:
+            self._reporter.end()
+            self._log.close()
 
     @property
     def running(self) -> int:
@@ -239,7 +257,10 @@ class Ledger:
         Raises:
             RunStopped: the run is complete, or should stop.
         """
-        self._enter_due()
+        try:
+            self._enter_due()
+        except StoreError as error:  # raised here, Tune would take it for its own
+            self.stop(error)
         self._reporter.tick()
         if self._stop is not None:
             if isinstance(self._stop, KeyboardInterrupt) and not self._said_stop:

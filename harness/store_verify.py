@@ -135,21 +135,29 @@ def _suite(store: Store, name: str) -> Iterator[Finding]:
         yield Finding("foreign", store.suites_folder / name, "no suite has such a name")
         return
     folder = store.suite_folder(name)
-    if not (folder / SUITE).exists():
-        if (folder / INDEX).exists():
-            yield Finding("index", folder / INDEX, "its suite.json is not there")
+    wrong = _suite_damage(folder / SUITE)
+    if wrong and (folder / SUITE).exists():
+        yield Finding("suite", folder / SUITE, wrong)
+    if not (folder / INDEX).exists():
         return
-    try:
-        Suite.from_json(opened(folder / SUITE))
-    except DamagedError as error:
-        yield Finding("suite", error.path, error.why)
-    except StoreError as error:
-        yield Finding("suite", folder / SUITE, str(error).partition(". `")[0])
+    if wrong:
+        yield Finding("index", folder / INDEX, "its suite.json is damaged or not there")
+        return
     try:
         opened(folder / INDEX)
     except DamagedError as error:
-        if (folder / INDEX).exists():
-            yield Finding("index", error.path, error.why)
+        yield Finding("index", error.path, error.why)
+
+
+def _suite_damage(path: Path) -> str:
+    """What is wrong with a suite.json, "" for nothing."""
+    try:
+        Suite.from_json(opened(path))
+    except DamagedError as error:
+        return error.why
+    except StoreError as error:
+        return str(error).partition(". `")[0]
+    return ""
 
 
 def _missing(store: Store, name: str, gone: set[str]) -> Finding | None:

@@ -195,7 +195,7 @@ def _bytes_of(tensor: Tensor) -> memoryview:
     import torch
 
     held = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(held.view(torch.uint8).numpy()) if held.numel() else memoryview(b"")
+    return memoryview(held.view(torch.uint8).numpy().data) if held.numel() else memoryview(b"")
 
 
 def _loaded(content: bytes) -> dict[str, Tensor]:

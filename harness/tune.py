@@ -164,7 +164,9 @@ class TuneTrial(Trainable):  # type: ignore[misc]
             self._keeper = None
             self._full = True
             return {"done": True, "short_of_memory": f"{type(error).__name__}: {error}".splitlines()[0]}
-        return self._hand_over(run.failed(error) if hasattr(run, "failed") else failed_result(self._spec, error))
+        if run is not None and hasattr(run, "failed"):
+            return self._hand_over(run.failed(error))
+        return self._hand_over(failed_result(self._spec, error))
 
     def _hand_over(self, result: TrialResult, *, keep: bool = False) -> dict[str, Any]:
         notes = self._keeper.said() if self._keeper is not None else []

@@ -23,7 +23,7 @@ class ShortTrial(FakeTrial):
         if lr == 0.6 or (lr == 0.5 and gpus < 1):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         if lr == 0.7:
-            time.sleep(25)
+            time.sleep(45)
         if lr == 0.8:
             time.sleep(3600)
         return FakeTrial.epoch(self)

@@ -47,7 +47,7 @@ steps: [1]
 seeds: [1]
 search: {trials: 5, window: 5, sampler: grid}
 training: {max_epochs: 2, lr: {search: [0.4, 0.5, 0.6, 0.7, 0.8]}}
-resources: {gpu: 0.25, cpu: 0.5, timeout: 20s}
+resources: {gpu: 0.25, cpu: 0.5, timeout: 40s}
 """
 HEAD = """
 import ray
@@ -59,7 +59,7 @@ IMPATIENT = """
 import sys
 import driver
 from rearec_bench.harness import ledger
-ledger._GRACE_S = 15.0
+ledger._GRACE_S = 60.0
 driver.main(*sys.argv[1:])
 """
 
@@ -155,8 +155,8 @@ def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(tmp_path: Path) 
         0.8: "failed",
     }
     assert by_lr[0.6].reason == "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB."
-    assert by_lr[0.7].reason == "timed out after 20s (resources.timeout)"
-    assert by_lr[0.8].reason == "timed out after 20s (resources.timeout): it hung"
+    assert by_lr[0.7].reason == "timed out after 40s (resources.timeout)"
+    assert by_lr[0.8].reason == "timed out after 40s (resources.timeout): it hung"
     short = [event for event in logged(store, "short") if event["event"] == "short_of_memory"]
     by_key = {one.key: lr for lr, one in by_lr.items()}
     assert sorted(by_key[event["key"]] for event in short) == [0.5, 0.6]

@@ -31,6 +31,7 @@ _SHARED_SOURCES = (
     "harness/batches.py",
     "harness/evaluate.py",
     "harness/metrics.py",
+    "harness/precision.py",
     "harness/ranking.py",
     "harness/seeds.py",
     "harness/train.py",
@@ -135,6 +136,7 @@ def peak_memory_bytes(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@lru_cache(maxsize=256)
 def _code(file: Path) -> str:
     """What a source file does, without what is said about it."""
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from .cell_trials import CellProgress
 from .cluster import usable_cores
 from .cost import DataSize, Estimate, duration
 from .environment import source_digest
-from .plan import expand
+from .plan import check_precision, expand
 from .queue import SuiteQueue
 from .results import TrialSummary
 from .store import Store
@@ -43,6 +43,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     cards = {name: catalog.card(name, data_dir) for name in suite.datasets if catalog.is_prepared(name, data_dir)}
     vectors = needed_vectors(suite, cells, data_dir)
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
+    check_precision(cells, device)
     queue = SuiteQueue(
         [cell for cell in cells if cell.dataset in cards],
         fingerprints={name: card["fingerprint"] for name, card in cards.items()},

@@ -80,7 +80,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         InputError: a data set is not prepared, or a trial does not fit; nothing was started.
         StoreError: a result cannot be read or written.
     """
-    from .plan import expand
+    from .plan import check_precision, expand
 
     clock = time.perf_counter()
     cells = expand(suite)
@@ -88,6 +88,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
     cpu = suite.resources.cpu if options.cpu is None else options.cpu
     device = "cuda" if gpu > 0 else "cpu"
+    check_precision(cells, device)
     sizes = {name: DataSize.of(data.card) for name, data in datasets.items()}
     queue = SuiteQueue(
         cells,
@@ -144,10 +145,12 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
     Raises:
         InputError: a data set is not prepared.
     """
-    from .plan import expand
+    from .plan import check_precision, expand
     from .trial import start
 
     cells = expand(suite)
+    device = "cuda" if suite.resources.gpu > 0 else "cpu"
+    check_precision(cells, device)
     datasets = load_all(suite, cells, data_dir)
     for cell in cells:
         name = f"{cell.dataset} {cell.backbone} {cell.row}"
@@ -156,7 +159,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
             continue
         clock = time.perf_counter()
         data = datasets[cell.dataset]
-        spec = example(cell, "cuda" if suite.resources.gpu > 0 else "cpu")
+        spec = example(cell, device)
         vectors = data.vectors.fingerprint if cell.text_based and data.vectors is not None else ""
         spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint, vectors=vectors)
         start(spec, data).dry_run()

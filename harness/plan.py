@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from .errors import InputError
 from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
 from .spec import REFERENCE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
 from .suite_labels import row_label, swept_values
@@ -163,6 +164,26 @@ def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
                 yield _cell(suite, dataset=dataset, encoder=encoder, row=row, steps=steps)
 
 
+def check_precision(cells: Iterable[Cell], device: str) -> None:
+    """Refuses a precision that the device does not have, before anything starts.
+
+    Args:
+        cells: of the suite.
+        device: "cpu" or "cuda".
+
+    Raises:
+        InputError: TF32 on a CPU.
+    """
+    for cell in cells:
+        searched = cell.space.get("training.precision")
+        asked = searched.choices if searched is not None else (cell.training.get("precision"),)
+        if device == "cpu" and "tf32" in (asked or ()):
+            raise InputError(
+                "training.precision: tf32 is a GPU's, and this suite runs on the CPU. Take fp32 or bf16, or give the "
+                "trials a GPU:  --gpu 1"
+            )
+
+
 def _references(suite: Suite, dataset: str) -> Iterator[Cell]:
     """One run each, as nothing in them is drawn; they mask what the model with the longest history masks."""
     longest = _longest(suite.training)
@@ -259,7 +280,7 @@ def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: in
         "backbone": [encoder_choice.kind, encoder_choice.fixed],
         "strategy": [reasoning.kind, reasoning.fixed],
         "steps": steps,
-        "training": training,
+        "training": TrainingSettings.without_added(training),
         "space": {name: one.model_dump(mode="json") for name, one in space.items()},
         "metric": suite.search.metric,
         "mask_history": suite.evaluation.mask_history,

@@ -13,8 +13,11 @@ from ..models.settings import Settings, param
 
 Purpose = Literal["search", "final"]
 
-# Raised when the numbers of training or evaluation itself change.
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
+"""Raised when the numbers of training or evaluation itself change (2: dropout draws no masks for padding, and one for
+both views of PRL); stored trials of other versions stay readable, and are not those that a suite asks for."""
+
+_COUNTING_VERSION = 1
 
 REFERENCE = "reference"
 """The strategy of a reference row, whose backbone is the reference; no other strategy has this name."""
@@ -34,6 +37,12 @@ class TrainingSettings(Settings):
         "users for a causal backbone, none for another",
     )
     threads: int = param(1, "torch threads of a trial on the CPU", ge=1)
+    precision: Literal["fp32", "tf32", "bf16"] = param(
+        "fp32",
+        "of matrix products in training; tf32: on a GPU that has it; bf16: automatic mixed precision, logits of the "
+        "losses in fp32. Ranking is always in fp32",
+        added=True,
+    )
 
 
 class EvaluationSettings(Settings):
@@ -75,6 +84,7 @@ class TrialSpec:
         purpose: "search" trials see validation only, "final" runs test as well.
         device: "cpu" or "cuda".
         vectors: fingerprint of the item vectors, for a backbone that uses them; "" for the others.
+        engine: version of training and evaluation themselves that the trial is run with.
     """
 
     dataset: str
@@ -89,6 +99,7 @@ class TrialSpec:
     purpose: Purpose
     device: Literal["cpu", "cuda"] = "cpu"
     vectors: str = ""
+    engine: int = ENGINE_VERSION
 
     def identity(self) -> dict[str, Any]:
         """What is hashed, as JSON values.
@@ -99,12 +110,12 @@ class TrialSpec:
         if self.is_reference:
             return self._reference_identity()
         identity: dict[str, Any] = {
-            "engine": ENGINE_VERSION,
+            "engine": self.engine,
             "dataset": self.dataset_fingerprint,
             "backbone": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
             "strategy": [self.strategy.kind, self.strategy.version, dict(self.strategy.settings)],
             "steps": self.steps,
-            "training": self.training.model_dump(mode="json"),
+            "training": self.training.identity(),
             "metric": self.metric,
             "seed": self.seed,
             "purpose": self.purpose,
@@ -126,7 +137,7 @@ class TrialSpec:
     def _reference_identity(self) -> dict[str, Any]:
         """Counts know neither seed, device nor training; max_len alone, where it says how much of a history hides."""
         identity: dict[str, Any] = {
-            "engine": ENGINE_VERSION,
+            "engine": _COUNTING_VERSION,
             "dataset": self.dataset_fingerprint,
             "reference": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
             "purpose": self.purpose,
@@ -154,6 +165,7 @@ class TrialSpec:
             "seed": self.seed,
             "purpose": self.purpose,
             "device": self.device,
+            "engine": self.engine,
             **({"vectors": self.vectors} if self.vectors else {}),
         }
 
@@ -173,6 +185,7 @@ class TrialSpec:
             purpose=data["purpose"],
             device=data["device"],
             vectors=data.get("vectors", ""),
+            engine=data.get("engine", 1),
         )
 
 

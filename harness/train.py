@@ -18,6 +18,7 @@ from ..models.reasoning import ReasoningModel
 from ..models.strategies.contract import Catalogue, Reasoned, Strategy
 from .batches import SplitReader
 from .errors import TrialDiverged
+from .precision import mixed, products
 from .seeds import stream_seed
 from .spec import TrainingSettings
 
@@ -70,9 +71,9 @@ class Trainer:
             seed: of initialisation, order, dropout, noise and gates.
         """
         initialise(model, stream_seed(seed, "initialisation"))
-        device = next(model.parameters()).device
-        self._dropout = seed_dropout(model, stream_seed(seed, "dropout"), device)
-        self._gate = seed_noise(model, stream_seed(seed, "gate"), device)
+        self._device = next(model.parameters()).device
+        self._dropout = seed_dropout(model, stream_seed(seed, "dropout"), self._device)
+        self._gate = seed_noise(model, stream_seed(seed, "gate"), self._device)
         self._noise = torch.Generator().manual_seed(stream_seed(seed, "noise"))
         self._model = model
         self._strategy = strategy
@@ -122,7 +123,8 @@ class Trainer:
         started = time.perf_counter() - done.seconds
         batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
         for rows in islice(batches, done.batches, most_batches):
-            terms = self._batch(rows, number)
+            with products(self._settings.precision):
+                terms = self._batch(rows, number)
             done.batches += 1
             done.rows += len(rows)
             for name, value in terms.items():
@@ -153,7 +155,7 @@ class Trainer:
     def reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         """Run the loop over the chunks of a batch and put its rows together."""
         self.watch("forward")
-        with self._model.backbone.prepared():
+        with mixed(self._settings.precision, self._device), self._model.backbone.prepared():
             return self._reason(rows, epoch)
 
     def _reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,11 +26,16 @@ class Settings(BaseModel):
         A trial's key is made of these: a setting that is added to a component leaves the keys of older trials as
         they were, as long as its default is the behaviour before it existed.
         """
-        fields = type(self).model_fields
+        return self.without_added(self.model_dump(mode="json"))
+
+    @classmethod
+    def without_added(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Some settings' values, without those `added` later that stand at their default."""
+        fields = cls.model_fields
         return {
             name: value
-            for name, value in self.model_dump(mode="json").items()
-            if not (_is_added(fields[name]) and getattr(self, name) == fields[name].default)
+            for name, value in values.items()
+            if not (_is_added(fields[name]) and value == fields[name].default)
         }
 
 

@@ -346,6 +346,7 @@ def test_each_field_of_a_trial_but_the_data_sets_name_is_in_its_key(folder: Path
         "purpose": "search",
         "vectors": "other",
         "device": "cuda",
+        "engine": 1,
     }
     assert set(other) == {field.name for field in dataclasses.fields(TrialSpec)}
     same = {name for name, value in other.items() if dataclasses.replace(spec, **{name: value}).key == spec.key}

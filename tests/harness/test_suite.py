@@ -94,6 +94,7 @@ def test_training_is_filled_with_every_default_that_is_not_searched(folder: Path
         "max_len": 50,
         "packing": "users",
         "threads": 1,
+        "precision": "fp32",
     }
 
 
@@ -269,6 +270,7 @@ def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> Non
         "max_len": 50,
         "packing": "none",
         "threads": 1,
+        "precision": "fp32",
     }
 
 

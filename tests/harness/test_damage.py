@@ -6,6 +6,7 @@ the store. A table may show the numbers of the whole store, or those of the stor
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import random
@@ -25,6 +26,7 @@ from rearec_bench.harness.ledger import RunOutcome
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.queue import Signal, SuiteQueue
 from rearec_bench.harness.results import TrialResult
+from rearec_bench.harness.spec import ENGINE_VERSION
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_trial import MANIFEST
 
@@ -54,10 +56,15 @@ class World:
         self.suite = folder / "first.yaml"
         self.suite.write_text(SUITE)
         old, self.store = Store(V1), Store(folder / "whole")
-        self.results: dict[str, TrialResult] = {key: old.read(key) for key in sorted(old.keys())}
+        made = {key: as_of_today(old.read(key)) for key in sorted(old.keys())}
+        self.results = {result.key: result for result in made.values()}
         for result in self.results.values():
             self.store.write(result)
-        self.store.write_suite("first", *old.read_suite("first"))
+        suite, index = old.read_suite("first")
+        text = json.dumps(index)
+        for key, result in made.items():
+            text = text.replace(key, result.key)
+        self.store.write_suite("first", suite, json.loads(text))
         shutil.copy(V1 / "suites" / "first" / "run.jsonl", self.store.suite_folder("first"))
         index = self.store.read_suite("first")[1]
         self.used = sorted({key for cell in index["cells"].values() for key in cell["final"].values()})
@@ -88,6 +95,11 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world"))
+
+
+def as_of_today(result: TrialResult) -> TrialResult:
+    """A trial as if today's engine had made it: the suite asks for it."""
+    return dataclasses.replace(result, spec=dataclasses.replace(result.spec, engine=ENGINE_VERSION))
 
 
 def invoke(*words: str) -> Result:

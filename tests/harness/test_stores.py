@@ -7,6 +7,7 @@ changes.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
@@ -19,7 +20,7 @@ import pytest
 from safetensors.numpy import load
 
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.plan import expand
+from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.queue import Signal, SuiteQueue
 from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.report.tables import TABLES
@@ -86,7 +87,10 @@ def test_its_tables_have_the_means_of_its_files(store: Store) -> None:
             assert "tiny" in render_report(None, store=store, table=table)
 
 
-def test_a_run_goes_on_where_it_ended(store: Store, tmp_path: Path) -> None:
+def test_a_run_goes_on_where_it_ended(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for the trials of its own engine: a later engine's are others."""
+    of_today = Cell.spec
+    monkeypatch.setattr(Cell, "spec", lambda *args, **given: dataclasses.replace(of_today(*args, **given), engine=1))
     fingerprint = catalog.load_dataset("tiny", data_dir=tmp_path).fingerprint
     shared = next(iter(store.read_suite("trouble")[1]["cells"].values()))["final"]["1"]
     for name, gone in (("first", ()), ("trouble", ()), ("trouble", (shared,)), ("first", (shared,))):

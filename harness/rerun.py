@@ -12,7 +12,7 @@ from .environment import source_digest
 from .errors import DatasetError
 from .registry import BACKBONES, REFERENCES, STRATEGIES
 from .results import EpochProgress, Evidence, TrialResult
-from .spec import TrialSpec
+from .spec import ENGINE_VERSION, TrialSpec
 from .store import Store
 from .suite_model import Suite
 
@@ -114,6 +114,8 @@ def _versions(stored: TrialResult) -> Iterator[str]:
             yield f"{component.kind}: version {component.version} then, {today} now"
     if stored.source_digest != source_digest(stored.spec.backbone.kind, stored.spec.strategy.kind):
         yield "the source of the components has changed since"
+    if stored.spec.engine != ENGINE_VERSION and not stored.spec.is_reference:
+        yield f"engine: {stored.spec.engine} then, {ENGINE_VERSION} now; numbers differ as between two seeds"
 
 
 def _circumstances(stored: TrialResult, again: TrialResult) -> Iterator[str]:

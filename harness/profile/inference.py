@@ -59,6 +59,7 @@ class TestReader(SplitReader):
             self.watch("score")
             yield chunk
             self.watch("data")
+        self.watch("score")  # rows that were waiting for others are ranked when there are no more
 
     @cached_property
     def passes(self) -> int:

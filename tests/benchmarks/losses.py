@@ -1,198 +1,366 @@
-"""Time and peak memory of the losses against dense PyTorch on the CPU, one thread, forward and backward together.
+"""Time and peak memory of the training losses, forward and backward together, against dense PyTorch.
 
-    python tests/benchmarks/losses.py             # both shapes, all losses, each case in a process of its own
-    python tests/benchmarks/losses.py --large     # adds B = 2,048, N = 87,969, d = 256 (ours alone: minutes)
-    python tests/benchmarks/losses.py --chunks    # time against the rows of one chunk
+    python tests/benchmarks/losses.py [--tiny] [--json FILE]
+    python tests/benchmarks/losses.py --chunks    # time against the rows and items of one matrix product, one thread
 
-The dense versions compute each softmax once, share it between the terms and keep what autograd needs and no more.
-Times are CPU time of the fastest of several calls, since the machine may be shared. Peak is the growth of the process's
-largest resident size over the calls, gradients included.
+Each strategy's loss is timed as the strategy computes it: PRL with its contrastive loss over the batch. Dense is the
+fastest of several versions, all with one softmax per state, shared between the terms, and torch's own cross-entropy;
+`torch.nn.functional.linear_cross_entropy` stands beside it where torch has it. "Bare products" are the three matrix
+products per logit that no version can do without: logits from states and items, and the gradients of both, cut like
+ours. All are checked to compute the same before they are timed.
+
+Peak is what a process of its own grows by over its inputs and the gradients.
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
+import os
 import resource
+import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from unittest import mock
 
 import torch
+from figure import Figure, alternating, main
 from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
 
-from rearec_bench.models.losses import catalogue_loss
+from rearec_bench.models import softmax
+from rearec_bench.models.losses import catalogue_loss, info_nce
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-SHAPES = ((256, 12_101, 64), (512, 22_933, 64))
-LARGE = (2_048, 87_969, 256)
 STATES = 3
 LAMBDA = 0.05
-TAUS = (2.25, 1.5, 1.0)
+TAU, ALPHA = 1.0, 1.5
+TAUS = tuple(TAU * ALPHA ** (STATES - 1 - k) for k in range(STATES))
 UPPER = [[-LAMBDA if i < j else 0.0 for j in range(STATES)] for i in range(STATES)]
-ORDERED = [[-LAMBDA / 6 if i != j else 0.0 for j in range(STATES)] for i in range(STATES)]
+ORDERED = [[-LAMBDA / (STATES * (STATES - 1)) if i != j else 0.0 for j in range(STATES)] for i in range(STATES)]
+RELEASED_WEIGHTS = (*(1 / (STATES - 1),) * (STATES - 1), 1.0)
 
 
-def _ours(**settings: object) -> Loss:
-    return lambda states, items, targets: catalogue_loss(states, items, targets, **settings).total  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Inputs:
+    """A batch: states (R, T, d) and noised states (R, T - 1, d), items (N, d), targets (R,)."""
+
+    states: Tensor
+    noised: Tensor
+    items: Tensor
+    targets: Tensor
+
+    @classmethod
+    def make(cls, rows: int, items: int, width: int, device: str = "cpu") -> Inputs:
+        """Random, with logits of a standard deviation of 3."""
+        torch.manual_seed(0)
+        return cls(
+            torch.randn(rows, STATES, width, device=device).requires_grad_(),
+            torch.randn(rows, STATES - 1, width, device=device).requires_grad_(),
+            torch.randn(items, width, device=device).mul_(3 * width**-0.5).requires_grad_(),
+            torch.randint(items, (rows,), device=device),
+        )
+
+    @property
+    def leaves(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.states, self.noised, self.items
 
 
-def _dense_ce(states: Tensor, items: Tensor, targets: Tensor, temperatures: Sequence[float]) -> Tensor:
-    logits = (states / states.new_tensor(temperatures)[:, None]).flatten(0, 1) @ items.T  # (R * T, N)
-    return functional.cross_entropy(logits, targets.repeat_interleave(states.shape[1])) * states.shape[1]
+Loss = Callable[[Inputs], Tensor]
 
 
-def _dense_prl(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    return _dense_ce(states, items, targets, TAUS)
+def our_base(of: Inputs) -> Tensor:
+    """The cross-entropy of one state."""
+    return catalogue_loss(of.states[:, :1], of.items, of.targets, temperatures=(1.0,), ce_weights=(1.0,)).total
 
 
-def _dense_base(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    return functional.cross_entropy(states[:, 0] @ items.T, targets)
+def our_erl(of: Inputs) -> Tensor:
+    """Equation 8."""
+    ones = (1.0,) * STATES
+    return catalogue_loss(of.states, of.items, of.targets, temperatures=ones, ce_weights=ones, kl_weights=UPPER).total
 
 
-def _linear_cross_entropy(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=512, acc_policy="accurate")
-    return functional.linear_cross_entropy(states[:, 0], items, targets, options=options)
-
-
-def _dense_erl(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    logs = (states.flatten(0, 1) @ items.T).log_softmax(-1)  # (R * T, N)
-    loss = functional.nll_loss(logs, targets.repeat_interleave(STATES)) * STATES
-    each = logs.view(-1, STATES, items.shape[0]).unbind(1)
-    odds = logs.exp().view(-1, STATES, items.shape[0]).unbind(1)
-    pairs = [(i, j) for i in range(STATES) for j in range(STATES) if i < j]
-    divergence = sum((odds[i] * (each[i] - each[j])).sum() for i, j in pairs)
-    return loss - LAMBDA * divergence / len(states)
-
-
-def _dense_erl_released(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    loss = functional.cross_entropy(states.mean(1) @ items.T, targets)
-    logs = (states.flatten(0, 1) @ items.T).log_softmax(-1).view(len(states), STATES, -1)
-    odds, each, fixed = logs.exp().unbind(1), logs.unbind(1), logs.detach().unbind(1)
-    pairs = [(i, j) for i in range(STATES) for j in range(STATES) if i != j]
-    divergence = sum((odds[i] * (each[i] - fixed[j])).sum() for i, j in pairs)
-    return loss - LAMBDA / 6 * divergence / len(states)
-
-
-def _our_erl_released(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    weights = [*([*row, 0.0] for row in ORDERED), [0.0] * (STATES + 1)]
-    states = torch.cat((states, states.mean(1, keepdim=True)), 1)
-    temperatures, ce_weights = (1.0,) * (STATES + 1), (0.0,) * STATES + (1.0,)
+def our_erl_released(of: Inputs) -> Tensor:
+    """The mean state is supervised, all pairs diverge, and the gradient flows through the first of each."""
     return catalogue_loss(
-        states, items, targets, temperatures=temperatures, ce_weights=ce_weights, kl_weights=weights,
+        torch.cat((of.states, of.states.mean(1, keepdim=True)), 1),
+        of.items,
+        of.targets,
+        temperatures=(1.0,) * (STATES + 1),
+        ce_weights=(0.0,) * STATES + (1.0,),
+        kl_weights=[*([*row, 0.0] for row in ORDERED), [0.0] * (STATES + 1)],
         kl_gradient="first",
-    ).total  # fmt: skip
+    ).total
 
 
-LOSSES: dict[str, dict[str, tuple[Loss, int]]] = {
-    "base": {
-        "dense": (_dense_base, 1),
-        **({"linear_cross_entropy": (_linear_cross_entropy, 1)} if hasattr(functional, "linear_cross_entropy") else {}),
-        "ours": (_ours(temperatures=(1.0,), ce_weights=(1.0,)), 1),
-    },
-    "prl": {
-        "dense": (_dense_prl, STATES),
-        "ours": (_ours(temperatures=TAUS, ce_weights=(1.0,) * STATES), STATES),
-    },
-    "erl": {
-        "dense": (_dense_erl, STATES),
-        "ours": (_ours(temperatures=(1.0,) * STATES, ce_weights=(1.0,) * STATES, kl_weights=UPPER), STATES),
-    },
-    "erl released": {"dense": (_dense_erl_released, STATES), "ours": (_our_erl_released, STATES)},
+def our_prl(of: Inputs) -> Tensor:
+    """Equation 12."""
+    return _our_annealed(of, (1.0,) * STATES) + info_nce(of.noised, of.states[:, 1:], temperature=TAU)
+
+
+def our_prl_released(of: Inputs) -> Tensor:
+    """Means over the earlier states and over the steps."""
+    contrastive = info_nce(of.noised, of.states[:, 1:], temperature=TAU) / (STATES - 1)
+    return _our_annealed(of, RELEASED_WEIGHTS) + contrastive
+
+
+def _our_annealed(of: Inputs, weights: Sequence[float]) -> Tensor:
+    return catalogue_loss(of.states, of.items, of.targets, temperatures=TAUS, ce_weights=weights).total
+
+
+def dense_base(of: Inputs) -> Tensor:
+    """torch's cross-entropy."""
+    return functional.cross_entropy(of.states[:, 0] @ of.items.T, of.targets)
+
+
+def linear_base(of: Inputs) -> Tensor:
+    """torch's own cross-entropy in chunks of rows."""
+    return _linear_cross_entropy(of.states[:, 0], of.items, of.targets)
+
+
+def linear_prl(of: Inputs) -> Tensor:
+    """As `linear_base`, for all states at once."""
+    scaled = (of.states / of.states.new_tensor(TAUS)[:, None]).flatten(0, 1)  # (R * T, d)
+    loss = _linear_cross_entropy(scaled, of.items, of.targets.repeat_interleave(STATES)) * STATES
+    return loss + _dense_contrast(of)
+
+
+def _linear_cross_entropy(queries: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+    """Its automatic options take several times as long on a CPU."""
+    options = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=512, acc_policy="accurate")
+    return functional.linear_cross_entropy(queries, items, targets, options=options)
+
+
+def dense_erl(of: Inputs) -> Tensor:
+    """One log-softmax for the cross-entropies and all pairs; KL_ij = X_ii - X_ij, X_ij = sum_n p_i log p_j."""
+    logs = (of.states.flatten(0, 1) @ of.items.T).log_softmax(-1)  # (R * T, N)
+    loss = functional.nll_loss(logs, of.targets.repeat_interleave(STATES)) * STATES
+    return loss + _dense_divergence(logs, UPPER, both=True)
+
+
+def dense_erl_pairs(of: Inputs) -> Tensor:
+    """One log-softmax for all, and sum_n p_i (log p_i - log p_j) for each pair."""
+    logs = (of.states.flatten(0, 1) @ of.items.T).log_softmax(-1)  # (R * T, N)
+    loss = functional.nll_loss(logs, of.targets.repeat_interleave(STATES)) * STATES
+    each, odds = (one.unflatten(0, (-1, STATES)).unbind(1) for one in (logs, logs.exp()))
+    pairs = [(i, j) for i in range(STATES) for j in range(STATES) if i < j]
+    return loss - LAMBDA / len(of.states) * sum((odds[i] * (each[i] - each[j])).sum() for i, j in pairs)
+
+
+def dense_erl_released(of: Inputs) -> Tensor:
+    """As `dense_erl`, with the mean state's logits as the mean of the states' logits: no fourth product."""
+    logits = of.states.flatten(0, 1) @ of.items.T  # (R * T, N)
+    loss = functional.cross_entropy(logits.unflatten(0, (-1, STATES)).mean(1), of.targets)
+    return loss + _dense_divergence(logits.log_softmax(-1), ORDERED, both=False)
+
+
+def dense_erl_released_fourth_product(of: Inputs) -> Tensor:
+    """As `dense_erl`, with a matrix product for the mean state."""
+    loss = functional.cross_entropy(of.states.mean(1) @ of.items.T, of.targets)
+    logs = (of.states.flatten(0, 1) @ of.items.T).log_softmax(-1)  # (R * T, N)
+    return loss + _dense_divergence(logs, ORDERED, both=False)
+
+
+def _dense_divergence(logs: Tensor, weights: Sequence[Sequence[float]], *, both: bool) -> Tensor:
+    logs = logs.unflatten(0, (-1, STATES))  # (R, T, N)
+    odds = logs.exp()
+    own = torch.linalg.vecdot(odds, logs)  # (R, T), X_ii
+    cross = odds @ (logs if both else logs.detach()).transpose(1, 2)  # (R, T, T), X_ij
+    return ((own[:, :, None] - cross) * logs.new_tensor(weights)).sum() / len(logs)
+
+
+def dense_prl(of: Inputs) -> Tensor:
+    """One product and one cross-entropy for all states, and for each step of the contrastive loss."""
+    return _dense_annealed(of) + _dense_contrast(of)
+
+
+def dense_prl_released(of: Inputs) -> Tensor:
+    """As `dense_prl`, with weights."""
+    logits = (of.states / of.states.new_tensor(TAUS)[:, None]).flatten(0, 1) @ of.items.T  # (R * T, N)
+    losses = functional.cross_entropy(logits, of.targets.repeat_interleave(STATES), reduction="none")
+    weighted = losses.unflatten(0, (-1, STATES)) @ losses.new_tensor(RELEASED_WEIGHTS)
+    return weighted.mean() + _dense_contrast(of) / (STATES - 1)
+
+
+def _dense_annealed(of: Inputs) -> Tensor:
+    logits = (of.states / of.states.new_tensor(TAUS)[:, None]).flatten(0, 1) @ of.items.T  # (R * T, N)
+    return functional.cross_entropy(logits, of.targets.repeat_interleave(STATES)) * STATES
+
+
+def _dense_contrast(of: Inputs) -> Tensor:
+    own = torch.arange(len(of.states), device=of.states.device)
+    steps = range(STATES - 1)
+    losses = [functional.cross_entropy(of.noised[:, k] / TAU @ of.states[:, k + 1].T, own) for k in steps]
+    return torch.stack(losses).sum()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss: ours, the dense versions, how many states it multiplies with the items, whether it has a target."""
+
+    ours: Loss
+    dense: tuple[Loss, ...]
+    products: int
+    beside: Loss | None = None
+    targeted: bool = True
+
+
+CASES = {
+    "base": Case(our_base, (dense_base,), 1, linear_base, targeted=False),
+    "ERL": Case(our_erl, (dense_erl, dense_erl_pairs), STATES),
+    "ERL released": Case(our_erl_released, (dense_erl_released, dense_erl_released_fourth_product), STATES + 1),
+    "PRL": Case(our_prl, (dense_prl,), STATES, linear_prl),
+    "PRL released": Case(our_prl_released, (dense_prl_released,), STATES),
 }
 
 
-def _inputs(rows: int, items: int, width: int, states: int) -> tuple[Tensor, Tensor, Tensor]:
-    torch.manual_seed(0)
-    return (
-        torch.randn(rows, states, width).requires_grad_(),
-        torch.randn(items, width).mul_(0.2).requires_grad_(),
-        torch.randint(items, (rows,)),
-    )
+def measure(tiny: bool) -> list[Figure]:
+    """All losses with one thread and two, on a GPU where there is one; then the peaks."""
+    shape = (16, 300, 8) if tiny else (512, 22_933, 256)
+    large = (32, 3_000, 8) if tiny else (2_048, 87_969, 256)
+    repeats = 2 if tiny else 3
+    before = torch.get_num_threads()
+    figures = []
+    for threads in sorted({1, min(2, os.cpu_count() or 1)}):
+        torch.set_num_threads(threads)
+        for name in CASES:
+            figures += _times(name, shape, f"{threads} thread{'s' * (threads > 1)}", "cpu", repeats)
+    torch.set_num_threads(before)
+    if torch.cuda.is_available():
+        figures += [figure for name in CASES for figure in _times(name, shape, "GPU", "cuda", 5 * repeats)]
+    return figures + [_peak_figure(name, large) for name in ("ERL", "PRL")]
 
 
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _times(name: str, shape: tuple[int, int, int], where: str, device: str, repeats: int) -> list[Figure]:
+    case = CASES[name]
+    inputs = Inputs.make(*shape, device=device)
+    versions: dict[str, Callable[[], None]] = {"ours": partial(_both_ways, case.ours, inputs)}
+    for dense in case.dense:
+        versions[f"dense {dense.__name__}"] = partial(_both_ways, dense, inputs)
+    beside = case.beside if hasattr(functional, "linear_cross_entropy") else None
+    if beside is not None:
+        versions["linear_cross_entropy"] = partial(_both_ways, beside, inputs)
+    versions["bare"] = _bare_products(inputs, case.products)
+    _check((case.ours, *case.dense, *([] if beside is None else [beside])), inputs)
+    taken = alternating(versions, repeats=repeats)
+    ours, bare = taken["ours"], taken["bare"]
+    best, dense_s = min(((key, taken[key]) for key in versions if key.startswith("dense")), key=lambda pair: pair[1])
+    head = f"{name}, {_size(shape)}, {where}"
+    figures = [
+        Figure(
+            f"{head}: of the time of dense",
+            ours / dense_s,
+            target=1.3 if case.targeted else None,
+            detail=f"{ours * 1e3:,.0f} ms against {dense_s * 1e3:,.0f} ms ({best.removeprefix('dense ')})",
+        ),
+        Figure(f"{head}: of the time of its bare products", ours / bare, detail=f"{bare * 1e3:,.0f} ms"),
+    ]
+    if beside is not None:
+        other = taken["linear_cross_entropy"]
+        detail = f"{other * 1e3:,.0f} ms"
+        figures.append(Figure(f"{head}: of the time of linear_cross_entropy", ours / other, detail=detail))
+    return figures
 
 
-def _measure(case: tuple[str, str, tuple[int, int, int], int]) -> tuple[float, float, float]:
-    """Seconds of the fastest forward and backward together, and MiB above the inputs."""
-    name, version, (rows, items, width), repeats = case
+def _both_ways(loss: Loss, inputs: Inputs) -> None:
+    for leaf in inputs.leaves:
+        leaf.grad = None
+    loss(inputs).backward()
+    if inputs.items.is_cuda:
+        torch.cuda.synchronize()
+
+
+def _bare_products(inputs: Inputs, states: int) -> Callable[[], None]:
+    """Three products per logit, into memory that is there already, cut as ours are."""
+    queries = inputs.states.detach()[:, :1].repeat(1, states, 1)  # (R, T, d)
+    items = inputs.items.detach()
+    by_queries, by_items = torch.zeros_like(queries.flatten(0, 1)), torch.zeros_like(items)
+    work = softmax._Work.plan(queries, items, None, buffers=1, kept=True)
+
+    def products() -> None:
+        for chunk in work.chunks:
+            flat = queries[chunk].flatten(0, 1)
+            into = by_queries[chunk.start * states : chunk.stop * states]
+            for tile in work.tiles:
+                logits = torch.mm(flat, items[tile].t(), out=work.matrix(0, tile, len(flat)))
+                into.addmm_(logits, items[tile], beta=0)
+                by_items[tile].addmm_(logits.t(), flat, beta=0)
+        if items.is_cuda:
+            torch.cuda.synchronize()
+
+    return products
+
+
+def _check(losses: Sequence[Loss], inputs: Inputs) -> None:
+    """All versions compute the same: speed from another loss would be none."""
+    found = []
+    for loss in losses:
+        _both_ways(loss, inputs)
+        with torch.no_grad():
+            found.append((loss(inputs), inputs.items.grad, inputs.states.grad))
+    for other in found[1:]:
+        for ours, theirs in zip(found[0], other, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
+
+
+def _peak_figure(name: str, shape: tuple[int, int, int]) -> Figure:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        grown, gradients, taken = pool.apply(_peak, (name, shape))
+    detail = f"{gradients / 1e9:.2f} GB of gradients are not counted; {taken:.1f} s"
+    return Figure(f"{name}, {_size(shape)}: peak over inputs and gradients", grown / 1e9, "GB", 0.5, detail=detail)
+
+
+def _peak(name: str, shape: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Growth of the largest resident size less the gradients' bytes, these bytes, and the seconds."""
+    loss = CASES[name].ours
+    _both_ways(loss, Inputs.make(4, 50, 8))  # loads what is loaded late
+    inputs = Inputs.make(*shape)
+    before = _resident_bytes()
+    start = time.perf_counter()
+    _both_ways(loss, inputs)
+    taken = time.perf_counter() - start
+    gradients = sum(leaf.grad.nbytes for leaf in inputs.leaves if leaf.grad is not None)
+    return _largest_bytes() - before - gradients, gradients, taken
+
+
+def _resident_bytes() -> float:
+    """Now, where the system tells; a lower start than the largest so far makes the growth larger, never smaller."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return _largest_bytes()
+
+
+def _largest_bytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return "B={:,} N={:,} d={}".format(*shape)
+
+
+def chunk_table(rows: int = 256, items: int = 22_933) -> str:
+    """CPU milliseconds of PRL's and ERL's loss for several sizes of a product."""
     torch.set_num_threads(1)
-    loss, states = LOSSES[name][version]
-    loss_of = loss(*_inputs(4, 50, 8, states))  # loads what is loaded late
-    loss_of.backward()
-    inputs = _inputs(rows, items, width, states)
-    before = _peak_mib()
-    taken = []
-    for _ in range(repeats):
-        for tensor in inputs:
-            tensor.grad = None
-        start = time.process_time()
-        value = loss(*inputs)
-        middle = time.process_time()
-        value.backward()
-        taken.append((time.process_time() - start, middle - start))
-    both, forward = min(taken)
-    return forward, both - forward, _peak_mib() - before
-
-
-def _table(cases: list[tuple[str, str, tuple[int, int, int], int]]) -> str:
-    rows = []
-    dense: dict[object, float] = {}
-    for case in cases:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            forward, backward, peak = pool.apply(_measure, (case,))
-        name, version, shape, _ = case
-        if version == "dense":
-            dense[name, shape] = forward + backward
-        speed = f"{dense[name, shape] / (forward + backward):.2f}x" if (name, shape) in dense else ""
-        size = "B={:,} N={:,} d={}".format(*shape)
-        both = (forward + backward) * 1e3
-        rows.append((size, name, version, forward * 1e3, backward * 1e3, both, speed, peak))
-    heads = ("shape", "loss", "version", "forward ms", "backward ms", "both ms", "speed", "peak MiB")
-    return tabulate(rows, heads, tablefmt="github", floatfmt=".0f")
-
-
-def _chunk_table() -> str:
-    torch.set_num_threads(1)
-    rows = []
-    for shape in SHAPES:
-        inputs = _inputs(*shape, STATES)
-        for size in (4, 8, 16, 24, 32, 48, 64, 128, 256):
-            times = {}
-            for name, weights in (("prl", None), ("erl", UPPER)):
-                taken = []
-                for _ in range(5):
-                    start = time.process_time()
-                    catalogue_loss(
-                        *inputs, temperatures=(1.0,) * STATES, ce_weights=(1.0,) * STATES, kl_weights=weights,
-                        _rows_per_chunk=size,
-                    ).total.backward()  # fmt: skip
-                    taken.append(time.process_time() - start)
-                times[name] = min(taken) * 1e3
-            mib = size * STATES * shape[1] * 4 / 2**20
-            rows.append(("B={:,} N={:,} d={}".format(*shape), size, size * STATES, mib, times["prl"], times["erl"]))
-    heads = ("shape", "rows", "product rows", "buffer MiB", "prl ms", "erl ms")
-    return tabulate(rows, heads, tablefmt="github", floatfmt=".1f")
-
-
-def main() -> None:
-    """Prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large", action="store_true")
-    parser.add_argument("--chunks", action="store_true")
-    parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args()
-    if options.chunks:
-        print(_chunk_table())
-        return
-    cases = [(name, v, shape, options.repeats) for shape in SHAPES for name, all_ in LOSSES.items() for v in all_]
-    if options.large:
-        cases += [(name, "ours", LARGE, 1) for name in ("prl", "erl")]
-    print(_table(cases))
+    lines = []
+    for width in (64, 256):
+        inputs = Inputs.make(rows, items, width)
+        for product_rows in (48, 96, 192, 384, 768):
+            for tile in (496, 1008, 2032, items):
+                with mock.patch.multiple(softmax, _CPU_PRODUCT_ROWS=product_rows, _CPU_TILE_ITEMS=tile):
+                    versions = {
+                        "prl": partial(_both_ways, our_prl, inputs),
+                        "erl": partial(_both_ways, our_erl, inputs),
+                    }
+                    taken = alternating(versions, repeats=3, clock=time.process_time)
+                lines.append((width, product_rows, tile, taken["prl"] * 1e3, taken["erl"] * 1e3))
+    return tabulate(lines, ("d", "rows", "items", "prl ms", "erl ms"), tablefmt="github", floatfmt=".0f")
 
 
 if __name__ == "__main__":
-    main()
+    if "--chunks" in sys.argv[1:]:
+        print(chunk_table())
+        raise SystemExit
+    raise SystemExit(main(__doc__, measure))

@@ -58,7 +58,7 @@ def profile(
     \b
     Examples:
       rearec-bench profile smoke
-      rearec-bench profile smoke --rows 100 --threads 2 --set steps=[1,2,3]
+      rearec-bench profile smoke --rows 100 --repeats 2 --set steps=[1,3]
       rearec-bench profile --dataset tiny --steps 2 --set training.batch_size=256
       rearec-bench report --table latency
     """

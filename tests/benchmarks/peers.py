@@ -1,0 +1,109 @@
+"""Training rows per second beside those of the authors' released code, RecBole and WarpRec, as orders of magnitude.
+
+Theirs were measured on other days (two shared CPU cores), so no ratio here is exact. Settings are theirs: d = 64, two
+layers, two heads. The released code: feed-forward 300, dropout 0.5 (0.2 on the input), batch 512, K = 2, one thread,
+its ml-100k; PRL from the epoch on in which its contrastive term runs. RecBole 1.2.1 and WarpRec 2.2.8: SASRec,
+feed-forward 256, batch 2048, two threads, MovieLens-100k.
+
+    rearec-bench prepare released --source DIR      # the released code's ml-100k, as a data set of this name
+    rearec-bench prepare ml-100k --source DIR
+    python tests/benchmarks/peers.py --data-dir data [--released NAME]
+
+Without prepared data it says so and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from figure import Figure, machine, table
+
+from rearec_bench.harness.batches import SplitReader
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.spec import TrainingSettings
+from rearec_bench.harness.train import Trainer
+from rearec_bench.models.reasoning import ReasoningModel
+
+RELEASED = {"erl": 278, "prl": 140}
+PEERS = {"RecBole": 654, "WarpRec": 636}
+EPOCH = 9
+BATCHES = 12
+
+
+def rows_per_s(
+    data: Dataset, strategy: str, *, recipe: str | None, packing: str, batch: int, threads: int, feed_forward: int
+) -> float:
+    """Rows over the median seconds of a training step."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component(strategy)
+    settings = backbone_class.Settings(width=64, feed_forward=feed_forward)
+    backbone = backbone_class(settings, num_items=data.num_items, max_len=50)
+    chosen = strategy_class(
+        strategy_class.Settings(**({"recipe": recipe} if recipe else {})), steps=0 if strategy == "base" else 2
+    )
+    model = ReasoningModel(backbone, steps=chosen.steps, positions=chosen.reasoning(EPOCH).positions)
+    reader = SplitReader(data, data.train, max_len=50, device=torch.device("cpu"), packed=packing == "users")
+    training = TrainingSettings(batch_size=batch)
+    trainer = Trainer(
+        model, chosen, reader, settings=training, temperature=0.07 if recipe == "released" else 1.0, seed=1
+    )
+    model.train()
+    rates = []
+    for number, rows in enumerate(reader.batches(batch, seed=1, epoch=1)):
+        began = time.perf_counter()
+        trainer._batch(rows, EPOCH)
+        if number:
+            rates.append(len(rows) / (time.perf_counter() - began))
+        if len(rates) == BATCHES:
+            break
+    return statistics.median(rates)
+
+
+def measure(released: Dataset, whole: Dataset) -> list[Figure]:
+    """All figures."""
+    figures = []
+    for strategy, theirs in RELEASED.items():
+        for recipe in ("paper", "released"):
+            for packing in ("users", "none"):
+                ours = rows_per_s(
+                    released, strategy, recipe=recipe, packing=packing, batch=512, threads=1, feed_forward=300
+                )
+                name = f"{strategy}, recipe {recipe}, packing {packing}, over the released code"
+                detail = f"{ours:,.0f} / {theirs} rows/s"
+                figures.append(Figure(name, ours / theirs, target=10, sense="least", detail=detail))
+    for packing in ("users", "none"):
+        ours = rows_per_s(whole, "base", recipe=None, packing=packing, batch=2048, threads=2, feed_forward=256)
+        for peer, theirs in PEERS.items():
+            name = f"base, packing {packing}, over {peer}"
+            figures.append(
+                Figure(name, ours / theirs, target=5, sense="least", detail=f"{ours:,.0f} / {theirs} rows/s")
+            )
+    return figures
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--released", default="released-ml-100k")
+    parser.add_argument("--whole", default="ml-100k")
+    options = parser.parse_args()
+    missing = [name for name in (options.released, options.whole) if not catalog.is_prepared(name, options.data_dir)]
+    if missing:
+        print(f"not prepared in {options.data_dir}: {', '.join(missing)}. How: rearec-bench prepare --help")
+        return 0
+    sets = [catalog.load_dataset(name, data_dir=options.data_dir) for name in (options.released, options.whole)]
+    print(table(measure(*sets)))
+    print(f"\n{machine()}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """Fake trials that run out of memory, of time, or hang; see fake_trial.py.
 
-`lr` 0.5 runs out of memory unless it has a whole GPU, 0.6 runs out of it anyway, 0.7 takes longer than
+`lr` 0.55 runs out of memory unless it has a whole GPU, 0.6 runs out of it anyway, 0.7 takes longer than
 it may, 0.8 hangs.
 """
 
@@ -20,7 +20,7 @@ class ShortTrial(FakeTrial):
     def epoch(self) -> Any:
         lr = self.spec.training.lr
         gpus = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)
-        if lr == 0.6 or (lr == 0.5 and gpus < 1):
+        if lr == 0.6 or (lr == 0.55 and gpus < 1):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         if lr == 0.7:
             time.sleep(45)

@@ -46,7 +46,7 @@ strategies: [base]
 steps: [1]
 seeds: [1]
 search: {trials: 5, window: 5, sampler: grid}
-training: {max_epochs: 2, lr: {search: [0.4, 0.5, 0.6, 0.7, 0.8]}}
+training: {max_epochs: 2, lr: {search: [0.4, 0.55, 0.6, 0.7, 0.8]}}
 resources: {gpu: 0.25, cpu: 0.5, timeout: 40s}
 """
 HEAD = """
@@ -134,7 +134,7 @@ def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(tmp_path: Path) 
     """The GPU is one in Ray's books alone."""
     file = tmp_path / "short.yaml"
     file.write_text(SHORT)
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "RAY_AUTH_MODE": "token"}
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "RAY_AUTH_MODE": "token", "RAY_worker_niceness": "0"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     head = subprocess.Popen([sys.executable, "-c", HEAD], text=True, env=environment, **pipes)
     try:
@@ -149,7 +149,7 @@ def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(tmp_path: Path) 
     by_lr = {one.spec.training.lr: one for one in search}
     assert {lr: one.status for lr, one in by_lr.items()} == {
         0.4: "done",
-        0.5: "done",
+        0.55: "done",
         0.6: "failed",
         0.7: "failed",
         0.8: "failed",
@@ -159,6 +159,6 @@ def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(tmp_path: Path) 
     assert by_lr[0.8].reason == "timed out after 40s (resources.timeout): it hung"
     short = [event for event in logged(store, "short") if event["event"] == "short_of_memory"]
     by_key = {one.key: lr for lr, one in by_lr.items()}
-    assert sorted(by_key[event["key"]] for event in short) == [0.5, 0.6]
+    assert sorted(by_key[event["key"]] for event in short) == [0.55, 0.6]
     outcome = json.loads(done.stdout.splitlines()[-1])
     assert outcome["left"] == 0

@@ -161,7 +161,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         if isinstance(error, TrialDiverged) and run is not None:
             return self._hand_over(run.diverged(str(error)))
         if is_out_of_memory(error) and self._context.shares_gpu and not self._alone:
-            self._keeper = None
+            self._let_go()
             self._full = True
             return {"done": True, "short_of_memory": f"{type(error).__name__}: {error}".splitlines()[0]}
         if run is not None and hasattr(run, "failed"):
@@ -170,10 +170,17 @@ class TuneTrial(Trainable):  # type: ignore[misc]
 
     def _hand_over(self, result: TrialResult, *, keep: bool = False) -> dict[str, Any]:
         notes = self._keeper.said() if self._keeper is not None else []
-        self._keeper = None
+        self._let_go()
         self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
         self._saved = self._context.collector.write.remote(result, keep)
         return {"done": True, "saved": self._saved, "notes": notes}
+
+
+    def _let_go(self) -> None:
+        """Free the trial's model now: it and its keeper refer to each other, and Python looks for cycles seldom."""
+        if self._keeper is not None and isinstance(self._keeper.run, Resumable):
+            self._keeper.run.after_batch = None
+        self._keeper = None
 
 
 class Arrivals:
@@ -254,6 +261,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             with _heard(self._ledger):
                 self._arrivals.take(wait_s=_WAIT_S)
             job = self._ledger.take(trial_id)
+        if self._ledger.stopped_by is not None:
+            self._ledger.tick()  # leaves from here: Tune asks again and again where it has no other trial
         if isinstance(job, Signal):
             return Searcher.FINISHED if job is FINISHED else None
         return {

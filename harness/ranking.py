@@ -202,7 +202,8 @@ class Scores:
     def _by_row(self) -> Tensor:
         """(n, S, r, c)."""
         states, rows = self._shape
-        return self._of._scores[:, : states * rows].unflatten(1, (states, rows))
+        scores = self._of._scores
+        return scores[:, : states * rows].view(len(scores), states, rows, -1)
 
     def _place(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Block and column of each item."""

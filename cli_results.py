@@ -35,7 +35,7 @@ def results() -> None:
 @results_option
 @click.option("--fix", is_flag=True, help="Move what is damaged to the folder's quarantine.")
 def verify_results(results: Path, fix: bool) -> None:
-    """Look at every byte that is stored, and say what is damaged.
+    """Look at every stored byte, and say what is damaged.
 
     Nothing is changed without --fix. With it, damaged trials and files are moved to quarantine/ in the folder, each
     with the reason beside it; trials count as not run then, and the next run repeats them.
@@ -48,7 +48,7 @@ def verify_results(results: Path, fix: bool) -> None:
 
     \b
     Exit status:
-      0  all is as it was written, or was damaged and is out of the way now (--fix)
+      0  all is as it was written, or what was damaged is set aside (--fix)
       1  something is damaged
     """
     from .harness.meter import Meter
@@ -88,7 +88,7 @@ def verify_results(results: Path, fix: bool) -> None:
     "-o", "--output", metavar="C", type=click.Path(path_type=Path, file_okay=False), help="Merge both into C."
 )
 def merge_results(first: Path, second: Path, output: Path | None) -> None:
-    """Bring the trials and suites of B into A, or those of both into C.
+    """Bring trials and suites of B into A, or of both into C.
 
     A trial that both hold stays as A has it. Where its ranks are others in B, that is said. Of a suite that both hold,
     A's rows stand, with the trials of both.
@@ -133,9 +133,9 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
 def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, output: Path | None) -> None:
-    """Say which trials and which cells of tables differ, and whether by more than chance.
+    """Say which trials and which cells of tables differ.
 
-    Times, memory and machine do not count. A cell's change comes with 95% intervals, over users and over seeds.
+    Cells by more than chance are told from the rest. Times, memory and machine do not count. A cell's change comes with 95% intervals, over users and over seeds.
 
     \b
     Examples:

@@ -160,6 +160,7 @@ def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
     if not find_spec("transformers"):
         examples = [example for example in examples if " hf:" not in example]
     assert len(examples) >= 25
+    shutil.copytree(workplace / "results", workplace / "OTHER")
     prepare_first = sorted(examples, key=lambda example: "prepare" not in example)
     for example in prepare_first:
         done = perform(example, workplace)

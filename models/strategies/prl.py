@@ -52,7 +52,7 @@ class PRL(Strategy):
             catalogue.vectors,
             reasoned.targets,
             temperatures=tuple(base * decay ** (count - 1 - k) for k in range(count)),
-            ce_weights=(*((1 / (count - 1) if released else 1.0,) * (count - 1)), 1.0),
+            ce_weights=(*((1 / max(count - 1, 1) if released else 1.0,) * (count - 1)), 1.0),
         )
         named = {"cross_entropy": float(terms.cross_entropy.detach())}
         if reasoned.noised is None:

@@ -210,6 +210,7 @@ def test_prl_released_starts_the_contrast_in_the_third_epoch() -> None:
         (RPE(RPESettings(), steps=0), 0),
         (ERL(ERLSettings(), steps=0), 0),
         (PRL(PRLSettings(temperature=1.0), steps=0), 0),
+        (PRL(PRLSettings(temperature=1.0, recipe="released"), steps=0), 0),
     ],
 )
 def test_without_steps_every_strategy_has_the_loss_of_base_to_the_bit(strategy, steps, batch, catalogue) -> None:

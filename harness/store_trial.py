@@ -109,7 +109,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise DamagedError(folder, f"schema version {schema!r:.20}; this version of rearec-bench reads {_versions()}")
     if manifest["key"] != folder.name:
         raise DamagedError(folder, f"its manifest is that of trial {str(manifest['key'])[:40]}")
-    held = {name: (folder / name).stat().st_size for name in os.listdir(folder) if not name.startswith(".")}
+    with os.scandir(folder) as entries:
+        held = {entry.name: entry.stat().st_size for entry in entries if not entry.name.startswith(".")}
     for name in manifest["files"]:
         if name not in held:
             raise DamagedError(folder, f"{name!r:.60} is not there")

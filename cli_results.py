@@ -135,7 +135,8 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
 def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, output: Path | None) -> None:
     """Say which trials and which cells of tables differ.
 
-    Cells by more than chance are told from the rest. Times, memory and machine do not count. A cell's change comes with 95% intervals, over users and over seeds.
+    Cells by more than chance are told from the rest. Times, memory and machine do not count. A cell's change comes with
+    95% intervals, over users and over seeds.
 
     \b
     Examples:

@@ -19,6 +19,7 @@ from .errors import CheckpointError, TrialDiverged
 from .keeper import Care, Keeper, Resumable
 from .ledger import Ledger
 from .queue import FINISHED, WAIT, Signal
+from .reclaim import Reclaimer
 from .registry import REGISTRIES, load_plugin, resolve
 from .results import TrialResult
 from .spec import TrialSpec
@@ -91,6 +92,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         self._context = context
         self._saved: Any = None
         self._full = False
+        self._reclaimer = Reclaimer()
         for plugin in context.plugins:
             load_plugin(Path(plugin), REGISTRIES)
         self.reset_config(config)
@@ -108,6 +110,12 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         The trial is over once the reference in "saved" has its value. The driver waits for that, and this worker goes
         on meanwhile. "short_of_memory" says why it should run again, alone on a GPU.
         """
+        said = self._step()
+        if said["done"]:
+            self._reclaimer.after_trial(shares_gpu=self._context.shares_gpu)
+        return said
+
+    def _step(self) -> dict[str, Any]:
         progress: dict[str, Any] = {}
         try:
             keeper = self._kept()
@@ -174,7 +182,6 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
         self._saved = self._context.collector.write.remote(result, keep)
         return {"done": True, "saved": self._saved, "notes": notes}
-
 
     def _let_go(self) -> None:
         """Free the trial's model now: it and its keeper refer to each other, and Python looks for cycles seldom."""

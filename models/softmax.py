@@ -10,17 +10,23 @@ tile; the sums of all tiles are then put together as those of one softmax. The s
 matrix products and one exponential per logit are what is left; everything else is done in place, in buffers that all
 chunks share.
 
+Logits are to the base 2 in here: queries are multiplied by log2 e and losses by ln 2. On an x86 CPU torch.exp takes twice
+as long as torch.exp2, and 10 to 50 times as long where it underflows, as it does for sharp or diverging models.
+
 Shapes: R rows, b rows of a chunk, T states, d width, N items, J tiles, n items of a tile.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+_LN_2 = math.log(2)
 
 # Rows and items of one matrix product on a CPU (tests/benchmarks/losses.py --chunks). Other devices have no such cache
 # and want large products: all items are one tile there, and memory alone bounds the rows.
@@ -61,7 +67,8 @@ class CatalogueLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns total, weighted cross-entropy and unweighted KL, all means over rows."""
         rows, count, _ = states.shape
-        queries = (states * inverse_temperatures[:, None]).contiguous()  # (R, T, d)
+        to_queries = inverse_temperatures[:, None] / _LN_2  # (T, 1)
+        queries = (states * to_queries).contiguous()  # (R, T, d)
         grads = _Gradients.like(queries, items, wanted=ctx.needs_input_grad)
         buffers = 1 if divergence is None else 2
         work = _Work.plan(queries, items, rows_per_chunk, buffers=buffers, kept=grads.wanted)
@@ -69,21 +76,21 @@ class CatalogueLoss(torch.autograd.Function):
         for chunk in work.chunks:
             flat = queries[chunk].flatten(0, 1)  # (b * T, d)
             labels = targets[chunk].repeat_interleave(count)  # (b * T,)
-            weights = (ce_weights / rows).repeat(len(flat) // count)  # (b * T,)
+            weights = (ce_weights * (_LN_2 / rows)).repeat(len(flat) // count)  # (b * T,)
             part = grads.of_rows(chunk)
             if divergence is None:
                 cross_entropy = _cross_entropy(flat, items, labels, weights, work, part)
                 total += cross_entropy
             else:
-                mean = replace(divergence, weights=divergence.weights / rows)
+                mean = replace(divergence, weights=divergence.weights * (_LN_2 / rows))
                 cross_entropy, weighted, unweighted = _cross_entropy_and_divergence(
                     flat, items, labels, weights, mean, work, part
                 )
                 total += cross_entropy + weighted
                 kl += unweighted
             ce += cross_entropy
-        ctx.grads = grads.of_unscaled(inverse_temperatures[:, None])
-        kl /= rows
+        ctx.grads = grads.of_unscaled(to_queries)
+        kl *= _LN_2 / rows
         ctx.mark_non_differentiable(ce, kl)
         return total, ce, kl
 
@@ -104,8 +111,9 @@ class ContrastiveLoss(torch.autograd.Function):
         """Returns the mean over rows of the sum over the K steps; queries and keys are (K, R, d)."""
         steps, rows, _ = queries.shape
         own = torch.arange(rows, device=queries.device)
-        weights = queries.new_full((rows,), 1 / rows)
-        scaled = queries / temperature  # (K, R, d)
+        weights = queries.new_full((rows,), _LN_2 / rows)
+        to_scaled = 1 / (temperature * _LN_2)
+        scaled = queries * to_scaled  # (K, R, d)
         grads = _Gradients.like(scaled, keys, wanted=ctx.needs_input_grad)
         work = _Work.plan(scaled[0, :, None], keys[0], rows_per_chunk, buffers=1, kept=grads.wanted)
         loss = queries.new_zeros(())
@@ -116,7 +124,7 @@ class ContrastiveLoss(torch.autograd.Function):
             for step in range(steps):
                 part = grads.of_step(step).of_rows(chunk)
                 loss += _cross_entropy(scaled[step, chunk], keys[step], own[chunk], weights[chunk], work, part, hidden)
-        ctx.grads = grads.of_unscaled(1 / temperature)
+        ctx.grads = grads.of_unscaled(to_scaled)
         return loss
 
     @staticmethod
@@ -222,7 +230,7 @@ class _Softmax:
         label: place of the row's target in the tile; 0 if it is in another.
         inside: whether the target is in the tile.
         top: the tile's largest logit; where all are hidden, the lowest finite number.
-        mass: sum of the exponentials of the tile's logits less `top`.
+        mass: sum of the powers of 2 of the tile's logits less `top`.
         target: logit at `label` less `top`.
     """
 
@@ -243,21 +251,21 @@ class _Softmax:
         return cls(label[..., None], inside[..., None], *numbers)
 
     def take(self, index: int, logits: Tensor, odds: Tensor) -> None:
-        """A tile's logits, (b * T, n), become those less `top`, and `odds` their exponentials, in place if the same."""
+        """A tile's logits, (b * T, n), become those less `top`, and `odds` their powers of 2; both may be one tensor."""
         torch.amax(logits, 1, keepdim=True, out=self.top[index])
         logits -= self.top[index].clamp_(min=torch.finfo(logits.dtype).min)
         torch.gather(logits, 1, self.label[index], out=self.target[index])
-        torch.exp(logits, out=odds)
+        torch.exp2(logits, out=odds)
         torch.sum(odds, 1, keepdim=True, out=self.mass[index])
 
     def joined(self) -> tuple[Tensor, Tensor, Tensor]:
         """The softmax of all tiles, with logits less the largest of their row.
 
         Returns:
-            `top` less that largest, (J, b * T, 1); the sum of the exponentials and the target's logit, (b * T, 1).
+            `top` less that largest, (J, b * T, 1); the sum of their powers of 2 and the target's logit, (b * T, 1).
         """
         shift = self.top - self.top.amax(0)
-        mass = (self.mass * shift.exp()).sum(0)  # at least 1
+        mass = (self.mass * shift.exp2()).sum(0)  # at least 1
         return shift, mass, torch.where(self.inside, self.target + shift, 0.0).sum(0)
 
 
@@ -281,13 +289,13 @@ def _cross_entropy(
         softmax.take(index, logits, odds=logits)
     shift, mass, target = softmax.joined()
     if grads.wanted:
-        scale = shift.exp() * (weight / mass)  # (J, b * T, 1)
+        scale = shift.exp2() * (weight / mass)  # (J, b * T, 1)
         at_target = torch.where(softmax.inside, -weight, 0.0)  # (J, b * T, 1)
         for index, tile in enumerate(work.tiles):
             by_logits = work.matrix(0, tile, rows).mul_(scale[index])  # (b * T, n)
             by_logits.scatter_add_(1, softmax.label[index], at_target[index])
             grads.add(tile, by_logits, queries, items[tile])
-    return ((mass.log() - target) * weight).sum()
+    return ((mass.log2() - target) * weight).sum()
 
 
 def _cross_entropy_and_divergence(
@@ -301,11 +309,11 @@ def _cross_entropy_and_divergence(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted sum of the cross-entropies, weighted and unweighted sum of the KL terms, of queries (b * T, d).
 
-    Let z be logits less the largest of their row, Z_i = sum_n exp z_i and X_ij = sum_n p_i z_j. Then
-    KL_ij = X_ii - X_ij - log Z_i + log Z_j, and its gradient is p_i ((z_i - X_ii) - (z_j - X_ij)) with respect to
+    Let z be logits less the largest of their row, Z_i = sum_n 2^z_i and X_ij = sum_n p_i z_j. Then KL_ij, to the base
+    2, is X_ii - X_ij - log Z_i + log Z_j, and its gradient is ln 2 p_i ((z_i - X_ii) - (z_j - X_ij)) with respect to
     z_i and p_j - p_i with respect to z_j: no logarithm of a probability, so none of an underflown one. Over all pairs
-    that is p_i (sum_j M_ij (z_j - X_ij)) + sum_j w_ji (p_i - p_j), with M = diag(sum_j w_ij) - w: two products of
-    (T, T) by (T, n) matrices per row and tile. What a tile holds is z - shift, so that p = exp(held) exp(shift) / Z.
+    that is p_i (sum_j M_ij (z_j - X_ij)) + sum_j w_ji (p_i - p_j), with M = ln 2 (diag(sum_j w_ij) - w): two products
+    of (T, T) by (T, n) matrices per row and tile. What a tile holds is z - shift, so that p = 2^(held + shift) / Z.
     """
     kl_weights = divergence.weights
     each = (-1, len(kl_weights))  # b * T becomes b, T
@@ -317,14 +325,14 @@ def _cross_entropy_and_divergence(
         softmax.take(index, logits, odds)
         products.append(odds.unflatten(0, each) @ logits.unflatten(0, each).transpose(1, 2))  # (b, T, T)
     shift, mass, target = (one.unflatten(-2, each) for one in softmax.joined())  # (J, b, T, 1), twice (b, T, 1)
-    scale = shift.exp() / mass  # (J, b, T, 1)
+    scale = shift.exp2() / mass  # (J, b, T, 1)
     cross = torch.stack(products) + softmax.mass.unflatten(1, each) * shift.transpose(2, 3)  # (J, b, T, T)
     cross = (cross * scale).sum(0)  # (b, T, T), X_ij
-    log_mass = mass.log()
+    log_mass = mass.log2()
     kl = cross.diagonal(dim1=1, dim2=2)[:, :, None] - cross - log_mass + log_mass.transpose(1, 2)  # (b, T, T)
 
     if grads.wanted:
-        mixing = kl_weights.sum(1).diag() - kl_weights  # (T, T), M
+        mixing = _LN_2 * (kl_weights.sum(1).diag() - kl_weights)  # (T, T), M
         offset = mixing @ shift - (mixing * cross).sum(2, keepdim=True)  # (J, b, T, 1)
         offset += weights.view(-1, each[1], 1)
         if divergence.both:

@@ -226,6 +226,7 @@ def measure(tiny: bool) -> list[Figure]:
         torch.set_num_threads(threads)
         for name in CASES:
             figures += _times(name, shape, f"{threads} thread{'s' * (threads > 1)}", "cpu", repeats)
+        figures.append(_sharp_figure(shape, f"{threads} thread{'s' * (threads > 1)}", repeats))
     torch.set_num_threads(before)
     if torch.cuda.is_available():
         figures += [figure for name in CASES for figure in _times(name, shape, "GPU", "cuda", 5 * repeats)]
@@ -261,6 +262,16 @@ def _times(name: str, shape: tuple[int, int, int], where: str, device: str, repe
         detail = f"{other * 1e3:,.0f} ms"
         figures.append(Figure(f"{head}: of the time of linear_cross_entropy", ours / other, detail=detail))
     return figures
+
+
+def _sharp_figure(shape: tuple[int, int, int], where: str, repeats: int) -> Figure:
+    """What probabilities cost that underflow, as most do at logits of a standard deviation of 100."""
+    usual, sharp = Inputs.make(*shape), Inputs.make(*shape)
+    sharp.items.data.mul_(100 / 3)
+    versions = {name: partial(_both_ways, our_erl, of) for name, of in (("usual", usual), ("sharp", sharp))}
+    taken = alternating(versions, repeats=repeats)
+    ratio = taken["sharp"] / taken["usual"]
+    return Figure(f"ERL, {_size(shape)}, {where}: sharp logits, of the time of usual ones", ratio)
 
 
 def _both_ways(loss: Loss, inputs: Inputs) -> None:

@@ -10,7 +10,7 @@ tile; the sums of all tiles are then put together as those of one softmax. The s
 matrix products and one exponential per logit are what is left; everything else is done in place, in buffers that all
 chunks share.
 
-Logits are to the base 2 in here: queries are multiplied by log2 e and losses by ln 2. On an x86 CPU torch.exp takes twice
+Logits are to the base 2 in here: queries are multiplied by log2 e, losses by ln 2. On an x86 CPU torch.exp takes twice
 as long as torch.exp2, and 10 to 50 times as long where it underflows, as it does for sharp or diverging models.
 
 Shapes: R rows, b rows of a chunk, T states, d width, N items, J tiles, n items of a tile.
@@ -251,7 +251,7 @@ class _Softmax:
         return cls(label[..., None], inside[..., None], *numbers)
 
     def take(self, index: int, logits: Tensor, odds: Tensor) -> None:
-        """A tile's logits, (b * T, n), become those less `top`, and `odds` their powers of 2; both may be one tensor."""
+        """A tile's logits, (b * T, n), become those less `top`, `odds` their powers of 2; both may be one tensor."""
         torch.amax(logits, 1, keepdim=True, out=self.top[index])
         logits -= self.top[index].clamp_(min=torch.finfo(logits.dtype).min)
         torch.gather(logits, 1, self.label[index], out=self.target[index])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .errors import InputError, SuiteError
@@ -28,9 +29,11 @@ def find_suite(text: str) -> Path:
     Raises:
         InputError: neither a file nor the name of one that ships.
     """
-    path = Path(text)
+    path = Path(text)  # pathlib's own is_file raises where a name is too long
     shipped = shipped_suites()
-    if path.is_file() or (path.parent.is_dir() and path.suffix in (".yaml", ".yml") and path.stem not in shipped):
+    if os.path.isfile(path) or (
+        os.path.isdir(path.parent) and path.suffix in (".yaml", ".yml") and path.stem not in shipped
+    ):
         return path
     if text in shipped:
         return shipped[text]

@@ -323,12 +323,12 @@ def _cross_entropy_and_divergence(
         logits, odds = (work.matrix(buffer, tile, len(queries)) for buffer in (0, 1))  # (b * T, n)
         torch.mm(queries, items[tile].t(), out=logits)
         softmax.take(index, logits, odds)
-        products.append(odds.unflatten(0, each) @ logits.unflatten(0, each).transpose(1, 2))  # (b, T, T)
-    shift, mass, target = (one.unflatten(-2, each) for one in softmax.joined())  # (J, b, T, 1), twice (b, T, 1)
+        products.append(torch.unflatten(odds, 0, each) @ torch.unflatten(logits, 0, each).transpose(1, 2))  # (b, T, T)
+    shift, mass, target = (torch.unflatten(one, -2, each) for one in softmax.joined())
     scale = shift.exp2() / mass  # (J, b, T, 1)
-    cross = torch.stack(products) + softmax.mass.unflatten(1, each) * shift.transpose(2, 3)  # (J, b, T, T)
+    cross = torch.stack(products) + torch.unflatten(softmax.mass, 1, each) * shift.transpose(2, 3)  # (J, b, T, T)
     cross = (cross * scale).sum(0)  # (b, T, T), X_ij
-    log_mass = mass.log2()
+    log_mass = mass.log2()  # (b, T, 1)
     kl = cross.diagonal(dim1=1, dim2=2)[:, :, None] - cross - log_mass + log_mass.transpose(1, 2)  # (b, T, T)
 
     if grads.wanted:
@@ -342,11 +342,11 @@ def _cross_entropy_and_divergence(
         spare = torch.empty_like(work.matrix(0, work.tiles[0], len(queries))).flatten()
         for index, tile in enumerate(work.tiles):
             logits, odds = (work.matrix(buffer, tile, len(queries)) for buffer in (0, 1))
-            by_logits = spare[: logits.numel()].view_as(logits).unflatten(0, each)  # (b, T, n)
-            torch.baddbmm(offset[index], mixing * scale[index], logits.unflatten(0, each), out=by_logits)
-            by_logits *= odds.unflatten(0, each)
+            by_logits = torch.unflatten(spare[: logits.numel()].view_as(logits), 0, each)  # (b, T, n)
+            torch.baddbmm(offset[index], mixing * scale[index], torch.unflatten(logits, 0, each), out=by_logits)
+            by_logits *= torch.unflatten(odds, 0, each)
             if divergence.both:
-                by_logits.baddbmm_(-kl_weights.t() * scale[index].transpose(1, 2), odds.unflatten(0, each))
+                by_logits.baddbmm_(-kl_weights.t() * scale[index].transpose(1, 2), torch.unflatten(odds, 0, each))
             by_logits = by_logits.flatten(0, 1)  # (b * T, n)
             by_logits.scatter_add_(1, softmax.label[index], at_target[index])
             grads.add(tile, by_logits, queries, items[tile])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cell_trials import MOST_ATTEMPTS, CellProgress, CellTrials, Job, Lookup
 from .results import Status, TrialSummary
+from .spec import TrialSpec
 
 if TYPE_CHECKING:
     from .plan import Cell
@@ -103,10 +104,10 @@ class SuiteQueue:
 
     def tell(self, summary: TrialSummary) -> None:
         """Take in the end of a trial."""
-        self._in_flight.pop(summary.key, None)
+        job = self._in_flight.pop(summary.key, None)
         self._missing.discard(summary.key)
         before = self._summaries.get(summary.key)
-        self._summaries[summary.key] = _lean(summary)
+        self._summaries[summary.key] = _lean(summary, job.spec if job is not None else summary.spec)
         if summary.key not in self._holders:
             return
         if before is not None:
@@ -149,7 +150,7 @@ class SuiteQueue:
             if found is None:
                 self._missing.add(key)
             else:
-                self._summaries[key] = _lean(found)
+                self._summaries[key] = _lean(found, found.spec)
         return self._summaries.get(key)
 
     def look_again(self, key: str) -> TrialSummary | None:
@@ -236,9 +237,9 @@ class SuiteQueue:
         return (biggest, cell.dataset, searching, self._issued[position], -self._costs[position], position, job.index)
 
 
-def _lean(summary: TrialSummary) -> TrialSummary:
-    """Without what grows with epochs and steps: a run holds a summary of every trial of its suite."""
-    return dataclasses.replace(summary, history=(), validation_steps=(), test_steps=(), environment={})
+def _lean(summary: TrialSummary, spec: TrialSpec) -> TrialSummary:
+    """Without what grows with epochs and steps, and with a spec that is held anyway: a run keeps one of every trial."""
+    return dataclasses.replace(summary, spec=spec, history=(), validation_steps=(), test_steps=(), environment={})
 
 
 def repeatable(

@@ -319,6 +319,10 @@ class Events(Callback):  # type: ignore[misc]
             if saved is not None:
                 self._arrivals.expect(trial.trial_id, saved)
 
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Forget what Tune has counted of the trial's results: it keeps its trials to the end of the run."""
+        trial.run_metadata = type(trial.run_metadata)()
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker is gone."""
         with _heard(self._ledger):

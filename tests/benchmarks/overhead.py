@@ -2,7 +2,8 @@
 
 Idle: the share of the cores' time without a trial, from the first trial's start to the last one's start, by the times
 that the workers write down. Overhead: (wall time - perfect packing) / trials, the start of the workers and the end of
-the run included. Fake trials keep a core busy and report ten epochs each; real ones train a small model.
+the run included. Fake trials keep a core busy (FAKE_SLEEP=1: sleep) and have ten epochs each; real ones train a small
+model.
 
     python tests/benchmarks/overhead.py [--tiny] [--json FILE]
 """

@@ -3,8 +3,9 @@
 A suite of 1,000 fake trials of about a second, searches and final runs of many cells, runs on two cores. Sampled all
 the while: memory that is a process's own (USS: private pages alone) and open files of the driver, of the trials'
 workers and of the collector, each with the number of trials stored by then. Growth is the slope over the second half
-of the run, by when every worker has imported what it needs. Then a hundred real trials of a small model, for the memory
-of workers that train.
+of the run, by when every worker has imported what it needs, without what Ray does after the last trial. Then a hundred
+real trials of a small model, for the memory of workers that train. FAKE_SLEEP=1 lets the fake trials sleep instead of
+keeping their core busy, for a machine that others use, too.
 
     python tests/benchmarks/soak.py [--tiny] [--json FILE]
 """
@@ -82,10 +83,10 @@ class Watch:
 
     def growth(self, role: str) -> float:
         """Bytes per stored trial over the second half of the run; the largest of the role's processes."""
-        half = max(sample.stored for sample in self.samples) / 2
+        most = max(sample.stored for sample in self.samples)
         slopes = []
         for pid in {sample.pid for sample in self.samples if sample.role == role}:
-            own = [sample for sample in self.samples if sample.pid == pid and sample.stored >= half]
+            own = [one for one in self.samples if one.pid == pid and most / 2 <= one.stored < most]
             if len({sample.stored for sample in own}) > 2:
                 slopes.append(_slope([(sample.stored, sample.uss) for sample in own]))
         return max(slopes, default=float("nan"))
@@ -93,7 +94,7 @@ class Watch:
     def at(self, role: str, share: float) -> tuple[float, int]:
         """(own memory in bytes, open files) of a role's largest process when this share of the trials was stored."""
         most = max(sample.stored for sample in self.samples)
-        own = [sample for sample in self.samples if sample.role == role]
+        own = [sample for sample in self.samples if sample.role == role and sample.stored < most]
         near = min(abs(sample.stored - share * most) for sample in own)
         there = [sample for sample in own if abs(sample.stored - share * most) == near]
         return max(sample.uss for sample in there), max(sample.files for sample in there)

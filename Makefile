@@ -3,6 +3,7 @@
 #   make smoke       environment, installation, a small suite on generated data, its table
 #   make test        ruff, mypy, all tests but the slow ones
 #   make test-all    the slow ones, too
+#   make faults      a thousand kinds of damage to a store (minutes)
 #   make bench       speed and memory beside their targets (minutes); the table is also written to bench.md
 #   make bench-long  a soak of a thousand trials, and growth over three decades (an hour)
 #
@@ -15,7 +16,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: install smoke lint types test test-all bench bench-long clean
+.PHONY: install smoke lint types test test-all faults bench bench-long clean
 
 install: $(STAMP)
 
@@ -40,10 +41,13 @@ types: install
 	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli -m rearec_bench.cli_data -m rearec_bench.cli_parts -m rearec_bench.cli_profile -m rearec_bench.cli_results
 
 test: lint types
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow and not faults'
 
 test-all: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not faults'
+
+faults: install
+	$(BIN)/python -m pytest -m faults
 
 # The last ones compare what was stored by suites that take hours (results/), and are left out until then.
 bench: install

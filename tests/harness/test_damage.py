@@ -330,7 +330,7 @@ def test_whatever_harms_a_trial_no_command_crashes_or_lies(
         check(world, tmp_path / "results", number, monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_a_thousand_harms(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(QUICK, QUICK + MANY):
         check(world, tmp_path / "results", number, monkeypatch)

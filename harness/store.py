@@ -283,6 +283,8 @@ class Store:
     def _stored(self, key: str) -> Path:
         folder = self.folder(key)
         if not self.has(key):
+            if self._lock is not None:
+                self._lock.check()
             raise StoreError(f"trial {key} is not stored in {self.root}.")
         return folder
 

@@ -1,4 +1,4 @@
-"""Durations as people write them: 90s, 5m, 2h, 1.5d; in a suite also none."""
+"""Durations as people write them: 90s, 5m, 2h, 1.5d, 1h30m; in a suite also none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pydantic_core import core_schema
 NONE = "none"
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([smhd])")
+_PART = r"(\d+(?:\.\d+)?|\.\d+)\s*([smhd])"
+_DURATION = re.compile(rf"{_PART}(?:\s*{_PART})*")
 
 
 class Duration(str):
@@ -34,10 +35,11 @@ class Duration(str):
             ValueError: no duration.
         """
         text = str(value).strip()
-        if text != NONE and not _DURATION.fullmatch(text):
-            raise ValueError("no duration")
         if text != NONE:
-            seconds_of(text)
+            try:
+                seconds_of(text)
+            except ValueError as error:
+                raise ValueError("no duration") from error
         return cls(text)
 
     @property
@@ -50,14 +52,15 @@ def seconds_of(text: str) -> float:
     """Seconds of a duration.
 
     Args:
-        text: a number and a unit: s, m, h or d.
+        text: a number and a unit (s, m, h or d), or several, the larger unit first.
 
     Raises:
         ValueError: no such duration, or none at all (0s).
     """
-    found = _DURATION.fullmatch(text.strip())
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if seconds <= 0:
+    parts = re.findall(_PART, text) if _DURATION.fullmatch(text.strip()) else []
+    units = [_UNITS[unit] for _, unit in parts]
+    seconds = sum(float(number) * unit for (number, _), unit in zip(parts, units, strict=True))
+    if seconds <= 0 or units != sorted(set(units), reverse=True):
         raise ValueError(f"'{text}' is no duration; one is a number above 0 and a unit, such as 90s, 5m, 2h or 1d")
     return seconds
 

@@ -8,13 +8,19 @@ from rearec_bench.harness.suite_model import Resources, Suite
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("2h", 7200), ("1.5d", 129600), (" .5 h ", 1800), ("0.1s", 0.1)]
+    ("text", "seconds"),
+    [
+        *(("90s", 90), ("5m", 300), ("2h", 7200), ("1.5d", 129600), (" .5 h ", 1800), ("0.1s", 0.1)),
+        *(("1h30m", 5400), ("2d 1h 1m 1s", 176461), ("0h90m", 5400)),
+    ],
 )
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert seconds_of(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "5 min", "-5m", "0s", "0.0h", "1e3s", "2h30m", "nan s", "5M"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "5 min", "-5m", "0s", "0.0h", "1e3s", "30m2h", "1h1h", "2h30", "h30m", "0h0m", "nan s", "5M"]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration; one is a number above 0 and a unit"):
         seconds_of(text)

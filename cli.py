@@ -18,6 +18,7 @@ from .cli_parts import (
     Program,
     complete_stored_suite,
     data_dir_option,
+    no_plugins_option,
     results_option,
     set_option,
     suite_argument,
@@ -73,6 +74,7 @@ def main(debug: bool) -> None:
 @click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
 @click.option("--wait", is_flag=True, help="Wait where another run writes to the same results.")
 @click.option("--dry-run", is_flag=True, help="Build every cell, run one batch of each, store nothing.")
+@no_plugins_option
 def run(
     suite: str,
     results: Path,
@@ -143,6 +145,7 @@ def run(
 @results_option
 @data_dir_option
 @set_option
+@no_plugins_option
 def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) -> None:
     """Say what a run would do: cells, trials, time.
 
@@ -246,6 +249,7 @@ main.add_command(profile)
 
 @main.command("list")
 @data_dir_option
+@no_plugins_option
 def list_all(data_dir: Path) -> None:
     """List backbones, strategies, settings, data sets, suites.
 
@@ -283,6 +287,7 @@ def show(trial: str, results: Path) -> None:
 @trial_argument
 @results_option
 @data_dir_option
+@no_plugins_option
 def rerun(trial: str, results: Path, data_dir: Path) -> None:
     """Run a stored trial again and compare.
 

@@ -207,3 +207,20 @@ set_option = click.option(
     multiple=True,
     help="Override a value of the suite, such as training.lr=0.01 or strategies.prl.decay=2; can be repeated.",
 )
+
+
+def _refuse_plugins(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+    if given:
+        from .harness.registry import without_plugins
+
+        ctx.with_resource(without_plugins())
+
+
+no_plugins_option = click.option(
+    "--no-plugins",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_refuse_plugins,
+    help="Run no code of plug-ins: refuse a suite that needs it.",
+)

@@ -12,6 +12,7 @@ from .cli_parts import (
     complete_dataset,
     complete_suite,
     data_dir_option,
+    no_plugins_option,
     results_option,
     set_option,
 )
@@ -36,6 +37,7 @@ from .cli_parts import (
 @set_option
 @results_option
 @data_dir_option
+@no_plugins_option
 def profile(
     suite: str | None,
     dataset: str | None,

@@ -6,6 +6,9 @@ import difflib
 import importlib
 import importlib.util
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,6 +16,20 @@ from types import ModuleType
 from typing import Any
 
 from .errors import InputError
+
+BUILT_IN = "built in"
+
+_built_in_only: ContextVar[bool] = ContextVar("built_in_only", default=False)
+
+
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """Within it, no code of plug-ins is loaded: their files are an error, components of packages are unknown."""
+    before = _built_in_only.set(True)
+    try:
+        yield
+    finally:
+        _built_in_only.reset(before)
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,7 @@ class Entry:
     name: str
     target: str
     settings: str = ""
-    origin: str = "built in"
+    origin: str = BUILT_IN
     broken: str = ""
 
 
@@ -62,7 +79,7 @@ class Registry:
     def names(self) -> list[str]:
         """All names, sorted; broken plug-ins included."""
         self._scan()
-        return sorted(self._entries)
+        return sorted(self._offered())
 
     def entry(self, name: str) -> Entry:
         """The entry of a name.
@@ -71,14 +88,23 @@ class Registry:
             InputError: unknown name (with the nearest known one), or a plug-in whose import failed.
         """
         self._scan()
-        if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=1)
+        offered = self._offered()
+        if name not in offered:
+            near = difflib.get_close_matches(name, offered, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"unknown {self.kind} '{name}'.{hint} Known: {', '.join(self.names())}.")
-        found = self._entries[name]
+            hint = f" {self.refused(name)}" if name in self._entries else hint
+            raise InputError(f"unknown {self.kind} '{name}'.{hint} Known: {', '.join(sorted(offered))}.")
+        found = offered[name]
         if found.broken:
             raise InputError(f"{self.kind} '{name}' of {found.origin} cannot be imported:\n{found.broken}")
         return found
+
+    def refused(self, name: str) -> str:
+        """Why a component that is there is not offered; "" where there is none of the name."""
+        self._scan()
+        if name not in self._entries or name in self._offered():
+            return ""
+        return f"It comes from {self._entries[name].origin}, a plug-in, and --no-plugins is given."
 
     def origin(self, name: str) -> str:
         """Where the component comes from, for people."""
@@ -101,6 +127,11 @@ class Registry:
             if target:
                 files.append(_module_file(target.partition(":")[0]))
         return files
+
+    def _offered(self) -> dict[str, Entry]:
+        if not _built_in_only.get():
+            return self._entries
+        return {name: entry for name, entry in self._entries.items() if entry.origin == BUILT_IN}
 
     def _scan(self) -> None:
         if self._scanned:
@@ -129,9 +160,17 @@ def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | Non
 
     Returns:
         The module, or None where its import failed.
+
+    Raises:
+        InputError: no plug-in is wanted, the file is none, or a name of it is taken.
     """
     import sys
 
+    if _built_in_only.get():
+        raise InputError(
+            f"{path.name} is a plug-in, and --no-plugins is given. A plug-in is Python that runs with your rights: "
+            "read it, then leave out --no-plugins."
+        )
     name = f"rearec_bench_plugin_{path.stem}"
     held = sys.modules.get(name)
     if held is None or Path(held.__file__ or "") != path:

@@ -121,7 +121,8 @@ class RowReader:
         if kind not in known:
             if not self._unknown_kinds:
                 return None
-            near = did_you_mean(kind, known)
+            refused = self._registry.refused(kind)
+            near = f" {refused}" if refused else did_you_mean(kind, known)
             raise Mistake(node.mark, f"unknown {self._registry.kind} '{kind}'.{near} Known: {', '.join(known)}.")
         try:
             return self._registry.settings(kind)

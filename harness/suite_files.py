@@ -12,6 +12,10 @@ from .suite_yaml import Entry, Items, Mark, Node, Problems, Scalar, Source, Tabl
 
 _LISTS_OF_ROWS = ("backbones", "strategies")
 _VARYING = ({"search"}, {"sweep"})
+_MOST_BYTES = 2**20
+_LONGEST_CHAIN = 20
+_LONGEST_PATH = 10
+_LONGEST_LABEL = 200
 
 
 def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> Table | None:
@@ -40,7 +44,8 @@ def with_overrides(tree: Table, overrides: tuple[str, ...], *, problems: Problem
         problems: gets every mistake.
     """
     for number, text in enumerate(overrides):
-        source = Source(f"--set {text}", Path.cwd(), rank=1_000_000 + number, numbered=False)
+        label = text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}..."
+        source = Source(f"--set {label}", Path.cwd(), rank=1_000_000 + number, numbered=False)
         tree = _override(tree, text, source=source, problems=problems)
     return tree
 
@@ -58,7 +63,11 @@ def row_name(item: Node) -> str:
 
 def missing_file(path: Path, label: str) -> str:
     """What to say about a file that is not there, with the nearest name in its folder; its label unless that is ""."""
-    stems = {held.stem: held.name for held in sorted(path.parent.glob(f"*{path.suffix}"))}
+    try:
+        names = sorted(os.listdir(path.parent))
+    except (OSError, ValueError):
+        names = []
+    stems = {Path(name).stem: name for name in names if name.endswith(path.suffix)}
     near = difflib.get_close_matches(path.stem, stems, n=1)
     return f"no such file{label and ': '}{label}." + (f" Did you mean '{stems[near[0]]}'?" if near else "")
 
@@ -71,11 +80,21 @@ class _FileReader:
     def read(self, source: Source, path: Path, *, at: Mark | None, chain: tuple[Path, ...]) -> Table | None:
         mark = at or Mark(Source(source.label, source.folder, numbered=False), 0, 0)
         where = "extends" if at else ""
-        if not path.is_file():
+        if not os.path.isfile(path):  # pathlib's own is_file raises where a name is too long
             self.problems.add(mark, where, missing_file(path, source.label if at else ""))
             return None
+        try:
+            with path.open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
+        except OSError as error:
+            label = f"{source.label} " if at else ""
+            self.problems.add(mark, where, f"{label}cannot be read: {error.strerror or error}.")
+            return None
+        if len(content) > _MOST_BYTES:
+            self.problems.add(Mark(source, 1, 1), "", f"too large for a suite. Allowed: up to {_MOST_BYTES:,} bytes.")
+            return None
         before = len(self.problems)
-        text = _decode(path.read_bytes(), source, self.problems)
+        text = _decode(content, source, self.problems)
         tree = parse(text, source, self.problems) if text is not None else None
         if tree is None or (isinstance(tree, Scalar) and tree.is_null):
             if len(self.problems) == before:
@@ -84,7 +103,7 @@ class _FileReader:
         if not isinstance(tree, Table):
             self.problems.add(tree.mark, "", "a suite is a mapping of settings (key: value), this is not.")
             return None
-        return self._extended(tree, path, chain=(*chain, path.resolve()))
+        return self._extended(tree, path, chain=(*chain, _real(path)))
 
     def _extended(self, tree: Table, path: Path, *, chain: tuple[Path, ...]) -> Table:
         entry = tree.entries.get("extends")
@@ -96,9 +115,12 @@ class _FileReader:
             return own
         source, target = tree.mark.source, entry.value.text
         other = path.parent / target
-        if other.resolve() in chain:
+        if _real(other) in chain:
             names = " -> ".join(held.name for held in (*chain, other))
             self.problems.add(entry.value.mark, "extends", f"goes round in a circle: {names}.")
+            return own
+        if len(chain) == _LONGEST_CHAIN:
+            self.problems.add(entry.value.mark, "extends", f"goes through more than {_LONGEST_CHAIN} files.")
             return own
         self.files += 1
         label = os.path.normpath(os.path.join(os.path.dirname(source.label), target))
@@ -110,6 +132,11 @@ class _FileReader:
         nameless = Table({key: held for key, held in parent.entries.items() if key != "name"}, parent.mark)
         merged = _merge(own, nameless)
         return Table(merged.entries, own.mark)
+
+
+def _real(path: Path) -> Path:
+    """Without links; pathlib's own resolve raises where they go round in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _decode(data: bytes, source: Source, problems: Problems) -> str | None:
@@ -144,6 +171,9 @@ def _override(tree: Table, text: str, *, source: Source, problems: Problems) -> 
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys):
         problems.add(mark, "", "expected key.path=value, such as training.lr=0.01.")
+        return tree
+    if len(keys) > _LONGEST_PATH:
+        problems.add(mark, "", f"no setting has a path of {len(keys):,} names.")
         return tree
     if keys[0] == "extends":
         problems.add(mark, "extends", "cannot be set on the command line.")

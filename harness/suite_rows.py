@@ -13,6 +13,7 @@ from .suite_files import row_name
 from .suite_labels import row_label, swept_values
 from .suite_model import Variant
 from .suite_parameters import Section, read_parameters
+from .suite_size import rows_of, too_many_rows
 from .suite_values import Mistake
 from .suite_words import did_you_mean, shown
 from .suite_yaml import Entry, Mark, Node, Problems, Scalar, Table
@@ -73,9 +74,10 @@ class RowReader:
                 continue
             if row is not None:
                 rows.append(row)
-        if self._section == "strategies":
-            return tuple(self._compared(row, rows) for row in rows)
-        return tuple(rows)
+        if self._section != "strategies":
+            return tuple(rows)
+        labels = {row.name: [row_label(row.name, values) for values in swept_values(row.parameters)] for row in rows}
+        return tuple(self._compared(row, labels) for row in rows)
 
     def _row(self, node: Node) -> Variant | None:
         kind, settings_node = _split(node, self._section)
@@ -101,6 +103,9 @@ class RowReader:
         )
         parameters = read_parameters(settings_node, section, self._problems)
         if parameters is None:
+            return None
+        if (too_many := too_many_rows(rows_of(parameters))) is not None:
+            self._problems.add(settings_node.mark, where, too_many)
             return None
         self.nodes[name] = Table({key: entry for key, entry in options.items() if key != "name"}, settings_node.mark)
         return Variant(
@@ -158,11 +163,8 @@ class RowReader:
             where = f"{self._section}.{name}.against"
             self._problems.add(value.mark, where, f"{shown(value)} is not the name of a row.")
 
-    def _compared(self, row: Variant, rows: list[Variant]) -> Variant:
+    def _compared(self, row: Variant, labels: Mapping[str, list[str]]) -> Variant:
         """The row with the name of what it is compared with: its own choice, else `base` where that is a row."""
-        labels = {
-            held.name: [row_label(held.name, values) for values in swept_values(held.parameters)] for held in rows
-        }
         written = self._against.get(row.name)
         if written is None:
             plain = labels.get(_DEFAULT_AGAINST) == [_DEFAULT_AGAINST] and row.name != _DEFAULT_AGAINST

@@ -6,7 +6,8 @@ stays the text that was written; whoever knows the declared type reads it (`suit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +17,12 @@ import yaml
 from .errors import Problem, SuiteError
 
 _DEEPEST = 60
+_MOST_CHARACTERS = 256 * 1024  # PyYAML reads some hundred thousand a second
+_MOST_VALUES = 100_000
+_MOST_PROBLEMS = 100
+_LONGEST_WORDS = 1000
 _MERGE = "<<"
+_NOT_PRINTABLE: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
 
 
 @dataclass(frozen=True)
@@ -101,22 +107,31 @@ class Problems:
     """Collects the mistakes of one suite, to be told all at once."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, Problem]] = []
+        self._found: dict[Problem, int] = {}
 
     def __len__(self) -> int:
         return len(self._found)
 
     def add(self, mark: Mark, where: str, what: str) -> None:
-        """Note a mistake at a position."""
-        line, column = (mark.line, mark.column) if mark.source.numbered else (0, 0)
-        problem = Problem(mark.source.label, line, column, where, what)
-        if all(problem != held for _, held in self._found):
-            self._found.append((mark.source.rank, problem))
+        """Note a mistake at a position.
+
+        Raises:
+            SuiteError: so many that nobody would read further ones.
+        """
+        self._note(mark, where, what)
+        if len(self._found) == _MOST_PROBLEMS:
+            self._note(mark, "", "after this one no further problems were looked for.")
+            raise self.error()
 
     def error(self) -> SuiteError:
         """Everything noted, by file and line."""
-        found = sorted(self._found, key=lambda held: (held[0], held[1].line, held[1].column))
-        return SuiteError(tuple(problem for _, problem in found))
+        found = sorted(self._found.items(), key=lambda held: (held[1], held[0].line, held[0].column))
+        return SuiteError(tuple(problem for problem, _ in found))
+
+    def _note(self, mark: Mark, where: str, what: str) -> None:
+        line, column = (mark.line, mark.column) if mark.source.numbered else (0, 0)
+        problem = Problem(mark.source.label, line, column, _brief(where), _brief(what))
+        self._found.setdefault(problem, mark.source.rank)
 
 
 def parse(text: str, source: Source, problems: Problems) -> Node | None:
@@ -125,22 +140,30 @@ def parse(text: str, source: Source, problems: Problems) -> Node | None:
     Args:
         text: the document.
         source: where it comes from.
-        problems: gets syntax errors, tags, duplicate keys and keys that are not plain names.
+        problems: gets syntax errors, tags, duplicate keys, keys that are not plain names, and what is too large.
 
     Returns:
         The tree, or None where the text is empty or not YAML.
     """
+    if len(text) > _MOST_CHARACTERS:
+        what = f"it is too long: {len(text):,} characters. Allowed: up to {_MOST_CHARACTERS:,}."
+        problems.add(Mark(source, 1, 1), "", what)
+        return None
     try:
         composer = _Composer(text)
-        root = composer.get_single_node()
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = Mark(source, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
         problems.add(mark, "", f"not YAML: the character U+{error.character:04X} is not allowed.")
         return None
+    try:
+        root = composer.get_single_node()
     except yaml.MarkedYAMLError as error:
         where = error.problem_mark or error.context_mark
         problems.add(_mark(source, where), "", f"not YAML: {_sentence(error)}")
+        return None
+    except (ValueError, OverflowError):  # PyYAML leaves the numbers of escapes and directives to Python's chr and int
+        problems.add(_mark(source, composer.get_mark()), "", "not YAML: a number here is too large.")
         return None
     for mark, tag in composer.tags:
         problems.add(_mark(source, mark), "", f"the tag {tag} is not allowed. Write the value plainly, without a tag.")
@@ -168,13 +191,14 @@ class _Composer(yaml.SafeLoader):
 
 
 class _Converter:
-    """PyYAML nodes to ours; an aliased node is converted once."""
+    """PyYAML nodes to ours; an aliased node is converted once, and counts wherever it stands."""
 
     def __init__(self, source: Source, problems: Problems) -> None:
         self._source = source
         self._problems = problems
         self._done: dict[int, Node] = {}
         self._open: set[int] = set()
+        self._extents: dict[int, tuple[int, int]] = {}
 
     def node(self, node: Any) -> Node:
         mark = _mark(self._source, node.start_mark)
@@ -186,14 +210,35 @@ class _Converter:
         self._open.add(id(node))
         converted: Node
         if isinstance(node, yaml.ScalarNode):
-            converted = Scalar(node.value, node.style is not None, mark)
+            converted = Scalar(self._printable(node.value, mark), node.style is not None, mark)
         elif isinstance(node, yaml.SequenceNode):
             converted = Items(tuple(self.node(item) for item in node.value), mark)
         else:
             converted = self._table(node, mark)
+        converted = self._bounded(converted)
         self._open.discard(id(node))
         self._done[id(node)] = converted
         return converted
+
+    def _printable(self, text: str, mark: Mark) -> str:
+        """What may not stand in a file may not be written as an escape either."""
+        found = _NOT_PRINTABLE.search(text)
+        if found is None:
+            return text
+        self._problems.add(mark, "", f"the character U+{ord(found[0]):04X} is not allowed, nor is its escape.")
+        return _NOT_PRINTABLE.sub("\ufffd", text)
+
+    def _bounded(self, node: Node) -> Node:
+        """The node, unless its aliases make it huge to whoever walks through it: then nothing, and a problem."""
+        extents = [self._extents.get(id(one), (1, 1)) for one in _inside(node)]
+        size = 1 + sum(size for size, _ in extents)
+        depth = 1 + max((depth for _, depth in extents), default=0)
+        if size <= _MOST_VALUES and depth <= _DEEPEST:
+            self._extents[id(node)] = (size, depth)
+            return node
+        how = "it is nested too deeply" if depth > _DEEPEST else f"it stands for more than {_MOST_VALUES:,} values"
+        self._problems.add(node.mark, "", f"with its aliases, {how}.")
+        return Scalar("", False, node.mark)
 
     def _table(self, node: Any, mark: Mark) -> Table:
         entries: dict[str, Entry] = {}
@@ -203,7 +248,7 @@ class _Converter:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._problems.add(at, "", "a key must be a plain name.")
                 continue
-            key, value = key_node.value, self.node(value_node)
+            key, value = self._printable(key_node.value, at), self.node(value_node)
             if key == _MERGE and key_node.style is None:
                 merged = {**self._merged(value), **merged}
             elif key in entries:
@@ -222,6 +267,16 @@ class _Converter:
             else:
                 self._problems.add(table.mark, _MERGE, "merges mappings only.")
         return merged
+
+
+def _inside(node: Node) -> Iterable[Node]:
+    if isinstance(node, Items):
+        return node.items
+    return (entry.value for entry in node.entries.values()) if isinstance(node, Table) else ()
+
+
+def _brief(words: str) -> str:
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]} ..."
 
 
 def _mark(source: Source, mark: Any) -> Mark:

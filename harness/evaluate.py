@@ -83,7 +83,7 @@ def readout_ranks(model: ReasoningModel, strategy: Strategy, reader: SplitReader
     def parts() -> Iterator[_Part]:
         for chunk in reader.chunks(np.arange(len(reader))):
             states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
-            yield _Part(chunk.rows, scorer.queries(strategy.readout(states)[:, None]))
+            yield _Part(chunk.rows, scorer.queries(_readout(strategy, states)[:, None]))
 
     ranks = np.empty(len(reader), np.int32)
     with _evaluating(model):
@@ -129,7 +129,7 @@ def evidence(
     def parts() -> Iterator[_Part]:
         for chunk in reader.chunks(np.arange(len(reader))):
             states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
-            readout = strategy.readout(states)  # (r, d)
+            readout = _readout(strategy, states)  # (r, d)
             similarity.add_(kept.likeness(chunk.rows, states))
             traces.keep_states(chunk.rows, states)
             controls = _noised_copies(readout, states, noise)  # (r, T, d)
@@ -150,6 +150,19 @@ def evidence(
         rows=kept.rows(reader),
         traces=traces.found() if traced else None,
     )
+
+
+def _readout(strategy: Strategy, states: Tensor) -> Tensor:
+    """(r, T, d) states to the (r, d) that rank.
+
+    Raises:
+        ValueError: the strategy makes something else of them.
+    """
+    readout, expected = strategy.readout(states), (len(states), states.shape[-1])
+    if tuple(readout.shape) != expected:
+        kind = type(strategy).__name__
+        raise ValueError(f"the readout of {kind} has the shape {tuple(readout.shape)}; rows and width are {expected}")
+    return readout
 
 
 class _Kept:

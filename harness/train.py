@@ -141,6 +141,11 @@ class Trainer:
         reasoned, catalogue = self.reason(rows, epoch)
         self.watch("loss")
         loss, terms = self._strategy.loss(reasoned, catalogue)
+        if loss.numel() != 1:
+            kind = type(self._strategy).__name__
+            raise ValueError(
+                f"the loss of {kind} has the shape {tuple(loss.shape)}; it is one number, the mean over rows"
+            )
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrialDiverged(f"loss not finite at epoch {epoch}")
@@ -150,7 +155,7 @@ class Trainer:
         self.watch("optimiser")
         self._optimiser.step()
         self.watch("data")
-        return {**terms, "total": value}
+        return {**{name: float(term) for name, term in terms.items()}, "total": value}
 
     def reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         """Run the loop over the chunks of a batch and put its rows together."""

@@ -115,7 +115,7 @@ class TrialRun:
         """Train one more epoch and look at validation.
 
         Raises:
-            TrialDiverged: the loss or a state is not finite.
+            TrialDiverged: the loss is not finite.
         """
         number = len(self._history) + 1
         losses, train_s = self._trainer.epoch(number, after_batch=self.after_batch)
@@ -208,9 +208,15 @@ class TrialRun:
             raise CheckpointError(f"it does not fit the trial ({type(error).__name__}: {error})") from error
 
     def result(self) -> TrialResult:
-        """Evaluate the best epoch's weights: validation, and for final runs test."""
+        """Evaluate the best epoch's weights: validation, and for final runs test.
+
+        Raises:
+            TrialDiverged: a weight is not finite.
+        """
         clock = time.perf_counter()
         self._model.load_state_dict(self._best_state)
+        if not all(bool(parameter.isfinite().all()) for parameter in self._model.parameters()):
+            raise TrialDiverged(f"weights not finite after epoch {self._best_epoch}")
         validation = self._evidence("valid")
         test = self._evidence("test") if self.spec.purpose == "final" else None
         if not isinstance(validation, ValidationEvidence) or not (test is None or isinstance(test, TestEvidence)):
@@ -344,7 +350,7 @@ def failed_result(spec: TrialSpec, error: BaseException) -> TrialResult:
         spec=spec,
         status="failed",
         reason=reason.splitlines()[0][:300],
-        traceback="".join(traceback.format_exception(error)),
+        traceback=_cut("".join(traceback.format_exception(error))),
         timings={"started_at": time.time(), "total_s": 0.0},
         peak_memory_bytes=peak_memory_bytes(spec.device),
         environment=environment(spec.device, spec.training.threads),
@@ -352,6 +358,15 @@ def failed_result(spec: TrialSpec, error: BaseException) -> TrialResult:
     )
 
 
+def _cut(text: str) -> str:
+    """A traceback without the middle of an endless message."""
+    if len(text) <= _LONGEST_TRACEBACK:
+        return text
+    half = _LONGEST_TRACEBACK // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half:,} characters ...\n{text[-half:]}"
+
+
+_LONGEST_TRACEBACK = 40_000
 _NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Cannot allocate memory")
 
 

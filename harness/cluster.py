@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .cluster_access import Door, environment, find_door, let_in, own_token
 from .errors import InputError, RearecError
+from .nodes import Node, alive
 
-_PREFIX = "rearec-"
+PREFIX = "rearec-"
 _STARTS = 2
+_LOOK_S = 5.0
 _BASE_LIMIT = 16  # with this folder's name and Ray's about 65 characters, a socket's path may have 107
 
 _ENVIRONMENT = {
@@ -31,6 +34,8 @@ _ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # the store is the only truth: nothing of Tune's is ever restored
     "TUNE_MAX_PENDING_TRIALS_PG": "64",  # actors may start side by side; the Searcher keeps to what fits
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_ROTATION_MAX_BYTES": str(16 * 2**20),  # what trials print: without it a file of Ray's would grow without end
+    "RAY_ROTATION_BACKUP_COUNT": "1",
 }
 
 
@@ -40,15 +45,27 @@ class Cluster:
 
     Attributes:
         scratch: folder for what Tune writes; removed at the end.
-        cpus: cores that trials may use.
-        gpus: GPUs that trials may use.
+        nodes: as they were when the run began.
         owned: started by this run.
+        address: HOST:PORT where it was joined, else "".
+        note: what the user should know of it, "" where there is nothing.
     """
 
     scratch: Path
-    cpus: float
-    gpus: float
+    nodes: tuple[Node, ...]
     owned: bool
+    address: str = ""
+    note: str = ""
+
+    @property
+    def cpus(self) -> float:
+        """Cores of all nodes."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of all nodes."""
+        return sum(node.gpus for node in self.nodes)
 
     def fits(self, *, cpu: float, gpu: float) -> int:
         """How many trials run at once.
@@ -60,17 +77,63 @@ class Cluster:
         Raises:
             InputError: not even one fits.
         """
-        count = math.floor(self.cpus / cpu + 1e-9) if cpu > 0 else max(int(self.cpus), 1)
-        if gpu > 0:
-            on_gpus = self.gpus / gpu if gpu >= 1 else self.gpus * math.floor(1 / gpu + 1e-9)
-            count = min(count, math.floor(on_gpus + 1e-9))
+        if gpu > 1 and gpu != int(gpu):
+            raise InputError(
+                f"one trial cannot have {gpu:g} GPUs (resources). Allowed: parts of one, or whole numbers."
+            )
+        count = sum(node.fits(cpu=cpu, gpu=gpu) for node in self.nodes)
         if count < 1:
             hint = " Type --gpu 0 to train on the CPU." if gpu > 0 and self.gpus < gpu else ""
+            spread = f", on no node enough of both ({len(self.nodes)} nodes)" if len(self.nodes) > 1 else ""
             raise InputError(
                 f"one trial needs {cpu:g} cores and {gpu:g} GPUs (resources), and {self.cpus:g} cores and "
-                f"{self.gpus:g} GPUs are there.{hint}"
+                f"{self.gpus:g} GPUs are there{spread}.{hint}"
             )
         return count
+
+    def room(self, *, cpu: float, gpu: float, limit: int | None, look: Callable[[], tuple[Node, ...]] = alive) -> Room:
+        """How many trials may run at once while nodes come and go.
+
+        Args:
+            cpu: cores of one trial.
+            gpu: GPUs of one trial.
+            limit: most trials at once; None for all that fit.
+            look: finds the nodes that are there.
+
+        Raises:
+            InputError: not even one fits.
+        """
+        return Room(
+            self.fits(cpu=cpu, gpu=gpu),
+            limit,
+            lambda: sum(node.fits(cpu=cpu, gpu=gpu) for node in look()),
+            fixed=self.owned,
+        )
+
+
+class Room:
+    """How many trials may run at once; looks again from time to time where nodes may come and go.
+
+    Args:
+        fits: trials at first.
+        limit: most trials; None for all that fit.
+        count: how many fit now.
+        fixed: no nodes come or go.
+    """
+
+    def __init__(self, fits: int, limit: int | None, count: Callable[[], int], *, fixed: bool) -> None:
+        self._fits = fits
+        self._limit = limit
+        self._count = count
+        self._fixed = fixed
+        self._looked_at = time.monotonic()
+
+    def __call__(self) -> int:
+        """Trials that may run at once now; 0 while no node is there for any."""
+        now = time.monotonic()
+        if not self._fixed and now - self._looked_at > _LOOK_S:
+            self._fits, self._looked_at = self._count(), now
+        return self._fits if self._limit is None else min(self._fits, self._limit)
 
 
 @contextlib.contextmanager
@@ -78,38 +141,47 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
     """Ray for one run; ends only what it started.
 
     Args:
-        address: of a running Ray to join, None to start one.
+        address: of a running Ray to join (auto, or HOST:PORT), None to start one.
         cpus: cores of a Ray that is started, None for all that this process may use.
         store_bytes: size of the data sets, which Ray holds once per node.
 
     Raises:
-        InputError: the address does not answer.
+        InputError: the Ray at the address cannot be joined.
         RearecError: no Ray can be started here.
     """
-    with _environment(_ENVIRONMENT), scratch_folder() as scratch:
+    with environment(_ENVIRONMENT), scratch_folder() as scratch:
         import ray
         import ray.tune
 
         quiet: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False, "configure_logging": False}
         _silence()
-        if address is not None:
+        door = find_door(address) if address is not None else Door("", own_token(scratch))
+        with let_in(door.environment):
+            if door.address:
+                _join(door, **quiet)
+            else:
+                _start(
+                    num_cpus=cpus or usable_cores(),
+                    object_store_memory=2 * store_bytes + 256 * 2**20,
+                    _temp_dir=str(scratch),
+                    **quiet,
+                )
             try:
-                ray.init(address=address, **quiet)
-            except Exception as error:
-                hint = "Where it asks for a token, set RAY_AUTH_MODE=token here too."
-                raise InputError(f"no Ray answers at {address} ({error}). {hint}") from error
-        else:
-            _start(
-                num_cpus=cpus or usable_cores(),
-                object_store_memory=2 * store_bytes + 256 * 2**20,
-                _temp_dir=str(scratch),
-                **quiet,
-            )
-        try:
-            have = ray.cluster_resources()
-            yield Cluster(scratch, have.get("CPU", 0.0), have.get("GPU", 0.0), address is None)
-        finally:
-            ray.shutdown()
+                yield Cluster(scratch, alive(), not door.address, door.address, door.note)
+            finally:
+                ray.shutdown()
+
+
+def _join(door: Door, **options: Any) -> None:
+    """Join a Ray whose door is open."""
+    import ray
+
+    try:
+        ray.init(address=door.address, **options)
+    except (Exception, SystemExit) as error:  # Ray's own are of the plainest types
+        ray.shutdown()
+        said = " ".join(str(error).split())
+        raise InputError(f"the Ray at {door.address} cannot be joined: {said}. More: docs/cluster.md.") from error
 
 
 def _start(**options: Any) -> None:
@@ -140,33 +212,28 @@ def _silence() -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A short-lived folder, named after this process; those of runs that were killed are removed first."""
     base = Path(tempfile.gettempdir())
     if len(str(base)) > _BASE_LIMIT:
         base = Path("/tmp")  # noqa: S108 - a longer path would not fit into a socket's address
-    for old in base.glob(f"{_PREFIX}*-*"):
-        if _abandoned(old):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    sweep(base)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(base: Path) -> None:
+    """Remove folders that processes which are gone have left.
+
+    Args:
+        base: where they are.
+    """
+    for old in base.glob(f"{PREFIX}*-*"):
+        if _abandoned(old):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _abandoned(folder: Path) -> bool:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .checkpoint_store import Checkpoints
-from .cluster import Cluster, cluster
+from .cluster import Cluster, Room, cluster
 from .cost import DataSize, Estimate, example, operations
 from .datasets.dataset import Dataset
 from .errors import DatasetError
 from .keeper import Care
 from .ledger import Ledger, RunOutcome, RunStopped
+from .nodes import Software, compare
+from .plugin_files import PluginFile, brought
 from .progress import Reporter, RunFacts
 from .queue import SuiteQueue, repeatable
 from .results import TrialSummary
@@ -121,10 +123,11 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                 size = sum(_bytes(data) for data in datasets.values())
                 with cluster(address=options.address, cpus=options.cpus, store_bytes=size) as joined:
                     ray_s = time.perf_counter() - clock
-                    fits = joined.fits(cpu=cpu, gpu=gpu)
-                    ledger.most = most = min(fits, options.max_concurrent or fits)
-                    reporter.begin(facts(most=most, place=_place(joined, gpu)))
-                    _tune(joined, ledger, datasets, suite, options.trial, cpu=cpu, gpu=gpu, most=most)
+                    room = joined.room(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
+                    software = _compared(joined, suite, cpu=cpu, gpu=gpu)
+                    ledger.most = most = room()
+                    reporter.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
+                    _tune(joined, ledger, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, room=room)
         except RunStopped:
             ledger.settle()
         if isinstance(ledger.stopped_by, Exception):
@@ -190,10 +193,11 @@ def _tune(
     datasets: Mapping[str, Dataset],
     suite: Suite,
     factory: str,
+    software: Software | None,
     *,
     cpu: float,
     gpu: float,
-    most: int,
+    room: Room,
 ) -> None:
     import ray
     from ray import tune
@@ -214,7 +218,7 @@ def _tune(
         datasets={name: ray.put(data) for name, data in datasets.items()},
         collector=collector,
         factory=factory,
-        plugins=suite.plugins,
+        plugins=tuple(PluginFile.read(path) for path in suite.plugins),
         care=Care(
             suite.name,
             every_s=suite.resources.checkpoint_every.seconds,
@@ -222,6 +226,7 @@ def _tune(
             keep=suite.resources.keep_checkpoints,
         ),
         shares_gpu=0 < gpu < 1,
+        software=software,
     )
 
     def occupied(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
@@ -232,7 +237,7 @@ def _tune(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=QueueSearcher(ledger, most, arrivals),
+            search_alg=QueueSearcher(ledger, room, arrivals),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -298,7 +303,7 @@ def _data_facts(data: Dataset) -> dict[str, Any]:
     return facts if data.vectors is None else {**facts, "vectors": vector_facts(data.vectors)}
 
 
-def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str) -> RunFacts:
+def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str, note: str = "") -> RunFacts:
     return RunFacts(
         suite=suite.name,
         cells=len(cells),
@@ -307,15 +312,26 @@ def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, 
         place=place,
         results=ledger.root,
         log=ledger.log_path,
-        notes=tuple(
-            f"{cell.dataset} {cell.backbone} {cell.row} cannot run: {cell.unsupported}"
-            for cell in cells
-            if cell.unsupported is not None
+        notes=(
+            *([note] if note else []),
+            *(
+                f"{cell.dataset} {cell.backbone} {cell.row} cannot run: {cell.unsupported}"
+                for cell in cells
+                if cell.unsupported is not None
+            ),
         ),
     )
 
 
+def _compared(joined: Cluster, suite: Suite, *, cpu: float, gpu: float) -> Software | None:
+    """What the nodes that will run trials have in common with this process; None where this is their only machine."""
+    if joined.owned:
+        return None
+    used = tuple(node for node in joined.nodes if node.fits(cpu=cpu, gpu=gpu))
+    return compare(used, brought(suite), place=joined.address)
+
+
 def _place(joined: Cluster, gpu: float) -> str:
-    if gpu > 0:
-        return f"{joined.gpus:g} GPU{'s' if joined.gpus != 1 else ''}"
-    return f"{joined.cpus:g} core{'s' if joined.cpus != 1 else ''}"
+    count, unit = (joined.gpus, "GPU") if gpu > 0 else (joined.cpus, "core")
+    place = f"{count:g} {unit}{'s' if count != 1 else ''}"
+    return f"{place} of {len(joined.nodes)} nodes" if len(joined.nodes) > 1 else place

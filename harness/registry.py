@@ -231,3 +231,4 @@ REFERENCES = Registry(
 )
 
 REGISTRIES = {"backbone": BACKBONES, "strategy": STRATEGIES}
+TABLES = {**REGISTRIES, "reference": REFERENCES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,18 +15,21 @@ import ray
 from ray.tune import Callback, Trainable
 from ray.tune.search import Searcher
 
-from .errors import CheckpointError, TrialDiverged
+from .errors import CheckpointError, InputError, RearecError, TrialDiverged
 from .keeper import Care, Keeper, Resumable
 from .ledger import Ledger
+from .nodes import Software, cannot_run
+from .plugin_files import PluginFile
 from .queue import FINISHED, WAIT, Signal
 from .reclaim import Reclaimer
-from .registry import REGISTRIES, load_plugin, resolve
+from .registry import resolve
 from .results import TrialResult
 from .spec import TrialSpec
 
 _CAUSE_LENGTH = 200
 _STEP_S = 0.25  # epochs shorter than this are not worth a message each
 _WAIT_S = 0.1
+_UNLOADABLE = "failed to import on the worker"  # Ray's words
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,19 @@ class WorkerContext:
         datasets: name to reference of the data set's arrays, item vectors among them where a backbone needs them.
         collector: the actor that writes results.
         factory: "module:attribute" of what makes a trial from (spec, data set).
-        plugins: plug-in files of the suite.
+        plugins: of the suite.
         care: how trials are looked after.
         shares_gpu: a trial has a part of a GPU, and could have a whole one.
+        software: what all nodes have in common; None where there is one machine.
     """
 
     datasets: Mapping[str, Any]
     collector: Any
     factory: str
-    plugins: tuple[str, ...]
+    plugins: tuple[PluginFile, ...]
     care: Care
     shares_gpu: bool = False
+    software: Software | None = None
 
 
 class CheckpointsElsewhere:
@@ -93,8 +98,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         self._saved: Any = None
         self._full = False
         self._reclaimer = Reclaimer()
-        for plugin in context.plugins:
-            load_plugin(Path(plugin), REGISTRIES)
+        self._refusal = _refusal(context)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -108,8 +112,10 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         """Train for a while, at least one epoch; after the last one, send the result to where it is written.
 
         The trial is over once the reference in "saved" has its value. The driver waits for that, and this worker goes
-        on meanwhile. "short_of_memory" says why it should run again, alone on a GPU.
+        on meanwhile. "short_of_memory" says why it should run again, alone on a GPU; "refused", why it cannot run here.
         """
+        if self._refusal:
+            return {"done": True, "refused": self._refusal}
         said = self._step()
         if said["done"]:
             self._reclaimer.after_trial(shares_gpu=self._context.shares_gpu)
@@ -238,14 +244,14 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
 
     Args:
         ledger: of the run.
-        most: trials at once.
+        room: says how many trials may run at once now.
         arrivals: results on their way to the disk.
     """
 
-    def __init__(self, ledger: Ledger, most: int, arrivals: Arrivals) -> None:
+    def __init__(self, ledger: Ledger, room: Callable[[], int], arrivals: Arrivals) -> None:
         super().__init__()
         self._ledger = ledger
-        self._most = most
+        self._room = room
         self._arrivals = arrivals
 
     def __getstate__(self) -> dict[str, Any]:
@@ -261,7 +267,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
         after it has slept, and lets the idle worker go.
         """
-        if self._ledger.running >= self._most:
+        self._ledger.most = most = max(self._room(), 1)  # with no room Tune waits for it
+        if self._ledger.running >= most:
             return None
         job = self._ledger.take(trial_id)
         while job is WAIT and self._arrivals and self._ledger.stopped_by is None:
@@ -318,6 +325,8 @@ class Events(Callback):  # type: ignore[misc]
                 self._ledger.short_of_memory(trial.trial_id, short)
             if saved is not None:
                 self._arrivals.expect(trial.trial_id, saved)
+            if "refused" in result:
+                self._refused(trial.trial_id, result["refused"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Forget what Tune has counted of the trial's results: it keeps its trials to the end of the run."""
@@ -326,7 +335,11 @@ class Events(Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker is gone."""
         with _heard(self._ledger):
-            self._ledger.lost(trial.trial_id, _cause(trial))
+            said = _last_failure(trial)
+            if _UNLOADABLE in said:
+                self._refused(trial.trial_id, f"a node cannot run trials: {cannot_run(said)}")
+            else:
+                self._ledger.lost(trial.trial_id, _cause(said))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Take in what is on disk, end what hangs, draw, and leave the loop where the run should stop."""
@@ -337,6 +350,14 @@ class Events(Callback):  # type: ignore[misc]
                 if trial.trial_id in hung:
                     _kill(trial)
         self._ledger.tick()
+
+    def _refused(self, trial_id: str, why: str) -> None:
+        """A node is not like the others: what it did to a trial says nothing about the trial, so none is stored."""
+        self._ledger.note(trial_id, why)
+        raise RearecError(
+            f"{why}. What has run elsewhere is stored. Install the same on that node, or take it out of the cluster "
+            "(ray stop), then go on with the same command. More: docs/cluster.md."
+        )
 
 
 @contextmanager
@@ -365,13 +386,29 @@ def _kill(trial: Any) -> None:
         ray.kill(worker)
 
 
-def _cause(trial: Any) -> str:
-    """Why a worker died, in one line: the last failure of those that Tune wrote down."""
+def _refusal(context: WorkerContext) -> str:
+    """Why this process may not run trials, "" where it may."""
+    here = ray.get_runtime_context().get_node_id()
+    why = context.software.refusal(here) if context.software is not None else ""
+    try:
+        for plugin in () if why else context.plugins:
+            plugin.load()
+    except InputError as error:
+        why = str(error).rstrip(".")
+    return f"{ray.util.get_node_ip_address()} (node {here[:8]}): {why}" if why else ""
+
+
+def _last_failure(trial: Any) -> str:
+    """The last one of those that Tune wrote down; "" where there is none."""
     try:
         text = Path(trial.error_file or "").read_text(errors="replace")
     except OSError:
-        return "its worker ended without a word"
-    said = text.rpartition("Failure # ")[2].partition("\n")[2]
+        return ""
+    return text.rpartition("Failure # ")[2].partition("\n")[2]
+
+
+def _cause(said: str) -> str:
+    """Why a worker died, in one line."""
     detail = said.partition("Worker exit detail: ")[2].partition(" Some common causes")[0]
     lines = [line.strip() for line in (detail or said).splitlines() if line.strip()]
     return lines[0][:_CAUSE_LENGTH] if lines else "its worker ended without a word"

@@ -185,7 +185,7 @@ def test_a_result_that_is_lost_with_its_worker_is_looked_for_on_disk_and_then_ru
 def test_who_needs_a_result_that_is_under_way_waits_for_it(made: Books, references: None) -> None:
     with made.ledger as ledger:
         arrivals = Arrivals(ledger, collector())
-        searcher = QueueSearcher(ledger, 2, arrivals)
+        searcher = QueueSearcher(ledger, lambda: 2, arrivals)
         first = searcher.suggest("t1")
         assert isinstance(first, dict)
         made.finish(next(iter(made.queue.in_flight)))

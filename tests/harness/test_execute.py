@@ -21,6 +21,7 @@ from rearec_bench.harness.cluster import Cluster, scratch_folder
 from rearec_bench.harness.errors import DatasetError, InputError
 from rearec_bench.harness.execute import RunOptions, dry_run, run_suite
 from rearec_bench.harness.ledger import RunLog, RunOutcome
+from rearec_bench.harness.nodes import Node
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 from rearec_bench.harness.terminal import LineReporter
@@ -194,12 +195,12 @@ def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(tmp_p
     [(2, 0, 1, 0, 2), (8, 0, 3, 0, 2), (8, 2, 1, 0.25, 8), (16, 2, 1, 0.3, 6), (16, 4, 1, 2, 2), (2, 0, 0.5, 0, 4)],
 )
 def test_as_many_trials_run_at_once_as_fit(cpus: int, gpus: int, cpu: float, gpu: float, count: int) -> None:
-    assert Cluster(Path(), cpus, gpus, owned=True).fits(cpu=cpu, gpu=gpu) == count
+    assert Cluster(Path(), (Node("id", "here", cpus, gpus),), owned=True).fits(cpu=cpu, gpu=gpu) == count
 
 
 def test_a_missing_gpu_is_an_error_and_not_a_fallback() -> None:
     with pytest.raises(InputError, match=r"0\.25 GPUs .* 0 GPUs are there\. Type --gpu 0"):
-        Cluster(Path(), 2, 0, owned=True).fits(cpu=1, gpu=0.25)
+        Cluster(Path(), (Node("id", "here", 2, 0),), owned=True).fits(cpu=1, gpu=0.25)
 
 
 def test_what_killed_runs_left_behind_is_removed_and_what_running_ones_use_is_not(

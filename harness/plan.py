@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .errors import InputError
+from .pruning import Pruner
 from .registry import BACKBONES, REFERENCES, STRATEGIES, Registry
 from .spec import REFERENCE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
 from .suite_labels import row_label, swept_values
@@ -119,6 +120,14 @@ class Cell:
             device="cuda" if device == "cuda" else "cpu",
             vectors=vectors if self.text_based else "",
         )
+
+    @property
+    def pruner(self) -> Pruner | None:
+        """What may end its search trials early."""
+        search = self.search
+        if search.pruner == "none":
+            return None
+        return Pruner(search.pruner, cell=self.id, grace=search.grace, reduction=search.reduction)
 
     @property
     def is_reference(self) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .cell_trials import MOST_ATTEMPTS, CellProgress, CellTrials, Job, Lookup
-from .results import Status, TrialSummary
+from .results import Epoch, Status, TrialSummary
 from .spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class SuiteQueue:
     def totals(self) -> tuple[int, int]:
         """How many trials of the suite are over, and how many there are at most.
 
-        The second number falls when a search makes a duplicate suggestion or finds nothing to repeat.
+        The second number falls when a search makes a duplicate suggestion or finds nothing to repeat. With a budget in
+        epochs it is a guess, until the searches have ended.
         """
         undetermined = sum(trials.undetermined for trials in self._cells)
         return self._statuses.total(), len(self._holders) + undetermined
@@ -190,9 +192,23 @@ class SuiteQueue:
         """The cells that are not over, each with how many of its trials may still have to run."""
         return ((trials.cell, trials.left) for trials in self._cells if trials.left)
 
+    def standings(self) -> Iterator[tuple[Cell, Mapping[Status, int], int]]:
+        """Each cell with how many of its trials are over, by status, and how many may still have to run."""
+        counts: list[Counter[Status]] = [Counter() for _ in self._cells]
+        for key, positions in self._holders.items():
+            if key in self._summaries:
+                for position in positions:
+                    counts[position][self._summaries[key].status] += 1
+        for trials, count in zip(self._cells, counts, strict=True):
+            yield trials.cell, count, trials.left
+
     def progress(self) -> tuple[CellProgress, ...]:
         """Where each cell stands, in the order of the suite."""
         return tuple(trials.progress() for trials in self._cells)
+
+    def searched(self) -> dict[str, list[str]]:
+        """Cell id to the keys of its search trials that are over, for cells with a pruner."""
+        return {trials.cell.id: trials.searched() for trials in self._cells if trials.cell.pruner is not None}
 
     def index(self) -> dict[str, Any]:
         """Which stored trials stand behind which cell, for the suite's index.json."""
@@ -238,8 +254,15 @@ class SuiteQueue:
 
 
 def _lean(summary: TrialSummary, spec: TrialSpec) -> TrialSummary:
-    """Without what grows with epochs and steps, and with a spec that is held anyway: a run keeps one of every trial."""
-    return dataclasses.replace(summary, spec=spec, history=(), validation_steps=(), test_steps=(), environment={})
+    """Without what grows with epochs and steps, and with a spec that is held anyway: a run keeps one of every trial.
+
+    Of the epochs one stays, which says how many there were and the best validation metric of all.
+    """
+    kept: tuple[Epoch, ...] = ()
+    if summary.history:
+        best = max(epoch.validation.get(spec.metric, -math.inf) for epoch in summary.history)
+        kept = (Epoch(summary.epochs, {}, {spec.metric: best}, 0.0, 0.0, 0.0),)
+    return dataclasses.replace(summary, spec=spec, history=kept, validation_steps=(), test_steps=(), environment={})
 
 
 def repeatable(
@@ -255,8 +278,8 @@ def repeatable(
 
     def stored(key: str) -> TrialSummary | None:
         summary = load(key)
-        if summary is None or (retry_failed and summary.status != "done") or (stale is not None and stale(summary)):
+        if summary is None or (stale is not None and stale(summary)):
             return None
-        return summary
+        return None if retry_failed and summary.status in ("diverged", "failed") else summary
 
     return stored

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .spec import TrialSpec
 
-Status = Literal["done", "diverged", "failed"]
+Status = Literal["done", "pruned", "diverged", "failed"]
 Metrics = Mapping[str, float]
 """Metric name ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr") to value, unrounded."""
 
@@ -139,8 +139,8 @@ class TrialResult:
 
     Attributes:
         spec: what was run.
-        status: "done", "diverged" (a result), or "failed".
-        reason: why it diverged or failed, one line; "" when done.
+        status: "done", "pruned" (a search trial that its pruner ended), "diverged" (a result), or "failed".
+        reason: why it was pruned, diverged or failed, one line; "" when done.
         traceback: of a failure; "" otherwise.
         validation: of the best epoch; None unless done.
         test: of the best epoch, for final runs; None otherwise.
@@ -199,3 +199,8 @@ class TrialSummary:
     def key(self) -> str:
         """The trial's key."""
         return self.spec.key
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it was trained for."""
+        return self.history[-1].epoch if self.history else 0

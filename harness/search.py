@@ -1,7 +1,9 @@
 """One cell's search: which configuration comes next, as a pure function of the seed, the cell and earlier results.
 
 Suggestion i depends on `search.seed`, the cell's id and the outcomes of suggestions 0 to i - window, told in index
-order. Nothing else enters: neither the clock, nor how many trials run at once, nor how often the run was killed.
+order; grid and random look at no outcome. Nothing else enters: neither the clock, nor how many trials run at once, nor
+how often the run was killed. With a budget in epochs there is a suggestion i where suggestions 0 to i - 1 have fewer
+epochs than the budget, which is known before they are over as long as even `max_epochs` of each would not reach it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from .plan import Cell
     from .suite_model import Space
 
+_EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
+
 Values = Mapping[str, Any]
 """Hyper-parameters by dotted name."""
 
@@ -32,16 +36,22 @@ class Outcome:
     Attributes:
         status: of the trial.
         value: its validation metric, unrounded; None unless it is done and finite.
+        epochs: that it was trained for.
+        reached: the best validation metric of a trial that its pruner ended; None of any other.
     """
 
     status: Status
     value: float | None
+    epochs: int = 0
+    reached: float | None = None
 
     @classmethod
     def of(cls, summary: TrialSummary, metric: str) -> Outcome:
         """The outcome of a stored trial by one validation metric."""
         value = summary.validation[metric] if summary.status == "done" and summary.validation else None
-        return cls(summary.status, value if value is not None and math.isfinite(value) else None)
+        value = value if value is not None and math.isfinite(value) else None
+        seen = (epoch.validation[metric] for epoch in summary.history) if summary.status == "pruned" else ()
+        return cls(summary.status, value, summary.epochs, max(filter(math.isfinite, seen), default=None))
 
 
 Known = Callable[[str], Outcome | None]
@@ -81,13 +91,17 @@ class CellSearch:
         self._made: list[Suggestion] = []
         self._keys: set[str] = set()
         self._ended = False
+        self._count = _count(self._space)
         self.size = search_size(cell)
+        self.complete = False
 
     def suggestions(self, known: Known) -> Sequence[Suggestion]:
-        """All suggestions that the known outcomes determine, in index order."""
-        while len(self._made) < self.size:
+        """All suggestions that the known outcomes determine, in index order; `complete` says whether there are more."""
+        while not self.complete:
             index = len(self._made)
-            told = self._told(index, known)
+            room = self._has_room(known)
+            self.complete = room is False
+            told = self._told(index, known) if room else None
             if told is None:
                 break
             values = self._values(index, told)
@@ -100,8 +114,26 @@ class CellSearch:
         """Whether every suggestion is made and has its outcome."""
         if not self._ended:
             made = self.suggestions(known)
-            self._ended = len(made) == self.size and all(known(one.spec.key) is not None for one in made)
+            self._ended = self.complete and all(known(one.spec.key) is not None for one in made)
         return self._ended
+
+    def expected(self, known: Known) -> int:
+        """How many suggestions there will be; with a budget in epochs about so many, until it is complete."""
+        made, budget = self._made, self._cell.search.epochs
+        if self.complete:
+            return len(made)
+        if budget is None:
+            return self.size
+        spent, unknown = self._spent(known)
+        over = len(made) - len(unknown)
+        each = spent / over if over else _EPOCHS_SHARE * _max_epochs(self._cell)
+        more = max(math.ceil((budget - spent) / max(each, 1.0)) - len(unknown), 1)
+        points = math.inf if self._count is None else self._count
+        return min(len(made) + more, int(min(points, budget)))
+
+    def spent(self, known: Known) -> int:
+        """Epochs of the suggestions whose outcome is known."""
+        return self._spent(known)[0]
 
     def best(self, known: Known) -> Suggestion | None:
         """The suggestion with the highest value, the earliest of equals; None where no trial succeeded."""
@@ -112,6 +144,32 @@ class CellSearch:
             if outcome is not None and outcome.value is not None and outcome.value > best_value:
                 best, best_value = made, outcome.value
         return best
+
+    def _has_room(self, known: Known) -> bool | None:
+        """Whether the budget has room for one more suggestion; None where that depends on outcomes not known yet."""
+        budget, made = self._cell.search.epochs, len(self._made)
+        if budget is None or not self._space:
+            return made < self.size
+        if made == (len(self._points) if self._points is not None else budget) or len(self._keys) == self._count:
+            return False
+        spent, unknown = self._spent(known)
+        if spent >= budget:
+            return False
+        return True if spent + sum(one.spec.training.max_epochs for one in unknown) < budget else None
+
+    def _spent(self, known: Known) -> tuple[int, list[Suggestion]]:
+        """Epochs of the suggestions whose outcome is known, and the others.
+
+        A duplicate counts like the trial that it repeats, and a trial that failed at once like one epoch.
+        """
+        spent, unknown = 0, []
+        for made in self._made:
+            outcome = known(made.spec.key)
+            if outcome is None:
+                unknown.append(made)
+            else:
+                spent += max(outcome.epochs, 1)
+        return spent, unknown
 
     def _told(self, index: int, known: Known) -> list[tuple[Values, Outcome]] | None:
         """What suggestion `index` may look at, in index order; None where some of it is not known yet."""
@@ -130,15 +188,30 @@ class CellSearch:
             return dict(zip(self._space, self._points[index], strict=True))
         search = self._cell.search
         seed = stream_seed(search.seed, self._cell.id, index) % 2**32
-        return _ask(self._space, told, sampler=search.sampler, seed=seed, trials=search.trials)
+        return _ask(self._space, told, sampler=search.sampler, seed=seed, trials=_trials_at_least(self._cell))
 
 
 def search_size(cell: Cell) -> int:
-    """How many suggestions the search of a cell makes, duplicates included."""
+    """How many suggestions the search of a cell makes, duplicates included; about, where its budget is in epochs."""
     if not cell.space:
         return 0
+    trials, budget = cell.search.trials, cell.search.epochs
+    if budget is not None:
+        trials = max(min(math.ceil(budget / (_EPOCHS_SHARE * _max_epochs(cell))), budget), 1)
     points = _count(cell.space)
-    return cell.search.trials if points is None else min(points, cell.search.trials)
+    return trials if points is None else min(points, trials)
+
+
+def _trials_at_least(cell: Cell) -> int:
+    """How many trials the budget is enough for, however long they are."""
+    budget = cell.search.epochs
+    return cell.search.trials if budget is None else math.ceil(budget / _max_epochs(cell))
+
+
+def _max_epochs(cell: Cell) -> int:
+    """Most epochs of a trial of the cell."""
+    space = cell.space.get("training.max_epochs")
+    return int(cell.training["max_epochs"] if space is None else max(space.choices or (space.high or 1,)))
 
 
 def _count(space: Mapping[str, Space]) -> int | None:
@@ -166,10 +239,11 @@ def _enumerated(space: Mapping[str, Space], cell: Cell) -> list[tuple[Any, ...]]
     if not space:
         return None
     count = _count(space)
-    if count is None or (count > cell.search.trials and cell.search.sampler != "grid"):
+    if count is None or (count > _trials_at_least(cell) and cell.search.sampler != "grid"):
         return None
     axes = [listed(one) or () for one in space.values()]
-    return list(itertools.islice(itertools.product(*axes), cell.search.trials))
+    most = cell.search.trials if cell.search.epochs is None else cell.search.epochs
+    return list(itertools.islice(itertools.product(*axes), most))
 
 
 def _ask(
@@ -182,13 +256,21 @@ def _ask(
     distributions = {name: _distribution(one) for name, one in space.items()}
     study = optuna.create_study(sampler=_sampler(sampler, seed, trials), direction="maximize")
     for values, outcome in told:
-        state = optuna.trial.TrialState.COMPLETE if outcome.value is not None else optuna.trial.TrialState.FAIL
         params = {name: _outward(space[name], value) for name, value in values.items()}
-        study.add_trial(
-            optuna.trial.create_trial(state=state, value=outcome.value, params=params, distributions=distributions)
-        )
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, **_state(outcome)))
     asked = study.ask(distributions).params
     return {name: _inward(one, asked[name]) for name, one in space.items()}
+
+
+def _state(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as Optuna knows it; of a pruned trial TPE looks at how far it came, and with what value."""
+    from optuna.trial import TrialState
+
+    if outcome.value is not None:
+        return {"state": TrialState.COMPLETE, "value": outcome.value}
+    if outcome.reached is not None:
+        return {"state": TrialState.PRUNED, "intermediate_values": {outcome.epochs: outcome.reached}}
+    return {"state": TrialState.FAIL}
 
 
 def _sampler(name: str, seed: int, trials: int) -> Any:

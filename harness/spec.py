@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..models.settings import Settings, param
+from .pruning import Pruner
 
 Purpose = Literal["search", "final"]
 
@@ -85,6 +86,7 @@ class TrialSpec:
         device: "cpu" or "cuda".
         vectors: fingerprint of the item vectors, for a backbone that uses them; "" for the others.
         engine: version of training and evaluation themselves that the trial is run with.
+        pruner: what may end a search trial early; None where nothing may, as for all final runs.
     """
 
     dataset: str
@@ -100,6 +102,7 @@ class TrialSpec:
     device: Literal["cpu", "cuda"] = "cpu"
     vectors: str = ""
     engine: int = ENGINE_VERSION
+    pruner: Pruner | None = None
 
     def identity(self) -> dict[str, Any]:
         """What is hashed, as JSON values.
@@ -127,6 +130,8 @@ class TrialSpec:
             identity["evaluation"] = evaluation
         if self.vectors:
             identity["vectors"] = self.vectors
+        if self.pruner is not None:
+            identity["pruner"] = self.pruner.to_json()
         return identity
 
     @property
@@ -167,6 +172,7 @@ class TrialSpec:
             "device": self.device,
             "engine": self.engine,
             **({"vectors": self.vectors} if self.vectors else {}),
+            **({"pruner": self.pruner.to_json()} if self.pruner is not None else {}),
         }
 
     @classmethod
@@ -186,6 +192,7 @@ class TrialSpec:
             device=data["device"],
             vectors=data.get("vectors", ""),
             engine=data.get("engine", 1),
+            pruner=Pruner.from_json(data["pruner"]) if "pruner" in data else None,
         )
 
 

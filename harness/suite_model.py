@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..models.settings import Settings, param
 from .durations import Duration
@@ -92,13 +92,28 @@ class SearchSettings(Settings):
     """How hyper-parameters are searched; every cell has a budget and a study of its own."""
 
     trials: int = param(20, "search trials of a cell at most", ge=1)
+    epochs: int | None = param(
+        None, "budget of a cell in place of `trials`: searching ends once its search trials have so many epochs", ge=1
+    )
     sampler: Literal["tpe", "random", "grid"] = param("tpe", "how the next suggestion is made")
     window: int = param(1, "search trials of one cell at a time", ge=1)
     seed: int = param(0, "of the suggestions and of the search trials; none of the suite's `seeds`", ge=0)
     metric: Literal["ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr"] = param(
         "ndcg@20", "validation metric that chooses hyper-parameters and stops training"
     )
-    pruner: Literal["none"] = param("none", "which search trials end early")
+    pruner: Literal["none", "asha"] = param(
+        "none", "which search trials end early; asha: those that are not among the best of their cell at a rung"
+    )
+    grace: int = param(5, "asha: epochs before the first rung; rungs are grace, grace x reduction, ...", ge=1)
+    reduction: int = param(3, "asha: one in so many goes on at each rung", ge=2)
+
+    @model_validator(mode="after")
+    def _no_idle_setting(self) -> SearchSettings:
+        if self.pruner == "none":
+            for name in ("grace", "reduction"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} is a setting of asha. Add `pruner: asha`, or leave it out")
+        return self
 
 
 class Resources(Settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from .suite_files import missing_file
 from .suite_model import Parameters, Resources, SearchSettings, Space, Suite, Variant
 from .suite_parameters import Section, read_parameters, read_settings
 from .suite_rows import RowReader
+from .suite_size import MOST_POINTS, too_large
 from .suite_values import Declared, Mistake, read_each, read_space
 from .suite_words import did_you_mean, shown
 from .suite_yaml import Items, Mark, Node, Problems, Scalar, Table
@@ -67,7 +69,7 @@ class _SuiteReader:
     def parts(self, default_name: str) -> dict[str, Any]:
         self._check_keys()
         plugins, broken = self._plugins()
-        search = self._settings("search", SearchSettings)
+        search = self._search()
         encoders = self._backbones(broken)
         parts = {
             "name": self._name(default_name),
@@ -84,8 +86,12 @@ class _SuiteReader:
             "resources": self._settings("resources", Resources),
         }
         parts["vectors"] = self._vectors(parts["datasets"])
+        if not len(self._problems) and (words := too_large(parts)) is not None:
+            self._problems.add(Mark(self._tree.mark.source, 1, 1), "", words)
         if search.sampler == "grid":
             self._check_grid(parts)
+        if search.pruner != "none":
+            self._check_rungs(search, parts["training"])
         return parts
 
     def _check_keys(self) -> None:
@@ -128,6 +134,20 @@ class _SuiteReader:
 
     def _settings(self, key: str, settings: type[Settings]) -> Any:
         return read_settings(self._value(key), Section(settings, key), self._problems)
+
+    def _search(self) -> SearchSettings:
+        """The search; its budget is in trials or in epochs, whichever was said last where files and --set differ."""
+        node = self._value("search")
+        if isinstance(node, Table) and {"trials", "epochs"} <= set(node.entries):
+            trials, epochs = node.entries["trials"], node.entries["epochs"]
+            is_null = isinstance(epochs.value, Scalar) and epochs.value.is_null
+            if _precedence(trials.mark) == _precedence(epochs.mark) and not is_null:
+                what = "trials is given, too. The budget of a cell is one of them: leave the other out."
+                self._problems.add(epochs.mark, "search.epochs", what)
+            other = "epochs" if is_null or _precedence(trials.mark) > _precedence(epochs.mark) else "trials"
+            node = Table({key: held for key, held in node.entries.items() if key != other}, node.mark)
+        held: SearchSettings = read_settings(node, Section(SearchSettings, "search"), self._problems)
+        return held
 
     def _name(self, default: str) -> str:
         node = self._value("name")
@@ -254,12 +274,28 @@ class _SuiteReader:
                 spaces |= {f"{section}.{row.name}.{name}": space for name, space in row.parameters.searched.items()}
         if isinstance(parts["steps"], Space):
             spaces["steps"] = parts["steps"]
-        endless = [name for name, space in spaces.items() if space.size is None]
+        endless = [name for name, space in spaces.items() if space.size is None or space.size > MOST_POINTS]
         search = self._value("search")
         if endless and isinstance(search, Table):
             what = f"grid goes through lists, and a range is given for {', '.join(endless)}."
             advice = "Give lists there, or take the sampler tpe or random."
             self._problems.add(search.entries["sampler"].value.mark, "search.sampler", f"{what} {advice}")
+
+    def _check_rungs(self, search: SearchSettings, training: Parameters) -> None:
+        """A pruner that never comes to a rung is a setting that does nothing."""
+        space = training.searched.get("max_epochs")
+        values = training.swept.get("max_epochs") or (space.choices or (space.high,) if space else ())
+        most = max(values or (training.fixed.get("max_epochs", 0),))
+        node = self._value("search")
+        if isinstance(node, Table) and "pruner" in node.entries and search.grace >= most:
+            entry = node.entries.get("grace", node.entries["pruner"])
+            what = f"the first rung is at epoch {search.grace}, and no trial has more epochs than {most}"
+            self._problems.add(entry.value.mark, f"search.{entry.key}", f"{what} (training.max_epochs). Allowed: less.")
+
+
+def _precedence(mark: Mark) -> int:
+    """Higher for what replaces the other: the command line, then the file itself, then what it extends."""
+    return mark.source.rank if not mark.source.numbered else -mark.source.rank
 
 
 def _dataset(node: Node) -> str:
@@ -282,10 +318,10 @@ def _vectors_file(node: Node) -> str:
     """The absolute path of a file with item vectors; what it holds is looked at when its data set is loaded."""
     if not isinstance(node, Scalar) or node.is_null:
         raise Mistake(node.mark, f"{shown(node)} is not the name of a file.")
-    path = (node.mark.source.folder / node.text).resolve()
+    path = Path(os.path.realpath(node.mark.source.folder / node.text))
     if path.suffix not in ENDINGS:
         raise Mistake(node.mark, f"{node.text} does not end in {' or '.join(ENDINGS)}, as files of item vectors do.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise Mistake(node.mark, missing_file(path, node.text))
     return str(path)
 
@@ -302,8 +338,8 @@ def _plugin(node: Node) -> str:
     """Load a plug-in file; its absolute path."""
     if not isinstance(node, Scalar) or node.is_null:
         raise Mistake(node.mark, f"{shown(node)} is not the name of a Python file.")
-    path = (node.mark.source.folder / node.text).resolve()
-    if not path.is_file():
+    path = Path(os.path.realpath(node.mark.source.folder / node.text))
+    if not os.path.isfile(path):
         raise Mistake(node.mark, missing_file(path, node.text))
     try:
         loaded = load_plugin(path, REGISTRIES)

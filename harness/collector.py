@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from .checkpoint_store import Checkpoints
 from .errors import CheckpointError
+from .pruning import Contests, Pruner, Reached
 from .results import TrialResult
 from .store import Store
 
@@ -19,10 +21,12 @@ class Collector:
 
     Args:
         root: the store's folder.
+        searched: cell id to the keys of its search trials that are stored, for cells with a pruner.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, searched: Mapping[str, Sequence[str]] | None = None) -> None:
         self._store = Store(Path(root))
+        self._contests = Contests(self._store.lookup, searched or {})
         self._checkpoints = Checkpoints(Path(root), clean=True)
 
     def write(self, result: TrialResult, keep: bool = False) -> str:
@@ -41,7 +45,12 @@ class Collector:
             return f"{type(error).__name__}: {error}" if not str(error) else str(error)
         with contextlib.suppress(CheckpointError):  # what is left goes when the suite ends
             self._checkpoints.finish(result.key, keep=keep and result.status == "done")
+        self._contests.ended(result)
         return ""
+
+    def verdict(self, key: str, reached: Reached, pruner: Pruner, metric: str) -> str:
+        """Why a search trial ends at the rung that it has come to; "" if it goes on."""
+        return self._contests.verdict(key, reached, pruner, metric=metric)
 
     def checkpoint(self, verb: Literal["put", "commit", "open", "get"], *arguments: Any) -> tuple[Any, str]:
         """Do what a worker asks of the checkpoints.

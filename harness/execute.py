@@ -211,7 +211,7 @@ def _tune(
     collector = (
         ray.remote(Collector)
         .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
-        .remote(str(ledger.root))
+        .remote(str(ledger.root), ledger.queue.searched())
     )
     arrivals = Arrivals(ledger, collector)
     context = WorkerContext(

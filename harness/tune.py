@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from .keeper import Care, Keeper, Resumable
 from .ledger import Ledger
 from .nodes import Software, cannot_run
 from .plugin_files import PluginFile
+from .pruning import Reached
 from .queue import FINISHED, WAIT, Signal
 from .reclaim import Reclaimer
 from .registry import resolve
@@ -138,6 +139,8 @@ class TuneTrial(Trainable):  # type: ignore[misc]
                 }
                 if epoch.done:
                     return {**progress, **self._end(keeper)}
+                if reason := self._verdict(run, epoch.epoch):
+                    return {**progress, **self._hand_over(run.pruned(reason))}
                 keeper.look()
             return {**progress, "done": False, "notes": keeper.said()}
         except Exception as error:
@@ -163,6 +166,15 @@ class TuneTrial(Trainable):  # type: ignore[misc]
             )
         return self._keeper
 
+    def _verdict(self, run: Any, epoch: int) -> str:
+        """Why the trial ends after this epoch, "" where it goes on; asks where the epoch is one of its pruner's rungs."""
+        pruner, metric = self._spec.pruner, self._spec.metric
+        rungs = pruner.rungs(self._spec.training.max_epochs) if pruner is not None else ()
+        if epoch not in rungs:
+            return ""
+        reached = Reached.of(run.history, metric=metric, rungs=rungs)
+        return str(ray.get(self._context.collector.verdict.remote(self._spec.key, reached, pruner, metric)))
+
     def _end(self, keeper: Keeper) -> dict[str, Any]:
         keep = keeper.last()
         return self._hand_over(keeper.run.result(), keep=keep)
@@ -186,6 +198,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         notes = self._keeper.said() if self._keeper is not None else []
         self._let_go()
         self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
+        result = replace(result, environment={**result.environment, **_occupied()})
         self._saved = self._context.collector.write.remote(result, keep)
         return {"done": True, "saved": self._saved, "notes": notes}
 
@@ -367,6 +380,12 @@ def _heard(ledger: Ledger) -> Iterator[None]:
         yield
     except Exception as error:
         ledger.stop(error)
+
+
+def _occupied() -> dict[str, float]:
+    """What of its node this worker has."""
+    held = ray.get_runtime_context().get_assigned_resources()
+    return {"cpus": float(held.get("CPU", 0.0)), "gpus": float(held.get("GPU", 0.0))}
 
 
 def _free_gpu() -> None:

@@ -144,6 +144,11 @@ class CellTrials:
         return self._more + (len(self.cell.seeds) if self._finals is None else 0)
 
     @property
+    def exact(self) -> bool:
+        """Whether `undetermined` is no guess, as it is of a search that ends by its epochs."""
+        return self.cell.search.epochs is None or self._search.complete
+
+    @property
     def left(self) -> int:
         """Trials that may still have to run."""
         return len(self._open) + self.undetermined

@@ -169,6 +169,11 @@ class SuiteQueue:
         undetermined = sum(trials.undetermined for trials in self._cells)
         return self._statuses.total(), len(self._holders) + undetermined
 
+    @property
+    def exact(self) -> bool:
+        """Whether the second number of `totals` is no guess."""
+        return all(trials.exact for trials in self._cells)
+
     def count(self, status: Status) -> int:
         """How many trials of the suite are over with this status."""
         return self._statuses[status]

@@ -99,13 +99,21 @@ def alternating(
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def main(about: str | None, measure: Callable[[bool], list[Figure]]) -> int:
-    """Measure, print, and write where --json says; exit status 0 whether targets are met or not."""
+def main(about: str | None, measure: Callable[..., list[Figure]], **numbers: int) -> int:
+    """Measure, print, and write where --json says; exit status 0 whether targets are met or not.
+
+    Args:
+        about: what --help says.
+        measure: called with whether sizes are tiny, and with the numbers.
+        **numbers: further options and their defaults.
+    """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures here, too.")
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{default:,} by default.")
     options = parser.parse_args()
-    figures = measure(options.tiny)
+    figures = measure(options.tiny, **{name: getattr(options, name) for name in numbers})
     print(table(figures))
     print(f"\n{machine()}")
     if options.json:

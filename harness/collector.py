@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .checkpoint_store import Checkpoints
-from .errors import CheckpointError
+from .errors import CheckpointError, StoreError
 from .pruning import Contests, Pruner, Reached
-from .results import TrialResult
+from .results import TrialResult, TrialSummary
 from .store import Store
 
 
@@ -26,7 +26,7 @@ class Collector:
 
     def __init__(self, root: str, searched: Mapping[str, Sequence[str]] | None = None) -> None:
         self._store = Store(Path(root))
-        self._contests = Contests(self._store.lookup, searched or {})
+        self._contests = Contests(self._stored, searched or {})
         self._checkpoints = Checkpoints(Path(root), clean=True)
 
     def write(self, result: TrialResult, keep: bool = False) -> str:
@@ -51,6 +51,12 @@ class Collector:
     def verdict(self, key: str, reached: Reached, pruner: Pruner, metric: str) -> str:
         """Why a search trial ends at the rung that it has come to; "" if it goes on."""
         return self._contests.verdict(key, reached, pruner, metric=metric)
+
+    def _stored(self, key: str) -> TrialSummary | None:
+        """What a contest reads of a trial that was there before: one that cannot be read takes no part in it."""
+        with contextlib.suppress(StoreError):
+            return self._store.lookup(key)
+        return None
 
     def checkpoint(self, verb: Literal["put", "commit", "open", "get"], *arguments: Any) -> tuple[Any, str]:
         """Do what a worker asks of the checkpoints.

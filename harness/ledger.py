@@ -325,6 +325,8 @@ class Ledger:
             trials=trials,
             diverged=self.queue.count("diverged"),
             failed=self.queue.count("failed"),
+            pruned=self.queue.count("pruned"),
+            exact=self.queue.exact,
             left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.most,
         )
 

@@ -49,6 +49,8 @@ class Totals:
         diverged: of those over.
         failed: of those over.
         left_s: seconds left, roughly.
+        pruned: of those over.
+        exact: False where nobody knows yet how many trials there will be, and `trials` is a guess.
     """
 
     over: int
@@ -56,6 +58,8 @@ class Totals:
     diverged: int
     failed: int
     left_s: float
+    pruned: int = 0
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ class Reporter(Protocol):
 
 def opening(facts: RunFacts) -> list[str]:
     """The first lines of a run."""
-    trials = _counted(facts.totals.trials, "trial")
+    about = "" if facts.totals.exact else "about "
+    trials = about + _counted(facts.totals.trials, "trial")
     head = f"{facts.suite}  {_counted(facts.cells, 'cell')}, {trials} ({facts.totals.over} stored), "
     head += f"{facts.most} at a time on {facts.place}" if facts.most else "none left to run"
     return [f"{head}          results in {facts.results}    log: {facts.log}", *facts.notes]

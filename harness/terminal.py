@@ -135,7 +135,7 @@ class LiveReporter:
         """Count a trial; say what went wrong with it."""
         self._running.pop(job.key, None)
         self._take(totals)
-        if summary.status != "done":
+        if summary.status not in ("done", "pruned"):
             style = "red" if summary.status == "failed" else "yellow"
             line = one_line(f"{clock()} {finished_line(job, summary)}")
             self._console.print(line, markup=False, style=style, soft_wrap=True)
@@ -190,7 +190,10 @@ class LiveReporter:
         share = totals.over / totals.trials if totals.trials else 1.0
         left = max(totals.left_s - (time.monotonic() - self._estimated_at), 0.0)
         ending = f"{share:>4.0%}   {f'{duration(left)} left' if totals.over < totals.trials else 'all done'}"
-        counts = f"  done {totals.over}/{totals.trials}   diverged {totals.diverged}   failed {totals.failed}"
+        pruned = f"   pruned {totals.pruned}" if totals.pruned else ""
+        about = "" if totals.exact else "~"
+        counts = f"  done {totals.over}/{about}{totals.trials}{pruned}   diverged {totals.diverged}"
+        counts += f"   failed {totals.failed}"
         room = max(min(_BAR, self._console.width - len(counts) - len(ending) - 8), 0)
         full = int(share * room)
         bar = "=" * max(full - 1, 0) + (">" if full else "")
@@ -203,4 +206,4 @@ def place(job: Job) -> str:
         return "counting"
     if job.purpose == "final":
         return f"final {job.index + 1}/{job.count}, seed {job.spec.seed}"
-    return f"search {job.index + 1}/{job.count}"
+    return f"search {job.index + 1}/{job.count}" if job.count else f"search {job.index + 1}"

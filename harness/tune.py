@@ -167,7 +167,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         return self._keeper
 
     def _verdict(self, run: Any, epoch: int) -> str:
-        """Why the trial ends after this epoch, "" where it goes on; asks where the epoch is one of its pruner's rungs."""
+        """Why the trial ends after this epoch, "" where it goes on; asks at the rungs of its pruner."""
         pruner, metric = self._spec.pruner, self._spec.metric
         rungs = pruner.rungs(self._spec.training.max_epochs) if pruner is not None else ()
         if epoch not in rungs:
@@ -383,7 +383,9 @@ def _heard(ledger: Ledger) -> Iterator[None]:
 
 
 def _occupied() -> dict[str, float]:
-    """What of its node this worker has."""
+    """What of its node this worker has; nothing outside of Ray."""
+    if not ray.is_initialized():
+        return {}
     held = ray.get_runtime_context().get_assigned_resources()
     return {"cpus": float(held.get("CPU", 0.0)), "gpus": float(held.get("GPU", 0.0))}
 

@@ -67,7 +67,7 @@ def main(debug: bool) -> None:
 @set_option
 @click.option("--gpu", type=click.FloatRange(min=0), help="GPUs of one trial, such as 0.25.  [default: the suite's]")
 @click.option("--cpu", type=click.FloatRange(min=0, min_open=True), help="Cores of one trial.  [default: the suite's]")
-@click.option("--address", metavar="ADDR", help="Join the Ray that runs there instead of starting one.")
+@click.option("--address", metavar="ADDR", help="Join a Ray: auto, or HOST:PORT of its head. See docs/cluster.md.")
 @click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Run at most N trials at a time.")
 @click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Start at most N trials, then end.")
 @click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
@@ -112,11 +112,14 @@ def run(
       130  interrupted
     """
     from .harness import execute
+    from .harness.plugin_files import warning as plugin_warning
     from .harness.report.report import render_report
     from .harness.store import Store
     from .harness.terminal import reporter_for
 
     loaded = _load(suite, overrides)
+    if words := plugin_warning(loaded):
+        click.echo(words)
     if dry_run:
         execute.dry_run(_with_resources(loaded, gpu, cpu), data_dir=data_dir, say=click.echo)
         return

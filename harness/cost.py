@@ -72,9 +72,10 @@ class Estimate:
     def add(self, summary: TrialSummary) -> None:
         """Take in one more trial."""
         seconds = summary.timings.get("total_s", 0.0)
-        if summary.status != "done" or seconds <= 0 or summary.spec.dataset not in self._sizes:
+        if summary.status not in ("done", "pruned") or seconds <= 0 or summary.spec.dataset not in self._sizes:
             return
-        for group in _groups(summary.spec):
+        groups = _groups(summary.spec)
+        for group in groups[:1] if summary.status == "pruned" else groups:  # it tells of other search trials alone
             held = self._groups.setdefault(group, [0.0, 0.0])
             held[0] += seconds
             held[1] += operations(summary.spec, self._sizes[summary.spec.dataset])

@@ -130,6 +130,11 @@ def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
     yield from _wrapped("backbone", [spec.backbone.kind, *_component(BACKBONES, spec.backbone)], width)
     yield from _wrapped("training", [f"{name} {_shown(value)}" for name, value in training.items()], width)
     yield from _wrapped("evaluation", [f"{name} {_shown(value)}" for name, value in evaluation.items()], width)
+    if spec.pruner is not None:
+        rungs = ", ".join(map(str, spec.pruner.rungs(spec.training.max_epochs)))
+        yield _line(
+            "pruner", f"{spec.pruner.kind}, rungs at epoch {rungs or 'none'}; among those of cell {spec.pruner.cell}"
+        )
 
 
 def _reference(spec: TrialSpec, width: int) -> Iterator[str]:

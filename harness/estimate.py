@@ -57,7 +57,9 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     over, total = queue.totals()
     unknown = sum(_most(cell) for cell in cells if cell.dataset in missing and cell.unsupported is None)
     summaries = queue.over()
-    lines += ["", f"{total + unknown} trials: {over} stored, {total - over + unknown} to run.{_failures(summaries)}"]
+    about = "" if suite.search.epochs is None or queue.exact and not unknown else "About "
+    lines += ["", f"{about}{total + unknown} trials: {over} stored, {total - over + unknown} to run."]
+    lines[-1] += _failures(summaries)
     if total > over:
         lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
     elif unknown:
@@ -82,7 +84,11 @@ def _head(suite: Suite) -> str:
         _count(len(suite.backbones), "backbone"),
         f"({', '.join(variant.name for variant in suite.strategies)})",
     ]
-    budget = f"at most {_count(suite.search.trials, 'search trial')} a cell, {_count(len(suite.seeds), 'final run')}"
+    search = suite.search
+    most = _count(search.trials, "search trial") if search.epochs is None else f"{search.epochs:,} epochs of search"
+    if search.pruner != "none":
+        most += f" ({search.pruner}: rungs at {search.grace}, {search.grace * search.reduction}, ... epochs)"
+    budget = f"{'at most' if search.epochs is None else 'about'} {most} a cell, {_count(len(suite.seeds), 'final run')}"
     counted = f"; references {', '.join(suite.references)}" if suite.references else ""
     return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{counted}"
 
@@ -99,6 +105,8 @@ def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepar
             rows.append((*name, f"cannot run: {cell.unsupported}", "-", "-"))
             continue
         search = f"{one.search_over}/{one.search_size}" if one.search_size else "-"
+        if one.search_size and cell.search.epochs is not None:
+            search = f"{one.search_over} ({one.search_epochs:,}/{cell.search.epochs:,} epochs)"
         rows.append((*name, _searched(cell.space), search, f"{one.final_over}/{one.final_size}"))
         if one.note:
             notes.append(f"  {' '.join(name)}: {one.note}.")
@@ -136,7 +144,7 @@ def _most(cell: Cell) -> int:
 
 
 def _failures(summaries: tuple[TrialSummary, ...]) -> str:
-    counts = {status: sum(one.status == status for one in summaries) for status in ("diverged", "failed")}
+    counts = {status: sum(one.status == status for one in summaries) for status in ("pruned", "diverged", "failed")}
     words = [f"{count} {status}" for status, count in counts.items() if count]
     return f" Of those stored, {' and '.join(words)}." if words else ""
 

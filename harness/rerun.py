@@ -77,9 +77,10 @@ def rerun(
             f"and is {dataset.fingerprint[:12]}. Give the right folder with --data-dir."
         )
     circumstances = list(_versions(stored))
-    from .trial import run_trial
+    from .trial import Cut, run_trial
 
-    again = run_trial(spec, dataset, on_epoch)
+    cut = Cut(len(stored.history), stored.reason) if stored.status == "pruned" else None
+    again = run_trial(spec, dataset, on_epoch, cut=cut)
     circumstances += _circumstances(stored, again)
     return Comparison(stored, again, tuple(_differences(stored, again)), tuple(circumstances))
 

@@ -231,6 +231,17 @@ class TrialRun:
             **self._common(evaluate_s),
         )
 
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """The epochs so far."""
+        return tuple(self._history)
+
+    def pruned(self, reason: str) -> TrialResult:
+        """The result of a search trial that its pruner has ended; nothing is evaluated once more."""
+        return TrialResult(
+            spec=self.spec, status="pruned", reason=reason, best_epoch=self._best_epoch, **self._common(0.0)
+        )
+
     def diverged(self, reason: str) -> TrialResult:
         """The result of a trial whose loss stopped being finite."""
         return TrialResult(spec=self.spec, status="diverged", reason=reason, **self._common(0.0))
@@ -316,8 +327,25 @@ def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:
     return ReferenceRun(spec, dataset) if spec.is_reference else TrialRun(spec, dataset)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Where a pruner ended a trial.
+
+    Attributes:
+        epoch: after which.
+        reason: what it said.
+    """
+
+    epoch: int
+    reason: str
+
+
 def run_trial(
-    spec: TrialSpec, dataset: Dataset, on_epoch: Callable[[EpochProgress], None] | None = None
+    spec: TrialSpec,
+    dataset: Dataset,
+    on_epoch: Callable[[EpochProgress], None] | None = None,
+    *,
+    cut: Cut | None = None,
 ) -> TrialResult:
     """Run a trial to its end; divergence and failure are results too.
 
@@ -325,6 +353,7 @@ def run_trial(
         spec: what to run.
         dataset: the prepared arrays.
         on_epoch: called after each epoch; never for a reference, which has none.
+        cut: where it ends earlier; None for its own end.
     """
     run = None
     try:
@@ -336,6 +365,8 @@ def run_trial(
                 done = progress.done
                 if on_epoch is not None and progress.epoch:
                     on_epoch(progress)
+                if cut is not None and progress.epoch == cut.epoch and isinstance(run, TrialRun):
+                    return run.pruned(cut.reason)
             return run.result()
         except TrialDiverged as error:
             return run.diverged(str(error))

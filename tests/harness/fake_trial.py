@@ -76,6 +76,9 @@ class FakeTrial:
             **self.common(),
         )
 
+    def pruned(self, reason: str) -> TrialResult:
+        return TrialResult(spec=self.spec, status="pruned", reason=reason, **self.common())
+
     def diverged(self, reason: str) -> TrialResult:
         return TrialResult(spec=self.spec, status="diverged", reason=reason, **self.common())
 

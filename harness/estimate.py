@@ -57,7 +57,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     over, total = queue.totals()
     unknown = sum(_most(cell) for cell in cells if cell.dataset in missing and cell.unsupported is None)
     summaries = queue.over()
-    about = "" if suite.search.epochs is None or queue.exact and not unknown else "About "
+    about = "" if suite.search.epochs is None or (queue.exact and not unknown) else "About "
     lines += ["", f"{about}{total + unknown} trials: {over} stored, {total - over + unknown} to run."]
     lines[-1] += _failures(summaries)
     if total > over:
@@ -85,10 +85,12 @@ def _head(suite: Suite) -> str:
         f"({', '.join(variant.name for variant in suite.strategies)})",
     ]
     search = suite.search
-    most = _count(search.trials, "search trial") if search.epochs is None else f"{search.epochs:,} epochs of search"
+    most = f"at most {_count(search.trials, 'search trial')}"
+    if search.epochs is not None:
+        most = f"{search.epochs:,} epochs of search trials"
     if search.pruner != "none":
         most += f" ({search.pruner}: rungs at {search.grace}, {search.grace * search.reduction}, ... epochs)"
-    budget = f"{'at most' if search.epochs is None else 'about'} {most} a cell, {_count(len(suite.seeds), 'final run')}"
+    budget = f"{most} a cell, {_count(len(suite.seeds), 'final run')}"
     counted = f"; references {', '.join(suite.references)}" if suite.references else ""
     return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{counted}"
 

@@ -16,6 +16,7 @@ from typing import Any
 from .cluster_access import Door, environment, find_door, let_in, own_token
 from .errors import InputError, RearecError
 from .nodes import Node, alive
+from .raylet import RayletWatch
 
 PREFIX = "rearec-"
 _STARTS = 2
@@ -137,13 +138,16 @@ class Room:
 
 
 @contextlib.contextmanager
-def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Iterator[Cluster]:
+def cluster(
+    *, address: str | None, cpus: int | None, store_bytes: int, died: Callable[[RearecError], None]
+) -> Iterator[Cluster]:
     """Ray for one run; ends only what it started.
 
     Args:
         address: of a running Ray to join (auto, or HOST:PORT), None to start one.
         cpus: cores of a Ray that is started, None for all that this process may use.
         store_bytes: size of the data sets, which Ray holds once per node.
+        died: told, in a thread, that a Ray started here is gone; where the block does not end then, the process does.
 
     Raises:
         InputError: the Ray at the address cannot be joined.
@@ -166,10 +170,17 @@ def cluster(*, address: str | None, cpus: int | None, store_bytes: int) -> Itera
                     _temp_dir=str(scratch),
                     **quiet,
                 )
+            watch = RayletWatch(died, find=None if not door.address else lambda: None)
             try:
-                yield Cluster(scratch, alive(), not door.address, door.address, door.note)
+                with watch:
+                    yield Cluster(scratch, alive(), not door.address, door.address, door.note)
+            except Exception as error:  # without its raylet Ray raises nearly anything
+                if watch.error is None:
+                    raise
+                raise watch.error from error
             finally:
                 ray.shutdown()
+                watch.left()
 
 
 def _join(door: Door, **options: Any) -> None:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -121,7 +121,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                 reporter.begin(facts(most=0, place=""))
             else:
                 size = sum(_bytes(data) for data in datasets.values())
-                with cluster(address=options.address, cpus=options.cpus, store_bytes=size) as joined:
+                with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=ledger.stop) as joined:
                     ray_s = time.perf_counter() - clock
                     room = joined.room(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
@@ -253,7 +253,8 @@ def _tune(
     try:
         tuner.fit()
     finally:
-        ray.get(collector.flush.remote(), timeout=_FLUSH_S)
+        with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
+            ray.get(collector.flush.remote(), timeout=_FLUSH_S)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ QUICK, MANY, BLOCK = 150, 5000, 500  # of each of the two kinds
 MOST_S = 1.0  # of processor time, for a file of usual size
 USUAL_BYTES = 20_000
 MOST_BYTES = 2**30
-TYPED_EVERY = 20
+TYPED_SUITES, TYPED_ERRORS = 5, 50  # one in so many is also given to `plan`
 
 
 class Found(Counter[str]):
@@ -75,7 +75,7 @@ def check(folder: Path, content: bytes, found: Found, *, what: str = "", overrid
     if error is not None:
         found["errors"] += 1
         _says_what_and_where(error, folder, what)
-    if found.total() % TYPED_EVERY == 0:
+    if (found["suites"] % TYPED_SUITES if suite is not None else found["errors"] % TYPED_ERRORS) == 0:
         words = [word for text in overrides for word in ("--set", text) if "\0" not in text]
         where = ("--results", str(folder / "results"), "--data-dir", str(folder / "data"))
         with _bounded():

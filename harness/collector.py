@@ -28,6 +28,7 @@ class Collector:
         self._store = Store(Path(root))
         self._contests = Contests(self._stored, searched or {})
         self._checkpoints = Checkpoints(Path(root), clean=True)
+        self._recalled = False
 
     def write(self, result: TrialResult, keep: bool = False) -> str:
         """Store a result; its checkpoint is no longer needed.
@@ -68,6 +69,14 @@ class Collector:
             return getattr(self._checkpoints, verb)(*arguments), ""
         except CheckpointError as error:
             return None, str(error)
+
+    def recall(self) -> None:
+        """The run wants its trials back."""
+        self._recalled = True
+
+    def recalled(self) -> bool:
+        """Whether it does."""
+        return self._recalled
 
     def flush(self) -> None:
         """Return once every call before this one has been served."""

@@ -63,6 +63,18 @@ class TrialTimedOut(RearecError):
     """A trial has taken longer than it may."""
 
 
+class TrialSuspended(RearecError):
+    """A trial was called back before its end; it goes on in a later run.
+
+    Attributes:
+        saved: it goes on from where it is; otherwise from an earlier checkpoint, or from the beginning.
+    """
+
+    def __init__(self, *, saved: bool) -> None:
+        self.saved = saved
+        super().__init__("called back")
+
+
 class CheckpointError(RearecError):
     """A checkpoint from which its trial cannot go on; its text goes on from "its checkpoint ..." or the like."""
 

@@ -10,10 +10,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from .checkpoint import Checkpoint, pack, unpack
 from .checkpoint_store import Channel, fetch, send
 from .durations import duration_text
-from .errors import CheckpointError, TrialTimedOut
+from .errors import CheckpointError, TrialSuspended, TrialTimedOut
 from .spec import TrialSpec
 
 Keep = Literal["none", "best", "all"]
+
+ASK_S = 1.0
+"""Seconds between two questions whether the run wants its trials back."""
 
 
 @runtime_checkable
@@ -76,6 +79,7 @@ class Keeper:
         care: Care,
         channel: Channel,
         resume: bool,
+        recalled: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build the trial, and go on from its checkpoint.
@@ -86,14 +90,16 @@ class Keeper:
             care: how to look after it.
             channel: where checkpoints are.
             resume: whether it has one.
+            recalled: whether the run wants its trials back; does not wait for the answer.
             clock: seconds.
         """
         self.notes: list[str] = []
         self._spec = spec
         self._care = care
         self._channel = channel
+        self._recalled = recalled
         self._clock = clock
-        self._started = clock()
+        self._asked = self._started = clock()
         self.run: Any = self._resumed(make) if resume else make()
         if isinstance(self.run, Resumable):
             self._started = clock() - self.run.elapsed_s
@@ -111,8 +117,13 @@ class Keeper:
 
         Raises:
             TrialTimedOut: its time is over.
+            TrialSuspended: the run wants it back; it has taken a checkpoint if it can.
         """
         now = self._clock()
+        if now - self._asked >= ASK_S:
+            self._asked = now
+            if self._recalled():
+                raise TrialSuspended(saved=self._able and self._save())
         limit = self._care.timeout_s
         if limit is not None and now - self._started > limit:
             raise TrialTimedOut(f"timed out after {duration_text(limit)} (resources.timeout)")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, get_args
 
 from .cell_trials import Job
 from .checkpoint_store import Checkpoints
+from .closing import Closing, Ending, Terminated, grace_s
 from .cost import Estimate
 from .durations import duration_text
 from .errors import StoreError
 from .progress import Progress, Reporter, Totals
 from .queue import FINISHED, Signal, SuiteQueue
-from .results import TrialResult, TrialSummary
+from .results import Status, TrialResult, TrialSummary
 from .store import Store
 from .store_suites import SCHEMA
 
@@ -30,6 +31,11 @@ _GRACE_S = 60.0  # a trial whose time is over may come to the end of a batch by 
 _GRACE_SHARE = 0.05
 _INDEX_PERIOD_S = 1.0
 _INDEX_SHARE = 0.02  # of a run's time may go into its index, which grows with the suite
+_LEVELS = {
+    **dict.fromkeys(("lost", "short_of_memory", "note", "diverged", "damaged", "warning"), "warning"),
+    **dict.fromkeys(("failed", "error"), "error"),
+}
+"""Event to level; "info" for the others."""
 
 
 class RunStopped(BaseException):
@@ -54,7 +60,8 @@ class RunLog:
         Raises:
             StoreError: the file cannot be written.
         """
-        line = {"schema": SCHEMA, "event": event, "time": round(time.time(), 3), **fields}
+        level = _LEVELS.get(event, "info")
+        line = {"schema": SCHEMA, "time": round(time.time(), 3), "level": level, "event": event, **fields}
         content = (json.dumps(line, allow_nan=False, default=str) + "\n").encode()
         with self._writing():
             while content:
@@ -64,7 +71,7 @@ class RunLog:
         """Close the file."""
         self._file.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
@@ -81,11 +88,12 @@ class RunOutcome:
         diverged: trials.
         failed: (key, reason) of each.
         notes: cells without final runs, with the reason.
-        interrupted: by Ctrl-C.
+        interrupted: by Ctrl-C or SIGTERM.
         left: trials that may still have to run.
         started: trials started by this run.
         wall_s: of this run, Ray's start included.
         ray_s: of that, until Ray had started.
+        ended_by: what ended it.
     """
 
     done: int
@@ -97,6 +105,7 @@ class RunOutcome:
     started: int
     wall_s: float
     ray_s: float
+    ended_by: Ending = "complete"
 
 
 class Ledger:
@@ -109,6 +118,7 @@ class Ledger:
         store: where results are.
         reporter: the terminal.
         estimate: of the time that is left; told every trial that ends.
+        closing: when it ends before its work is done.
     """
 
     def __init__(
@@ -120,6 +130,7 @@ class Ledger:
         store: Store,
         reporter: Reporter,
         estimate: Estimate,
+        closing: Closing | None = None,
     ) -> None:
         self._suite = suite
         self._suite_json = suite.to_json()
@@ -139,7 +150,9 @@ class Ledger:
         self._index_s = 0.0
         self._index_is_old = False
         self._stop: BaseException | None = None
-        self._said_stop = False
+        self._closing = closing or Closing()
+        self._said_stop = self._said_over = False
+        self._opened_at: float | None = None
         self._finished = False
         self._checkpoints = Checkpoints(store.root)
         self._limit_s = suite.resources.timeout.seconds
@@ -155,9 +168,26 @@ class Ledger:
     def __exit__(self, *exception: object) -> None:
         try:
             self._enter_all()
+            self._log_end(exception[1])
         finally:
             self._reporter.end()
             self._log.close()
+
+    def begin(self, **facts: Any) -> None:
+        """Log that the run begins; it will also be logged how it ends.
+
+        Args:
+            facts: what is known of it, as JSON values.
+        """
+        self._opened_at = time.perf_counter()
+        over, trials = self.queue.totals()
+        self._log.write("begin", suite=self._suite.name, over=over, trials=trials, **facts)
+        for key, why in self._store.damaged.items():
+            self._log.write("damaged", key=key, reason=why)
+
+    def warn(self, words: str) -> None:
+        """Log something that is not as it might be."""
+        self._log.write("warning", note=words)
 
     @property
     def running(self) -> int:
@@ -166,7 +196,7 @@ class Ledger:
 
     def take(self, trial_id: str) -> Job | Signal:
         """The next job, from now on known by Tune's id."""
-        if self._stop is not None:
+        if self.ending:
             return Signal.WAIT
         job = self.queue.next()
         if isinstance(job, Job):
@@ -207,6 +237,13 @@ class Ledger:
         self._log.write("short_of_memory", **_facts(job), reason=reason)
         self.queue.short_of_memory(job.key)
         self._reporter.lost(job, f"alone on a GPU: {reason}")
+
+    def suspended(self, trial_id: str, *, saved: bool) -> None:
+        """A trial came back before its end, as it was asked to; a later run goes on with it."""
+        job = self._jobs.pop(trial_id, None)
+        if job is not None:
+            self._log.write("suspended", **_facts(job), checkpoint=saved)
+            self._reporter.suspended(job, saved=saved)
 
     def hung(self) -> tuple[str, ...]:
         """Trials whose time is over and that have not ended by themselves; each is named once, to be killed."""
@@ -262,17 +299,32 @@ class Ledger:
         except StoreError as error:  # raised here, Tune would take it for its own
             self.stop(error)
         self._reporter.tick()
-        if self._stop is not None:
-            if isinstance(self._stop, KeyboardInterrupt) and not self._said_stop:
-                self._said_stop = True
-                self._reporter.stopping(len(self._store.keys()))
+        if isinstance(self._stop, Exception) or (self._finished and self._stop is None):
             raise RunStopped from self._stop
-        if self._finished:
-            raise RunStopped
+        self._say_why()
+        begun = sum(trial_id in self._begun for trial_id in self._jobs)
+        if self._closing.leaves(busy=len(self._jobs) + len(self._storing), begun=begun):
+            raise RunStopped from self._stop
+
+    @property
+    def ending(self) -> bool:
+        """Whether no more trials start."""
+        return self._stop is not None or not self._closing.accepts
+
+    @property
+    def recalls(self) -> bool:
+        """Whether the trials under way should come back."""
+        return self._closing.recalls
 
     def stop(self, why: BaseException) -> None:
-        """Make the next `tick` leave Tune's loop."""
+        """Make the next `tick` leave Tune's loop, or a later one: trials under way may save what they have first.
+
+        Args:
+            why: KeyboardInterrupt or Terminated; an error, which waits for nothing.
+        """
         self._stop = self._stop or why
+        if not isinstance(why, Exception):
+            self._closing.stop()
 
     @property
     def stopped_by(self) -> BaseException | None:
@@ -310,11 +362,12 @@ class Ledger:
                 for one in self.queue.progress()
                 if one.note
             ),
-            interrupted=isinstance(self._stop, KeyboardInterrupt),
+            interrupted=isinstance(self._stop, KeyboardInterrupt | Terminated),
             left=self.queue.left,
             started=self.queue.started,
             wall_s=wall_s,
             ray_s=ray_s,
+            ended_by=self._how(),
         )
 
     def totals(self) -> Totals:
@@ -329,6 +382,45 @@ class Ledger:
             exact=self.queue.exact,
             left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.most,
         )
+
+    def _how(self) -> Ending:
+        if isinstance(self._stop, KeyboardInterrupt):
+            return "interrupted"
+        if isinstance(self._stop, Terminated):
+            return "terminated"
+        if not self.queue.left:
+            return "complete"
+        return "time budget" if self._closing.over else "limit"
+
+    def _say_why(self) -> None:
+        """Say once why the run comes to its end, where it does before its time."""
+        if self._stop is not None and not self._said_stop:
+            self._said_stop = True
+            self._log.write("stopping", why=self._how(), running=self.running)
+            self._reporter.stopping(len(self._store.keys()))
+        elif self._stop is None and self._closing.over and not self._said_over:
+            self._said_over = True
+            self._log.write("stopping", why="time budget", running=self.running)
+            budget = self._closing.budget_s or 0.0
+            what = f"the time budget of {duration_text(budget)} is over: no more trials start"
+            if self.running:
+                what += f", {self.running} under way may take {duration_text(grace_s(budget))} more"
+            self._reporter.said(f"{what}.")
+
+    def _log_end(self, error: object) -> None:
+        """Log how the run has ended; a disk that is full has been complained about already."""
+        if self._opened_at is None:
+            return
+        over, trials = self.queue.totals()
+        error = error or (self._stop if isinstance(self._stop, Exception) else None)
+        if error is not None:
+            with contextlib.suppress(StoreError):
+                self._log.write("error", reason=f"{type(error).__name__}: {error}")
+        seconds = round(time.perf_counter() - self._opened_at, 3)
+        counts = {status: self.queue.count(status) for status in get_args(Status)}
+        how = "error" if error is not None else self._how()
+        with contextlib.suppress(StoreError):
+            self._log.write("end", how=how, over=over, trials=trials, **counts, seconds=seconds)
 
     def _take_in(self, job: Job, summary: TrialSummary) -> None:
         """Let the queue know at once, so that a worker can go on; log, terminal and index follow in `tick`."""
@@ -360,6 +452,7 @@ class Ledger:
             fields[summary.spec.metric] = summary.validation[summary.spec.metric]
         if summary.reason:
             fields["reason"] = summary.reason
+        fields |= {"status": summary.status, "seconds": summary.timings.get("total_s", 0.0)}
         self._log.write(summary.status, **_facts(job), **fields, timings=dict(summary.timings))
         self._reporter.finished(job, summary, self.totals())
 

@@ -102,14 +102,20 @@ class Reporter(Protocol):
     def lost(self, job: Job, cause: str) -> None:
         """A worker died; its trial will run again."""
 
+    def suspended(self, job: Job, *, saved: bool) -> None:
+        """A trial was called back; a later run goes on with it, from where it is if it is saved."""
+
     def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
         """A trial is over."""
 
     def tick(self) -> None:
         """Time has passed."""
 
+    def said(self, words: str) -> None:
+        """Something that whoever watches should know."""
+
     def stopping(self, stored: int) -> None:
-        """Ctrl-C."""
+        """Ctrl-C, or SIGTERM."""
 
     def end(self) -> None:
         """The run is over, however it ended."""
@@ -131,6 +137,12 @@ def _counted(count: int, noun: str) -> str:
 def stopping_line(stored: int) -> str:
     """What Ctrl-C is answered with."""
     return f"stopping (once more: at once). Go on with the same command; {stored} trials are stored."
+
+
+def suspended_line(job: Job, *, saved: bool) -> str:
+    """A called-back trial in one line, without the time of day."""
+    how = "it goes on from where it is" if saved else "it goes on from its last checkpoint, if it has one"
+    return f"suspended {job.key[:8]}  {label(job)}   {how}"
 
 
 def label(job: Job) -> str:

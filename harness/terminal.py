@@ -20,6 +20,7 @@ from .progress import (
     label,
     opening,
     stopping_line,
+    suspended_line,
 )
 from .results import TrialSummary
 
@@ -71,12 +72,20 @@ class LineReporter:
         """Say that a trial runs again."""
         self._say(f"{clock()} again     {job.key[:8]}  {label(job)}   {cause}")
 
+    def suspended(self, job: Job, *, saved: bool) -> None:
+        """Say that a trial was called back."""
+        self._say(f"{clock()} {suspended_line(job, saved=saved)}")
+
     def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
         """Say how a trial ended."""
         self._say(f"{clock()} {finished_line(job, summary)}")
 
     def tick(self) -> None:
         """Nothing."""
+
+    def said(self, words: str) -> None:
+        """Say it."""
+        self._say(f"{clock()} {words}")
 
     def stopping(self, stored: int) -> None:
         """Say how to go on."""
@@ -131,6 +140,12 @@ class LiveReporter:
         line = one_line(f"{clock()} again     {job.key[:8]}  {label(job)}   {cause}")
         self._console.print(line, markup=False, style="yellow")
 
+    def suspended(self, job: Job, *, saved: bool) -> None:
+        """Say that a trial was called back."""
+        self._running.pop(job.key, None)
+        line = one_line(f"{clock()} {suspended_line(job, saved=saved)}")
+        self._console.print(line, markup=False, soft_wrap=True)
+
     def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
         """Count a trial; say what went wrong with it."""
         self._running.pop(job.key, None)
@@ -146,6 +161,10 @@ class LiveReporter:
         if self._live.is_started and now - self._drawn_at >= _REDRAW_S:
             self._drawn_at = now
             self._live.update(self._view(), refresh=True)
+
+    def said(self, words: str) -> None:
+        """Say it above what runs."""
+        self._console.print(one_line(f"{clock()} {words}"), markup=False, soft_wrap=True, style="bold")
 
     def stopping(self, stored: int) -> None:
         """Say how to go on."""

@@ -15,7 +15,7 @@ import ray
 from ray.tune import Callback, Trainable
 from ray.tune.search import Searcher
 
-from .errors import CheckpointError, InputError, RearecError, TrialDiverged
+from .errors import CheckpointError, InputError, RearecError, TrialDiverged, TrialSuspended
 from .keeper import Care, Keeper, Resumable
 from .ledger import Ledger
 from .nodes import Software, cannot_run
@@ -90,6 +90,32 @@ class CheckpointsElsewhere:
         return answer
 
 
+class Recall:
+    """Whether the run wants its trials back, as the collector has answered the question before this one.
+
+    Args:
+        collector: the actor.
+    """
+
+    def __init__(self, collector: Any) -> None:
+        self._collector = collector
+        self._asked: Any = None
+
+    def __call__(self) -> bool:
+        """Ask, without waiting for the answer."""
+        wanted = False
+        if self._asked is not None:
+            answered, _ = ray.wait([self._asked], timeout=0)
+            if not answered:
+                return False
+            try:
+                wanted = bool(ray.get(self._asked))
+            except ray.exceptions.RayError:  # the collector died; Ray starts it anew
+                wanted = False
+        self._asked = self._collector.recalled.remote()
+        return wanted
+
+
 class TuneTrial(Trainable):  # type: ignore[misc]
     """One trial in a worker, one epoch or more in a step; the process is used again for the next trial."""
 
@@ -143,6 +169,8 @@ class TuneTrial(Trainable):  # type: ignore[misc]
                     return {**progress, **self._hand_over(run.pruned(reason))}
                 keeper.look()
             return {**progress, "done": False, "notes": keeper.said()}
+        except TrialSuspended as suspended:
+            return {**progress, **self._put_aside(suspended)}
         except Exception as error:
             return {**progress, **self._cut_short(error)}
 
@@ -163,6 +191,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
                 care=self._context.care,
                 channel=CheckpointsElsewhere(self._context.collector),
                 resume=self._resume,
+                recalled=Recall(self._context.collector),
             )
         return self._keeper
 
@@ -178,6 +207,11 @@ class TuneTrial(Trainable):  # type: ignore[misc]
     def _end(self, keeper: Keeper) -> dict[str, Any]:
         keep = keeper.last()
         return self._hand_over(keeper.run.result(), keep=keep)
+
+    def _put_aside(self, suspended: TrialSuspended) -> dict[str, Any]:
+        notes = self._keeper.said() if self._keeper is not None else []
+        self._let_go()
+        return {"done": True, "suspended": suspended.saved, "notes": notes}
 
     def _cut_short(self, error: Exception) -> dict[str, Any]:
         """What becomes of a trial that an error has ended."""
@@ -221,6 +255,7 @@ class Arrivals:
         self._ledger = ledger
         self._collector = collector
         self._expected: dict[Any, str] = {}
+        self._recalled = False
 
     def __bool__(self) -> bool:
         """Whether any result is under way."""
@@ -235,6 +270,12 @@ class Arrivals:
         """
         self._ledger.handed_over(trial_id)
         self._expected[saved] = trial_id
+
+    def recall(self) -> None:
+        """Ask the workers for their trials back; once is enough."""
+        if not self._recalled:
+            self._recalled = True
+            self._collector.recall.remote()
 
     def take(self, *, wait_s: float = 0.0) -> None:
         """Tell the ledger what has arrived; wait for a first one if told to."""
@@ -284,11 +325,11 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         if self._ledger.running >= most:
             return None
         job = self._ledger.take(trial_id)
-        while job is WAIT and self._arrivals and self._ledger.stopped_by is None:
+        while job is WAIT and self._arrivals and not self._ledger.ending:
             with _heard(self._ledger):
                 self._arrivals.take(wait_s=_WAIT_S)
             job = self._ledger.take(trial_id)
-        if self._ledger.stopped_by is not None:
+        if self._ledger.ending:
             self._ledger.tick()  # leaves from here: Tune asks again and again where it has no other trial
         if isinstance(job, Signal):
             return Searcher.FINISHED if job is FINISHED else None
@@ -331,11 +372,14 @@ class Events(Callback):  # type: ignore[misc]
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
         """What a worker says besides; a reference is taken out, as Tune keeps each trial's last result."""
         saved, short = result.pop("saved", None), result.get("short_of_memory")
+        suspended = result.get("suspended")
         with _heard(self._ledger):
             for note in result.pop("notes", ()):
                 self._ledger.note(trial.trial_id, note)
             if short is not None:
                 self._ledger.short_of_memory(trial.trial_id, short)
+            if suspended is not None:
+                self._ledger.suspended(trial.trial_id, saved=suspended)
             if saved is not None:
                 self._arrivals.expect(trial.trial_id, saved)
             if "refused" in result:
@@ -358,6 +402,8 @@ class Events(Callback):  # type: ignore[misc]
         """Take in what is on disk, end what hangs, draw, and leave the loop where the run should stop."""
         with _heard(self._ledger):
             self._arrivals.take()
+            if self._ledger.recalls:
+                self._arrivals.recall()
             hung = self._ledger.hung()
             for trial in trials if hung else ():
                 if trial.trial_id in hung:

@@ -1,0 +1,88 @@
+"""How a run ends before its work is done: by the end of its time budget, by Ctrl-C, by SIGTERM.
+
+At the end of a time budget no new trial starts, and those under way may finish within a grace. After it, and at once
+where somebody stops the run, the trials are called back: each takes a checkpoint and ends. What has not come back
+within `RECALL_S` is left behind, and goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Literal
+
+Ending = Literal["complete", "limit", "interrupted", "terminated", "time budget"]
+"""How a run ended that no error has ended; "limit": as many trials as it was to start have run."""
+
+RECALL_S = 15.0
+"""Seconds that called-back trials have; Slurm kills 30 s after its SIGTERM, and Ray's end takes some of them."""
+GRACE_SHARE = 0.1
+GRACE_MOST_S = 600.0
+
+
+class Terminated(BaseException):
+    """SIGTERM; not an Exception, as KeyboardInterrupt is none."""
+
+
+SIGNALS: dict[int, type[BaseException]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+"""The signals that end a run, and what stands for each."""
+
+
+def grace_s(budget_s: float) -> float:
+    """Seconds that trials under way have after a time budget: a tenth of it, ten minutes at most."""
+    return min(budget_s * GRACE_SHARE, GRACE_MOST_S)
+
+
+class Closing:
+    """When a run starts no more trials, when it calls back those under way, and when it leaves.
+
+    Args:
+        budget_s: seconds in which trials may start, from now on; None for any time.
+        clock: seconds.
+    """
+
+    def __init__(self, budget_s: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.budget_s = budget_s
+        self._clock = clock
+        self._began = clock()
+        self._stopped_at: float | None = None
+
+    def stop(self) -> None:
+        """Somebody wants the run to end now."""
+        if self._stopped_at is None:
+            self._stopped_at = self._clock()
+
+    @property
+    def over(self) -> bool:
+        """Whether the time budget is over."""
+        return self.budget_s is not None and self._clock() - self._began >= self.budget_s
+
+    @property
+    def accepts(self) -> bool:
+        """Whether trials may start."""
+        return self._stopped_at is None and not self.over
+
+    @property
+    def recalls(self) -> bool:
+        """Whether trials under way should come back."""
+        at = self._recall_at
+        return at is not None and self._clock() >= at
+
+    def leaves(self, *, busy: int, begun: int) -> bool:
+        """Whether nothing is worth waiting for any more; never before the run has a reason to end.
+
+        Args:
+            busy: trials given out whose result is not on disk.
+            begun: of those, the ones that a worker has begun: others have nothing to save.
+        """
+        at = self._recall_at
+        if at is not None and self._clock() >= at:
+            return not begun or self._clock() - at > RECALL_S
+        return self.over and not busy
+
+    @property
+    def _recall_at(self) -> float | None:
+        if self._stopped_at is not None:
+            return self._stopped_at
+        return None if self.budget_s is None else self._began + self.budget_s + grace_s(self.budget_s)

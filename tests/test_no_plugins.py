@@ -1,0 +1,79 @@
+"""`--no-plugins`: no command runs code that is not the package's own, and a suite that needs it is refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rearec_bench.cli import main
+from rearec_bench.harness import execute
+from rearec_bench.harness.ledger import RunOutcome
+from rearec_bench.harness.registry import STRATEGIES
+
+SUITE = """
+plugins: [marking.py]
+datasets: [tiny]
+backbones: [sasrec]
+strategies: [base, marked]
+steps: [1]
+seeds: [1]
+"""
+PLUGIN = """
+from pathlib import Path
+
+from rearec_bench.models.settings import StrategySettings
+from rearec_bench.models.strategies.base import Base
+
+Path(__file__).with_name("mark").touch()
+
+
+class Marked(Base):
+    class Settings(StrategySettings):
+        \"\"\"The base, under another name.\"\"\"
+
+
+STRATEGIES = {"marked": Marked}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a suite whose plug-in leaves a mark when it runs; the registry is afterwards as it was."""
+    (tmp_path / "marking.yaml").write_text(SUITE)
+    (tmp_path / "marking.py").write_text(PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(STRATEGIES, "_entries", dict(STRATEGIES._entries))
+    yield tmp_path
+    sys.modules.pop("rearec_bench_plugin_marking", None)
+
+
+@pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["plan"], ["profile"]], ids=" ".join)
+def test_a_suite_with_a_plug_in_is_refused_before_any_of_it_runs(command: list[str], place: Path) -> None:
+    done = CliRunner().invoke(main, [*command, "marking.yaml", "--no-plugins"])
+    assert done.exit_code == 2
+    assert "marking.yaml:2:11  plugins: marking.py is a plug-in, and --no-plugins is given." in done.output
+    assert not (place / "mark").exists() and not (place / "results").exists()
+
+
+def test_one_command_without_plug_ins_leaves_the_next_one_as_it_was(place: Path) -> None:
+    assert CliRunner().invoke(main, ["plan", "marking.yaml", "--no-plugins"]).exit_code == 2
+    assert CliRunner().invoke(main, ["plan", "marking.yaml"]).exit_code == 0
+    assert (place / "mark").exists()
+
+
+def test_the_first_line_of_a_run_says_whose_code_it_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_suite(suite: object, **given: object) -> RunOutcome:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execute, "run_suite", run_suite)
+    done = CliRunner().invoke(main, ["run", "marking.yaml"])
+    assert done.output.splitlines()[0] == (
+        "This suite runs code of plug-ins with your rights, here and on all nodes: marking.py. "
+        "Refuse it with --no-plugins."
+    )
+    (place / "plain.yaml").write_text(SUITE.replace("plugins: [marking.py]\n", "").replace(", marked", ""))
+    assert "plug-in" not in CliRunner().invoke(main, ["run", "plain.yaml"]).output

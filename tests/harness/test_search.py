@@ -23,11 +23,11 @@ WIDE = "temperature: {search: {low: 0.05, high: 5.0, log: true}}, decay: {search
 def cell_of(tmp_path: Path) -> Callable[..., Cell]:
     """A cell of PRL with these hyper-parameters and search settings."""
 
-    def make(prl: str = WIDE, search: str = "trials: 12") -> Cell:
+    def make(prl: str = WIDE, search: str = "trials: 12", training: str = "") -> Cell:
         file = tmp_path / "suite.yaml"
         file.write_text(
             f"datasets: [tiny]\nbackbones: [sasrec]\nstrategies: [prl: {{{prl}}}]\nsteps: [1]\nseeds: [1]\n"
-            f"search: {{{search}}}\n"
+            f"search: {{{search}}}\ntraining: {{{training}}}\n"
         )
         (cell,) = expand(load_suite(file))
         return cell
@@ -152,3 +152,74 @@ def test_the_best_is_the_earliest_of_equals_and_never_a_failure(cell_of: Callabl
     best = search.best(known.get)
     assert best is not None and best.index == 2
     assert search.best(dict.fromkeys(keys, Outcome("diverged", None)).get) is None
+
+
+def lasting(spec: Any) -> Outcome:
+    """A formula, and a number of epochs that is another one; some fail before the first."""
+    value = metrics_for(spec)["ndcg@20"]
+    epochs = int(1000 * value) % 30 + 1
+    return Outcome("failed", None) if epochs == 1 else Outcome("done", value, epochs=epochs)
+
+
+def run_for_epochs(cell: Cell, pick: int, known: dict[str, Outcome]) -> list[Any]:
+    """Run a search with a budget in epochs, ending one of those that wait at a time; what it suggested."""
+    search = start(cell)
+    while not search.ended(known.get):
+        waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
+        left = search.expected(known.get) - len(search.suggestions(known.get))
+        assert left >= (0 if search.complete else 1)
+        known[waiting[pick % len(waiting)].spec.key] = lasting(waiting[pick % len(waiting)].spec)
+    assert search.expected(known.get) == len(search.suggestions(known.get))
+    return [one.values for one in search.suggestions(known.get)]
+
+
+@pytest.mark.parametrize("search", ["sampler: tpe", "sampler: tpe, window: 4", "sampler: random"])
+def test_a_search_ends_with_the_trial_that_fills_its_budget_of_epochs(
+    cell_of: Callable[..., Cell], search: str
+) -> None:
+    cell = cell_of(search=f"epochs: 150, {search}", training="max_epochs: 30")
+    known: dict[str, Outcome] = {}
+    made = run_for_epochs(cell, 0, known)
+    keys = [cell.spec(one, seed=0, purpose="search", fingerprint="f", device="cpu").key for one in made]
+    epochs = [max(known[key].epochs, 1) for key in keys]
+    assert len(made) == next(n for n in range(1, 1000) if sum(epochs[:n]) >= 150)
+    assert sum(epochs[:-1]) < 150 <= sum(epochs)
+    for pick in (1, 2, -1):
+        assert run_for_epochs(cell, pick, {}) == made
+    kept = {key: known[key] for key in keys[: len(keys) // 2]}
+    assert run_for_epochs(cell, 0, kept) == made
+
+
+def test_suggestions_that_look_at_nothing_do_not_wait_while_the_budget_is_enough_for_all_of_them(
+    cell_of: Callable[..., Cell],
+) -> None:
+    search = start(cell_of(search="epochs: 150, sampler: random", training="max_epochs: 30"))
+    assert len(search.suggestions({}.get)) == 5 and not search.complete
+    known = {search.suggestions({}.get)[3].spec.key: Outcome("done", 0.5, epochs=10)}
+    assert len(search.suggestions(known.get)) == 6, "20 epochs are left over"
+
+
+def test_points_that_surely_fit_are_enumerated_and_a_grid_ends_with_its_points(cell_of: Callable[..., Cell]) -> None:
+    points = "temperature: {search: [0.5, 1.0, 2.0]}, decay: {search: [1.2, 1.5]}"
+    expected = list(itertools.product([1.2, 1.5], [0.5, 1.0, 2.0]))
+    for search, count in (("epochs: 180", 6), ("epochs: 50, sampler: grid", 5), ("epochs: 999, sampler: grid", 6)):
+        cell = cell_of(points, search, training="max_epochs: 30")
+        known: dict[str, Outcome] = {}
+        one = start(cell)
+        while not one.ended(known.get):
+            for made in one.suggestions(known.get):
+                known.setdefault(made.spec.key, Outcome("done", 0.5, epochs=10))
+        values = [
+            (made.values["strategy.decay"], made.values["strategy.temperature"]) for made in one.suggestions(known.get)
+        ]
+        assert values == expected[:count]
+
+
+def test_a_sampled_finite_space_ends_when_all_of_it_has_been_tried(cell_of: Callable[..., Cell]) -> None:
+    cell = cell_of("decay: {search: [1.2, 1.5, 2.0]}", "epochs: 70, sampler: random", training="max_epochs: 30")
+    search, known = start(cell), {}
+    while not search.ended(known.get):
+        for made in search.suggestions(known.get):
+            known.setdefault(made.spec.key, Outcome("done", 0.5, epochs=2))
+    assert len(known) == 3 and search.spent(known.get) < 70
+    assert not search.suggestions(known.get)[-1].duplicate

@@ -28,7 +28,7 @@ except ConnectionError:
 
 def test_a_stranger_is_refused_a_friend_is_not_and_the_token_stays_in_its_file() -> None:
     before = dict(os.environ)
-    with cluster(address=None, cpus=1, store_bytes=0) as own:
+    with cluster(address=None, cpus=1, store_bytes=0, died=print) as own:
         file = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
         token = file.read_text()
         assert own.owned and file.parent == own.scratch

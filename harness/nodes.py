@@ -182,7 +182,7 @@ def _answers(nodes: tuple[Node, ...], components: Components) -> list[tuple[Node
             answers.append((node, ray.get(reference, timeout=0)))
         except ray.exceptions.GetTimeoutError:
             answers.append((node, f"it has not answered for {_ANSWER_S:.0f} s"))
-        except Exception as error:  # Ray raises the task's own type, too
+        except ray.exceptions.RayError as error:
             answers.append((node, cannot_run(error)))
     return answers
 

@@ -155,7 +155,16 @@ class Trainer:
         self.watch("optimiser")
         self._optimiser.step()
         self.watch("data")
-        return {**{name: float(term) for name, term in terms.items()}, "total": value}
+        return {**self._numbers(terms), "total": value}
+
+    def _numbers(self, terms: Mapping[str, Any]) -> dict[str, float]:
+        """The named terms of the loss; what is no number fails here, in its own trial, not where it is stored."""
+        try:
+            tensors = {name: term.detach() for name, term in terms.items() if isinstance(term, torch.Tensor)}
+            return {name: float(term) for name, term in {**terms, **tensors}.items()}
+        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+            kind = type(self._strategy).__name__
+            raise ValueError(f"the terms of the loss of {kind} are not names and numbers: {error}") from error
 
     def reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         """Run the loop over the chunks of a batch and put its rows together."""

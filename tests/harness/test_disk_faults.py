@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import subprocess
@@ -12,19 +13,25 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 from rearec_bench.cli import main
 from rearec_bench.harness import atomic
+from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.errors import StoreError
+from rearec_bench.harness.keeper import Care, Keeper
 from rearec_bench.harness.ledger import RunLog
 from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_suites import log_lines
 from rearec_bench.harness.store_verify import verify
+from rearec_bench.harness.trial import TrialRun, run_trial
+
+from .test_kill import told
+from .test_trial import spec_of
 
 HERE = Path(__file__).resolve().parent
 Remount = Callable[[str], None]
@@ -193,6 +200,27 @@ def test_clocks_that_jump_move_no_trial(tmp_path: Path, synthetic: ModuleType, m
     assert store.keys() == keys and all(store.read(key).key == key for key in keys)
     store.quarantine(store.folder(keys.pop()), "one")
     assert len(list((store.root / "quarantine").iterdir())) == 2
+
+
+def test_a_clock_that_jumps_while_a_trial_runs_moves_nothing_but_its_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load_dataset("tiny", data_dir=tmp_path)
+    spec = spec_of(data, max_epochs=2)
+    steady = run_trial(spec, data)
+    clock, jumps = time.time, itertools.cycle((0.0, 1e9, -1e9, 86400.0, -3600.0))
+    monkeypatch.setattr(time, "time", lambda: clock() + next(jumps))
+    care, nowhere = Care("s", every_s=3600.0, timeout_s=1800.0), cast(Any, None)
+    keeper = Keeper(lambda: TrialRun(spec, data), spec, care=care, channel=nowhere, resume=False)
+    while not keeper.run.epoch().done:
+        keeper.look()
+    result = keeper.run.result()
+    assert told(result) == told(steady) and keeper.said() == []
+    timings = result.timings
+    assert 0 < timings["train_s"] < timings["total_s"] < 1800 and timings["evaluate_s"] > 0 < timings["build_s"]
+    store = Store(tmp_path / "results")
+    store.write(result)
+    assert command("show", result.key, "--results", store.root).exit_code == 0
 
 
 # ---- whole runs, through Ray

@@ -3,7 +3,7 @@
 #   make smoke       environment, installation, a small suite on generated data, its table
 #   make test        ruff, mypy, all tests but the slow ones
 #   make test-all    the slow ones, too
-#   make faults      a thousand kinds of damage to a store (minutes)
+#   make faults      runs killed at random moments, full disks, trials that go wrong, damage, fuzzed suites, a soak (an hour)
 #   make bench       speed and memory beside their targets (minutes); the table is also written to bench.md
 #   make bench-long  a soak of a thousand trials, and growth over three decades (an hour)
 #
@@ -46,8 +46,11 @@ test: lint types
 test-all: lint types
 	$(BIN)/python -m pytest -m 'not faults'
 
+FAULTS := test_kill test_interruptions test_long_trials test_bad_trials test_disk_faults test_damage test_suite_fuzz
+
 faults: install
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest $(FAULTS:%=tests/harness/%.py) $(wildcard tests/harness/test_cluster*.py)
+	$(BIN)/python tests/benchmarks/soak.py --trials 2000
 
 # The last ones compare what was stored by suites that take hours (results/), and are left out until then.
 bench: install

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,3 +22,14 @@ def synthetic() -> ModuleType:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture
+def saying(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[str], None]]:
+    """Prints a figure, for tests whose figures are of interest where they pass, too."""
+
+    def say(words: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {words}", end="", flush=True)
+
+    yield say

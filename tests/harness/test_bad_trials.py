@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,15 +214,17 @@ def _rows(store: Store) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory in /proc")
-def test_trials_that_go_wrong_harm_no_other_of_their_suite(tmp_path: Path) -> None:
+def test_trials_that_go_wrong_harm_no_other_of_their_suite(tmp_path: Path, saying: Callable[[str], None]) -> None:
     watch = run_badly(tmp_path, megabytes=100)
-    print(f"100 MB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
+    saying(f"100 MB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
     assert watch.logs < 90 * MB
 
 
 @pytest.mark.faults
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory in /proc")
-def test_a_trial_that_prints_a_gigabyte_fills_neither_disk_nor_memory(tmp_path: Path) -> None:
+def test_a_trial_that_prints_a_gigabyte_fills_neither_disk_nor_memory(
+    tmp_path: Path, saying: Callable[[str], None]
+) -> None:
     watch = run_badly(tmp_path, megabytes=1024)
-    print(f"1 GB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
+    saying(f"1 GB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
     assert watch.logs < 90 * MB and watch.memory < 1024 * MB

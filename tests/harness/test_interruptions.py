@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,15 +187,6 @@ def wait_until_gone(family: dict[int, str]) -> None:
     while left := {pid: name for pid, name in left.items() if alive(pid)}:
         assert time.monotonic() < deadline, f"outlived their driver: {sorted(left.values())}"
         time.sleep(0.1)
-
-
-@pytest.fixture
-def saying(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[str], None]]:
-    def say(words: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {words}", end="", flush=True)
-
-    yield say
 
 
 @pytest.mark.slow

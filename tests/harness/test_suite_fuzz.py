@@ -162,17 +162,15 @@ def test_a_suite_whose_text_is_harmed_loads_or_says_why_not(place: Path) -> None
 
 @pytest.mark.faults
 @pytest.mark.parametrize("block", range(1, MANY // BLOCK + 1))
-def test_five_thousand_made_from_the_schema(
-    place: Path, block: int, record_property: Callable[[str, object], None]
-) -> None:
+def test_five_thousand_made_from_the_schema(place: Path, block: int, saying: Callable[[str], None]) -> None:
     found = of_schema(place, BLOCK, block)
-    record_property("found", f"{dict(found)}, slowest {found.slowest:.2f} s")
+    saying(f"{dict(found)}, slowest {found.slowest:.2f} s")
     assert found["suites"] + found["errors"] >= BLOCK
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("block", range(1, MANY // BLOCK + 1))
-def test_five_thousand_harmed_texts(place: Path, block: int, record_property: Callable[[str, object], None]) -> None:
+def test_five_thousand_harmed_texts(place: Path, block: int, saying: Callable[[str], None]) -> None:
     found = of_text(place, range(BLOCK * block, BLOCK * (block + 1)))
-    record_property("found", f"{dict(found)}, slowest {found.slowest:.2f} s")
+    saying(f"{dict(found)}, slowest {found.slowest:.2f} s")
     assert found["suites"] + found["errors"] == BLOCK

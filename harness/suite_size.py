@@ -9,8 +9,8 @@ from typing import Any
 from .suite_model import Parameters, Space
 
 MOST_ROWS = 10_000
-MOST_TRIALS = 1_000_000
-MOST_POINTS = 1_000_000
+MOST_TRIALS = 100_000
+MOST_POINTS = 100_000
 
 
 def rows_of(parameters: Parameters) -> int:

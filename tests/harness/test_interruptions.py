@@ -137,7 +137,7 @@ def wait_for_the_moment(draw: random.Random, driver: subprocess.Popen[bytes], st
         moment, due = f"at {stored} stored", _stored(store, stored, driver)
     deadline = time.monotonic() + 300
     while driver.poll() is None and not due() and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.05)
     time.sleep(draw.uniform(0.0, 0.5))
     return moment
 
@@ -164,9 +164,10 @@ def strike(kind: str, draw: random.Random, driver: subprocess.Popen[bytes]) -> s
     if driver.poll() is not None:
         return ", too late"
     if kind in ("worker", "raylet"):
-        found = of_ray(driver.pid, kind)
-        if not found:
-            return f", no {kind} yet"
+        while not (found := of_ray(driver.pid, kind)):
+            if driver.poll() is not None:
+                return ", too late"
+            time.sleep(0.05)
         kill(draw.choice(found))
         return ""
     group = kind.startswith("Ctrl-C")  # a terminal tells all processes of a group

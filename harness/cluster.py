@@ -21,7 +21,8 @@ from .raylet import RayletWatch
 PREFIX = "rearec-"
 _STARTS = 2
 _LOOK_S = 5.0
-_BASE_LIMIT = 16  # with this folder's name and Ray's about 65 characters, a socket's path may have 107
+_RAYS = "r"  # Ray lets everybody write to its folder, and into its sockets; ours around it lets nobody in
+_BASE_LIMIT = 14  # with this folder's name and Ray's about 65 characters, a socket's path may have 107
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -167,7 +168,7 @@ def cluster(
                 _start(
                     num_cpus=cpus or usable_cores(),
                     object_store_memory=2 * store_bytes + 256 * 2**20,
-                    _temp_dir=str(scratch),
+                    _temp_dir=str(scratch / _RAYS),
                     **quiet,
                 )
             watch = RayletWatch(died, find=None if not door.address else lambda: None)

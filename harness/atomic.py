@@ -32,6 +32,20 @@ def write_file(target: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def swap_file(target: Path, content: bytes) -> None:
+    """Write a file that readers see whole, for what may be lost with the machine; its folder must be there.
+
+    Raises:
+        OSError: the folder cannot be written, or is not there.
+    """
+    temporary = _temporary("tmp", target)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_folder(target: Path, files: Mapping[str, bytes], *, replace: bool) -> None:
     """Write a folder of files.
 

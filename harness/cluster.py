@@ -17,6 +17,7 @@ from .cluster_access import Door, environment, find_door, let_in, own_token
 from .errors import InputError, RearecError
 from .nodes import Node, alive
 from .raylet import RayletWatch
+from .signals import kept_from_ray
 
 PREFIX = "rearec-"
 _STARTS = 2
@@ -162,15 +163,16 @@ def cluster(
         _silence()
         door = find_door(address) if address is not None else Door("", own_token(scratch))
         with let_in(door.environment):
-            if door.address:
-                _join(door, **quiet)
-            else:
-                _start(
-                    num_cpus=cpus or usable_cores(),
-                    object_store_memory=2 * store_bytes + 256 * 2**20,
-                    _temp_dir=str(scratch / _RAYS),
-                    **quiet,
-                )
+            with kept_from_ray():
+                if door.address:
+                    _join(door, **quiet)
+                else:
+                    _start(
+                        num_cpus=cpus or usable_cores(),
+                        object_store_memory=2 * store_bytes + 256 * 2**20,
+                        _temp_dir=str(scratch / _RAYS),
+                        **quiet,
+                    )
             watch = RayletWatch(died, find=None if not door.address else lambda: None)
             try:
                 with watch:

@@ -75,6 +75,19 @@ def git_revision() -> str:
         return ""
 
 
+def software() -> dict[str, Any]:
+    """The versions of what runs here, and the machine; imports neither torch nor ray."""
+    return {
+        "rearec_bench": VERSION,
+        "git": git_revision(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count() or 0,
+        **{package: _version(package) for package in ("torch", "ray", "numpy", "optuna")},
+    }
+
+
 def environment(device: str, threads: int) -> dict[str, Any]:
     """Facts about the software and the machine; imports torch.
 
@@ -96,10 +109,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         "threads": threads,
     }
     for package in ("numpy", "optuna", "ray"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = ""
+        found[package] = _version(package)
     if device == "cuda" and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
         found["cuda"] = torch.version.cuda
@@ -146,6 +156,13 @@ def _code(file: Path) -> str:
         ):
             node.body = [*node.body[1:], ast.Pass()]
     return ast.unparse(tree)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _git(*arguments: str) -> str:

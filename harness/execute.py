@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
-import threading
+import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .checkpoint_store import Checkpoints
+from .closing import Closing
 from .cluster import Cluster, Room, cluster
 from .cost import DataSize, Estimate, example, operations
 from .datasets.dataset import Dataset
 from .errors import DatasetError
+from .heartbeat import NAME as HEARTBEAT
+from .heartbeat import Heart, working_folder
 from .keeper import Care
 from .ledger import Ledger, RunOutcome, RunStopped
 from .nodes import Software, compare
 from .plugin_files import PluginFile, brought
-from .progress import Reporter, RunFacts
+from .progress import Reporter, Reporters, RunFacts
 from .queue import SuiteQueue, repeatable
 from .results import TrialSummary
+from .signals import heard
 from .store import Store
 
 if TYPE_CHECKING:
     from .plan import Cell
     from .suite_model import Suite
 
-INTERRUPTED = 130
 _FLUSH_S = 30.0
 
 TRIAL = f"{__package__}.trial:start"
@@ -50,8 +52,10 @@ class RunOptions:
         max_trials: most trials to start; None for all.
         refresh: repeat stored trials whose components' source has changed.
         retry_failed: repeat trials that failed or diverged.
+        time_budget_s: seconds in which trials may start; None for any time.
         cpus: cores to use; None for all that this process may use.
         trial: "module:attribute" of what makes a trial from (spec, data set).
+        command: that was typed; whoever watches is told it.
     """
 
     gpu: float | None = None
@@ -61,8 +65,10 @@ class RunOptions:
     max_trials: int | None = None
     refresh: bool = False
     retry_failed: bool = False
+    time_budget_s: float | None = None
     cpus: int | None = None
     trial: str = TRIAL
+    command: str = field(default="", compare=False)
 
 
 def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Reporter) -> RunOutcome:
@@ -85,6 +91,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     from .plan import check_precision, expand
 
     clock = time.perf_counter()
+    closing = Closing(options.time_budget_s)
     cells = expand(suite)
     datasets = load_all(suite, cells, data_dir)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
@@ -105,20 +112,31 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         cost=lambda cell: operations(example(cell, device), sizes[cell.dataset]),
         limit=options.max_trials,
     )
+    heart = Heart(
+        store.suite_folder(suite.name) / HEARTBEAT,
+        suite=suite.name,
+        queue=queue,
+        command=options.command,
+        budget_s=options.time_budget_s,
+    )
+    told = Reporters(reporter, heart)
     book = Ledger(
         suite,
         header=_header(datasets),
         queue=queue,
         store=store,
-        reporter=reporter,
+        reporter=told,
         estimate=Estimate(queue.over(), sizes),
+        closing=closing,
     )
-    with book as ledger, _interrupts(ledger):
+    with heart, book as ledger, heard(ledger):
+        heart.start()
+        ledger.begin(**_circumstances(suite, options, device))
         ray_s = 0.0
         facts = partial(_facts, suite, cells, ledger)
         try:
             if not queue.left:
-                reporter.begin(facts(most=0, place=""))
+                told.begin(facts(most=0, place=""))
             else:
                 size = sum(_bytes(data) for data in datasets.values())
                 with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=ledger.stop) as joined:
@@ -126,7 +144,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                     room = joined.room(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
                     ledger.most = most = room()
-                    reporter.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
+                    told.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
                     _tune(joined, ledger, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, room=room)
         except RunStopped:
             ledger.settle()
@@ -134,7 +152,9 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
             raise ledger.stopped_by
         if not queue.left:
             Checkpoints(store.root, clean=True).clear(suite=suite.name, over=store.has)
-        return ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
+        outcome = ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
+        heart.ending = outcome.ended_by
+        return outcome
 
 
 def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None:
@@ -257,26 +277,6 @@ def _tune(
             ray.get(collector.flush.remote(), timeout=_FLUSH_S)
 
 
-@contextmanager
-def _interrupts(ledger: Ledger) -> Iterator[None]:
-    """The first Ctrl-C stops the run between two of Tune's steps, the second ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(number: int, frame: object) -> None:
-        if ledger.stopped_by is not None:
-            ledger.abandon()
-            os._exit(INTERRUPTED)  # Ray's processes die with this one
-        ledger.stop(KeyboardInterrupt())
-
-    before = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _stale(summary: TrialSummary) -> bool:
     from .environment import source_digest
 
@@ -302,6 +302,23 @@ def _data_facts(data: Dataset) -> dict[str, Any]:
 
     facts = {fact: data.card[fact] for fact in ("recipe", "protocol", "statistics") if fact in data.card}
     return facts if data.vectors is None else {**facts, "vectors": vector_facts(data.vectors)}
+
+
+def _circumstances(suite: Suite, options: RunOptions, device: str) -> dict[str, Any]:
+    """What a run's log says of how it was started."""
+    from .environment import software
+
+    return {
+        "command": options.command,
+        "folder": working_folder(),
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "device": device,
+        "options": {name: value for name, value in dataclasses.asdict(options).items() if name != "command"},
+        "resources": suite.resources.model_dump(mode="json"),
+        "plugins": list(suite.plugins),
+        "environment": software(),
+    }
 
 
 def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str, note: str = "") -> RunFacts:

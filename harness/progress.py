@@ -121,6 +121,67 @@ class Reporter(Protocol):
         """The run is over, however it ended."""
 
 
+class Reporters:
+    """Several of them as one.
+
+    Args:
+        them: told in this order.
+    """
+
+    def __init__(self, *them: Reporter) -> None:
+        self._them = them
+
+    def begin(self, facts: RunFacts) -> None:
+        """See `Reporter.begin`."""
+        for one in self._them:
+            one.begin(facts)
+
+    def started(self, job: Job) -> None:
+        """See `Reporter.started`."""
+        for one in self._them:
+            one.started(job)
+
+    def epoch(self, job: Job, progress: Progress) -> None:
+        """See `Reporter.epoch`."""
+        for one in self._them:
+            one.epoch(job, progress)
+
+    def lost(self, job: Job, cause: str) -> None:
+        """See `Reporter.lost`."""
+        for one in self._them:
+            one.lost(job, cause)
+
+    def suspended(self, job: Job, *, saved: bool) -> None:
+        """See `Reporter.suspended`."""
+        for one in self._them:
+            one.suspended(job, saved=saved)
+
+    def finished(self, job: Job, summary: TrialSummary, totals: Totals) -> None:
+        """See `Reporter.finished`."""
+        for one in self._them:
+            one.finished(job, summary, totals)
+
+    def tick(self) -> None:
+        """See `Reporter.tick`."""
+        for one in self._them:
+            one.tick()
+
+    def said(self, words: str) -> None:
+        """See `Reporter.said`."""
+        for one in self._them:
+            one.said(words)
+
+    def stopping(self, stored: int) -> None:
+        """See `Reporter.stopping`."""
+        for one in self._them:
+            one.stopping(stored)
+
+    def end(self) -> None:
+        """See `Reporter.end`."""
+        for one in self._them:
+            one.end()
+
+
 def opening(facts: RunFacts) -> list[str]:
     """The first lines of a run."""
     about = "" if facts.totals.exact else "about "

@@ -145,6 +145,19 @@ def holder_of(root: Path) -> Holder | None:
         return None
 
 
+def this_process(doing: str) -> Holder:
+    """This process, as it would hold a lock now."""
+    return _us(doing)
+
+
+def alive(holder: Holder) -> bool | None:
+    """Whether a process is there; None where it is another machine's, or nobody knows."""
+    us = _us("")
+    if not holder.began or not holder.boot or (holder.boot, holder.host) != (us.boot, us.host):
+        return None
+    return _began(holder.pid) == holder.began
+
+
 def _acquire(root: Path, doing: str, *, wait: bool, say: Callable[[str], None]) -> Lock:
     said: Holder | None = None
     while True:

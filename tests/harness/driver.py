@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(suite: str, results: str, trial: str = TRIAL, address: str = "") -> int:
-    """Run and print; 130 where it was interrupted."""
+    """Run and print; 130 or 143 where a signal has ended it."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
     outcome = run_suite(
         load_suite(Path(suite)),
@@ -32,7 +32,9 @@ def main(suite: str, results: str, trial: str = TRIAL, address: str = "") -> int
         reporter=LineReporter(sys.stdout),
     )
     print(json.dumps(dataclasses.asdict(outcome)))
-    return 130 if outcome.interrupted else int(bool(outcome.failed))
+    if outcome.interrupted:
+        return 143 if outcome.ended_by == "terminated" else 130
+    return int(bool(outcome.failed))
 
 
 if __name__ == "__main__":

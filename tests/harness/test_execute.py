@@ -20,6 +20,7 @@ import pytest
 from rearec_bench.harness.cluster import Cluster, scratch_folder
 from rearec_bench.harness.errors import DatasetError, InputError
 from rearec_bench.harness.execute import RunOptions, dry_run, run_suite
+from rearec_bench.harness.heartbeat import read
 from rearec_bench.harness.ledger import RunLog, RunOutcome
 from rearec_bench.harness.nodes import Node
 from rearec_bench.harness.store import Store
@@ -102,6 +103,34 @@ def test_one_and_two_at_a_time_run_the_same_trials_and_a_second_run_runs_none(ru
     assert len(starts) == len(set(starts)) == TRIALS
 
 
+def test_the_log_tells_a_run_from_its_beginning_to_its_end(run: Callable[..., Any]) -> None:
+    outcome, store, _ = run(TROUBLE)
+    lines = events(store)
+    assert all({"schema", "time", "level", "event"} <= set(line) for line in lines)
+    assert {line["level"] for line in lines} == {"info", "warning", "error"}
+    first, last = lines[0], lines[-1]
+    assert first["event"] == "begin" and first["options"]["cpus"] == 2 and first["environment"]["ray"]
+    assert (last["event"], last["how"], last["over"], last["done"]) == ("end", "complete", 10, outcome.done)
+    started = {line["key"] for line in lines if line["event"] == "start"}
+    ended = [line for line in lines if line["event"] in ("done", "diverged", "failed")]
+    assert started == store.keys() and sorted(line["key"] for line in ended) == sorted(started)
+    assert all(line["status"] == line["event"] and line["seconds"] >= 0 for line in ended)
+
+
+def test_after_its_time_budget_a_run_starts_no_trials_and_goes_on_later(
+    run: Callable[..., Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("FAKE_EPOCH_S", "1.0")
+    first, store, said = run(time_budget_s=14.0, max_concurrent=1)
+    assert (first.ended_by, first.interrupted) == ("time budget", False)
+    assert 0 < first.done < TRIALS and first.left == TRIALS - first.done
+    assert "the time budget of 14s is over: no more trials start" in said
+    assert [line["why"] for line in events(store) if line["event"] == "stopping"] == ["time budget"]
+    monkeypatch.setenv("FAKE_EPOCH_S", "0.01")
+    second, _, _ = run()
+    assert (second.done, second.left, second.ended_by) == (TRIALS, 0, "complete")
+
+
 def test_diverging_failing_and_dying_trials_are_results_and_the_run_goes_on(run: Callable[..., Any]) -> None:
     outcome, store, said = run(TROUBLE)
     base = next(iter(store.read_suite("fake")[1]["cells"].values()))
@@ -124,11 +153,17 @@ def test_a_limited_run_goes_on_and_leaves_nothing_of_ray_behind(run: Callable[..
     second, _, _ = run()
     assert (second.started, second.done, second.left) == (TRIALS - 3, TRIALS, 0)
     assert {path.name for path in store.root.iterdir()} == {"suites", "trials"}
-    assert {path.name for path in store.suite_folder("fake").iterdir()} == {"suite.json", "index.json", "run.jsonl"}
+    files = {"suite.json", "index.json", "run.jsonl", "heartbeat.json"}
+    assert {path.name for path in store.suite_folder("fake").iterdir()} == files
     assert not list(Path(tempfile.gettempdir()).glob(f"rearec-{os.getpid()}-*"))
 
 
-def test_ctrl_c_stops_between_two_steps_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_stops_between_two_steps_and_it_is_said_how_to_go_on(
+    tmp_path: Path, number: int, status: int, how: str
+) -> None:
     file = tmp_path / "suite.yaml"
     file.write_text(SUITE)
     driver = subprocess.Popen(
@@ -141,16 +176,19 @@ def test_ctrl_c_stops_between_two_steps_and_says_how_to_go_on(tmp_path: Path) ->
     deadline = time.monotonic() + 120
     while not store.keys() and time.monotonic() < deadline:
         time.sleep(0.05)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(number)
     said, _ = driver.communicate(timeout=60)
     stored = len(store.keys())
-    assert driver.returncode == 130
+    assert driver.returncode == status
     assert 0 < stored < TRIALS
     words = r"stopping \(once more: at once\)\. Go on with the same command; (\d+) trials are stored\."
     found = re.search(words, said)
     assert found is not None and 0 < int(found[1]) <= stored, "one more may have ended since"
     outcome = json.loads(said.splitlines()[-1])
     assert (outcome["interrupted"], outcome["done"], outcome["left"]) == (True, stored, TRIALS - stored)
+    assert outcome["ended_by"] == how == events(store)[-1]["how"]
+    beat = read(store.suite_folder("fake"))
+    assert beat is not None and (beat.phase, beat.ending, beat.over) == ("ended", how, stored)
     for key in sorted(store.keys()):
         store.read(key)
 

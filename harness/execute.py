@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .suite_model import Suite
 
 _FLUSH_S = 30.0
+_HASTY_FLUSH_S = 10.0  # where the run is to end at once
 
 TRIAL = f"{__package__}.trial:start"
 
@@ -274,7 +275,7 @@ def _tune(
         tuner.fit()
     finally:
         with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
-            ray.get(collector.flush.remote(), timeout=_FLUSH_S)
+            ray.get(collector.flush.remote(), timeout=_FLUSH_S if ledger.stopped_by is None else _HASTY_FLUSH_S)
 
 
 def _stale(summary: TrialSummary) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -120,6 +121,12 @@ class Cell:
             device="cuda" if device == "cuda" else "cpu",
             vectors=vectors if self.text_based else "",
         )
+
+    @property
+    def points(self) -> int | None:
+        """How many configurations there are to choose from; None where they are endless."""
+        sizes = [space.size for space in self.space.values()]
+        return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
     @property
     def pruner(self) -> Pruner | None:

@@ -199,6 +199,10 @@ def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any]
     }
     notes = [one["note"] for one in (first, second) if one.get("note")]
     merged.pop("note", None)
+    failed = dict.fromkeys([*first.get("failed", ()), *(second.get("failed", ()) if goes_on else ())])
+    merged["failed"] = [key for key in failed if key not in merged["search"]]
+    if not merged["failed"]:
+        del merged["failed"]
     return merged if finals or not notes else {**merged, "note": notes[0]}
 
 

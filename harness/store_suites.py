@@ -120,6 +120,8 @@ def without_trials(index: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
         held = dict(entry)
         if "search" in held:
             held["search"] = [None if key in gone else key for key in held["search"]]
+        if "failed" in held:
+            held["failed"] = [key for key in held["failed"] if key not in gone]
         if held.get("best") in gone:
             held["best"] = None
         if "final" in held:
@@ -131,6 +133,7 @@ def without_trials(index: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
 
 def _keys(entry: Mapping[str, Any]) -> Iterator[str | None]:
     yield from entry.get("search", ())
+    yield from entry.get("failed", ())
     yield entry.get("best")
     yield from entry.get("final", {}).values()
 

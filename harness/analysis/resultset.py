@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import DamagedError, RearecError
 from ..results import TrialSummary
 from ..spec import REFERENCE
 from ..store import Store
+
+if TYPE_CHECKING:
+    from ..suite_model import Suite
 
 Digest = Callable[[str, str], str]
 """Backbone kind and strategy kind to the digest of their source as it is today."""
@@ -36,6 +39,8 @@ class PlannedCell(Protocol):
     def unsupported(self) -> str | None: ...  # noqa: D102
     @property
     def is_reference(self) -> bool: ...  # noqa: D102
+    @property
+    def points(self) -> int | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,10 @@ class CellResults:
         unsupported: why the cell cannot run; "" where it can.
         note: what the run said of the cell, such as that no search trial succeeded.
         is_reference: a count of the training rows under the name of its backbone, no model; it is compared with none.
+        searched: its distinct search trials, however they ended, in the order of the search, failed ones last; of
+            suites that were run before failed ones were noted without these.
+        finals: its final runs, however they ended.
+        points: configurations that can be searched; None where they are endless.
     """
 
     dataset: str
@@ -74,6 +83,9 @@ class CellResults:
     unsupported: str = ""
     note: str = ""
     is_reference: bool = False
+    searched: tuple[TrialSummary, ...] = ()
+    finals: tuple[TrialSummary, ...] = ()
+    points: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class ResultSet:
             references their name.
         store: where the rows of each trial are.
         damaged: key to reason of the trials that are left out because they are damaged.
+        suite: the suite itself, where it is known.
     """
 
     name: str
@@ -96,6 +109,7 @@ class ResultSet:
     changed: tuple[str, ...]
     store: Store
     damaged: Mapping[str, str] = field(default_factory=dict)
+    suite: Suite | None = None
 
     def models(self) -> ResultSet:
         """The same without reference rows, for tables that have no place for them."""
@@ -119,8 +133,10 @@ def load_results(
     from ..plan import expand
     from ..suite import Suite
 
-    suite, index = store.read_suite(name)
-    return collect(name, expand(Suite.from_json(suite)), index, store=store, digest=digest, damaged=damaged)
+    content, index = store.read_suite(name)
+    suite = Suite.from_json(content)
+    found = collect(name, expand(suite), index, store=store, digest=digest, damaged=damaged)
+    return replace(found, suite=suite)
 
 
 def collect(
@@ -192,8 +208,10 @@ def _cell(
             ended[seed] = f"{run.status}: {run.reason}"
         else:
             runs.append(run)
-    searched = {key for key in entry.get("search", ()) if key}
-    trained = [summary(key) for key in searched | {key for key in finals.values() if key}]
+    searched = dict.fromkeys(key for key in entry.get("search", ()) if key)
+    held_finals = [summary(key) for key in dict.fromkeys(finals.values()) if key]
+    trained = [*map(summary, searched), *held_finals]
+    failed = dict.fromkeys(key for key in entry.get("failed", ()) if key not in searched)
     return CellResults(
         dataset=cell.dataset,
         backbone=cell.backbone,
@@ -209,6 +227,9 @@ def _cell(
         unsupported=cell.unsupported or "",
         note=entry.get("note", ""),
         is_reference=cell.is_reference,
+        searched=tuple(trial for trial in map(summary, [*searched, *failed]) if trial is not None),
+        finals=tuple(trial for trial in held_finals if trial is not None),
+        points=cell.points,
     )
 
 

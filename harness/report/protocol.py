@@ -78,10 +78,25 @@ def _training_lines(results: ResultSet) -> list[str]:
         lines.append(f"Recipe: {', '.join(released)}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
     lines.append(f"Chosen on validation {metric} among (distinct search trials; epochs in all): {_budgets(results)}.")
+    lines += _pruner_lines(results)
     chosen = [
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
     ]
     return [*lines, f"K as chosen on validation: {'; '.join(chosen)}."] if chosen else lines
+
+
+def _pruner_lines(results: ResultSet) -> list[str]:
+    """What a pruner did, and that it does not do it twice."""
+    if results.suite is None or results.suite.search.pruner == "none":
+        return []
+    search = results.suite.search
+    trials = [trial for cell in results.cells for trial in cell.searched]
+    pruned = sum(trial.status == "pruned" for trial in trials)
+    return [
+        f"Pruner {search.pruner} (rungs at {search.grace}, {search.grace * search.reduction}, ... epochs, one in "
+        f"{search.reduction} goes on): {pruned:,} of {len(trials):,} search trials ended early. Which ones depends on how "
+        "many trials ran at once: this search is not the same again on another number of workers."
+    ]
 
 
 def _reference_lines(results: ResultSet) -> list[str]:

@@ -8,6 +8,7 @@ from functools import partial
 from ..analysis.resultset import ResultSet
 from ..profile.result import Profile
 from .adaptive import adaptive_depth
+from .budget import budget
 from .ceiling import ceiling
 from .datasets import Cards, datasets, funnels, paper_datasets_table
 from .latency import latency, paper_latency_table
@@ -20,6 +21,7 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "ceiling": ceiling,
     "steps": steps,
     "adaptive": adaptive_depth,
+    "budget": budget,
 }
 """Tables of a stored suite."""
 

@@ -144,6 +144,7 @@ class FakeCell:
     seeds: tuple[int, ...] = (1, 2, 3)
     unsupported: str | None = None
     is_reference: bool = False
+    points: int | None = None
 
     @property
     def id(self) -> str:

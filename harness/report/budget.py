@@ -1,0 +1,165 @@
+"""The budget of each row: what its search has cost, and the expected best validation score against it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import get_args
+
+from ..analysis.budget import RISING, Budget, Point, Spent, budgets, unequal
+from ..analysis.compare import Measured, measure
+from ..analysis.resultset import ResultSet
+from ..results import Status
+from .labels import label_of, metric_label
+from .overall import row_label, steps_shown
+from .protocol import protocol_lines
+from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+
+FIELDS = (
+    "dataset",
+    "backbone",
+    "strategy",
+    "steps",
+    "quantity",
+    "trials",
+    "epochs",
+    "value",
+)
+
+_SHOWN = (1, 2, 5, 10)
+_STATUSES = get_args(Status)
+_NOTE = (
+    "Best of n: the best validation {metric} to be expected of n of the row's own search trials, drawn without "
+    "replacement as if their order meant nothing; with replacement (Dodge et al. 2019), and at every n, with --format "
+    "csv or json. A trial that diverged or failed counts as 0, a pruned one as the best it had reached."
+)
+_NOTHING = "No row of this suite has anything to search: there is no budget to compare."
+
+
+def budget(results: ResultSet) -> Table:
+    """Per row its distinct search trials, their epochs and time, the expected best of some of them, the final runs."""
+    results = results.models()
+    found = budgets(results)
+    labels = _labels(results, found)
+    unit = _unit(found)
+    places = list(zip(*(_place(one) for one in found), strict=True))  # data sets, backbones
+    varies = [len(set(names)) > 1 for names in places]
+    heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
+    grouped = itertools.groupby(zip(found, labels, strict=True), key=lambda pair: _place(pair[0]))
+    best = [f"best of {_SHOWN[0]}", *(f"of {n}" for n in _SHOWN[1:]), "of all"]
+    columns = ("trials", "not done", "epochs", unit, *best, "final epochs", unit)
+    return Table(
+        name="budget",
+        title=results.name,
+        caption=f"{results.name}: what each row's search has cost, and the best validation score expected of less",
+        columns=(ColumnGroup(heading, columns),),
+        groups=tuple(
+            RowGroup(tuple(itertools.compress(place, varies)), tuple(_line(one, label, unit) for one, label in pairs))
+            for place, pairs in grouped
+        ),
+        protocol=(*_notes(results, found, labels), *protocol_lines(results)),
+        fields=FIELDS,
+        records=tuple(record for one in found for record in _records(one)),
+    )
+
+
+def _place(one: Budget) -> tuple[str, str]:
+    return one.cell.dataset, label_of(one.cell.backbone)
+
+
+def _labels(results: ResultSet, found: Sequence[Budget]) -> list[str]:
+    rows: dict[int, Measured] = dict(zip(map(id, results.cells), measure(results), strict=True))
+    shows_steps = steps_shown(rows[id(one.cell)] for one in found)
+    return [row_label(rows[id(one.cell)], shows_steps) for one in found]
+
+
+def _unit(found: Sequence[Budget]) -> str:
+    on_gpu = any(spent.gpu_s for one in found for spent in (one.search, one.finals))
+    return "GPU-s" if on_gpu else "core-s"
+
+
+def _line(one: Budget, label: str, unit: str) -> Line:
+    cut = ", ".join(f"{one.statuses[status]} {status}" for status in _STATUSES[1:] if one.statuses.get(status))
+    shown = [n if n <= len(one.curve) else None for n in _SHOWN]
+    points = [_score(one.curve[n - 1]) if n is not None else EMPTY for n in shown]
+    last = _score(one.curve[-1]) if one.curve else EMPTY
+    return Line(
+        label,
+        (
+            _count(one.trials),
+            TableCell("text", text=cut) if cut else EMPTY,
+            _count(one.search.epochs),
+            _count(_seconds(one.search, unit)),
+            *points,
+            last,
+            _count(one.finals.epochs),
+            _count(_seconds(one.finals, unit)),
+        ),
+    )
+
+
+def _score(point: Point) -> TableCell:
+    return TableCell("value", point.expected)
+
+
+def _count(number: float) -> TableCell:
+    return TableCell("count", float(number))
+
+
+def _seconds(spent: Spent, unit: str) -> float:
+    return spent.gpu_s if unit == "GPU-s" else spent.core_s
+
+
+def _notes(results: ResultSet, found: Sequence[Budget], labels: Sequence[str]) -> list[str]:
+    if not any(one.trials for one in found):
+        return [_NOTHING]
+    metrics = sorted({metric_label(trial.spec.metric) for one in found for trial in one.cell.searched})
+    in_epochs = results.suite is not None and results.suite.search.epochs is not None
+    names = {id(one): _name(one, label) for one, label in zip(found, labels, strict=True)}
+    lines = [_NOTE.format(metric=" or ".join(metrics))]
+    pairs = unequal(found, in_epochs=in_epochs)
+    what = "epochs" if in_epochs else "search trials"
+    if pairs:
+        said = (
+            f"{names[id(one)]} {_size(one, in_epochs):,} and {names[id(other)]} {_size(other, in_epochs):,}"
+            for one, other in pairs
+        )
+        lines.append(f"Unequal budgets between rows that are compared ({what}): {'; '.join(said)}.")
+    else:
+        lines.append(f"Rows that are compared have equal budgets ({what}).")
+    rising = [f"{names[id(one)]} (+{100 * (one.rise or 0):.1f}%)" for one in found if one.is_rising]
+    if rising:
+        lines.append(
+            f"Still rising: {', '.join(rising)}. The second half of the trials is expected to raise the best by more "
+            f"than {RISING:.0%}, so that a longer search would be expected to find something better."
+        )
+    return lines
+
+
+def _name(one: Budget, label: str) -> str:
+    return f"{one.cell.dataset} {label_of(one.cell.backbone)} {label}"
+
+
+def _size(one: Budget, in_epochs: bool) -> int:
+    return one.search.epochs if in_epochs else one.trials
+
+
+def _records(one: Budget) -> list[Record]:
+    head = {name: getattr(one.cell, name) for name in FIELDS[:4]}
+
+    def record(quantity: str, value: float, trials: int, epochs: float) -> Record:
+        return head | {"quantity": quantity, "trials": trials, "epochs": epochs, "value": value}
+
+    here: list[Record] = []
+    for name, trials, spent in (
+        ("search", one.trials, one.search),
+        ("final", len(one.cell.finals), one.finals),
+    ):
+        for unit in ("gpu_s", "core_s"):
+            here.append(record(f"{name}_{unit}", getattr(spent, unit), trials, spent.epochs))
+    for status in _STATUSES:
+        here.append(record(f"search_{status}", one.statuses.get(status, 0), one.trials, one.search.epochs))
+    for point in one.curve:
+        here.append(record("expected_best", point.expected, point.trials, point.epochs))
+        here.append(record("expected_best_with_replacement", point.with_replacement, point.trials, point.epochs))
+    return here

@@ -182,7 +182,8 @@ def _knock(place: str) -> Any:
     from ray.exceptions import AuthenticationError, RayError
 
     try:
-        return GcsClient(address=place)
+        with _hushed():
+            return GcsClient(address=place)
     except AuthenticationError:
         return None
     except (RayError, OSError, ValueError) as error:
@@ -190,6 +191,19 @@ def _knock(place: str) -> Any:
             f"what listens at {place} is no Ray, or one that does not answer ({_first_line(error)}). The port that "
             f"`ray start --head` has printed is meant, 6379 if you did not choose another. {_PAGE}"
         ) from error
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Ray's C++ part warns of each refusal, on stderr and whatever its log level; what it means is said by us."""
+    held, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(held, 2)
+        os.close(held)
+        os.close(nowhere)
 
 
 def _look_inside(gcs: Any, place: str) -> None:

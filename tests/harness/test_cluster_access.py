@@ -69,12 +69,13 @@ def at_once() -> Iterator[None]:
 
 
 def test_the_right_token_opens_the_door_whether_or_not_its_mode_is_set(
-    locked: str, token: str, monkeypatch: pytest.MonkeyPatch
+    locked: str, token: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", token)
     assert find_door(locked) == Door(locked, {"RAY_AUTH_MODE": "token"})
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     assert find_door(locked) == Door(locked, {"RAY_AUTH_MODE": "token"})
+    assert "InvalidAuthToken" not in capfd.readouterr().err, "Ray warns of the knock without a token"
 
 
 def test_the_token_in_the_home_folder_is_found(locked: str, token: str, tmp_path: Path) -> None:

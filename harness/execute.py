@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .suite_model import Suite
 
 _FLUSH_S = 30.0
-_HASTY_FLUSH_S = 10.0  # where the run is to end at once
+_HASTY_FLUSH_S = 10.0  # where an error has ended the run
 
 TRIAL = f"{__package__}.trial:start"
 
@@ -275,7 +275,8 @@ def _tune(
         tuner.fit()
     finally:
         with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
-            ray.get(collector.flush.remote(), timeout=_FLUSH_S if ledger.stopped_by is None else _HASTY_FLUSH_S)
+            hasty = isinstance(ledger.stopped_by, Exception)
+            ray.get(collector.flush.remote(), timeout=_HASTY_FLUSH_S if hasty else _FLUSH_S)
 
 
 def _stale(summary: TrialSummary) -> bool:

@@ -171,8 +171,8 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
 @click.option(
     "--table",
     metavar="NAME",
-    help="overall, ceiling, steps or adaptive; latency: of profiles; datasets or funnel: of prepared data sets.  "
-    "[default: overall]",
+    help="overall, ceiling, steps, adaptive or budget; latency: of profiles; datasets or funnel: of prepared data "
+    "sets.  [default: overall]",
 )
 @click.option(
     "--format",
@@ -219,6 +219,7 @@ def report(
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
+      rearec-bench report smoke --table budget
       rearec-bench report --table datasets
       rearec-bench report smoke --table funnel
       rearec-bench report --source paper --table table2

@@ -94,8 +94,8 @@ def _pruner_lines(results: ResultSet) -> list[str]:
     pruned = sum(trial.status == "pruned" for trial in trials)
     return [
         f"Pruner {search.pruner} (rungs at {search.grace}, {search.grace * search.reduction}, ... epochs, one in "
-        f"{search.reduction} goes on): {pruned:,} of {len(trials):,} search trials ended early. Which ones depends on how "
-        "many trials ran at once: this search is not the same again on another number of workers."
+        f"{search.reduction} goes on): {pruned:,} of {len(trials):,} search trials ended early. Which ones depends on "
+        "how many trials ran at once: this search is not the same again on another number of workers."
     ]
 
 

@@ -47,7 +47,7 @@ def budget(results: ResultSet) -> Table:
     heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
     grouped = itertools.groupby(zip(found, labels, strict=True), key=lambda pair: _place(pair[0]))
     best = [f"best of {_SHOWN[0]}", *(f"of {n}" for n in _SHOWN[1:]), "of all"]
-    columns = ("trials", "not done", "epochs", unit, *best, "final epochs", unit)
+    columns = ("trials", "not done", "epochs", unit, *best, f"final {unit}")
     return Table(
         name="budget",
         title=results.name,
@@ -92,7 +92,6 @@ def _line(one: Budget, label: str, unit: str) -> Line:
             _count(_seconds(one.search, unit)),
             *points,
             last,
-            _count(one.finals.epochs),
             _count(_seconds(one.finals, unit)),
         ),
     )

@@ -1,0 +1,108 @@
+"""The table of budgets: what a reader sees, and what is said of budgets that differ or are too small."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rearec_bench.harness.analysis.budget import expected_best, expected_best_with_replacement
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.report.protocol import protocol_lines
+from rearec_bench.harness.report.report import render
+from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.store import Store
+from rearec_bench.harness.suite import load_suite
+
+METRIC = "ndcg@20"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
+    """Three rows: nothing searched, 12 trials of which one was pruned, 12 as well."""
+    store = Store(tmp_path_factory.mktemp("budget"))
+    cells = (synthetic.cell("base", 0), synthetic.cell("erl", 2), synthetic.cell("prl", 2, against="erl"))
+    index = synthetic.fill(store, cells, search=12)
+    key = index["cells"][cells[2].id]["search"][4]
+    made = store.read(key)
+    store.write(dataclasses.replace(made, status="pruned", validation=None, reason="at epoch 3"), replace=True)
+    return collect("s", cells, index, store=store)
+
+
+def lines_of(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_a_row_shows_its_trials_what_they_cost_and_what_fewer_would_have_found(results: ResultSet) -> None:
+    text = render([TABLES["budget"](results)], format="markdown")
+    head, _, base, erl, prl = lines_of(text)
+    best = ["best of 1", "of 2", "of 5", "of 10", "of all"]
+    assert head == ["tiny SASRec", "trials", "not done", "epochs", "core-s", *best, "final core-s"]
+    assert base == ["Base", "0", "", "0", "0", "", "", "", "", "", "5"]
+    values = [trial.validation[METRIC] for trial in results.cells[1].searched]
+    curve = expected_best(values)
+    shown = [f"{curve[n - 1]:.4f}" for n in (1, 2, 5, 10, 12)]
+    assert erl == ["+ERL", "12", "", "36", "22", *shown, "5"]
+    assert prl[:3] == ["+PRL", "12", "1 pruned"]
+    assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 135
+
+
+def test_unequal_and_rising_budgets_are_said_below_the_table(results: ResultSet) -> None:
+    protocol = TABLES["budget"](results).protocol
+    (unequal,) = [line for line in protocol if line.startswith("Unequal budgets")]
+    assert unequal == (
+        "Unequal budgets between rows that are compared (search trials): tiny SASRec +ERL 12 and tiny SASRec Base 0."
+    )
+    erl = [trial.validation[METRIC] for trial in results.cells[1].searched]
+    curve = expected_best(erl)
+    rise = 100 * (1 - curve[5] / curve[11])
+    assert rise > 1
+    (rising,) = [line for line in protocol if line.startswith("Still rising")]
+    assert f"tiny SASRec +ERL (+{rise:.1f}%)" in rising
+    assert any(line.startswith("Best of n: the best validation N@20") for line in protocol)
+
+
+def test_csv_and_json_have_the_whole_curve(results: ResultSet) -> None:
+    table = TABLES["budget"](results)
+    records = list(csv.DictReader(io.StringIO(render([table], format="csv"))))
+    erl = [trial.validation[METRIC] for trial in results.cells[1].searched]
+    for quantity, expected in (
+        ("expected_best", expected_best(erl)),
+        ("expected_best_with_replacement", expected_best_with_replacement(erl)),
+    ):
+        held = [one for one in records if (one["strategy"], one["quantity"]) == ("erl", quantity)]
+        assert [int(one["trials"]) for one in held] == list(range(1, 13))
+        assert [float(one["value"]) for one in held] == expected
+        assert [float(one["epochs"]) for one in held] == [3 * n for n in range(1, 13)]
+    pruned = [one["value"] for one in records if (one["strategy"], one["quantity"]) == ("prl", "search_pruned")]
+    assert pruned == ["1"]
+    held = json.loads(render([table], format="json"))["tables"][0]["records"]
+    assert [one["quantity"] for one in held] == [one["quantity"] for one in records]
+    assert render([table], format="latex").count(r"\\") >= 4
+
+
+def test_a_suite_without_a_search_says_so(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("naive", 0, against="base"))
+    table = TABLES["budget"](collect("s", cells, synthetic.fill(store, cells), store=store))
+    assert table.protocol[0].startswith("No row of this suite has anything to search")
+    assert len(lines_of(render([table], format="markdown"))) == 4
+
+
+def test_the_protocol_of_every_table_says_what_a_pruner_did(results: ResultSet, tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(
+        "datasets: [tiny]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\nsearch: {pruner: asha}\n"
+    )
+    pruned = dataclasses.replace(results, suite=load_suite(file))
+    (line,) = [line for line in protocol_lines(pruned) if line.startswith("Pruner")]
+    assert line.startswith(
+        "Pruner asha (rungs at 5, 15, ... epochs, one in 3 goes on): 1 of 24 search trials ended early."
+    )
+    assert "not the same again" in line
+    assert not [line for line in protocol_lines(results) if line.startswith("Pruner")]

@@ -28,6 +28,12 @@ def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> 
     store = Store(tmp_path_factory.mktemp("budget"))
     cells = (synthetic.cell("base", 0), synthetic.cell("erl", 2), synthetic.cell("prl", 2, against="erl"))
     index = synthetic.fill(store, cells, search=12)
+    for cell in cells[1:]:
+        for number, key in enumerate(index["cells"][cell.id]["search"]):
+            made = store.read(key)
+            readout = {**made.validation.readout, METRIC: 0.1 + 0.01 * (number * 5 % 12)}
+            changed = dataclasses.replace(made, validation=dataclasses.replace(made.validation, readout=readout))
+            store.write(changed, replace=True)
     key = index["cells"][cells[2].id]["search"][4]
     made = store.read(key)
     store.write(dataclasses.replace(made, status="pruned", validation=None, reason="at epoch 3"), replace=True)

@@ -12,10 +12,14 @@ import click
 from ._version import VERSION
 from .cli_data import datasets, embed, prepare
 from .cli_parts import (
+    DURATION,
     FAILED,
     INTERRUPTED,
     PROGRAM,
+    TERMINATED,
+    UNFINISHED,
     Program,
+    command_line,
     complete_stored_suite,
     data_dir_option,
     no_plugins_option,
@@ -28,6 +32,7 @@ from .cli_parts import (
 )
 from .cli_profile import profile
 from .cli_results import results as results_group
+from .cli_status import status
 
 if TYPE_CHECKING:
     from .harness.ledger import RunOutcome
@@ -70,6 +75,7 @@ def main(debug: bool) -> None:
 @click.option("--address", metavar="ADDR", help="Join a Ray: auto, or HOST:PORT of its head. See docs/cluster.md.")
 @click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Run at most N trials at a time.")
 @click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Start at most N trials, then end.")
+@click.option("--time-budget", type=DURATION, metavar="TIME", help="Start no trials after TIME, such as 90m or 1h30m.")
 @click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
 @click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
 @click.option("--wait", is_flag=True, help="Wait where another run writes to the same results.")
@@ -85,6 +91,7 @@ def run(
     address: str | None,
     max_concurrent: int | None,
     max_trials: int | None,
+    time_budget: float | None,
     refresh: bool,
     retry_failed: bool,
     wait: bool,
@@ -94,7 +101,11 @@ def run(
 
     SUITE is a file, or the name of a suite that ships.
 
-    The same command again goes on where it was interrupted; trials that are stored never run twice.
+    The same command again goes on where it was interrupted; trials that are stored never run twice. `rearec-bench
+    status` says from another terminal how it gets on.
+
+    After --time-budget no more trials start. Those under way may take another tenth of it, ten minutes at most; then
+    they save a checkpoint and end, and the same command goes on with them. Ctrl-C and SIGTERM have them save at once.
 
     \b
     Examples:
@@ -103,13 +114,16 @@ def run(
       rearec-bench run my.yaml --dry-run
       rearec-bench run my.yaml --set name=my_wide --set backbones.sasrec.width=128
       rearec-bench run my.yaml --gpu 0.25 --max-concurrent 8
+      rearec-bench run my.yaml --time-budget 8h
 
     \b
     Exit status:
-      0    all is done; trials that diverged are results, too
-      1    done, with failed trials
+      0    all is done, or all that --max-trials lets start; to diverge is a result
+      1    the same, with failed trials
       2    invalid input, nothing was started
-      130  interrupted
+      3    the time budget is over, and trials are left
+      130  interrupted by Ctrl-C
+      143  ended by SIGTERM
     """
     from .harness import execute
     from .harness.plugin_files import warning as plugin_warning
@@ -132,12 +146,14 @@ def run(
         max_trials=max_trials,
         refresh=refresh,
         retry_failed=retry_failed,
+        time_budget_s=time_budget,
+        command=command_line(),
     )
     reporter = reporter_for(sys.stdout)
     with store.locked(f"suite '{loaded.name}'", wait=wait):
         outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=reporter)
     if outcome.interrupted:
-        sys.exit(INTERRUPTED)
+        sys.exit(TERMINATED if outcome.ended_by == "terminated" else INTERRUPTED)
     click.echo()
     write_text(render_report([loaded.name], store=store), None)
     _conclude(outcome)
@@ -249,6 +265,7 @@ main.add_command(embed)
 main.add_command(datasets)
 main.add_command(results_group)
 main.add_command(profile)
+main.add_command(status)
 
 
 @main.command("list")
@@ -365,8 +382,11 @@ def _conclude(outcome: RunOutcome) -> None:
         click.echo(note, err=True)
     for key, reason in outcome.failed:
         click.echo(f"failed  {key[:8]}  {reason}   ({PROGRAM} show {key[:8]})", err=True)
+    over = outcome.ended_by == "time budget"
     if outcome.left:
-        click.echo(f"{outcome.left} trials are left. Go on with the same command.", err=True)
+        why = "The time budget is over. " if over else ""
+        click.echo(f"{why}{outcome.left} trials are left. Go on with the same command.", err=True)
     if outcome.failed:
         click.echo("Repeat failed trials with --retry-failed.", err=True)
-        sys.exit(FAILED)
+    if over or outcome.failed:
+        sys.exit(UNFINISHED if over else FAILED)

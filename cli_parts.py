@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import shutil
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -13,7 +14,9 @@ import click
 from click.shell_completion import CompletionItem
 
 PROGRAM = "rearec-bench"
-FAILED, INVALID, INTERRUPTED = 1, 2, 130
+FAILED, INVALID, UNFINISHED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
+
+_TYPED = f"{__name__}.typed"
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -39,6 +42,11 @@ class InvalidInput(Refused):
 class Program(click.Group):
     """Turns the exceptions of the harness into exit codes."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember what was typed."""
+        ctx.meta[_TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
 
@@ -57,6 +65,11 @@ class Program(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def command_line() -> str:
+    """What was typed, for a shell."""
+    return shlex.join([PROGRAM, *click.get_current_context().meta.get(_TYPED, ())])
 
 
 def terminal_width() -> int:
@@ -81,6 +94,28 @@ def write_text(text: str, output: Path | None) -> None:
         write_file(output, text.encode())
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
+    """A length of time, such as 8h or 1h30m, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it.
+
+        Raises:
+            BadParameter: no length of time.
+        """
+        from .harness.durations import seconds_of
+
+        try:
+            return value if isinstance(value, float) else seconds_of(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+DURATION = DurationType()
 
 
 class WholeNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only

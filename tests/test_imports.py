@@ -44,6 +44,7 @@ def modules_of(arguments: list[str], folder: Path) -> set[str]:
         ["report", "--table", "datasets"],
         ["datasets", "show", "tiny"],
         ["show", "{key}", "--results", "{results}"],
+        ["status", "--results", "{results}"],
     ],
     ids=" ".join,
 )
@@ -81,6 +82,7 @@ def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path:
         ".cli_parts",
         ".cli_profile",
         ".cli_results",
+        ".cli_status",
         ".harness",
         ".harness.errors",
         ".harness.plain",

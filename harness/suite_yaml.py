@@ -21,6 +21,7 @@ _MOST_CHARACTERS = 256 * 1024  # PyYAML reads some hundred thousand a second
 _MOST_VALUES = 100_000
 _MOST_PROBLEMS = 100
 _LONGEST_WORDS = 1000
+_LAST = 2**62
 _MERGE = "<<"
 _NOT_PRINTABLE: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
 
@@ -120,7 +121,9 @@ class Problems:
         """
         self._note(mark, where, what)
         if len(self._found) == _MOST_PROBLEMS:
-            self._note(mark, "", "after this one no further problems were looked for.")
+            self._note(
+                mark, "", f"these are the first {_MOST_PROBLEMS} problems; no further ones were looked for.", last=True
+            )
             raise self.error()
 
     def error(self) -> SuiteError:
@@ -128,10 +131,10 @@ class Problems:
         found = sorted(self._found.items(), key=lambda held: (held[1], held[0].line, held[0].column))
         return SuiteError(tuple(problem for problem, _ in found))
 
-    def _note(self, mark: Mark, where: str, what: str) -> None:
+    def _note(self, mark: Mark, where: str, what: str, *, last: bool = False) -> None:
         line, column = (mark.line, mark.column) if mark.source.numbered else (0, 0)
         problem = Problem(mark.source.label, line, column, _brief(where), _brief(what))
-        self._found.setdefault(problem, mark.source.rank)
+        self._found.setdefault(problem, _LAST if last else mark.source.rank)
 
 
 def parse(text: str, source: Source, problems: Problems) -> Node | None:

@@ -1,7 +1,13 @@
-"""Fake trials that say on which node they ran, and whose process cannot write results itself; see fake_trial.py."""
+"""Fake trials that say on which node they ran, and whose process cannot write results itself; see fake_trial.py.
+
+Where the file that HELD_NODES names has a node's id in it, trials on that node wait, and leave a mark beside the file.
+"""
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 import ray
@@ -22,7 +28,15 @@ for owner, verb in ((Store, "write"), (Store, "write_files"), (Checkpoints, "put
 
 
 class WhereTrial(FakeTrial):
-    """Names its node."""
+    """Names its node, and may be held there."""
+
+    def epoch(self) -> Any:
+        here = ray.get_runtime_context().get_node_id()
+        held = Path(os.environ["HELD_NODES"])
+        while held.exists() and here in held.read_text():
+            held.with_suffix(f".{here}").touch()
+            time.sleep(0.05)
+        return FakeTrial.epoch(self)
 
     def common(self) -> dict[str, Any]:
         return {**FakeTrial.common(self), "environment": {"node": ray.get_runtime_context().get_node_id()}}

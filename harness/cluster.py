@@ -10,13 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .cluster_access import Door, environment, find_door, let_in, own_token
 from .errors import InputError, RearecError
 from .nodes import Node, alive
-from .raylet import RayletWatch
+from .raylet import RayletWatch, own_raylet, raylet_of
 from .signals import kept_from_ray
 
 PREFIX = "rearec-"
@@ -149,7 +150,7 @@ def cluster(
         address: of a running Ray to join (auto, or HOST:PORT), None to start one.
         cpus: cores of a Ray that is started, None for all that this process may use.
         store_bytes: size of the data sets, which Ray holds once per node.
-        died: told, in a thread, that a Ray started here is gone; where the block does not end then, the process does.
+        died: told, in a thread, that Ray is gone from here; where the block does not end then, the process does.
 
     Raises:
         InputError: the Ray at the address cannot be joined.
@@ -173,7 +174,8 @@ def cluster(
                         _temp_dir=str(scratch / _RAYS),
                         **quiet,
                     )
-            watch = RayletWatch(died, find=None if not door.address else lambda: None)
+            here = ray.get_runtime_context().get_node_id()
+            watch = RayletWatch(died, find=partial(raylet_of, here) if door.address else own_raylet)
             try:
                 with watch:
                     yield Cluster(scratch, alive(), not door.address, door.address, door.note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import RearecError
@@ -19,7 +19,7 @@ _LEAVE_S = 20.0
 
 
 class RayletWatch:
-    """Looks whether the raylet that this process has started is there, in a thread; to be entered while it should be.
+    """Looks whether the raylet that this process needs is there, in a thread; to be entered while it should be.
 
     Args:
         died: told in that thread once the raylet is gone; should make the run leave.
@@ -77,15 +77,28 @@ class RayletWatch:
 
 def own_raylet() -> int | None:
     """The raylet that this process has started; None where there is none, or no /proc to find it in."""
+    return next((pid for pid, parent, _ in _raylets() if parent == os.getpid()), None)
+
+
+def raylet_of(node_id: str) -> int | None:
+    """The raylet of a node on this machine, whoever started it; None where it is not found.
+
+    Args:
+        node_id: Ray's.
+    """
+    return next((pid for pid, _, arguments in _raylets() if f"--node_id={node_id}".encode() in arguments), None)
+
+
+def _raylets() -> Iterator[tuple[int, int, list[bytes]]]:
+    """Process, parent and command line of each."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            program = (folder / "cmdline").read_bytes().partition(b"\0")[0]
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
         except (OSError, IndexError, ValueError):
             continue
-        if parent == os.getpid() and program.endswith(b"/raylet"):
-            return int(folder.name)
-    return None
+        if arguments[0].endswith(b"/raylet"):
+            yield int(folder.name), parent, arguments
 
 
 def is_running(pid: int) -> bool:

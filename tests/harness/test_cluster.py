@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from rearec_bench.harness import cluster as harness
 from rearec_bench.harness.cluster import Cluster, Room, cluster
 from rearec_bench.harness.errors import InputError, RearecError
 from rearec_bench.harness.nodes import Node
+from rearec_bench.harness.raylet import raylet_of
 
 
 def failing(calls: list[dict[str, object]]) -> Callable[..., None]:
@@ -91,3 +94,17 @@ def test_room_on_one_machine_is_counted_once() -> None:
     room = Room(4, None, never, fixed=True)
     room._looked_at = float("-inf")
     assert room() == 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes in /proc")
+def test_the_raylet_of_a_ray_that_was_joined_is_found_by_its_node() -> None:
+    """A run whose own node is killed ends with words, whoever started the node."""
+    pretending = ["/somewhere/raylet", "-c", "read line", "--node_id=abc123"]
+    with subprocess.Popen(pretending, executable="/bin/sh", stdin=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while raylet_of("abc123") is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert raylet_of("abc123") == process.pid
+        assert raylet_of("abc12") is None
+        process.stdin.close()
+    assert raylet_of("abc123") is None

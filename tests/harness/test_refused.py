@@ -12,6 +12,7 @@ from rearec_bench.harness.errors import RearecError
 from rearec_bench.harness.ledger import RunStopped
 from rearec_bench.harness.nodes import Software, software
 from rearec_bench.harness.plugin_files import PluginFile
+from rearec_bench.harness.queue import WAIT
 from rearec_bench.harness.tune import Arrivals, Events, QueueSearcher, TuneTrial, WorkerContext, ray
 
 from .test_ledger import Books, collector
@@ -75,15 +76,19 @@ def test_a_worker_that_is_killed_is_no_refusal(tmp_path: Path) -> None:
         assert books.logged()[-1] == "lost"
 
 
-def test_no_more_trials_are_given_out_than_there_is_room_for(tmp_path: Path) -> None:
+def test_no_more_trials_are_given_out_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     books = Books(tmp_path)
     room = [1]
     with books.ledger as ledger:
         searcher = QueueSearcher(ledger, lambda: room[0], Arrivals(ledger, collector()))
         assert isinstance(searcher.suggest("t1"), dict)
-        assert searcher.suggest("t2") is None, "one fits"
+        taken: list[str] = []
+        monkeypatch.setattr(ledger, "take", lambda trial_id: taken.append(trial_id) or WAIT)
+        searcher.suggest("t2")
+        assert taken == [], "one fits"
         room[0] = 2
-        assert isinstance(searcher.suggest("t2"), dict), "a node has joined"
+        searcher.suggest("t2")
+        assert taken == ["t2"], "a node has joined"
         assert ledger.most == 2
 
 

@@ -1,8 +1,8 @@
 """Looks at every byte of a results folder: what is damaged, and, where asked for, out of the way with it.
 
 What is looked at: each trial (manifest, names, sizes, checksums, what it decodes to, that its spec hashes to its key),
-each suite's files (seal, schema, the trials that its index names), its log, checkpoints, profiles, and whatever lies
-among trials and suites without belonging there. Other files of the folder are nobody's business.
+each suite's files (seal, schema, the trials that its index names), its log and heartbeat, checkpoints, profiles, and
+whatever lies among trials and suites without belonging there. Other files of the folder are nobody's business.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import atomic
+from . import atomic, heartbeat
 from .errors import CheckpointError, DamagedError, StoreError
 from .store import Store
 from .store_suites import INDEX, KEY, LOG, SUITE, LogLines, index_keys, log_lines, opened, without_trials
 from .store_trial import foreign_files, read_result
 from .suite_model import Suite
 
-Kind = Literal["trial", "suite", "index", "log", "checkpoint", "profile", "foreign", "missing"]
+Kind = Literal["trial", "suite", "index", "log", "heartbeat", "checkpoint", "profile", "foreign", "missing"]
 _BLOCK = 1 << 20
 
 
@@ -94,6 +94,8 @@ def verify(
             found(finding)
         if not _is_suite(store, name):
             continue
+        for finding in _heartbeat(store.suite_folder(name)):
+            found(finding)
         missing = _missing(store, name, gone)
         if missing is not None:
             found(missing)
@@ -177,6 +179,13 @@ def _missing(store: Store, name: str, gone: set[str]) -> Finding | None:
 def _forget(store: Store, name: str) -> None:
     index = opened(store.suite_folder(name) / INDEX)
     store.write_index(name, without_trials(index, {key for key in index_keys(index) if not store.has(key)}))
+
+
+def _heartbeat(folder: Path) -> Iterator[Finding]:
+    try:
+        heartbeat.read(folder)
+    except DamagedError as error:
+        yield Finding("heartbeat", error.path, error.why)
 
 
 def _log(path: Path) -> LogLines | None:

@@ -223,8 +223,11 @@ def usable_cores() -> int:
 
 def _silence() -> None:
     """Ray's and Tune's own chatter: what matters of it reaches the user as a trial's reason."""
+    from ray._private import worker
+
     for name in ("ray", "ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    worker._worker_logs_enabled = False  # log_to_driver leaves the last lines of a raylet that died
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from .metrics import METRICS
+from .plain import lines
 from .results import (
     Epoch,
     Evidence,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 RESULT = "result.json"
+TRACEBACK = "traceback.txt"
 SPLITS = ("valid", "test")
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -57,9 +59,12 @@ def pack(result: TrialResult) -> dict[str, bytes]:
         result: the trial.
 
     Returns:
-        File name to content; `result.json` always, Parquet and safetensors where there is evidence.
+        File name to content; `result.json` always, Parquet and safetensors where there is evidence, and for people
+        the traceback of a failure, which `result.json` holds, too.
     """
     files = {RESULT: json_bytes(_result_json(result))}
+    if result.traceback:
+        files[TRACEBACK] = f"{lines(result.traceback).rstrip()}\n".encode(errors="backslashreplace")
     for split, evidence in zip(SPLITS, (result.validation, result.test), strict=True):
         if evidence is None:
             continue

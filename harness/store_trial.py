@@ -2,6 +2,7 @@
 
     manifest.json   schema, key, and of every other file its SHA-256 and size
     result.json     numbers and words; valid.parquet, test.parquet, traces_*.safetensors: the evidence
+    traceback.txt   of a failed trial, for people: nothing reads it but checksums
 
 A summary reads result.json alone and looks at the names and sizes of the others; `read_result` and `check` read all.
 """
@@ -18,14 +19,19 @@ from typing import Any, TypeVar
 
 from .errors import DamagedError, StoreError
 from .results import Rows, TrialResult, TrialSummary
-from .store_format import RESULT, SCHEMA, SPLITS, json_bytes, pack, rows_of, summary_of, unpack
+from .store_format import RESULT, SCHEMA, SPLITS, TRACEBACK, json_bytes, pack, rows_of, summary_of, unpack
 
 MANIFEST = "manifest.json"
 
 READABLE = (1,)
 """Schema versions of trials that this version reads."""
 
-_OURS = (RESULT, *(f"{split}.parquet" for split in SPLITS), *(f"traces_{split}.safetensors" for split in SPLITS))
+_OURS = (
+    RESULT,
+    TRACEBACK,
+    *(f"{split}.parquet" for split in SPLITS),
+    *(f"traces_{split}.safetensors" for split in SPLITS),
+)
 _NOT_DAMAGE = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _Held = TypeVar("_Held")
 

@@ -84,6 +84,7 @@ def test_a_diverged_trial_comes_back_with_its_reason_and_losses_that_are_not_fin
     store.write(dataclasses.replace(made, history=(*made.history[:-1], last)))
     read = store.read(made.key)
     assert (read.status, read.reason, read.traceback) == ("diverged", "loss not finite at epoch 3", "Traceback")
+    assert (store.folder(read.key) / "traceback.txt").read_text() == "Traceback\n"
     assert np.isnan(read.history[-1].losses["total"]) and read.history[-1].losses["rec"] == float("inf")
     assert read.validation is None and read.test is None
 

@@ -1,18 +1,46 @@
-"""The ceiling of reasoning: what the best step of each test row, chosen after the fact, would have scored.
+"""The ceiling of reasoning, and what of it is luck.
 
-This is the one place that looks at test ranks to choose. It ranges over steps 0..K; the readout stands beside it.
+The optimum is what the best step of each test row, chosen after the fact, would have scored. This is the one place
+that looks at test ranks to choose. It ranges over steps 0..K; the readout stands beside it. The best of K + 1 ranks is
+better than any one of them even where the steps are nothing but noise, so three controls stand beside the optimum:
+
+- cross-fitted: the best step of each row is chosen on one seed's model and scored on another seed's. What a row gains
+  from its depth stays, what was luck goes; on pure noise there is no gain.
+- noised: the optimum of K + 1 noised copies of the readout, at the cosine that the steps have to it.
+- models: the optimum of K + 1 models of the reference under different seeds, without any step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ..metrics import metrics_of
-from ..results import Metrics, TrialSummary
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import metrics_of, row_gains
+from ..results import Metrics, Rows
 from ..store import Store
-from .compare import METRICS, Measured, Stat, measure, percent, reference_of, stats_of
+from .compare import METRICS, Measured, Stat, measure, percent, reference_of, stat, stats_of
 from .resultset import CellResults, ResultSet
+
+Ranks = NDArray[np.int32]
+
+CROSSED, NOISED, MODELS = "crossed", "noised", "models"
+CONTROLS = (CROSSED, NOISED, MODELS)
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control of a ceiling.
+
+    Attributes:
+        stats: its metrics over seeds.
+        over: its gain in percent per metric, unrounded: over the readout, of "models" over the reference.
+    """
+
+    stats: Mapping[str, Stat]
+    over: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -25,6 +53,8 @@ class Ceiling:
         optimum: metrics of the best step per test row; None for rows without steps, or where no run is done.
         over_readout: gain of the mean optimum over the mean readout, in percent per metric, unrounded.
         over_reference: the same over the row that this one is compared with.
+        controls: by name in `CONTROLS`, those that the runs allow: "crossed" needs two of them, "models" K + 1 of the
+            reference.
     """
 
     row: Measured
@@ -32,6 +62,7 @@ class Ceiling:
     optimum: Mapping[str, Stat] | None
     over_readout: Mapping[str, float]
     over_reference: Mapping[str, float]
+    controls: Mapping[str, Control] = field(default_factory=dict)
 
 
 def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
@@ -41,30 +72,113 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
         StoreError: the rows of a trial cannot be read.
     """
     rows = measure(results)
+    readouts: dict[str, Rows] = {}
+
+    def references(row: Measured) -> list[Rows]:
+        """Test rows of the runs of the row that this one is compared with."""
+        reference = reference_of(row, rows)
+        runs = next((cell.runs for cell, other in zip(results.cells, rows, strict=True) if other is reference), ())
+        for run in runs:
+            if run.key not in readouts:
+                readouts[run.key] = results.store.rows(run.key, "test")
+        return [readouts[run.key] for run in runs]
+
     return tuple(
-        _ceiling(cell, row, rows=rows, store=results.store) for cell, row in zip(results.cells, rows, strict=True)
+        _ceiling(cell, row, reference_of(row, rows), references(row), store=results.store)
+        for cell, row in zip(results.cells, rows, strict=True)
     )
 
 
-def optimum_of(run: TrialSummary, store: Store) -> Metrics:
-    """Metrics of the best step of each test row of a run."""
-    return metrics_of(store.rows(run.key, "test").step_ranks.min(axis=1))
+def cross_fitted(steps: Sequence[Ranks]) -> list[dict[str, float]]:
+    """Metrics of each run at the depths that are best in the other runs.
+
+    Of several depths that are best in the other run, none is preferred: a row counts with their mean.
+
+    Args:
+        steps: (R, K + 1) ranks of the same test rows, one array per run.
+
+    Returns:
+        The paper's four metrics of each run, averaged over the other runs; none for a single run.
+    """
+    if len(steps) < 2:
+        return []
+    best = [ranks == ranks.min(axis=1, keepdims=True) for ranks in steps]
+    weights = [chosen / chosen.sum(axis=1, keepdims=True) for chosen in best]  # (R, K + 1) each
+    every = np.sum(weights, axis=0)
+    found = []
+    for ranks, own in zip(steps, weights, strict=True):
+        others = (every - own) / (len(steps) - 1)
+        found.append({name: float((row_gains(ranks, name) * others).sum(axis=1).mean()) for name in METRICS})
+    return found
 
 
-def _ceiling(cell: CellResults, row: Measured, *, rows: tuple[Measured, ...], store: Store) -> Ceiling:
+def best_of_models(readouts: Sequence[Ranks], count: int) -> list[Metrics]:
+    """Metrics of the best of `count` models per test row: each run with those that follow it, round and round.
+
+    Args:
+        readouts: (R,) ranks of the same test rows, one array per run.
+        count: models that are chosen from.
+
+    Returns:
+        One per run; none for fewer runs than `count`.
+    """
+    n = len(readouts)
+    if n < count:
+        return []
+    windows = [[readouts[(start + place) % n] for place in range(count)] for start in range(n if n > count else 1)]
+    return [metrics_of(np.min(window, axis=0)) for window in windows]
+
+
+def _ceiling(
+    cell: CellResults, row: Measured, reference: Measured | None, references: Sequence[Rows], *, store: Store
+) -> Ceiling:
     deepest = min((len(run.test_steps) for run in cell.runs), default=0)
     if deepest < 2:
         return Ceiling(row, (), None, {}, {})
-    steps = tuple(stats_of(cell, lambda run, k=k: run.test_steps[k]) for k in range(deepest))  # type: ignore[misc]
-    optimum = stats_of(cell, lambda run: optimum_of(run, store))
-    reference = reference_of(row, rows)
+    tests = [store.rows(run.key, "test") for run in cell.runs]
+    planned = len(cell.seeds)
+    optimum = _stats([metrics_of(rows.step_ranks.min(axis=1)) for rows in tests], planned)
     return Ceiling(
         row=row,
-        steps=steps,
+        steps=tuple(stats_of(cell, lambda run, k=k: run.test_steps[k]) for k in range(deepest)),  # type: ignore[misc]
         optimum=optimum,
         over_readout=_gains(optimum, row.stats),
         over_reference=_gains(optimum, reference.stats) if reference is not None else {},
+        controls=_controls(row, reference, tests, references, deepest=deepest, planned=planned),
     )
+
+
+def _controls(
+    row: Measured,
+    reference: Measured | None,
+    tests: Sequence[Rows],
+    references: Sequence[Rows],
+    *,
+    deepest: int,
+    planned: int,
+) -> dict[str, Control]:
+    noised = [metrics_of(rows.control_ranks.min(axis=1)) for rows in tests if rows.control_ranks.shape[1] > 1]
+    crossed = cross_fitted([rows.step_ranks for rows in tests]) if _paired(tests) else []
+    models = best_of_models([rows.readout_ranks for rows in references], deepest) if _paired(references) else []
+    found = {}
+    for name, metrics, beside in ((CROSSED, crossed, row), (NOISED, noised, row), (MODELS, models, reference)):
+        if metrics and beside is not None:
+            stats = _stats(metrics, len(metrics) if name == MODELS else planned)
+            found[name] = Control(stats, _gains(stats, beside.stats))
+    return found
+
+
+def _paired(tests: Sequence[Rows]) -> bool:
+    return all(
+        np.array_equal(tests[0].users, rows.users)
+        and np.array_equal(tests[0].items, rows.items)
+        and tests[0].step_ranks.shape == rows.step_ranks.shape
+        for rows in tests[1:]
+    )
+
+
+def _stats(metrics: Sequence[Metrics], planned: int) -> dict[str, Stat]:
+    return {name: stat([one[name] for one in metrics], planned=planned) for name in METRICS}
 
 
 def _gains(stats: Mapping[str, Stat], reference: Mapping[str, Stat]) -> dict[str, float]:

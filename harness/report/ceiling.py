@@ -1,10 +1,10 @@
-"""The ceiling: readout, each step, and the best step per test row chosen after the fact."""
+"""The ceiling: readout, each step, the best step per test row chosen after the fact, and what of that is luck."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from ..analysis.ceiling import Ceiling, ceilings
+from ..analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
 from ..analysis.compare import AVERAGE, METRICS, Stat
 from ..analysis.resultset import ResultSet
 from .labels import label_of, metric_label
@@ -27,10 +27,16 @@ FIELDS = (
 )
 
 _COLUMNS = (*METRICS, AVERAGE)
-_NOTE = (
+_NOTHING = [EMPTY] * len(_COLUMNS)
+_NOTES = (
     "Optimum: for each test row the best rank among steps 0..K, chosen by looking at the test target; no model reaches "
-    "it. The readout is not among them."
+    "it. The readout is not among them.",
+    "Best of K + 1 ranks, it gains even where the steps are noise. Cross-fitted: chosen on one seed's model, scored on "
+    "another's; what is luck does not gain there. Noised: the same optimum of K + 1 noised copies of the readout, at "
+    "the steps' cosine to it. Models: of K + 1 models of the row that it is compared with, without steps.",
+    "What a choice without the target reaches of it:  --table adaptive",
 )
+_CONTROL_LABELS = {CROSSED: "Cross-fitted", NOISED: "Noised", MODELS: "Models"}
 
 
 def ceiling(results: ResultSet) -> Table:
@@ -53,7 +59,7 @@ def ceiling(results: ResultSet) -> Table:
             for backbone in backbones
         ),
         groups=tuple(groups),
-        protocol=(_NOTE, *protocol_lines(results)),
+        protocol=(*_NOTES, *protocol_lines(results)),
         fields=FIELDS,
         records=tuple(record for item in found for record in _records(item)),
     )
@@ -64,29 +70,40 @@ def _place(item: Ceiling) -> tuple[str, str, int | None]:
 
 
 def _lines(across: Mapping[str, Ceiling], backbones: Sequence[str]) -> list[Line]:
+    """Readout, steps, and, where there are steps, the optimum and its controls, each with its gains."""
     deepest = max(len(item.steps) for item in across.values())
-    labels = ["Readout", *(f"Step {k}" for k in range(deepest))]
-    if deepest:
-        labels += ["Optimum", "(over readout)"]
     against = next((item.row.against for item in across.values() if item.over_reference), None)
+    shown = [name for name in CONTROLS if any(name in item.controls for item in across.values())]
+
+    def line(label: str, cells: Callable[[Ceiling], list[TableCell]]) -> Line:
+        found = [across.get(backbone) for backbone in backbones]
+        return Line(label, tuple(cell for item in found for cell in (cells(item) if item else _NOTHING)))
+
+    def step(k: int) -> Callable[[Ceiling], list[TableCell]]:
+        return lambda item: _values(item, item.steps[k]) if k < len(item.steps) else _NOTHING
+
+    def control(name: str) -> Callable[[Ceiling], list[TableCell]]:
+        return lambda item: _values(item, item.controls[name].stats) if name in item.controls else _NOTHING
+
+    def gain(name: str) -> Callable[[Ceiling], list[TableCell]]:
+        return lambda item: _gains(item.controls[name].over) if name in item.controls else _NOTHING
+
+    lines = [line("Readout", lambda item: _values(item, item.row.stats))]
+    lines += [line(f"Step {k}", step(k)) for k in range(deepest)]
+    if deepest:
+        lines.append(line("Optimum", lambda item: _values(item, item.optimum)))
+        lines.append(line("(over readout)", lambda item: _gains(item.over_readout)))
     if against is not None:
-        labels.append(f"(over {label_of(against)})")
-    stacks = [_stack(across.get(backbone), deepest) for backbone in backbones]
-    return [Line(label, tuple(cell for stack in stacks for cell in stack[place])) for place, label in enumerate(labels)]
-
-
-def _stack(item: Ceiling | None, deepest: int) -> list[list[TableCell]]:
-    """A backbone's part of every line: readout, steps, optimum, its gain over the readout and over the reference."""
-    if item is None:
-        return [[EMPTY] * len(_COLUMNS)] * (deepest + 4)
-    steps = [*item.steps, *([None] * (deepest - len(item.steps)))]
-    values = [_values(item, stats) for stats in (item.row.stats, *steps, *([item.optimum] if deepest else []))]
-    return [*values, *([_gains(item.over_readout)] if deepest else []), _gains(item.over_reference)]
+        lines.append(line(f"(over {label_of(against)})", lambda item: _gains(item.over_reference)))
+    for name in shown:
+        over = "readout" if name != MODELS else label_of(against or "reference")
+        lines += [line(_CONTROL_LABELS[name], control(name)), line(f"(over {over})", gain(name))]
+    return lines
 
 
 def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
     if stats is None:
-        return [EMPTY] * len(_COLUMNS)
+        return _NOTHING
     if item.row.unsupported:
         return [*([TableCell("text", text="n/a")] * len(METRICS)), EMPTY]
     held = [stats[metric] for metric in METRICS]
@@ -95,17 +112,21 @@ def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
 
 def _gains(gains: Mapping[str, float]) -> list[TableCell]:
     if not gains:
-        return [EMPTY] * len(_COLUMNS)
+        return _NOTHING
     cells = [TableCell("gain", gains[metric]) if metric in gains else EMPTY for metric in METRICS]
     average = sum(gains[metric] for metric in METRICS) / len(METRICS) if len(gains) == len(METRICS) else None
     return [*cells, EMPTY if average is None else TableCell("average", average)]
 
 
 def _records(item: Ceiling) -> list[Record]:
-    states: list[tuple[str, Mapping[str, Stat]]] = [("readout", item.row.stats)]
-    states += [(f"step_{k}", stats) for k, stats in enumerate(item.steps)]
+    nothing: Mapping[str, float] = {}
+    states = [("readout", item.row.stats, nothing, nothing)]
+    states += [(f"step_{k}", stats, nothing, nothing) for k, stats in enumerate(item.steps)]
     if item.optimum is not None:
-        states.append(("optimum", item.optimum))
+        states.append(("optimum", item.optimum, item.over_readout, item.over_reference))
+    for name, control in item.controls.items():
+        readout, reference = (nothing, control.over) if name == MODELS else (control.over, nothing)
+        states.append((name, control.stats, readout, reference))
     head = {name: getattr(item.row, name) for name in FIELDS[:4]}
     return [
         head
@@ -115,9 +136,9 @@ def _records(item: Ceiling) -> list[Record]:
             "mean": stats[metric].mean,
             "std": stats[metric].std,
             "seeds": stats[metric].seeds,
-            "over_readout_percent": item.over_readout.get(metric) if state == "optimum" else None,
-            "over_reference_percent": item.over_reference.get(metric) if state == "optimum" else None,
+            "over_readout_percent": over_readout.get(metric),
+            "over_reference_percent": over_reference.get(metric),
         }
-        for state, stats in states
+        for state, stats, over_readout, over_reference in states
         for metric in METRICS
     ]

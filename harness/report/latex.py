@@ -28,6 +28,8 @@ _SPECIAL = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "±": r"$\pm$",
+    "†": r"$^{\dagger}$",
+    "‡": r"$^{\ddagger}$",
 }
 
 
@@ -121,4 +123,6 @@ _MARKS = Marks(
     bold=lambda words: rf"\textbf{{{words}}}",
     escape=escape,
     minus=r"$-$",
+    less=r"$<$",
+    raised=escape,
 )

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from ..analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure
 from ..analysis.paper import paper_rows
 from ..analysis.resultset import ResultSet
+from ..analysis.significance import place_of, significance
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
+from .significance import MARKS, NO_MARKS, Marks, mark_lines
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("dataset", "backbone", "strategy", "steps", "metric", "mean", "std", "seeds", "improvement_percent")
@@ -20,14 +22,16 @@ _Key = tuple[str, int | None]
 def overall(results: ResultSet) -> Table:
     """Test metrics of every row, its gain over the row that it is compared with, and the best in bold.
 
-    A data set's references come first, the same under each backbone.
+    A data set's references come first, the same under each backbone. Marks say which differences are more than chance.
     """
+    found = significance(results, intervals=False)
     return comparison_table(
         compare(measure(results)),
         name="overall",
         title=results.name,
         caption=f"{results.name}: test metrics",
-        protocol=protocol_lines(results),
+        protocol=(*mark_lines(found), *protocol_lines(results)),
+        marks=found.marks(),
     )
 
 
@@ -53,7 +57,13 @@ def paper_table(table: str) -> Table:
 
 
 def comparison_table(
-    rows: Sequence[Compared], *, name: str, title: str, caption: str, protocol: tuple[str, ...]
+    rows: Sequence[Compared],
+    *,
+    name: str,
+    title: str,
+    caption: str,
+    protocol: tuple[str, ...],
+    marks: Marks = NO_MARKS,
 ) -> Table:
     """Rows in the paper's layout.
 
@@ -63,6 +73,7 @@ def comparison_table(
         title: of the table.
         caption: of the table in LaTeX.
         protocol: the lines that end it.
+        marks: which values differ from those of their row's reference.
     """
     models = [row for row in rows if not row.row.is_reference]
     backbones = list(dict.fromkeys(row.row.backbone for row in models))
@@ -72,7 +83,7 @@ def comparison_table(
         references = [row for row in rows if row.row.dataset == dataset and row.row.is_reference]
         lines = [Line(label_of(row.row.backbone), tuple(_value_cells(row) * len(backbones))) for row in references]
         here = [row for row in models if row.row.dataset == dataset]
-        groups.append(RowGroup((dataset,), (*lines, *_lines(here, backbones, shows_steps=shows_steps))))
+        groups.append(RowGroup((dataset,), (*lines, *_lines(here, backbones, shows_steps=shows_steps, marks=marks))))
     return Table(
         name=name,
         title=title,
@@ -134,16 +145,17 @@ def steps_shown(rows: Iterable[Measured]) -> Callable[[Measured], bool]:
     return lambda row: several and (row.steps != 0 or len(depths[row.strategy]) > 1)
 
 
-def value_cell(row: Compared, metric: str) -> TableCell:
+def value_cell(row: Compared, metric: str, marks: Marks = NO_MARKS) -> TableCell:
     """The cell of a row's metric."""
     if row.row.unsupported:
         return TableCell("text", text="n/a")
     held = row.row.stats[metric]
-    return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=metric in row.best)
+    mark = MARKS.get(marks.get((place_of(row.row), metric), ""), "")
+    return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=metric in row.best, mark=mark)
 
 
 def _lines(
-    rows: Sequence[Compared], backbones: Sequence[str], *, shows_steps: Callable[[Measured], bool]
+    rows: Sequence[Compared], backbones: Sequence[str], *, shows_steps: Callable[[Measured], bool], marks: Marks
 ) -> list[Line]:
     keys: list[_Key] = list(dict.fromkeys((row.row.strategy, row.row.steps) for row in rows))
     lines = []
@@ -154,7 +166,7 @@ def _lines(
         gains: list[TableCell] = []
         for backbone in backbones:
             found = across.get(backbone)
-            values += _value_cells(found)
+            values += _value_cells(found, marks)
             gains += _gain_cells(found)
         lines.append(Line(row_label(any_row.row, shows_steps), tuple(values)))
         if any(row.reference is not None for row in across.values()):
@@ -166,11 +178,11 @@ def _gain_label(row: Measured) -> str:
     return "(Improv.)" if row.against.lower() == "base" else f"(over {label_of(row.against)})"
 
 
-def _value_cells(row: Compared | None) -> list[TableCell]:
+def _value_cells(row: Compared | None, marks: Marks = NO_MARKS) -> list[TableCell]:
     if row is None:
         return [EMPTY] * len(_COLUMNS)
     last = EMPTY if row.reference is not None else TableCell("text", text="-")
-    return [*(value_cell(row, metric) for metric in METRICS), last]
+    return [*(value_cell(row, metric, marks) for metric in METRICS), last]
 
 
 def _gain_cells(row: Compared | None) -> list[TableCell]:

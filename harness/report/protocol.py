@@ -20,10 +20,11 @@ def protocol_lines(results: ResultSet) -> tuple[str, ...]:
         f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"
         for key, why in sorted(results.damaged.items())
     ]
-    lines += [
-        f"The source of {pair} has changed since its trials ran; to repeat them:  rearec-bench run SUITE --refresh"
-        for pair in results.changed
-    ]
+    if results.changed:
+        lines.append(
+            f"The source of {', '.join(results.changed)} has changed since its trials ran; to repeat them:  "
+            "rearec-bench run SUITE --refresh"
+        )
     return tuple(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["value", "gain", "average", "share", "range", "plain", "count", "change", "text", "empty"]
+Kind = Literal["value", "gain", "average", "share", "range", "plain", "count", "change", "p", "text", "empty"]
 Record = Mapping[str, Any]
 
 
@@ -17,8 +17,8 @@ class TableCell:
     Attributes:
         kind: "value": a metric; "gain": a gain in percent, in brackets; "average": a mean of gains, or a gain without
             brackets; "share": a percentage; "range": from a value to another; "plain": a bare number with two
-            decimals; "count": a number of things; "change": a difference with its sign; "text": words; "empty":
-            nothing.
+            decimals; "count": a number of things; "change": a difference with its sign; "p": a p-value; "text":
+            words; "empty": nothing.
         value: unrounded; None where there is none.
         std: standard deviation over seeds; None where there is none.
         seeds: runs behind it.
@@ -27,6 +27,7 @@ class TableCell:
         text: of a text cell.
         digits: decimals of a value, a share, a range or a change.
         high: where a range ends; its start is the value.
+        mark: raised behind a value; the table's lines say what it means.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class TableCell:
     text: str = ""
     digits: int = 4
     high: float = 0.0
+    mark: str = ""
 
 
 EMPTY = TableCell("empty")

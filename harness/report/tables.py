@@ -13,11 +13,13 @@ from .ceiling import ceiling
 from .datasets import Cards, datasets, funnels, paper_datasets_table
 from .latency import latency, paper_latency_table
 from .overall import overall, paper_table
+from .significance import significance_table
 from .steps import steps
 from .table import Table
 
 TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "overall": overall,
+    "significance": significance_table,
     "ceiling": ceiling,
     "steps": steps,
     "adaptive": adaptive_depth,

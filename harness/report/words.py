@@ -20,6 +20,8 @@ class Marks:
         bold: wraps the best.
         escape: makes any text safe.
         minus: before a negative number.
+        less: before a number that is not reached.
+        raised: writes a mark behind a value.
     """
 
     up: str
@@ -29,6 +31,8 @@ class Marks:
     bold: Callable[[str], str]
     escape: Callable[[str], str]
     minus: str = "-"
+    less: str = "<"
+    raised: Callable[[str], str] = str
 
 
 def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
@@ -49,6 +53,8 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
         return f"{cell.value:.2f}"
     if cell.kind == "count":
         return f"{cell.value:,.0f}"
+    if cell.kind == "p":
+        return f"{marks.less}0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     if cell.kind == "change":
         return _change(cell.value, marks, cell.digits)
     if cell.kind == "range":
@@ -58,7 +64,7 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
     words = _value(cell, marks, spread=spread) if cell.kind == "value" else _gain(cell.value, marks)
     if cell.kind == "gain":
         words = f"({words})"
-    return marks.bold(words) if cell.best else words
+    return (marks.bold(words) if cell.best else words) + (marks.raised(cell.mark) if cell.mark else "")
 
 
 def _value(cell: TableCell, marks: Marks, *, spread: bool) -> str:

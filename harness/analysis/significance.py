@@ -1,0 +1,218 @@
+"""Is a row better than the one it is compared with, or is it chance? Paired tests, corrected within a table.
+
+Two questions, two tests, as with intervals (`intervals.py`). Over users: each user's mean over its test rows, of the
+row and of its reference, averaged over their runs; a paired t-test on these. Over seeds: a paired t-test on the
+metrics of runs with the same seed. Rows of one user are not independent, so no test counts rows.
+
+The p-values over users are corrected for the number of comparisons in the table (Holm 1979), because a table of a
+hundred differences without any effect shows five at p < 0.05. A user weighs the same in the test however many test
+rows it has; in the metric rows weigh the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .compare import METRICS, Measured, measure, percent, reference_of
+from .intervals import Interval, cluster_means, detectable_difference, percentile_interval, t_interval
+from .resultset import ResultSet
+from .tested import Floats, Tested, tested, user_means
+
+LEVEL = 0.05
+
+OVER_USERS, OVER_BOTH = "users", "both"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of a row against the row that it is compared with.
+
+    Attributes:
+        row: the row.
+        reference: what it is compared with.
+        metric: one of the paper's four.
+        change: mean of the row less that of its reference, over rows and runs.
+        percent: the same in percent of the reference; None where that is 0.
+        p_users: of the paired t-test on users' means; None for fewer than two users.
+        p_holm: the same, corrected for the comparisons of the table.
+        p_seeds: of the paired t-test on runs with the same seed; None for fewer than two.
+        effect: mean over standard deviation of the users' differences (Cohen's d_z); None where they do not vary.
+        users: how many.
+        seeds: how many both have.
+        complete: whether every planned run of both is there.
+        users_interval: 95% of the change over users, a cluster bootstrap over rows; None unless asked for.
+        seeds_interval: 95% of the change over seeds, Student's t; None for fewer than two.
+        detectable_users: smallest difference of users' means found at 80% power without correction.
+        detectable_seeds: the same over seeds.
+    """
+
+    row: Measured
+    reference: Measured
+    metric: str
+    change: float
+    percent: float | None
+    p_users: float | None
+    p_holm: float | None
+    p_seeds: float | None
+    effect: float | None
+    users: int
+    seeds: int
+    complete: bool
+    users_interval: Interval | None = None
+    seeds_interval: Interval | None = None
+    detectable_users: float | None = None
+    detectable_seeds: float | None = None
+
+    @property
+    def mark(self) -> str:
+        """`OVER_USERS`, `OVER_BOTH` where it is one over seeds as well, or ""; of complete comparisons alone."""
+        if not self.complete or self.p_holm is None or self.p_holm >= LEVEL:
+            return ""
+        over_seeds = self.p_seeds is not None and self.p_seeds < LEVEL
+        return OVER_BOTH if over_seeds else OVER_USERS
+
+
+@dataclass(frozen=True)
+class Significance:
+    """The comparisons of a table.
+
+    Attributes:
+        comparisons: in the order of the rows, four metrics each.
+        unpaired: rows whose runs, or whose reference's, were tested on different rows: nothing can be paired.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    unpaired: tuple[Measured, ...]
+
+    @property
+    def tests(self) -> int:
+        """How many p-values over users are corrected together."""
+        return sum(one.p_users is not None for one in self.comparisons)
+
+    def marks(self) -> Mapping[tuple[Place, str], str]:
+        """(`place_of` a row, metric) to its mark, where it has one."""
+        return {(place_of(one.row), one.metric): one.mark for one in self.comparisons if one.mark}
+
+
+Place = tuple[str, str, str, int | None]
+"""Data set, backbone, row and K."""
+
+
+def place_of(row: Measured) -> Place:
+    """Which row of a table it is."""
+    return row.dataset, row.backbone, row.strategy, row.steps
+
+
+def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
+    """Every row of a suite against its reference.
+
+    Args:
+        results: of the suite.
+        intervals: whether to compute intervals and detectable differences, which take longer than the tests.
+
+    Raises:
+        StoreError: the rows of a trial cannot be read.
+    """
+    rows = measure(results)
+    cells = {place_of(row): cell for row, cell in zip(rows, results.cells, strict=True)}
+    held: dict[Place, Tested | None] = {}
+
+    def rows_of(row: Measured) -> Tested | None:
+        place = place_of(row)
+        if place not in held:
+            held[place] = tested(cells[place], results.store)
+        return held[place]
+
+    found: list[Comparison] = []
+    unpaired: list[Measured] = []
+    for row in rows:
+        reference = reference_of(row, rows)
+        if reference is None or not cells[place_of(row)].runs or not cells[place_of(reference)].runs:
+            continue
+        ours, theirs = rows_of(row), rows_of(reference)
+        if ours is None or theirs is None or not ours.same_rows(theirs):
+            unpaired.append(row)
+        else:
+            found += _compare(row, reference, ours, theirs, intervals=intervals)
+    return Significance(tuple(_corrected(found)), tuple(unpaired))
+
+
+def paired_test(differences: Sequence[float] | Floats) -> float | None:
+    """The p-value of the two-sided paired t-test: that the mean difference is zero.
+
+    Args:
+        differences: one per pair.
+
+    Returns:
+        None for fewer than two; 1 where all are zero, 0 where all are the same and not zero.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if len(values) < 2 or not np.isfinite(values).all():
+        return None
+    if np.ptp(values) == 0:
+        return 1.0 if values[0] == 0 else 0.0
+    from scipy.stats import ttest_1samp
+
+    return float(ttest_1samp(values, 0.0).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number by Holm's step-down procedure."""
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, alpha=LEVEL, method="holm")[1]]
+
+
+def effect_size(differences: Floats) -> float | None:
+    """Cohen's d of paired differences: their mean over their standard deviation; None where they do not vary."""
+    if len(differences) < 2 or np.ptp(differences) == 0:
+        return None
+    return float(differences.mean() / differences.std(ddof=1))
+
+
+def _compare(row: Measured, reference: Measured, ours: Tested, theirs: Tested, *, intervals: bool) -> list[Comparison]:
+    change = ours.gains - theirs.gains  # (R, metrics)
+    by_user = user_means(change, ours.users)  # (users, metrics)
+    shared = [seed for seed in ours.by_seed if seed in theirs.by_seed]
+    by_seed = np.array([ours.by_seed[seed] - theirs.by_seed[seed] for seed in shared]).reshape(-1, len(METRICS))
+    resampled = cluster_means(change, ours.users) if intervals else None
+    found = []
+    for at, metric in enumerate(METRICS):
+        first, second = row.stats[metric], reference.stats[metric]
+        assert first.mean is not None and second.mean is not None  # noqa: S101 - both have runs
+        comparison = Comparison(
+            row=row,
+            reference=reference,
+            metric=metric,
+            change=first.mean - second.mean,
+            percent=percent(first.mean, second.mean),
+            p_users=paired_test(by_user[:, at]),
+            p_holm=None,
+            p_seeds=paired_test(by_seed[:, at]),
+            effect=effect_size(by_user[:, at]),
+            users=len(by_user),
+            seeds=len(shared),
+            complete=first.complete and second.complete,
+        )
+        if resampled is not None:
+            zeros = [0.0] * len(by_user)
+            comparison = replace(
+                comparison,
+                users_interval=percentile_interval(resampled[:, at]),
+                seeds_interval=t_interval(by_seed[:, at].tolist()),
+                detectable_users=detectable_difference(by_user[:, at].tolist(), zeros, paired=True),
+                detectable_seeds=detectable_difference(by_seed[:, at].tolist(), [0.0] * len(shared), paired=True),
+            )
+        found.append(comparison)
+    return found
+
+
+def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    places = [place for place, one in enumerate(found) if one.p_users is not None]
+    corrected = dict(zip(places, holm([found[place].p_users or 0.0 for place in places]), strict=True))
+    return [replace(one, p_holm=corrected.get(place)) for place, one in enumerate(found)]

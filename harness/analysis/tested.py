@@ -1,0 +1,81 @@
+"""Test rows of runs, side by side: what each row adds to each metric, averaged over the runs of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import row_gains
+from ..results import Rows
+from ..store import Store
+from .compare import METRICS
+from .resultset import CellResults
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The test rows of a cell's runs; R rows, S runs.
+
+    Attributes:
+        users: (R,).
+        items: (R,), the targets.
+        gains: (R, metrics), what each row adds to each of `METRICS`, averaged over the runs.
+        by_seed: seed to the run's metrics, (metrics,).
+    """
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    gains: Floats
+    by_seed: Mapping[int, Floats]
+
+    def same_rows(self, other: Tested) -> bool:
+        """Whether both were tested on the same rows in the same order, so that they can be paired."""
+        return np.array_equal(self.users, other.users) and np.array_equal(self.items, other.items)
+
+
+def tested(cell: CellResults, store: Store) -> Tested | None:
+    """The readout's test rows of a cell's final runs.
+
+    Returns:
+        None where no run is done, or where its runs were tested on different rows.
+
+    Raises:
+        StoreError: the rows of a trial cannot be read.
+    """
+    first: Rows | None = None
+    total: Floats | None = None
+    by_seed: dict[int, Floats] = {}
+    for run in cell.runs:
+        rows = store.rows(run.key, "test")
+        gains = gains_of(rows.readout_ranks)
+        if first is None or total is None:
+            first, total = rows, gains
+        elif not _alike(first, rows):
+            return None
+        else:
+            total = total + gains
+        by_seed[run.spec.seed] = gains.mean(axis=0)
+    if first is None or total is None:
+        return None
+    return Tested(first.users, first.items, total / len(by_seed), by_seed)
+
+
+def gains_of(ranks: NDArray[np.int32], metrics: Sequence[str] = METRICS) -> Floats:
+    """(R,) ranks to (R, metrics), what each row adds to each metric."""
+    return np.stack([row_gains(ranks, metric) for metric in metrics], axis=1)
+
+
+def user_means(values: Floats, users: NDArray[np.int32]) -> Floats:
+    """Means over each user's rows: (R, M) and (R,) to (users, M), users in the order of their numbers."""
+    _, places = np.unique(users, return_inverse=True)
+    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)
+    return np.asarray(sums / np.bincount(places)[:, None])
+
+
+def _alike(first: Rows, other: Rows) -> bool:
+    return np.array_equal(first.users, other.users) and np.array_equal(first.items, other.items)

@@ -1,0 +1,157 @@
+"""Every row against the one it is compared with: the difference, its intervals, its tests; and the marks of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..analysis.intervals import Interval
+from ..analysis.resultset import ResultSet
+from ..analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Place, Significance, significance
+from .labels import label_of, metric_label, steps_label
+from .protocol import protocol_lines
+from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+
+FIELDS = (
+    "dataset",
+    "backbone",
+    "strategy",
+    "steps",
+    "against",
+    "metric",
+    "change",
+    "change_percent",
+    "users_low",
+    "users_high",
+    "p_users",
+    "p_users_holm",
+    "effect_size",
+    "detectable_users",
+    "users",
+    "seeds_low",
+    "seeds_high",
+    "p_seeds",
+    "detectable_seeds",
+    "seeds",
+    "complete",
+)
+
+MARKS = {OVER_USERS: "†", OVER_BOTH: "‡"}
+
+Marks = Mapping[tuple[Place, str], str]
+"""(row, metric) to `OVER_USERS` or `OVER_BOTH`; rows without one are not there."""
+
+NO_MARKS: Marks = {}
+
+_DIGITS = 4
+
+
+def significance_table(results: ResultSet) -> Table:
+    """Each row's differences to its reference: 95% intervals, p-values, effect sizes, detectable differences."""
+    results = results.models()
+    found = significance(results)
+    groups: dict[tuple[str, ...], list[Line]] = {}
+    for one in found.comparisons:
+        shown = f" ({steps_label(one.row.steps)})" if one.row.steps else ""
+        label = f"{label_of(one.row.strategy)}{shown} - {label_of(one.reference.strategy)}"
+        groups.setdefault((one.row.dataset, label_of(one.row.backbone), label), []).append(_line(one))
+    return Table(
+        name="significance",
+        title=results.name,
+        caption=f"{results.name}: differences and their tests",
+        columns=(
+            ColumnGroup("", ("Change", "Percent")),
+            ColumnGroup("Over users", ("95%", "p (Holm)", "d", "Detectable")),
+            ColumnGroup("Over seeds", ("95%", "p", "Detectable")),
+        ),
+        groups=tuple(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
+        protocol=(*_notes(found), *mark_lines(found), *protocol_lines(results)),
+        fields=FIELDS,
+        records=tuple(_record(one) for one in found.comparisons),
+    )
+
+
+def mark_lines(found: Significance) -> tuple[str, ...]:
+    """What the marks of a table mean, and which rows could not be tested."""
+    lines = []
+    if found.tests:
+        lines.append(
+            f"{MARKS[OVER_USERS]} differs from the row it is compared with: paired t-test on users' means, p below "
+            f"{LEVEL:g} after Holm's correction for {found.tests} comparisons; {MARKS[OVER_BOTH]} also over seeds "
+            f"(paired t-test, p below {LEVEL:g}, not corrected). Only rows whose every run is there are marked."
+        )
+    lines += [
+        f"Not tested: {row.dataset} {label_of(row.backbone)} {row.strategy}: its runs, or those it is compared with, "
+        "were tested on different rows."
+        for row in found.unpaired
+    ]
+    return tuple(lines)
+
+
+def _notes(found: Significance) -> list[str]:
+    if not found.comparisons:
+        return ["No row of this suite has runs to be compared with those of another."]
+    return [
+        "Over users: 95% by a bootstrap of users, each with all its test rows (runs averaged); p of a paired t-test on "
+        "users' means, corrected by Holm; d: their mean difference over its standard deviation. Over seeds: Student's "
+        "t on runs with the same seed.",
+        "Detectable: the smallest true difference that the test finds with a probability of 80% at a level of 0.05, "
+        "uncorrected.",
+    ]
+
+
+def _line(one: Comparison) -> Line:
+    mark = MARKS.get(one.mark, "")
+    missing = "" if one.complete else " (not all runs)"
+    return Line(
+        metric_label(one.metric) + missing,
+        (
+            TableCell("change", one.change, digits=_DIGITS, mark=mark),
+            EMPTY if one.percent is None else TableCell("average", one.percent),
+            _range(one.users_interval),
+            _p(one.p_holm),
+            _number(one.effect, digits=3),
+            _number(one.detectable_users),
+            _range(one.seeds_interval),
+            _p(one.p_seeds),
+            _number(one.detectable_seeds),
+        ),
+    )
+
+
+def _range(interval: Interval | None) -> TableCell:
+    return EMPTY if interval is None else TableCell("range", interval.low, high=interval.high, digits=_DIGITS)
+
+
+def _p(value: float | None) -> TableCell:
+    return EMPTY if value is None else TableCell("p", value)
+
+
+def _number(value: float | None, digits: int = _DIGITS) -> TableCell:
+    return EMPTY if value is None else TableCell("change" if digits == 3 else "value", value, digits=digits)
+
+
+def _record(one: Comparison) -> Record:
+    users, seeds = one.users_interval, one.seeds_interval
+    return {
+        "dataset": one.row.dataset,
+        "backbone": one.row.backbone,
+        "strategy": one.row.strategy,
+        "steps": one.row.steps,
+        "against": one.reference.strategy,
+        "metric": one.metric,
+        "change": one.change,
+        "change_percent": one.percent,
+        "users_low": users.low if users else None,
+        "users_high": users.high if users else None,
+        "p_users": one.p_users,
+        "p_users_holm": one.p_holm,
+        "effect_size": one.effect,
+        "detectable_users": one.detectable_users,
+        "users": one.users,
+        "seeds_low": seeds.low if seeds else None,
+        "seeds_high": seeds.high if seeds else None,
+        "p_seeds": one.p_seeds,
+        "detectable_seeds": one.detectable_seeds,
+        "seeds": one.seeds,
+        "complete": one.complete,
+    }

@@ -1,0 +1,187 @@
+"""Tests of differences: against SciPy's own, against loops, and on simulated data with and without an effect."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rearec_bench.harness.analysis.compare import METRICS
+from rearec_bench.harness.analysis.intervals import cluster_means, percentile_interval, t_interval
+from rearec_bench.harness.analysis.resultset import collect
+from rearec_bench.harness.analysis.significance import (
+    OVER_BOTH,
+    OVER_USERS,
+    effect_size,
+    holm,
+    paired_test,
+    place_of,
+    significance,
+)
+from rearec_bench.harness.analysis.tested import user_means
+from rearec_bench.harness.store import Store
+
+SIMULATIONS = 1000
+
+
+def test_p_values_are_those_of_a_paired_t_test() -> None:
+    draw = np.random.default_rng(0)
+    first, second = draw.random(30), draw.random(30)
+    assert paired_test(first - second) == pytest.approx(stats.ttest_rel(first, second).pvalue, rel=1e-9)
+    assert paired_test([0.0, 0.0, 0.0]) == 1.0
+    assert paired_test([0.1, 0.1]) == 0.0
+    assert paired_test([0.1]) is None and paired_test([]) is None and paired_test([0.1, float("nan")]) is None
+
+
+def test_holm_steps_down() -> None:
+    draw = np.random.default_rng(1)
+    p_values = draw.random(40) ** 3
+    order = np.argsort(p_values)
+    expected = np.empty(40)
+    highest = 0.0
+    for place, at in enumerate(order):
+        highest = max(highest, min(1.0, (40 - place) * p_values[at]))
+        expected[at] = highest
+    assert holm(p_values.tolist()) == pytest.approx(expected.tolist())
+    assert holm([]) == []
+
+
+def test_the_effect_size_is_cohens_d_of_differences() -> None:
+    values = np.array([0.1, -0.2, 0.4, 0.3])
+    t = stats.ttest_1samp(values, 0).statistic
+    assert effect_size(values) == pytest.approx(t / np.sqrt(4))
+    assert effect_size(np.zeros(5)) is None and effect_size(np.array([1.0])) is None
+
+
+def test_users_weigh_the_same_however_many_rows_they_have() -> None:
+    values = np.array([[1.0, 0.0], [3.0, 0.0], [10.0, 5.0]])
+    assert user_means(values, np.array([7, 7, 2], np.int32)).tolist() == [[10.0, 5.0], [2.0, 0.0]]
+
+
+def test_comparisons_equal_loops_over_users_and_seeds(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    found = significance(results)
+    bases = [store.read(run.key).test for run in results.cells[0].runs]
+    runs = [store.read(run.key).test for run in results.cells[1].runs]
+    assert [one.metric for one in found.comparisons] == list(METRICS)
+    corrected = holm([one.p_users for one in found.comparisons])
+    for place, one in enumerate(found.comparisons):
+        by_user: dict[int, list[float]] = {}
+        for at, user in enumerate(runs[0].rows.users.tolist()):
+            ours = [_gain(run.rows.readout_ranks[at], one.metric) for run in runs]
+            theirs = [_gain(run.rows.readout_ranks[at], one.metric) for run in bases]
+            by_user.setdefault(user, []).append(sum(ours) / 3 - sum(theirs) / 3)
+        differences = [sum(rows) / len(rows) for rows in by_user.values()]
+        assert one.users == len(differences) and one.seeds == 3 and one.complete
+        assert one.p_users == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, rel=1e-6)
+        assert one.p_holm == pytest.approx(corrected[place])
+        by_seed = [a.readout[one.metric] - b.readout[one.metric] for a, b in zip(runs, bases, strict=True)]
+        assert one.p_seeds == pytest.approx(stats.ttest_1samp(by_seed, 0).pvalue, rel=1e-6)
+        assert one.change == pytest.approx(np.mean(by_seed))
+        interval = t_interval(by_seed)
+        assert (one.seeds_interval.low, one.seeds_interval.high) == pytest.approx((interval.low, interval.high))
+        assert one.users_interval.low <= one.change <= one.users_interval.high
+    light = significance(results, intervals=False)
+    assert [one.p_holm for one in light.comparisons] == [one.p_holm for one in found.comparisons]
+    assert light.comparisons[0].users_interval is None
+
+
+def test_only_whole_rows_are_marked_and_marks_follow_the_p_values(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    one = replace(significance(results, intervals=False).comparisons[0], p_holm=0.01, p_seeds=0.2)
+    assert one.mark == OVER_USERS
+    assert replace(one, p_seeds=0.01).mark == OVER_BOTH
+    assert replace(one, p_holm=0.06, p_seeds=0.01).mark == ""
+    assert replace(one, complete=False).mark == ""
+    assert place_of(one.row) == ("tiny", "sasrec", "prl", 2)
+
+
+def test_runs_tested_on_different_rows_are_said_and_not_paired(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
+    index = synthetic.fill(store, cells)
+    key = next(iter(index["cells"][cells[1].id]["final"].values()))
+    store.write(synthetic.trial(store.read(key).spec, rows=40), replace=True)
+    found = significance(collect("s", cells, index, store=store))
+    assert found.comparisons == () and [row.strategy for row in found.unpaired] == ["prl"]
+
+
+def test_without_an_effect_five_in_a_hundred_tests_over_users_find_one() -> None:
+    draw = np.random.default_rng(11)
+    found = 0
+    for _ in range(SIMULATIONS):
+        change, users = _simulated(draw, effect=0.0)
+        p = paired_test(user_means(change, users)[:, 0])
+        found += p is not None and p < 0.05
+    assert 0.03 <= found / SIMULATIONS <= 0.07
+
+
+def test_an_effect_is_found_far_more_often() -> None:
+    draw = np.random.default_rng(12)
+    found = sum(paired_test(user_means(*_simulated(draw, effect=0.4))[:, 0]) < 0.05 for _ in range(SIMULATIONS))
+    assert found / SIMULATIONS > 0.8
+
+
+def test_without_an_effect_a_corrected_table_is_free_of_marks_in_95_of_a_hundred(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(13)
+    wrong = 0
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # statsmodels does at each call
+    for _ in range(SIMULATIONS):
+        p_values = [paired_test(column) for column in draw.normal(0, 1, (5, 40))]
+        wrong += min(holm(p_values)) < 0.05
+    assert 0.03 <= wrong / SIMULATIONS <= 0.07
+
+
+def test_tests_over_seeds_keep_their_level() -> None:
+    draw = np.random.default_rng(14)
+    found = sum(paired_test(draw.normal(0, 0.01, 5)) < 0.05 for _ in range(SIMULATIONS))
+    assert 0.03 <= found / SIMULATIONS <= 0.07
+
+
+def test_intervals_cover_the_true_difference_in_95_of_a_hundred() -> None:
+    draw = np.random.default_rng(15)
+    over_users = over_seeds = 0
+    truth = _truth(effect=0.25)
+    for seed in range(SIMULATIONS):
+        change, users = _simulated(draw, effect=0.25)
+        found = percentile_interval(cluster_means(change, users, resamples=300, seed=seed)[:, 0])
+        over_users += found.low <= truth <= found.high
+        interval = t_interval(draw.normal(0.03, 0.01, 5).tolist())
+        over_seeds += interval.low <= 0.03 <= interval.high
+    assert 0.93 <= over_users / SIMULATIONS <= 0.97
+    assert 0.93 <= over_seeds / SIMULATIONS <= 0.97
+
+
+def _gain(rank: int, metric: str) -> float:
+    kind, cut = metric.split("@")
+    if rank > int(cut):
+        return 0.0
+    return 1.0 if kind == "recall" else 1.0 / np.log2(rank + 1)
+
+
+def _simulated(draw: np.random.Generator, *, effect: float) -> tuple[np.ndarray, np.ndarray]:
+    """Changes of recall for 250 users with 1 to 4 rows: users differ in how easy they are, hits are rare."""
+    counts = draw.integers(1, 5, 250)
+    users = np.repeat(np.arange(250, dtype=np.int32), counts)
+    easy = draw.beta(1, 3, 250)[users]
+    first = draw.random(len(users)) < easy * (1 + effect)
+    second = draw.random(len(users)) < easy
+    return (first.astype(float) - second.astype(float))[:, None], users
+
+
+def _truth(*, effect: float) -> float:
+    """The mean difference behind `_simulated`: E[min(1, p (1 + effect)) - p] for p from Beta(1, 3)."""
+    points = (np.arange(200_000) + 0.5) / 200_000
+    p = stats.beta(1, 3).ppf(points)
+    return float((np.minimum(1.0, p * (1 + effect)) - p).mean())

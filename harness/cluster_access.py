@@ -178,12 +178,11 @@ def _check_port(place: str) -> None:
 
 def _knock(place: str) -> Any:
     """A connection to the head of a Ray, None where it asks for another token than this process has."""
-    from ray._raylet import GcsClient
     from ray.exceptions import AuthenticationError, RayError
 
     try:
         with _hushed():
-            return GcsClient(address=place)
+            return _core().GcsClient(address=place)
     except AuthenticationError:
         return None
     except (RayError, OSError, ValueError) as error:
@@ -296,10 +295,16 @@ def _token_source() -> str:
 
 def _read_again() -> None:
     """Ray keeps mode and token; the mode goes first, as threads of an older connection may ask for a token still."""
-    from ray._raylet import AuthenticationTokenLoader, Config
+    core = _core()
+    core.Config.initialize("")
+    core.AuthenticationTokenLoader.instance().reset_cache()
 
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+
+def _core() -> Any:
+    """Ray's C++ part, of which its stub file knows little."""
+    from ray import _raylet
+
+    return _raylet
 
 
 def _set(values: Environment) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
+from ..analysis.groups import Load
 from ..analysis.resultset import Digest, ResultSet, load_results
 from ..datasets import catalog
 from ..errors import DamagedError, InputError
@@ -17,7 +19,7 @@ from .datasets import Cards
 from .latex import render_latex
 from .markdown import escape, render_markdown
 from .table import Table, compact
-from .tables import DATASET_TABLES, PAPER_TABLES, PROFILE_TABLES, TABLES
+from .tables import DATA_TABLES, DATASET_TABLES, PAPER_TABLES, PROFILE_TABLES, TABLES
 from .tidy import render_csv, render_json
 
 FORMATS = ("markdown", "latex", "csv", "json")
@@ -64,8 +66,9 @@ def render_report(
     elif table in PROFILE_TABLES:
         tables = [PROFILE_TABLES[table](profiles) for profiles in _profiles(suites, store)]
     else:
-        known("table", table, [*TABLES, *PROFILE_TABLES, *DATASET_TABLES])
-        tables = [_table(TABLES[table], name, store) for name in _suites(suites, store)]
+        known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
+        make = TABLES[table] if table in TABLES else _with_data(DATA_TABLES[table], data_dir)
+        tables = [_table(make, name, store) for name in _suites(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout)
 
 
@@ -115,6 +118,11 @@ def _table(make: Callable[[ResultSet], Table], name: str, store: Store) -> Table
             if error.path.name in damaged or error.path.parent != store.trials:
                 raise
             damaged[error.path.name] = error.why
+
+
+def _with_data(make: Callable[[ResultSet, Load], Table], data_dir: Path) -> Callable[[ResultSet], Table]:
+    """A table that reads each data set once."""
+    return partial(make, load=cache(partial(catalog.load_dataset, data_dir=data_dir)))
 
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:

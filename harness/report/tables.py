@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from ..analysis.groups import Load
 from ..analysis.resultset import ResultSet
 from ..profile.result import Profile
+from .ablation import ablation
 from .adaptive import adaptive_depth
+from .beyond import beyond_table
 from .budget import budget
 from .ceiling import ceiling
 from .datasets import Cards, datasets, funnels, paper_datasets_table
+from .groups import groups
 from .latency import latency, paper_latency_table
 from .overall import overall, paper_table
+from .sensitivity import sensitivity
 from .significance import significance_table
 from .steps import steps
 from .table import Table
@@ -20,12 +25,20 @@ from .table import Table
 TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "overall": overall,
     "significance": significance_table,
-    "ceiling": ceiling,
+    "ablation": ablation,
     "steps": steps,
+    "sensitivity": sensitivity,
+    "ceiling": ceiling,
     "adaptive": adaptive_depth,
     "budget": budget,
 }
 """Tables of a stored suite."""
+
+DATA_TABLES: Mapping[str, Callable[[ResultSet, Load], Table]] = {
+    "groups": groups,
+    "beyond": beyond_table,
+}
+"""Tables of a stored suite that need its prepared data sets, too."""
 
 PROFILE_TABLES: Mapping[str, Callable[[Sequence[Profile]], Table]] = {
     "latency": latency,

@@ -195,8 +195,8 @@ def test_a_suite_from_a_file_is_reported_from_the_store_alone(tmp_path: Path, sy
     [
         (
             {"table": "overal"},
-            "unknown table 'overal'. Did you mean 'overall'? Known: overall, significance, ceiling, steps, adaptive, "
-            "budget, latency, datasets, funnel.",
+            "unknown table 'overal'. Did you mean 'overall'? Known: overall, significance, ablation, steps, "
+            "sensitivity, ceiling, adaptive, budget, groups, beyond, latency, datasets, funnel.",
         ),
         ({"format": "latx"}, "unknown format 'latx'. Did you mean 'latex'? Known: markdown, latex, csv, json."),
         ({"source": "papers"}, "unknown source 'papers'. Did you mean 'paper'? Known: store, paper."),

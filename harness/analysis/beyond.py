@@ -1,0 +1,59 @@
+"""Beyond the four metrics: reciprocal rank, and what is recommended at all - coverage and popularity of the top ten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compare import Measured, Stat, measure, stat
+from .groups import Load, checked, popularity_of
+from .resultset import ResultSet
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """One cell.
+
+    Attributes:
+        row: the cell, with its four metrics.
+        mrr: mean reciprocal rank, without cut-off.
+        coverage: share of the catalogue that stands in the ten best of at least one test row.
+        popularity: mean number of training rows whose target is a recommended item, over all places of the ten best.
+    """
+
+    row: Measured
+    mrr: Stat
+    coverage: Stat
+    popularity: Stat
+
+
+def beyond(results: ResultSet, load: Load) -> tuple[Beyond, ...]:
+    """Every cell of a suite; arguments and errors as `groups.grouped`."""
+    found = []
+    counts: dict[str, NDArray[np.int64]] = {}
+    for cell, row in zip(results.cells, measure(results), strict=True):
+        planned = len(cell.seeds)
+        if cell.runs and cell.dataset not in counts:
+            counts[cell.dataset] = popularity_of(checked(load(cell.dataset), cell))
+        tops = [results.store.rows(run.key, "test").top_items for run in cell.runs]
+        found.append(
+            Beyond(
+                row=row,
+                mrr=stat([(run.test or {})["mrr"] for run in cell.runs], planned=planned),
+                coverage=stat([coverage_of(top, len(counts[cell.dataset])) for top in tops], planned=planned),
+                popularity=stat([popularity_at(top, counts[cell.dataset]) for top in tops], planned=planned),
+            )
+        )
+    return tuple(found)
+
+
+def coverage_of(top: NDArray[np.int32], num_items: int) -> float:
+    """Share of N items that stand in (R, 10) recommendations at least once; -1 is no item."""
+    return len(np.unique(top[top >= 0])) / num_items
+
+
+def popularity_at(top: NDArray[np.int32], popularity: NDArray[np.int64]) -> float:
+    """Mean popularity over (R, 10) recommendations; -1 is no item."""
+    return float(popularity[top[top >= 0]].mean())

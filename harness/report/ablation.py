@@ -1,0 +1,42 @@
+"""What a method loses without one of its parts: each full row, and the rows that are compared with it (Figure 7)."""
+
+from __future__ import annotations
+
+from ..analysis.compare import Compared, compare, measure
+from ..analysis.resultset import ResultSet
+from ..analysis.significance import place_of, significance
+from .overall import comparison_table
+from .protocol import protocol_lines
+from .significance import mark_lines
+from .table import Table
+
+_NOTE = "Each row beside the whole method that it lacks a part of; gains are those over the whole method."
+
+
+def ablation(results: ResultSet) -> Table:
+    """The rows that are compared with a row which has steps itself, each after that row."""
+    results = results.models()
+    found = significance(results, intervals=False)
+    rows = compare(measure(results))
+    kept = families(rows)
+    return comparison_table(
+        kept,
+        name="ablation",
+        title=results.name,
+        caption=f"{results.name}: ablation",
+        protocol=(
+            *([_NOTE] if kept else ["No row of this suite is compared with another one that reasons."]),
+            *mark_lines(found),
+            *protocol_lines(results),
+        ),
+        marks=found.marks(),
+    )
+
+
+def families(rows: tuple[Compared, ...]) -> tuple[Compared, ...]:
+    """Whole methods, each followed by the rows that are compared with it, in the order of the suite."""
+    parts: dict[tuple[str, str, str, int | None], list[Compared]] = {}
+    for row in rows:
+        if row.reference is not None and row.reference.against not in ("", row.reference.strategy):
+            parts.setdefault(place_of(row.reference), []).append(row)
+    return tuple(one for row in rows for one in (row, *parts.get(place_of(row.row), ())) if place_of(row.row) in parts)

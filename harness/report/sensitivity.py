@@ -1,0 +1,65 @@
+"""Test metrics by the value of a swept hyper-parameter: the data of the paper's Figure 6."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..analysis.compare import AVERAGE, METRICS, Compared, compare, measure
+from ..analysis.resultset import ResultSet
+from ..analysis.significance import significance
+from .labels import label_of, metric_label, steps_label
+from .overall import FIELDS, records_of, value_cell
+from .protocol import protocol_lines
+from .significance import Marks, mark_lines
+from .table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
+
+
+def sensitivity(results: ResultSet) -> Table:
+    """A line for each swept value, under the row and the hyper-parameters that it belongs to; base beside them."""
+    results = results.models()
+    found = significance(results, intervals=False)
+    marks = found.marks()
+    rows = compare(measure(results))
+    swept = [row for row in rows if "[" in row.row.strategy]
+    groups: list[RowGroup] = []
+    for dataset, backbone in dict.fromkeys((row.row.dataset, row.row.backbone) for row in swept):
+        here = [row for row in swept if (row.row.dataset, row.row.backbone) == (dataset, backbone)]
+        of: dict[tuple[str, int | None], list[Compared]] = {}
+        for row in here:
+            of.setdefault((_family(row), row.row.steps), []).append(row)
+        for (family, steps), held in of.items():
+            shown = f"{label_of(family)}{f' ({steps_label(steps)})' if steps else ''}"
+            groups.append(RowGroup((dataset, label_of(backbone), shown), tuple(_lines(held, rows, marks))))
+    columns = (*(metric_label(metric) for metric in METRICS), metric_label(AVERAGE))
+    return Table(
+        name="sensitivity",
+        title=results.name,
+        caption=f"{results.name}: sensitivity to hyper-parameters",
+        columns=(ColumnGroup("", columns),),
+        groups=tuple(groups),
+        protocol=(
+            "Avg.: mean of the four gains over the row that each is compared with."
+            if groups
+            else "No row of this suite sweeps a hyper-parameter ({sweep: [...]}).",
+            *mark_lines(found),
+            *protocol_lines(results),
+        ),
+        fields=FIELDS,
+        records=tuple(record for row in swept for record in records_of(row)),
+    )
+
+
+def _family(row: Compared) -> str:
+    return row.row.strategy.partition("[")[0]
+
+
+def _lines(held: Sequence[Compared], rows: Sequence[Compared], marks: Marks) -> list[Line]:
+    reference = held[0].reference
+    beside = [row for row in rows if reference is not None and row.row == reference]
+    lines = [Line(label_of(row.row.strategy), _cells(row, marks)) for row in beside]
+    return lines + [Line(row.row.strategy.partition("[")[2].removesuffix("]"), _cells(row, marks)) for row in held]
+
+
+def _cells(row: Compared, marks: Marks) -> tuple[TableCell, ...]:
+    average = EMPTY if row.average is None else TableCell("average", row.average)
+    return (*(value_cell(row, metric, marks) for metric in METRICS), average)

@@ -11,8 +11,8 @@ import pytest
 
 from rearec_bench.harness.checkpoint import Checkpoint, unpack
 from rearec_bench.harness.checkpoint_store import Checkpoints, fetch
-from rearec_bench.harness.errors import CheckpointError, TrialTimedOut
-from rearec_bench.harness.keeper import Care, Keep, Keeper
+from rearec_bench.harness.errors import CheckpointError, TrialSuspended, TrialTimedOut
+from rearec_bench.harness.keeper import ASK_S, Care, Keep, Keeper
 
 from .synthetic import spec as spec_for
 
@@ -80,6 +80,33 @@ def test_none_is_taken_where_none_is_wanted_and_none_of_a_trial_that_cannot_go_o
         clock.now += 1000
         one.look()
         assert held.keys() == set()
+
+
+@pytest.mark.parametrize(("make", "every", "saved"), [(Run, 300, True), (Run, None, False), (object, 300, False)])
+def test_a_trial_that_is_called_back_saves_what_it_has_if_it_can(
+    tmp_path: Path, make: Callable[[], Any], every: float | None, saved: bool
+) -> None:
+    clock, held = Clock(), Checkpoints(tmp_path)
+    wanted, asked = [False], []
+
+    def recalled() -> bool:
+        asked.append(clock.now)
+        return wanted[0]
+
+    care = Care("s", every_s=every)
+    one = Keeper(make, SPEC, care=care, channel=held, resume=False, recalled=recalled, clock=clock)
+    if make is Run:
+        one.run.count = 7
+    for _ in range(20):
+        clock.now += ASK_S / 4
+        one.look()
+    assert len(asked) == 5, "it does not ask after every batch"
+    wanted[0] = True
+    clock.now += ASK_S
+    with pytest.raises(TrialSuspended) as suspended:
+        one.look()
+    assert suspended.value.saved is saved
+    assert count_in(held) == (7 if saved else None)
 
 
 def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""What docs/watching.md says of the log is what runs write."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from rearec_bench.harness import ledger
+from rearec_bench.harness.closing import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
+from rearec_bench.harness.heartbeat import BEAT_S
+from rearec_bench.harness.ledger import RunStopped
+from rearec_bench.harness.results import Status
+from rearec_bench.harness.status import STALE_S, WATCH_S, State
+
+from .harness.test_ledger import Books
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
+TRIAL = ("key", "cell", "dataset", "backbone", "row", "steps", "purpose", "index", "seed", "attempt", "values")
+
+
+def events() -> dict[str, set[str]]:
+    """Event to the fields that the page gives it, those of a trial written out."""
+    table = PAGE.partition("| event | when |")[2].partition("\n\n")[0]
+    found = {}
+    for names, _, fields in re.findall(r"^\| (`[a-z_`, ]+`) \| (.*) \| (.*) \|$", table, flags=re.MULTILINE):
+        own = set(re.findall(r"`([a-z_]+)`", fields.partition("(")[0] if "`how`" not in fields else "`how`"))
+        if "those of a trial" in fields:
+            own = set(re.findall(r"`([a-z_]+)`", fields)) | set(TRIAL)
+        for name in re.findall(r"`([a-z_]+)`", names):
+            found[name] = own
+    return found
+
+
+def test_every_event_that_a_run_logs_is_on_the_page() -> None:
+    source = Path(ledger.__file__).read_text(encoding="utf-8")
+    written = set(re.findall(r'_log\.write\(\s*"([a-z_]+)"', source)) | set(get_args(Status))
+    assert set(events()) == written
+
+
+def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
+    made = Books(tmp_path)
+    with made.ledger as run:
+        run.begin(command="rearec-bench run x", folder="f", process=1, host="h", device="cpu", options={})
+        run.warn("a cell cannot run")
+        first = run.take("t1")
+        run.started("t1")
+        run.note("t1", "no checkpoint")
+        made.finish(first)
+        run.handed_over("t1")
+        run.over("t1", unsaved="")
+        run.tick()
+        run.tick()
+        second = run.take("t2")
+        run.started("t2")
+        run.lost("t2", "killed")
+        again = run.take("t3")
+        assert again.key == second.key
+        run.started("t3")
+        run.stop(Terminated())
+        run.tick()
+        run.suspended("t3", saved=True)
+        with pytest.raises(RunStopped):
+            run.tick()
+    lines = [json.loads(line) for line in made.ledger.log_path.read_text().splitlines()]
+    names = [line["event"] for line in lines]
+    assert names == [
+        *("begin", "warning", "start", "note", "done", "start", "lost", "start", "stopping", "suspended", "end")
+    ]
+    page = events()
+    for line in lines:
+        assert {"schema", "time", "level", "event"} <= set(line)
+        missing = page[line["event"]] - set(line) - {"reason", "resources", "plugins", "environment"}
+        assert not missing, (line["event"], missing)
+    levels = {line["event"]: line["level"] for line in lines}
+    assert (levels["lost"], levels["done"], levels["begin"]) == ("warning", "info", "info")
+    assert lines[-1]["how"] == "terminated" and lines[-1]["done"] == 1 and lines[-1]["seconds"] >= 0
+
+
+def test_an_error_is_logged_and_so_is_the_end(tmp_path: Path) -> None:
+    made = Books(tmp_path)
+    with pytest.raises(OSError, match="full"), made.ledger as run:
+        run.begin()
+        raise OSError("the disk is full")
+    lines = [json.loads(line) for line in made.ledger.log_path.read_text().splitlines()]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("begin", "info"),
+        ("error", "error"),
+        ("end", "info"),
+    ]
+    assert (lines[1]["reason"], lines[2]["how"]) == ("OSError: the disk is full", "error")
+
+
+def test_the_page_names_every_state_and_ending_and_the_right_times() -> None:
+    states = {"stored" if state == "unknown" else state for state in get_args(State)}
+    assert all(f"`{word}`" in PAGE for word in (*states, *get_args(Ending)))
+    assert (BEAT_S, STALE_S, RECALL_S, GRACE_SHARE, GRACE_MOST_S) == (5.0, 30.0, 15.0, 0.1, 600.0)
+    assert 12 <= WATCH_S < 13
+    for words in ("every five seconds", "30 seconds", "within 15 seconds", "another tenth", "ten minutes at most"):
+        assert words in PAGE.replace("\n", " ")

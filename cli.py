@@ -187,8 +187,9 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
 @click.option(
     "--table",
     metavar="NAME",
-    help="overall, significance, ablation, steps, sensitivity, ceiling, adaptive or budget; groups or beyond: with the "
-    "prepared data sets; latency: of profiles; datasets or funnel: of prepared data sets.  [default: overall]",
+    help="overall, significance, ablation, steps, sensitivity, ceiling, adaptive or budget; groups, beyond or claims: "
+    "with the prepared data sets; latency: of profiles; datasets or funnel: of prepared data sets.  "
+    "[default: overall]",
 )
 @click.option(
     "--format",

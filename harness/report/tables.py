@@ -13,6 +13,7 @@ from .adaptive import adaptive_depth
 from .beyond import beyond_table
 from .budget import budget
 from .ceiling import ceiling
+from .claims import claims
 from .datasets import Cards, datasets, funnels, paper_datasets_table
 from .groups import groups
 from .latency import latency, paper_latency_table
@@ -37,6 +38,7 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
 DATA_TABLES: Mapping[str, Callable[[ResultSet, Load], Table]] = {
     "groups": groups,
     "beyond": beyond_table,
+    "claims": claims,
 }
 """Tables of a stored suite that need its prepared data sets, too."""
 

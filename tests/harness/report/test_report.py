@@ -196,7 +196,7 @@ def test_a_suite_from_a_file_is_reported_from_the_store_alone(tmp_path: Path, sy
         (
             {"table": "overal"},
             "unknown table 'overal'. Did you mean 'overall'? Known: overall, significance, ablation, steps, "
-            "sensitivity, ceiling, adaptive, budget, groups, beyond, latency, datasets, funnel.",
+            "sensitivity, ceiling, adaptive, budget, groups, beyond, claims, latency, datasets, funnel.",
         ),
         ({"format": "latx"}, "unknown format 'latx'. Did you mean 'latex'? Known: markdown, latex, csv, json."),
         ({"source": "papers"}, "unknown source 'papers'. Did you mean 'paper'? Known: store, paper."),

@@ -1,0 +1,266 @@
+"""The paper's claims against our runs: for each a number per seed, its 95% interval, and a verdict.
+
+What is claimed, where, and how it is tested stands in `results/paper/claims.yaml`. A claim is reproduced where the
+whole interval says so, not reproduced where the whole interval says the opposite, and undecided at this power
+otherwise. Seeds are what varies: a verdict is about these data sets and these users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from ..errors import DatasetError
+from ..metrics import ndcg_at
+from ..results import TrialSummary
+from .compare import METRICS
+from .groups import ITEMS, Load, checked, item_groups, popularity_of, user_groups
+from .intervals import Interval, t_interval
+from .resultset import CellResults, ResultSet
+
+Verdict = Literal["reproduced", "not reproduced", "undecided", "not tested"]
+
+METRIC = "ndcg@20"
+
+_FILE = "claims.yaml"
+_RESULTS = __package__.partition(".")[0] + ".results"
+
+BySeed = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper.
+
+    Attributes:
+        id: short name.
+        claim: in our words.
+        where: section, table or figure.
+        test: what is computed; the kinds are told in the file.
+        expect: what the interval has to show.
+        note: what the text leaves open.
+    """
+
+    id: str
+    claim: str
+    where: str
+    test: Mapping[str, Any]
+    expect: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what our runs say.
+
+    Attributes:
+        claim: the claim.
+        verdict: see the module.
+        value: in percent, mean over seeds; None where nothing was tested.
+        interval: 95% over seeds, Student's t; None for fewer than two.
+        seeds: how many.
+        cells: how many comparisons, or rows, are behind each seed's number.
+        why: why nothing was tested.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    value: float | None = None
+    interval: Interval | None = None
+    seeds: int = 0
+    cells: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Numbers of a claim: one mapping from seed to percent for each comparison."""
+
+    parts: tuple[BySeed, ...] = ()
+    why: str = ""
+
+
+def paper_claims() -> tuple[Claim, ...]:
+    """The claims, in the order of the file."""
+    held = yaml.safe_load(files(_RESULTS).joinpath("paper", _FILE).read_text(encoding="utf-8"))
+    return tuple(Claim(**entry) for entry in held)
+
+
+def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None) -> tuple[Judged, ...]:
+    """Every claim against a suite.
+
+    Args:
+        results: of the suite.
+        load: gives a data set by its name; one that is not prepared leaves claims on groups untested.
+        claims: None for the paper's.
+
+    Raises:
+        StoreError: the rows of a trial cannot be read.
+    """
+    cells = [cell for cell in results.models().cells if not cell.unsupported]
+    return tuple(
+        _judged(claim, _KINDS[claim.test["kind"]](claim.test, cells, results, load))
+        for claim in claims or paper_claims()
+    )
+
+
+def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
+    """What an interval says about an expectation: one of above, below, between and at_least."""
+    if interval is None:
+        return "undecided"
+    ((kind, bound),) = expect.items()
+    if kind == "above":
+        yes, no = interval.low > bound, interval.high < bound
+    elif kind == "below":
+        yes, no = interval.high < bound, interval.low > bound
+    elif kind == "between":
+        yes, no = (
+            bound[0] <= interval.low and interval.high <= bound[1],
+            interval.high < bound[0] or bound[1] < interval.low,
+        )
+    else:
+        yes, no = interval.low > 0 and interval.high >= bound, interval.high < bound
+    return "reproduced" if yes else "not reproduced" if no else "undecided"
+
+
+def _judged(claim: Claim, found: _Found) -> Judged:
+    shared = set.intersection(*(set(part) for part in found.parts)) if found.parts else set()
+    if not shared:
+        return Judged(claim, "not tested", why=found.why or "no seed has every run that it needs")
+    values = [float(np.mean([part[seed] for part in found.parts])) for seed in sorted(shared)]
+    value, interval = float(np.mean(values)), t_interval(values)
+    return Judged(claim, verdict_of(claim.expect, value, interval), value, interval, len(values), len(found.parts))
+
+
+def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+    return _compared(test, cells, lambda ours, theirs: (ours / theirs - 1) * 100 if theirs else None)
+
+
+def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+    return _compared(test, cells, lambda ours, theirs: 100.0 * (ours > theirs))
+
+
+def _compared(
+    test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float, float], float | None]
+) -> _Found:
+    row, over = test["row"], test["over"]
+    metrics = [test["metric"]] if "metric" in test else METRICS
+    parts = []
+    for cell in cells:
+        if cell.strategy != row or not _backbone_is(cell, test):
+            continue
+        other = _beside(cell, over, cells)
+        if other is None:
+            continue
+        ours, theirs = _by_seed(cell), _by_seed(other)
+        for metric in metrics:
+            values = {seed: of(ours[seed][metric], theirs[seed][metric]) for seed in ours if seed in theirs}
+            parts.append({seed: value for seed, value in values.items() if value is not None})
+    where = f" on {test['backbone']}" if "backbone" in test else ""
+    return _Found(tuple(parts), why="" if parts else f"needs the rows {row} and {over}{where}")
+
+
+def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+    parts = []
+    for cell in cells:
+        gains = {}
+        for run in cell.runs:
+            if run.spec.steps > 0 and run.test and run.test[METRIC]:
+                ranks = results.store.rows(run.key, "test").step_ranks.min(axis=1)
+                gains[run.spec.seed] = (ndcg_at(ranks, 20) / run.test[METRIC] - 1) * 100
+        if gains:
+            parts.append(gains)
+    return _Found(tuple(parts), why="" if parts else "needs a row with steps")
+
+
+def _steps(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+    best = test["best"]
+    parts = []
+    for cell in cells:
+        others = [
+            _by_seed(other) for other in cells if _row(other) == _row(cell) and other.steps not in (None, 0, cell.steps)
+        ]
+        if cell.steps != best or not others:
+            continue
+        ours = _by_seed(cell)
+        seeds = set(ours).intersection(*others)
+        means = {seed: float(np.mean([other[seed][METRIC] for other in others])) for seed in seeds}
+        parts.append({seed: (ours[seed][METRIC] / means[seed] - 1) * 100 for seed in seeds if means[seed]})
+    return _Found(tuple(parts), why="" if parts else f"needs a row at K = {best} and at another K")
+
+
+def _backbones(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+    parts = []
+    base = [cell for cell in cells if not cell.against]
+    for cell in (cell for cell in base if cell.backbone in test["above"]):
+        for other in (other for other in base if other.backbone in test["below"]):
+            if (other.dataset, other.strategy, other.steps) == (cell.dataset, cell.strategy, cell.steps):
+                ours, theirs = _by_seed(cell), _by_seed(other)
+                parts.append({s: (ours[s][METRIC] / theirs[s][METRIC] - 1) * 100 for s in ours if s in theirs})
+    return _Found(tuple(parts), why="" if parts else "needs base rows of backbones on text and of backbones on IDs")
+
+
+def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+    parts = []
+    for cell in cells:
+        if cell.strategy != test["row"] or not cell.runs or not cell.runs[0].spec.steps:
+            continue
+        try:
+            data = checked(load(cell.dataset), cell)
+        except DatasetError:
+            return _Found(why=f"needs the prepared data set {cell.dataset} (--data-dir)")
+        if test["of"] == ITEMS:
+            inside = item_groups(data.test.targets, popularity_of(data)) == test["group"]
+        else:
+            inside = user_groups(data.test) == test["group"]
+        gains = {}
+        for run in cell.runs:
+            rows = results.store.rows(run.key, "test")
+            first = ndcg_at(rows.step_ranks[inside, 0], 20) if inside.any() else 0.0
+            if first:
+                gains[run.spec.seed] = (ndcg_at(rows.readout_ranks[inside], 20) / first - 1) * 100
+        parts.append(gains)
+    return _Found(tuple(parts), why="" if parts else f"needs the row {test['row']}")
+
+
+_KINDS: Mapping[str, Callable[[Mapping[str, Any], Sequence[CellResults], ResultSet, Load], _Found]] = {
+    "contrast": _contrast,
+    "share": _share,
+    "ceiling": _ceiling,
+    "steps": _steps,
+    "backbones": _backbones,
+    "groups": _groups,
+}
+
+
+def _beside(cell: CellResults, row: str, cells: Sequence[CellResults]) -> CellResults | None:
+    """The row of that name of the same data set and backbone, of the same K where there are several."""
+    named = [
+        other
+        for other in cells
+        if (other.dataset, other.backbone, other.strategy) == (cell.dataset, cell.backbone, row)
+    ]
+    if len(named) > 1:
+        named = [other for other in named if other.steps == cell.steps]
+    return named[0] if len(named) == 1 else None
+
+
+def _backbone_is(cell: CellResults, test: Mapping[str, Any]) -> bool:
+    return "backbone" not in test or cell.backbone == test["backbone"]
+
+
+def _row(cell: CellResults) -> tuple[str, str, str]:
+    return cell.dataset, cell.backbone, cell.strategy
+
+
+def _by_seed(cell: CellResults) -> dict[int, Mapping[str, float]]:
+    return {run.spec.seed: _test(run) for run in cell.runs}
+
+
+def _test(run: TrialSummary) -> Mapping[str, float]:
+    return run.test or {}

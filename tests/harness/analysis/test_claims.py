@@ -1,0 +1,140 @@
+"""Claims and their verdicts: against loops over runs, and on the paper's own file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.analysis.claims import Claim, judge, paper_claims, verdict_of
+from rearec_bench.harness.analysis.compare import METRICS
+from rearec_bench.harness.analysis.intervals import Interval, t_interval
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.errors import DatasetError
+from rearec_bench.harness.report.claims import claims
+from rearec_bench.harness.report.report import render
+from rearec_bench.harness.store import Store
+
+
+def unprepared(name: str) -> None:
+    """No data set is there."""
+    raise DatasetError(f"{name} is not prepared.")
+
+
+def claim(expect: dict | None = None, **test: object) -> Claim:
+    """A claim with a test of its own."""
+    return Claim("c", "It is so.", "Section 1", test, expect or {"above": 0})
+
+
+@pytest.fixture
+def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
+    store = Store(tmp_path)
+    cells = tuple(
+        synthetic.cell(strategy, steps, backbone=backbone)
+        for backbone in ("sasrec", "unisrec")
+        for strategy, steps in (("base", 0), ("erl", 1), ("erl", 2), ("erl", 3), ("prl", 2))
+    )
+    return collect("s", cells, synthetic.fill(store, cells), store=store)
+
+
+def metrics(results: ResultSet, backbone: str, strategy: str, steps: int) -> dict[int, dict[str, float]]:
+    """Test metrics of a cell by seed."""
+    (cell,) = (c for c in results.cells if (c.backbone, c.strategy, c.steps) == (backbone, strategy, steps))
+    return {run.spec.seed: results.store.read(run.key).test.readout for run in cell.runs}
+
+
+@pytest.mark.parametrize(
+    ("expect", "low", "high", "verdict"),
+    [
+        ({"above": 0}, 0.1, 2, "reproduced"),
+        ({"above": 0}, -2, -0.1, "not reproduced"),
+        ({"above": 0}, -1, 1, "undecided"),
+        ({"above": 50}, 40, 60, "undecided"),
+        ({"below": 0}, -2, -0.1, "reproduced"),
+        ({"below": 0}, 0.1, 2, "not reproduced"),
+        ({"between": [30, 50]}, 31, 49, "reproduced"),
+        ({"between": [30, 50]}, 20, 29, "not reproduced"),
+        ({"between": [30, 50]}, 51, 60, "not reproduced"),
+        ({"between": [30, 50]}, 25, 40, "undecided"),
+        ({"at_least": 7}, 1, 8, "reproduced"),
+        ({"at_least": 7}, 1, 6, "not reproduced"),
+        ({"at_least": 7}, -1, 8, "undecided"),
+    ],
+)
+def test_the_whole_interval_decides(expect: dict, low: float, high: float, verdict: str) -> None:
+    assert verdict_of(expect, (low + high) / 2, Interval(low, high)) == verdict
+    assert verdict_of(expect, (low + high) / 2, None) == "undecided"
+
+
+def test_a_contrast_is_the_mean_over_cells_and_metrics_of_each_seed(results: ResultSet) -> None:
+    (found,) = judge(results, unprepared, [claim(kind="contrast", row="prl", over="base")])
+    values = []
+    for seed in (1, 2, 3):
+        changes = []
+        for backbone in ("sasrec", "unisrec"):
+            ours, theirs = (metrics(results, backbone, *row)[seed] for row in (("prl", 2), ("base", 0)))
+            changes += [(ours[name] / theirs[name] - 1) * 100 for name in METRICS]
+        values.append(sum(changes) / 8)
+    interval = t_interval(values)
+    assert found.value == pytest.approx(sum(values) / 3) and (found.seeds, found.cells) == (3, 8)
+    assert (found.interval.low, found.interval.high) == pytest.approx((interval.low, interval.high))
+    assert found.verdict == verdict_of({"above": 0}, found.value, found.interval)
+
+
+def test_one_backbone_and_one_metric_alone_where_a_claim_says_so(results: ResultSet) -> None:
+    (found,) = judge(
+        results, unprepared, [claim(kind="share", row="prl", over="base", backbone="sasrec", metric="recall@20")]
+    )
+    ours, theirs = metrics(results, "sasrec", "prl", 2), metrics(results, "sasrec", "base", 0)
+    shares = [100.0 * (ours[seed]["recall@20"] > theirs[seed]["recall@20"]) for seed in (1, 2, 3)]
+    assert found.value == pytest.approx(sum(shares) / 3) and found.cells == 1
+
+
+def test_two_steps_are_compared_with_the_mean_of_the_others(results: ResultSet) -> None:
+    (found,) = judge(results, unprepared, [claim(kind="steps", best=2)])
+    values = []
+    for seed in (1, 2, 3):
+        changes = []
+        for backbone in ("sasrec", "unisrec"):
+            held = {k: metrics(results, backbone, "erl", k)[seed]["ndcg@20"] for k in (1, 2, 3)}
+            changes.append((held[2] / ((held[1] + held[3]) / 2) - 1) * 100)
+        values.append(sum(changes) / 2)
+    assert found.value == pytest.approx(sum(values) / 3)
+
+
+def test_the_ceiling_is_the_gain_of_the_best_step(results: ResultSet) -> None:
+    (found,) = judge(results, unprepared, [claim({"between": [30, 50]}, kind="ceiling")])
+    gains = []
+    for cell in results.cells:
+        for run in cell.runs if cell.steps else ():
+            test = results.store.read(run.key).test
+            best = [min(ranks) for ranks in test.rows.step_ranks.tolist()]
+            optimum = sum(1 / math.log2(rank + 1) for rank in best if rank <= 20) / len(best)
+            gains.append((optimum / test.readout["ndcg@20"] - 1) * 100)
+    assert found.value == pytest.approx(float(np.mean(gains)))
+
+
+def test_text_is_compared_with_ids_on_base_rows(results: ResultSet) -> None:
+    (found,) = judge(results, unprepared, [claim(kind="backbones", above=["unisrec"], below=["sasrec"])])
+    ours, theirs = metrics(results, "unisrec", "base", 0), metrics(results, "sasrec", "base", 0)
+    changes = [(ours[seed]["ndcg@20"] / theirs[seed]["ndcg@20"] - 1) * 100 for seed in (1, 2, 3)]
+    assert found.value == pytest.approx(sum(changes) / 3)
+
+
+def test_what_cannot_be_tested_says_what_it_needs(results: ResultSet) -> None:
+    found = {one.claim.id: one for one in judge(results, unprepared)}
+    assert found["kl_helps"].verdict == "not tested" and found["kl_helps"].why == "needs the rows erl_no_kl and erl"
+    assert found["rare_items_gain"].why == "needs the prepared data set tiny (--data-dir)"
+    assert found["erl_in_most_cells"].verdict in ("reproduced", "not reproduced", "undecided")
+
+
+def test_the_papers_claims_are_whole_and_their_table_renders(results: ResultSet) -> None:
+    held = paper_claims()
+    assert len({one.id for one in held}) == len(held) >= 15
+    table = claims(results, unprepared)
+    assert [record["id"] for record in table.records] == [one.id for one in held]
+    for form in ("markdown", "latex", "csv", "json"):
+        assert "ERL surpasses its base in most cells." in render([table], format=form)

@@ -51,6 +51,7 @@ def worker(spec: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch) -> tune.Tun
     )
     made._spec, made._saved, made._full, made._keeper = spec, None, False, None
     made._resume = made._alone = False
+    made._refusal = ""
     made._reclaimer = Reclaimer()
     return made
 

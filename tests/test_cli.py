@@ -129,7 +129,7 @@ def test_run_hands_its_options_over(invoke: Invoke, ran: Any, results: Path) -> 
     asked = ran(OUTCOME)
     done = invoke(
         *("run", "smoke", "--set", "seeds=[7]", "--gpu", "0.25", "--cpu", "2", "--address", "a:1", "--data-dir", "d"),
-        *("--max-concurrent", "3", "--max-trials", "4", "--refresh", "--retry-failed"),
+        *("--max-concurrent", "3", "--max-trials", "4", "--refresh", "--retry-failed", "--time-budget", "1h30m"),
     )
     assert done.exit_code == 0, done.output
     (given,) = asked
@@ -137,8 +137,16 @@ def test_run_hands_its_options_over(invoke: Invoke, ran: Any, results: Path) -> 
     assert given["data_dir"] == Path("d")
     assert given["store"].root == Path("results")
     assert given["options"] == execute.RunOptions(
-        gpu=0.25, cpu=2.0, address="a:1", max_concurrent=3, max_trials=4, refresh=True, retry_failed=True
+        gpu=0.25,
+        cpu=2.0,
+        address="a:1",
+        max_concurrent=3,
+        max_trials=4,
+        refresh=True,
+        retry_failed=True,
+        time_budget_s=5400.0,
     )
+    assert given["options"].command.startswith("rearec-bench run smoke --set 'seeds=[7]' --gpu 0.25")
 
 
 def test_a_run_ends_with_the_table(invoke: Invoke, ran: Any, results: Path) -> None:
@@ -170,10 +178,30 @@ def test_what_max_trials_leaves_is_said_and_the_status_is_0(invoke: Invoke, ran:
     assert (done.exit_code, done.stderr) == (0, "4 trials are left. Go on with the same command.\n")
 
 
-def test_an_interrupted_run_is_status_130_without_a_table(invoke: Invoke, ran: Any, results: Path) -> None:
-    ran(dataclasses.replace(OUTCOME, interrupted=True))
+@pytest.mark.parametrize(("how", "status"), [("interrupted", 130), ("terminated", 143)])
+def test_a_run_that_a_signal_ended_has_its_status_and_no_table(
+    invoke: Invoke, ran: Any, results: Path, how: Any, status: int
+) -> None:
+    ran(dataclasses.replace(OUTCOME, interrupted=True, ended_by=how))
     done = invoke("run", "smoke")
-    assert (done.exit_code, done.stdout) == (130, "")
+    assert (done.exit_code, done.stdout) == (status, "")
+
+
+def test_a_run_whose_time_budget_is_over_is_status_3_and_says_what_is_left(
+    invoke: Invoke, ran: Any, results: Path
+) -> None:
+    ran(dataclasses.replace(OUTCOME, left=4, ended_by="time budget", failed=(("7f" * 16, "a reason"),)))
+    done = invoke("run", "smoke", "--time-budget", "90m")
+    assert done.exit_code == 3 and "+ERL" in done.stdout
+    assert "The time budget is over. 4 trials are left. Go on with the same command.\n" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["soon", "0s", "30m2h", "-1h"])
+def test_a_time_budget_that_is_no_time_is_refused(invoke: Invoke, ran: Any, text: str) -> None:
+    asked = ran(OUTCOME)
+    done = invoke("run", "smoke", "--time-budget", text)
+    assert (done.exit_code, asked) == (2, [])
+    assert "is no duration; one is a number above 0 and a unit" in done.stderr
 
 
 def test_a_broken_suite_names_every_mistake_and_starts_nothing(invoke: Invoke, ran: Any, tmp_path: Path) -> None:
@@ -568,6 +596,7 @@ def test_every_shell_has_a_completion_script(invoke: Invoke, shell: str) -> None
     [
         (["run"], "smo", {"smoke", "smoke_text"}),
         (["report"], "smo", {"smoke"}),
+        (["status"], "smo", {"smoke"}),
         (["datasets", "show"], "ti", {"tiny"}),
         (["prepare"], "re", {"released"}),
         (["report", "--table", "overall"], "no such", set()),

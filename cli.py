@@ -213,6 +213,7 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     show_default=True,
     help="paper: the numbers that the paper prints, as --table table1, table2, table3 or table4.",
 )
+@click.option("--against", type=click.Choice(["paper"]), help="The paper's printed numbers beside ours.")
 @data_dir_option
 def report(
     suites: tuple[str, ...],
@@ -223,6 +224,7 @@ def report(
     spread: bool,
     layout: str,
     source: str,
+    against: str | None,
     data_dir: Path,
 ) -> None:
     """Print a table of stored suites, or of prepared data sets.
@@ -236,6 +238,7 @@ def report(
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
+      rearec-bench report full_table2 --against paper
       rearec-bench report smoke --table budget
       rearec-bench report --table datasets
       rearec-bench report smoke --table funnel
@@ -256,6 +259,7 @@ def report(
         spread=spread,
         layout=layout,
         source=source,
+        against=against or "",
         data_dir=data_dir,
     )
     write_text(text, output)

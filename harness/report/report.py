@@ -15,6 +15,7 @@ from ..profile.options import NAME as OPTIONS
 from ..profile.result import Profile
 from ..profile.store import ProfileStore
 from ..store import Store
+from .against_paper import against_paper
 from .datasets import Cards
 from .latex import render_latex
 from .markdown import escape, render_markdown
@@ -25,6 +26,7 @@ from .tidy import render_csv, render_json
 FORMATS = ("markdown", "latex", "csv", "json")
 LAYOUTS = ("wide", "compact")
 SOURCES = ("store", "paper")
+AGAINST = ("paper",)
 
 
 def render_report(
@@ -36,6 +38,7 @@ def render_report(
     spread: bool = False,
     layout: str = "wide",
     source: str = "store",
+    against: str = "",
     data_dir: Path = Path("data"),
 ) -> str:
     """The text of a report.
@@ -49,6 +52,7 @@ def render_report(
         spread: whether markdown and LaTeX show standard deviations.
         layout: "wide", or "compact" for narrow terminals.
         source: "store", or "paper" for its printed numbers.
+        against: "paper" puts its printed numbers beside those of the table "overall"; "" for none.
         data_dir: where prepared data sets live.
 
     Raises:
@@ -58,7 +62,12 @@ def render_report(
     known("format", format, FORMATS)
     known("layout", layout, LAYOUTS)
     known("source", source, SOURCES)
-    if source == "paper":
+    if against:
+        known("name to compare with", against, AGAINST)
+        if source != "store" or table != "overall":
+            raise InputError("--against paper is for --table overall of stored suites. Leave out the other option.")
+        tables = [_table(against_paper, name, store) for name in _suites(suites, store)]
+    elif source == "paper":
         known("table of the paper", table, PAPER_TABLES)
         tables = [PAPER_TABLES[table]()]
     elif table in DATASET_TABLES:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from rearec_bench.harness.analysis.compare import compare
+from rearec_bench.harness.analysis.compare import METRICS, compare
 from rearec_bench.harness.analysis.paper import paper_latency, paper_rows, printed_improvements
+from rearec_bench.harness.analysis.resultset import collect
+from rearec_bench.harness.errors import InputError
+from rearec_bench.harness.report.against_paper import against_paper
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables import PAPER_TABLES
+from rearec_bench.harness.store import Store
 
 _BABY = ("table2", "Baby & Products", "BERT4Rec")
 SLIPS = {
@@ -100,3 +106,39 @@ def test_the_papers_tables_have_tidy_records_too() -> None:
     }
     (held,) = json.loads(render([PAPER_TABLES["table4"]()], format="json"))["tables"]
     assert len(held["records"]) == 24 and held["protocol"]
+
+
+def test_our_numbers_stand_beside_the_papers(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (
+        synthetic.cell("base", 0, dataset="video_games"),
+        synthetic.cell("prl", 2, dataset="video_games"),
+        synthetic.cell("naive", 2, dataset="video_games"),
+    )
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    table = against_paper(results)
+    printed = {
+        (row.strategy, metric): row.stats[metric].mean
+        for row in paper_rows("table2")
+        if (row.dataset, row.backbone) == ("Video & Games", "SASRec")
+        for metric in METRICS
+    }
+    assert {record["strategy"] for record in table.records} == {"base", "prl"}
+    for record in table.records:
+        strategy = {"base": "Base", "prl": "PRL"}[record["strategy"]]
+        assert record["paper"] == printed[strategy, record["metric"]]
+        cell = results.cells[0 if record["strategy"] == "base" else 1]
+        ours = sum(run.test[record["metric"]] for run in cell.runs) / 3
+        assert record["difference"] == pytest.approx(ours - record["paper"])
+    prl = next(one for one in table.records if (one["strategy"], one["metric"]) == ("prl", "ndcg@20"))
+    gain = (printed["PRL", "ndcg@20"] / printed["Base", "ndcg@20"] - 1) * 100
+    assert prl["paper_improvement_percent"] == pytest.approx(gain)
+    assert "| PRL (K=2) |" in render([table], format="markdown")
+
+
+def test_a_suite_without_a_row_of_the_paper_is_told_which_there_are(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0),)
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    with pytest.raises(InputError, match=r"no row of 's' stands in the paper's Tables 2 and 3.*video_games"):
+        against_paper(results)

@@ -118,7 +118,7 @@ def run(
 
     \b
     Exit status:
-      0    all is done, or all that --max-trials lets start; to diverge is a result
+      0    all is done, or all that --max-trials lets start; diverged is a result
       1    the same, with failed trials
       2    invalid input, nothing was started
       3    the time budget is over, and trials are left

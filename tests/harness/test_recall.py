@@ -25,7 +25,7 @@ strategies: [prl]
 steps: [2]
 seeds: [1]
 search: {trials: 1}
-training: {max_epochs: 25, patience: 25, batch_size: 128, max_len: 10, lr: 0.01}
+training: {max_epochs: 12, patience: 12, batch_size: 128, max_len: 10, lr: 0.01}
 resources: {checkpoint_every: 1s}
 """
 

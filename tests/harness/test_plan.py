@@ -11,6 +11,7 @@ import pytest
 
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.pruning import Pruner
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.suite import Space, Suite, load_suite
 from rearec_bench.models.settings import Settings
@@ -347,6 +348,7 @@ def test_each_field_of_a_trial_but_the_data_sets_name_is_in_its_key(folder: Path
         "vectors": "other",
         "device": "cuda",
         "engine": 1,
+        "pruner": Pruner("asha", "other", grace=5, reduction=3),
     }
     assert set(other) == {field.name for field in dataclasses.fields(TrialSpec)}
     same = {name for name, value in other.items() if dataclasses.replace(spec, **{name: value}).key == spec.key}

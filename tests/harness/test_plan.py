@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from rearec_bench.harness.plan import Cell, expand
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.pruning import Pruner
+from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.suite import Space, Suite, load_suite
 from rearec_bench.models.settings import Settings

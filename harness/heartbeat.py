@@ -347,7 +347,7 @@ class Heart:
         for cell, over, left in self._queue.standings():
             at_work = running[cell.id]
             waiting = max(left - at_work, 0)
-            found.append(CellCount(cell.id, label_of(cell), dict(over), at_work, waiting))
+            found.append(CellCount(cell.id, label_of(cell), {**over}, at_work, waiting))
         return tuple(found)
 
     def _rate(self) -> float | None:

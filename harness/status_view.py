@@ -214,7 +214,7 @@ def _cells(cells: Sequence[CellCount], room: int | None) -> list[str]:
         )
         rest = [f"  {'; '.join(f'{count} more {what}' for count, what in words if count)}"]
     columns = ("running", *_STATUSES, "waiting")
-    rows = [("", *columns)]
+    rows: list[tuple[str, ...]] = [("", *columns)]
     for cell in shown:
         numbers = (cell.running, *(cell.over.get(status, 0) for status in _STATUSES), cell.waiting)
         rows.append((cell.label, *(str(number) if number else "-" for number in numbers)))
@@ -222,7 +222,7 @@ def _cells(cells: Sequence[CellCount], room: int | None) -> list[str]:
 
 
 def _workers(workers: Iterable[Worker], now: float) -> list[str]:
-    rows = [("trial", "row", "place", "epoch", "validation", "rows/s", "since")]
+    rows: list[tuple[str, ...]] = [("trial", "row", "place", "epoch", "validation", "rows/s", "since")]
     for one in workers:
         value = "" if one.value is None else f"{METRIC_WORDS.get(one.metric, one.metric)} {decimals(one.value)}"
         pace = "" if one.rows_per_s is None else f"{one.rows_per_s:,.0f}"

@@ -214,6 +214,14 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     help="paper: the numbers that the paper prints, as --table table1, table2, table3 or table4.",
 )
 @click.option("--against", type=click.Choice(["paper"]), help="The paper's printed numbers beside ours.")
+@click.option(
+    "--figures",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write figures to this folder, each as PDF, SVG and PNG, and print no table.",
+)
+@click.option("--figure", "names", metavar="NAME", multiple=True, help="Only this figure; may be given more than once.")
+@click.option("--user", "users", type=int, multiple=True, help="Show this user where a figure shows single ones.")
 @data_dir_option
 def report(
     suites: tuple[str, ...],
@@ -225,6 +233,9 @@ def report(
     layout: str,
     source: str,
     against: str | None,
+    figures: Path | None,
+    names: tuple[str, ...],
+    users: tuple[int, ...],
     data_dir: Path,
 ) -> None:
     """Print a table of stored suites, or of prepared data sets.
@@ -239,15 +250,24 @@ def report(
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
       rearec-bench report full_table2 --against paper
+      rearec-bench report smoke --figures figures
+      rearec-bench report smoke --figures figures --figure fig8_trajectories --user 3
       rearec-bench report smoke --table budget
       rearec-bench report --table datasets
       rearec-bench report smoke --table funnel
       rearec-bench report --source paper --table table2
     """
     from .harness.errors import InputError
-    from .harness.report.report import render_report
+    from .harness.report.report import draw_figures, render_report
     from .harness.store import Store
 
+    if figures is not None:
+        drawn = draw_figures(suites, figures, store=Store(results), data_dir=data_dir, names=names, users=users)
+        for one in drawn:
+            click.echo(f"{one.suite} {one.name}: {', '.join(map(str, one.files)) or one.why}")
+        return
+    if names or users:
+        raise InputError("--figure and --user belong to --figures DIR. Add it, or leave them out.")
     if source == "paper" and suites:
         raise InputError("the paper's own tables belong to no suite. Leave out the suite, or --source paper.")
     endings = {".tex": "latex", ".csv": "csv", ".json": "json"}

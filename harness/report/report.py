@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ..analysis.groups import Load
 from ..analysis.resultset import Digest, ResultSet, load_results
@@ -22,6 +23,11 @@ from .markdown import escape, render_markdown
 from .table import Table, compact
 from .tables import DATA_TABLES, DATASET_TABLES, PAPER_TABLES, PROFILE_TABLES, TABLES
 from .tidy import render_csv, render_json
+
+if TYPE_CHECKING:
+    from .figures.registry import Drawn
+
+_Made = TypeVar("_Made")
 
 FORMATS = ("markdown", "latex", "csv", "json")
 LAYOUTS = ("wide", "compact")
@@ -66,7 +72,7 @@ def render_report(
         known("name to compare with", against, AGAINST)
         if source != "store" or table != "overall":
             raise InputError("--against paper is for --table overall of stored suites. Leave out the other option.")
-        tables = [_table(against_paper, name, store) for name in _suites(suites, store)]
+        tables = [_undamaged(against_paper, name, store) for name in _suites(suites, store)]
     elif source == "paper":
         known("table of the paper", table, PAPER_TABLES)
         tables = [PAPER_TABLES[table]()]
@@ -77,8 +83,47 @@ def render_report(
     else:
         known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
         make = TABLES[table] if table in TABLES else _with_data(DATA_TABLES[table], data_dir)
-        tables = [_table(make, name, store) for name in _suites(suites, store)]
+        tables = [_undamaged(make, name, store) for name in _suites(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout)
+
+
+def draw_figures(
+    suites: Sequence[str] | None,
+    folder: Path,
+    *,
+    store: Store,
+    data_dir: Path = Path("data"),
+    names: Sequence[str] = (),
+    users: tuple[int, ...] = (),
+) -> list[Drawn]:
+    """Write the figures of stored suites as PDF, SVG and PNG.
+
+    Args:
+        suites: names of stored suites; None or empty for all of them.
+        folder: where; made where it is not there.
+        store: where the suites are.
+        data_dir: where prepared data sets live, for groups and titles.
+        names: of figures; empty for all.
+        users: whose rows are shown where a figure shows single ones; empty for the figures' own rules.
+
+    Raises:
+        InputError: an unknown name.
+        StoreError: a suite's own files are damaged; damaged trials are left out.
+    """
+    from .figures.registry import FIGURES, draw, material_of
+
+    for name in names:
+        known("figure", name, FIGURES)
+    drawn: list[Drawn] = []
+    for suite in _suites(suites, store):
+        profiles = [one for one in ProfileStore(store.root).read() if one.subject.suite == suite]
+
+        def made(results: ResultSet, profiles: list[Profile] = profiles) -> list[Drawn]:
+            material = material_of(results, data_dir=data_dir, profiles=profiles, users=users)
+            return draw(material, folder, names=names or tuple(FIGURES))
+
+        drawn += _undamaged(made, suite, store)
+    return drawn
 
 
 def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout: str = "wide") -> str:
@@ -116,8 +161,8 @@ def _suites(suites: Sequence[str] | None, store: Store) -> list[str]:
     return list(suites or stored)
 
 
-def _table(make: Callable[[ResultSet], Table], name: str, store: Store) -> Table:
-    """A table of a suite, without trials whose rows turn out to be damaged while it is made."""
+def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store) -> _Made:
+    """What is made of a suite, without trials whose rows turn out to be damaged meanwhile."""
     damaged: dict[str, str] = {}
     while True:
         results = load_results(name, store=store, digest=_digest(), damaged=damaged)

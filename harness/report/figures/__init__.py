@@ -1,0 +1,1 @@
+"""Figures of stored suites: one module a subject, one style, one registry (`registry.py`)."""

@@ -1,0 +1,53 @@
+"""What figures are drawn from, and what is said where a suite lacks what a figure needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ...analysis.groups import Load
+from ...analysis.resultset import CellResults, ResultSet
+from ...datasets.items import Items
+from ...profile.result import Profile
+from ..labels import label_of, steps_label
+
+
+@dataclass(frozen=True)
+class Material:
+    """A stored suite and what lies beside it.
+
+    Attributes:
+        results: of the suite, without reference rows.
+        load: gives a data set by its name.
+        items: gives a data set's items (titles) by its name.
+        profiles: stored profiles of the suite.
+        users: test rows of these users are shown, where a figure shows single ones; empty for its own rule.
+    """
+
+    results: ResultSet
+    load: Load
+    items: Callable[[str], Items]
+    profiles: Sequence[Profile] = ()
+    users: tuple[int, ...] = field(default=())
+
+
+class Unfilled(Exception):
+    """A suite lacks what a figure needs; says what."""
+
+
+def reasoning_cells(material: Material) -> list[CellResults]:
+    """Cells with at least one run of at least one step.
+
+    Raises:
+        Unfilled: there is none.
+    """
+    found = [cell for cell in material.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
+    if not found:
+        raise Unfilled("needs a row with steps whose runs are stored")
+    return found
+
+
+def title_of(cell: CellResults) -> str:
+    """What a panel is called: data set, backbone, row."""
+    shown = f" ({steps_label(cell.runs[0].spec.steps if cell.runs else cell.steps)})"
+    return f"{cell.dataset}\n{label_of(cell.backbone)} {label_of(cell.strategy)}{shown}"

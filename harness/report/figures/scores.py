@@ -1,0 +1,222 @@
+"""Figures of scores: ceilings (2), groups (4), number of steps (5), sensitivity (6), ablation (7), quality and cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ...analysis.ceiling import CROSSED, NOISED, ceilings
+from ...analysis.compare import Compared, Measured, Stat, compare, measure
+from ...analysis.groups import GROUPS, ITEMS, USERS, grouped
+from ..ablation import families
+from ..labels import label_of, steps_label
+from .material import Material, Unfilled
+from .style import bars, fill, legend, series, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRIC = "ndcg@20"
+_LABEL = "test NDCG@20"
+
+
+def ceiling_figure(material: Material) -> Figure:
+    """Figure 2: the readout, the best step after the fact, and how much of it is luck."""
+    found = [item for item in ceilings(material.results) if item.optimum is not None]
+    if not found:
+        raise Unfilled("needs a row with steps whose runs are stored")
+    places = list(dict.fromkeys((item.row.dataset, item.row.backbone) for item in found))
+    figure, axes = wrapped(len(places))
+    for one, place in zip(axes, places, strict=True):
+        here = [item for item in found if (item.row.dataset, item.row.backbone) == place]
+        kinds: list[tuple[str, Callable[[int], Mapping[str, Stat] | None]]] = [
+            ("Readout", lambda at, here=here: here[at].row.stats),  # type: ignore[misc]
+            ("Cross-fitted", lambda at, here=here: _control(here[at].controls, CROSSED)),  # type: ignore[misc]
+            ("Noised copies", lambda at, here=here: _control(here[at].controls, NOISED)),  # type: ignore[misc]
+            ("Optimum", lambda at, here=here: here[at].optimum),  # type: ignore[misc]
+        ]
+        held = [(name, [of(at) for at in range(len(here))]) for name, of in kinds]
+        bars(
+            one,
+            [_row(item.row) for item in here],
+            [
+                (
+                    name,
+                    [stats[METRIC].mean if stats else None for stats in found_stats],
+                    [stats[METRIC].std if stats else None for stats in found_stats],
+                )
+                for name, found_stats in held
+            ],
+        )
+        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+        one.set_ylabel(_LABEL)
+    legend(figure, axes[0])
+    return figure
+
+
+def groups_figure(material: Material) -> Figure:
+    """Figure 4: groups of users and of items, each at every step of one model."""
+    found = [item for item in grouped(material.results, material.load) if item.groups and item.groups[0].over_first]
+    if not found:
+        raise Unfilled("needs a row with steps whose runs are stored")
+    figure, axes = wrapped(2 * len(found), columns=4 if len(found) > 1 else 2)
+    for place, item in enumerate(found):
+        for side, (kind, name) in enumerate(((USERS, "UG"), (ITEMS, "IG"))):
+            one = axes[2 * place + side]
+            here = [held for held in item.groups if held.group.kind == kind]
+            states = sorted(state for state in here[0].states if state.startswith("step_"))
+            bars(
+                one,
+                [f"{name}-{number}" for number in range(GROUPS)],
+                [
+                    (
+                        state.replace("step_", "Step "),
+                        [held.states[state][METRIC].mean if held.states else None for held in here],
+                        [held.states[state][METRIC].std if held.states else None for held in here],
+                    )
+                    for state in states
+                ],
+            )
+            one.set_title(f"{item.row.dataset}\n{label_of(item.row.backbone)} {_row(item.row)}")
+            one.set_ylabel(_LABEL)
+    legend(figure, axes[0])
+    return figure
+
+
+def steps_figure(material: Material) -> Figure:
+    """Figure 5: a metric by K, a model trained for each."""
+    rows = [row for row in measure(material.results) if row.steps is not None and row.stats[METRIC].mean is not None]
+    if len({row.steps for row in rows} - {0}) < 2:
+        raise Unfilled("needs rows at several K")
+    places = list(dict.fromkeys((row.dataset, row.backbone) for row in rows))
+    figure, axes = wrapped(len(places))
+    names = list(dict.fromkeys(row.strategy for row in rows))
+    for one, place in zip(axes, places, strict=True):
+        here = [row for row in rows if (row.dataset, row.backbone) == place]
+        for number, name in enumerate(names):
+            held = sorted((row for row in here if row.strategy == name), key=lambda row: row.steps or 0)
+            if held and all(row.steps == 0 for row in held):
+                one.axhline(held[0].stats[METRIC].mean or 0.0, label=label_of(name), color="#000000", linewidth=0.8)
+            elif held:
+                spread = [row.stats[METRIC].std or 0.0 for row in held]
+                means = [row.stats[METRIC].mean for row in held]
+                depths = [row.steps for row in held]
+                one.errorbar(depths, means, yerr=spread, elinewidth=0.6, label=label_of(name), **series(number))
+        one.set_xticks(sorted({row.steps for row in here if row.steps}))
+        one.set_xlabel("reasoning steps K")
+        one.set_ylabel(_LABEL)
+        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+    legend(figure, axes[0])
+    return figure
+
+
+def sensitivity_figure(material: Material) -> Figure:
+    """Figure 6: a metric by the value of a swept hyper-parameter; the reference as a line."""
+    rows = [row for row in compare(measure(material.results)) if row.row.strategy.count("=") == 1]
+    if not rows:
+        raise Unfilled("needs a row that sweeps one hyper-parameter ({sweep: [...]})")
+    places = list(dict.fromkeys(_swept(row) for row in rows))
+    figure, axes = wrapped(len(places))
+    for number, (one, place) in enumerate(zip(axes, places, strict=True)):
+        here = [row for row in rows if _swept(row) == place and row.row.stats[METRIC].mean is not None]
+        values = [row.row.strategy.partition("=")[2].removesuffix("]") for row in here]
+        one.errorbar(
+            range(len(here)),
+            [row.row.stats[METRIC].mean for row in here],
+            yerr=[row.row.stats[METRIC].std or 0.0 for row in here],
+            elinewidth=0.6,
+            label=label_of(place[2]),
+            **series(2 + number % 4),
+        )
+        reference = next((row.reference for row in here if row.reference is not None), None)
+        level = reference.stats[METRIC].mean if reference is not None else None
+        if reference is not None and level is not None:
+            one.axhline(level, color="#000000", linewidth=0.8, label=label_of(reference.strategy))
+        one.set_xticks(range(len(here)), values)
+        one.set_xlabel(place[3])
+        one.set_ylabel(_LABEL)
+        one.set_title(f"{place[0]}\n{label_of(place[1])} {label_of(place[2])}")
+        one.legend()
+    return figure
+
+
+def ablation_figure(material: Material) -> Figure:
+    """Figure 7: whole methods and those that lack a part."""
+    rows = [row for row in families(compare(measure(material.results))) if row.row.stats[METRIC].mean is not None]
+    if not rows:
+        raise Unfilled("needs a row that is compared with another one that reasons (against: erl)")
+    places = list(dict.fromkeys((row.row.dataset, row.row.backbone) for row in rows))
+    figure, axes = wrapped(len(places))
+    for one, place in zip(axes, places, strict=True):
+        here = [row for row in rows if (row.row.dataset, row.row.backbone) == place]
+        for number, row in enumerate(here):
+            held = row.row.stats[METRIC]
+            one.bar(number, held.mean, 0.7, yerr=held.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
+        one.set_xticks(range(len(here)), [label_of(row.row.strategy) for row in here], rotation=20, ha="right")
+        one.grid(visible=False, axis="x")
+        one.set_ylabel(_LABEL)
+        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+        _from_below(one, [row.row.stats[METRIC] for row in here])
+    return figure
+
+
+def pareto_figure(material: Material) -> Figure:
+    """Quality against measured time: each row at its K, from stored profiles of the suite."""
+    points = _timed(material)
+    if not points:
+        raise Unfilled(f"needs profiles of the suite's rows:  rearec-bench profile {material.results.name}")
+    places = list(dict.fromkeys((row.dataset, row.backbone) for row, _ in points))
+    figure, axes = wrapped(len(places))
+    names = list(dict.fromkeys(row.strategy for row, _ in points))
+    for one, place in zip(axes, places, strict=True):
+        here = [(row, seconds) for row, seconds in points if (row.dataset, row.backbone) == place]
+        for number, name in enumerate(names):
+            held = sorted((seconds, row) for row, seconds in here if row.strategy == name)  # type: ignore[type-var]
+            if held:
+                means = [row.stats[METRIC].mean for _, row in held]
+                one.plot([seconds for seconds, _ in held], means, label=label_of(name), **series(number))
+        one.set_xlabel("seconds over the test set")
+        one.set_ylabel(_LABEL)
+        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+    legend(figure, axes[0])
+    return figure
+
+
+def _timed(material: Material) -> list[tuple[Measured, float]]:
+    """Rows with the median seconds that their profile has at their K."""
+    found = []
+    for row in measure(material.results):
+        if row.stats[METRIC].mean is None or row.steps is None:
+            continue
+        for profile in material.profiles:
+            subject = profile.subject
+            if (subject.spec.dataset, subject.backbone, subject.row) == (row.dataset, row.backbone, row.strategy):
+                seconds = {line.steps: line.times.median for line in profile.lines}
+                if row.steps in seconds:
+                    found.append((row, seconds[row.steps]))
+    return found
+
+
+def _control(controls: Mapping[str, object], name: str) -> Mapping[str, Stat] | None:
+    held = controls.get(name)
+    return None if held is None else held.stats  # type: ignore[attr-defined, no-any-return]
+
+
+def _row(row: Measured) -> str:
+    return f"{label_of(row.strategy)}{f' {steps_label(row.steps)}' if row.steps else ''}"
+
+
+def _swept(row: Compared) -> tuple[str, str, str, str]:
+    family, _, rest = row.row.strategy.partition("[")
+    return row.row.dataset, row.row.backbone, family, rest.partition("=")[0]
+
+
+def _from_below(axes: object, stats: Sequence[Stat]) -> None:
+    """Start the axis below the lowest bar where all are close together, and say so by its label."""
+    lows = [held.mean - (held.std or 0.0) for held in stats if held.mean is not None]
+    highs = [held.mean + (held.std or 0.0) for held in stats if held.mean is not None]
+    if lows and min(lows) > 0.5 * max(highs) and math.isfinite(max(highs)):
+        room = max(highs) - min(lows) or 0.1 * max(highs)
+        axes.set_ylim(max(0.0, min(lows) - room), max(highs) + 0.2 * room)  # type: ignore[attr-defined]
+        axes.set_ylabel(f"{_LABEL} (cut)")  # type: ignore[attr-defined]

@@ -1,0 +1,169 @@
+"""Figures of single rows and their states: rank trajectories (8), similarity of steps (9), the states (10)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...analysis.resultset import CellResults
+from ...results import Rows, TestEvidence
+from .material import Material, Unfilled, reasoning_cells, title_of
+from .style import COLOURS, LINES, MARKERS, legend, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 6
+_NEAR = 100
+
+
+def trajectories_figure(material: Material) -> Figure:
+    """Figure 8: the target's rank at each step for single test rows of the first seed's run.
+
+    Rows are those of the users asked for. Otherwise, of the rows whose target is among the first 100 at some step, the
+    six at even quantiles of the change of log rank from the first to the last step: losses and gains as they are.
+    """
+    cells = reasoning_cells(material)
+    figure, axes = wrapped(len(cells))
+    for one, cell in zip(axes, cells, strict=True):
+        rows = material.results.store.rows(cell.runs[0].key, "test")
+        chosen = rows_of_users(rows, material.users) if material.users else typical_rows(rows.step_ranks)
+        for number, row in enumerate(chosen):
+            ranks = rows.step_ranks[row]
+            one.plot(
+                range(len(ranks)),
+                ranks,
+                color=COLOURS[number % len(COLOURS)],
+                marker=MARKERS[number % len(MARKERS)],
+                linestyle=LINES[number % len(LINES)],
+            )
+            one.annotate(
+                f" user {rows.users[row]}", (len(ranks) - 1, ranks[-1]), va="center", fontsize=5, annotation_clip=False
+            )
+        one.set_yscale("log")
+        one.invert_yaxis()
+        one.set_xticks(range(rows.step_ranks.shape[1]))
+        one.set_xlabel("step")
+        one.set_ylabel("rank of the target")
+        one.set_title(title_of(cell))
+        one.yaxis.set_major_formatter("{x:g}")
+    return figure
+
+
+def similarity_figure(material: Material) -> Figure:
+    """Figure 9: mean cosine between the states of the steps over all test rows, averaged over runs."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    cells = reasoning_cells(material)
+    figure, axes = wrapped(len(cells), size=(2.1, 2.1))
+    held = [_similarity(cell, material) for cell in cells]
+    lowest = min(float(one.min()) for one in held)
+    scale = Normalize(math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
+    for one, cell, values in zip(axes, cells, held, strict=True):
+        one.imshow(values, cmap="cividis", norm=scale)
+        for down in range(len(values)):
+            for across in range(len(values)):
+                dark = scale(values[down, across]) < 0.5
+                one.text(
+                    across,
+                    down,
+                    f"{values[down, across]:.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=6,
+                    color="white" if dark else "black",
+                )
+        one.set_xticks(range(len(values)))
+        one.set_yticks(range(len(values)))
+        one.set_xlabel("step")
+        one.set_ylabel("step")
+        one.grid(visible=False)
+        one.set_title(title_of(cell))
+    figure.colorbar(ScalarMappable(scale, "cividis"), ax=axes, label="cosine", shrink=0.8)
+    return figure
+
+
+def states_figure(material: Material) -> Figure:
+    """Figure 10: the states of the traced test rows at each step, on their first two principal components."""
+    cells = reasoning_cells(material)
+    found = []
+    for cell in cells:
+        test = material.results.store.read(cell.runs[0].key).test
+        if test is not None and test.traces is not None and len(test.traces.rows) > 1:
+            found.append((cell, test.traces.states))
+    if not found:
+        raise Unfilled("needs final runs that hold states of traced rows")
+    figure, axes = wrapped(len(found))
+    for one, (cell, states) in zip(axes, found, strict=True):
+        points, explained = principal_components(states)
+        for k in range(points.shape[1]):
+            one.scatter(
+                points[:, k, 0],
+                points[:, k, 1],
+                s=5,
+                alpha=0.6,
+                linewidths=0,
+                color=COLOURS[k % len(COLOURS)],
+                marker=MARKERS[k % len(MARKERS)],
+                label=f"step {k}",
+            )
+        one.set_xlabel(f"PC 1 ({explained[0]:.0%} of the variance)")
+        one.set_ylabel(f"PC 2 ({explained[1]:.0%})")
+        one.set_title(title_of(cell))
+    legend(figure, axes[0])
+    return figure
+
+
+def principal_components(states: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """The first two principal components of all states together.
+
+    Args:
+        states: (T, K + 1, d).
+
+    Returns:
+        (T, K + 1, 2), the largest part of each component positive, and what share of the variance each has.
+    """
+    flat = states.reshape(-1, states.shape[-1]).astype(np.float64)
+    centred = flat - flat.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    signs = np.sign(axes[:2, :][np.arange(2), np.abs(axes[:2]).argmax(axis=1)])
+    points = centred @ (axes[:2] * signs[:, None]).T
+    total = float((sizes**2).sum()) or 1.0
+    return points.reshape(*states.shape[:2], 2), (float(sizes[0] ** 2 / total), float(sizes[1] ** 2 / total))
+
+
+def typical_rows(step_ranks: NDArray[np.int32], count: int = SHOWN) -> list[int]:
+    """Rows at even quantiles of the change of log rank, among those that are near at some step; see the figure."""
+    near = np.flatnonzero(step_ranks.min(axis=1) <= _NEAR)
+    if not len(near):
+        near = np.arange(len(step_ranks))
+    change = np.log(step_ranks[near, -1]) - np.log(step_ranks[near, 0])
+    order = near[np.lexsort((near, change))]
+    places = np.unique(np.round(np.linspace(0, len(order) - 1, min(count, len(order)))).astype(int))
+    return [int(order[place]) for place in places]
+
+
+def rows_of_users(rows: Rows, users: tuple[int, ...]) -> list[int]:
+    """The last test row of each user asked for.
+
+    Raises:
+        Unfilled: none of them has one.
+    """
+    found = [np.flatnonzero(rows.users == user) for user in users]
+    last = [int(places[-1]) for places in found if len(places)]
+    if not last:
+        raise Unfilled(f"needs users with test rows; {', '.join(map(str, users))} have none")
+    return last
+
+
+def _similarity(cell: CellResults, material: Material) -> NDArray[np.float64]:
+    tests: list[TestEvidence] = []
+    for run in cell.runs:
+        test = material.results.store.read(run.key).test
+        if test is not None:
+            tests.append(test)
+    return np.asarray(np.mean([np.asarray(test.similarity) for test in tests], axis=0), dtype=np.float64)

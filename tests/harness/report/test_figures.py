@@ -1,0 +1,145 @@
+"""Figures: which a store fills, what they show, and that nothing in them is obeyed or left to chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.datasets.dataset import Dataset, Split
+from rearec_bench.harness.datasets.items import Items
+from rearec_bench.harness.report.figures.material import Material, Unfilled
+from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, draw
+from rearec_bench.harness.report.figures.scores import ceiling_figure, steps_figure
+from rearec_bench.harness.report.figures.states import (
+    principal_components,
+    rows_of_users,
+    similarity_figure,
+    trajectories_figure,
+    typical_rows,
+)
+from rearec_bench.harness.store import Store
+
+HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
+
+
+@pytest.fixture
+def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
+    store = Store(tmp_path / "store")
+    cells = (
+        synthetic.cell("base", 0),
+        synthetic.cell("erl", 2),
+        synthetic.cell("erl", 3),
+        synthetic.cell("erl", 2, row="erl_no_kl", against="erl"),
+        synthetic.cell("prl", 2, row="prl[decay=1]"),
+        synthetic.cell("prl", 2, row="prl[decay=2]"),
+    )
+    return collect("s", cells, synthetic.fill(store, cells), store=store)
+
+
+def material(results: ResultSet, **fields: object) -> Material:
+    """A suite with a data set whose rows are those of its made-up trials."""
+    rows = results.store.rows(results.cells[0].runs[0].key, "test")
+    ends = np.arange(1, len(rows.users) + 1, dtype=np.int64)
+    test = Split(rows.users, np.zeros(len(rows.users), np.int64), ends, rows.items)
+    flat = np.arange(60, dtype=np.int32)
+    data = Dataset("tiny", "f" * 16, 60, 9, flat, test, test, test, {})
+    titles = np.array([HOSTILE] * 60, dtype=object)
+    items = Items(np.array([str(i) for i in range(60)], dtype=object), titles, np.ones(60, np.int64))
+    return Material(results, lambda name: data, lambda name: items, **fields)  # type: ignore[arg-type]
+
+
+def test_every_figure_that_the_store_fills_is_written_in_every_format(results: ResultSet, tmp_path: Path) -> None:
+    drawn = {one.name: one for one in draw(material(results), tmp_path / "figures")}
+    assert set(drawn) == set(FIGURES)
+    assert {name for name, one in drawn.items() if not one.files} == {"pareto"}
+    assert drawn["pareto"].why == "needs profiles of the suite's rows:  rearec-bench profile s"
+    for name, one in drawn.items():
+        assert [path.name for path in one.files] == [f"s_{name}.{form}" for form in FORMATS if one.files]
+        for path in one.files:
+            assert path.stat().st_size > 1000
+    assert drawn["fig2_ceiling"].files[0].read_bytes().startswith(b"%PDF")
+    assert drawn["fig2_ceiling"].files[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_figure_twice_is_the_same_file(results: ResultSet, tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        draw(material(results), tmp_path / folder, names=["fig5_steps"])
+    for form in FORMATS:
+        first, second = (tmp_path / folder / f"s_fig5_steps.{form}" for folder in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_titles_are_text_and_nothing_else(results: ResultSet, tmp_path: Path) -> None:
+    (one,) = draw(material(results), tmp_path, names=["fig11_case_study"])
+    text = one.files[1].read_text(encoding="utf-8")
+    assert "<script>" not in text and "&lt;script&gt;" in text and r"\frac" in text
+
+
+def test_an_empty_store_says_what_each_figure_needs(tmp_path: Path, synthetic: ModuleType) -> None:
+    empty = collect("s", (synthetic.cell("prl", 2),), {"cells": {}}, store=Store(tmp_path))
+    made = Material(empty, lambda name: pytest.fail(), lambda name: pytest.fail())
+    drawn = draw(made, tmp_path / "figures")
+    assert [one.name for one in drawn] == list(FIGURES)
+    assert all(one.why.startswith("needs ") and not one.files for one in drawn)
+
+
+def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet) -> None:
+    held = material(results)
+    expected = [sum(run.test["ndcg@20"] for run in cell.runs) / 3 for cell in results.cells if cell.steps]
+    heights = [patch.get_height() for patch in ceiling_figure(held).axes[0].patches]
+    assert heights[: len(expected)] == pytest.approx(expected)
+    curves = steps_figure(held).axes[0].get_lines()
+    means = {
+        cell.steps: sum(run.test["ndcg@20"] for run in cell.runs) / 3
+        for cell in results.cells
+        if cell.strategy == "erl" and cell.steps
+    }
+    found = [line for line in curves if list(line.get_xdata()) == [2, 3]]
+    assert len(found) == 1 and list(found[0].get_ydata()) == pytest.approx([means[2], means[3]])
+
+
+def test_similarities_are_means_over_runs(results: ResultSet) -> None:
+    figure = similarity_figure(material(results))
+    image = figure.axes[0].get_images()[0].get_array()
+    assert np.asarray(image) == pytest.approx(np.array([[1, 0.9, 0.8], [0.9, 1, 0.9], [0.8, 0.9, 1]]))
+
+
+def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet) -> None:
+    rows = results.store.rows(results.cells[1].runs[0].key, "test")
+    user = int(rows.users[0])
+    figure = trajectories_figure(material(results, users=(user,)))
+    last = int(np.flatnonzero(rows.users == user)[-1])
+    assert list(figure.axes[0].get_lines()[0].get_ydata()) == rows.step_ranks[last].tolist()
+    with pytest.raises(Unfilled, match="999 have none"):
+        rows_of_users(rows, (999,))
+
+
+def test_typical_rows_are_at_even_quantiles_of_the_change() -> None:
+    ranks = np.array([[50, change] for change in range(1, 12)] + [[500, 500]], np.int32)
+    assert typical_rows(ranks, 3) == [0, 5, 10]
+    assert typical_rows(ranks[:1], 3) == [0]
+
+
+@given(st.integers(2, 12), st.integers(1, 3), st.integers(2, 6), st.integers(0, 100))
+def test_components_are_those_of_the_covariance(rows: int, steps: int, width: int, seed: int) -> None:
+    states = np.random.default_rng(seed).normal(size=(rows, steps + 1, width)).astype(np.float32)
+    points, explained = principal_components(states)
+    flat = states.reshape(-1, width).astype(np.float64)
+    values = np.sort(np.linalg.eigvalsh(np.cov(flat.T)))[::-1]
+    assert points.reshape(-1, 2).var(axis=0, ddof=1) == pytest.approx(values[:2], rel=1e-6, abs=1e-9)
+    assert explained == pytest.approx(tuple(values[:2] / values.sum()), rel=1e-6, abs=1e-9)
+
+
+def test_a_suite_of_many_cells_is_drawn(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = tuple(synthetic.cell("prl", 2, backbone=f"b{place}") for place in range(9))
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    figure = similarity_figure(replace(material(results)))
+    assert sum(bool(one.get_images()) for one in figure.axes) == 9

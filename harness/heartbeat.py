@@ -347,7 +347,11 @@ class Heart:
         for cell, over, left in self._queue.standings():
             at_work = running[cell.id]
             waiting = max(left - at_work, 0)
-            found.append(CellCount(cell.id, label_of(cell), {**over}, at_work, waiting))
+            found.append(
+                CellCount(
+                    cell.id, label_of(cell), {str(status): count for status, count in over.items()}, at_work, waiting
+                )
+            )
         return tuple(found)
 
     def _rate(self) -> float | None:

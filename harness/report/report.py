@@ -176,7 +176,8 @@ def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store) -> _
 
 def _with_data(make: Callable[[ResultSet, Load], Table], data_dir: Path) -> Callable[[ResultSet], Table]:
     """A table that reads each data set once."""
-    return partial(make, load=cache(partial(catalog.load_dataset, data_dir=data_dir)))
+    load = cache(partial(catalog.load_dataset, data_dir=data_dir))
+    return lambda results: make(results, load)
 
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:

@@ -92,7 +92,7 @@ def draw(material: Material, folder: Path, *, names: Sequence[str] = tuple(FIGUR
     suite = material.results.name
     found = []
     for name in names:
-        with rc_context(STYLE):
+        with rc_context(STYLE):  # type: ignore[arg-type]
             try:
                 figure = FIGURES[name](material)
             except Unfilled as unfilled:

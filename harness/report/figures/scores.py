@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...analysis.ceiling import CROSSED, NOISED, ceilings
+from ...analysis.ceiling import CROSSED, NOISED, Control, ceilings
 from ...analysis.compare import Compared, Measured, Stat, compare, measure
 from ...analysis.groups import GROUPS, ITEMS, USERS, grouped
 from ..ablation import families
@@ -15,6 +15,7 @@ from .material import Material, Unfilled
 from .style import bars, fill, legend, series, wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 METRIC = "ndcg@20"
@@ -100,8 +101,8 @@ def steps_figure(material: Material) -> Figure:
                 one.axhline(held[0].stats[METRIC].mean or 0.0, label=label_of(name), color="#000000", linewidth=0.8)
             elif held:
                 spread = [row.stats[METRIC].std or 0.0 for row in held]
-                means = [row.stats[METRIC].mean for row in held]
-                depths = [row.steps for row in held]
+                means = [row.stats[METRIC].mean or 0.0 for row in held]
+                depths = [row.steps or 0 for row in held]
                 one.errorbar(depths, means, yerr=spread, elinewidth=0.6, label=label_of(name), **series(number))
         one.set_xticks(sorted({row.steps for row in here if row.steps}))
         one.set_xlabel("reasoning steps K")
@@ -123,7 +124,7 @@ def sensitivity_figure(material: Material) -> Figure:
         values = [row.row.strategy.partition("=")[2].removesuffix("]") for row in here]
         one.errorbar(
             range(len(here)),
-            [row.row.stats[METRIC].mean for row in here],
+            [row.row.stats[METRIC].mean or 0.0 for row in here],
             yerr=[row.row.stats[METRIC].std or 0.0 for row in here],
             elinewidth=0.6,
             label=label_of(place[2]),
@@ -152,7 +153,7 @@ def ablation_figure(material: Material) -> Figure:
         here = [row for row in rows if (row.row.dataset, row.row.backbone) == place]
         for number, row in enumerate(here):
             held = row.row.stats[METRIC]
-            one.bar(number, held.mean, 0.7, yerr=held.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
+            one.bar(number, held.mean or 0.0, 0.7, yerr=held.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
         one.set_xticks(range(len(here)), [label_of(row.row.strategy) for row in here], rotation=20, ha="right")
         one.grid(visible=False, axis="x")
         one.set_ylabel(_LABEL)
@@ -172,9 +173,9 @@ def pareto_figure(material: Material) -> Figure:
     for one, place in zip(axes, places, strict=True):
         here = [(row, seconds) for row, seconds in points if (row.dataset, row.backbone) == place]
         for number, name in enumerate(names):
-            held = sorted((seconds, row) for row, seconds in here if row.strategy == name)  # type: ignore[type-var]
+            held = sorted(((seconds, row) for row, seconds in here if row.strategy == name), key=lambda one: one[0])
             if held:
-                means = [row.stats[METRIC].mean for _, row in held]
+                means = [row.stats[METRIC].mean or 0.0 for _, row in held]
                 one.plot([seconds for seconds, _ in held], means, label=label_of(name), **series(number))
         one.set_xlabel("seconds over the test set")
         one.set_ylabel(_LABEL)
@@ -198,9 +199,9 @@ def _timed(material: Material) -> list[tuple[Measured, float]]:
     return found
 
 
-def _control(controls: Mapping[str, object], name: str) -> Mapping[str, Stat] | None:
+def _control(controls: Mapping[str, Control], name: str) -> Mapping[str, Stat] | None:
     held = controls.get(name)
-    return None if held is None else held.stats  # type: ignore[attr-defined, no-any-return]
+    return None if held is None else held.stats
 
 
 def _row(row: Measured) -> str:
@@ -212,11 +213,11 @@ def _swept(row: Compared) -> tuple[str, str, str, str]:
     return row.row.dataset, row.row.backbone, family, rest.partition("=")[0]
 
 
-def _from_below(axes: object, stats: Sequence[Stat]) -> None:
+def _from_below(axes: Axes, stats: Sequence[Stat]) -> None:
     """Start the axis below the lowest bar where all are close together, and say so by its label."""
     lows = [held.mean - (held.std or 0.0) for held in stats if held.mean is not None]
     highs = [held.mean + (held.std or 0.0) for held in stats if held.mean is not None]
     if lows and min(lows) > 0.5 * max(highs) and math.isfinite(max(highs)):
         room = max(highs) - min(lows) or 0.1 * max(highs)
-        axes.set_ylim(max(0.0, min(lows) - room), max(highs) + 0.2 * room)  # type: ignore[attr-defined]
-        axes.set_ylabel(f"{_LABEL} (cut)")  # type: ignore[attr-defined]
+        axes.set_ylim(max(0.0, min(lows) - room), max(highs) + 0.2 * room)
+        axes.set_ylabel(f"{_LABEL} (cut)")

@@ -220,6 +220,12 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     type=click.Path(path_type=Path, file_okay=False),
     help="Write figures to this folder, each as PDF, SVG and PNG, and print no table.",
 )
+@click.option(
+    "--paper-kit",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write tables, figures, a methods paragraph and a main.tex that compiles to this folder.",
+)
 @click.option("--figure", "names", metavar="NAME", multiple=True, help="Only this figure; may be given more than once.")
 @click.option("--user", "users", type=int, multiple=True, help="Show this user where a figure shows single ones.")
 @data_dir_option
@@ -234,6 +240,7 @@ def report(
     source: str,
     against: str | None,
     figures: Path | None,
+    paper_kit: Path | None,
     names: tuple[str, ...],
     users: tuple[int, ...],
     data_dir: Path,
@@ -251,6 +258,7 @@ def report(
       rearec-bench report smoke --table steps --format csv
       rearec-bench report full_table2 --against paper
       rearec-bench report smoke --figures figures
+      rearec-bench report smoke --paper-kit paper
       rearec-bench report smoke --figures figures --figure fig8_trajectories --user 3
       rearec-bench report smoke --table budget
       rearec-bench report --table datasets
@@ -258,9 +266,14 @@ def report(
       rearec-bench report --source paper --table table2
     """
     from .harness.errors import InputError
-    from .harness.report.report import draw_figures, render_report
+    from .harness.report.report import draw_figures, render_report, write_paper_kit
     from .harness.store import Store
 
+    if figures is not None and paper_kit is not None:
+        raise InputError("--figures and --paper-kit are two commands; the kit has the figures. Leave one out.")
+    if paper_kit is not None:
+        write_paper_kit(suites, paper_kit, store=Store(results), data_dir=data_dir, tell=click.echo)
+        return
     if figures is not None:
         drawn = draw_figures(suites, figures, store=Store(results), data_dir=data_dir, names=names, users=users)
         for one in drawn:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..analysis.groups import Load
 from ..analysis.resultset import Digest, ResultSet, load_results
 from ..datasets import catalog
-from ..errors import DamagedError, InputError
+from ..errors import DamagedError, DatasetError, InputError
 from ..profile.options import NAME as OPTIONS
 from ..profile.result import Profile
 from ..profile.store import ProfileStore
@@ -124,6 +124,41 @@ def draw_figures(
 
         drawn += _undamaged(made, suite, store)
     return drawn
+
+
+def write_paper_kit(
+    suites: Sequence[str] | None,
+    folder: Path,
+    *,
+    store: Store,
+    data_dir: Path = Path("data"),
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Write what goes into a paper: every table and figure that the suites fill, a methods paragraph, main.tex.
+
+    Arguments and errors are those of `draw_figures`; `tell` is told each file. A table that needs a data set which is
+    not prepared is left out, and told.
+    """
+    from .paper_kit import write_kit
+
+    made = []
+    drawn: list[Drawn] = []
+    for suite in _suites(suites, store):
+        drawn += draw_figures([suite], folder / "figures", store=store, data_dir=data_dir)
+        tables = []
+        for name, make in {**TABLES, **{name: _with_data(DATA_TABLES[name], data_dir) for name in DATA_TABLES}}.items():
+            try:
+                table = _undamaged(make, suite, store)
+            except DatasetError as error:
+                tell(f"left out: table {name} of {suite}: {error}")
+                continue
+            if any(group.lines for group in table.groups):
+                tables.append(table)
+        made.append((_undamaged(lambda results: results, suite, store), tables))
+    for one in drawn:
+        for path in one.files:
+            tell(str(path))
+    write_kit(folder, made, drawn, tell=tell)
 
 
 def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout: str = "wide") -> str:

@@ -1,0 +1,125 @@
+"""A methods paragraph, written from what is stored: data, protocol, models, budget, seeds, statistics, machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..analysis.resultset import CellResults, ResultSet
+from ..analysis.significance import LEVEL
+from ..results import TrialSummary
+from ..spec import TrialSpec
+from .labels import label_of, metric_label
+from .latex import escape
+
+_CITED = {
+    "sasrec": "kang2018sasrec",
+    "bert4rec": "sun2019bert4rec",
+    "unisrec": "hou2022unisrec",
+    "morec": "yuan2023morec",
+}
+
+
+def methods(results: ResultSet) -> str:
+    r"""The paragraph in LaTeX, with \cite commands for references.bib; says so where nothing is stored yet."""
+    models = results.models()
+    runs = [run for cell in models.cells for run in cell.runs]
+    if not runs:
+        return f"No final run of {escape(results.name)} is stored yet.\n"
+    sentences = [*_data(results), *_models(models, runs), *_training(runs), *_budget(models, runs), *_statistics(runs)]
+    return "\n".join([*sentences, *_machines(runs)]) + "\n"
+
+
+def _data(results: ResultSet) -> list[str]:
+    found = []
+    for dataset in dict.fromkeys(cell.dataset for cell in results.cells):
+        facts = results.facts.get(dataset, {})
+        counts, protocol = facts.get("statistics", {}), facts.get("protocol", {})
+        words = [escape(dataset)]
+        sizes = [f"{counts[name]:,} {name}" for name in ("users", "items", "interactions") if name in counts]
+        rows = counts.get("rows", {})
+        splits = (("train", "training"), ("valid", "validation"), ("test", "test"))
+        sizes += [f"{rows[split]:,} {name} rows" for split, name in splits if split in rows]
+        words += [", ".join(sizes)] if sizes else []
+        words += [f"{name}: {escape(str(protocol[name]))}" for name in ("filters", "split") if name in protocol]
+        if "vectors" in facts:
+            vectors = facts["vectors"]
+            words.append(f"item vectors: {escape(str(vectors['encoder']))}, {vectors['width']:,} wide")
+        found.append(f"Data: {'; '.join(words)}.")
+    return found
+
+
+def _models(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
+    kinds = list(dict.fromkeys(run.spec.backbone.kind for run in runs))
+    backbones = ", ".join(
+        escape(label_of(kind)) + (rf"~\cite{{{_CITED[kind]}}}" if kind in _CITED else "") for kind in kinds
+    )
+    rows = ", ".join(escape(label_of(cell.strategy)) for cell in _distinct(results.cells))
+    width = _either(run.spec.backbone.settings.get("width") for run in runs)
+    depths = _either(run.spec.steps for run in runs)
+    return [
+        rf"We compare {rows} (the reasoning strategies of~\cite{{tang2025rearec}}) on {backbones}, with width {width} "
+        f"and $K \\in \\{{{depths}\\}}$ reasoning steps."
+    ]
+
+
+def _training(runs: list[TrialSummary]) -> list[str]:
+    def of(value: Callable[[TrialSpec], Any]) -> str:
+        return _either(value(run.spec) for run in runs)
+
+    masked = of(lambda spec: "masked" if spec.evaluation.mask_history else "not masked")
+    return [
+        f"Models are trained with Adam for at most {of(lambda spec: spec.training.max_epochs)} epochs (patience "
+        f"{of(lambda spec: spec.training.patience)}) with batches of {of(lambda spec: spec.training.batch_size)} rows "
+        f"and learning rate {of(lambda spec: spec.training.lr)}; histories are cut to "
+        f"{of(lambda spec: spec.training.max_len)} items.",
+        f"The target is ranked among all items, the history is {masked}, and ties count against the target.",
+    ]
+
+
+def _budget(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
+    metric = escape(metric_label(_either(run.spec.metric for run in runs)))
+    searched = [cell for cell in results.cells if cell.search_trials]
+    seeds = _either(len(cell.seeds) for cell in results.cells if not cell.unsupported)
+    sentences = []
+    if searched:
+        trials = sorted({cell.search_trials for cell in searched})
+        many = str(trials[0]) if len(trials) == 1 else f"{trials[0]} to {trials[-1]}"
+        sentences.append(
+            rf"Hyper-parameters are chosen on validation {metric} among {many} trials per row "
+            rf"(Optuna~\cite{{akiba2019optuna}}, Ray Tune~\cite{{liaw2018tune}}); search trials are never evaluated on "
+            "test."
+        )
+    else:
+        sentences.append(f"No hyper-parameter is searched; the epoch is chosen on validation {metric}.")
+    unfinished = [cell for cell in results.cells if not cell.unsupported and len(cell.runs) < len(cell.seeds)]
+    missing = f" ({len(unfinished)} rows have fewer, which the tables show)" if unfinished else ""
+    return [*sentences, f"Every row is trained under {seeds} further seeds, whose means we report{missing}."]
+
+
+def _statistics(runs: list[TrialSummary]) -> list[str]:
+    return [
+        "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "
+        rf"procedure~\cite{{holm1979simple}} within a table, $\alpha = {LEVEL:g}$) and over seeds (paired $t$-test); "
+        "intervals over users are a bootstrap of users with all their rows."
+    ]
+
+
+def _machines(runs: list[TrialSummary]) -> list[str]:
+    def held(name: str) -> str:
+        return _either(run.environment[name] for run in runs if name in run.environment)
+
+    hours = sum(run.timings.get("total_s", 0.0) for run in runs) / 3600
+    device = held("gpu") or held("cpu") or held("device") or "unnamed hardware"
+    return [
+        f"Final runs took {hours:.1f} hours in all on {escape(device)} with PyTorch {escape(held('torch'))}, by "
+        f"rearec-bench {escape(held('rearec_bench'))}."
+    ]
+
+
+def _distinct(cells: Iterable[CellResults]) -> list[CellResults]:
+    return list({cell.strategy: cell for cell in cells}.values())
+
+
+def _either(values: Iterable[Any]) -> str:
+    return ", ".join(str(value) for value in sorted({value for value in values if value is not None}, key=str))

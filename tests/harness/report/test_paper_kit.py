@@ -1,0 +1,77 @@
+"""The kit for a paper: whole, compiled by LaTeX with its references, and true to what is stored."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.report.methods import methods
+from rearec_bench.harness.report.paper_kit import write_kit
+from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.store import Store
+
+TABLE_NAMES = ("overall", "significance", "ceiling")
+
+
+@pytest.fixture
+def varied(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
+    return synthetic.varied_results(Store(tmp_path / "store"))
+
+
+@pytest.fixture
+def kit(varied: ResultSet, tmp_path: Path) -> Path:
+    folder = tmp_path / "kit"
+    write_kit(folder, [(varied, [TABLES[name](varied) for name in TABLE_NAMES])], [])
+    return folder
+
+
+def test_the_kit_compiles_with_its_references(kit: Path) -> None:
+    if shutil.which("pdflatex") is None or shutil.which("bibtex") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI installs pdflatex and bibtex, and one is not there")
+        pytest.skip("needs pdflatex and bibtex")
+    for command in (["pdflatex"], ["bibtex"], ["pdflatex"], ["pdflatex"]):
+        options = ["-interaction=nonstopmode", "-halt-on-error", "main.tex"] if command == ["pdflatex"] else ["main"]
+        ran = subprocess.run([*command, *options], cwd=kit, capture_output=True, text=True, errors="replace")
+        assert ran.returncode == 0, ran.stdout[-2000:]
+    log = (kit / "main.log").read_text(encoding="utf-8", errors="replace")
+    assert "undefined" not in log.lower()
+    assert (kit / "main.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_every_citation_is_in_the_references(kit: Path) -> None:
+    cited = set(re.findall(r"\\cite\{([^}]+)\}", (kit / "methods.tex").read_text(encoding="utf-8")))
+    held = set(re.findall(r"@\w+\{([^,]+),", (kit / "references.bib").read_text(encoding="utf-8")))
+    assert {"tang2025rearec", "kang2018sasrec", "holm1979simple"} <= cited <= held
+
+
+def test_the_methods_say_what_was_run(varied: ResultSet) -> None:
+    text = methods(varied)
+    assert "Data: tiny; 1,005 items, 5,326 test rows; split: by time" in text
+    assert "at most 3 epochs (patience 10) with batches of 32 rows" in text
+    assert "chosen on validation N@20 among 2 trials per row" in text
+    assert r"$K \in \{0, 1, 2\}$" in text
+    assert "3 rows have fewer, which the tables show" in text
+    assert "split: by time at 80/90\\%" in text
+
+
+def test_without_a_run_the_methods_say_so(tmp_path: Path, synthetic: ModuleType) -> None:
+    empty = collect("a_b", (synthetic.cell("prl", 2),), {"cells": {}}, store=Store(tmp_path))
+    assert methods(empty) == "No final run of a\\_b is stored yet.\n"
+
+
+def test_the_kit_again_replaces_its_own_files_alone(kit: Path, varied: ResultSet) -> None:
+    (kit / "notes.txt").write_text("mine", encoding="utf-8")
+    (kit / "main.tex").write_text("old", encoding="utf-8")
+    told: list[str] = []
+    write_kit(kit, [(varied, [TABLES["overall"](varied)])], [], tell=told.append)
+    assert (kit / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert r"\documentclass" in (kit / "main.tex").read_text(encoding="utf-8")
+    assert [Path(line).name for line in told] == ["varied_overall.tex", "methods.tex", "references.bib", "main.tex"]

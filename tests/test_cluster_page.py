@@ -43,7 +43,7 @@ def test_every_option_of_ray_is_there() -> None:
 
     known = {name for param in start.params for name in (*param.opts, *param.secondary_opts)}
     starts = [line for line in TYPED if line.startswith("ray start")]
-    starts += [*re.findall(r"start=\((ray start .*?)\)", PAGE), 'ray start --head --port=1']
+    starts += [*re.findall(r"start=\((ray start .*?)\)", PAGE), "ray start --head --port=1"]
     assert len(starts) >= 4
     for line in starts:
         assert options(line) <= known, line

@@ -194,8 +194,8 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["markdown", "latex", "csv", "json"]),
-    help="Of the output.  [default: by the ending of -o, else markdown]",
+    type=click.Choice(["markdown", "latex", "csv", "json", "html"]),
+    help="Of the output; html: everything in one page.  [default: by the ending of -o, else markdown]",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
 @click.option("--spread", is_flag=True, help="Show standard deviations over seeds; csv and json always have them.")
@@ -257,6 +257,7 @@ def report(
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
       rearec-bench report full_table2 --against paper
+      rearec-bench report smoke -o report.html
       rearec-bench report smoke --figures figures
       rearec-bench report smoke --paper-kit paper
       rearec-bench report smoke --figures figures --figure fig8_trajectories --user 3
@@ -266,7 +267,7 @@ def report(
       rearec-bench report --source paper --table table2
     """
     from .harness.errors import InputError
-    from .harness.report.report import draw_figures, render_report, write_paper_kit
+    from .harness.report.report import draw_figures, render_html, render_report, write_paper_kit
     from .harness.store import Store
 
     if figures is not None and paper_kit is not None:
@@ -283,12 +284,20 @@ def report(
         raise InputError("--figure and --user belong to --figures DIR. Add it, or leave them out.")
     if source == "paper" and suites:
         raise InputError("the paper's own tables belong to no suite. Leave out the suite, or --source paper.")
-    endings = {".tex": "latex", ".csv": "csv", ".json": "json"}
+    endings = {".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
+    form = form or endings.get(output.suffix if output else "", "markdown")
+    if form == "html":
+        if table or source != "store" or against:
+            raise InputError(
+                "html is the whole report. Leave out --table, --source and --against, or choose another format."
+            )
+        write_text(render_html(suites, store=Store(results), data_dir=data_dir), output)
+        return
     text = render_report(
         suites,
         store=Store(results),
         table=table or ("overall" if source == "store" else "table2"),
-        format=form or endings.get(output.suffix if output else "", "markdown"),
+        format=form,
         spread=spread,
         layout=layout,
         source=source,

@@ -87,9 +87,11 @@ def load_results(folder: str | Path = "results", suites: Sequence[str] | None = 
     trials: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     epochs: dict[str, list[dict[str, Any]]] = {}
-    for head, summary in _trials(store, suites or stored):
+    for stored_trial in trials_of(store, suites or stored):
+        summary = stored_trial.summary
+        head = _head(stored_trial)
         trials.append(head | _trial(summary))
-        if head["purpose"] == "final" and summary.test is not None:
+        if summary.spec.purpose == "final" and summary.test is not None:
             for k, metrics in enumerate(summary.test_steps):
                 steps.append({name: head[name] for name in _CELL} | {"seed": head["seed"], "step": k} | dict(metrics))
         epochs.setdefault(summary.key, [_epoch(summary.key, epoch) for epoch in summary.history])
@@ -101,10 +103,40 @@ def load_results(folder: str | Path = "results", suites: Sequence[str] | None = 
     )
 
 
-_CELL = ("suite", "dataset", "backbone", "strategy", "steps", "against", "key")
+@dataclass(frozen=True)
+class StoredTrial:
+    """A stored trial in its place.
+
+    Attributes:
+        suite: name.
+        dataset: name.
+        backbone: label of the cell.
+        row: name of the cell's row.
+        against: name of the row that it is compared with.
+        chosen: the search trial whose settings the final runs repeat.
+        summary: of the trial.
+    """
+
+    suite: str
+    dataset: str
+    backbone: str
+    row: str
+    against: str
+    chosen: bool
+    summary: TrialSummary
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.summary.key
 
 
-def _trials(store: Store, suites: Sequence[str]) -> Iterator[tuple[dict[str, Any], TrialSummary]]:
+def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
+    """The trials behind each cell of each suite: search trials, then final runs; damaged ones are left out.
+
+    Raises:
+        StoreError: a suite's own files are damaged.
+    """
     from .plan import expand
     from .suite import Suite
 
@@ -120,21 +152,28 @@ def _trials(store: Store, suites: Sequence[str]) -> Iterator[tuple[dict[str, Any
                     held[key] = store.lookup(key)
                 summary = held[key]
                 if summary is not None:
-                    yield (
-                        {
-                            "suite": name,
-                            "dataset": cell.dataset,
-                            "backbone": cell.backbone,
-                            "strategy": cell.row,
-                            "steps": summary.spec.steps,
-                            "against": cell.against,
-                            "key": key,
-                            "purpose": summary.spec.purpose,
-                            "chosen": key == entry.get("best"),
-                            "seed": summary.spec.seed,
-                        },
-                        summary,
+                    yield StoredTrial(
+                        name, cell.dataset, cell.backbone, cell.row, cell.against, key == entry.get("best"), summary
                     )
+
+
+_CELL = ("suite", "dataset", "backbone", "strategy", "steps", "against", "key")
+
+
+def _head(stored: StoredTrial) -> dict[str, Any]:
+    spec = stored.summary.spec
+    return {
+        "suite": stored.suite,
+        "dataset": stored.dataset,
+        "backbone": stored.backbone,
+        "strategy": stored.row,
+        "steps": spec.steps,
+        "against": stored.against,
+        "key": stored.key,
+        "purpose": spec.purpose,
+        "chosen": stored.chosen,
+        "seed": spec.seed,
+    }
 
 
 def _trial(summary: TrialSummary) -> dict[str, Any]:

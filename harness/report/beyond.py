@@ -6,6 +6,7 @@ from ..analysis.beyond import Beyond, beyond
 from ..analysis.compare import METRICS, Stat
 from ..analysis.groups import Load
 from ..analysis.resultset import ResultSet
+from ..analysis.significance import place_of
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
@@ -53,7 +54,9 @@ def _cells(one: Beyond) -> tuple[TableCell, ...]:
         return (TableCell("text", text="n/a"),) * len(_stats(one))
     digits = {"popularity@10": 1}
     return tuple(
-        TableCell("value", held.mean, held.std, held.seeds, held.planned, digits=digits.get(name, 4))
+        TableCell(
+            "value", held.mean, held.std, held.seeds, held.planned, digits=digits.get(name, 4), of=place_of(one.row)
+        )
         for name, held in _stats(one).items()
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ..analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
 from ..analysis.compare import AVERAGE, METRICS, Stat
 from ..analysis.resultset import ResultSet
+from ..analysis.significance import place_of
 from .labels import label_of, metric_label
 from .overall import row_label, steps_shown
 from .protocol import protocol_lines
@@ -107,7 +108,8 @@ def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
     if item.row.unsupported:
         return [*([TableCell("text", text="n/a")] * len(METRICS)), EMPTY]
     held = [stats[metric] for metric in METRICS]
-    return [*(TableCell("value", one.mean, one.std, one.seeds, one.planned) for one in held), EMPTY]
+    place = place_of(item.row)
+    return [*(TableCell("value", one.mean, one.std, one.seeds, one.planned, of=place) for one in held), EMPTY]
 
 
 def _gains(gains: Mapping[str, float]) -> list[TableCell]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..analysis.compare import METRICS
+from ..analysis.compare import METRICS, Measured
 from ..analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ..analysis.resultset import ResultSet
+from ..analysis.significance import place_of
 from .labels import label_of, steps_label
 from .protocol import protocol_lines
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
@@ -72,15 +73,17 @@ def _lines(item: Grouped) -> list[Line]:
     lines = []
     for state in item.groups[0].states:
         label = "Readout" if state == READOUT else state.replace("step_", "Step ")
-        lines.append(Line(label, tuple(_value(one, state) for one in item.groups)))
+        lines.append(Line(label, tuple(_value(one, state, item.row) for one in item.groups)))
         if state in item.groups[0].over_first:
             lines.append(Line("(over step 0)", tuple(_gain(one, state) for one in item.groups)))
     return lines
 
 
-def _value(one: GroupStates, state: str) -> TableCell:
+def _value(one: GroupStates, state: str, row: Measured) -> TableCell:
     held = one.states.get(state, {}).get(METRIC)
-    return EMPTY if held is None else TableCell("value", held.mean, held.std, held.seeds, held.planned)
+    if held is None:
+        return EMPTY
+    return TableCell("value", held.mean, held.std, held.seeds, held.planned, of=place_of(row))
 
 
 def _gain(one: GroupStates, state: str) -> TableCell:

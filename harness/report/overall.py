@@ -150,8 +150,10 @@ def value_cell(row: Compared, metric: str, marks: Marks = NO_MARKS) -> TableCell
     if row.row.unsupported:
         return TableCell("text", text="n/a")
     held = row.row.stats[metric]
-    mark = MARKS.get(marks.get((place_of(row.row), metric), ""), "")
-    return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=metric in row.best, mark=mark)
+    place = place_of(row.row)
+    mark = MARKS.get(marks.get((place, metric), ""), "")
+    best = metric in row.best
+    return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=best, mark=mark, of=place)
 
 
 def _lines(

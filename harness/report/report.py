@@ -126,6 +126,33 @@ def draw_figures(
     return drawn
 
 
+def render_html(
+    suites: Sequence[str] | None, *, store: Store, data_dir: Path = Path("data"), title: str = "rearec-bench report"
+) -> str:
+    """Stored suites as one self-contained HTML page: tables, figures, claims, every trial.
+
+    Args:
+        suites: names of stored suites; None or empty for all of them.
+        store: where they are.
+        data_dir: where prepared data sets live; what needs one that is not there is left out, and the page says so.
+        title: of the page.
+
+    Raises:
+        InputError: an unknown suite.
+        StoreError: a suite's own files are damaged; damaged trials are left out, and the tables say so.
+    """
+    from .html.content import PageSuite, suite_content
+    from .html.page import render_page
+
+    load = cache(partial(catalog.load_dataset, data_dir=data_dir))
+    makers = {**TABLES, **{name: _with_data(DATA_TABLES[name], data_dir) for name in DATA_TABLES}}
+
+    def made(results: ResultSet) -> PageSuite:
+        return suite_content(results, makers, store=store, load=load, folder=store.root)
+
+    return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
+
+
 def write_paper_kit(
     suites: Sequence[str] | None,
     folder: Path,

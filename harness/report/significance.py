@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from ..analysis.intervals import Interval
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Place, Significance, significance
+from ..analysis.significance import (
+    LEVEL,
+    OVER_BOTH,
+    OVER_USERS,
+    Comparison,
+    Place,
+    Significance,
+    place_of,
+    significance,
+)
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
@@ -105,7 +114,7 @@ def _line(one: Comparison) -> Line:
     return Line(
         metric_label(one.metric) + missing,
         (
-            TableCell("change", one.change, digits=_DIGITS, mark=mark),
+            TableCell("change", one.change, digits=_DIGITS, mark=mark, of=place_of(one.row)),
             EMPTY if one.percent is None else TableCell("average", one.percent),
             _range(one.users_interval),
             _p(one.p_holm),

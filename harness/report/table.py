@@ -28,6 +28,7 @@ class TableCell:
         digits: decimals of a value, a share, a range or a change.
         high: where a range ends; its start is the value.
         mark: raised behind a value; the table's lines say what it means.
+        of: data set, backbone, row and K of the cell whose runs are behind it; None where there is no single one.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class TableCell:
     digits: int = 4
     high: float = 0.0
     mark: str = ""
+    of: tuple[str, str, str, int | None] | None = None
 
 
 EMPTY = TableCell("empty")

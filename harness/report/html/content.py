@@ -1,0 +1,213 @@
+"""What the HTML report holds of each suite: tables, charts, trials; everything as values that JSON and Jinja2 take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...analysis.claims import Judged, judge
+from ...analysis.groups import Load
+from ...analysis.resultset import ResultSet
+from ...errors import DatasetError
+from ...frames import StoredTrial, trials_of
+from ...results import TrialSummary
+from ...store import Store
+from ..latex import render_latex
+from ..table import Table, TableCell
+from ..tidy import render_csv
+from ..words import Marks, cell_words
+from .charts import Chart, charts, curve, group_charts, search_chart
+
+_MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=str, escape=str)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table as the page shows it: text, what it sorts by, and the trials behind it."""
+
+    text: str
+    sort: float | None
+    best: bool
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: its titles and label, then its cells."""
+
+    heads: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table with what its buttons copy."""
+
+    name: str
+    caption: str
+    groups: tuple[tuple[str, int], ...]
+    heads: int
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    protocol: tuple[str, ...]
+    latex: str
+    csv: str
+
+
+@dataclass(frozen=True)
+class PageSuite:
+    """A suite.
+
+    Attributes:
+        name: of the suite.
+        counts: status to number of trials.
+        verdicts: the paper's claims.
+        tables: those that the suite fills.
+        charts: those that the suite fills.
+        trials: one entry for each trial.
+        notes: what is left out, and why.
+    """
+
+    name: str
+    counts: Mapping[str, int]
+    verdicts: tuple[Judged, ...]
+    tables: tuple[PageTable, ...]
+    charts: tuple[Chart, ...]
+    trials: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...]
+
+
+def suite_content(
+    results: ResultSet, makers: Mapping[str, Callable[[ResultSet], Table]], *, store: Store, load: Load, folder: Path
+) -> PageSuite:
+    """Everything that the page shows of a suite.
+
+    Args:
+        results: of the suite.
+        makers: tables by name.
+        store: where the trials are.
+        load: gives a data set by its name; what needs one that is not prepared is left out, with a note.
+        folder: of the results, as commands name it.
+
+    Raises:
+        StoreError: the rows of a trial cannot be read.
+    """
+    notes: list[str] = []
+    behind = {
+        (cell.dataset, cell.backbone, cell.strategy, cell.steps): tuple(run.key for run in cell.runs)
+        for cell in results.cells
+    }
+    tables = []
+    for name, make in makers.items():
+        try:
+            table = make(results)
+        except DatasetError as error:
+            notes.append(f"Table {name} is left out: {error}")
+            continue
+        if any(group.lines for group in table.groups):
+            tables.append(_table(table, behind))
+    drawn = charts(results)
+    try:
+        drawn += group_charts(results, load)
+    except DatasetError as error:
+        notes.append(f"Charts of groups are left out: {error}")
+    trials = list({stored.key: stored for stored in trials_of(store, [results.name])}.values())
+    counts: dict[str, int] = {}
+    for stored in trials:
+        counts[stored.summary.status] = counts.get(stored.summary.status, 0) + 1
+    return PageSuite(
+        name=results.name,
+        counts=counts,
+        verdicts=judge(results, load),
+        tables=tuple(tables),
+        charts=(*drawn, *_searches(trials)),
+        trials=tuple(_trial(stored, folder) for stored in trials),
+        notes=tuple(notes),
+    )
+
+
+def _table(table: Table, behind: Mapping[Any, tuple[str, ...]]) -> PageTable:
+    titles = max((len(group.titles) for group in table.groups), default=0)
+    rows = [
+        Row((*group.titles, line.label), tuple(_cell(cell, behind) for cell in line.cells))
+        for group in table.groups
+        for line in group.lines
+    ]
+    return PageTable(
+        name=table.name,
+        caption=table.caption,
+        groups=tuple((group.title, len(group.columns)) for group in table.columns),
+        heads=titles + 1,
+        columns=tuple(column for group in table.columns for column in group.columns),
+        rows=tuple(rows),
+        protocol=table.protocol,
+        latex=render_latex(table),
+        csv=render_csv([table]),
+    )
+
+
+def _cell(cell: TableCell, behind: Mapping[Any, tuple[str, ...]]) -> Cell:
+    return Cell(
+        text=cell_words(cell, _MARKS, spread=False) + cell.mark * (cell.kind == "change"),
+        sort=cell.value,
+        best=cell.best,
+        keys=behind.get(cell.of, ()) if cell.of is not None and cell.value is not None else (),
+    )
+
+
+def _searches(trials: Sequence[StoredTrial]) -> list[Chart]:
+    cells: dict[tuple[Any, ...], list[tuple[TrialSummary, bool]]] = {}
+    for stored in trials:
+        if stored.summary.spec.purpose == "search":
+            place = (stored.dataset, stored.backbone, stored.row, stored.against)
+            cells.setdefault(place, []).append((stored.summary, stored.chosen))
+    found = [
+        search_chart(f"Search: {dataset} {backbone} {row}", held, held[0][0].spec.metric)
+        for (dataset, backbone, row, _), held in cells.items()
+    ]
+    return [chart for chart in found if chart is not None]
+
+
+def _trial(stored: StoredTrial, folder: Path) -> dict[str, Any]:
+    summary, spec = stored.summary, stored.summary.spec
+    return {
+        "key": summary.key,
+        "dataset": stored.dataset,
+        "backbone": stored.backbone,
+        "row": stored.row,
+        "steps": spec.steps,
+        "purpose": spec.purpose,
+        "chosen": stored.chosen,
+        "seed": spec.seed,
+        "status": summary.status,
+        "reason": summary.reason,
+        "metric": spec.metric,
+        "validation": (summary.validation or {}).get(spec.metric),
+        "test": (summary.test or {}).get(spec.metric),
+        "metrics": dict(summary.test or summary.validation or {}),
+        "best_epoch": summary.best_epoch,
+        "epochs": len(summary.history),
+        "seconds": summary.timings.get("total_s"),
+        "parameters": summary.parameters,
+        "settings": {
+            "backbone": dict(spec.backbone.settings),
+            "strategy": dict(spec.strategy.settings),
+            "training": spec.training.model_dump(mode="json"),
+            "evaluation": spec.evaluation.model_dump(mode="json"),
+        },
+        "environment": dict(summary.environment),
+        "curve": curve(summary, spec.metric),
+        "rerun": f"rearec-bench rerun {summary.key[:12]} --results {folder}",
+    }
+
+
+def as_json(suite: PageSuite) -> dict[str, Any]:
+    """What the page's script needs of a suite."""
+    return {
+        "name": suite.name,
+        "trials": list(suite.trials),
+        "charts": [asdict(chart) for chart in suite.charts],
+        "copies": {table.name: {"latex": table.latex, "csv": table.csv} for table in suite.tables},
+    }

@@ -1,0 +1,52 @@
+"""The page: one self-contained file that needs no network; every string in it is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from ...._version import VERSION
+from .content import PageSuite, as_json
+
+_PARTS = ("page.css", "page.js")
+
+
+def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
+    """The report as HTML.
+
+    Args:
+        suites: what it shows.
+        title: of the page.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    own = files(__package__)
+    css, script = (own.joinpath(name).read_text(encoding="utf-8") for name in _PARTS)
+    return environment.get_template("page.html").render(
+        title=title,
+        version=VERSION,
+        suites=suites,
+        css=Markup(css),  # noqa: S704 - the package's own file
+        script=Markup(script),  # noqa: S704 - the package's own file
+        plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),  # noqa: S704 - the library's own file
+        data=Markup(script_json([as_json(suite) for suite in suites])),  # noqa: S704 - escaped there
+    )
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand within a script element: nothing in it ends the element or opens a comment."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in ("<", ">", "&", "\u2028", "\u2029"):
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text

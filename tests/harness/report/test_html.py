@@ -1,0 +1,285 @@
+"""The HTML report: its content against the analysis, and the page itself in a headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from rearec_bench.harness.analysis.resultset import collect
+from rearec_bench.harness.errors import DatasetError
+from rearec_bench.harness.frames import StoredTrial
+from rearec_bench.harness.report.html import content
+from rearec_bench.harness.report.html.charts import curve, search_chart
+from rearec_bench.harness.report.html.page import render_page, script_json
+from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.results import Epoch
+from rearec_bench.harness.store import Store
+
+HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u2028\"'`&amp;"
+
+
+def unprepared(name: str) -> Any:
+    """No data set is there."""
+    raise DatasetError(f"{name} is not prepared. Type:  rearec-bench prepare {name}")
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> content.PageSuite:
+    """A suite with a hostile name in it, a failed trial, and search trials."""
+    store = Store(tmp_path_factory.mktemp("html"))
+    cells = (
+        synthetic.cell("base", 0),
+        synthetic.cell("erl", 2, row=HOSTILE),
+        synthetic.cell("prl", 2),
+    )
+    index = synthetic.fill(store, cells, ended={("tiny-sasrec-prl-2", 2): "failed"}, search=4)
+    results = collect("s", cells, index, store=store)
+
+    def trials(store: Store, suites: list[str]) -> Iterator[StoredTrial]:
+        for cell in cells:
+            entry = index["cells"][cell.id]
+            for key in (*entry["search"], *entry["final"].values()):
+                chosen = key == entry["best"]
+                yield StoredTrial("s", cell.dataset, cell.backbone, cell.row, cell.against, chosen, store.summary(key))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content, "trials_of", trials)
+        return content.suite_content(results, TABLES, store=store, load=unprepared, folder=Path("results"))
+
+
+@pytest.fixture(scope="module")
+def page(suite: content.PageSuite) -> str:
+    return render_page([suite], title="A report " + HOSTILE)
+
+
+class Tags(HTMLParser):
+    """All tags and what stands in them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page_needs_nothing_from_outside(page: str) -> None:
+    tags = Tags(page).tags
+    assert [attributes for tag, attributes in tags if tag == "link"] == [{"rel": "icon", "href": "data:,"}]
+    assert not [tag for tag, attributes in tags if tag in ("img", "iframe", "object", "form") and "src" in attributes]
+    assert not [attributes for tag, attributes in tags if tag == "script" and "src" in attributes]
+    hrefs = {attributes["href"] for tag, attributes in tags if tag == "a"}
+    assert all(str(href).startswith("#") for href in hrefs)
+    ids = {attributes["id"] for _, attributes in tags if attributes.get("id")}
+    assert {str(href)[1:] for href in hrefs} <= ids
+
+
+def test_hostile_strings_stay_text(page: str) -> None:
+    tags = Tags(page).tags
+    assert sum(tag == "script" for tag, _ in tags) == 3
+    assert not any("onerror" in attributes for _, attributes in tags)
+    assert "<img src=x" not in page and "&lt;img src=x" in page
+
+
+def test_the_data_within_the_page_is_whole(page: str, suite: content.PageSuite) -> None:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    (held,) = json.loads(found[1])
+    assert len(held["trials"]) == len(suite.trials) == 3 * 3 + 2 * 4
+    assert {trial["row"] for trial in held["trials"]} == {"base", HOSTILE, "prl"}
+    for trial in held["trials"]:
+        assert trial["rerun"] == f"rearec-bench rerun {trial['key'][:12]} --results results"
+        assert (trial["test"] is not None) == (trial["purpose"] == "final" and trial["status"] == "done")
+    assert json.loads(script_json({"a": HOSTILE})) == {"a": HOSTILE}
+
+
+def test_numbers_lead_to_the_trials_behind_them(suite: content.PageSuite) -> None:
+    (overall,) = (table for table in suite.tables if table.name == "overall")
+    base = overall.rows[0]
+    assert base.heads == ("tiny", "Base") and len(base.cells[0].keys) == 3
+    finals = {trial["key"] for trial in suite.trials if trial["row"] == "base" and trial["purpose"] == "final"}
+    assert set(base.cells[0].keys) == finals
+    mean = sum(trial["metrics"]["ndcg@10"] for trial in suite.trials if trial["key"] in finals) / 3
+    assert base.cells[0].sort == pytest.approx(mean) and base.cells[0].text.startswith(f"{mean:.4f}")
+    assert suite.counts == {"done": 16, "failed": 1}
+
+
+def test_what_needs_data_is_left_out_and_said(suite: content.PageSuite) -> None:
+    assert any("tiny is not prepared" in note for note in suite.notes)
+    titles = [chart.title for chart in suite.charts]
+    assert "Ceiling of reasoning (Figure 2)" in titles
+    assert any(title.startswith("Search: tiny sasrec prl") for title in titles)
+
+
+def test_curves_are_thinned_and_keep_both_ends_and_the_best(synthetic: ModuleType) -> None:
+    epochs = tuple(Epoch(e, {"total": 1 / e}, {"ndcg@20": e / 1e4}, 1.0, 1.0, 1.0) for e in range(1, 301))
+    store_free = synthetic.trial(synthetic.spec())
+    summary = replace(_summary(store_free), history=epochs, best_epoch=123)
+    found = curve(summary, "ndcg@20")
+    assert len(found["epoch"]) <= 41 and found["epoch"][0] == 1 and found["epoch"][-1] == 300
+    assert 123 in found["epoch"]
+    assert found["validation"][0] == 1e-4
+
+
+def test_a_search_of_one_trial_has_no_chart(synthetic: ModuleType) -> None:
+    one = _summary(synthetic.trial(synthetic.spec(purpose="search")))
+    assert search_chart("t", [(one, True)], "ndcg@20") is None
+    other = replace(one, spec=replace(one.spec, steps=1))
+    found = search_chart("t", [(one, True), (other, False)], "ndcg@20")
+    assert [dimension["label"] for dimension in found.data[0]["dimensions"]] == ["K", "validation ndcg@20"]
+
+
+def test_a_thousand_trials_stay_under_ten_megabytes(suite: content.PageSuite) -> None:
+    trials = [{**trial, "key": f"{place:032d}"} for place, trial in enumerate((*suite.trials,) * 60)][:1000]
+    long = {"epoch": list(range(40)), "loss": [1.23456] * 40, "validation": [0.012345] * 40}
+    many = replace(suite, trials=tuple({**trial, "curve": long} for trial in trials))
+    assert len(many.trials) == 1000
+    assert len(render_page([many], title="t").encode()) < 10e6
+
+
+def _summary(trial: Any) -> Any:
+    from rearec_bench.harness.store_format import summary_of
+    from rearec_bench.harness.store_trial import files_of
+
+    return summary_of(json.loads(files_of(trial)["result.json"]))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium under Playwright."""
+    found = shutil.which("chromium")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI installs chromium, and it is not there")
+        pytest.skip("needs chromium, which is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def opened(browser: Any, page: str, tmp_path: Path) -> Iterator[Any]:
+    """The page, opened from disk; ends with a look at console, network and scripts that should not have run."""
+    file = tmp_path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    context = browser.new_context(color_scheme="light", viewport={"width": 1200, "height": 900})
+    tab = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(file.as_uri())
+    yield tab
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert tab.evaluate("window.hurt") is None
+    context.close()
+
+
+def lines(tab: Any, table: str) -> list[str]:
+    return [row.inner_text() for row in tab.query_selector_all(f"#s0-{table} tbody tr") if row.is_visible()]
+
+
+def test_tables_are_sorted_and_put_back(opened: Any) -> None:
+    before = lines(opened, "overall")
+    head = opened.locator("#s0-overall thead tr:last-child th").nth(2)
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    cells = opened.eval_on_selector_all(
+        "#s0-overall tbody tr", "rows => rows.map(row => row.cells[2].dataset.sort).filter(Boolean).map(Number)"
+    )
+    assert len(cells) > 2 and cells == sorted(cells, reverse=True)
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    opened.locator("#s0-overall .reset").click()
+    assert lines(opened, "overall") == before
+
+
+def test_tables_are_filtered(opened: Any) -> None:
+    opened.locator("#s0-trials .filter").fill("failed")
+    assert len(lines(opened, "trials")) == 1
+    assert "1 of 17 lines" in opened.locator("#s0-trials .said").inner_text()
+    opened.locator("#s0-trials .filter").fill("")
+    assert len(lines(opened, "trials")) == 17
+
+
+def test_a_number_opens_its_trials(opened: Any) -> None:
+    opened.locator("#s0-overall button.number").first.click()
+    dialog = opened.locator("#detail")
+    assert dialog.is_visible()
+    assert "3 runs" in dialog.locator("h2").inner_text()
+    dialog.locator("summary").first.click()
+    assert "rearec-bench rerun" in dialog.inner_text() and "torch" in dialog.inner_text()
+    opened.keyboard.press("Escape")
+    assert not dialog.is_visible()
+
+
+def test_a_table_is_copied(opened: Any) -> None:
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.locator("#s0-overall .copy[data-form=latex]").click()
+    opened.wait_for_function("document.querySelector('#s0-overall .said').textContent === 'LaTeX copied'")
+    assert r"\begin{tabular}" in opened.evaluate("navigator.clipboard.readText()")
+
+
+def test_dark_is_dark_and_contrasts(opened: Any) -> None:
+    for _ in range(2):
+        back, text, quiet = opened.evaluate(
+            """() => { const of = getComputedStyle(document.body), quiet = document.querySelector('.quiet');
+            return [of.backgroundColor, of.color, getComputedStyle(quiet).color]; }"""
+        )
+        assert contrast(back, text) >= 7 and contrast(back, quiet) >= 4.5
+        opened.locator("#theme").click()
+    opened.locator("#theme").click()
+    assert opened.locator("#theme").get_attribute("aria-pressed") == "true"
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(opened: Any) -> None:
+    opened.set_viewport_size({"width": 360, "height": 740})
+    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_charts_are_drawn_when_they_come_into_view(opened: Any) -> None:
+    first = opened.locator(".chart").first
+    first.scroll_into_view_if_needed()
+    opened.wait_for_selector(".chart[data-drawn] .main-svg")
+
+
+def test_everything_is_reached_by_keyboard_and_has_a_name(opened: Any) -> None:
+    nameless = opened.evaluate(
+        """() => [...document.querySelectorAll('button, a, input, [role=img], [role=region]')].filter(one => {
+        const label = one.getAttribute('aria-label') || one.textContent.trim();
+        return !label && !one.closest('label')?.textContent.trim(); }).map(one => one.outerHTML.slice(0, 90))"""
+    )
+    assert nameless == []
+    opened.keyboard.press("Tab")
+    assert opened.evaluate("document.activeElement.className") == "skip"
+    assert opened.evaluate("document.documentElement.lang") == "en"
+    levels = opened.evaluate("[...document.querySelectorAll('main h2, main h3')].map(one => one.tagName)")
+    assert levels[0] == "H2" and opened.locator("h1").count() == 1
+    assert opened.evaluate("document.querySelectorAll('table:not(:has(caption))').length") == 0
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG contrast of two rgb() colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)

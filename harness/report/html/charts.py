@@ -110,20 +110,21 @@ def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def _ceiling(results: ResultSet) -> list[Chart]:
     found = [item for item in ceilings(results) if item.optimum is not None]
-    if not found:
-        return []
-    labels = [_name(item.row) for item in found]
-    kinds: list[tuple[str, list[Mapping[str, Stat] | None]]] = [
-        ("Readout", [item.row.stats for item in found]),
-        ("Cross-fitted", [item.controls[CROSSED].stats if CROSSED in item.controls else None for item in found]),
-        ("Noised copies", [item.controls[NOISED].stats if NOISED in item.controls else None for item in found]),
-        ("Optimum", [item.optimum for item in found]),
-    ]
-    data = [_bars(name, labels, stats, place) for place, (name, stats) in enumerate(kinds)]
-    about = (
-        "Test NDCG@20 of the readout, of the best step after the fact, and of two controls that say how much is luck."
-    )
-    return [Chart("Ceiling of reasoning (Figure 2)", about, data, {"barmode": "group", "yaxis": {"title": METRIC}})]
+    drawn = []
+    for dataset, backbone in dict.fromkeys((item.row.dataset, item.row.backbone) for item in found):
+        here = [item for item in found if (item.row.dataset, item.row.backbone) == (dataset, backbone)]
+        labels = [_row(item.row) for item in here]
+        kinds: list[tuple[str, list[Mapping[str, Stat] | None]]] = [
+            ("Readout", [item.row.stats for item in here]),
+            ("Cross-fitted", [item.controls[CROSSED].stats if CROSSED in item.controls else None for item in here]),
+            ("Noised copies", [item.controls[NOISED].stats if NOISED in item.controls else None for item in here]),
+            ("Optimum", [item.optimum for item in here]),
+        ]
+        data = [_bars(name, labels, stats, place) for place, (name, stats) in enumerate(kinds)]
+        about = "Test NDCG@20 of the readout, of the best step after the fact, and of two controls: how much is luck."
+        title = f"Ceiling of reasoning (Figure 2): {dataset} {label_of(backbone)}"
+        drawn.append(Chart(title, about, data, {"barmode": "group", "yaxis": {"title": METRIC}}))
+    return drawn
 
 
 def _steps(results: ResultSet) -> list[Chart]:
@@ -208,8 +209,11 @@ def _bars(name: str, labels: Sequence[str], stats: Sequence[Mapping[str, Stat] |
 
 
 def _name(row: Measured) -> str:
-    shown = f" {steps_label(row.steps)}" if row.steps else ""
-    return f"{row.dataset} {label_of(row.backbone)} {label_of(row.strategy)}{shown}"
+    return f"{row.dataset} {label_of(row.backbone)} {_row(row)}"
+
+
+def _row(row: Measured) -> str:
+    return f"{label_of(row.strategy)}{f' {steps_label(row.steps)}' if row.steps else ''}"
 
 
 def _short(value: float) -> float:

@@ -17,14 +17,17 @@
     const text = style.getPropertyValue("--text").trim(), line = style.getPropertyValue("--line").trim();
     const axis = (own) => ({ gridcolor: line, zerolinecolor: line, automargin: true, ...own,
       title: typeof own?.title === "string" ? { text: own.title } : own?.title });
-    return { margin: { t: 20, r: 20, b: 40, l: 50 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: text, size: 12 }, legend: { orientation: "h", y: -0.2 }, ...layout,
+    return { margin: { t: 30, r: 20, b: 40, l: 50 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: text, size: 12 }, legend: { orientation: "h", y: 1.15 }, ...layout,
       xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis) };
   };
   const draw = (place) => {
     const chart = suites[place.dataset.suite].charts[place.dataset.chart];
     place.dataset.drawn = "1";
-    Plotly.react(place, chart.data, look(chart.layout), { responsive: true, displaylogo: false });
+    const text = getComputedStyle(root).getPropertyValue("--text").trim();
+    const data = chart.data.map((trace) =>
+      (trace.error_y ? { ...trace, error_y: { ...trace.error_y, color: text, thickness: 1 } } : trace));
+    Plotly.react(place, data, look(chart.layout), { responsive: true, displaylogo: false });
   };
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }

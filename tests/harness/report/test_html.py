@@ -117,7 +117,7 @@ def test_numbers_lead_to_the_trials_behind_them(suite: content.PageSuite) -> Non
 def test_what_needs_data_is_left_out_and_said(suite: content.PageSuite) -> None:
     assert any("tiny is not prepared" in note for note in suite.notes)
     titles = [chart.title for chart in suite.charts]
-    assert "Ceiling of reasoning (Figure 2)" in titles
+    assert "Ceiling of reasoning (Figure 2): tiny SASRec" in titles
     assert any(title.startswith("Search: tiny sasrec prl") for title in titles)
 
 

@@ -256,11 +256,10 @@ def report(
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
-      rearec-bench report full_table2 --against paper
       rearec-bench report smoke -o report.html
       rearec-bench report smoke --figures figures
       rearec-bench report smoke --paper-kit paper
-      rearec-bench report smoke --figures figures --figure fig8_trajectories --user 3
+      rearec-bench report smoke --figures figures --figure fig2_ceiling
       rearec-bench report smoke --table budget
       rearec-bench report --table datasets
       rearec-bench report smoke --table funnel

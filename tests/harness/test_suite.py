@@ -131,7 +131,7 @@ def test_anchors_aliases_and_merge_keys_are_plain_yaml(folder: Path) -> None:
 
 def test_nested_aliases_cost_no_time(folder: Path) -> None:
     bomb = "\n".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]" for n in range(1, 40))
-    with pytest.raises(SuiteError, match="b39: unknown key"):
+    with pytest.raises(SuiteError, match="with its aliases, it stands for more than 100,000 values"):
         load(folder, FILE + "b0: &b0 []\n" + bomb + "\n")
 
 

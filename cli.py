@@ -26,6 +26,7 @@ from .cli_parts import (
     results_option,
     set_option,
     suite_argument,
+    takes_only,
     terminal_width,
     trial_argument,
     write_text,
@@ -213,6 +214,7 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     show_default=True,
     help="paper: the numbers that the paper prints, as --table table1, table2, table3 or table4.",
 )
+@click.option("--marks", is_flag=True, help="Mark differences of the overall table that are more than chance.")
 @click.option("--against", type=click.Choice(["paper"]), help="The paper's printed numbers beside ours.")
 @click.option(
     "--figures",
@@ -238,6 +240,7 @@ def report(
     spread: bool,
     layout: str,
     source: str,
+    marks: bool,
     against: str | None,
     figures: Path | None,
     paper_kit: Path | None,
@@ -253,6 +256,7 @@ def report(
     Examples:
       rearec-bench report
       rearec-bench report smoke --spread
+      rearec-bench report smoke --marks
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
@@ -269,12 +273,12 @@ def report(
     from .harness.report.report import draw_figures, render_html, render_report, write_paper_kit
     from .harness.store import Store
 
-    if figures is not None and paper_kit is not None:
-        raise InputError("--figures and --paper-kit are two commands; the kit has the figures. Leave one out.")
     if paper_kit is not None:
+        takes_only("--paper-kit", "suites", "results", "data_dir", "paper_kit")
         write_paper_kit(suites, paper_kit, store=Store(results), data_dir=data_dir, tell=click.echo)
         return
     if figures is not None:
+        takes_only("--figures", "suites", "results", "data_dir", "figures", "names", "users")
         drawn = draw_figures(suites, figures, store=Store(results), data_dir=data_dir, names=names, users=users)
         for one in drawn:
             click.echo(f"{one.suite} {one.name}: {', '.join(map(str, one.files)) or one.why}")
@@ -286,10 +290,7 @@ def report(
     endings = {".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
     form = form or endings.get(output.suffix if output else "", "markdown")
     if form == "html":
-        if table or source != "store" or against:
-            raise InputError(
-                "html is the whole report. Leave out --table, --source and --against, or choose another format."
-            )
+        takes_only("html, which is the whole report,", "suites", "results", "data_dir", "form", "output")
         write_text(render_html(suites, store=Store(results), data_dir=data_dir), output)
         return
     text = render_report(
@@ -301,6 +302,7 @@ def report(
         layout=layout,
         source=source,
         against=against or "",
+        marks=marks,
         data_dir=data_dir,
     )
     write_text(text, output)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 PROGRAM = "rearec-bench"
@@ -70,6 +71,29 @@ class Program(click.Group):
 def command_line() -> str:
     """What was typed, for a shell."""
     return shlex.join([PROGRAM, *click.get_current_context().meta.get(_TYPED, ())])
+
+
+def takes_only(what: str, *allowed: str) -> None:
+    """Refuse options that would be passed over.
+
+    Args:
+        what: does not take others, as the message names it.
+        allowed: parameters of the current command.
+
+    Raises:
+        InputError: others were typed; names them.
+    """
+    from .harness.errors import InputError
+
+    context = click.get_current_context()
+    typed = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise InputError(f"{what} takes no {' or '.join(typed)}. Leave it out, or type two commands.")
 
 
 def terminal_width() -> int:

@@ -36,6 +36,7 @@ POLL_S = 1.0
 
 _NO_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _SETTLE_S = 0.5
+_GONE_AGAIN = 1000
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,6 @@ def hold(root: Path, doing: str, *, wait: bool, say: Callable[[str], None]) -> I
     """
     made = not root.exists()
     try:
-        root.mkdir(parents=True, exist_ok=True)
         lock = _acquire(root, doing, wait=wait, say=say)
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}.") from error
@@ -179,8 +179,7 @@ def _attempt(root: Path, doing: str) -> Lock | Holder:
     """The lock, or who has it."""
     path = root / NAME
     while True:
-        root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = _opened(path)
         try:
             locked = _flock(handle)
             if locked is False:
@@ -203,6 +202,18 @@ def _attempt(root: Path, doing: str) -> Lock | Holder:
         finally:
             if handle >= 0:
                 os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    """A handle of the file, made with its folder where they are not there."""
+    for _ in range(_GONE_AGAIN):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except (FileNotFoundError, FileExistsError):  # whoever made the folder gave it up empty just now
+            if path.parent.exists():
+                raise
+    raise StoreError(f"{path.parent} goes as often as it is made. Name another folder with --results.")
 
 
 def _flock(handle: int) -> bool | None:

@@ -24,6 +24,7 @@ _LONGEST_WORDS = 1000
 _LAST = 2**62
 _MERGE = "<<"
 _NOT_PRINTABLE: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
+_SPECIAL = re.compile(r"[^0-9A-Za-z._-]")
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ class _Converter:
         if found is None:
             return text
         self._problems.add(mark, "", f"the character U+{ord(found[0]):04X} is not allowed, nor is its escape.")
-        return _NOT_PRINTABLE.sub("\ufffd", text)
+        return _SPECIAL.sub("0", text)  # what may stand anywhere: of this text nothing else is to be said
 
     def _bounded(self, node: Node) -> Node:
         """The node, unless its aliases make it huge to whoever walks through it: then nothing, and a problem."""

@@ -18,6 +18,18 @@ def processor_as_it_was() -> Iterator[None]:
         sys.modules["torch"].set_flush_denormal(False)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def components_as_they_were() -> Iterator[None]:
+    """What the tests of a module register as plug-ins is not known to those of the next."""
+    from rearec_bench.harness.registry import TABLES
+
+    before = {kind: dict(table._entries) for kind, table in TABLES.items()}
+    yield
+    for kind, table in TABLES.items():
+        for name in table._entries.keys() - before[kind].keys():
+            sys.modules.pop(table._entries.pop(name).target.partition(":")[0], None)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real data beside the project; a reason to skip where it is absent, a failure in CI."""

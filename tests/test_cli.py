@@ -361,6 +361,21 @@ def test_a_report_that_cannot_be_written_is_refused(invoke: Invoke, results: Pat
     assert done.stderr.startswith("file/table.md cannot be written: ")
 
 
+@pytest.mark.parametrize(
+    ("typed", "refused"),
+    [
+        (("--figures", "f", "--table", "steps"), "--figures takes no --table."),
+        (("--paper-kit", "k", "--figures", "f"), "--paper-kit takes no --figures."),
+        (("--format", "html", "--spread", "--marks"), "takes no --spread or --marks."),
+        (("--figure", "fig2_ceiling"), "--figure and --user belong to --figures DIR."),
+    ],
+    ids=str,
+)
+def test_options_that_would_be_passed_over_are_refused(invoke: Invoke, typed: tuple[str, ...], refused: str) -> None:
+    done = invoke("report", *typed)
+    assert done.exit_code == 2 and refused in done.stderr and not Path("f").exists()
+
+
 def test_the_options_offer_what_the_report_knows() -> None:
     options = {parameter.name: parameter for parameter in main.commands["report"].params}
     offered = {name: tuple(options[name].type.choices) for name in ("form", "layout", "source")}

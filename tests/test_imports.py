@@ -54,7 +54,7 @@ def test_looking_loads_neither_torch_nor_ray(arguments: list[str], stored: Path,
     assert not modules_of(filled, tmp_path) & HEAVY
 
 
-@pytest.mark.parametrize("table", ["ceiling", "steps", "budget"])
+@pytest.mark.parametrize("table", ["overall", "ceiling", "steps", "budget"])
 def test_tables_without_statistics_load_neither_scipy_nor_scikit_learn(
     table: str, stored: Path, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 
 import pytest
@@ -72,10 +71,7 @@ def test_a_suite_with_such_a_name_is_refused(place: Path, kind: str) -> None:
         Path("suite.yaml").write_text("\n".join(lines) + REST)
         done = CliRunner().invoke(main, ["run", "suite.yaml"])
         assert done.exit_code == 2 and isinstance(done.exception, SystemExit), repr(done.exception)
-        refused = re.search(
-            r"\b[12] problems?, nothing was started\.", done.output
-        )  # the character, and the name with it
-        assert refused or "is not prepared" in done.output
+        assert "1 problem, nothing was started." in done.output or "is not prepared" in done.output
         assert not {"\x1b", "\u202e", "\0"} & set(done.output)
     assert not Path("results").exists()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ..analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure
 from ..analysis.paper import paper_rows
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import place_of, significance
+from ..analysis.significance import Significance, place_of, significance
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .significance import MARKS, NO_MARKS, Marks, mark_lines
@@ -22,16 +22,24 @@ _Key = tuple[str, int | None]
 def overall(results: ResultSet) -> Table:
     """Test metrics of every row, its gain over the row that it is compared with, and the best in bold.
 
-    A data set's references come first, the same under each backbone. Marks say which differences are more than chance.
+    A data set's references come first, the same under each backbone.
     """
-    found = significance(results, intervals=False)
+    return _overall(results, None)
+
+
+def marked_overall(results: ResultSet) -> Table:
+    """The same with marks where a difference is more than chance; reads the rows of all final runs."""
+    return _overall(results, significance(results, intervals=False))
+
+
+def _overall(results: ResultSet, found: Significance | None) -> Table:
     return comparison_table(
         compare(measure(results)),
         name="overall",
         title=results.name,
         caption=f"{results.name}: test metrics",
-        protocol=(*mark_lines(found), *protocol_lines(results)),
-        marks=found.marks(),
+        protocol=(*(mark_lines(found) if found else ()), *protocol_lines(results)),
+        marks=found.marks() if found else NO_MARKS,
     )
 
 

@@ -21,7 +21,7 @@ from .datasets import Cards
 from .latex import render_latex
 from .markdown import escape, render_markdown
 from .table import Table, compact
-from .tables import DATA_TABLES, DATASET_TABLES, PAPER_TABLES, PROFILE_TABLES, TABLES
+from .tables import DATA_TABLES, DATASET_TABLES, MARKED, PAPER_TABLES, PROFILE_TABLES, TABLES
 from .tidy import render_csv, render_json
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def render_report(
     layout: str = "wide",
     source: str = "store",
     against: str = "",
+    marks: bool = False,
     data_dir: Path = Path("data"),
 ) -> str:
     """The text of a report.
@@ -59,6 +60,7 @@ def render_report(
         layout: "wide", or "compact" for narrow terminals.
         source: "store", or "paper" for its printed numbers.
         against: "paper" puts its printed numbers beside those of the table "overall"; "" for none.
+        marks: mark the differences of the table "overall" that are more than chance.
         data_dir: where prepared data sets live.
 
     Raises:
@@ -68,6 +70,11 @@ def render_report(
     known("format", format, FORMATS)
     known("layout", layout, LAYOUTS)
     known("source", source, SOURCES)
+    if marks and (table not in MARKED or source != "store" or against or format in ("csv", "json")):
+        raise InputError(
+            "--marks is for --table overall of stored suites as markdown or LaTeX. Leave it out, or the other option; "
+            "the p-values are in --table significance."
+        )
     if against:
         known("name to compare with", against, AGAINST)
         if source != "store" or table != "overall":
@@ -82,7 +89,7 @@ def render_report(
         tables = [PROFILE_TABLES[table](profiles) for profiles in _profiles(suites, store)]
     else:
         known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
-        make = TABLES[table] if table in TABLES else _with_data(DATA_TABLES[table], data_dir)
+        make = (MARKED if marks else TABLES).get(table) or _with_data(DATA_TABLES[table], _loader(data_dir))
         tables = [_undamaged(make, name, store) for name in _suites(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout)
 
@@ -144,11 +151,10 @@ def render_html(
     from .html.content import PageSuite, suite_content
     from .html.page import render_page
 
-    load = cache(partial(catalog.load_dataset, data_dir=data_dir))
-    makers = {**TABLES, **{name: _with_data(DATA_TABLES[name], data_dir) for name in DATA_TABLES}}
+    load = _loader(data_dir)
 
     def made(results: ResultSet) -> PageSuite:
-        return suite_content(results, makers, store=store, load=load, folder=store.root)
+        return suite_content(results, _every_table(load), store=store, load=load, folder=store.root)
 
     return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
 
@@ -168,12 +174,13 @@ def write_paper_kit(
     """
     from .paper_kit import write_kit
 
+    load = _loader(data_dir)
     made = []
     drawn: list[Drawn] = []
     for suite in _suites(suites, store):
         drawn += draw_figures([suite], folder / "figures", store=store, data_dir=data_dir)
         tables = []
-        for name, make in {**TABLES, **{name: _with_data(DATA_TABLES[name], data_dir) for name in DATA_TABLES}}.items():
+        for name, make in _every_table(load).items():
             try:
                 table = _undamaged(make, suite, store)
             except DatasetError as error:
@@ -236,10 +243,18 @@ def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store) -> _
             damaged[error.path.name] = error.why
 
 
-def _with_data(make: Callable[[ResultSet, Load], Table], data_dir: Path) -> Callable[[ResultSet], Table]:
-    """A table that reads each data set once."""
-    load = cache(partial(catalog.load_dataset, data_dir=data_dir))
+def _loader(data_dir: Path) -> Load:
+    """Data sets by name, each read once."""
+    return cache(partial(catalog.load_dataset, data_dir=data_dir))
+
+
+def _with_data(make: Callable[[ResultSet, Load], Table], load: Load) -> Callable[[ResultSet], Table]:
     return lambda results: make(results, load)
+
+
+def _every_table(load: Load) -> dict[str, Callable[[ResultSet], Table]]:
+    """All tables of stored suites, with marks where they have them."""
+    return {**TABLES, **MARKED, **{name: _with_data(make, load) for name, make in DATA_TABLES.items()}}
 
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:

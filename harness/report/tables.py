@@ -17,7 +17,7 @@ from .claims import claims
 from .datasets import Cards, datasets, funnels, paper_datasets_table
 from .groups import groups
 from .latency import latency, paper_latency_table
-from .overall import overall, paper_table
+from .overall import marked_overall, overall, paper_table
 from .sensitivity import sensitivity
 from .significance import significance_table
 from .steps import steps
@@ -34,6 +34,9 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "budget": budget,
 }
 """Tables of a stored suite."""
+
+MARKED: Mapping[str, Callable[[ResultSet], Table]] = {"overall": marked_overall}
+"""Tables of `TABLES` that have marks of significance where they are asked for; the tests take their time."""
 
 DATA_TABLES: Mapping[str, Callable[[ResultSet, Load], Table]] = {
     "groups": groups,

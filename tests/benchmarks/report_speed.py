@@ -24,7 +24,7 @@ import sys
 from rearec_bench.cli import main
 
 main(["report", sys.argv[1], "--results", sys.argv[2], "--table", sys.argv[3]], standalone_mode=False)
-heavy = [name for name in ("torch", "ray", "optuna") if name in sys.modules]
+heavy = [name for name in ("torch", "ray", "optuna", "pandas") if name in sys.modules]
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
 

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
@@ -21,7 +22,7 @@ from rearec_bench.harness.errors import InputError
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.report.latex import escape
 from rearec_bench.harness.report.report import render, render_report
-from rearec_bench.harness.report.tables import PAPER_TABLES, TABLES
+from rearec_bench.harness.report.tables import MARKED, PAPER_TABLES, TABLES
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 
@@ -213,6 +214,30 @@ def test_an_unknown_name_is_an_error_with_the_nearest_one(
     with pytest.raises(InputError) as raised:
         render_report(None, store=Store(tmp_path), **options)
     assert str(raised.value) == message
+
+
+def test_marks_say_which_differences_are_more_than_chance(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
+    index = synthetic.fill(store, cells)
+    for seed, key in index["cells"][cells[1].id]["final"].items():
+        made = store.read(key)
+        rows = dataclasses.replace(made.test.rows, readout_ranks=np.ones(50, np.int32))
+        test = dataclasses.replace(made.test, rows=rows, readout=synthetic.metrics_of(rows.readout_ranks))
+        store.write(dataclasses.replace(made, test=test), replace=True)
+        assert int(seed) == made.spec.seed
+    results = collect("s", cells, index, store=store)
+    text = render([MARKED["overall"](results)], format="markdown")
+    assert text.count("1.0000**‡ |") == 4 and "Holm's correction for 4 comparisons" in text
+    assert r"\textbf{1.0000}$^{\ddagger}$" in render([MARKED["overall"](results)], format="latex")
+    plain = render([TABLES["overall"](results)], format="markdown")
+    assert "‡" not in plain and "Holm" not in plain
+
+
+@pytest.mark.parametrize("other", [{"table": "steps"}, {"source": "paper"}, {"against": "paper"}, {"format": "csv"}])
+def test_marks_where_there_are_none_are_refused(tmp_path: Path, other: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="--marks is for --table overall"):
+        render_report(None, store=Store(tmp_path), marks=True, **other)
 
 
 def test_an_unknown_suite_is_an_error_with_the_nearest_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,49 @@ _HISTORY = 5
 _WIDTH = 60
 
 
-def case_figure(material: Material) -> Figure:
+@dataclass(frozen=True)
+class CaseStep:
+    """What a step of the case recommends.
+
+    Attributes:
+        title: of the first recommendation.
+        hit: whether it is the target.
+        rank: of the target.
+    """
+
+    title: str
+    hit: bool
+    rank: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A test row by titles.
+
+    Attributes:
+        row: of the suite: data set, backbone, strategy, K.
+        user: number.
+        history: the last items, newest last.
+        steps: step 0 first.
+        target: what came next.
+    """
+
+    row: str
+    user: int
+    history: tuple[str, ...]
+    steps: tuple[CaseStep, ...]
+    target: str
+
+
+def case_of(material: Material) -> Case:
     """The traced test row whose target climbs furthest from step 0 to the last one, by log rank: a best case.
 
     Of the last row of the suite with steps, first seed. With users asked for: the first of them that is traced.
-    """
-    from matplotlib.figure import Figure
 
+    Raises:
+        Unfilled: no run holds states, the data set is not prepared, or no user asked for is traced.
+        InputError: the data set is not the one that the runs were tested on.
+    """
     cell = reasoning_cells(material)[-1]
     run = cell.runs[0]
     test = material.results.store.read(run.key).test
@@ -42,14 +79,31 @@ def case_figure(material: Material) -> Figure:
     row = int(test.traces.rows[at])
     history = data.flat[data.test.starts[row] : data.test.ends[row]][-_HISTORY:]
     target = int(data.test.targets[row])
-    lines = [f"{title_of(cell)}, user {test.rows.users[row]}".replace("\n", " "), "", "history, newest last:"]
-    lines += [f"    {_title(items, int(item))}" for item in history]
+    firsts = [int(item) for item in test.traces.top_items[at, :, 0]]
+    return Case(
+        row=title_of(cell).replace("\n", " "),
+        user=int(test.rows.users[row]),
+        history=tuple(_title(items, int(item)) for item in history),
+        steps=tuple(
+            CaseStep(_title(items, first), first == target, int(rank))
+            for first, rank in zip(firsts, ranks[at], strict=True)
+        ),
+        target=_title(items, target),
+    )
+
+
+def case_figure(material: Material) -> Figure:
+    """Figure 11: the case that `case_of` chooses, as text."""
+    from matplotlib.figure import Figure
+
+    case = case_of(material)
+    lines = [f"{case.row}, user {case.user}", "", "history, newest last:"]
+    lines += [f"    {title}" for title in case.history]
     lines.append("first recommendation after")
-    for k in range(ranks.shape[1]):
-        best = int(test.traces.top_items[at, k, 0])
-        hit = "  = target" if best == target else ""
-        lines.append(f"    step {k}:  {_title(items, best)}{hit}   (target at rank {ranks[at, k]:,})")
-    lines.append(f"target: {_title(items, target)}")
+    for k, step in enumerate(case.steps):
+        hit = "  = target" if step.hit else ""
+        lines.append(f"    step {k}:  {step.title}{hit}   (target at rank {step.rank:,})")
+    lines.append(f"target: {case.target}")
     figure = Figure(figsize=(5.2, 0.17 * len(lines) + 0.2))
     figure.text(0.02, 0.97, "\n".join(lines), va="top", family="monospace", fontsize=6.5)
     return figure

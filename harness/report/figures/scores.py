@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...analysis.ceiling import CROSSED, NOISED, Control, ceilings
@@ -20,6 +21,29 @@ if TYPE_CHECKING:
 
 METRIC = "ndcg@20"
 _LABEL = "test NDCG@20"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a panel of Figure 6 shows: rows that differ in one hyper-parameter.
+
+    Attributes:
+        dataset: name.
+        backbone: label.
+        strategy: the row's name without its swept value.
+        parameter: name of the hyper-parameter.
+        values: in words, in the order of the suite; those with a run that is done.
+        rows: one for each value.
+        reference: the row that they are compared with, where there is one.
+    """
+
+    dataset: str
+    backbone: str
+    strategy: str
+    parameter: str
+    values: tuple[str, ...]
+    rows: tuple[Measured, ...]
+    reference: Measured | None
 
 
 def ceiling_figure(material: Material) -> Figure:
@@ -112,61 +136,82 @@ def steps_figure(material: Material) -> Figure:
     return figure
 
 
-def sensitivity_figure(material: Material) -> Figure:
-    """Figure 6: a metric by the value of a swept hyper-parameter; the reference as a line."""
+def sweeps(material: Material) -> list[Sweep]:
+    """What Figure 6 shows.
+
+    Raises:
+        Unfilled: no row sweeps a hyper-parameter.
+    """
     rows = [row for row in compare(measure(material.results)) if row.row.strategy.count("=") == 1]
     if not rows:
         raise Unfilled("needs a row that sweeps one hyper-parameter ({sweep: [...]})")
-    places = list(dict.fromkeys(_swept(row) for row in rows))
-    figure, axes = wrapped(len(places))
-    for number, (one, place) in enumerate(zip(axes, places, strict=True)):
+    found = []
+    for place in dict.fromkeys(_swept(row) for row in rows):
         here = [row for row in rows if _swept(row) == place and row.row.stats[METRIC].mean is not None]
-        values = [row.row.strategy.partition("=")[2].removesuffix("]") for row in here]
+        values = tuple(row.row.strategy.partition("=")[2].removesuffix("]") for row in here)
+        reference = next((row.reference for row in here if row.reference is not None), None)
+        found.append(Sweep(*place, values, tuple(row.row for row in here), reference))
+    return found
+
+
+def sensitivity_figure(material: Material) -> Figure:
+    """Figure 6: a metric by the value of a swept hyper-parameter; the reference as a line."""
+    found = sweeps(material)
+    figure, axes = wrapped(len(found))
+    for number, (one, sweep) in enumerate(zip(axes, found, strict=True)):
         one.errorbar(
-            range(len(here)),
-            [row.row.stats[METRIC].mean or 0.0 for row in here],
-            yerr=[row.row.stats[METRIC].std or 0.0 for row in here],
+            range(len(sweep.rows)),
+            [row.stats[METRIC].mean or 0.0 for row in sweep.rows],
+            yerr=[row.stats[METRIC].std or 0.0 for row in sweep.rows],
             elinewidth=0.6,
-            label=label_of(place[2]),
+            label=label_of(sweep.strategy),
             **series(2 + number % 4),
         )
-        reference = next((row.reference for row in here if row.reference is not None), None)
-        level = reference.stats[METRIC].mean if reference is not None else None
-        if reference is not None and level is not None:
-            one.axhline(level, color="#000000", linewidth=0.8, label=label_of(reference.strategy))
-        one.set_xticks(range(len(here)), values)
-        one.set_xlabel(place[3])
+        level = sweep.reference.stats[METRIC].mean if sweep.reference is not None else None
+        if sweep.reference is not None and level is not None:
+            one.axhline(level, color="#000000", linewidth=0.8, label=label_of(sweep.reference.strategy))
+        one.set_xticks(range(len(sweep.values)), sweep.values)
+        one.set_xlabel(sweep.parameter)
         one.set_ylabel(_LABEL)
-        one.set_title(f"{place[0]}\n{label_of(place[1])} {label_of(place[2])}")
+        one.set_title(f"{sweep.dataset}\n{label_of(sweep.backbone)} {label_of(sweep.strategy)}")
         one.legend()
     return figure
 
 
-def ablation_figure(material: Material) -> Figure:
-    """Figure 7: whole methods and those that lack a part."""
+def parts(material: Material) -> dict[tuple[str, str], list[Measured]]:
+    """What Figure 7 shows: data set and backbone to whole methods, each followed by those that lack a part of it.
+
+    Raises:
+        Unfilled: no row is compared with another one that reasons.
+    """
     rows = [row for row in families(compare(measure(material.results))) if row.row.stats[METRIC].mean is not None]
     if not rows:
         raise Unfilled("needs a row that is compared with another one that reasons (against: erl)")
-    places = list(dict.fromkeys((row.row.dataset, row.row.backbone) for row in rows))
-    figure, axes = wrapped(len(places))
-    for one, place in zip(axes, places, strict=True):
-        here = [row for row in rows if (row.row.dataset, row.row.backbone) == place]
-        for number, row in enumerate(here):
-            held = row.row.stats[METRIC]
+    found: dict[tuple[str, str], list[Measured]] = {}
+    for row in rows:
+        found.setdefault((row.row.dataset, row.row.backbone), []).append(row.row)
+    return found
+
+
+def ablation_figure(material: Material) -> Figure:
+    """Figure 7: whole methods and those that lack a part."""
+    found = parts(material)
+    figure, axes = wrapped(len(found))
+    for one, (place, rows) in zip(axes, found.items(), strict=True):
+        for number, row in enumerate(rows):
+            held = row.stats[METRIC]
             one.bar(number, held.mean or 0.0, 0.7, yerr=held.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
-        one.set_xticks(range(len(here)), [label_of(row.row.strategy) for row in here], rotation=20, ha="right")
+        one.set_xticks(range(len(rows)), [label_of(row.strategy) for row in rows], rotation=20, ha="right")
         one.grid(visible=False, axis="x")
         one.set_ylabel(_LABEL)
         one.set_title(f"{place[0]}\n{label_of(place[1])}")
-        _from_below(one, [row.row.stats[METRIC] for row in here])
+        _from_below(one, [row.stats[METRIC] for row in rows])
     return figure
 
 
 def pareto_figure(material: Material) -> Figure:
     """Quality against measured time: each row at its K, from stored profiles of the suite."""
-    points = _timed(material)
-    if not points:
-        raise Unfilled(f"needs profiles of the suite's rows:  rearec-bench profile {material.results.name}")
+    points = timed(material)
     places = list(dict.fromkeys((row.dataset, row.backbone) for row, _ in points))
     figure, axes = wrapped(len(places))
     names = list(dict.fromkeys(row.strategy for row, _ in points))
@@ -184,8 +229,12 @@ def pareto_figure(material: Material) -> Figure:
     return figure
 
 
-def _timed(material: Material) -> list[tuple[Measured, float]]:
-    """Rows with the median seconds that their profile has at their K."""
+def timed(material: Material) -> list[tuple[Measured, float]]:
+    """Rows with the median seconds that their profile has at their K.
+
+    Raises:
+        Unfilled: no row has both runs and a profile.
+    """
     found = []
     for row in measure(material.results):
         if row.stats[METRIC].mean is None or row.steps is None:
@@ -196,6 +245,8 @@ def _timed(material: Material) -> list[tuple[Measured, float]]:
                 seconds = {line.steps: line.times.median for line in profile.lines}
                 if row.steps in seconds:
                     found.append((row, seconds[row.steps]))
+    if not found:
+        raise Unfilled(f"needs profiles of the suite's rows:  rearec-bench profile {material.results.name}")
     return found
 
 

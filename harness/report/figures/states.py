@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,32 +21,67 @@ SHOWN = 6
 _NEAR = 100
 
 
+@dataclass(frozen=True)
+class Trajectory:
+    """A curve of Figure 8: a test row's user, and the rank of its target at each step."""
+
+    user: int
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class States:
+    """What a panel of Figure 10 shows.
+
+    Attributes:
+        cell: the row.
+        points: (T, K + 1, 2) states of the traced test rows on their first two principal components.
+        explained: what share of the variance each component has.
+    """
+
+    cell: CellResults
+    points: NDArray[np.float64]
+    explained: tuple[float, float]
+
+
+def trajectories(material: Material) -> list[tuple[CellResults, list[Trajectory]]]:
+    """What Figure 8 shows of each row with steps; which test rows, `trajectories_figure` says.
+
+    Raises:
+        Unfilled: there is no such row, or none of a user asked for.
+    """
+    found = []
+    for cell in reasoning_cells(material):
+        rows = material.results.store.rows(cell.runs[0].key, "test")
+        chosen = rows_of_users(rows, material.users) if material.users else typical_rows(rows.step_ranks)
+        found.append((cell, [Trajectory(int(rows.users[row]), tuple(rows.step_ranks[row].tolist())) for row in chosen]))
+    return found
+
+
 def trajectories_figure(material: Material) -> Figure:
     """Figure 8: the target's rank at each step for single test rows of the first seed's run.
 
     Rows are those of the users asked for. Otherwise, of the rows whose target is among the first 100 at some step, the
     six at even quantiles of the change of log rank from the first to the last step: losses and gains as they are.
     """
-    cells = reasoning_cells(material)
-    figure, axes = wrapped(len(cells))
-    for one, cell in zip(axes, cells, strict=True):
-        rows = material.results.store.rows(cell.runs[0].key, "test")
-        chosen = rows_of_users(rows, material.users) if material.users else typical_rows(rows.step_ranks)
-        for number, row in enumerate(chosen):
-            ranks = rows.step_ranks[row]
+    found = trajectories(material)
+    figure, axes = wrapped(len(found))
+    for one, (cell, curves) in zip(axes, found, strict=True):
+        for number, curve in enumerate(curves):
+            steps = len(curve.ranks)
             one.plot(
-                range(len(ranks)),
-                ranks,
+                range(steps),
+                curve.ranks,
                 color=COLOURS[number % len(COLOURS)],
                 marker=MARKERS[number % len(MARKERS)],
                 linestyle=LINES[number % len(LINES)],
             )
             one.annotate(
-                f" user {rows.users[row]}", (len(ranks) - 1, ranks[-1]), va="center", fontsize=5, annotation_clip=False
+                f" user {curve.user}", (steps - 1, curve.ranks[-1]), va="center", fontsize=5, annotation_clip=False
             )
         one.set_yscale("log")
         one.invert_yaxis()
-        one.set_xticks(range(rows.step_ranks.shape[1]))
+        one.set_xticks(range(len(curves[0].ranks)))
         one.set_xlabel("step")
         one.set_ylabel("rank of the target")
         one.set_title(title_of(cell))
@@ -53,17 +89,25 @@ def trajectories_figure(material: Material) -> Figure:
     return figure
 
 
+def similarities(material: Material) -> list[tuple[CellResults, NDArray[np.float64]]]:
+    """What Figure 9 shows of each row with steps: (K + 1, K + 1).
+
+    Raises:
+        Unfilled: there is no such row.
+    """
+    return [(cell, _similarity(cell, material)) for cell in reasoning_cells(material)]
+
+
 def similarity_figure(material: Material) -> Figure:
     """Figure 9: mean cosine between the states of the steps over all test rows, averaged over runs."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    cells = reasoning_cells(material)
-    figure, axes = wrapped(len(cells), size=(2.1, 2.1))
-    held = [_similarity(cell, material) for cell in cells]
-    lowest = min(float(one.min()) for one in held)
+    found = similarities(material)
+    figure, axes = wrapped(len(found), size=(2.1, 2.1))
+    lowest = min(float(values.min()) for _, values in found)
     scale = Normalize(math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
-    for one, cell, values in zip(axes, cells, held, strict=True):
+    for one, (cell, values) in zip(axes, found, strict=True):
         one.imshow(values, cmap="cividis", norm=scale)
         for down in range(len(values)):
             for across in range(len(values)):
@@ -87,23 +131,31 @@ def similarity_figure(material: Material) -> Figure:
     return figure
 
 
-def states_figure(material: Material) -> Figure:
-    """Figure 10: the states of the traced test rows at each step, on their first two principal components."""
-    cells = reasoning_cells(material)
+def components(material: Material) -> list[States]:
+    """What Figure 10 shows of each row with steps, first seed.
+
+    Raises:
+        Unfilled: no final run holds states.
+    """
     found = []
-    for cell in cells:
+    for cell in reasoning_cells(material):
         test = material.results.store.read(cell.runs[0].key).test
         if test is not None and test.traces is not None and len(test.traces.rows) > 1:
-            found.append((cell, test.traces.states))
+            found.append(States(cell, *principal_components(test.traces.states)))
     if not found:
         raise Unfilled("needs final runs that hold states of traced rows")
+    return found
+
+
+def states_figure(material: Material) -> Figure:
+    """Figure 10: the states of the traced test rows at each step, on their first two principal components."""
+    found = components(material)
     figure, axes = wrapped(len(found))
-    for one, (cell, states) in zip(axes, found, strict=True):
-        points, explained = principal_components(states)
-        for k in range(points.shape[1]):
+    for one, states in zip(axes, found, strict=True):
+        for k in range(states.points.shape[1]):
             one.scatter(
-                points[:, k, 0],
-                points[:, k, 1],
+                states.points[:, k, 0],
+                states.points[:, k, 1],
                 s=5,
                 alpha=0.6,
                 linewidths=0,
@@ -111,9 +163,9 @@ def states_figure(material: Material) -> Figure:
                 marker=MARKERS[k % len(MARKERS)],
                 label=f"step {k}",
             )
-        one.set_xlabel(f"PC 1 ({explained[0]:.0%} of the variance)")
-        one.set_ylabel(f"PC 2 ({explained[1]:.0%})")
-        one.set_title(title_of(cell))
+        one.set_xlabel(f"PC 1 ({states.explained[0]:.0%} of the variance)")
+        one.set_ylabel(f"PC 2 ({states.explained[1]:.0%})")
+        one.set_title(title_of(states.cell))
     legend(figure, axes[0])
     return figure
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
 
+from rearec_bench.harness.environment import peak_memory_bytes, reset_peak_memory
 from rearec_bench.models import softmax
 from rearec_bench.models.losses import catalogue_loss, info_nce
 
@@ -327,25 +327,13 @@ def _peak(name: str, shape: tuple[int, int, int]) -> tuple[float, float, float]:
     loss = CASES[name].ours
     _both_ways(loss, Inputs.make(4, 50, 8))  # loads what is loaded late
     inputs = Inputs.make(*shape)
-    before = _resident_bytes()
+    reset_peak_memory("cpu")  # before it, what the parent of this process had at most counts here, too
+    before = peak_memory_bytes("cpu")
     start = time.perf_counter()
     _both_ways(loss, inputs)
     taken = time.perf_counter() - start
     gradients = sum(leaf.grad.nbytes for leaf in inputs.leaves if leaf.grad is not None)
-    return _largest_bytes() - before - gradients, gradients, taken
-
-
-def _resident_bytes() -> float:
-    """Now, where the system tells; a lower start than the largest so far makes the growth larger, never smaller."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return _largest_bytes()
-
-
-def _largest_bytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory_bytes("cpu") - before - gradients, gradients, taken
 
 
 def _size(shape: tuple[int, int, int]) -> str:

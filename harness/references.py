@@ -48,7 +48,7 @@ class Popularity:
     Settings = PopularitySettings
 
     def __init__(self, dataset: Dataset) -> None:
-        self._counts = _popularity(dataset)
+        self._counts = popularity_of(dataset)
 
     def contexts(self, split: Split) -> NDArray[np.int64]:
         """(R,) zeros: there is one context."""
@@ -76,7 +76,7 @@ class Markov:
         size, train = dataset.num_items, dataset.train
         self._flat = dataset.flat
         self._weight = len(train) + 1
-        self._popularity = _popularity(dataset)
+        self._popularity = popularity_of(dataset)
         last = dataset.flat[train.ends - 1].astype(np.int64)
         pairs, self._times = np.unique(last * size + train.targets, return_counts=True)
         self._followers = pairs % size
@@ -94,6 +94,6 @@ class Markov:
         return scores
 
 
-def _popularity(dataset: Dataset) -> NDArray[np.int64]:
+def popularity_of(dataset: Dataset) -> NDArray[np.int64]:
     """(N,) how often each item is the target of a training row."""
     return np.bincount(dataset.train.targets, minlength=dataset.num_items).astype(np.int64)

@@ -27,6 +27,7 @@ from .compare import METRICS, Measured, measure, reference_of, stat
 from .depth_rules import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
 from .resultset import CellResults, ResultSet
+from .tested import gains_of, same_rows
 
 CHOSEN_BY = "ndcg@20"
 """The validation metric that rules are chosen by."""
@@ -101,12 +102,12 @@ def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
     Raises:
         StoreError: the rows of a trial cannot be read, or trials that are averaged have other rows.
     """
-    rows = measure(results)
     references: dict[str, _Tested] = {}
     found = []
-    for cell, row in zip(results.cells, rows, strict=True):
+    for cell, row in zip(results.cells, measure(results), strict=True):
         if cell.steps != 0 and not cell.is_reference:
-            runs = _reference_runs(row, rows, results)
+            reference = reference_of(cell, results.cells)
+            runs = reference.runs if reference is not None else ()
             for run in runs:
                 if run.key not in references:
                     references[run.key] = _read_out(run, results.store.rows(run.key, "test"))
@@ -168,11 +169,6 @@ _Views = tuple[_Means, _Means, _Means]
 _Statistic = Callable[[_Means], Floats]
 
 
-def _reference_runs(row: Measured, rows: Sequence[Measured], results: ResultSet) -> tuple[TrialSummary, ...]:
-    reference = reference_of(row, rows)
-    return next((cell.runs for cell, other in zip(results.cells, rows, strict=True) if other is reference), ())
-
-
 def _adaptive(cell: CellResults, row: Measured, *, against: Sequence[_Tested], store: Store) -> Adaptive:
     scored: list[_Tested] = []
     left_out = []
@@ -208,7 +204,7 @@ def _read_out(run: TrialSummary, test: Rows) -> _Tested:
 def _check_rows(tested: Sequence[_Tested]) -> None:
     first = tested[0]
     for other in tested[1:]:
-        if not (np.array_equal(other.users, first.users) and np.array_equal(other.items, first.items)):
+        if not same_rows(first, other):
             raise StoreError(
                 f"trials {first.key[:8]} and {other.key[:8]} were tested on different rows and cannot be compared row "
                 "by row. Repeat them:  rearec-bench run SUITE --refresh"
@@ -216,12 +212,7 @@ def _check_rows(tested: Sequence[_Tested]) -> None:
 
 
 def _columns(ranks: NDArray[np.int32], depths: Depths) -> Floats:
-    return np.concatenate([_gains(ranks), depths[:, None]], axis=1)
-
-
-def _gains(ranks: NDArray[np.int32]) -> Floats:
-    """(R,) to (R, metrics)."""
-    return np.stack([row_gains(ranks, metric) for metric in METRICS], axis=1)
+    return np.concatenate([gains_of(ranks), depths[:, None]], axis=1)
 
 
 def _views(scored: Sequence[_Tested], against: Sequence[_Tested]) -> _Views:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..references import popularity_of
 from .compare import Measured, Stat, measure, stat
-from .groups import Load, checked, popularity_of
+from .groups import Load, checked
 from .resultset import ResultSet
 
 

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from ..metrics import metrics_of, row_gains
 from ..results import Metrics, Rows
 from ..store import Store
-from .compare import METRICS, Measured, Stat, measure, percent, reference_of, stat, stats_of
+from .compare import METRICS, Measured, Stat, improvements, measure, reference_of, stat, stats_of
 from .resultset import CellResults, ResultSet
+from .tested import same_rows
 
 Ranks = NDArray[np.int32]
 
@@ -74,17 +75,17 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
     rows = measure(results)
     readouts: dict[str, Rows] = {}
 
-    def references(row: Measured) -> list[Rows]:
-        """Test rows of the runs of the row that this one is compared with."""
-        reference = reference_of(row, rows)
-        runs = next((cell.runs for cell, other in zip(results.cells, rows, strict=True) if other is reference), ())
+    def references(cell: CellResults) -> list[Rows]:
+        """Test rows of the runs of the cell that this one is compared with."""
+        reference = reference_of(cell, results.cells)
+        runs = reference.runs if reference is not None else ()
         for run in runs:
             if run.key not in readouts:
                 readouts[run.key] = results.store.rows(run.key, "test")
         return [readouts[run.key] for run in runs]
 
     return tuple(
-        _ceiling(cell, row, reference_of(row, rows), references(row), store=results.store)
+        _ceiling(cell, row, reference_of(row, rows), references(cell), store=results.store)
         for cell, row in zip(results.cells, rows, strict=True)
     )
 
@@ -142,8 +143,8 @@ def _ceiling(
         row=row,
         steps=tuple(stats_of(cell, lambda run, k=k: run.test_steps[k]) for k in range(deepest)),  # type: ignore[misc]
         optimum=optimum,
-        over_readout=_gains(optimum, row.stats),
-        over_reference=_gains(optimum, reference.stats) if reference is not None else {},
+        over_readout=improvements(optimum, row.stats),
+        over_reference=improvements(optimum, reference.stats) if reference is not None else {},
         controls=_controls(row, reference, tests, references, deepest=deepest, planned=planned),
     )
 
@@ -164,23 +165,13 @@ def _controls(
     for name, metrics, beside in ((CROSSED, crossed, row), (NOISED, noised, row), (MODELS, models, reference)):
         if metrics and beside is not None:
             stats = _stats(metrics, len(metrics) if name == MODELS else planned)
-            found[name] = Control(stats, _gains(stats, beside.stats))
+            found[name] = Control(stats, improvements(stats, beside.stats))
     return found
 
 
 def _paired(tests: Sequence[Rows]) -> bool:
-    return all(
-        np.array_equal(tests[0].users, rows.users)
-        and np.array_equal(tests[0].items, rows.items)
-        and tests[0].step_ranks.shape == rows.step_ranks.shape
-        for rows in tests[1:]
-    )
+    return same_rows(*tests) and len({rows.step_ranks.shape for rows in tests}) <= 1
 
 
 def _stats(metrics: Sequence[Metrics], planned: int) -> dict[str, Stat]:
     return {name: stat([one[name] for one in metrics], planned=planned) for name in METRICS}
-
-
-def _gains(stats: Mapping[str, Stat], reference: Mapping[str, Stat]) -> dict[str, float]:
-    gains = {name: percent(stats[name].mean, reference[name].mean) for name in METRICS}
-    return {name: gain for name, gain in gains.items() if gain is not None}

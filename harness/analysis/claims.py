@@ -17,9 +17,10 @@ import yaml
 
 from ..errors import DatasetError
 from ..metrics import ndcg_at
+from ..references import popularity_of
 from ..results import TrialSummary
-from .compare import METRICS
-from .groups import ITEMS, Load, checked, item_groups, popularity_of, user_groups
+from .compare import METRICS, row_beside
+from .groups import ITEMS, Load, checked, item_groups, user_groups
 from .intervals import Interval, t_interval
 from .resultset import CellResults, ResultSet
 
@@ -154,7 +155,7 @@ def _compared(
     for cell in cells:
         if cell.strategy != row or not _backbone_is(cell, test):
             continue
-        other = _beside(cell, over, cells)
+        other = row_beside(cell, over, cells)
         if other is None:
             continue
         ours, theirs = _by_seed(cell), _by_seed(other)
@@ -236,18 +237,6 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any], Sequence[CellResults], ResultS
     "backbones": _backbones,
     "groups": _groups,
 }
-
-
-def _beside(cell: CellResults, row: str, cells: Sequence[CellResults]) -> CellResults | None:
-    """The row of that name of the same data set and backbone, of the same K where there are several."""
-    named = [
-        other
-        for other in cells
-        if (other.dataset, other.backbone, other.strategy) == (cell.dataset, cell.backbone, row)
-    ]
-    if len(named) > 1:
-        named = [other for other in named if other.steps == cell.steps]
-    return named[0] if len(named) == 1 else None
 
 
 def _backbone_is(cell: CellResults, test: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from ..results import Metrics, TrialSummary
 from .resultset import CellResults, ResultSet
@@ -13,6 +14,30 @@ METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")
 """The four metrics of the paper's tables, in their order."""
 
 AVERAGE = "avg"
+
+Place = tuple[str, str, str, int | None]
+"""Data set, backbone, row and K: what a row of a table is called."""
+
+
+class Row(Protocol):
+    """A row of a comparison, measured (`Measured`) or as it is stored (`CellResults`)."""
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def backbone(self) -> str: ...  # noqa: D102
+    @property
+    def strategy(self) -> str: ...  # noqa: D102
+    @property
+    def against(self) -> str: ...  # noqa: D102
+    @property
+    def steps(self) -> int | None: ...  # noqa: D102
+    @property
+    def is_reference(self) -> bool: ...  # noqa: D102
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+"""Rows of one kind: a measured row is compared with measured rows, a stored one with stored ones."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +150,10 @@ def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
     Only rows whose every run is there can be best: a mean over the seeds that succeeded is shown, not praised.
     """
     references = [reference_of(row, rows) for row in rows]
-    gains = [_improvements(row, reference) for row, reference in zip(rows, references, strict=True)]
+    gains = [
+        improvements(row.stats, reference.stats) if reference is not None else {}
+        for row, reference in zip(rows, references, strict=True)
+    ]
     averages = [_average(gain) for gain in gains]
     best: list[set[str]] = [set() for _ in rows]
     for places in _together(rows):
@@ -145,13 +173,21 @@ def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
     )
 
 
-def reference_of(row: Measured, rows: Iterable[Measured]) -> Measured | None:
-    """The row that another is compared with: of its data set and backbone, and of its K where there are several."""
-    if row.against in ("", row.strategy):
-        return None
+def place_of(row: Row) -> Place:
+    """Which row of a table it is."""
+    return row.dataset, row.backbone, row.strategy, row.steps
+
+
+def reference_of(row: AnyRow, rows: Iterable[AnyRow]) -> AnyRow | None:
+    """The row that another is compared with; None where it is its own reference or that row is not there."""
+    return None if row.against in ("", row.strategy) else row_beside(row, row.against, rows)
+
+
+def row_beside(row: AnyRow, name: str, rows: Iterable[AnyRow]) -> AnyRow | None:
+    """The row of a name beside another: of its data set and backbone, and of its K where there are several."""
     here = [other for other in rows if (other.dataset, other.backbone) == (row.dataset, row.backbone)]
     here = [other for other in here if not other.is_reference]
-    named = [other for other in here if other.strategy == row.against]
+    named = [other for other in here if other.strategy == name]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
     return named[0] if len(named) == 1 else None
@@ -164,10 +200,9 @@ def percent(value: float | None, reference: float | None) -> float | None:
     return (value - reference) / reference * 100
 
 
-def _improvements(row: Measured, reference: Measured | None) -> dict[str, float]:
-    if reference is None:
-        return {}
-    gains = {name: percent(row.stats[name].mean, reference.stats[name].mean) for name in METRICS}
+def improvements(stats: Mapping[str, Stat], reference: Mapping[str, Stat]) -> dict[str, float]:
+    """Per metric the mean's gain in percent of the reference's, unrounded; without those that have none."""
+    gains = {name: percent(stats[name].mean, reference[name].mean) for name in METRICS}
     return {name: gain for name, gain in gains.items() if gain is not None}
 
 

@@ -14,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedError
-from ..metrics import row_gains
-from ..results import Rows
 from ..store import Store
 from ..store_merge import differences
-from .compare import METRICS, Stat, stats_of
+from .compare import METRICS, Place, Stat, place_of, stats_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
 from .resultset import CellResults, ResultSet, load_results
-
-Place = tuple[str, str, str, int | None]
-"""Data set, backbone, row and K: what a cell is called in a table."""
+from .tested import gains_of, same_rows
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,7 @@ def compare_suite(name: str, first: Store, second: Store) -> SuiteDifferences:
 
 
 def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
-    ours, theirs = ({_place(cell): cell for cell in side.cells if not cell.unsupported} for side in (first, second))
+    ours, theirs = ({place_of(cell): cell for cell in side.cells if not cell.unsupported} for side in (first, second))
     found: list[CellDifference] = []
     other_rows: list[Place] = []
     alike = 0
@@ -187,19 +183,15 @@ def _same(first: Stat, second: Stat) -> bool:
     return (first.mean, first.std, first.seeds) == (second.mean, second.std, second.seeds)
 
 
-def _place(cell: CellResults) -> Place:
-    return cell.dataset, cell.backbone, cell.strategy, cell.steps
-
-
 def _row_changes(
     pair: tuple[CellResults, CellResults], stores: tuple[Store, Store]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
     """Per test row the change of each metric, (R, M), and the row's user, (R,); None where rows cannot be paired."""
     sides = [[store.rows(run.key, "test") for run in cell.runs] for cell, store in zip(pair, stores, strict=True)]
     every = [*sides[0], *sides[1]]
-    if not all(sides) or not all(_same_rows(every[0], rows) for rows in every):
+    if not all(sides) or not same_rows(*every):
         return None
-    means = [np.mean([_gains(rows.readout_ranks) for rows in side], axis=0) for side in sides]
+    means = [np.mean([gains_of(rows.readout_ranks) for rows in side], axis=0) for side in sides]
     return means[1] - means[0], every[0].users
 
 
@@ -208,11 +200,3 @@ def _by_users(changes: tuple[NDArray[np.float64], NDArray[np.int32]] | None) -> 
         return [None] * len(METRICS)
     means = cluster_means(*changes)
     return [percentile_interval(means[:, at]) for at in range(len(METRICS))]
-
-
-def _same_rows(first: Rows, second: Rows) -> bool:
-    return np.array_equal(first.users, second.users) and np.array_equal(first.items, second.items)
-
-
-def _gains(ranks: NDArray[np.int32]) -> NDArray[np.float64]:
-    return np.stack([row_gains(ranks, metric) for metric in METRICS], axis=1)

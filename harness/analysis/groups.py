@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from ..datasets.dataset import Dataset, Split
 from ..errors import InputError
-from ..metrics import row_gains
+from ..references import popularity_of
 from ..results import Rows
 from .compare import METRICS, Measured, Stat, measure, stat
 from .intervals import Interval, cluster_means, percentile_interval
 from .resultset import CellResults, ResultSet
+from .tested import gains_of
 
 GROUPS = 4
 USERS, ITEMS = "users", "items"
@@ -83,9 +84,7 @@ class Grouped:
 
 def user_groups(split: Split, count: int = GROUPS) -> Groups:
     """(R,) the group of each row's user: equally many users in each, by their longest history."""
-    users, places = np.unique(split.users, return_inverse=True)
-    lengths = np.zeros(len(users), np.int64)
-    np.maximum.at(lengths, places, split.ends - split.starts)
+    users, places, lengths = _longest_histories(split)
     order = np.lexsort((users, lengths))
     group = np.empty(len(users), np.int64)
     group[order] = np.arange(len(users)) * count // len(users)
@@ -106,11 +105,6 @@ def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64], count
     group = np.empty(len(items), np.int64)
     group[order] = ((2 * before + rows[order]) * count) // (2 * len(targets))
     return np.asarray(group[places])
-
-
-def popularity_of(dataset: Dataset) -> NDArray[np.int64]:
-    """(N,) how often each item is the target of a training row."""
-    return np.bincount(dataset.train.targets, minlength=dataset.num_items).astype(np.int64)
 
 
 def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
@@ -159,11 +153,17 @@ def checked(dataset: Dataset, cell: CellResults) -> Dataset:
     return dataset
 
 
+def _longest_histories(split: Split) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """The users of a split, (U,), which of them each row belongs to, (R,), and the longest history of each, (U,)."""
+    users, places = np.unique(split.users, return_inverse=True)
+    lengths = np.zeros(len(users), np.int64)
+    np.maximum.at(lengths, places, split.ends - split.starts)
+    return users, places, lengths
+
+
 def _groups(dataset: Dataset) -> tuple[tuple[Group, NDArray[np.bool_]], ...]:
     test, popularity = dataset.test, popularity_of(dataset)
-    users, places = np.unique(test.users, return_inverse=True)
-    lengths = np.zeros(len(users), np.int64)
-    np.maximum.at(lengths, places, test.ends - test.starts)
+    _, places, lengths = _longest_histories(test)
     found = []
     for kind, of_rows, values in (
         (USERS, user_groups(test), lengths[places]),
@@ -194,8 +194,7 @@ def _group(
     if not group.rows:
         return GroupStates(group, {}, {}, {})
     gains = {  # (runs, rows of the group, metrics)
-        name: np.stack([np.stack([row_gains(run[name][inside], metric) for metric in METRICS], axis=1) for run in runs])
-        for name in names
+        name: np.stack([gains_of(run[name][inside]) for run in runs]) for name in names
     }
     states = {
         name: {

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .compare import METRICS, Measured, measure, percent, reference_of
+from .compare import METRICS, Measured, Place, measure, percent, place_of, reference_of
 from .intervals import Interval, cluster_means, detectable_difference, percentile_interval, t_interval
 from .resultset import ResultSet
-from .tested import Floats, Tested, tested, user_means
+from .tested import Floats, Tested, same_rows, tested, user_means
 
 LEVEL = 0.05
 
@@ -97,15 +97,6 @@ class Significance:
         return {(place_of(one.row), one.metric): one.mark for one in self.comparisons if one.mark}
 
 
-Place = tuple[str, str, str, int | None]
-"""Data set, backbone, row and K."""
-
-
-def place_of(row: Measured) -> Place:
-    """Which row of a table it is."""
-    return row.dataset, row.backbone, row.strategy, row.steps
-
-
 def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
     """Every row of a suite against its reference.
 
@@ -133,7 +124,7 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
         if reference is None or not cells[place_of(row)].runs or not cells[place_of(reference)].runs:
             continue
         ours, theirs = rows_of(row), rows_of(reference)
-        if ours is None or theirs is None or not ours.same_rows(theirs):
+        if ours is None or theirs is None or not same_rows(ours, theirs):
             unpaired.append(row)
         else:
             found += _compare(row, reference, ours, theirs, intervals=intervals)

@@ -1,9 +1,10 @@
-"""Test rows of runs, side by side: what each row adds to each metric, averaged over the runs of a cell."""
+"""Test rows of runs, side by side: whether they are the same rows, and what each adds to each metric."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,15 @@ from .compare import METRICS
 from .resultset import CellResults
 
 Floats = NDArray[np.float64]
+
+
+class OfRows(Protocol):
+    """What is known of each test row; R rows."""
+
+    @property
+    def users(self) -> NDArray[np.int32]: ...  # noqa: D102
+    @property
+    def items(self) -> NDArray[np.int32]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -32,10 +42,6 @@ class Tested:
     items: NDArray[np.int32]
     gains: Floats
     by_seed: Mapping[int, Floats]
-
-    def same_rows(self, other: Tested) -> bool:
-        """Whether both were tested on the same rows in the same order, so that they can be paired."""
-        return np.array_equal(self.users, other.users) and np.array_equal(self.items, other.items)
 
 
 def tested(cell: CellResults, store: Store) -> Tested | None:
@@ -55,7 +61,7 @@ def tested(cell: CellResults, store: Store) -> Tested | None:
         gains = gains_of(rows.readout_ranks)
         if first is None or total is None:
             first, total = rows, gains
-        elif not _alike(first, rows):
+        elif not same_rows(first, rows):
             return None
         else:
             total = total + gains
@@ -65,9 +71,17 @@ def tested(cell: CellResults, store: Store) -> Tested | None:
     return Tested(first.users, first.items, total / len(by_seed), by_seed)
 
 
-def gains_of(ranks: NDArray[np.int32], metrics: Sequence[str] = METRICS) -> Floats:
-    """(R,) ranks to (R, metrics), what each row adds to each metric."""
-    return np.stack([row_gains(ranks, metric) for metric in metrics], axis=1)
+def same_rows(*tests: OfRows) -> bool:
+    """Whether all were tested on the same rows in the same order, so that they can be paired."""
+    return all(
+        np.array_equal(tests[0].users, other.users) and np.array_equal(tests[0].items, other.items)
+        for other in tests[1:]
+    )
+
+
+def gains_of(ranks: NDArray[np.int32]) -> Floats:
+    """(R,) ranks to (R, metrics), what each row adds to each of `METRICS`."""
+    return np.stack([row_gains(ranks, metric) for metric in METRICS], axis=1)
 
 
 def user_means(values: Floats, users: NDArray[np.int32]) -> Floats:
@@ -75,7 +89,3 @@ def user_means(values: Floats, users: NDArray[np.int32]) -> Floats:
     _, places = np.unique(users, return_inverse=True)
     sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)
     return np.asarray(sums / np.bincount(places)[:, None])
-
-
-def _alike(first: Rows, other: Rows) -> bool:
-    return np.array_equal(first.users, other.users) and np.array_equal(first.items, other.items)

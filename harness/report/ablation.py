@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..analysis.compare import Compared, compare, measure
+from ..analysis.compare import Compared, compare, measure, place_of
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import place_of, significance
+from ..analysis.significance import significance
 from .overall import comparison_table
 from .protocol import protocol_lines
 from .significance import mark_lines

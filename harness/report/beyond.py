@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ..analysis.beyond import Beyond, beyond
-from ..analysis.compare import METRICS, Stat
+from ..analysis.compare import METRICS, Stat, place_of
 from ..analysis.groups import Load
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import place_of
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .table import ColumnGroup, Line, Record, RowGroup, Table, TableCell

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
-from ..analysis.compare import AVERAGE, METRICS, Stat
+from ..analysis.compare import AVERAGE, METRICS, Stat, place_of
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import place_of
 from .labels import label_of, metric_label
 from .overall import row_label, steps_shown
 from .protocol import protocol_lines

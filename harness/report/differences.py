@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.differences import CellDifference, Place, SuiteDifferences, TrialDifferences
+from ..analysis.compare import Place
+from ..analysis.differences import CellDifference, SuiteDifferences, TrialDifferences
 from ..analysis.intervals import RESAMPLES
 from .labels import label_of, metric_label, steps_label
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell

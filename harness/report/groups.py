@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ..analysis.compare import METRICS, Measured
+from ..analysis.compare import METRICS, Measured, place_of
 from ..analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import place_of
 from .labels import label_of, steps_label
 from .protocol import protocol_lines
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell

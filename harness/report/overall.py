@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure
+from ..analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure, place_of
 from ..analysis.paper import paper_rows
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import Significance, place_of, significance
+from ..analysis.significance import Significance, significance
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .significance import MARKS, NO_MARKS, Marks, mark_lines

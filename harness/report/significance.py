@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..analysis.compare import Place, place_of
 from ..analysis.intervals import Interval
 from ..analysis.resultset import ResultSet
 from ..analysis.significance import (
@@ -11,9 +12,7 @@ from ..analysis.significance import (
     OVER_BOTH,
     OVER_USERS,
     Comparison,
-    Place,
     Significance,
-    place_of,
     significance,
 )
 from .labels import label_of, metric_label, steps_label

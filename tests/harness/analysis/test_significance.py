@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rearec_bench.harness.analysis.compare import METRICS
+from rearec_bench.harness.analysis.compare import METRICS, place_of
 from rearec_bench.harness.analysis.intervals import cluster_means, percentile_interval, t_interval
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.analysis.significance import (
@@ -20,7 +20,6 @@ from rearec_bench.harness.analysis.significance import (
     effect_size,
     holm,
     paired_test,
-    place_of,
     significance,
 )
 from rearec_bench.harness.analysis.tested import user_means

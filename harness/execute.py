@@ -19,8 +19,8 @@ from .cluster import Cluster, Room, cluster
 from .cost import DataSize, Estimate, example, operations
 from .datasets.dataset import Dataset
 from .errors import DatasetError
+from .heart import Heart, working_folder
 from .heartbeat import NAME as HEARTBEAT
-from .heartbeat import Heart, working_folder
 from .keeper import Care
 from .ledger import Ledger, RunOutcome, RunStopped
 from .nodes import Software, compare

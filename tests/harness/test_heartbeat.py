@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from rearec_bench.harness import heartbeat
 from rearec_bench.harness.cell_trials import Job
 from rearec_bench.harness.errors import DamagedError
-from rearec_bench.harness.heartbeat import NAME, Beat, CellCount, Heart, Worker, lives, read, written
+from rearec_bench.harness.heart import Heart
+from rearec_bench.harness.heartbeat import NAME, Beat, CellCount, Worker, lives, namespace, read, written
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.progress import Progress, RunFacts, Totals
 from rearec_bench.harness.queue import SuiteQueue
@@ -38,7 +38,7 @@ def beat_of(**changed: Any) -> Beat:
     given: dict[str, Any] = {
         "suite": "beating",
         "process": this_process("suite 'beating'"),
-        "namespace": heartbeat._namespace(),
+        "namespace": namespace(),
         "command": "rearec-bench run beating.yaml",
         "folder": "/somewhere",
         "number": 3,

@@ -225,7 +225,8 @@ def _tune(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from .collector import Collector
-    from .tune import Arrivals, Events, QueueSearcher, TuneTrial, WorkerContext
+    from .tune_driver import Arrivals, Events, QueueSearcher
+    from .tune_worker import TuneTrial, WorkerContext
 
     ledger.tick()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

@@ -52,5 +52,5 @@ def test_every_option_of_ray_is_there() -> None:
 
 def test_the_readme_and_the_errors_name_the_page() -> None:
     assert "docs/cluster.md" in (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in ("cluster_access", "nodes", "tune"):
+    for name in ("cluster_access", "nodes", "tune_driver"):
         assert "docs/cluster.md" in (ROOT / "harness" / f"{name}.py").read_text(encoding="utf-8")

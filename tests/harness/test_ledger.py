@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from rearec_bench.harness import ledger as books
-from rearec_bench.harness import tune
+from rearec_bench.harness import tune_driver
 from rearec_bench.harness.cell_trials import Job
 from rearec_bench.harness.cost import DataSize, Estimate
 from rearec_bench.harness.ledger import Ledger, RunStopped
@@ -22,7 +22,7 @@ from rearec_bench.harness.queue import FINISHED, WAIT, SuiteQueue
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 from rearec_bench.harness.terminal import LineReporter
-from rearec_bench.harness.tune import Arrivals, Events, QueueSearcher
+from rearec_bench.harness.tune_driver import Arrivals, Events, QueueSearcher
 
 from .fake_trial import FakeTrial
 
@@ -101,8 +101,8 @@ def references(monkeypatch: pytest.MonkeyPatch) -> None:
             raise one.answer
         return one.answer
 
-    monkeypatch.setattr(tune.ray, "wait", wait)
-    monkeypatch.setattr(tune.ray, "get", get)
+    monkeypatch.setattr(tune_driver.ray, "wait", wait)
+    monkeypatch.setattr(tune_driver.ray, "get", get)
 
 
 def collector(flush: Callable[[], None] = lambda: None) -> Any:

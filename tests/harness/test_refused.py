@@ -13,7 +13,8 @@ from rearec_bench.harness.ledger import RunStopped
 from rearec_bench.harness.nodes import Software, software
 from rearec_bench.harness.plugin_files import PluginFile
 from rearec_bench.harness.queue import WAIT
-from rearec_bench.harness.tune import Arrivals, Events, QueueSearcher, TuneTrial, WorkerContext, ray
+from rearec_bench.harness.tune_driver import Arrivals, Events, QueueSearcher
+from rearec_bench.harness.tune_worker import TuneTrial, WorkerContext, ray
 
 from .test_ledger import Books, collector
 

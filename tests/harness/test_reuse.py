@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rearec_bench.harness import tune
+from rearec_bench.harness import tune_worker
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.keeper import Care
 from rearec_bench.harness.plan import expand
@@ -38,10 +38,10 @@ def without_gc() -> Iterator[None]:
     gc.enable()
 
 
-def worker(spec: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch) -> tune.TuneTrial:
+def worker(spec: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch) -> tune_worker.TuneTrial:
     """A worker with its first trial, in this process; what it sends is thrown away."""
-    monkeypatch.setattr(tune.ray, "get", lambda given: given)
-    made = tune.TuneTrial.__new__(tune.TuneTrial)
+    monkeypatch.setattr(tune_worker.ray, "get", lambda given: given)
+    made = tune_worker.TuneTrial.__new__(tune_worker.TuneTrial)
     made._context = SimpleNamespace(
         datasets={"tiny": dataset},
         factory="rearec_bench.harness.trial:start",

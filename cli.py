@@ -36,8 +36,8 @@ from .cli_results import results as results_group
 from .cli_status import status
 
 if TYPE_CHECKING:
-    from .harness.ledger import RunOutcome
     from .harness.results import EpochProgress
+    from .harness.run_outcome import RunOutcome
     from .harness.suite import Suite
 
 

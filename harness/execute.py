@@ -22,12 +22,13 @@ from .errors import DatasetError
 from .heart import Heart, working_folder
 from .heartbeat import NAME as HEARTBEAT
 from .keeper import Care
-from .ledger import Ledger, RunOutcome, RunStopped
+from .ledger import Ledger, RunStopped
 from .nodes import Software, compare
 from .plugin_files import PluginFile, brought
 from .progress import Reporter, Reporters, RunFacts
 from .queue import SuiteQueue, repeatable
 from .results import TrialSummary
+from .run_outcome import RunOutcome
 from .signals import heard
 from .store import Store
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
 
 from .cell_trials import Job
 from .checkpoint_store import Checkpoints
@@ -20,8 +16,10 @@ from .errors import StoreError
 from .progress import Progress, Reporter, Totals
 from .queue import FINISHED, Signal, SuiteQueue
 from .results import Status, TrialResult, TrialSummary
+from .run_index import RunIndex
+from .run_log import RunLog, job_facts, summary_facts
+from .run_outcome import RunOutcome
 from .store import Store
-from .store_suites import SCHEMA
 
 if TYPE_CHECKING:
     from .suite_model import Suite
@@ -29,83 +27,10 @@ if TYPE_CHECKING:
 
 _GRACE_S = 60.0  # a trial whose time is over may come to the end of a batch by itself
 _GRACE_SHARE = 0.05
-_INDEX_PERIOD_S = 1.0
-_INDEX_SHARE = 0.02  # of a run's time may go into its index, which grows with the suite
-_LEVELS = {
-    **dict.fromkeys(("lost", "short_of_memory", "note", "diverged", "damaged", "warning"), "warning"),
-    **dict.fromkeys(("failed", "error"), "error"),
-}
-"""Event to level; "info" for the others."""
 
 
 class RunStopped(BaseException):
     """Leaves Tune's loop; not an Exception, which Tune would take for a trial's."""
-
-
-class RunLog:
-    """One JSON line per event; a line that a killed run left half-written is closed first."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._writing():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
-            self._file: IO[bytes] = path.open("ab", buffering=0)
-            if torn:
-                self._file.write(b"\n")
-
-    def write(self, event: str, **fields: Any) -> None:
-        """Append an event; it has left this process when this returns.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
-        level = _LEVELS.get(event, "info")
-        line = {"schema": SCHEMA, "time": round(time.time(), 3), "level": level, "event": event, **fields}
-        content = (json.dumps(line, allow_nan=False, default=str) + "\n").encode()
-        with self._writing():
-            while content:
-                content = content[self._file.write(content) :]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror or error}.") from error
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """How a run ended; counts are of all the suite's trials, whenever they ran.
-
-    Attributes:
-        done: trials.
-        diverged: trials.
-        failed: (key, reason) of each.
-        notes: cells without final runs, with the reason.
-        interrupted: by Ctrl-C or SIGTERM.
-        left: trials that may still have to run.
-        started: trials started by this run.
-        wall_s: of this run, Ray's start included.
-        ray_s: of that, until Ray had started.
-        ended_by: what ended it.
-    """
-
-    done: int
-    diverged: int
-    failed: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
-    interrupted: bool
-    left: int
-    started: int
-    wall_s: float
-    ray_s: float
-    ended_by: Ending = "complete"
 
 
 class Ledger:
@@ -133,10 +58,9 @@ class Ledger:
         closing: Closing | None = None,
     ) -> None:
         self._suite = suite
-        self._suite_json = suite.to_json()
-        self._header = header
         self.queue = queue
         self._store = store
+        self._index = RunIndex(suite, header=header, queue=queue, store=store)
         self.root = store.root
         self.log_path = store.suite_folder(suite.name) / "run.jsonl"
         self._reporter = reporter
@@ -146,9 +70,6 @@ class Ledger:
         self._storing: dict[str, Job] = {}
         self._ended: list[tuple[Job, TrialSummary]] = []
         self._due: list[tuple[Job, TrialSummary]] = []
-        self._index_at = -math.inf
-        self._index_s = 0.0
-        self._index_is_old = False
         self._stop: BaseException | None = None
         self._closing = closing or Closing()
         self._said_stop = self._said_over = False
@@ -161,7 +82,7 @@ class Ledger:
         self._killed: set[str] = set()
 
     def __enter__(self) -> Ledger:
-        self.write_index()
+        self._index.write()
         self._log = RunLog(self.log_path)
         return self
 
@@ -209,7 +130,7 @@ class Ledger:
         """A worker has begun."""
         job = self._jobs[trial_id]
         self._begun[trial_id] = time.monotonic()
-        self._log.write("start", **_facts(job))
+        self._log.write("start", **job_facts(job))
         self._reporter.started(job)
 
     def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
@@ -229,12 +150,12 @@ class Ledger:
 
     def note(self, trial_id: str, words: str) -> None:
         """A worker says something about its trial."""
-        self._log.write("note", **_facts(self._jobs[trial_id]), note=words)
+        self._log.write("note", **job_facts(self._jobs[trial_id]), note=words)
 
     def short_of_memory(self, trial_id: str, reason: str) -> None:
         """A trial ran out of GPU memory beside others; it runs again, alone."""
         job = self._jobs.pop(trial_id)
-        self._log.write("short_of_memory", **_facts(job), reason=reason)
+        self._log.write("short_of_memory", **job_facts(job), reason=reason)
         self.queue.short_of_memory(job.key)
         self._reporter.lost(job, f"alone on a GPU: {reason}")
 
@@ -242,7 +163,7 @@ class Ledger:
         """A trial came back before its end, as it was asked to; a later run goes on with it."""
         job = self._jobs.pop(trial_id, None)
         if job is not None:
-            self._log.write("suspended", **_facts(job), checkpoint=saved)
+            self._log.write("suspended", **job_facts(job), checkpoint=saved)
             self._reporter.suspended(job, saved=saved)
 
     def hung(self) -> tuple[str, ...]:
@@ -274,7 +195,7 @@ class Ledger:
         summary = self.queue.look_again(job.key)
         if summary is None:
             hung = trial_id in self._killed and self._limit_s is not None
-            self._log.write("lost", **_facts(job), reason=cause)
+            self._log.write("lost", **job_facts(job), reason=cause)
             got_on = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
             if not hung and self.queue.lost(job.key, got_on=got_on):
                 self._reporter.lost(job, cause)
@@ -342,14 +263,6 @@ class Ledger:
             if summary is not None:
                 self._take_in(job, summary)
         self._enter_all()
-
-    def write_index(self) -> None:
-        """Bring the suite's index.json up to date."""
-        start = time.perf_counter()
-        self._store.write_suite(self._suite.name, self._suite_json, {**self._header, "cells": self.queue.index()})
-        self._index_at = time.perf_counter()
-        self._index_s = self._index_at - start
-        self._index_is_old = False
 
     def outcome(self, *, wall_s: float, ray_s: float) -> RunOutcome:
         """How the run ended."""
@@ -432,43 +345,17 @@ class Ledger:
         due, self._due, self._ended = self._due, self._ended, []
         for job, summary in due:
             self._enter(job, summary)
-        since = time.perf_counter() - self._index_at
-        if self._index_is_old and since > max(_INDEX_PERIOD_S, self._index_s / _INDEX_SHARE):
-            self.write_index()
+        self._index.write_if_due()
 
     def _enter_all(self) -> None:
         """Enter everything and leave the index up to date."""
         for job, summary in (*self._due, *self._ended):
             self._enter(job, summary)
         self._due, self._ended = [], []
-        if self._index_is_old:
-            self.write_index()
+        self._index.write_if_old()
 
     def _enter(self, job: Job, summary: TrialSummary) -> None:
         self._estimate.add(summary)
-        self._index_is_old = True
-        fields: dict[str, Any] = {"epochs": len(summary.history), "best_epoch": summary.best_epoch}
-        if summary.validation is not None:
-            fields[summary.spec.metric] = summary.validation[summary.spec.metric]
-        if summary.reason:
-            fields["reason"] = summary.reason
-        fields |= {"status": summary.status, "seconds": summary.timings.get("total_s", 0.0)}
-        self._log.write(summary.status, **_facts(job), **fields, timings=dict(summary.timings))
+        self._index.is_old = True
+        self._log.write(summary.status, **job_facts(job), **summary_facts(summary))
         self._reporter.finished(job, summary, self.totals())
-
-
-def _facts(job: Job) -> dict[str, Any]:
-    cell = job.cell
-    return {
-        "key": job.key,
-        "cell": cell.id,
-        "dataset": cell.dataset,
-        "backbone": cell.backbone,
-        "row": cell.row,
-        "steps": job.spec.steps,
-        "purpose": job.purpose,
-        "index": job.index,
-        "seed": job.spec.seed,
-        "attempt": job.attempt,
-        "values": dict(job.values),
-    }

@@ -19,8 +19,8 @@ from rearec_bench import __version__
 from rearec_bench.cli import main
 from rearec_bench.harness import execute
 from rearec_bench.harness.errors import InputError, StoreError
-from rearec_bench.harness.ledger import RunOutcome
 from rearec_bench.harness.report.report import FORMATS, LAYOUTS, SOURCES
+from rearec_bench.harness.run_outcome import RunOutcome
 from rearec_bench.harness.store import Store
 
 Invoke = Callable[..., Result]

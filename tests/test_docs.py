@@ -22,9 +22,9 @@ from click.testing import CliRunner, Result
 from rearec_bench import __version__
 from rearec_bench.cli import main
 from rearec_bench.harness import execute
-from rearec_bench.harness.ledger import RunOutcome
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.registry import STRATEGIES
+from rearec_bench.harness.run_outcome import RunOutcome
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from rearec_bench.cli import main
 from rearec_bench.harness import execute
-from rearec_bench.harness.ledger import RunOutcome
 from rearec_bench.harness.registry import STRATEGIES
+from rearec_bench.harness.run_outcome import RunOutcome
 
 SUITE = """
 plugins: [marking.py]

@@ -17,7 +17,7 @@ from io import StringIO
 from pathlib import Path
 
 from rearec_bench.harness.execute import TRIAL, RunOptions, run_suite
-from rearec_bench.harness.ledger import RunOutcome
+from rearec_bench.harness.run_outcome import RunOutcome
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 from rearec_bench.harness.terminal import LineReporter

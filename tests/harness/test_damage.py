@@ -22,10 +22,10 @@ from click.testing import CliRunner, Result
 from rearec_bench.cli import main
 from rearec_bench.harness import execute
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.ledger import RunOutcome
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.queue import Signal, SuiteQueue
 from rearec_bench.harness.results import TrialResult
+from rearec_bench.harness.run_outcome import RunOutcome
 from rearec_bench.harness.spec import ENGINE_VERSION
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_trial import MANIFEST

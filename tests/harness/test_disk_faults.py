@@ -23,8 +23,8 @@ from rearec_bench.harness import atomic
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.errors import StoreError
 from rearec_bench.harness.keeper import Care, Keeper
-from rearec_bench.harness.ledger import RunLog
 from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.run_log import RunLog
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_suites import log_lines
 from rearec_bench.harness.store_verify import verify

@@ -23,8 +23,9 @@ from rearec_bench.harness.cluster import Cluster, scratch_folder
 from rearec_bench.harness.errors import DatasetError, InputError
 from rearec_bench.harness.execute import RunOptions, dry_run, run_suite
 from rearec_bench.harness.heartbeat import read
-from rearec_bench.harness.ledger import RunLog, RunOutcome
 from rearec_bench.harness.nodes import Node
+from rearec_bench.harness.run_log import RunLog
+from rearec_bench.harness.run_outcome import RunOutcome
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 from rearec_bench.harness.terminal import LineReporter

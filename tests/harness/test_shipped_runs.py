@@ -13,9 +13,9 @@ import pytest
 
 from rearec_bench.harness import plan
 from rearec_bench.harness.execute import RunOptions, run_suite
-from rearec_bench.harness.ledger import RunOutcome
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.run_outcome import RunOutcome
 from rearec_bench.harness.shipped import shipped_suites
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import Suite, load_suite

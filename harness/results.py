@@ -17,18 +17,14 @@ Metrics = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What is kept of each row of a split; R rows, K steps. Row r is row r of the prepared split.
+class Ranks:
+    """Where each row's target stands; R rows, K steps. Row r is row r of the prepared split.
 
     Attributes:
         users: (R,) int32.
         items: (R,) int32, the targets.
         readout_ranks: (R,) int32, 1-based rank of the target by the readout.
         step_ranks: (R, K + 1) int32, the same by the state of each step.
-        top_items: (R, 10) int32, ids of the readout's ten best, best first (-1 where the catalogue is smaller).
-        entropy: (R, K + 1) float16, of each step's distribution over the catalogue, in nats.
-        margin: (R, K + 1) float16, score of the best minus score of the second best item.
-        cosine: (R, K) float16, between the states of step k - 1 and step k.
         control_ranks: (R, K + 1) int32, by K + 1 noised copies of the readout at the steps' mean cosine to it.
     """
 
@@ -36,11 +32,24 @@ class Rows:
     items: NDArray[np.int32]
     readout_ranks: NDArray[np.int32]
     step_ranks: NDArray[np.int32]
+    control_ranks: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Rows(Ranks):
+    """What is kept of each row of a split.
+
+    Attributes:
+        top_items: (R, 10) int32, ids of the readout's ten best, best first (-1 where the catalogue is smaller).
+        entropy: (R, K + 1) float16, of each step's distribution over the catalogue, in nats.
+        margin: (R, K + 1) float16, score of the best minus score of the second best item.
+        cosine: (R, K) float16, between the states of step k - 1 and step k.
+    """
+
     top_items: NDArray[np.int32]
     entropy: NDArray[np.float16]
     margin: NDArray[np.float16]
     cosine: NDArray[np.float16]
-    control_ranks: NDArray[np.int32]
 
 
 @dataclass(frozen=True)

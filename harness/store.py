@@ -20,10 +20,10 @@ from typing import Any
 
 from . import atomic, store_lock
 from .errors import DamagedError, StoreError, StoreInUse
-from .results import Rows, TrialResult, TrialSummary
+from .results import Ranks, Rows, TrialResult, TrialSummary
 from .store_format import SPLITS, json_bytes
 from .store_suites import INDEX, KEY, LOG, SUITE, index_keys, opened, sealed
-from .store_trial import files_of, read_result, read_rows, read_summary
+from .store_trial import files_of, read_ranks, read_result, read_rows, read_summary
 
 __all__ = ["Store", "index_keys"]
 
@@ -156,9 +156,11 @@ class Store:
             DamagedError: damaged, or of another schema version.
             StoreError: not stored, or without that split (test is for final runs alone).
         """
-        if split not in SPLITS:
-            raise StoreError(f"there is no split '{split}'. Allowed: {', '.join(SPLITS)}.")
-        return read_rows(self._stored(key), split)
+        return read_rows(self._with_split(key, split), split)
+
+    def ranks(self, key: str, split: str) -> Ranks:
+        """The same without what only few tables ask for, in a third of the time."""
+        return read_ranks(self._with_split(key, split), split)
 
     def find(self, prefix: str) -> str:
         """The one key that starts with a prefix.
@@ -279,6 +281,11 @@ class Store:
         if not KEY.fullmatch(key):
             raise StoreError(f"'{key}' is not the key of a trial: 32 hexadecimal digits.")
         return self.trials / key
+
+    def _with_split(self, key: str, split: str) -> Path:
+        if split not in SPLITS:
+            raise StoreError(f"there is no split '{split}'. Allowed: {', '.join(SPLITS)}.")
+        return self._stored(key)
 
     def _stored(self, key: str) -> Path:
         folder = self.folder(key)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import DamagedError, StoreError
-from .results import Rows, TrialResult, TrialSummary
-from .store_format import RESULT, SCHEMA, SPLITS, TRACEBACK, json_bytes, pack, rows_of, summary_of, unpack
+from .results import Ranks, Rows, TrialResult, TrialSummary
+from .store_format import RESULT, SCHEMA, SPLITS, TRACEBACK, json_bytes, pack, ranks_of, rows_of, summary_of, unpack
 
 MANIFEST = "manifest.json"
 
@@ -69,12 +69,21 @@ def read_rows(folder: Path, split: str) -> Rows:
     Raises:
         StoreError: no rows of that split are held.
     """
+    return _read_split(folder, split, rows_of)
 
-    def rows(manifest: Mapping[str, Any]) -> Rows | None:
-        name = f"{split}.parquet"
-        return rows_of(_checked(folder, name, manifest)) if name in manifest["files"] else None
 
-    found = _read(folder, rows)
+def read_ranks(folder: Path, split: str) -> Ranks:
+    """The ranks of one split; errors as `read_rows`."""
+    return _read_split(folder, split, ranks_of)
+
+
+def _read_split(folder: Path, split: str, of: Callable[[bytes], _Held]) -> _Held:
+    name = f"{split}.parquet"
+
+    def held(manifest: Mapping[str, Any]) -> _Held | None:
+        return of(_checked(folder, name, manifest)) if name in manifest["files"] else None
+
+    found = _read(folder, held)
     if found is None:
         raise StoreError(f"trial {folder.name[:8]} holds no rows of '{split}'.")
     return found

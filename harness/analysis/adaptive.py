@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import StoreError
 from ..metrics import row_gains
-from ..results import Rows, TrialSummary
+from ..results import Ranks, Rows, TrialSummary
 from ..store import Store
 from .compare import METRICS, Measured, measure, reference_of, stat
 from .depth_rules import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
@@ -110,7 +110,7 @@ def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
             runs = reference.runs if reference is not None else ()
             for run in runs:
                 if run.key not in references:
-                    references[run.key] = _read_out(run, results.store.rows(run.key, "test"))
+                    references[run.key] = _read_out(run, results.store.ranks(run.key, "test"))
             against = [references[run.key] for run in runs]
             found.append(_adaptive(cell, row, against=against, store=results.store))
     return tuple(found)
@@ -196,7 +196,7 @@ def _scored(run: TrialSummary, valid: Rows, test: Rows) -> _Tested:
     return _Tested(run.key, run.spec.seed, test.users, test.items, np.stack(found, axis=1))
 
 
-def _read_out(run: TrialSummary, test: Rows) -> _Tested:
+def _read_out(run: TrialSummary, test: Ranks) -> _Tested:
     readout = _columns(test.readout_ranks, np.full(len(test.users), run.spec.steps))
     return _Tested(run.key, run.spec.seed, test.users, test.items, readout[:, None])
 

@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import metrics_of, row_gains
-from ..results import Metrics, Rows
+from ..results import Metrics, Ranks
 from ..store import Store
 from .compare import METRICS, Measured, Stat, improvements, measure, reference_of, stat, stats_of
 from .resultset import CellResults, ResultSet
 from .tested import same_rows
-
-Ranks = NDArray[np.int32]
 
 CROSSED, NOISED, MODELS = "crossed", "noised", "models"
 CONTROLS = (CROSSED, NOISED, MODELS)
@@ -73,15 +71,15 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
         StoreError: the rows of a trial cannot be read.
     """
     rows = measure(results)
-    readouts: dict[str, Rows] = {}
+    readouts: dict[str, Ranks] = {}
 
-    def references(cell: CellResults) -> list[Rows]:
+    def references(cell: CellResults) -> list[Ranks]:
         """Test rows of the runs of the cell that this one is compared with."""
         reference = reference_of(cell, results.cells)
         runs = reference.runs if reference is not None else ()
         for run in runs:
             if run.key not in readouts:
-                readouts[run.key] = results.store.rows(run.key, "test")
+                readouts[run.key] = results.store.ranks(run.key, "test")
         return [readouts[run.key] for run in runs]
 
     return tuple(
@@ -90,7 +88,7 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
     )
 
 
-def cross_fitted(steps: Sequence[Ranks]) -> list[dict[str, float]]:
+def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
     """Metrics of each run at the depths that are best in the other runs.
 
     Of several depths that are best in the other run, none is preferred: a row counts with their mean.
@@ -113,7 +111,7 @@ def cross_fitted(steps: Sequence[Ranks]) -> list[dict[str, float]]:
     return found
 
 
-def best_of_models(readouts: Sequence[Ranks], count: int) -> list[Metrics]:
+def best_of_models(readouts: Sequence[NDArray[np.int32]], count: int) -> list[Metrics]:
     """Metrics of the best of `count` models per test row: each run with those that follow it, round and round.
 
     Args:
@@ -131,12 +129,12 @@ def best_of_models(readouts: Sequence[Ranks], count: int) -> list[Metrics]:
 
 
 def _ceiling(
-    cell: CellResults, row: Measured, reference: Measured | None, references: Sequence[Rows], *, store: Store
+    cell: CellResults, row: Measured, reference: Measured | None, references: Sequence[Ranks], *, store: Store
 ) -> Ceiling:
     deepest = min((len(run.test_steps) for run in cell.runs), default=0)
     if deepest < 2:
         return Ceiling(row, (), None, {}, {})
-    tests = [store.rows(run.key, "test") for run in cell.runs]
+    tests = [store.ranks(run.key, "test") for run in cell.runs]
     planned = len(cell.seeds)
     optimum = _stats([metrics_of(rows.step_ranks.min(axis=1)) for rows in tests], planned)
     return Ceiling(
@@ -152,8 +150,8 @@ def _ceiling(
 def _controls(
     row: Measured,
     reference: Measured | None,
-    tests: Sequence[Rows],
-    references: Sequence[Rows],
+    tests: Sequence[Ranks],
+    references: Sequence[Ranks],
     *,
     deepest: int,
     planned: int,
@@ -169,7 +167,7 @@ def _controls(
     return found
 
 
-def _paired(tests: Sequence[Rows]) -> bool:
+def _paired(tests: Sequence[Ranks]) -> bool:
     return same_rows(*tests) and len({rows.step_ranks.shape for rows in tests}) <= 1
 
 

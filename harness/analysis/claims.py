@@ -172,7 +172,7 @@ def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: Res
         gains = {}
         for run in cell.runs:
             if run.spec.steps > 0 and run.test and run.test[METRIC]:
-                ranks = results.store.rows(run.key, "test").step_ranks.min(axis=1)
+                ranks = results.store.ranks(run.key, "test").step_ranks.min(axis=1)
                 gains[run.spec.seed] = (ndcg_at(ranks, 20) / run.test[METRIC] - 1) * 100
         if gains:
             parts.append(gains)
@@ -221,7 +221,7 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
             inside = user_groups(data.test) == test["group"]
         gains = {}
         for run in cell.runs:
-            rows = results.store.rows(run.key, "test")
+            rows = results.store.ranks(run.key, "test")
             first = ndcg_at(rows.step_ranks[inside, 0], 20) if inside.any() else 0.0
             if first:
                 gains[run.spec.seed] = (ndcg_at(rows.readout_ranks[inside], 20) / first - 1) * 100

@@ -187,7 +187,7 @@ def _row_changes(
     pair: tuple[CellResults, CellResults], stores: tuple[Store, Store]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
     """Per test row the change of each metric, (R, M), and the row's user, (R,); None where rows cannot be paired."""
-    sides = [[store.rows(run.key, "test") for run in cell.runs] for cell, store in zip(pair, stores, strict=True)]
+    sides = [[store.ranks(run.key, "test") for run in cell.runs] for cell, store in zip(pair, stores, strict=True)]
     every = [*sides[0], *sides[1]]
     if not all(sides) or not same_rows(*every):
         return None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..datasets.dataset import Dataset, Split
 from ..errors import InputError
 from ..references import popularity_of
-from ..results import Rows
+from ..results import Ranks
 from .compare import METRICS, Measured, Stat, measure, stat
 from .intervals import Interval, cluster_means, percentile_interval
 from .resultset import CellResults, ResultSet
@@ -126,7 +126,7 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
             continue
         if cell.dataset not in held:
             held[cell.dataset] = _groups(checked(load(cell.dataset), cell))
-        tests = [results.store.rows(run.key, "test") for run in cell.runs]
+        tests = [results.store.ranks(run.key, "test") for run in cell.runs]
         states = [_states(rows) for rows in tests]
         found.append(
             Grouped(
@@ -177,7 +177,7 @@ def _groups(dataset: Dataset) -> tuple[tuple[Group, NDArray[np.bool_]], ...]:
     return tuple(found)
 
 
-def _states(rows: Rows) -> dict[str, NDArray[np.int32]]:
+def _states(rows: Ranks) -> dict[str, NDArray[np.int32]]:
     """Ranks of each state, (R,)."""
     steps = {f"step_{k}": rows.step_ranks[:, k] for k in range(rows.step_ranks.shape[1])}
     return {READOUT: rows.readout_ranks, **(steps if len(steps) > 1 else {})}

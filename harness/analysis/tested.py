@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import row_gains
-from ..results import Rows
+from ..results import Ranks
 from ..store import Store
 from .compare import METRICS
 from .resultset import CellResults
@@ -53,11 +53,11 @@ def tested(cell: CellResults, store: Store) -> Tested | None:
     Raises:
         StoreError: the rows of a trial cannot be read.
     """
-    first: Rows | None = None
+    first: Ranks | None = None
     total: Floats | None = None
     by_seed: dict[int, Floats] = {}
     for run in cell.runs:
-        rows = store.rows(run.key, "test")
+        rows = store.ranks(run.key, "test")
         gains = gains_of(rows.readout_ranks)
         if first is None or total is None:
             first, total = rows, gains

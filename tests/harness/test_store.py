@@ -76,6 +76,18 @@ def test_a_split_without_rows_keeps_its_shapes(store: Store, synthetic: ModuleTy
     assert rows.step_ranks.shape == (0, 3) and rows.entropy.dtype == np.float16
 
 
+def test_ranks_are_those_of_the_rows(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec(steps=2))
+    store.write(made)
+    for split in ("valid", "test"):
+        rows, ranks = store.rows(made.key, split), store.ranks(made.key, split)
+        for field in dataclasses.fields(ranks):
+            held, whole = getattr(ranks, field.name), getattr(rows, field.name)
+            assert (held.dtype, held.shape, held.tobytes()) == (whole.dtype, whole.shape, whole.tobytes()), field.name
+    with pytest.raises(StoreError, match="no split 'train'"):
+        store.ranks(made.key, "train")
+
+
 def test_a_diverged_trial_comes_back_with_its_reason_and_losses_that_are_not_finite(
     store: Store, synthetic: ModuleType
 ) -> None:

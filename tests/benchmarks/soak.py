@@ -4,7 +4,8 @@ A suite of 1,000 fake trials of a second (more of them: as much shorter), search
 two cores. Sampled all the while: memory that is a process's own (USS: private pages alone) and open files of the
 driver, of the trials' workers and of the collector, each with the number of trials stored by then. Growth is the slope
 over the second half of the run, by when every worker has imported what it needs, without what Ray does after the last
-trial. Then a hundred real trials of a small model, for the memory of workers that train. FAKE_SLEEP=1 lets the fake
+trial. Then 400 real trials of one small model, one seed after the other, for the memory of workers that train: trials
+alike, or the later ones' need would be taken for growth. FAKE_SLEEP=1 lets the fake
 trials sleep instead of keeping their core busy, for a machine that others use, too.
 
     python tests/benchmarks/soak.py [--tiny] [--trials N] [--json FILE]
@@ -42,6 +43,16 @@ seeds: [{seeds}]
 search: {{trials: {trials}}}
 training: {{max_epochs: {epochs}, max_len: 10, packing: users}}
 """
+REAL = """
+name: suite
+datasets: [tiny]
+backbones: [sasrec: {{width: 16, layers: 1, feed_forward: 32}}]
+strategies: [prl]
+steps: [3]
+seeds: [{seeds}]
+training: {{max_epochs: 1, max_len: 10, packing: users}}
+"""
+REAL_TRIALS = 400
 ROLES = {"TuneTrial": "workers", "ResourceTrainable": "workers", "Collector": "collector"}
 _MB = 2**20
 _PERIOD_S = 0.5
@@ -136,9 +147,10 @@ def fake_figures(tiny: bool, trials: int) -> list[Figure]:
 
 
 def real_figures(tiny: bool) -> list[Figure]:
-    """Memory of workers that train a small model again and again."""
+    """Memory of workers that train one small model again and again."""
     watch = Watch()
-    ran = run(_suite(1, 1, 2, 1) if tiny else _suite(3, 5, 10, 1), workers=WORKERS, trial=real_trial(), beside=watch)
+    suite = REAL.format(seeds=_listed(3 if tiny else REAL_TRIALS))
+    ran = run(suite, workers=WORKERS, trial=real_trial(), beside=watch)
     return [*_memory(watch, f"{len(ran.spans)} real trials", limit_kb={"workers": 100.0})]
 
 
@@ -177,8 +189,8 @@ def _memory(watch: Watch, of: str, *, limit_kb: dict[str, float]) -> list[Figure
     return figures
 
 
-def _suite(steps: int, seeds: int, trials: int, epochs: int = EPOCHS) -> str:
-    return SUITE.format(steps=_listed(steps), seeds=_listed(seeds), trials=trials, epochs=epochs)
+def _suite(steps: int, seeds: int, trials: int) -> str:
+    return SUITE.format(steps=_listed(steps), seeds=_listed(seeds), trials=trials, epochs=EPOCHS)
 
 
 def _listed(count: int) -> str:

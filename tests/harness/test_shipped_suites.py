@@ -69,13 +69,18 @@ LAYOUT: dict[str, tuple[str, str, Any, int, int]] = {
         7 + 2,
         7 * (3 + 3) + 2,
     ),
+    "example": ("sasrec bert4rec", "base erl prl", (2,), 2 * 3 + 2, 2 * 3 * 5 + 2),
+    "example_steps": ("sasrec", "base erl prl", (1, 2, 3, 4, 5), 1 + 2 * 5, (1 + 2 * 5) * 3),
+    "example_ablation": ("sasrec", "base erl erl_no_kl prl prl_no_rcl prl_no_pta", (2,), 6, 6 * 3),
+    "example_text": ("unisrec morec", "base erl prl", (2,), 2 * 3 + 2, 2 * 3 * 5 + 2),
     "smoke_text": ("bert4rec unisrec morec", "base erl prl", (2,), 9, 9),
 }
 DATASETS = {
     **dict.fromkeys(TABLES, FIVE),
     **dict.fromkeys(("fig2_ceiling", "fig4_groups", "fig8_trajectories", "compute_matched"), ("yelp",)),
     **dict.fromkeys(("fig5_steps", "fig6_sensitivity", "fig7_ablation", "fig9_similarity"), PAIR),
-    "compute_matched_ml100k": ("ml-100k",),
+    **dict.fromkeys(("compute_matched_ml100k", "example", "example_steps", "example_ablation"), ("ml-100k",)),
+    "example_text": ("amazon-industrial-2018",),
     "smoke_text": ("tiny",),
 }
 

@@ -64,6 +64,7 @@ def test_a_cell_without_a_run_has_no_ceiling(tmp_path: Path, synthetic: ModuleTy
 
 
 SIMULATIONS = 1000
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "ceiling.md"
 
 
 def test_cross_fitting_equals_a_loop_over_pairs_of_runs() -> None:
@@ -101,6 +102,7 @@ def test_on_pure_noise_the_optimum_gains_and_the_cross_fitted_ceiling_does_not()
         optimum.append(sum(ndcg_at(ranks.min(axis=1), 20) for ranks in runs) / 2 / readout - 1)
     assert abs(np.mean(crossed)) < 0.01
     assert np.mean(optimum) > 0.2
+    assert f'the "gain" is {np.mean(optimum):+.0%}' in PAGE.read_text(encoding="utf-8").replace("\n", " ")
 
 
 def test_where_rows_have_a_true_best_step_the_cross_fitted_ceiling_finds_it() -> None:

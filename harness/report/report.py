@@ -148,13 +148,17 @@ def render_html(
         InputError: an unknown suite.
         StoreError: a suite's own files are damaged; damaged trials are left out, and the tables say so.
     """
+    from .figures.material import Material
     from .html.content import PageSuite, suite_content
     from .html.page import render_page
 
-    load = _loader(data_dir)
+    load, items = _loader(data_dir), cache(partial(catalog.load_items, data_dir=data_dir))
+    profiles = ProfileStore(store.root).read()
 
     def made(results: ResultSet) -> PageSuite:
-        return suite_content(results, _every_table(load), store=store, load=load, folder=store.root)
+        own = [profile for profile in profiles if profile.subject.suite == results.name]
+        material = Material(results.models(), load, items, own)
+        return suite_content(results, _every_table(load), store=store, material=material, folder=store.root)
 
     return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
 

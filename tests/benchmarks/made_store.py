@@ -1,7 +1,7 @@
 """Stores of made-up trials for benchmarks: the trials that a suite would ask for, with made-up results, written fast.
 
-Every trial has the files of a real one, 30 epochs of history and 2,000 rows a split. Trials of one shape share their
-rows (hard links) and nothing is synced, so that ten thousand take seconds and little space.
+Every trial has the files of a real one, 30 epochs of history and 2,000 rows a split or as asked. Trials of one shape
+share their rows (hard links) and nothing is synced, so that ten thousand take seconds and little space.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.queue import Signal, SuiteQueue
-from rearec_bench.harness.results import TrialResult
+from rearec_bench.harness.results import Traces, TrialResult
 from rearec_bench.harness.spec import TrialSpec
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_format import RESULT, json_bytes
@@ -30,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
 NAME = "made"
 EPOCHS = 30
 ROWS = 2000
+WIDTH = 8
 SUITE = """
 name: made
 datasets: [tiny]
@@ -47,12 +50,14 @@ _OF_A_VARIANT = 3 * (20 + 5)
 _OF_THE_REST = 5 + 3 * (5 + 5)
 
 
-def make_store(folder: Path, trials: int) -> tuple[Path, int]:
+def make_store(folder: Path, trials: int, *, rows: int = ROWS, traced: int = 4) -> tuple[Path, int]:
     """Store a finished suite.
 
     Args:
         folder: for the suite file (`made.yaml`) and the store (`results`).
         trials: about how many; base alone, which is five, where it is less than a hundred.
+        rows: of each split.
+        traced: test rows of each final run whose states are held.
 
     Returns:
         The suite file, and how many trials there are.
@@ -72,7 +77,7 @@ def make_store(folder: Path, trials: int) -> tuple[Path, int]:
         spec = job.spec
         shape = (spec.steps, spec.purpose, spec.strategy.kind)
         if shape not in templates:
-            templates[shape] = _Template(spec, folder / "templates" / "-".join(map(str, shape)))
+            templates[shape] = _Template(_result(spec, rows, traced), folder / "templates" / "-".join(map(str, shape)))
         templates[shape].write(spec, store.folder(spec.key))
         queue.tell(store.summary(spec.key))
     facts = {"tiny": {fact: data.card[fact] for fact in ("protocol", "statistics") if fact in data.card}}
@@ -83,8 +88,8 @@ def make_store(folder: Path, trials: int) -> tuple[Path, int]:
 class _Template:
     """The files of one trial, for all of its shape."""
 
-    def __init__(self, spec: TrialSpec, folder: Path) -> None:
-        files = files_of(_result(spec))
+    def __init__(self, result: TrialResult, folder: Path) -> None:
+        files = files_of(result)
         self._manifest: dict[str, Any] = json.loads(files.pop(MANIFEST))
         self._result: dict[str, Any] = json.loads(files.pop(RESULT))
         self._folder = folder
@@ -105,18 +110,26 @@ class _Template:
             os.link(self._folder / name, target / name)
 
 
-def _result(spec: TrialSpec) -> TrialResult:
+def _result(spec: TrialSpec, rows: int, traced: int) -> TrialResult:
     from rearec_bench.harness.environment import source_digest
 
-    made = _made(spec.steps, spec.purpose)
+    made = _made(spec.steps, spec.purpose, rows, traced)
     digest = source_digest(spec.backbone.kind, spec.strategy.kind)
     return dataclasses.replace(made, spec=spec, source_digest=digest)
 
 
 @lru_cache(maxsize=16)
-def _made(steps: int, purpose: str) -> TrialResult:
+def _made(steps: int, purpose: str, rows: int, traced: int) -> TrialResult:
     import synthetic
 
-    made: TrialResult = synthetic.trial(synthetic.spec(steps=steps, purpose=purpose), rows=ROWS)
+    made: TrialResult = synthetic.trial(synthetic.spec(steps=steps, purpose=purpose), rows=rows)
     history = tuple(dataclasses.replace(made.history[0], epoch=epoch) for epoch in range(1, EPOCHS + 1))
-    return dataclasses.replace(made, history=history)
+    if made.test is None:
+        return dataclasses.replace(made, history=history)
+    draw = np.random.default_rng(steps)
+    traces = Traces(
+        rows=np.arange(min(rows, traced), dtype=np.int32),
+        states=draw.normal(size=(min(rows, traced), steps + 1, WIDTH)).astype(np.float32),
+        top_items=draw.integers(0, 60, (min(rows, traced), steps + 1, 10)).astype(np.int32),
+    )
+    return dataclasses.replace(made, history=history, test=dataclasses.replace(made.test, traces=traces))

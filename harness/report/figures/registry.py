@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...analysis.resultset import ResultSet
 from ...datasets import catalog
+from ...errors import DatasetError
 from ...profile.result import Profile
 from .case_study import case_figure
 from .material import Material, Unfilled
@@ -95,8 +96,8 @@ def draw(material: Material, folder: Path, *, names: Sequence[str] = tuple(FIGUR
         with rc_context(STYLE):  # type: ignore[arg-type]
             try:
                 figure = FIGURES[name](material)
-            except Unfilled as unfilled:
-                found.append(Drawn(suite, name, why=str(unfilled)))
+            except (Unfilled, DatasetError) as lacking:
+                found.append(Drawn(suite, name, why=str(lacking)))
                 continue
             files = []
             for form in FORMATS:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...analysis.ceiling import CROSSED, NOISED, Control, ceilings
+from ...analysis.ceiling import CROSSED, NOISED, Ceiling, Control, ceilings
 from ...analysis.compare import Compared, Measured, Stat, compare, measure
-from ...analysis.groups import GROUPS, ITEMS, USERS, grouped
+from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
 from ..ablation import families
 from ..labels import label_of, steps_label
 from .material import Material, Unfilled
@@ -46,11 +46,21 @@ class Sweep:
     reference: Measured | None
 
 
-def ceiling_figure(material: Material) -> Figure:
-    """Figure 2: the readout, the best step after the fact, and how much of it is luck."""
+def ceiling_rows(material: Material) -> list[Ceiling]:
+    """What Figure 2 shows.
+
+    Raises:
+        Unfilled: no row with steps has runs.
+    """
     found = [item for item in ceilings(material.results) if item.optimum is not None]
     if not found:
         raise Unfilled("needs a row with steps whose runs are stored")
+    return found
+
+
+def ceiling_figure(material: Material) -> Figure:
+    """Figure 2: the readout, the best step after the fact, and how much of it is luck."""
+    found = ceiling_rows(material)
     places = list(dict.fromkeys((item.row.dataset, item.row.backbone) for item in found))
     figure, axes = wrapped(len(places))
     for one, place in zip(axes, places, strict=True):
@@ -80,11 +90,23 @@ def ceiling_figure(material: Material) -> Figure:
     return figure
 
 
-def groups_figure(material: Material) -> Figure:
-    """Figure 4: groups of users and of items, each at every step of one model."""
+def grouped_rows(material: Material) -> list[Grouped]:
+    """What Figure 4 shows.
+
+    Raises:
+        Unfilled: no row with steps has runs.
+        DatasetError: a data set is not prepared.
+        InputError: it is not the one that the runs were tested on.
+    """
     found = [item for item in grouped(material.results, material.load) if item.groups and item.groups[0].over_first]
     if not found:
         raise Unfilled("needs a row with steps whose runs are stored")
+    return found
+
+
+def groups_figure(material: Material) -> Figure:
+    """Figure 4: groups of users and of items, each at every step of one model."""
+    found = grouped_rows(material)
     figure, axes = wrapped(2 * len(found), columns=4 if len(found) > 1 else 2)
     for place, item in enumerate(found):
         for side, (kind, name) in enumerate(((USERS, "UG"), (ITEMS, "IG"))):
@@ -109,11 +131,21 @@ def groups_figure(material: Material) -> Figure:
     return figure
 
 
-def steps_figure(material: Material) -> Figure:
-    """Figure 5: a metric by K, a model trained for each."""
+def rows_by_steps(material: Material) -> list[Measured]:
+    """What Figure 5 shows.
+
+    Raises:
+        Unfilled: there is but one K.
+    """
     rows = [row for row in measure(material.results) if row.steps is not None and row.stats[METRIC].mean is not None]
     if len({row.steps for row in rows} - {0}) < 2:
         raise Unfilled("needs rows at several K")
+    return rows
+
+
+def steps_figure(material: Material) -> Figure:
+    """Figure 5: a metric by K, a model trained for each."""
+    rows = rows_by_steps(material)
     places = list(dict.fromkeys((row.dataset, row.backbone) for row in rows))
     figure, axes = wrapped(len(places))
     names = list(dict.fromkeys(row.strategy for row in rows))
@@ -264,11 +296,19 @@ def _swept(row: Compared) -> tuple[str, str, str, str]:
     return row.row.dataset, row.row.backbone, family, rest.partition("=")[0]
 
 
-def _from_below(axes: Axes, stats: Sequence[Stat]) -> None:
-    """Start the axis below the lowest bar where all are close together, and say so by its label."""
+def span_from_below(stats: Sequence[Stat]) -> tuple[float, float] | None:
+    """Where an axis of bars starts and ends if it is cut, because all are close together; None where it is not."""
     lows = [held.mean - (held.std or 0.0) for held in stats if held.mean is not None]
     highs = [held.mean + (held.std or 0.0) for held in stats if held.mean is not None]
-    if lows and min(lows) > 0.5 * max(highs) and math.isfinite(max(highs)):
-        room = max(highs) - min(lows) or 0.1 * max(highs)
-        axes.set_ylim(max(0.0, min(lows) - room), max(highs) + 0.2 * room)
+    if not lows or min(lows) <= 0.5 * max(highs) or not math.isfinite(max(highs)):
+        return None
+    room = max(highs) - min(lows) or 0.1 * max(highs)
+    return max(0.0, min(lows) - room), max(highs) + 0.2 * room
+
+
+def _from_below(axes: Axes, stats: Sequence[Stat]) -> None:
+    """Start the axis below the lowest bar where all are close together, and say so by its label."""
+    span = span_from_below(stats)
+    if span is not None:
+        axes.set_ylim(*span)
         axes.set_ylabel(f"{_LABEL} (cut)")

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...analysis.claims import Judged, judge
-from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
 from ...errors import DatasetError
 from ...frames import StoredTrial, trials_of
 from ...results import TrialSummary
 from ...store import Store
+from ..figures.case_study import Case, case_of
+from ..figures.material import Material, Unfilled
 from ..latex import render_latex
 from ..table import Table, TableCell
 from ..tidy import render_csv
 from ..words import Marks, cell_words
-from .charts import Chart, charts, curve, group_charts, search_chart
+from .charts import Lacking, Panels, curve, figures_of, search_chart
+
+CASE = "Case study (Figure 11)"
+LISTED = (
+    "key",
+    "dataset",
+    "backbone",
+    "row",
+    "steps",
+    "purpose",
+    "chosen",
+    "seed",
+    "status",
+    "metric",
+    "validation",
+    "test",
+    "epochs",
+    "seconds",
+)
+"""What the list of trials shows of each."""
 
 _MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=str, escape=str)
 
@@ -65,7 +85,9 @@ class PageSuite:
         counts: status to number of trials.
         verdicts: the paper's claims.
         tables: those that the suite fills.
-        charts: those that the suite fills.
+        figures: those that the suite fills, and the searches.
+        case: Figure 11; None where the suite does not fill it.
+        lacking: figures that the suite does not fill, and what they need.
         trials: one entry for each trial.
         notes: what is left out, and why.
     """
@@ -74,13 +96,20 @@ class PageSuite:
     counts: Mapping[str, int]
     verdicts: tuple[Judged, ...]
     tables: tuple[PageTable, ...]
-    charts: tuple[Chart, ...]
+    figures: tuple[Panels, ...]
+    case: Case | None
+    lacking: tuple[Lacking, ...]
     trials: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
 
 
 def suite_content(
-    results: ResultSet, makers: Mapping[str, Callable[[ResultSet], Table]], *, store: Store, load: Load, folder: Path
+    results: ResultSet,
+    makers: Mapping[str, Callable[[ResultSet], Table]],
+    *,
+    store: Store,
+    material: Material,
+    folder: Path,
 ) -> PageSuite:
     """Everything that the page shows of a suite.
 
@@ -88,15 +117,21 @@ def suite_content(
         results: of the suite.
         makers: tables by name.
         store: where the trials are.
-        load: gives a data set by its name; what needs one that is not prepared is left out, with a note.
+        material: what figures and claims are made from; what needs a data set that is not prepared is left out, and
+            the page says so.
         folder: of the results, as commands name it.
 
     Raises:
+        InputError: a data set is not the one that trials were tested on.
         StoreError: the rows of a trial cannot be read.
     """
     notes: list[str] = []
+    stored_trials = {stored.key: stored for stored in trials_of(store, [results.name])}
+    trials = list(stored_trials.values())
     behind = {
-        (cell.dataset, cell.backbone, cell.strategy, cell.steps): tuple(run.key for run in cell.runs)
+        (cell.dataset, cell.backbone, cell.strategy, cell.steps): tuple(
+            run.key for run in cell.runs if run.key in stored_trials
+        )
         for cell in results.cells
     }
     tables = []
@@ -108,21 +143,23 @@ def suite_content(
             continue
         if any(group.lines for group in table.groups):
             tables.append(_table(table, behind))
-    drawn = charts(results)
+    figures, lacking = figures_of(material)
+    case = None
     try:
-        drawn += group_charts(results, load)
-    except DatasetError as error:
-        notes.append(f"Charts of groups are left out: {error}")
-    trials = list({stored.key: stored for stored in trials_of(store, [results.name])}.values())
+        case = case_of(material)
+    except Unfilled as unfilled:
+        lacking.append(Lacking(CASE, str(unfilled)))
     counts: dict[str, int] = {}
     for stored in trials:
         counts[stored.summary.status] = counts.get(stored.summary.status, 0) + 1
     return PageSuite(
         name=results.name,
         counts=counts,
-        verdicts=judge(results, load),
+        verdicts=judge(results, material.load),
         tables=tuple(tables),
-        charts=(*drawn, *_searches(trials)),
+        figures=(*figures, *_searches(trials)),
+        case=case,
+        lacking=tuple(lacking),
         trials=tuple(_trial(stored, folder) for stored in trials),
         notes=tuple(notes),
     )
@@ -157,7 +194,7 @@ def _cell(cell: TableCell, behind: Mapping[Any, tuple[str, ...]]) -> Cell:
     )
 
 
-def _searches(trials: Sequence[StoredTrial]) -> list[Chart]:
+def _searches(trials: Sequence[StoredTrial]) -> list[Panels]:
     cells: dict[tuple[Any, ...], list[tuple[TrialSummary, bool]]] = {}
     for stored in trials:
         if stored.summary.spec.purpose == "search":
@@ -167,7 +204,8 @@ def _searches(trials: Sequence[StoredTrial]) -> list[Chart]:
         search_chart(f"Search: {dataset} {backbone} {row}", held, held[0][0].spec.metric)
         for (dataset, backbone, row, _), held in cells.items()
     ]
-    return [chart for chart in found if chart is not None]
+    charts = tuple(chart for chart in found if chart is not None)
+    return [Panels("Searches", charts)] if charts else []
 
 
 def _trial(stored: StoredTrial, folder: Path) -> dict[str, Any]:
@@ -204,10 +242,15 @@ def _trial(stored: StoredTrial, folder: Path) -> dict[str, Any]:
 
 
 def as_json(suite: PageSuite) -> dict[str, Any]:
-    """What the page's script needs of a suite."""
+    """What the page's script needs of a suite to show it: the list of its trials."""
+    trials = [{name: trial[name] for name in LISTED} for trial in suite.trials]
+    return {"name": suite.name, "trials": trials}
+
+
+def as_rest(suite: PageSuite) -> dict[str, Any]:
+    """What is needed once somebody asks: figures, each trial in full (in the order of the list), texts to copy."""
     return {
-        "name": suite.name,
-        "trials": list(suite.trials),
-        "charts": [asdict(chart) for chart in suite.charts],
+        "figures": [[{"data": one.data, "layout": one.layout} for one in held.charts] for held in suite.figures],
+        "trials": [{name: value for name, value in trial.items() if name not in LISTED} for trial in suite.trials],
         "copies": {table.name: {"latex": table.latex, "csv": table.csv} for table in suite.tables},
     }

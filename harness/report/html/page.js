@@ -11,6 +11,19 @@
   };
   const number = (value, digits) => (value === null || value === undefined ? "" : value.toFixed(digits));
 
+  // ---- what is packed, unpacked when it is first needed
+  document.getElementById("old").hidden = "DecompressionStream" in window;
+  const unpack = async (id) => {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (sign) => sign.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  const once = (make) => { let made; return () => (made ??= make()); };
+  const rest = once(async () => JSON.parse(await unpack("rest")));
+  const library = once(async () => {
+    document.head.append(element("script", await unpack("plotly")));
+    return window.Plotly;
+  });
+
   // ---- charts, drawn when they come into view
   const look = (layout) => {
     const style = getComputedStyle(root);
@@ -21,54 +34,50 @@
       font: { color: text, size: 12 }, legend: { orientation: "h", y: 1.15 }, ...layout,
       xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis) };
   };
-  const draw = (place) => {
-    const chart = suites[place.dataset.suite].charts[place.dataset.chart];
+  const options = { responsive: true, displaylogo: false };
+  const draw = async (place) => {
     place.dataset.drawn = "1";
+    const [plotly, held] = [await library(), await rest()];
+    const chart = held[place.dataset.suite].figures[place.dataset.figure][place.dataset.chart];
     const text = getComputedStyle(root).getPropertyValue("--text").trim();
-    const data = chart.data.map((trace) =>
+    const inked = (key, value) => (value === "#000000" ? text : value);
+    const data = JSON.parse(JSON.stringify(chart.data), inked).map((trace) =>
       (trace.error_y ? { ...trace, error_y: { ...trace.error_y, color: text, thickness: 1 } } : trace));
-    Plotly.react(place, data, look(chart.layout), { responsive: true, displaylogo: false });
+    plotly.react(place, data, look(chart.layout), options);
   };
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "300px" });
-  document.querySelectorAll(".chart").forEach((place) => seen.observe(place));
+  document.querySelectorAll(".charts .chart").forEach((place) => seen.observe(place));
 
   // ---- light and dark
   const choose = (dark) => {
     root.dataset.theme = dark ? "dark" : "light";
     theme.setAttribute("aria-pressed", String(dark));
-    document.querySelectorAll(".chart[data-drawn]").forEach(draw);
+    document.querySelectorAll(".charts .chart[data-drawn]").forEach(draw);
   };
   choose(matchMedia("(prefers-color-scheme: dark)").matches);
   theme.addEventListener("click", () => choose(root.dataset.theme !== "dark"));
 
   // ---- trials
-  const byKey = new Map();
-  suites.forEach((suite) => suite.trials.forEach((trial) => byKey.set(trial.key, trial)));
-  const keyButton = (trial) => {
-    const button = element("button", trial.key.slice(0, 8), { type: "button", class: "key", "data-keys": trial.key });
-    return button;
+  const trialLine = (trial, at) => {
+    const purpose = trial.chosen ? "search, chosen" : trial.purpose;
+    const values = [trial.dataset, trial.backbone, trial.row, trial.steps, purpose, trial.seed, trial.status,
+      number(trial.validation, 4), number(trial.test, 4), trial.epochs, number(trial.seconds, 1)];
+    const numeric = new Set([3, 5, 7, 8, 9, 10]);
+    const key = trial.key.slice(0, 8);
+    return {
+      words: [key, ...values.map(String)],
+      numbers: [null, ...values.map((value, place) => (numeric.has(place) && value !== "" ? Number(value) : null))],
+      row: () => {
+        const row = element("tr"), head = element("th", null, { scope: "row" });
+        head.append(element("button", key, { type: "button", class: "key", "data-trials": at }));
+        row.append(head, ...values.map((value, place) =>
+          element("td", String(value), place === 6 ? { class: trial.status } : {})));
+        return row;
+      },
+    };
   };
-  document.querySelectorAll(".trials").forEach((section) => {
-    const body = section.querySelector("tbody");
-    for (const trial of suites[section.dataset.suite].trials) {
-      const row = element("tr");
-      const head = element("th", null, { scope: "row" });
-      head.append(keyButton(trial));
-      row.append(head);
-      const purpose = trial.chosen ? "search, chosen" : trial.purpose;
-      const cells = [trial.dataset, trial.backbone, trial.row, trial.steps, purpose, trial.seed, trial.status,
-        number(trial.validation, 4), number(trial.test, 4), trial.epochs, number(trial.seconds, 1)];
-      cells.forEach((value, place) => {
-        const cell = element("td", String(value));
-        if (place === 6) cell.className = trial.status;
-        if (typeof value === "number" || (place > 6 && value !== "")) cell.dataset.sort = value;
-        row.append(cell);
-      });
-      body.append(row);
-    }
-  });
 
   const dialog = document.getElementById("detail");
   const title = document.getElementById("detail-title");
@@ -81,16 +90,17 @@
     }
     return made;
   };
-  const show = (keys) => {
-    detail.replaceChildren();
-    const trials = keys.map((key) => byKey.get(key)).filter(Boolean);
-    const first = trials[0];
-    if (!first) return;
+  const show = async (suite, places) => {
+    const first = suites[suite].trials[places[0]];
     const steps = first.steps ? ` (K=${first.steps})` : "";
     title.textContent = `${first.dataset} ${first.backbone} ${first.row}${steps}: ` +
-      (trials.length > 1 ? `${trials.length} runs` : `trial ${first.key.slice(0, 8)}`);
+      (places.length > 1 ? `${places.length} runs` : `trial ${first.key.slice(0, 8)}`);
     const curves = element("div", null, { class: "chart", role: "img", "aria-label": "Validation metric by epoch" });
-    detail.append(curves);
+    detail.replaceChildren(curves);
+    dialog.showModal();
+    const [plotly, held] = [await library(), (await rest())[suite]];
+    if (!curves.isConnected) return;
+    const trials = places.map((place) => ({ ...suites[suite].trials[place], ...held.trials[place] }));
     for (const trial of trials) {
       const part = element("details");
       part.open = trials.length === 1;
@@ -104,56 +114,90 @@
       part.append(element("h3", "To run it again"), element("pre", trial.rerun));
       detail.append(part);
     }
-    dialog.showModal();
     const lines = trials.map((trial) => ({ type: "scatter", mode: "lines+markers", name: `seed ${trial.seed}`,
       x: trial.curve.epoch, y: trial.curve.validation }));
-    Plotly.react(curves, lines, look({ xaxis: { title: "epoch" }, yaxis: { title: `validation ${first.metric}` } }),
-      { responsive: true, displaylogo: false });
+    plotly.react(curves, lines, look({ xaxis: { title: "epoch" }, yaxis: { title: `validation ${first.metric}` } }), options);
   };
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-keys]");
-    if (button) show(button.dataset.keys.split(" "));
+    const button = event.target.closest("button[data-trials]");
+    if (button) show(button.closest("[data-suite]").dataset.suite, button.dataset.trials.trim().split(" "));
   });
 
-  // ---- tables: sort, filter, copy
+  // ---- tables: sort, filter, page, copy. All lines are sorted and filtered; those of one page are in the document.
+  const PAGE = 100;
+  const lineOf = (row) => {
+    const cells = [...row.cells];
+    return {
+      words: cells.map((cell) => cell.textContent),
+      numbers: cells.map((cell) => (cell.dataset.sort === undefined ? null : Number(cell.dataset.sort))),
+      row: () => row,
+    };
+  };
   document.querySelectorAll(".table").forEach((section) => {
     const body = section.querySelector("tbody");
-    const original = [...body.rows];
+    const pager = section.querySelector(".pager");
+    const lines = once(() => (section.matches(".trials") ? suites[section.dataset.suite].trials.map(trialLine)
+      : [...body.rows].map(lineOf)));
     const heads = [...section.querySelectorAll("thead tr:last-child th")];
     const said = section.querySelector(".said");
+    let order = null, wanted = [], page = 0;
+    const fill = () => {
+      const original = lines(), sorted = order ?? original;
+      const shown = wanted.length ? sorted.filter((line) => {
+        line.text ??= line.words.join(" ").toLowerCase();
+        return wanted.every((word) => line.text.includes(word));
+      }) : sorted;
+      const size = pager ? PAGE : Math.max(1, original.length);
+      const last = Math.max(0, Math.ceil(shown.length / size) - 1);
+      page = Math.min(Math.max(page, 0), last);
+      const from = page * size, part = shown.slice(from, from + size);
+      body.replaceChildren(...part.map((line) => (line.held ??= line.row())));
+      const found = wanted.length ? `${shown.length} of ${original.length} lines` : "";
+      if (!pager) { said.textContent = found; return; }
+      const at = `lines ${from + 1} to ${from + part.length} of ${shown.length}`;
+      pager.hidden = last === 0;
+      pager.querySelector(".at").textContent = at;
+      pager.querySelectorAll("button").forEach((button) => {
+        const stuck = ["first", "back"].includes(button.dataset.go) ? page === 0 : page === last;
+        button.setAttribute("aria-disabled", String(stuck));
+      });
+      said.textContent = last ? [found, at].filter(Boolean).join(", ") : found;
+    };
     heads.forEach((head, place) => head.querySelector("button").addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") !== "descending";
       heads.forEach((other) => other.setAttribute("aria-sort", "none"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const value = (row) => {
-        const cell = row.cells[place];
-        return cell.dataset.sort === undefined ? null : Number(cell.dataset.sort);
-      };
-      const numeric = original.some((row) => value(row) !== null);
-      const sorted = [...original].sort((a, b) => {
-        if (!numeric) return a.cells[place].textContent.localeCompare(b.cells[place].textContent) * (down ? 1 : -1);
-        const [x, y] = [value(a), value(b)];
+      const numeric = lines().some((line) => line.numbers[place] !== null);
+      order = [...lines()].sort((a, b) => {
+        if (!numeric) return a.words[place].localeCompare(b.words[place]) * (down ? 1 : -1);
+        const [x, y] = [a.numbers[place], b.numbers[place]];
         if (x === null || y === null) return (x === null) - (y === null);
         return down ? y - x : x - y;
       });
-      body.append(...sorted);
+      page = 0;
+      fill();
     }));
     section.querySelector(".filter").addEventListener("input", (event) => {
-      const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
-      for (const row of original) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        shown += !row.hidden;
-      }
-      said.textContent = words.length ? `${shown} of ${original.length} lines` : "";
+      wanted = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+      page = 0;
+      fill();
     });
-    section.querySelector(".reset")?.addEventListener("click", () => {
+    section.querySelector(".reset").addEventListener("click", () => {
       heads.forEach((other) => other.setAttribute("aria-sort", "none"));
-      body.append(...original);
+      order = null;
+      page = 0;
+      fill();
     });
+    pager?.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button || button.getAttribute("aria-disabled") === "true") return;
+      page = { first: 0, back: page - 1, on: page + 1, last: Infinity }[button.dataset.go];
+      fill();
+      section.querySelector(".scroll").scrollTop = 0;
+    });
+    if (pager) fill();
     section.querySelectorAll(".copy").forEach((button) => button.addEventListener("click", async () => {
-      const text = suites[section.dataset.suite].copies[section.dataset.table][button.dataset.form];
+      const text = (await rest())[section.dataset.suite].copies[section.dataset.table][button.dataset.form];
       try {
         await navigator.clipboard.writeText(text);
       } catch {  // pages from disk may have no clipboard of their own

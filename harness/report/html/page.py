@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 from ...._version import VERSION
-from .content import PageSuite, as_json
+from .content import CASE, PageSuite, as_json, as_rest
 
 _PARTS = ("page.css", "page.js")
 
@@ -37,16 +39,29 @@ def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
         title=title,
         version=VERSION,
         suites=suites,
+        case_name=CASE,
         css=Markup(css),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
-        plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),  # noqa: S704 - the library's own file
+        plotly=packed(get_plotlyjs()),
+        rest=packed(json_text([as_rest(suite) for suite in suites])),
+        places=[{trial["key"]: place for place, trial in enumerate(suite.trials)} for suite in suites],
         data=Markup(script_json([as_json(suite) for suite in suites])),  # noqa: S704 - escaped there
     )
 
 
 def script_json(value: Any) -> str:
     """JSON that can stand within a script element: nothing in it ends the element or opens a comment."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json_text(value)
     for sign in ("<", ">", "&", "\u2028", "\u2029"):
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
+
+
+def json_text(value: Any) -> str:
+    """JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def packed(text: str) -> str:
+    """Text as gzip in base64: what the page unpacks when it is first needed. The same text gives the same letters."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import re
@@ -18,10 +20,11 @@ import pytest
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.errors import DatasetError
 from rearec_bench.harness.frames import StoredTrial
+from rearec_bench.harness.report.figures.material import Material
 from rearec_bench.harness.report.html import content
-from rearec_bench.harness.report.html.charts import curve, search_chart
-from rearec_bench.harness.report.html.page import render_page, script_json
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.html.charts import FIGURES, curve, search_chart
+from rearec_bench.harness.report.html.page import packed, render_page, script_json
+from rearec_bench.harness.report.tables import DATA_TABLES, TABLES
 from rearec_bench.harness.results import Epoch
 from rearec_bench.harness.store import Store
 
@@ -54,7 +57,13 @@ def suite(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> co
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(content, "trials_of", trials)
-        return content.suite_content(results, TABLES, store=store, load=unprepared, folder=Path("results"))
+        return content.suite_content(
+            results,
+            {**TABLES, "groups": lambda results: DATA_TABLES["groups"](results, unprepared)},
+            store=store,
+            material=Material(results, unprepared, unprepared),
+            folder=Path("results"),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -87,20 +96,38 @@ def test_the_page_needs_nothing_from_outside(page: str) -> None:
 
 def test_hostile_strings_stay_text(page: str) -> None:
     tags = Tags(page).tags
-    assert sum(tag == "script" for tag, _ in tags) == 3
+    assert sum(tag == "script" for tag, _ in tags) == 4
     assert not any("onerror" in attributes for _, attributes in tags)
     assert "<img src=x" not in page and "&lt;img src=x" in page
 
 
 def test_the_data_within_the_page_is_whole(page: str, suite: content.PageSuite) -> None:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    (held,) = json.loads(found[1])
-    assert len(held["trials"]) == len(suite.trials) == 3 * 3 + 2 * 4
-    assert {trial["row"] for trial in held["trials"]} == {"base", HOSTILE, "prl"}
-    for trial in held["trials"]:
+    (listed,), (rest,) = json.loads(part(page, "data")), json.loads(unpacked(part(page, "rest")))
+    trials = [{**light, **full} for light, full in zip(listed["trials"], rest["trials"], strict=True)]
+    assert len(trials) == len(suite.trials) == 3 * 3 + 2 * 4
+    assert [trial["key"] for trial in trials] == [trial["key"] for trial in suite.trials]
+    assert {trial["row"] for trial in trials} == {"base", HOSTILE, "prl"}
+    for trial, whole in zip(trials, suite.trials, strict=True):
+        assert trial == whole
         assert trial["rerun"] == f"rearec-bench rerun {trial['key'][:12]} --results results"
         assert (trial["test"] is not None) == (trial["purpose"] == "final" and trial["status"] == "done")
     assert json.loads(script_json({"a": HOSTILE})) == {"a": HOSTILE}
+
+
+def part(page: str, name: str) -> str:
+    """What stands in a script element."""
+    (found,) = re.findall(rf'<script type="[a-z/]+" id="{name}">(.*?)</script>', page, re.DOTALL)
+    return found
+
+
+def unpacked(text: str) -> str:
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+def test_packed_text_comes_back_and_is_the_same_twice(page: str) -> None:
+    assert unpacked(packed(HOSTILE)) == HOSTILE and packed(HOSTILE) == packed(HOSTILE)
+    assert "Plotly" in unpacked(part(page, "plotly"))
+    assert not set(packed(HOSTILE)) & set("<>&")
 
 
 def test_numbers_lead_to_the_trials_behind_them(suite: content.PageSuite) -> None:
@@ -115,10 +142,23 @@ def test_numbers_lead_to_the_trials_behind_them(suite: content.PageSuite) -> Non
 
 
 def test_what_needs_data_is_left_out_and_said(suite: content.PageSuite) -> None:
-    assert any("tiny is not prepared" in note for note in suite.notes)
-    titles = [chart.title for chart in suite.charts]
+    assert any(note.startswith("Table groups is left out: tiny is not prepared") for note in suite.notes)
+    titles = [chart.title for figure in suite.figures for chart in figure.charts]
     assert "Ceiling of reasoning (Figure 2): tiny SASRec" in titles
     assert any(title.startswith("Search: tiny sasrec prl") for title in titles)
+    lacking = {one.name: one.why for one in suite.lacking}
+    assert list(lacking) == [
+        "Groups of users and items (Figure 4)",
+        "Number of steps (Figure 5)",
+        "Sensitivity (Figure 6)",
+        "Ablation (Figure 7)",
+        "Quality against time",
+        content.CASE,
+    ]
+    assert "tiny is not prepared" in lacking["Groups of users and items (Figure 4)"]
+    assert lacking["Quality against time"] == "needs profiles of the suite's rows:  rearec-bench profile s"
+    assert lacking[content.CASE] == "needs the prepared data set tiny (--data-dir)"
+    assert {*lacking, *(figure.name for figure in suite.figures)} == {*FIGURES, content.CASE, "Searches"}
 
 
 def test_curves_are_thinned_and_keep_both_ends_and_the_best(synthetic: ModuleType) -> None:
@@ -140,7 +180,8 @@ def test_a_search_of_one_trial_has_no_chart(synthetic: ModuleType) -> None:
 
 
 def test_a_thousand_trials_stay_under_ten_megabytes(suite: content.PageSuite) -> None:
-    trials = [{**trial, "key": f"{place:032d}"} for place, trial in enumerate((*suite.trials,) * 60)][:1000]
+    made = [{**trial, "key": f"{place:032d}"} for place, trial in enumerate((*suite.trials,) * 60)]
+    trials = [*suite.trials, *made][:1000]
     long = {"epoch": list(range(40)), "loss": [1.23456] * 40, "validation": [0.012345] * 40}
     many = replace(suite, trials=tuple({**trial, "curve": long} for trial in trials))
     assert len(many.trials) == 1000
@@ -223,6 +264,7 @@ def test_a_number_opens_its_trials(opened: Any) -> None:
     assert dialog.is_visible()
     assert "3 runs" in dialog.locator("h2").inner_text()
     dialog.locator("summary").first.click()
+    assert dialog.locator("details").count() == 3
     assert "rearec-bench rerun" in dialog.inner_text() and "torch" in dialog.inner_text()
     opened.keyboard.press("Escape")
     assert not dialog.is_visible()
@@ -255,7 +297,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Any) -> None:
 def test_charts_are_drawn_when_they_come_into_view(opened: Any) -> None:
     first = opened.locator(".chart").first
     first.scroll_into_view_if_needed()
-    opened.wait_for_selector(".chart[data-drawn] .main-svg")
+    opened.wait_for_selector(".chart[data-drawn] .main-svg", state="attached")
 
 
 def test_everything_is_reached_by_keyboard_and_has_a_name(opened: Any) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .flops import Shape, inference, packed_training, scoring
+from .flops import Shape, inference, packed_training, scoring, taken_steps
 from .results import TrialSummary
 from .spec import REFERENCE, TrialSpec
 
 if TYPE_CHECKING:
     from .plan import Cell
 
-_GUESSED_FLOPS_PER_S = {"cpu": 1.5e10, "cuda": 3e12}
+_GUESSED_FLOPS_PER_S = {"cpu": 1e10, "cuda": 3e12}
 _BACKWARD_TOO = 3.0
 _EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
+_NOISED = ("prl",)
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ class _Kind:
         groups: see `_groups`.
         operations: of the trial.
         device: "cpu" or "cuda".
+        share: of `max_epochs` that it may take, where nothing was seen.
     """
 
     groups: tuple[tuple[Any, ...], ...]
     operations: float
     device: str
+    share: float
 
 
 class Estimate:
@@ -98,7 +102,7 @@ class Estimate:
             if group in self._groups:
                 seconds, seen = self._groups[group]
                 return kind.operations * seconds / seen
-        return kind.operations * _EPOCHS_SHARE / _GUESSED_FLOPS_PER_S[kind.device]
+        return kind.operations * kind.share / _GUESSED_FLOPS_PER_S[kind.device]
 
     def _kind_of(self, cell: Cell, device: str) -> _Kind:
         """The kind of a cell's trials, worked out once: it is asked for after each trial of a run."""
@@ -107,7 +111,9 @@ class Estimate:
         return self._kinds[cell.id, device]
 
     def _kind(self, spec: TrialSpec) -> _Kind:
-        return _Kind(_groups(spec), operations(spec, self._sizes[spec.dataset]), spec.device)
+        training = spec.training
+        share = 1.0 if training.patience >= training.max_epochs else _EPOCHS_SHARE
+        return _Kind(_groups(spec), operations(spec, self._sizes[spec.dataset]), spec.device, share)
 
     def seen(self, device: str) -> list[str]:
         """The data sets whose trials the estimate rests on, sorted."""
@@ -133,13 +139,21 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
     settings = spec.backbone.settings
     width = int(settings.get("width", 64))
     shape = Shape(width, int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width)))
-    length = max(1, round(min(size.history, spec.training.max_len)))
+    most = spec.training.max_len
+    length = max(1, round(min(size.history, most)))
+    steps, items, noised = spec.steps, size.items, spec.strategy.kind in _NOISED
+    row: float = _single(shape, length, steps, items, noised=noised)
     if spec.training.packing == "users":
-        row = packed_training(shape, length=length, steps=spec.steps, items=size.items, scored=1 + spec.steps)
-    else:
-        row = inference(shape, length=length, steps=spec.steps, items=size.items)
-        row += spec.steps * scoring(shape, items=size.items)
+        alone = math.exp(-most / size.history) if size.history else 0.0  # longer than max_len: a row by itself
+        together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, noised=noised)
+        row = alone * _single(shape, most, steps, items, noised=noised) + (1 - alone) * together
     return _BACKWARD_TOO * size.rows * row * spec.training.max_epochs
+
+
+def _single(shape: Shape, length: int, steps: int, items: int, *, noised: bool) -> int:
+    """The forward pass of a row that shares its history with no other, and the scores of its states."""
+    twice = taken_steps(shape, length, steps) if noised else 0
+    return inference(shape, length=length, steps=steps, items=items) + twice + steps * scoring(shape, items=items)
 
 
 def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:

@@ -82,7 +82,7 @@ def inference(shape: Shape, *, length: int, steps: int, items: int) -> int:
         steps: K.
         items: N.
     """
-    return encoding(shape, length=length) + _steps(shape, length, steps) + scoring(shape, items=items)
+    return encoding(shape, length=length) + taken_steps(shape, length, steps) + scoring(shape, items=items)
 
 
 def packed_passes(shape: Shape, *, length: int, steps: int, noised: bool = False) -> int:
@@ -98,7 +98,7 @@ def packed_passes(shape: Shape, *, length: int, steps: int, noised: bool = False
         noised: with the noised view of PRL (eq. 10), which shares the encoded history and takes K steps of its own.
     """
     encoded = shape.layers * (_keys_and_values(shape) + _position(shape, length))
-    return encoded + (2 if noised else 1) * _steps(shape, length, steps)
+    return encoded + (2 if noised else 1) * taken_steps(shape, length, steps)
 
 
 def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored: int, noised: bool = False) -> int:
@@ -116,7 +116,7 @@ def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored
     return passes + scored * scoring(shape, items=items)
 
 
-def _steps(shape: Shape, length: int, steps: int) -> int:
+def taken_steps(shape: Shape, length: int, steps: int) -> int:
     """The sum of `step` over 1 to K: each costs as much more than the one before it."""
     return steps * (step(shape, length=length, number=1) + step(shape, length=length, number=steps)) // 2
 

@@ -113,8 +113,9 @@ def test_an_estimate_takes_the_nearest_kind_that_was_seen(tmp_path: Path) -> Non
     assert estimate.seconds(erl) == pytest.approx(30.0)
     assert estimate.seconds(prl) == pytest.approx(90.0)
     base = example(cells["base", 0], "cpu")
-    share = operations(base, SIZES["tiny"]) / operations(erl, SIZES["tiny"])
-    assert estimate.seconds(base) == pytest.approx(60.0 * share), "of a kind that was not seen: the mean pace"
+    pace = 120.0 / sum(operations(one, SIZES["tiny"]) for one in (erl, prl))
+    expected = pace * operations(base, SIZES["tiny"])
+    assert estimate.seconds(base) == pytest.approx(expected), "of a kind that was not seen: the mean pace"
 
 
 def test_trials_that_did_not_finish_do_not_enter_an_estimate(tmp_path: Path) -> None:
@@ -130,6 +131,35 @@ def test_more_steps_longer_histories_and_larger_catalogues_cost_more(tmp_path: P
     assert operations(one, dataclasses.replace(size, history=20.0)) > operations(one, size)
     assert operations(one, dataclasses.replace(size, items=400)) > operations(one, size)
     assert operations(one, dataclasses.replace(size, rows=2000)) == pytest.approx(2 * operations(one, size))
+    assert operations(example(cells["prl", 1], "cpu"), size) > operations(one, size), "a noised view takes steps, too"
+
+
+def test_packing_saves_less_where_histories_are_longer_than_the_window(tmp_path: Path) -> None:
+    spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
+    saved = {}
+    most = spec.training.max_len
+    for history in (most / 4, most, 10.0 * most):
+        size = dataclasses.replace(SIZES["tiny"], history=history)
+        cost = {
+            packing: operations(
+                dataclasses.replace(spec, training=spec.training.model_copy(update={"packing": packing})), size
+            )
+            for packing in ("none", "users")
+        }
+        saved[history] = cost["none"] / cost["users"]
+    assert saved[most / 4] > saved[most] > saved[10.0 * most]
+    assert 1 < saved[10.0 * most] < 1.1
+
+
+def test_where_patience_lasts_to_the_end_the_guess_takes_every_epoch(tmp_path: Path) -> None:
+    spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
+    seconds = {
+        patience: Estimate([], SIZES).seconds(
+            dataclasses.replace(spec, training=spec.training.model_copy(update={"max_epochs": 4, "patience": patience}))
+        )
+        for patience in (2, 4)
+    }
+    assert seconds[4] == pytest.approx(2 * seconds[2])
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@
     const steps = first.steps ? ` (K=${first.steps})` : "";
     title.textContent = `${first.dataset} ${first.backbone} ${first.row}${steps}: ` +
       (places.length > 1 ? `${places.length} runs` : `trial ${first.key.slice(0, 8)}`);
-    const curves = element("div", null, { class: "chart", role: "img", "aria-label": "Validation metric by epoch" });
+    const curves = element("div", null, { class: "chart", role: "group", "aria-label": "Validation metric by epoch" });
     detail.replaceChildren(curves);
     dialog.showModal();
     const [plotly, held] = [await library(), (await rest())[suite]];

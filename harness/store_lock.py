@@ -211,7 +211,7 @@ def _opened(path: Path) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except (FileNotFoundError, FileExistsError):  # whoever made the folder gave it up empty just now
-            if path.parent.exists():
+            if os.path.lexists(path.parent):  # a file, or a link that leads nowhere
                 raise
     raise StoreError(f"{path.parent} goes as often as it is made. Name another folder with --results.")
 

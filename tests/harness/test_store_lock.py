@@ -117,6 +117,13 @@ for _ in range(15):
     assert [status for _, status in ended] == [0, 0, 0, 0], [said for said, _ in ended]
 
 
+def test_a_link_that_leads_nowhere_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(tmp_path / "gone")
+    held = Store(tmp_path / "results").locked("suite")
+    with pytest.raises(StoreError, match=r"results cannot be written: File exists"), held:
+        pass
+
+
 def test_a_holder_of_another_machine_lives_while_its_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

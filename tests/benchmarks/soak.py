@@ -4,8 +4,8 @@ A suite of 1,000 fake trials of a second (more of them: as much shorter), search
 two cores. Sampled all the while: memory that is a process's own (USS: private pages alone) and open files of the
 driver, of the trials' workers and of the collector, each with the number of trials stored by then. Growth is the slope
 over the second half of the run, by when every worker has imported what it needs, without what Ray does after the last
-trial. Then 400 real trials of one small model, one seed after the other, for the memory of workers that train: trials
-alike, or the later ones' need would be taken for growth. FAKE_SLEEP=1 lets the fake
+trial. Then a hundred real trials of small models, whose later ones have more steps and so need more, and 400 that are
+alike, one seed after the other, for the memory of workers that train. FAKE_SLEEP=1 lets the fake
 trials sleep instead of keeping their core busy, for a machine that others use, too.
 
     python tests/benchmarks/soak.py [--tiny] [--trials N] [--json FILE]
@@ -147,11 +147,17 @@ def fake_figures(tiny: bool, trials: int) -> list[Figure]:
 
 
 def real_figures(tiny: bool) -> list[Figure]:
-    """Memory of workers that train one small model again and again."""
-    watch = Watch()
-    suite = REAL.format(seeds=_listed(3 if tiny else REAL_TRIALS))
-    ran = run(suite, workers=WORKERS, trial=real_trial(), beside=watch)
-    return [*_memory(watch, f"{len(ran.spans)} real trials", limit_kb={"workers": 100.0})]
+    """Memory of workers that train small models again and again."""
+    suites = {
+        "real trials": _suite(1, 1, 2, 1) if tiny else _suite(3, 5, 10, 1),
+        "real trials alike": REAL.format(seeds=_listed(3 if tiny else REAL_TRIALS)),
+    }
+    figures = []
+    for name, suite in suites.items():
+        watch = Watch()
+        ran = run(suite, workers=WORKERS, trial=real_trial(), beside=watch)
+        figures += _memory(watch, f"{len(ran.spans)} {name}", limit_kb={"workers": 100.0})
+    return figures
 
 
 def measure(tiny: bool, trials: int) -> list[Figure]:
@@ -189,8 +195,8 @@ def _memory(watch: Watch, of: str, *, limit_kb: dict[str, float]) -> list[Figure
     return figures
 
 
-def _suite(steps: int, seeds: int, trials: int) -> str:
-    return SUITE.format(steps=_listed(steps), seeds=_listed(seeds), trials=trials, epochs=EPOCHS)
+def _suite(steps: int, seeds: int, trials: int, epochs: int = EPOCHS) -> str:
+    return SUITE.format(steps=_listed(steps), seeds=_listed(seeds), trials=trials, epochs=epochs)
 
 
 def _listed(count: int) -> str:

@@ -165,6 +165,18 @@ def cell(strategy: str, steps: int | None, **fields: Any) -> FakeCell:
     return FakeCell(strategy, steps, **fields)
 
 
+def cells_of_figures() -> tuple[FakeCell, ...]:
+    """Cells that fill every figure: several K, an ablated row, a swept hyper-parameter."""
+    return (
+        cell("base", 0),
+        cell("erl", 2),
+        cell("erl", 3),
+        cell("erl", 2, row="erl_no_kl", against="erl"),
+        cell("prl", 2, row="prl[decay=1]"),
+        cell("prl", 2, row="prl[decay=2]"),
+    )
+
+
 def fill(
     store: Store,
     cells: Iterable[FakeCell],

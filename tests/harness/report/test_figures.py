@@ -32,14 +32,7 @@ HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
 @pytest.fixture
 def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
     store = Store(tmp_path / "store")
-    cells = (
-        synthetic.cell("base", 0),
-        synthetic.cell("erl", 2),
-        synthetic.cell("erl", 3),
-        synthetic.cell("erl", 2, row="erl_no_kl", against="erl"),
-        synthetic.cell("prl", 2, row="prl[decay=1]"),
-        synthetic.cell("prl", 2, row="prl[decay=2]"),
-    )
+    cells = synthetic.cells_of_figures()
     return collect("s", cells, synthetic.fill(store, cells), store=store)
 
 

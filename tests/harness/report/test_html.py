@@ -264,7 +264,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Any) -> None:
 def test_charts_are_drawn_when_they_come_into_view(opened: Any) -> None:
     first = opened.locator(".chart").first
     first.scroll_into_view_if_needed()
-    opened.wait_for_selector(".chart[data-drawn] .main-svg", state="attached")
+    opened.wait_for_selector(".chart[data-drawn] .main-svg")
 
 
 def test_everything_is_reached_by_keyboard_and_has_a_name(opened: Any) -> None:

@@ -32,14 +32,7 @@ HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hur
 def made(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> tuple[Material, list[StoredTrial]]:
     """A suite that fills every figure; item 7 has a hostile title."""
     store = Store(tmp_path_factory.mktemp("html"))
-    cells = (
-        synthetic.cell("base", 0),
-        synthetic.cell("erl", 2),
-        synthetic.cell("erl", 3),
-        synthetic.cell("erl", 2, row="erl_no_kl", against="erl"),
-        synthetic.cell("prl", 2, row="prl[decay=1]"),
-        synthetic.cell("prl", 2, row="prl[decay=2]"),
-    )
+    cells = synthetic.cells_of_figures()
     index = synthetic.fill(store, cells, search=3)
     results = collect("s", cells, index, store=store)
     rows = store.rows(results.cells[0].runs[0].key, "test")

@@ -38,7 +38,7 @@ lint: install
 types: install
 	rm -rf build
 	$(PIP) install --no-deps --target build/types .
-	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli -m rearec_bench.cli_data -m rearec_bench.cli_parts -m rearec_bench.cli_profile -m rearec_bench.cli_results -m rearec_bench.cli_status
+	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli -m rearec_bench.cli_data -m rearec_bench.cli_parts -m rearec_bench.cli_profile -m rearec_bench.cli_report -m rearec_bench.cli_results -m rearec_bench.cli_status
 
 test: lint types
 	$(BIN)/python -m pytest -m 'not slow and not faults'

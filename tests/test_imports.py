@@ -82,6 +82,7 @@ def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path:
         ".cli_parts",
         ".cli_profile",
         ".cli_results",
+        ".cli_report",
         ".cli_status",
         ".harness",
         ".harness.errors",

@@ -102,6 +102,7 @@ def draw_figures(
     data_dir: Path = Path("data"),
     names: Sequence[str] = (),
     users: tuple[int, ...] = (),
+    aggregates: bool = False,
 ) -> list[Drawn]:
     """Write the figures of stored suites as PDF, SVG and PNG.
 
@@ -112,6 +113,7 @@ def draw_figures(
         data_dir: where prepared data sets live, for groups and titles.
         names: of figures; empty for all.
         users: whose rows are shown where a figure shows single ones; empty for the figures' own rules.
+        aggregates: leave out figures of single users and titles.
 
     Raises:
         InputError: an unknown name.
@@ -126,7 +128,7 @@ def draw_figures(
         profiles = [one for one in ProfileStore(store.root).read() if one.subject.suite == suite]
 
         def made(results: ResultSet, profiles: list[Profile] = profiles) -> list[Drawn]:
-            material = material_of(results, data_dir=data_dir, profiles=profiles, users=users)
+            material = material_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
             return draw(material, folder, names=names or tuple(FIGURES))
 
         drawn += _undamaged(made, suite, store)
@@ -134,7 +136,12 @@ def draw_figures(
 
 
 def render_html(
-    suites: Sequence[str] | None, *, store: Store, data_dir: Path = Path("data"), title: str = "rearec-bench report"
+    suites: Sequence[str] | None,
+    *,
+    store: Store,
+    data_dir: Path = Path("data"),
+    aggregates: bool = False,
+    title: str = "rearec-bench report",
 ) -> str:
     """Stored suites as one self-contained HTML page: tables, figures, claims, every trial.
 
@@ -142,6 +149,7 @@ def render_html(
         suites: names of stored suites; None or empty for all of them.
         store: where they are.
         data_dir: where prepared data sets live; what needs one that is not there is left out, and the page says so.
+        aggregates: leave out figures of single users and titles; the page names them.
         title: of the page.
 
     Raises:
@@ -157,7 +165,7 @@ def render_html(
 
     def made(results: ResultSet) -> PageSuite:
         own = [profile for profile in profiles if profile.subject.suite == results.name]
-        material = Material(results.models(), load, items, own)
+        material = Material(results.models(), load, items, own, aggregates=aggregates)
         return suite_content(results, _every_table(load), store=store, material=material, folder=store.root)
 
     return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
@@ -169,6 +177,7 @@ def write_paper_kit(
     *,
     store: Store,
     data_dir: Path = Path("data"),
+    aggregates: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Write what goes into a paper: every table and figure that the suites fill, a methods paragraph, main.tex.
@@ -182,7 +191,7 @@ def write_paper_kit(
     made = []
     drawn: list[Drawn] = []
     for suite in _suites(suites, store):
-        drawn += draw_figures([suite], folder / "figures", store=store, data_dir=data_dir)
+        drawn += draw_figures([suite], folder / "figures", store=store, data_dir=data_dir, aggregates=aggregates)
         tables = []
         for name, make in _every_table(load).items():
             try:

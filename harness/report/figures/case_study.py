@@ -13,7 +13,7 @@ from ...analysis.groups import checked
 from ...datasets.items import Items
 from ...errors import DatasetError
 from ...plain import one_line
-from .material import Material, Unfilled, reasoning_cells, title_of
+from .material import Material, Unfilled, single_rows, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,10 +62,11 @@ def case_of(material: Material) -> Case:
     Of the last row of the suite with steps, first seed. With users asked for: the first of them that is traced.
 
     Raises:
-        Unfilled: no run holds states, the data set is not prepared, or no user asked for is traced.
+        Unfilled: no run holds states, the data set is not prepared, no user asked for is traced, or aggregates alone
+            are to be shown.
         InputError: the data set is not the one that the runs were tested on.
     """
-    cell = reasoning_cells(material)[-1]
+    cell = single_rows(material)[-1]
     run = cell.runs[0]
     test = material.results.store.read(run.key).test
     if test is None or test.traces is None or not len(test.traces.rows):

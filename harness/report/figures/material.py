@@ -22,6 +22,7 @@ class Material:
         items: gives a data set's items (titles) by its name.
         profiles: stored profiles of the suite.
         users: test rows of these users are shown, where a figure shows single ones; empty for its own rule.
+        aggregates: nothing of single users or items is shown.
     """
 
     results: ResultSet
@@ -29,6 +30,7 @@ class Material:
     items: Callable[[str], Items]
     profiles: Sequence[Profile] = ()
     users: tuple[int, ...] = field(default=())
+    aggregates: bool = False
 
 
 class Unfilled(Exception):
@@ -45,6 +47,17 @@ def reasoning_cells(material: Material) -> list[CellResults]:
     if not found:
         raise Unfilled("needs a row with steps whose runs are stored")
     return found
+
+
+def single_rows(material: Material) -> list[CellResults]:
+    """`reasoning_cells` for a figure of single test rows.
+
+    Raises:
+        Unfilled: there is none, or aggregates alone are to be shown.
+    """
+    if material.aggregates:
+        raise Unfilled("shows single users, which --aggregates leaves out")
+    return reasoning_cells(material)
 
 
 def title_of(cell: CellResults) -> str:

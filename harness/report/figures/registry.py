@@ -63,7 +63,12 @@ class Drawn:
 
 
 def material_of(
-    results: ResultSet, *, data_dir: Path, profiles: Sequence[Profile] = (), users: tuple[int, ...] = ()
+    results: ResultSet,
+    *,
+    data_dir: Path,
+    profiles: Sequence[Profile] = (),
+    users: tuple[int, ...] = (),
+    aggregates: bool = False,
 ) -> Material:
     """What figures of a suite are drawn from; each data set is read once."""
     return Material(
@@ -72,6 +77,7 @@ def material_of(
         items=cache(partial(catalog.load_items, data_dir=data_dir)),
         profiles=profiles,
         users=users,
+        aggregates=aggregates,
     )
 
 

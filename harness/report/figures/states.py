@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...analysis.resultset import CellResults
 from ...results import Rows, TestEvidence
-from .material import Material, Unfilled, reasoning_cells, title_of
+from .material import Material, Unfilled, reasoning_cells, single_rows, title_of
 from .style import COLOURS, LINES, MARKERS, legend, wrapped
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def trajectories(material: Material) -> list[tuple[CellResults, list[Trajectory]
     """What Figure 8 shows of each row with steps; which test rows, `trajectories_figure` says.
 
     Raises:
-        Unfilled: there is no such row, or none of a user asked for.
+        Unfilled: there is no such row, or none of a user asked for, or aggregates alone are to be shown.
     """
     found = []
-    for cell in reasoning_cells(material):
+    for cell in single_rows(material):
         rows = material.results.store.rows(cell.runs[0].key, "test")
         chosen = rows_of_users(rows, material.users) if material.users else typical_rows(rows.step_ranks)
         found.append((cell, [Trajectory(int(rows.users[row]), tuple(rows.step_ranks[row].tolist())) for row in chosen]))
@@ -135,10 +135,10 @@ def components(material: Material) -> list[States]:
     """What Figure 10 shows of each row with steps, first seed.
 
     Raises:
-        Unfilled: no final run holds states.
+        Unfilled: no final run holds states, or aggregates alone are to be shown.
     """
     found = []
-    for cell in reasoning_cells(material):
+    for cell in single_rows(material):
         test = material.results.store.read(cell.runs[0].key).test
         if test is not None and test.traces is not None and len(test.traces.rows) > 1:
             found.append(States(cell, *principal_components(test.traces.states)))

@@ -75,6 +75,16 @@ def test_titles_are_text_and_nothing_else(results: ResultSet, tmp_path: Path) ->
     assert "<script>" not in text and "&lt;script&gt;" in text and r"\frac" in text
 
 
+def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, tmp_path: Path) -> None:
+    drawn = {one.name: one for one in draw(material(results, aggregates=True), tmp_path)}
+    left_out = {name for name, one in drawn.items() if not one.files} - {"pareto"}
+    assert left_out == {"fig8_trajectories", "fig10_states", "fig11_case_study"}
+    assert {drawn[name].why for name in left_out} == {"shows single users, which --aggregates leaves out"}
+    for path in tmp_path.glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        assert "user " not in text and "script" not in text
+
+
 def test_an_empty_store_says_what_each_figure_needs(tmp_path: Path, synthetic: ModuleType) -> None:
     empty = collect("s", (synthetic.cell("prl", 2),), {"cells": {}}, store=Store(tmp_path))
     made = Material(empty, lambda name: pytest.fail(), lambda name: pytest.fail())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -104,6 +106,27 @@ def mean(cell: CellResults) -> float:
 
 def cells(results: ResultSet) -> dict[tuple[str, int | None], CellResults]:
     return {(cell.strategy, cell.steps): cell for cell in results.cells}
+
+
+def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: tuple[Material, list[StoredTrial]]) -> None:
+    material, stored = made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content, "trials_of", lambda store, suites: iter(stored))
+        public = content.suite_content(
+            material.results,
+            TABLES,
+            store=material.results.store,
+            material=replace(material, aggregates=True),
+            folder=Path("results"),
+        )
+    lacking = {one.name for one in public.lacking}
+    assert lacking == {"Rank trajectories (Figure 8)", "States (Figure 10)", content.CASE}
+    assert {figure.name for figure in public.figures} == {*FIGURES, "Searches"} - lacking
+    whole = json.dumps(content.as_rest(public)) + render_page([public], title="A report")
+    private = re.compile(r"Title \d|\buser \d")
+    assert not private.search(whole)
+    everything = content.figures_of(material), asdict(content.case_of(material))
+    assert private.search(str(everything[0])) and private.search(json.dumps(everything[1]))
 
 
 def test_every_figure_is_filled_and_none_is_lacking(suite: content.PageSuite) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,9 +98,8 @@ class TestEvidence(Evidence):
     __test__ = False  # not a test class
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the training history.
+class Epoch(NamedTuple):
+    """One line of the training history; a tuple, because a report reads tens of thousands.
 
     Attributes:
         epoch: counted from 1.

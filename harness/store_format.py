@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic_core import from_json
+
 from .metrics import METRICS
 from .plain import lines
 from .results import (
@@ -83,7 +85,7 @@ def unpack(files: Mapping[str, bytes]) -> TrialResult:
     Raises:
         ValueError, KeyError, TypeError: content that no `pack` of this schema made.
     """
-    data = json.loads(files[RESULT])
+    data = from_json(files[RESULT])
     summary = summary_of(data)
     evidence: dict[str, Evidence | None] = {}
     for split, kind in (("valid", ValidationEvidence), ("test", TestEvidence)):
@@ -240,12 +242,12 @@ def _epoch_json(epoch: Epoch) -> dict[str, Any]:
 
 def _epoch_of(data: Mapping[str, Any]) -> Epoch:
     return Epoch(
-        epoch=int(_float(data["epoch"])),
-        losses=_floats(data["losses"]),
-        validation=_floats(data["validation"]),
-        train_s=_float(data["train_s"]),
-        evaluate_s=_float(data["evaluate_s"]),
-        rows_per_s=_float(data["rows_per_s"]),
+        int(_float(data["epoch"])),
+        _floats(data["losses"]),
+        _floats(data["validation"]),
+        _float(data["train_s"]),
+        _float(data["evaluate_s"]),
+        _float(data["rows_per_s"]),
     )
 
 
@@ -288,7 +290,7 @@ def _traces_of(content: bytes) -> Traces:
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
     # Nearly all are floats; looking at each costs more than taking them all.
     if _ONLY_FLOAT.issuperset(map(type, values.values())):
-        return dict(values)
+        return values if type(values) is dict else dict(values)
     return {name: _float(value) for name, value in values.items()}
 
 

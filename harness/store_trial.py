@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic_core import from_json
 
 from .errors import DamagedError, StoreError
 from .results import Ranks, Rows, TrialResult, TrialSummary
@@ -118,7 +119,7 @@ def _attempt(folder: Path, of: Callable[[Mapping[str, Any]], _Held]) -> _Held:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+    manifest: dict[str, Any] = from_json(_bytes(folder, MANIFEST))
     schema = manifest["schema"]
     if schema not in READABLE or isinstance(schema, bool):
         raise DamagedError(folder, f"schema version {schema!r:.20}; this version of rearec-bench reads {_versions()}")
@@ -139,7 +140,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _summary(folder: Path, manifest: Mapping[str, Any]) -> TrialSummary:
-    data = json.loads(_checked(folder, RESULT, manifest))
+    data = from_json(_checked(folder, RESULT, manifest))
     summary = summary_of(data)
     for split in SPLITS:
         if (data[split] is not None) != (f"{split}.parquet" in manifest["files"]):
@@ -157,10 +158,15 @@ def _result(folder: Path, manifest: Mapping[str, Any]) -> TrialResult:
 
 
 def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    content = (folder / name).read_bytes()
+    content = _bytes(folder, name)
     if _sha256(content) != manifest["files"][name]:
         raise DamagedError(folder, f"the checksum of {name} is not that of the manifest")
     return content
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    with open(os.path.join(folder, name), "rb", buffering=0) as file:  # a third of the time that Path takes
+        return file.readall()
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -164,7 +164,7 @@ class TrialRun:
             "strategy": _state_of(self._strategy),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state() if self.spec.device == "cuda" else None,
-            "history": [dataclasses.asdict(epoch) for epoch in self._history],
+            "history": [epoch._asdict() for epoch in self._history],
             "best": self._best,
             "started_at": self._started_at,
             "spent_s": self.elapsed_s,

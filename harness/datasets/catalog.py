@@ -17,7 +17,6 @@ from .assembled import dataset_of
 from .card import make_card
 from .dataset import Dataset
 from .items import Items, items_of
-from .recipe_files import shipped_recipes
 from .vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
@@ -111,6 +110,8 @@ def prepared(data_dir: Path) -> list[str]:
 
 def known(data_dir: Path) -> list[str]:
     """All names that a suite can use or prepare: embedded, prepared, and recipes that need no name; sorted."""
+    from .recipe_files import shipped_recipes
+
     unnamed = [recipe.name for recipe in shipped_recipes().values() if not recipe.named]
     return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
 
@@ -126,6 +127,8 @@ def not_prepared_message(name: str) -> str:
     """
     if name == GENERATED:
         return f"{name} is not prepared. Type:  {GENERATED_COMMAND}"
+    from .recipe_files import shipped_recipes
+
     recipes = shipped_recipes()
     for recipe in recipes.values():
         if recipe.name == name and not recipe.named:

@@ -13,7 +13,8 @@ FIELDS = ("id", "claim", "where", "verdict", "expected", "value_percent", "low",
 _NOTES = (
     "Percent: mean over seeds and over the comparisons that a claim speaks of; 95%: Student's t over seeds. "
     "Reproduced: the whole interval says what is claimed; not reproduced: the whole interval says the opposite; "
-    "undecided: neither, at this power. Verdicts are about these data sets and settings.",
+    "undecided: neither, at this power. Verdicts are about these data sets and settings. Of rows at several K, "
+    "K = 2 takes part; two steps are compared with the other K that does best on validation.",
 )
 
 

@@ -1,48 +1,50 @@
 """The example report: what docs/example.md and docs/example/ show of stored suites, nothing of it by hand.
 
-    python tests/benchmarks/example_report.py [SUITE ...] [--results DIR] [--data-dir DIR]
+    python tests/benchmarks/example_report.py [SUITE ...] [--results DIR] [--data-dir DIR] [--tiny-results DIR]
 
-What stands between the page's marks is replaced, the words around them stay. Only aggregates are written; figures of
-single users and titles are of the tiny data set, whose suite `smoke` is in --tiny-results.
+In docs/example.md what stands between the marks is replaced, the words around them stay; docs/example/SUITE.md has
+every table that a suite fills. Only aggregates are written; figures of single users and titles are of the tiny data
+set, whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
-from rearec_bench.harness.errors import InputError
+from rearec_bench.harness.analysis.resultset import load_results
+from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.frames import trials_of
+from rearec_bench.harness.profile.store import ProfileStore
 from rearec_bench.harness.report.figures.registry import FIGURES
-from rearec_bench.harness.report.report import draw_figures, render_html, render_report
-from rearec_bench.harness.report.tables import MARKED
+from rearec_bench.harness.report.report import draw_figures, render, render_html, render_report
+from rearec_bench.harness.report.tables import DATA_TABLES, MARKED, PROFILE_TABLES, TABLES
 from rearec_bench.harness.store import Store
 
 SUITES = ("example", "example_text", "example_steps", "example_ablation")
-OPEN = ("overall", "latency", "claims")
-EVERYTHING = ("overall", "claims", "significance", "ceiling", "adaptive", "groups", "beyond", "budget", "latency")
-TABLES = {
-    "example_steps": ("steps", "claims", "significance", "ceiling"),
-    "example_ablation": ("ablation", "claims", "significance"),
-}
-"""Tables on the page of suites that are there for one of them; all of them are in report.html."""
-FIGURES_OF = {"example_steps": ("fig5_steps", "fig9_similarity"), "example_ablation": ("fig7_ablation",)}
+SHOWN = {"example_steps": ("steps", "claims"), "example_ablation": ("ablation", "claims")}
+"""Tables of a suite in docs/example.md, where they are not those of `USUAL`."""
+USUAL = ("overall", "claims", "ceiling", "latency")
+FIGURES_OF = {"example_steps": ("fig5_steps",), "example_ablation": ("fig7_ablation",)}
 TINY = ("fig8_trajectories", "fig10_states", "fig11_case_study")
 CAPTIONS = {
-    "fig2_ceiling": "the readout, the step chosen on another seed's model, noised copies of the readout, the best step "
+    "fig2_ceiling": "The readout, the step chosen on another seed's model, noised copies of the readout, the best step "
     "after the fact (Figure 2)",
-    "fig4_groups": "users by length of history (UG-0: shortest), items by popularity in training (IG-0: rarest), at "
+    "fig4_groups": "Users by length of history (UG-0: shortest), items by popularity in training (IG-0: rarest), at "
     "each step of one model (Figure 4)",
-    "fig5_steps": "a model trained for each K (Figure 5)",
-    "fig7_ablation": "whole methods, and what they are without a part (Figure 7)",
-    "fig8_trajectories": "the target's rank at each step for single test rows (Figure 8)",
-    "fig9_similarity": "cosine between the states of the steps, mean over all test rows (Figure 9)",
-    "fig10_states": "states of test rows on their first two principal components (Figure 10)",
-    "fig11_case_study": "one user's history, and what would be recommended first after each step (Figure 11)",
-    "pareto": "quality against time",
+    "fig5_steps": "A model trained for each K (Figure 5)",
+    "fig7_ablation": "Whole methods, and what they are without a part (Figure 7)",
+    "fig8_trajectories": "The target's rank at each step for single test rows (Figure 8)",
+    "fig9_similarity": "Cosine between the states of the steps, mean over all test rows (Figure 9)",
+    "fig10_states": "States of test rows on their first two principal components (Figure 10)",
+    "fig11_case_study": "One user's history, and what would be recommended first after each step (Figure 11)",
+    "pareto": "Quality against time",
 }
 BEGIN, END = "<!-- results: example -->", "<!-- /results -->"
 
@@ -55,7 +57,7 @@ class Spent:
         trials: of the suite.
         own: of them, those that no suite before it has.
         hours: core-hours of its own trials, each on one thread.
-        peak: bytes that the largest trial held.
+        peak: bytes that a worker's process held at most.
     """
 
     trials: int
@@ -102,7 +104,7 @@ def time_lines(suites: Sequence[str], store: Store) -> list[str]:
             for env in [one.summary.environment]
         }
     )
-    lines = ["| suite | trials | not in a suite above | core-hours of those | most memory of a trial (GB) |"]
+    lines = ["| suite | trials | not in a suite above | core-hours of those | peak of a worker (GB) |"]
     lines.append("|:--|--:|--:|--:|--:|")
     each = spent(suites, store)
     for suite, one in each.items():
@@ -117,21 +119,33 @@ def time_lines(suites: Sequence[str], store: Store) -> list[str]:
     return lines
 
 
-def tables(suite: str, store: Store, data_dir: Path) -> list[str]:
-    """The tables of a suite; those that are long are folded."""
+def tables(suite: str, store: Store, data_dir: Path) -> dict[str, list[str]]:
+    """Name to lines of every table that a suite fills, its command first."""
+    results = load_results(suite, store=store)
+    load = cache(partial(catalog.load_dataset, data_dir=data_dir))
+    made = {name: MARKED.get(name, make)(results) for name, make in TABLES.items()}
+    made |= {name: make(results, load) for name, make in DATA_TABLES.items()}
+    texts = {
+        name: render([table], format="markdown")
+        for name, table in made.items()
+        if any(group.lines for group in table.groups)
+    }
+    if any(profile.subject.suite == suite for profile in ProfileStore(store.root).read()):
+        texts |= {name: render_report([suite], store=store, table=name) for name in PROFILE_TABLES}
+    return {
+        name: [f"`rearec-bench report {suite} --table {name}{' --marks' if name in MARKED else ''}`", "", *quoted(text)]
+        for name, text in texts.items()
+    }
+
+
+def quoted(text: str) -> list[str]:
+    """A table, and what is said below it as paragraphs of a quotation."""
     lines: list[str] = []
-    for name in TABLES.get(suite, EVERYTHING):
-        try:
-            text = render_report([suite], store=store, table=name, data_dir=data_dir, marks=name in MARKED)
-        except InputError as error:
-            lines += ["", f"`{name}`: {error}"]
-            continue
-        command = f"`rearec-bench report {suite} --table {name}{' --marks' if name in MARKED else ''}`"
-        if name in OPEN or name == TABLES.get(suite, OPEN)[0]:
-            lines += ["", command, "", text.strip()]
-        else:
-            head = f"<details><summary>{command.strip('`')}</summary>"
-            lines += ["", head, "", text.strip(), "", "</details>"]
+    for line in text.strip().splitlines():
+        if line and not line.startswith("|"):
+            lines += [">" if lines and lines[-1].startswith(">") else "", f"> {line.strip()}"]
+        elif line:
+            lines += ["", line] if lines and lines[-1].startswith(">") else [line]
     return lines
 
 
@@ -142,12 +156,27 @@ def figures(
     lines: list[str] = []
     for drawn in draw_figures([suite], folder, store=store, data_dir=data_dir, names=names, aggregates=aggregates):
         for path in drawn.files:
-            if path.suffix != ".svg":
-                path.unlink()
+            if path.suffix == ".svg":
+                caption = CAPTIONS[drawn.name]
+                lines += ["", f"![{caption}]({folder.name}/{path.name})", "", f"*{caption}: `{suite}`.*"]
             else:
-                caption = f"{suite}: {CAPTIONS[drawn.name]}"
-                lines += ["", f"![{caption}]({folder.name}/{path.name})", "", f"*{caption[0].upper()}{caption[1:]}.*"]
+                path.unlink()
     return lines
+
+
+def picture(html: str, path: Path) -> None:
+    """The first screen of a page, as a browser shows it."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        page = Path(folder) / "report.html"
+        page.write_text(html, encoding="utf-8")
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1280, "height": 1100})
+        tab.goto(page.as_uri())
+        tab.wait_for_load_state()
+        tab.screenshot(path=path)
+        browser.close()
 
 
 def main() -> None:
@@ -161,24 +190,30 @@ def main() -> None:
     options = parser.parse_args()
     store, folder = Store(options.results), options.output / "example"
     folder.mkdir(parents=True, exist_ok=True)
-    shown = [name for name in FIGURES if name not in TINY and name in CAPTIONS]
+    every = [name for name in FIGURES if name not in TINY]
     lines = time_lines(options.suites, store)
     for suite in options.suites:
-        lines += ["", f"## {suite}", *tables(suite, store, options.data_dir)]
-        lines += figures(suite, FIGURES_OF.get(suite, shown), store, options.data_dir, folder, aggregates=True)
-    tiny = Store(options.tiny_results)
+        held = tables(suite, store, options.data_dir)
+        lines += ["", f"## {suite}", "", f"Every table of it: [{', '.join(held)}]({folder.name}/{suite}.md)."]
+        for name in SHOWN.get(suite, USUAL):
+            lines += ["", *held.get(name, ())]
+        lines += figures(suite, FIGURES_OF.get(suite, every), store, options.data_dir, folder, aggregates=True)
+        whole = [f"# {suite}: every table"]
+        for name, text in held.items():
+            whole += ["", f"## {name}", "", *text]
+        (folder / f"{suite}.md").write_text("\n".join(whole) + "\n", encoding="utf-8")
     lines += ["", "## Single users and titles", "", "Of the tiny data set, which is made: `rearec-bench run smoke`."]
-    lines += figures("smoke", TINY, tiny, options.data_dir, folder, aggregates=False)
-    html = render_html(
-        options.suites, store=store, data_dir=options.data_dir, aggregates=True, title="rearec-bench: an example report"
-    )
-    (folder / "report.html").write_text(html, encoding="utf-8")
+    lines += figures("smoke", TINY, Store(options.tiny_results), options.data_dir, folder, aggregates=False)
+    html = render_html(options.suites, store=store, data_dir=options.data_dir, aggregates=True)
+    if shutil.which("chromium"):
+        picture(html, folder / "page.png")
     page = options.output / "example.md"
     text = page.read_text(encoding="utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END + after, encoding="utf-8")
-    print(f"{page}, {folder}: {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.1f} MB")
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    print(f"{page}; {folder}: {size / 1e6:.1f} MB; the HTML page would have {len(html.encode()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

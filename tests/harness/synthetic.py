@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.datasets.dataset import Dataset, Split
 from rearec_bench.harness.results import (
     Epoch,
     Evidence,
@@ -222,6 +223,14 @@ def fill(
             "final": {str(seed): held.key for seed, held in finals.items()},
         }
     return {"schema": 1, "dataset_facts": {"tiny": FACTS}, "cells": entries}
+
+
+def dataset(results: ResultSet) -> Dataset:
+    """A data set of 60 items whose rows of every split are the test rows of a suite's made-up trials."""
+    rows = results.store.rows(next(cell for cell in results.cells if cell.runs).runs[0].key, "test")
+    count = len(rows.users)
+    split = Split(rows.users, np.zeros(count, np.int64), np.arange(1, count + 1, dtype=np.int64), rows.items)
+    return Dataset("tiny", "f" * 16, 60, 9, np.arange(60, dtype=np.int32), split, split, split, {})
 
 
 def varied_results(store: Store) -> ResultSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,7 @@ import pytest
 from rearec_bench.harness.analysis.claims import Claim, judge, paper_claims, verdict_of
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import Interval, t_interval
-from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, collect
 from rearec_bench.harness.errors import DatasetError
 from rearec_bench.harness.report.claims import claims
 from rearec_bench.harness.report.report import render
@@ -40,10 +41,12 @@ def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
     return collect("s", cells, synthetic.fill(store, cells), store=store)
 
 
-def metrics(results: ResultSet, backbone: str, strategy: str, steps: int) -> dict[int, dict[str, float]]:
-    """Test metrics of a cell by seed."""
+def metrics(
+    results: ResultSet, backbone: str, strategy: str, steps: int, split: str = "test"
+) -> dict[int, dict[str, float]]:
+    """Test (or validation) metrics of a cell by seed."""
     (cell,) = (c for c in results.cells if (c.backbone, c.strategy, c.steps) == (backbone, strategy, steps))
-    return {run.spec.seed: results.store.read(run.key).test.readout for run in cell.runs}
+    return {run.spec.seed: getattr(results.store.read(run.key), split).readout for run in cell.runs}
 
 
 @pytest.mark.parametrize(
@@ -93,23 +96,61 @@ def test_one_backbone_and_one_metric_alone_where_a_claim_says_so(results: Result
     assert found.value == pytest.approx(sum(shares) / 3) and found.cells == 1
 
 
-def test_two_steps_are_compared_with_the_mean_of_the_others(results: ResultSet) -> None:
+def test_two_steps_are_compared_with_the_other_k_that_is_best_on_validation(results: ResultSet) -> None:
     (found,) = judge(results, unprepared, [claim(kind="steps", best=2)])
+    rivals = {}
+    for backbone in ("sasrec", "unisrec"):
+        of_k = {
+            k: sum(run["ndcg@20"] for run in metrics(results, backbone, "erl", k, "validation").values())
+            for k in (1, 3)
+        }
+        rivals[backbone] = 1 if of_k[1] > of_k[3] else 3
     values = []
     for seed in (1, 2, 3):
         changes = []
-        for backbone in ("sasrec", "unisrec"):
-            held = {k: metrics(results, backbone, "erl", k)[seed]["ndcg@20"] for k in (1, 2, 3)}
-            changes.append((held[2] / ((held[1] + held[3]) / 2) - 1) * 100)
+        for backbone, rival in rivals.items():
+            two, other = (metrics(results, backbone, "erl", k)[seed]["ndcg@20"] for k in (2, rival))
+            changes.append((two / other - 1) * 100)
         values.append(sum(changes) / 2)
-    assert found.value == pytest.approx(sum(values) / 3)
+    assert found.value == pytest.approx(sum(values) / 3) and found.cells == 2
+
+
+def test_two_steps_are_not_best_where_one_is_better_and_all_the_others_are_bad(results: ResultSet) -> None:
+    def with_metrics(cell: CellResults, by_seed: list[float]) -> CellResults:
+        runs = [
+            replace(run, test={**run.test, "ndcg@20": at}, validation={**run.validation, "ndcg@20": at})
+            for run, at in zip(cell.runs, by_seed, strict=True)
+        ]
+        return replace(cell, runs=tuple(runs))
+
+    scores = {1: [0.30, 0.31, 0.32], 2: [0.20, 0.21, 0.22], 3: [0.01, 0.01, 0.01]}
+    erl = (cell for cell in results.cells if cell.strategy == "erl" and cell.backbone == "sasrec")
+    held = replace(results, cells=tuple(with_metrics(cell, scores[cell.steps]) for cell in erl))
+    (found,) = judge(held, unprepared, [claim(kind="steps", best=2)])
+    assert found.verdict == "not reproduced" and found.value < -30
+
+
+def test_of_a_row_at_several_k_the_papers_own_takes_part(results: ResultSet) -> None:
+    (found,) = judge(results, unprepared, [claim(kind="contrast", row="erl", over="base", metric="ndcg@20")])
+    values = []
+    for seed in (1, 2, 3):
+        changes = [
+            metrics(results, backbone, "erl", 2)[seed]["ndcg@20"]
+            / metrics(results, backbone, "base", 0)[seed]["ndcg@20"]
+            for backbone in ("sasrec", "unisrec")
+        ]
+        values.append((sum(changes) / 2 - 1) * 100)
+    assert found.value == pytest.approx(sum(values) / 3) and found.cells == 2
+    without = replace(results, cells=tuple(cell for cell in results.cells if (cell.strategy, cell.steps) != ("erl", 2)))
+    (found,) = judge(without, unprepared, [claim(kind="contrast", row="erl", over="base", metric="ndcg@20")])
+    assert found.cells == 4, "without K = 2 every K does"
 
 
 def test_the_ceiling_is_the_gain_of_the_best_step(results: ResultSet) -> None:
     (found,) = judge(results, unprepared, [claim({"between": [30, 50]}, kind="ceiling")])
     gains = []
     for cell in results.cells:
-        for run in cell.runs if cell.steps else ():
+        for run in cell.runs if cell.steps == 2 else ():
             test = results.store.read(run.key).test
             best = [min(ranks) for ranks in test.rows.step_ranks.tolist()]
             optimum = sum(1 / math.log2(rank + 1) for rank in best if rank <= 20) / len(best)

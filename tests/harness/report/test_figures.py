@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.datasets.dataset import Dataset, Split
 from rearec_bench.harness.datasets.items import Items
 from rearec_bench.harness.report.figures.material import Material, Unfilled
 from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, draw
@@ -26,6 +25,7 @@ from rearec_bench.harness.report.figures.states import (
 )
 from rearec_bench.harness.store import Store
 
+Make = Callable[..., Material]
 HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
 
 
@@ -36,19 +36,22 @@ def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
     return collect("s", cells, synthetic.fill(store, cells), store=store)
 
 
-def material(results: ResultSet, **fields: object) -> Material:
-    """A suite with a data set whose rows are those of its made-up trials."""
-    rows = results.store.rows(results.cells[0].runs[0].key, "test")
-    ends = np.arange(1, len(rows.users) + 1, dtype=np.int64)
-    test = Split(rows.users, np.zeros(len(rows.users), np.int64), ends, rows.items)
-    flat = np.arange(60, dtype=np.int32)
-    data = Dataset("tiny", "f" * 16, 60, 9, flat, test, test, test, {})
-    titles = np.array([HOSTILE] * 60, dtype=object)
-    items = Items(np.array([str(i) for i in range(60)], dtype=object), titles, np.ones(60, np.int64))
-    return Material(results, lambda name: data, lambda name: items, **fields)  # type: ignore[arg-type]
+@pytest.fixture
+def material(synthetic: ModuleType) -> Make:
+    """Makes figures' material of a suite, with a data set whose rows are those of its made-up trials."""
+
+    def made(results: ResultSet, **fields: object) -> Material:
+        data = synthetic.dataset(results)
+        titles = np.array([HOSTILE] * 60, dtype=object)
+        items = Items(np.array([str(i) for i in range(60)], dtype=object), titles, np.ones(60, np.int64))
+        return Material(results, lambda name: data, lambda name: items, **fields)  # type: ignore[arg-type]
+
+    return made
 
 
-def test_every_figure_that_the_store_fills_is_written_in_every_format(results: ResultSet, tmp_path: Path) -> None:
+def test_every_figure_that_the_store_fills_is_written_in_every_format(
+    results: ResultSet, material: Make, tmp_path: Path
+) -> None:
     drawn = {one.name: one for one in draw(material(results), tmp_path / "figures")}
     assert set(drawn) == set(FIGURES)
     assert {name for name, one in drawn.items() if not one.files} == {"pareto"}
@@ -61,7 +64,7 @@ def test_every_figure_that_the_store_fills_is_written_in_every_format(results: R
     assert drawn["fig2_ceiling"].files[2].read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_figure_twice_is_the_same_file(results: ResultSet, tmp_path: Path) -> None:
+def test_the_same_figure_twice_is_the_same_file(results: ResultSet, material: Make, tmp_path: Path) -> None:
     for folder in ("first", "second"):
         draw(material(results), tmp_path / folder, names=["fig5_steps"])
     for form in FORMATS:
@@ -69,13 +72,13 @@ def test_the_same_figure_twice_is_the_same_file(results: ResultSet, tmp_path: Pa
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_titles_are_text_and_nothing_else(results: ResultSet, tmp_path: Path) -> None:
+def test_titles_are_text_and_nothing_else(results: ResultSet, material: Make, tmp_path: Path) -> None:
     (one,) = draw(material(results), tmp_path, names=["fig11_case_study"])
     text = one.files[1].read_text(encoding="utf-8")
     assert "<script>" not in text and "&lt;script&gt;" in text and r"\frac" in text
 
 
-def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, tmp_path: Path) -> None:
+def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, material: Make, tmp_path: Path) -> None:
     drawn = {one.name: one for one in draw(material(results, aggregates=True), tmp_path)}
     left_out = {name for name, one in drawn.items() if not one.files} - {"pareto"}
     assert left_out == {"fig8_trajectories", "fig10_states", "fig11_case_study"}
@@ -93,7 +96,7 @@ def test_an_empty_store_says_what_each_figure_needs(tmp_path: Path, synthetic: M
     assert all(one.why.startswith("needs ") and not one.files for one in drawn)
 
 
-def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet) -> None:
+def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, material: Make) -> None:
     held = material(results)
     expected = [sum(run.test["ndcg@20"] for run in cell.runs) / 3 for cell in results.cells if cell.steps]
     heights = [patch.get_height() for patch in ceiling_figure(held).axes[0].patches]
@@ -108,13 +111,13 @@ def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet) ->
     assert len(found) == 1 and list(found[0].get_ydata()) == pytest.approx([means[2], means[3]])
 
 
-def test_similarities_are_means_over_runs(results: ResultSet) -> None:
+def test_similarities_are_means_over_runs(results: ResultSet, material: Make) -> None:
     figure = similarity_figure(material(results))
     image = figure.axes[0].get_images()[0].get_array()
     assert np.asarray(image) == pytest.approx(np.array([[1, 0.9, 0.8], [0.9, 1, 0.9], [0.8, 0.9, 1]]))
 
 
-def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet) -> None:
+def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet, material: Make) -> None:
     rows = results.store.rows(results.cells[1].runs[0].key, "test")
     user = int(rows.users[0])
     figure = trajectories_figure(material(results, users=(user,)))
@@ -140,9 +143,9 @@ def test_components_are_those_of_the_covariance(rows: int, steps: int, width: in
     assert explained == pytest.approx(tuple(values[:2] / values.sum()), rel=1e-6, abs=1e-9)
 
 
-def test_a_suite_of_many_cells_is_drawn(tmp_path: Path, synthetic: ModuleType) -> None:
+def test_a_suite_of_many_cells_is_drawn(tmp_path: Path, synthetic: ModuleType, material: Make) -> None:
     store = Store(tmp_path)
     cells = tuple(synthetic.cell("prl", 2, backbone=f"b{place}") for place in range(9))
     results = collect("s", cells, synthetic.fill(store, cells), store=store)
-    figure = similarity_figure(replace(material(results)))
+    figure = similarity_figure(material(results))
     assert sum(bool(one.get_images()) for one in figure.axes) == 9

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, collect
-from rearec_bench.harness.datasets.dataset import Dataset, Split
 from rearec_bench.harness.datasets.items import Items
 from rearec_bench.harness.frames import StoredTrial
 from rearec_bench.harness.report.figures.material import Material
@@ -37,10 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> tup
     cells = synthetic.cells_of_figures()
     index = synthetic.fill(store, cells, search=3)
     results = collect("s", cells, index, store=store)
-    rows = store.rows(results.cells[0].runs[0].key, "test")
-    ends = np.arange(1, len(rows.users) + 1, dtype=np.int64)
-    test = Split(rows.users, np.zeros(len(rows.users), np.int64), ends, rows.items)
-    data = Dataset("tiny", "f" * 16, 60, 9, np.arange(60, dtype=np.int32), test, test, test, {})
+    data = synthetic.dataset(results)
     titles = np.array([f"Title {i} {HOSTILE}" for i in range(60)], dtype=object)
     items = Items(np.array([str(i) for i in range(60)], dtype=object), titles, np.ones(60, np.int64))
     trials = [

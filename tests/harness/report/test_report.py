@@ -37,9 +37,11 @@ def varied(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> R
 
 
 @pytest.mark.parametrize("variant", golden.VARIANTS, ids=lambda variant: "-".join(map(str, variant)))
-def test_a_table_looks_as_its_golden_file(varied: ResultSet, variant: tuple[str, str, str, bool]) -> None:
+def test_a_table_looks_as_its_golden_file(
+    varied: ResultSet, synthetic: ModuleType, variant: tuple[str, str, str, bool]
+) -> None:
     expected = golden.file_of(*variant).read_text(encoding="utf-8")
-    assert golden.text_of(varied, *variant) == expected
+    assert golden.text_of(varied, synthetic.dataset(varied), *variant) == expected
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,8 @@ def _budget(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         sentences.append(f"No hyper-parameter is searched; the epoch is chosen on validation {metric}.")
     unfinished = [cell for cell in results.cells if not cell.unsupported and len(cell.runs) < len(cell.seeds)]
     missing = f" ({len(unfinished)} rows have fewer, which the tables show)" if unfinished else ""
-    return [*sentences, f"Every row is trained under {seeds} further seeds, whose means we report{missing}."]
+    further = "further " if searched else ""
+    return [*sentences, f"Every row is trained under {seeds} {further}seeds, whose means we report{missing}."]
 
 
 def _statistics(runs: list[TrialSummary]) -> list[str]:

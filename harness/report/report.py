@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .figures.registry import Drawn
 
 _Made = TypeVar("_Made")
+_Of = TypeVar("_Of")
 
 FORMATS = ("markdown", "latex", "csv", "json")
 LAYOUTS = ("wide", "compact")
@@ -123,14 +124,14 @@ def draw_figures(
 
     for name in names:
         known("figure", name, FIGURES)
+
+    def made(results: ResultSet) -> list[Drawn]:
+        profiles = _profiles_of(results.name, store)
+        material = material_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
+        return draw(material, folder, names=names or tuple(FIGURES))
+
     drawn: list[Drawn] = []
     for suite in _suites(suites, store):
-        profiles = [one for one in ProfileStore(store.root).read() if one.subject.suite == suite]
-
-        def made(results: ResultSet, profiles: list[Profile] = profiles) -> list[Drawn]:
-            material = material_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
-            return draw(material, folder, names=names or tuple(FIGURES))
-
         drawn += _undamaged(made, suite, store)
     return drawn
 
@@ -161,12 +162,12 @@ def render_html(
     from .html.page import render_page
 
     load, items = _loader(data_dir), cache(partial(catalog.load_items, data_dir=data_dir))
-    profiles = ProfileStore(store.root).read()
 
     def made(results: ResultSet) -> PageSuite:
-        own = [profile for profile in profiles if profile.subject.suite == results.name]
+        own = _profiles_of(results.name, store)
         material = Material(results.models(), load, items, own, aggregates=aggregates)
-        return suite_content(results, _every_table(load), store=store, material=material, folder=store.root)
+        makers = every_table(results.name, load, own, store=store, data_dir=data_dir)
+        return suite_content(results, makers, store=store, material=material, folder=store.root)
 
     return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
 
@@ -193,7 +194,8 @@ def write_paper_kit(
     for suite in _suites(suites, store):
         drawn += draw_figures([suite], folder / "figures", store=store, data_dir=data_dir, aggregates=aggregates)
         tables = []
-        for name, make in _every_table(load).items():
+        profiles = _profiles_of(suite, store)
+        for name, make in every_table(suite, load, profiles, store=store, data_dir=data_dir).items():
             try:
                 table = _undamaged(make, suite, store)
             except DatasetError as error:
@@ -206,6 +208,32 @@ def write_paper_kit(
         for path in one.files:
             tell(str(path))
     write_kit(folder, made, drawn, tell=tell)
+
+
+def every_table(
+    suite: str, load: Load, profiles: Sequence[Profile], *, store: Store, data_dir: Path
+) -> dict[str, Callable[[ResultSet], Table]]:
+    """All tables of a stored suite, with marks where they have them: those of its profiles and data sets, too.
+
+    Args:
+        suite: its name.
+        load: gives a data set by its name.
+        profiles: of the suite.
+        store: where the suite is.
+        data_dir: where prepared data sets live.
+
+    Returns:
+        Name to what makes the table of the suite's results; it raises `DatasetError` where it needs a data set that
+        is not prepared.
+    """
+    cards = _cards([suite], store, data_dir)
+    return {
+        **TABLES,
+        **MARKED,
+        **{name: _with_data(make, load) for name, make in DATA_TABLES.items()},
+        **{name: _apart(make, profiles) for name, make in PROFILE_TABLES.items() if profiles},
+        **{name: _apart(make, cards) for name, make in DATASET_TABLES.items() if cards.held},
+    }
 
 
 def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout: str = "wide") -> str:
@@ -265,9 +293,12 @@ def _with_data(make: Callable[[ResultSet, Load], Table], load: Load) -> Callable
     return lambda results: make(results, load)
 
 
-def _every_table(load: Load) -> dict[str, Callable[[ResultSet], Table]]:
-    """All tables of stored suites, with marks where they have them."""
-    return {**TABLES, **MARKED, **{name: _with_data(make, load) for name, make in DATA_TABLES.items()}}
+def _apart(make: Callable[[_Of], Table], of: _Of) -> Callable[[ResultSet], Table]:
+    return lambda results: make(of)
+
+
+def _profiles_of(suite: str, store: Store) -> list[Profile]:
+    return [profile for profile in ProfileStore(store.root).read() if profile.subject.suite == suite]
 
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:

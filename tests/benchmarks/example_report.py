@@ -23,14 +23,14 @@ from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.frames import trials_of
 from rearec_bench.harness.profile.store import ProfileStore
 from rearec_bench.harness.report.figures.registry import FIGURES
-from rearec_bench.harness.report.report import draw_figures, render, render_html, render_report
-from rearec_bench.harness.report.tables import DATA_TABLES, MARKED, PROFILE_TABLES, TABLES
+from rearec_bench.harness.report.report import draw_figures, every_table, render, render_html
+from rearec_bench.harness.report.tables import MARKED
 from rearec_bench.harness.store import Store
 
 SUITES = ("example", "example_text", "example_steps", "example_ablation")
 SHOWN = {"example_steps": ("steps", "claims"), "example_ablation": ("ablation", "claims")}
 """Tables of a suite in docs/example.md, where they are not those of `USUAL`."""
-USUAL = ("overall", "claims", "ceiling", "latency")
+USUAL = ("datasets", "overall", "claims", "ceiling", "latency")
 FIGURES_OF = {"example_steps": ("fig5_steps",), "example_ablation": ("fig7_ablation",)}
 TINY = ("fig8_trajectories", "fig10_states", "fig11_case_study")
 CAPTIONS = {
@@ -123,15 +123,14 @@ def tables(suite: str, store: Store, data_dir: Path) -> dict[str, list[str]]:
     """Name to lines of every table that a suite fills, its command first."""
     results = load_results(suite, store=store)
     load = cache(partial(catalog.load_dataset, data_dir=data_dir))
-    made = {name: MARKED.get(name, make)(results) for name, make in TABLES.items()}
-    made |= {name: make(results, load) for name, make in DATA_TABLES.items()}
+    profiles = [profile for profile in ProfileStore(store.root).read() if profile.subject.suite == suite]
+    made = every_table(suite, load, profiles, store=store, data_dir=data_dir)
+    held = {name: make(results) for name, make in made.items()}
     texts = {
         name: render([table], format="markdown")
-        for name, table in made.items()
+        for name, table in held.items()
         if any(group.lines for group in table.groups)
     }
-    if any(profile.subject.suite == suite for profile in ProfileStore(store.root).read()):
-        texts |= {name: render_report([suite], store=store, table=name) for name in PROFILE_TABLES}
     return {
         name: [f"`rearec-bench report {suite} --table {name}{' --marks' if name in MARKED else ''}`", "", *quoted(text)]
         for name, text in texts.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,26 @@ def test_script_runs_and_gives_figures(script: str, tmp_path: Path) -> None:
     for figure in figures:
         assert figure.measured == figure.measured, f"{figure.name} is no number"
         assert figure.name in done.stdout
+
+
+@pytest.mark.slow
+def test_the_example_report_is_made_from_what_is_stored(stored: Path, tmp_path: Path) -> None:
+    page = tmp_path / "example.md"
+    page.write_text("Words before.\n\n<!-- results: example -->\nold\n<!-- /results -->\n\nWords after.\n")
+    given = ["smoke", "--results", str(stored), "--tiny-results", str(stored), "-o", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "example_report.py"), *given], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("Words before.") and text.rstrip().endswith("Words after.") and "old" not in text
+    whole = (tmp_path / "example" / "smoke.md").read_text(encoding="utf-8")
+    assert "| +ERL" in whole and "## significance" in whole
+    shown = [
+        *re.findall(r"\]\((example/[^)]+)\)", text),
+        *(f"example/{name}" for name in re.findall(r"\]\(([^)]+)\)", whole)),
+    ]
+    assert len(shown) > 5 and all((tmp_path / name).is_file() for name in shown)
 
 
 def test_a_missed_target_is_said() -> None:

@@ -211,6 +211,17 @@ def test_every_file_that_a_document_names_is_there(text: str) -> None:
         assert there or word.endswith(("/NAME.py", "/NAME.yaml")), word
 
 
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    inside = [link for link in links if not link.startswith(("http://", "https://", "mailto:"))]
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
 def test_the_sections_for_results_are_closed() -> None:
     marks = re.findall(r"<!-- (results: [\w-]+|/results) -->", README)
     assert [mark.partition(":")[0] for mark in marks] == ["results", "/results"] * (len(marks) // 2)

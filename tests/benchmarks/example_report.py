@@ -3,8 +3,8 @@
     python tests/benchmarks/example_report.py [SUITE ...] [--results DIR] [--data-dir DIR] [--tiny-results DIR]
 
 In docs/example.md what stands between the marks is replaced, the words around them stay; docs/example/SUITE.md has
-every table that a suite fills. Only aggregates are written; figures of single users and titles are of the tiny data
-set, whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
+every table and figure that a suite fills. Only aggregates are written; figures of single users and titles are of the
+tiny data set, whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
 """
 
 from __future__ import annotations
@@ -81,11 +81,12 @@ def spent(suites: Sequence[str], store: Store) -> dict[str, Spent]:
 
 
 def clock_hours(suites: Sequence[str], store: Store) -> float:
-    """Hours of all runs of the suites, by the clock: from the first to the last event of each run in its log."""
+    """Hours of all runs of the suites that have a log, by the clock: from the first to the last event of each run."""
     seconds = 0.0
     for suite in suites:
         began = last = 0.0
-        for line in (store.root / "suites" / suite / "run.jsonl").read_text(encoding="utf-8").splitlines():
+        log = store.root / "suites" / suite / "run.jsonl"
+        for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else ():
             event = json.loads(line)
             if event["event"] == "begin":
                 seconds += last - began
@@ -151,16 +152,20 @@ def quoted(text: str) -> list[str]:
 def figures(
     suite: str, names: Sequence[str], store: Store, data_dir: Path, folder: Path, aggregates: bool
 ) -> list[str]:
-    """Draw a suite's figures, keep the SVG, and show them."""
-    lines: list[str] = []
-    for drawn in draw_figures([suite], folder, store=store, data_dir=data_dir, names=names, aggregates=aggregates):
-        for path in drawn.files:
-            if path.suffix == ".svg":
-                caption = CAPTIONS[drawn.name]
-                lines += ["", f"![{caption}]({folder.name}/{path.name})", "", f"*{caption}: `{suite}`.*"]
-            else:
-                path.unlink()
-    return lines
+    """Draw figures of a suite and keep the SVG; the names of those that it fills."""
+    drawn = draw_figures([suite], folder, store=store, data_dir=data_dir, names=names, aggregates=aggregates)
+    for path in (path for one in drawn for path in one.files if path.suffix != ".svg"):
+        path.unlink()
+    return [one.name for one in drawn if one.files]
+
+
+def shown(suite: str, names: Sequence[str], place: str) -> list[str]:
+    """Figures as Markdown, each with its caption; `place` is the folder they are in."""
+    return [
+        line
+        for name in names
+        for line in ("", f"![{CAPTIONS[name]}]({place}{suite}_{name}.svg)", "", f"*{CAPTIONS[name]}: `{suite}`.*")
+    ]
 
 
 def picture(html: str, path: Path) -> None:
@@ -193,26 +198,30 @@ def main() -> None:
     lines = time_lines(options.suites, store)
     for suite in options.suites:
         held = tables(suite, store, options.data_dir)
-        lines += ["", f"## {suite}", "", f"Every table of it: [{', '.join(held)}]({folder.name}/{suite}.md)."]
+        filled = figures(suite, every, store, options.data_dir, folder, aggregates=True)
+        whole = f"Every table and figure of it: [{', '.join(held)}, {len(filled)} figures]({folder.name}/{suite}.md)."
+        lines += ["", f"## {suite}", "", whole]
         for name in SHOWN.get(suite, USUAL):
             lines += ["", *held.get(name, ())]
-        lines += figures(suite, FIGURES_OF.get(suite, every), store, options.data_dir, folder, aggregates=True)
-        whole = [f"# {suite}: every table"]
+        lines += shown(suite, FIGURES_OF.get(suite, filled), f"{folder.name}/")
+        page = [f"# {suite}: every table and figure"]
         for name, text in held.items():
-            whole += ["", f"## {name}", "", *text]
-        (folder / f"{suite}.md").write_text("\n".join(whole) + "\n", encoding="utf-8")
+            page += ["", f"## {name}", "", *text]
+        page += ["", "## Figures", *shown(suite, filled, "")]
+        (folder / f"{suite}.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     lines += ["", "## Single users and titles", "", "Of the tiny data set, which is made: `rearec-bench run smoke`."]
-    lines += figures("smoke", TINY, Store(options.tiny_results), options.data_dir, folder, aggregates=False)
+    tiny = figures("smoke", TINY, Store(options.tiny_results), options.data_dir, folder, aggregates=False)
+    lines += shown("smoke", tiny, f"{folder.name}/")
     html = render_html(options.suites, store=store, data_dir=options.data_dir, aggregates=True)
     if shutil.which("chromium"):
         picture(html, folder / "page.png")
-    page = options.output / "example.md"
-    text = page.read_text(encoding="utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
+    front = options.output / "example.md"
+    text = front.read_text(encoding="utf-8") if front.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END + after, encoding="utf-8")
+    front.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END + after, encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir())
-    print(f"{page}; {folder}: {size / 1e6:.1f} MB; the HTML page would have {len(html.encode()) / 1e6:.1f} MB")
+    print(f"{front}; {folder}: {size / 1e6:.1f} MB; the HTML page would have {len(html.encode()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

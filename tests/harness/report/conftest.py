@@ -1,7 +1,8 @@
-"""Fixtures of the tests that drive pages in a headless Chromium."""
+"""A headless Chromium for pages, and a profile."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rearec_bench.harness.profile.result import Profile
+
+
+@pytest.fixture(scope="session")
+def made_profile() -> Profile:
+    """Seconds by K of the row erl of the suite s, from the tests of profiles: 2 s, 2.5 s, 4 s."""
+    path = Path(__file__).parents[1] / "profile" / "made.py"
+    spec = importlib.util.spec_from_file_location("rearec_bench_tests_made_profile", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.profile(suite="s", row="erl")
 
 
 @pytest.fixture(scope="module")

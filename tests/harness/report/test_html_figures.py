@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, collect
 from rearec_bench.harness.datasets.items import Items
 from rearec_bench.harness.frames import StoredTrial
+from rearec_bench.harness.profile.result import Profile
 from rearec_bench.harness.report.figures.material import Material
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES
@@ -30,7 +30,9 @@ HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hur
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> tuple[Material, list[StoredTrial]]:
+def made(
+    tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType, made_profile: Profile
+) -> tuple[Material, list[StoredTrial]]:
     """A suite that fills every figure; item 7 has a hostile title."""
     store = Store(tmp_path_factory.mktemp("html"))
     cells = synthetic.cells_of_figures()
@@ -47,17 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> tup
         for cell in cells
         for key in (*index["cells"][cell.id]["search"], *index["cells"][cell.id]["final"].values())
     ]  # fmt: skip
-    return Material(results, lambda name: data, lambda name: items, [_profile()]), trials
-
-
-def _profile() -> Any:
-    """Seconds by K of the row erl, from the tests of profiles: 2 s, 2.5 s, 4 s."""
-    path = Path(__file__).parents[1] / "profile" / "made.py"
-    spec = importlib.util.spec_from_file_location("rearec_bench_tests_made_profile", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.profile(suite="s", row="erl")
+    return Material(results, lambda name: data, lambda name: items, [made_profile]), trials
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,13 @@ from types import ModuleType
 
 import pytest
 
-from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.resultset import ResultSet, collect, load_results
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.profile.result import Profile
 from rearec_bench.harness.report.methods import methods
 from rearec_bench.harness.report.paper_kit import write_kit
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.report import every_table
+from rearec_bench.harness.report.tables import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
 from rearec_bench.harness.store import Store
 
 TABLE_NAMES = ("overall", "significance", "ceiling")
@@ -44,6 +47,20 @@ def test_the_kit_compiles_with_its_references(kit: Path) -> None:
     log = (kit / "main.log").read_text(encoding="utf-8", errors="replace")
     assert "undefined" not in log.lower()
     assert (kit / "main.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_every_table_of_a_suite_has_those_of_its_data_sets_and_profiles(stored: Path, made_profile: Profile) -> None:
+    store = Store(stored)
+
+    def names(profiles: list[Profile]) -> set[str]:
+        return set(every_table("smoke", load_dataset, profiles, store=store, data_dir=stored / "none"))
+
+    assert names([]) == {*TABLES, *DATA_TABLES, *DATASET_TABLES}
+    assert names([made_profile]) - names([]) == set(PROFILE_TABLES)
+    made = every_table("smoke", load_dataset, [made_profile], store=store, data_dir=stored / "none")
+    results = load_results("smoke", store=store)
+    for name in ("latency", "datasets"):
+        assert any(group.lines for group in made[name](results).groups), name
 
 
 def test_every_citation_is_in_the_references(kit: Path) -> None:

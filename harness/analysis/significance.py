@@ -22,6 +22,8 @@ from .resultset import ResultSet
 from .tested import Floats, Tested, same_rows, tested, user_means
 
 LEVEL = 0.05
+ROUNDING = 1e-13
+"""Differences of metrics that vary by less are the same."""
 
 OVER_USERS, OVER_BOTH = "users", "both"
 
@@ -138,13 +140,13 @@ def paired_test(differences: Sequence[float] | Floats) -> float | None:
         differences: one per pair.
 
     Returns:
-        None for fewer than two; 1 where all are zero, 0 where all are the same and not zero.
+        None for fewer than two; 1 where all are zero, 0 where all are the same and not zero, but for rounding.
     """
     values = np.asarray(differences, dtype=np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
         return None
-    if np.ptp(values) == 0:
-        return 1.0 if values[0] == 0 else 0.0
+    if _alike(values):
+        return 1.0 if np.abs(values).max() <= ROUNDING else 0.0
     from scipy.stats import ttest_1samp
 
     return float(ttest_1samp(values, 0.0).pvalue)
@@ -161,9 +163,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def effect_size(differences: Floats) -> float | None:
     """Cohen's d of paired differences: their mean over their standard deviation; None where they do not vary."""
-    if len(differences) < 2 or np.ptp(differences) == 0:
+    if len(differences) < 2 or _alike(differences):
         return None
     return float(differences.mean() / differences.std(ddof=1))
+
+
+def _alike(differences: Floats) -> bool:
+    """Whether differences vary by no more than the rounding of metrics, which are between 0 and 1."""
+    return bool(np.ptp(differences) <= ROUNDING)
 
 
 def _compare(row: Measured, reference: Measured, ours: Tested, theirs: Tested, *, intervals: bool) -> list[Comparison]:

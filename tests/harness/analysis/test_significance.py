@@ -184,3 +184,12 @@ def _truth(*, effect: float) -> float:
     points = (np.arange(200_000) + 0.5) / 200_000
     p = stats.beta(1, 3).ppf(points)
     return float((np.minimum(1.0, p * (1 + effect)) - p).mean())
+
+
+@pytest.mark.filterwarnings("error")
+def test_differences_that_are_the_same_but_for_rounding_are_the_same() -> None:
+    nearly = [0.1 + 0.2 - 0.3, 0.0, 1e-17]
+    assert paired_test(nearly) == 1.0
+    assert paired_test([0.01, 0.01 + 2e-17, 0.01 - 1e-17]) == 0.0
+    assert effect_size(np.array([0.01, 0.01 + 2e-17])) is None
+    assert 0 < paired_test([0.01, 0.0101, 0.0099]) < 0.001

@@ -134,6 +134,11 @@ def report(
         text = render_html(suites, store=Store(results), data_dir=data_dir, aggregates=aggregates)
         write_text(text, output)
         return
+    if aggregates:
+        raise InputError(
+            "a table shows aggregates alone. Leave out --aggregates, or add --figures DIR, --paper-kit DIR or "
+            "-o FILE.html."
+        )
     text = render_report(
         suites,
         store=Store(results),

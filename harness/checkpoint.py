@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from .environment import source_digest
 from .errors import CheckpointError
+from .source import same_source, source_digest
 from .spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def check(checkpoint: Checkpoint, spec: TrialSpec) -> None:
     words = {"key": "trial", "source_digest": "version of the source", "torch": "version of torch"}
     for name, wanted in versions(spec).items():
         found = checkpoint.about.get(name)
-        if found != wanted:
+        same = name == "source_digest" and same_source(str(found), spec.backbone.kind, spec.strategy.kind)
+        if found != wanted and not same:
             raise CheckpointError(f"it was made by another {words[name]} ({found}, and this is {wanted})")
 
 

@@ -1,9 +1,7 @@
-"""What a result was made with: versions, machine, revision, and a digest of the source that shapes its numbers."""
+"""What a result was made with: versions, machine, revision, memory."""
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import os
 import platform
 import subprocess
@@ -14,54 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .._version import VERSION
-from .registry import BACKBONES, REFERENCES, STRATEGIES
-from .spec import REFERENCE
 
 _ROOT = Path(__file__).resolve().parents[1]
-_SHARED_SOURCES = (
-    "models/grid.py",
-    "models/layers.py",
-    "models/losses.py",
-    "models/reasoning.py",
-    "models/softmax.py",
-    "models/backbones/contract.py",
-    "models/backbones/sasrec.py",
-    "models/backbones/text.py",
-    "models/backbones/transformer.py",
-    "models/strategies/contract.py",
-    "harness/batches.py",
-    "harness/evaluate.py",
-    "harness/metrics.py",
-    "harness/precision.py",
-    "harness/ranking.py",
-    "harness/seeds.py",
-    "harness/train.py",
-)
-_REFERENCE_SOURCES = ("harness/metrics.py", "harness/reference_run.py")
-
-
-@lru_cache(maxsize=256)
-def source_digest(backbone: str, strategy: str) -> str:
-    """16 hexadecimal digits over the source files that shape a trial's numbers (not part of its key).
-
-    Args:
-        backbone: name in the registry; of a reference where the strategy is `REFERENCE`.
-        strategy: name in the registry, or `REFERENCE`.
-
-    Returns:
-        The digest of today's files without comments, docstrings and layout; it imports neither torch nor the
-        components.
-    """
-    if strategy == REFERENCE:
-        own = REFERENCES.source_files(backbone)
-        files = [*(_ROOT / name for name in _REFERENCE_SOURCES), *own]
-    else:
-        own = BACKBONES.source_files(backbone) + STRATEGIES.source_files(strategy)
-        files = [*(_ROOT / name for name in _SHARED_SOURCES), *own]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}\0{_code(file)}\0".encode())
-    return digest.hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
@@ -146,18 +98,6 @@ def peak_memory_bytes(device: str) -> int:
 
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-
-
-@lru_cache(maxsize=256)
-def _code(file: Path) -> str:
-    """What a source file does, without what is said about it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = [*node.body[1:], ast.Pass()]
-    return ast.unparse(tree)
 
 
 def _version(package: str) -> str:

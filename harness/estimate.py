@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from .cell_trials import CellProgress
 from .cluster import usable_cores
 from .cost import DataSize, Estimate, duration
-from .environment import source_digest
 from .plan import check_precision, expand
 from .queue import SuiteQueue
 from .results import TrialSummary
+from .source import same_source
 from .store import Store
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         lines[-1] += " How long depends on the data sets that are not prepared."
     lines += [f"Trial {key[:8]} is damaged and counts as not run: {why}." for key, why in store.damaged.items()]
     changed = sum(
-        one.source_digest != source_digest(one.spec.backbone.kind, one.spec.strategy.kind) for one in summaries
+        not same_source(one.source_digest, one.spec.backbone.kind, one.spec.strategy.kind) for one in summaries
     )
     if changed:
         lines.append(

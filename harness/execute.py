@@ -171,7 +171,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
         InputError: a data set is not prepared.
     """
     from .plan import check_precision, expand
-    from .trial import start
+    from .start import start
 
     cells = expand(suite)
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
@@ -282,9 +282,9 @@ def _tune(
 
 
 def _stale(summary: TrialSummary) -> bool:
-    from .environment import source_digest
+    from .source import same_source
 
-    return summary.source_digest != source_digest(summary.spec.backbone.kind, summary.spec.strategy.kind)
+    return not same_source(summary.source_digest, summary.spec.backbone.kind, summary.spec.strategy.kind)
 
 
 def _bytes(data: Dataset) -> int:

@@ -18,7 +18,7 @@ from .errors import InputError
 from .registry import TABLES
 
 _ROOT = Path(__file__).resolve().parents[1]
-_SOURCES = ("*.py", "harness/*.py", "harness/datasets/*.py", "models/**/*.py")
+_SOURCES = ("*.py", "harness/**/*.py", "models/**/*.py")
 _PACKAGES = ("ray", "torch", "numpy", "optuna")
 _ANSWER_S = 120.0
 _SLACK = 1e-9

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .datasets.dataset import Dataset, Split
-from .environment import environment, peak_memory_bytes, reset_peak_memory, source_digest
+from .environment import environment, peak_memory_bytes, reset_peak_memory
+from .failure import failed_result
 from .metrics import metrics_of
 from .references import Reference
 from .registry import REFERENCES
 from .results import EpochProgress, Rows, TestEvidence, TrialResult, ValidationEvidence
+from .source import source_digest
 from .spec import TrialSpec
 
 _TOP = 10
@@ -76,8 +78,6 @@ class ReferenceRun:
 
     def failed(self, error: BaseException) -> TrialResult:
         """The result where an error ended it."""
-        from .trial import failed_result
-
         return failed_result(self.spec, error)
 
     def dry_run(self) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .environment import source_digest
 from .errors import DatasetError
 from .registry import BACKBONES, REFERENCES, STRATEGIES
 from .results import EpochProgress, Evidence, TrialResult
+from .source import same_source
 from .spec import ENGINE_VERSION, TrialSpec
 from .store import Store
 from .suite_model import Suite
@@ -77,7 +77,7 @@ def rerun(
             f"and is {dataset.fingerprint[:12]}. Give the right folder with --data-dir."
         )
     circumstances = list(_versions(stored))
-    from .trial import Cut, run_trial
+    from .start import Cut, run_trial
 
     cut = Cut(len(stored.history), stored.reason) if stored.status == "pruned" else None
     again = run_trial(spec, dataset, on_epoch, cut=cut)
@@ -113,7 +113,7 @@ def _versions(stored: TrialResult) -> Iterator[str]:
         today = registry.settings(component.kind).version
         if today != component.version:
             yield f"{component.kind}: version {component.version} then, {today} now"
-    if stored.source_digest != source_digest(stored.spec.backbone.kind, stored.spec.strategy.kind):
+    if not same_source(stored.source_digest, stored.spec.backbone.kind, stored.spec.strategy.kind):
         yield "the source of the components has changed since"
     if stored.spec.engine != ENGINE_VERSION and not stored.spec.is_reference:
         yield f"engine: {stored.spec.engine} then, {ENGINE_VERSION} now; numbers differ as between two seeds"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,15 @@ from ..models.strategies.contract import Strategy
 from .batches import SplitReader
 from .checkpoint import Checkpoint, check, versions
 from .datasets.dataset import Dataset
-from .environment import environment, peak_memory_bytes, reset_peak_memory, source_digest
-from .errors import CheckpointError, TrialDiverged, TrialTimedOut
+from .environment import environment, peak_memory_bytes, reset_peak_memory
+from .errors import CheckpointError, TrialDiverged
 from .evaluate import Scorer, evidence, readout_ranks
+from .failure import failed_result, is_out_of_memory
 from .metrics import metrics_of
-from .reference_run import ReferenceRun
 from .registry import BACKBONES, STRATEGIES
 from .results import Epoch, EpochProgress, TestEvidence, TrialResult, ValidationEvidence
 from .seeds import stream_seed
+from .source import source_digest
 from .spec import TrialSpec
 from .train import Trainer
 
@@ -312,102 +312,3 @@ def _item_text(spec: TrialSpec, dataset: Dataset) -> dict[str, torch.Tensor]:
     if dataset.vectors is None or dataset.vectors.fingerprint != spec.vectors:
         raise ValueError(f"the item vectors of {dataset.name} are not those of the trial: their fingerprint differs")
     return {"item_text": torch.tensor(dataset.vectors.values)}
-
-
-def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:
-    """The trial that a spec describes, ready for its first epoch.
-
-    Args:
-        spec: what to run.
-        dataset: the prepared arrays; its fingerprint must be the spec's.
-
-    Raises:
-        ValueError: another data set than the spec's.
-    """
-    return ReferenceRun(spec, dataset) if spec.is_reference else TrialRun(spec, dataset)
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Where a pruner ended a trial.
-
-    Attributes:
-        epoch: after which.
-        reason: what it said.
-    """
-
-    epoch: int
-    reason: str
-
-
-def run_trial(
-    spec: TrialSpec,
-    dataset: Dataset,
-    on_epoch: Callable[[EpochProgress], None] | None = None,
-    *,
-    cut: Cut | None = None,
-) -> TrialResult:
-    """Run a trial to its end; divergence and failure are results too.
-
-    Args:
-        spec: what to run.
-        dataset: the prepared arrays.
-        on_epoch: called after each epoch; never for a reference, which has none.
-        cut: where it ends earlier; None for its own end.
-    """
-    run = None
-    try:
-        run = start(spec, dataset)
-        try:
-            done = False
-            while not done:
-                progress = run.epoch()
-                done = progress.done
-                if on_epoch is not None and progress.epoch:
-                    on_epoch(progress)
-                if cut is not None and progress.epoch == cut.epoch and isinstance(run, TrialRun):
-                    return run.pruned(cut.reason)
-            return run.result()
-        except TrialDiverged as error:
-            return run.diverged(str(error))
-    except Exception as error:
-        return run.failed(error) if run is not None else failed_result(spec, error)
-
-
-def failed_result(spec: TrialSpec, error: BaseException) -> TrialResult:
-    """A failure as a result: its reason in one line, its traceback in full, and the memory that it had reached."""
-    reason = str(error) if isinstance(error, TrialTimedOut) else f"{type(error).__name__}: {error}"
-    return TrialResult(
-        spec=spec,
-        status="failed",
-        reason=reason.splitlines()[0][:300],
-        traceback=_cut("".join(traceback.format_exception(error))),
-        timings={"started_at": time.time(), "total_s": 0.0},
-        peak_memory_bytes=peak_memory_bytes(spec.device),
-        environment=environment(spec.device, spec.training.threads),
-        source_digest=source_digest(spec.backbone.kind, spec.strategy.kind),
-    )
-
-
-def _cut(text: str) -> str:
-    """A traceback without the middle of an endless message."""
-    if len(text) <= _LONGEST_TRACEBACK:
-        return text
-    half = _LONGEST_TRACEBACK // 2
-    return f"{text[:half]}\n... {len(text) - 2 * half:,} characters ...\n{text[-half:]}"
-
-
-_LONGEST_TRACEBACK = 40_000
-_NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Cannot allocate memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that memory has run out, of a GPU or of this machine.
-
-    Libraries below torch say so in the words of a RuntimeError alone.
-    """
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):
-        return True
-    return error.__cause__ is not None and is_out_of_memory(error.__cause__)

@@ -207,7 +207,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
 
     def _cut_short(self, error: Exception) -> dict[str, Any]:
         """What becomes of a trial that an error has ended."""
-        from .trial import failed_result, is_out_of_memory
+        from .failure import failed_result, is_out_of_memory
 
         run = self._keeper.run if self._keeper is not None else None
         if isinstance(error, TrialDiverged) and run is not None:

@@ -64,9 +64,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from rearec_bench.harness.datasets import catalog
     from rearec_bench.harness.plan import expand
     from rearec_bench.harness.queue import Signal, SuiteQueue
+    from rearec_bench.harness.start import run_trial
     from rearec_bench.harness.store import Store
     from rearec_bench.harness.suite import load_suite
-    from rearec_bench.harness.trial import run_trial
 
     folder = tmp_path_factory.mktemp("stored")
     (folder / "stored.yaml").write_text(STORED)

@@ -366,6 +366,7 @@ def test_a_report_that_cannot_be_written_is_refused(invoke: Invoke, results: Pat
     [
         (("--figures", "f", "--table", "steps"), "--figures takes no --table."),
         (("--figures", "f", "--user", "1", "--aggregates"), "Leave out one of the two."),
+        (("--table", "steps", "--aggregates"), "a table shows aggregates alone. Leave out --aggregates,"),
         (("--paper-kit", "k", "--figures", "f"), "--paper-kit takes no --figures."),
         (("--format", "html", "--spread", "--marks"), "takes no --spread or --marks."),
         (("--figure", "fig2_ceiling"), "--figure and --user belong to --figures DIR."),

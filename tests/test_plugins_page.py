@@ -23,9 +23,9 @@ from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.queue import Signal, SuiteQueue
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES, Registry
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
-from rearec_bench.harness.trial import run_trial
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.layers import initialise
 from rearec_bench.models.reasoning import ReasoningModel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,8 +15,8 @@ from ..store import Store
 if TYPE_CHECKING:
     from ..suite_model import Suite
 
-Digest = Callable[[str, str], str]
-"""Backbone kind and strategy kind to the digest of their source as it is today."""
+SameSource = Callable[[str, str, str], bool]
+"""Whether a stored digest, of a backbone and a strategy by their kinds, is of today's source."""
 
 
 class PlannedCell(Protocol):
@@ -117,14 +118,14 @@ class ResultSet:
 
 
 def load_results(
-    name: str, *, store: Store, digest: Digest | None = None, damaged: Mapping[str, str] | None = None
+    name: str, *, store: Store, same_source: SameSource | None = None, damaged: Mapping[str, str] | None = None
 ) -> ResultSet:
     """The results of a stored suite.
 
     Args:
         name: of the suite.
         store: where it is.
-        digest: today's digest of the components' source; None leaves the comparison out.
+        same_source: compares the components' source with today's; None leaves the comparison out.
         damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
 
     Raises:
@@ -135,7 +136,7 @@ def load_results(
 
     content, index = store.read_suite(name)
     suite = Suite.from_json(content)
-    found = collect(name, expand(suite), index, store=store, digest=digest, damaged=damaged)
+    found = collect(name, expand(suite), index, store=store, same_source=same_source, damaged=damaged)
     return replace(found, suite=suite)
 
 
@@ -145,7 +146,7 @@ def collect(
     index: Mapping[str, Any],
     *,
     store: Store,
-    digest: Digest | None = None,
+    same_source: SameSource | None = None,
     damaged: Mapping[str, str] | None = None,
 ) -> ResultSet:
     """The results of planned cells.
@@ -155,7 +156,7 @@ def collect(
         cells: the plan.
         index: which trials stand behind which cell.
         store: where the trials are.
-        digest: today's digest of the components' source; None leaves the comparison out.
+        same_source: compares the components' source with today's; None leaves the comparison out.
         damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
 
     Raises:
@@ -182,7 +183,7 @@ def collect(
         name=name,
         cells=found,
         facts=index.get("dataset_facts", {}),
-        changed=_changed(cache.values(), digest),
+        changed=_changed(cache.values(), same_source),
         store=store,
         damaged=broken,
     )
@@ -238,19 +239,12 @@ def _is_final(run: TrialSummary, cell: PlannedCell, seed: int) -> bool:
     return run.spec.purpose == "final" and (cell.is_reference or run.spec.seed == seed)
 
 
-def _changed(trials: Iterable[TrialSummary], digest: Digest | None) -> tuple[str, ...]:
-    if digest is None:
+def _changed(trials: Iterable[TrialSummary], same_source: SameSource | None) -> tuple[str, ...]:
+    if same_source is None:
         return ()
-    made = {(trial.spec.backbone.kind, trial.spec.strategy.kind, trial.source_digest) for trial in trials}
-    today: dict[tuple[str, str], str | None] = {}
     changed: set[str] = set()
-    for backbone, strategy, source in made:
-        if (backbone, strategy) not in today:
-            try:
-                today[backbone, strategy] = digest(backbone, strategy)
-            except RearecError:  # a plug-in that is not here: nothing to compare with
-                today[backbone, strategy] = None
-        now = today[backbone, strategy]
-        if now is not None and source and source != now:
-            changed.add(backbone if strategy == REFERENCE else f"{backbone} + {strategy}")
+    for backbone, strategy, source in {(t.spec.backbone.kind, t.spec.strategy.kind, t.source_digest) for t in trials}:
+        with suppress(RearecError):  # a plug-in that is not here: nothing to compare with
+            if source and not same_source(source, backbone, strategy):
+                changed.add(backbone if strategy == REFERENCE else f"{backbone} + {strategy}")
     return tuple(sorted(changed))

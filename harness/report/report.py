@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..analysis.groups import Load
-from ..analysis.resultset import Digest, ResultSet, load_results
+from ..analysis.resultset import ResultSet, SameSource, load_results
 from ..datasets import catalog
 from ..errors import DamagedError, DatasetError, InputError
 from ..profile.options import NAME as OPTIONS
@@ -275,7 +275,7 @@ def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store) -> _
     """What is made of a suite, without trials whose rows turn out to be damaged meanwhile."""
     damaged: dict[str, str] = {}
     while True:
-        results = load_results(name, store=store, digest=_digest(), damaged=damaged)
+        results = load_results(name, store=store, same_source=_same_source(), damaged=damaged)
         try:
             return make(results)
         except DamagedError as error:
@@ -326,7 +326,7 @@ def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:
     return Cards(held, tuple(name for name in names if name not in held), everything=not suites)
 
 
-def _digest() -> Digest:
-    from ..environment import source_digest
+def _same_source() -> SameSource:
+    from ..source import same_source
 
-    return source_digest
+    return same_source

@@ -111,7 +111,7 @@ class _Template:
 
 
 def _result(spec: TrialSpec, rows: int, traced: int) -> TrialResult:
-    from rearec_bench.harness.environment import source_digest
+    from rearec_bench.harness.source import source_digest
 
     made = _made(spec.steps, spec.purpose, rows, traced)
     digest = source_digest(spec.backbone.kind, spec.strategy.kind)

@@ -19,9 +19,9 @@ from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.registry import REGISTRIES, load_plugin
 from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_verify import verify
-from rearec_bench.harness.trial import run_trial
 
 from .test_kill import told
 from .test_trial import spec_of

@@ -25,10 +25,11 @@ from rearec_bench.harness.errors import StoreError
 from rearec_bench.harness.keeper import Care, Keeper
 from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.run_log import RunLog
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.store_suites import log_lines
 from rearec_bench.harness.store_verify import verify
-from rearec_bench.harness.trial import TrialRun, run_trial
+from rearec_bench.harness.trial import TrialRun
 
 from .test_kill import told
 from .test_trial import spec_of

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.cost import DataSize, Estimate, duration, example, operations
-from rearec_bench.harness.environment import source_digest
 from rearec_bench.harness.estimate import plan_report
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.queue import SuiteQueue
 from rearec_bench.harness.results import TrialResult
+from rearec_bench.harness.source import source_digest
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import Suite, load_suite
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.failure import is_out_of_memory
 from rearec_bench.harness.registry import STRATEGIES
-from rearec_bench.harness.trial import is_out_of_memory, run_trial
+from rearec_bench.harness.start import run_trial
 
 from .test_trial import spec_of
 
@@ -77,7 +78,7 @@ import resource, sys, torch
 from pathlib import Path
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.registry import STRATEGIES
-from rearec_bench.harness.trial import run_trial
+from rearec_bench.harness.start import run_trial
 sys.path.insert(0, {folder!r})
 from rearec_bench_tests_spec import spec_of
 data = load_dataset("tiny", data_dir=Path({data!r}))

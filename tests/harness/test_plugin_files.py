@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from rearec_bench.harness import registry
-from rearec_bench.harness.environment import source_digest
 from rearec_bench.harness.errors import InputError, SuiteError
 from rearec_bench.harness.plugin_files import PluginFile, brought, warning
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES, without_plugins
+from rearec_bench.harness.source import source_digest
 from rearec_bench.harness.suite import load_suite
 
 PLUGIN = """
@@ -31,7 +31,7 @@ STRATEGIES = {"echo_travelling": Echo}
 SUITE = "datasets: [tiny]\nbackbones: [sasrec]\nsteps: [1]\nseeds: [1]\nstrategies: [{row}]\n"
 FAR = """
 import sys
-from rearec_bench.harness.environment import source_digest
+from rearec_bench.harness.source import source_digest
 from rearec_bench.harness.plugin_files import PluginFile
 from rearec_bench.harness.registry import STRATEGIES
 PluginFile("/not/here/travelling.py", sys.stdin.buffer.read()).load()

@@ -12,8 +12,9 @@ from rearec_bench.harness.datasets.dataset import Dataset
 from rearec_bench.harness.errors import InputError
 from rearec_bench.harness.plan import check_precision, expand
 from rearec_bench.harness.spec import TrialSpec
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.suite import load_suite
-from rearec_bench.harness.trial import TrialRun, run_trial
+from rearec_bench.harness.trial import TrialRun
 
 SUITE = """
 name: precise

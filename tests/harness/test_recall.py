@@ -10,8 +10,8 @@ import pytest
 
 from rearec_bench.harness.checkpoint_store import Checkpoints
 from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.store import Store
-from rearec_bench.harness.trial import run_trial
 
 from .test_kill import command_of, start, told
 from .test_long_trials import logged, until

@@ -20,10 +20,10 @@ from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.progress import Progress, RunFacts, Totals, finished_line, label
 from rearec_bench.harness.queue import Signal, SuiteQueue
 from rearec_bench.harness.rerun import rerun
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import Suite, load_suite
 from rearec_bench.harness.terminal import LiveReporter, place
-from rearec_bench.harness.trial import run_trial
 
 from .fake_trial import summary_for
 

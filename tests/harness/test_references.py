@@ -10,21 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness import environment
 from rearec_bench.harness.batches import SplitReader
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.environment import source_digest
 from rearec_bench.harness.metrics import metrics_of
 from rearec_bench.harness.plan import Cell, expand
 from rearec_bench.harness.reference_run import ranked
 from rearec_bench.harness.references import Markov, Popularity, Reference
 from rearec_bench.harness.registry import REFERENCES, STRATEGIES, Entry
 from rearec_bench.harness.results import EpochProgress, TrialResult
+from rearec_bench.harness.source import source_digest
 from rearec_bench.harness.spec import TrialSpec
+from rearec_bench.harness.start import run_trial, start
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
-from rearec_bench.harness.trial import run_trial, start
 
 from .dense_ranking import dense_ranks, hide_histories
 from .test_batches import make_dataset
@@ -337,19 +336,3 @@ def test_another_data_set_is_a_failure_with_its_reason(tiny: Dataset, tmp_path: 
     result = run_trial(spec_of(cells_of(tmp_path)[0]), tiny)
     assert result.status == "failed"
     assert "fingerprint differs" in result.reason
-
-
-@pytest.mark.parametrize("file", ["harness/references.py", "harness/reference_run.py", "harness/metrics.py"])
-def test_the_digest_notices_an_edit_of_what_counts_and_ranks(
-    file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def read(path: Path) -> str:
-        return code(path) + ("\nLIMIT = 3" if path == environment._ROOT / file else "")
-
-    before, model = source_digest("markov", "reference"), source_digest("sasrec", "base")
-    code = environment._code
-    monkeypatch.setattr(environment, "_code", read)
-    source_digest.cache_clear()
-    assert source_digest("markov", "reference") != before
-    assert (source_digest("sasrec", "base") != model) is (file == "harness/metrics.py")
-    source_digest.cache_clear()

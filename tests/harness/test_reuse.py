@@ -44,7 +44,7 @@ def worker(spec: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch) -> tune_wor
     made = tune_worker.TuneTrial.__new__(tune_worker.TuneTrial)
     made._context = SimpleNamespace(
         datasets={"tiny": dataset},
-        factory="rearec_bench.harness.trial:start",
+        factory="rearec_bench.harness.start:start",
         care=Care(suite="reuse", every_s=None),
         collector=SimpleNamespace(write=SimpleNamespace(remote=lambda *arguments: None)),
         shares_gpu=False,

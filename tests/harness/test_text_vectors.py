@@ -24,10 +24,10 @@ from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.rerun import rerun
 from rearec_bench.harness.spec import TrialSpec
+from rearec_bench.harness.start import run_trial
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import Suite, load_suite
 from rearec_bench.harness.terminal import LineReporter
-from rearec_bench.harness.trial import run_trial
 
 N = 12
 PLUGIN = '''

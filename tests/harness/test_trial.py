@@ -6,12 +6,15 @@ import pytest
 
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.failure import failed_result
 from rearec_bench.harness.metrics import metrics_of
 from rearec_bench.harness.reference_run import ranked
 from rearec_bench.harness.references import Popularity
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.results import EpochProgress
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.trial import EpochProgress, TrialRun, failed_result, run_trial
+from rearec_bench.harness.start import run_trial
+from rearec_bench.harness.trial import TrialRun
 
 SMALL = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8}
 

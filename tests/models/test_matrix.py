@@ -20,7 +20,8 @@ from rearec_bench.harness.datasets.vectors import ItemVectors
 from rearec_bench.harness.registry import BACKBONES, STRATEGIES
 from rearec_bench.harness.results import TrialResult
 from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.trial import TrialRun, run_trial
+from rearec_bench.harness.start import run_trial
+from rearec_bench.harness.trial import TrialRun
 from rearec_bench.models.backbones.contract import Histories
 
 from .naive import BUILT_IN, build, item_text, naive_states

@@ -12,11 +12,11 @@ from types import ModuleType
 import pytest
 
 from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare
-from rearec_bench.harness.analysis.resultset import Digest, ResultSet, collect
-from rearec_bench.harness.environment import source_digest
+from rearec_bench.harness.analysis.resultset import ResultSet, SameSource, collect
 from rearec_bench.harness.plan import expand
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.source import same_source, source_digest
 from rearec_bench.harness.store import Store
 from rearec_bench.harness.suite import load_suite
 
@@ -32,7 +32,7 @@ seeds: [1, 2]
 
 
 def results_of(
-    folder: Path, synthetic: ModuleType, *, without: str = "", text: str = SUITE, digest: Digest = source_digest
+    folder: Path, synthetic: ModuleType, *, without: str = "", text: str = SUITE, same: SameSource = same_source
 ) -> ResultSet:
     """Results of the suite; the references rank every target first, those of `without` are not there."""
     (folder / "suite.yaml").write_text(text)
@@ -51,7 +51,7 @@ def results_of(
             store.write(dataclasses.replace(made, source_digest=source))
         entries[cell.id] = {"search": [], "best": None, "final": {str(spec.seed): spec.key for spec in specs}}
     cells = expand(load_suite(folder / "suite.yaml"))
-    return collect("counted", cells, {"cells": entries}, store=store, digest=digest)
+    return collect("counted", cells, {"cells": entries}, store=store, same_source=same)
 
 
 def perfect(test):
@@ -154,10 +154,10 @@ def test_tables_of_steps_leave_them_out(results: ResultSet, name: str) -> None:
 
 
 def test_a_changed_source_of_a_reference_is_told_with_its_name(tmp_path: Path, synthetic: ModuleType) -> None:
-    def edited(backbone: str, strategy: str) -> str:
-        return "e" * 16 if backbone == "markov" else source_digest(backbone, strategy)
+    def edited(stored: str, backbone: str, strategy: str) -> bool:
+        return backbone != "markov" and same_source(stored, backbone, strategy)
 
-    assert results_of(tmp_path, synthetic, digest=edited).changed == ("markov",)
+    assert results_of(tmp_path, synthetic, same=edited).changed == ("markov",)
 
 
 def test_a_backbone_of_the_same_name_is_compared_without_the_reference() -> None:

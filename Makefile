@@ -38,7 +38,7 @@ lint: install
 types: install
 	rm -rf build
 	$(PIP) install --no-deps --target build/types .
-	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli -m rearec_bench.cli_data -m rearec_bench.cli_parts -m rearec_bench.cli_profile -m rearec_bench.cli_report -m rearec_bench.cli_results -m rearec_bench.cli_status
+	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli
 
 test: lint types
 	$(BIN)/python -m pytest -m 'not slow and not faults'
@@ -46,10 +46,11 @@ test: lint types
 test-all: lint types
 	$(BIN)/python -m pytest -m 'not faults'
 
-FAULTS := test_kill test_interruptions test_long_trials test_bad_trials test_disk_faults test_damage test_suite_fuzz
+FAULTS := run/test_kill run/test_interruptions run/test_long_trials run/test_bad_trials store/test_disk_faults store/test_damage suite/test_suite_fuzz \
+          run/test_cluster run/test_cluster_access
 
 faults: install
-	$(BIN)/python -m pytest $(FAULTS:%=tests/harness/%.py) $(wildcard tests/harness/test_cluster*.py)
+	$(BIN)/python -m pytest $(foreach name,$(FAULTS),tests/harness/$(name).py)
 	$(BIN)/python tests/benchmarks/soak.py --trials 2000
 
 # The last ones compare what was stored by suites that take hours (results/), and are left out until then.

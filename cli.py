@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ._version import VERSION
-from .cli_data import datasets, embed, prepare
-from .cli_parts import (
+from .harness.cli.data import datasets, embed, prepare
+from .harness.cli.options import (
     DURATION,
     FAILED,
     INTERRUPTED,
@@ -29,15 +29,15 @@ from .cli_parts import (
     trial_argument,
     write_text,
 )
-from .cli_profile import profile
-from .cli_report import report
-from .cli_results import results as results_group
-from .cli_status import status
+from .harness.cli.profile import profile
+from .harness.cli.report import report
+from .harness.cli.results import results as results_group
+from .harness.cli.status import status
 
 if TYPE_CHECKING:
-    from .harness.results import EpochProgress
-    from .harness.run_outcome import RunOutcome
-    from .harness.suite import Suite
+    from .harness.records.results import EpochProgress
+    from .harness.run.outcome import RunOutcome
+    from .harness.suite.load import Suite
 
 
 @click.group(
@@ -125,11 +125,11 @@ def run(
       130  interrupted by Ctrl-C
       143  ended by SIGTERM
     """
-    from .harness import execute
-    from .harness.plugin_files import warning as plugin_warning
+    from .harness.monitor.terminal import reporter_for
     from .harness.report.report import render_report
-    from .harness.store import Store
-    from .harness.terminal import reporter_for
+    from .harness.run import runner as execute
+    from .harness.run.plugins import warning as plugin_warning
+    from .harness.store.store import Store
 
     loaded = _load(suite, overrides)
     if words := plugin_warning(loaded):
@@ -175,8 +175,8 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
       rearec-bench plan smoke
       rearec-bench plan my.yaml --set search.trials=40
     """
-    from .harness.estimate import plan_report
-    from .harness.store import Store
+    from .harness.report.plan import plan_report
+    from .harness.store.store import Store
 
     click.echo(plan_report(_load(suite, overrides), store=Store(results), data_dir=data_dir))
 
@@ -202,7 +202,7 @@ def list_all(data_dir: Path) -> None:
     Example:
       rearec-bench list
     """
-    from .harness.inventory import inventory
+    from .harness.cli.listing import inventory
 
     click.echo(inventory(data_dir=data_dir, width=terminal_width()))
 
@@ -219,8 +219,8 @@ def show(trial: str, results: Path) -> None:
     Example:
       rearec-bench show 7f3a91c2
     """
-    from .harness.describe_trial import trial_text
-    from .harness.store import Store
+    from .harness.report.trial import trial_text
+    from .harness.store.store import Store
 
     store = Store(results)
     click.echo(trial_text(store.find(trial), store=store, width=terminal_width()))
@@ -245,8 +245,8 @@ def rerun(trial: str, results: Path, data_dir: Path) -> None:
       0  identical
       1  different, or an error
     """
-    from .harness import rerun as harness_rerun
-    from .harness.store import Store
+    from .harness.run import rerun as harness_rerun
+    from .harness.store.store import Store
 
     store = Store(results)
     key = store.find(trial)
@@ -287,8 +287,8 @@ def completion(shell: str) -> None:
 
 
 def _load(text: str, overrides: tuple[str, ...]) -> Suite:
-    from .harness.shipped import find_suite
-    from .harness.suite import load_suite
+    from .harness.suite.bundled import find_suite
+    from .harness.suite.load import load_suite
 
     return load_suite(find_suite(text), overrides=overrides)
 

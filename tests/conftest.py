@@ -21,7 +21,7 @@ def processor_as_it_was() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def components_as_they_were() -> Iterator[None]:
     """What the tests of a module register as plug-ins is not known to those of the next."""
-    from rearec_bench.harness.registry import TABLES
+    from rearec_bench.harness.utils.registry import TABLES
 
     before = {kind: dict(table._entries) for kind, table in TABLES.items()}
     yield
@@ -62,11 +62,11 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from rearec_bench.harness.datasets import catalog
-    from rearec_bench.harness.plan import expand
-    from rearec_bench.harness.queue import Signal, SuiteQueue
-    from rearec_bench.harness.start import run_trial
-    from rearec_bench.harness.store import Store
-    from rearec_bench.harness.suite import load_suite
+    from rearec_bench.harness.plan.cells import expand
+    from rearec_bench.harness.plan.queue import Signal, SuiteQueue
+    from rearec_bench.harness.store.store import Store
+    from rearec_bench.harness.suite.load import load_suite
+    from rearec_bench.harness.trial.start import run_trial
 
     folder = tmp_path_factory.mktemp("stored")
     (folder / "stored.yaml").write_text(STORED)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness.checkpoint_store import Checkpoints
 from rearec_bench.harness.datasets.catalog import load_dataset
-from rearec_bench.harness.keeper import Care, Keeper
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.trial import TrialRun
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.run.supervisor import Care, Keeper
+from rearec_bench.harness.store.checkpoints import Checkpoints
+from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 
 from .test_docs import ROOT, blocks

@@ -17,11 +17,11 @@ from click.testing import CliRunner, Result
 
 from rearec_bench import __version__
 from rearec_bench.cli import main
-from rearec_bench.harness import execute
-from rearec_bench.harness.errors import InputError, StoreError
 from rearec_bench.harness.report.report import FORMATS, LAYOUTS, SOURCES
-from rearec_bench.harness.run_outcome import RunOutcome
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.run import runner as execute
+from rearec_bench.harness.run.outcome import RunOutcome
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError, StoreError
 
 Invoke = Callable[..., Result]
 OUTCOME = RunOutcome(
@@ -515,9 +515,9 @@ def test_plan_of_a_text_based_backbone_without_vectors_names_the_command(invoke:
 
 
 def test_the_list_names_every_component_setting_and_suite(invoke: Invoke) -> None:
-    from rearec_bench.harness.registry import BACKBONES, REFERENCES, STRATEGIES
-    from rearec_bench.harness.shipped import shipped_suites
-    from rearec_bench.harness.spec import TrainingSettings
+    from rearec_bench.harness.records.spec import TrainingSettings
+    from rearec_bench.harness.suite.bundled import shipped_suites
+    from rearec_bench.harness.utils.registry import BACKBONES, REFERENCES, STRATEGIES
 
     listed = invoke("list").stdout
     words = set(listed.split())

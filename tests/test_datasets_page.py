@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from rearec_bench.cli import main
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.datasets.recipe import Recipe
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs/datasets.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL))

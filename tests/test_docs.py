@@ -21,12 +21,12 @@ from click.testing import CliRunner, Result
 
 from rearec_bench import __version__
 from rearec_bench.cli import main
-from rearec_bench.harness import execute
-from rearec_bench.harness.plan import expand
-from rearec_bench.harness.registry import STRATEGIES
-from rearec_bench.harness.run_outcome import RunOutcome
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.run import runner as execute
+from rearec_bench.harness.run.outcome import RunOutcome
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.utils.registry import STRATEGIES
 
 from .harness.datasets.tiny_models import save
 from .test_datasets_page import BLOCKS, research, shop
@@ -262,7 +262,7 @@ def test_every_package_folder_is_listed() -> None:
 
 
 def test_every_suite_that_ships_says_what_it_is() -> None:
-    from rearec_bench.harness.shipped import shipped_suites, summary_of
+    from rearec_bench.harness.suite.bundled import shipped_suites, summary_of
 
     for name, path in shipped_suites().items():
         assert len(summary_of(path)) > 20, name

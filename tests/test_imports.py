@@ -94,7 +94,7 @@ def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path:
 def test_importing_the_package_has_no_side_effects(tmp_path: Path) -> None:
     program = (
         "import os, random, logging; before = (dict(os.environ), random.getstate(), list(logging.root.handlers));"
-        "import rearec_bench.cli, rearec_bench.harness.suite, rearec_bench.harness.report.report;"
+        "import rearec_bench.cli, rearec_bench.harness.suite.load, rearec_bench.harness.report.report;"
         "assert before == (dict(os.environ), random.getstate(), list(logging.root.handlers))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from rearec_bench.cli import main
-from rearec_bench.harness.errors import RearecError
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.utils.errors import RearecError
 
 HOSTILE = {
     "parent": "../outside",

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from rearec_bench.cli import main
-from rearec_bench.harness import execute
-from rearec_bench.harness.registry import STRATEGIES
-from rearec_bench.harness.run_outcome import RunOutcome
+from rearec_bench.harness.run import runner as execute
+from rearec_bench.harness.run.outcome import RunOutcome
+from rearec_bench.harness.utils.registry import STRATEGIES
 
 SUITE = """
 plugins: [marking.py]

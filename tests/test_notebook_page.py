@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 import rearec_bench
 from rearec_bench.cli import main
-from rearec_bench.harness.errors import InputError
-from rearec_bench.harness.frames import Frames, load_results
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.frames import Frames, load_results
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError
 
 from .test_docs import ROOT, blocks
 

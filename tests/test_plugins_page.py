@@ -17,15 +17,15 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from rearec_bench.cli import main
-from rearec_bench.harness import registry
 from rearec_bench.harness.datasets.catalog import load_dataset
-from rearec_bench.harness.datasets.dataset import Dataset
-from rearec_bench.harness.plan import expand
-from rearec_bench.harness.queue import Signal, SuiteQueue
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES, Registry
-from rearec_bench.harness.start import run_trial
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.plan.queue import Signal, SuiteQueue
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.trial.start import run_trial
+from rearec_bench.harness.utils import registry
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES, Registry
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.layers import initialise
 from rearec_bench.models.reasoning import ReasoningModel

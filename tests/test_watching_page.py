@@ -9,14 +9,14 @@ from typing import get_args
 
 import pytest
 
-from rearec_bench.harness import ledger
-from rearec_bench.harness.closing import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
-from rearec_bench.harness.heartbeat import BEAT_S
-from rearec_bench.harness.ledger import RunStopped
-from rearec_bench.harness.results import Status
-from rearec_bench.harness.status import STALE_S, WATCH_S, State
+from rearec_bench.harness.monitor.status import STALE_S, WATCH_S, State
+from rearec_bench.harness.records.results import Status
+from rearec_bench.harness.run import tracker as ledger
+from rearec_bench.harness.run.stopping import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
+from rearec_bench.harness.run.tracker import RunStopped
+from rearec_bench.harness.store.heartbeat import BEAT_S
 
-from .harness.test_ledger import Books
+from .harness.run.test_tracker import Books
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StoreError
-from ..metrics import row_gains
-from ..results import Ranks, Rows, TrialSummary
-from ..store import Store
+from ..records.results import Ranks, Rows, TrialSummary
+from ..store.store import Store
+from ..trial.metrics import row_gains
+from ..utils.errors import StoreError
 from .compare import METRICS, Measured, measure, reference_of, stat
 from .depth_rules import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval

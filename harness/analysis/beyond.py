@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..references import popularity_of
+from ..trial.baselines import popularity_of
 from .compare import Measured, Stat, measure, stat
 from .groups import Load, checked
 from .resultset import ResultSet

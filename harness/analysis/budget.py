@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..results import Status, TrialSummary
+from ..records.results import Status, TrialSummary
 from .compare import measure, reference_of
 from .resultset import CellResults, ResultSet
 
 if TYPE_CHECKING:
-    from ..suite_model import Resources
+    from ..suite.model import Resources
 
 RISING = 0.01
 """A curve is still rising where the second half of the trials is expected to raise the best by more than this share."""

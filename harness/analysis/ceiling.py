@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import metrics_of, row_gains
-from ..results import Metrics, Ranks
-from ..store import Store
+from ..records.results import Metrics, Ranks
+from ..store.store import Store
+from ..trial.metrics import metrics_of, row_gains
 from .compare import METRICS, Measured, Stat, improvements, measure, reference_of, stat, stats_of
 from .resultset import CellResults, ResultSet
 from .tested import same_rows

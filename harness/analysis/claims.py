@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
-from ..errors import DatasetError
-from ..metrics import ndcg_at
-from ..references import popularity_of
-from ..results import TrialSummary
+from ..records.results import TrialSummary
+from ..trial.baselines import popularity_of
+from ..trial.metrics import ndcg_at
+from ..utils.errors import DatasetError
 from .compare import METRICS, row_beside
 from .groups import ITEMS, Load, checked, item_groups, user_groups
 from .intervals import Interval, t_interval

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ..results import Metrics, TrialSummary
+from ..records.results import Metrics, TrialSummary
 from .resultset import CellResults, ResultSet
 
 METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")

@@ -37,7 +37,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..results import Rows
+from ..records.results import Rows
 
 Floats = NDArray[np.float64]
 Depths = NDArray[np.int64]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DamagedError
-from ..store import Store
-from ..store_merge import differences
+from ..store.merge import differences
+from ..store.store import Store
+from ..utils.errors import DamagedError
 from .compare import METRICS, Place, Stat, place_of, stats_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
 from .resultset import CellResults, ResultSet, load_results

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.dataset import Dataset, Split
-from ..errors import InputError
-from ..references import popularity_of
-from ..results import Ranks
+from ..datasets.data.dataset import Dataset, Split
+from ..records.results import Ranks
+from ..trial.baselines import popularity_of
+from ..utils.errors import InputError
 from .compare import METRICS, Measured, Stat, measure, stat
 from .intervals import Interval, cluster_means, percentile_interval
 from .resultset import CellResults, ResultSet

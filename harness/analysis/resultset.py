@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import DamagedError, RearecError
-from ..results import TrialSummary
-from ..spec import REFERENCE
-from ..store import Store
+from ..records.results import TrialSummary
+from ..records.spec import REFERENCE
+from ..store.store import Store
+from ..utils.errors import DamagedError, RearecError
 
 if TYPE_CHECKING:
-    from ..suite_model import Suite
+    from ..suite.model import Suite
 
 SameSource = Callable[[str, str, str], bool]
 """Whether a stored digest, of a backbone and a strategy by their kinds, is of today's source."""
@@ -131,8 +131,8 @@ def load_results(
     Raises:
         StoreError: there is no such suite, or its own files are damaged.
     """
-    from ..plan import expand
-    from ..suite import Suite
+    from ..plan.cells import expand
+    from ..suite.load import Suite
 
     content, index = store.read_suite(name)
     suite = Suite.from_json(content)

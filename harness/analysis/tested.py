@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import row_gains
-from ..results import Ranks
-from ..store import Store
+from ..records.results import Ranks
+from ..store.store import Store
+from ..trial.metrics import row_gains
 from .compare import METRICS
 from .resultset import CellResults
 

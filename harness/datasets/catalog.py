@@ -10,14 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import DatasetError
-from . import files
-from . import vectors as vector_files
-from .assembled import dataset_of
-from .card import make_card
-from .dataset import Dataset
-from .items import Items, items_of
-from .vectors import ItemVectors
+from ..utils.errors import DatasetError
+from .data import files
+from .data.card import make_card
+from .data.dataset import Dataset
+from .data.items import Items, items_of
+from .rules.assembled import dataset_of
+from .vectors import vectors as vector_files
+from .vectors.vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
@@ -110,7 +110,7 @@ def prepared(data_dir: Path) -> list[str]:
 
 def known(data_dir: Path) -> list[str]:
     """All names that a suite can use or prepare: embedded, prepared, and recipes that need no name; sorted."""
-    from .recipe_files import shipped_recipes
+    from .recipe.files import shipped_recipes
 
     unnamed = [recipe.name for recipe in shipped_recipes().values() if not recipe.named]
     return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
@@ -127,7 +127,7 @@ def not_prepared_message(name: str) -> str:
     """
     if name == GENERATED:
         return f"{name} is not prepared. Type:  {GENERATED_COMMAND}"
-    from .recipe_files import shipped_recipes
+    from .recipe.files import shipped_recipes
 
     recipes = shipped_recipes()
     for recipe in recipes.values():
@@ -170,7 +170,7 @@ def _prepared_folder(name: str, data_dir: Path) -> Path:
 
 @lru_cache(maxsize=1)
 def _embedded() -> tuple[Dataset, Items]:
-    from . import tiny
+    from .generate import tiny
 
     made = tiny.make()
     dataset = dataset_of(made.assembled, name=tiny.NAME, card=make_card(made, tiny.NAME))
@@ -179,7 +179,7 @@ def _embedded() -> tuple[Dataset, Items]:
 
 @lru_cache(maxsize=1)
 def _embedded_vectors() -> ItemVectors:
-    from .embed import encode
+    from .vectors.embed import encode
 
     texts = _embedded()[1].texts
     if texts is None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import plain
+from ..utils import text as plain
 from . import catalog
-from .card import SPLITS
-from .recipe_files import shipped_recipes
-from .summary import funnel, moment, summary_of
+from .data.card import SPLITS
+from .data.summary import funnel, moment, summary_of
+from .recipe.files import shipped_recipes
 
 _KNOWN = ("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source")
 _COUNTED = ("filtered", "dropped", "unseen", "bad_lines", "time_range", "split_times", "boundaries")

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import DatasetError
-from . import catalog, files, raw
-from . import vectors as vector_files
-from .recipe_files import shipped_recipes
+from ..utils.errors import DatasetError
+from . import catalog
+from .data import files
+from .parsing import raw
+from .recipe.files import shipped_recipes
+from .vectors import vectors as vector_files
 
 
 @dataclass(frozen=True)

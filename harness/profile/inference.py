@@ -14,15 +14,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...models.backbones.contract import Backbone, Histories
 from ...models.backbones.settings import TransformerSettings
-from ..batches import Chunk, SplitReader
-from ..datasets.dataset import Dataset, Split
-from ..evaluate import readout_ranks
-from ..flops import Shape
-from ..registry import BACKBONES
-from ..spec import TrialSpec
-from ..trial import TrialRun
+from ..cost.operations import Shape
+from ..datasets.data.dataset import Dataset, Split
+from ..records.profile import Machine, Part, Times
+from ..records.spec import TrialSpec
+from ..trial.batches import Chunk, SplitReader
+from ..trial.evaluate import readout_ranks
+from ..trial.model_trial import TrialRun
+from ..utils.registry import BACKBONES
 from .bounds import Demand, Workload
-from .result import Machine, Part, Times
 from .timing import Clock, Stopwatch
 
 Watch = Callable[[str], None]

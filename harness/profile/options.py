@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import InputError
-from ..shipped import find_suite
-from ..suite import Suite, load_suite
-from ..suite_files import with_overrides
-from ..suite_reader import read_suite
-from ..suite_yaml import Entry, Mark, Problems, Source, Table, parse
+from ..suite.bundled import find_suite
+from ..suite.extends import with_overrides
+from ..suite.load import Suite, load_suite
+from ..suite.reader import read_suite
+from ..utils.errors import InputError
+from ..utils.yaml_tree import Entry, Mark, Problems, Source, Table, parse
 
 NAME = "profile"
 """Of a suite that is made of options."""

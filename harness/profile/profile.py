@@ -15,26 +15,26 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..batches import SplitReader
-from ..cost import example
-from ..datasets.dataset import Dataset
-from ..environment import environment, peak_memory_bytes, reset_peak_memory
-from ..errors import InputError
-from ..execute import load_all
-from ..plan import expand
-from ..registry import STRATEGIES
-from ..spec import Component, TrialSpec
-from ..trial import TrialRun
+from ..cost.time import example
+from ..datasets.data.dataset import Dataset
+from ..plan.cells import expand
+from ..records.profile import Line, Machine, Profile, Subject, Times, Training
+from ..records.provenance import environment, peak_memory_bytes, reset_peak_memory
+from ..records.spec import Component, TrialSpec
+from ..run.runner import load_all
+from ..trial.batches import SplitReader
+from ..trial.model_trial import TrialRun
+from ..utils.errors import InputError
+from ..utils.registry import STRATEGIES
 from . import inference
 from .bounds import Workload, reach
 from .inference import Inference, TestReader
-from .result import Line, Machine, Profile, Subject, Times, Training
 from .timing import clock_of, interleaved
 from .training import training
 
 if TYPE_CHECKING:
-    from ..plan import Cell
-    from ..suite_model import Suite
+    from ..plan.cells import Cell
+    from ..suite.model import Suite
 
 _BASE = "base"
 

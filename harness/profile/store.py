@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .. import atomic
-from ..errors import StoreError
-from ..store_format import json_bytes
-from .result import SCHEMA, Profile
+from ..records.profile import SCHEMA, Profile
+from ..store.format import json_bytes
+from ..utils import files as atomic
+from ..utils.errors import StoreError
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _FILE = "profile.json"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .result import Times
+from ..records.profile import Times
 
 if TYPE_CHECKING:
     import torch

@@ -6,11 +6,11 @@ from itertools import islice
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..batches import SplitReader
-from ..environment import peak_memory_bytes, reset_peak_memory
-from ..train import Phase
-from ..trial import TrialRun
-from .result import Times, Training
+from ..records.profile import Times, Training
+from ..records.provenance import peak_memory_bytes, reset_peak_memory
+from ..trial.batches import SplitReader
+from ..trial.model_trial import TrialRun
+from ..trial.train import Phase
 from .timing import Clock, Stopwatch
 
 PHASES: tuple[Phase, ...] = ("data", "forward", "loss", "backward", "optimiser")

@@ -7,17 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..analysis.adaptive import (
-    CEILING,
-    CHOSEN_BY,
-    FIXED,
-    READOUT,
-    ROUTER,
-    Adaptive,
-    Estimate,
-    Method,
-    adaptive,
-)
+from ..analysis.adaptive import CEILING, CHOSEN_BY, FIXED, READOUT, ROUTER, Adaptive, Estimate, Method, adaptive
 from ..analysis.intervals import RESAMPLES, Interval
 from ..analysis.resultset import ResultSet
 from .labels import label_of, metric_label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..analysis.compare import METRICS, Compared, compare, measure
 from ..analysis.paper import paper_datasets, paper_rows
 from ..analysis.resultset import ResultSet
-from ..errors import InputError
+from ..utils.errors import InputError
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell

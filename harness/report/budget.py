@@ -9,7 +9,7 @@ from typing import get_args
 from ..analysis.budget import RISING, Budget, Point, Spent, budgets, unequal
 from ..analysis.compare import Measured, measure
 from ..analysis.resultset import ResultSet
-from ..results import Status
+from ..records.results import Status
 from .labels import label_of, metric_label
 from .overall import row_label, steps_shown
 from .protocol import protocol_lines

@@ -8,9 +8,9 @@ from itertools import chain
 from typing import Any
 
 from ..analysis.paper import PrintedDataset, paper_datasets, paper_funnel
-from ..datasets.card import SPLITS
-from ..datasets.summary import Step, Summary, Table1, funnel, moment, summary_of
-from ..errors import InputError
+from ..datasets.data.card import SPLITS
+from ..datasets.data.summary import Step, Summary, Table1, funnel, moment, summary_of
+from ..utils.errors import InputError
 from .table import EMPTY, ColumnGroup, Kind, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("dataset", "source", "quantity", "split", "value")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..analysis.paper import Latency, paper_latency
-from ..profile.result import Line as Depth
-from ..profile.result import Profile, step_name
+from ..records.profile import Line as Depth
+from ..records.profile import Profile, step_name
 from .labels import label_of
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..plain import one_line
+from ..utils.text import one_line
 from .table import RowGroup, Table
 from .words import Marks, cell_words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..plain import one_line
+from ..utils.text import one_line
 from .table import Line, Table
 from .words import Marks, cell_words
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..analysis.resultset import CellResults, ResultSet
 from ..analysis.significance import LEVEL
-from ..results import TrialSummary
-from ..spec import TrialSpec
+from ..records.results import TrialSummary
+from ..records.spec import TrialSpec
 from .labels import label_of, metric_label
 from .latex import escape
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..analysis.resultset import ResultSet
-from ..atomic import swap_file
+from ..utils.files import swap_file
 from .figures.registry import Drawn
 from .latex import escape, render_latex
 from .methods import methods

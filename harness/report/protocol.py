@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..analysis.resultset import CellResults, ResultSet
-from ..results import TrialSummary
+from ..records.results import TrialSummary
 from .labels import label_of, metric_label, steps_label
 
 

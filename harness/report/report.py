@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 from ..analysis.groups import Load
 from ..analysis.resultset import ResultSet, SameSource, load_results
 from ..datasets import catalog
-from ..errors import DamagedError, DatasetError, InputError
 from ..profile.options import NAME as OPTIONS
-from ..profile.result import Profile
 from ..profile.store import ProfileStore
-from ..store import Store
+from ..records.profile import Profile
+from ..store.store import Store
+from ..utils.errors import DamagedError, DatasetError, InputError
 from .against_paper import against_paper
 from .datasets import Cards
 from .latex import render_latex
@@ -327,6 +327,6 @@ def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:
 
 
 def _same_source() -> SameSource:
-    from ..source import same_source
+    from ..records.source import same_source
 
     return same_source

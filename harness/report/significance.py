@@ -7,14 +7,7 @@ from collections.abc import Mapping
 from ..analysis.compare import Place, place_of
 from ..analysis.intervals import Interval
 from ..analysis.resultset import ResultSet
-from ..analysis.significance import (
-    LEVEL,
-    OVER_BOTH,
-    OVER_USERS,
-    Comparison,
-    Significance,
-    significance,
-)
+from ..analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
 from .labels import label_of, metric_label, steps_label
 from .protocol import protocol_lines
 from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell

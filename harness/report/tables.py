@@ -7,7 +7,7 @@ from functools import partial
 
 from ..analysis.groups import Load
 from ..analysis.resultset import ResultSet
-from ..profile.result import Profile
+from ..records.profile import Profile
 from .ablation import ablation
 from .adaptive import adaptive_depth
 from .beyond import beyond_table

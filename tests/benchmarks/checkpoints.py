@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from figure import Figure, alternating, main
 
-from rearec_bench.harness.checkpoint import pack, unpack
-from rearec_bench.harness.checkpoint_store import Checkpoints, fetch, send
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.keeper import Care
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.trial import TrialRun
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.run.supervisor import Care
+from rearec_bench.harness.store.checkpoints import Checkpoints, fetch, send
+from rearec_bench.harness.trial.checkpoint import pack, unpack
+from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
 INTERVAL_S = Care("").every_s or float("inf")
 MOST_SHARE = 1.0  # percent of the time of a trial

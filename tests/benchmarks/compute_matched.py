@@ -18,7 +18,7 @@ from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import Interval, cluster_means, percentile_interval, t_interval
 from rearec_bench.harness.analysis.resultset import CellResults, load_results
 from rearec_bench.harness.analysis.tested import Tested, same_rows, tested
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 METRIC = "ndcg@20"
 AT = METRICS.index(METRIC)

@@ -24,10 +24,10 @@ import torch
 from figure import Figure, alternating, main
 from torch import Tensor
 
-from rearec_bench.harness.batches import SplitReader
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.evaluate import Scorer, evidence, readout_ranks
-from rearec_bench.harness.ranking import Ranker
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.evaluate import Scorer, evidence, readout_ranks
+from rearec_bench.harness.trial.ranking import Ranker
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.sasrec import SASRec
 from rearec_bench.models.backbones.settings import SASRecSettings

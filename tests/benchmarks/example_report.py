@@ -20,12 +20,12 @@ from pathlib import Path
 
 from rearec_bench.harness.analysis.resultset import load_results
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.frames import trials_of
 from rearec_bench.harness.profile.store import ProfileStore
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.report import draw_figures, every_table, render, render_html
 from rearec_bench.harness.report.tables import MARKED
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.frames import trials_of
+from rearec_bench.harness.store.store import Store
 
 SUITES = ("example", "example_text", "example_steps", "example_ablation")
 SHOWN = {"example_steps": ("steps", "claims"), "example_ablation": ("ablation", "claims")}

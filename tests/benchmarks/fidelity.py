@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rearec_bench.harness.analysis.resultset import load_results
-from rearec_bench.harness.results import TrialSummary
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.records.results import TrialSummary
+from rearec_bench.harness.store.store import Store
 
 SUITES = ("fidelity_erl", "fidelity_prl")
 

@@ -84,9 +84,9 @@ def store_points(tiny: bool) -> list[Point]:
 
 def training_points(tiny: bool) -> list[Point]:
     """One epoch of a small model."""
-    from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-    from rearec_bench.harness.spec import TrainingSettings
-    from rearec_bench.harness.train import Trainer
+    from rearec_bench.harness.records.spec import TrainingSettings
+    from rearec_bench.harness.trial.train import Trainer
+    from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
     from rearec_bench.models.reasoning import ReasoningModel
 
     backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component("erl")
@@ -110,8 +110,8 @@ def training_points(tiny: bool) -> list[Point]:
 
 def evaluation_points(tiny: bool) -> list[Point]:
     """Full ranking of a split's rows by the readout, encoding included."""
-    from rearec_bench.harness.evaluate import Scorer, readout_ranks
-    from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+    from rearec_bench.harness.trial.evaluate import Scorer, readout_ranks
+    from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
     from rearec_bench.models.reasoning import ReasoningModel
 
     backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component("base")
@@ -180,8 +180,8 @@ def _reader(users: int, items: int, *, packed: bool):  # type: ignore[no-untyped
     """Rows of users whose every prefix is one; `_LENGTH` rows each."""
     import torch
 
-    from rearec_bench.harness.batches import SplitReader
-    from rearec_bench.harness.datasets.dataset import Dataset, Split
+    from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+    from rearec_bench.harness.trial.batches import SplitReader
 
     torch.set_num_threads(1)
     size = _LENGTH + 1

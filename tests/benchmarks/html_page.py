@@ -22,7 +22,7 @@ from made_store import make_store
 
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.report.report import render_html
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 LIMIT_MB = 10.0
 LIMIT_S = 2.0

@@ -17,11 +17,11 @@ from figure import Figure, alternating, main
 from numpy.typing import NDArray
 from training import Setting, Training
 
-from rearec_bench.harness.batches import Chunk
-from rearec_bench.harness.evaluate import Scorer, readout_ranks
-from rearec_bench.harness.flops import Shape
+from rearec_bench.harness.cost.operations import Shape
 from rearec_bench.harness.profile.bounds import Demand, Workload, reach
-from rearec_bench.harness.profile.result import Machine
+from rearec_bench.harness.records.profile import Machine
+from rearec_bench.harness.trial.batches import Chunk
+from rearec_bench.harness.trial.evaluate import Scorer, readout_ranks
 from rearec_bench.models.strategies.base import Base
 from rearec_bench.models.strategies.settings import BaseSettings
 

@@ -29,7 +29,7 @@ from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
 
-from rearec_bench.harness.environment import peak_memory_bytes, reset_peak_memory
+from rearec_bench.harness.records.provenance import peak_memory_bytes, reset_peak_memory
 from rearec_bench.models import softmax
 from rearec_bench.models.losses import catalogue_loss, info_nce
 

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.plan import expand
-from rearec_bench.harness.queue import Signal, SuiteQueue
-from rearec_bench.harness.results import Traces, TrialResult
-from rearec_bench.harness.spec import TrialSpec
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.store_format import RESULT, json_bytes
-from rearec_bench.harness.store_trial import MANIFEST, files_of
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.plan.queue import Signal, SuiteQueue
+from rearec_bench.harness.records.results import Traces, TrialResult
+from rearec_bench.harness.records.spec import TrialSpec
+from rearec_bench.harness.store.format import RESULT, json_bytes
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.store.trial_folder import MANIFEST, files_of
+from rearec_bench.harness.suite.load import load_suite
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
 
@@ -111,7 +111,7 @@ class _Template:
 
 
 def _result(spec: TrialSpec, rows: int, traced: int) -> TrialResult:
-    from rearec_bench.harness.source import source_digest
+    from rearec_bench.harness.records.source import source_digest
 
     made = _made(spec.steps, spec.purpose, rows, traced)
     digest = source_digest(spec.backbone.kind, spec.strategy.kind)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rearec_bench.harness.analysis.intervals import t_interval
 from rearec_bench.harness.analysis.resultset import CellResults, load_results
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 
 def compare(single: CellResults, packed: CellResults) -> str:

@@ -22,12 +22,12 @@ from pathlib import Path
 import torch
 from figure import Figure, machine, table
 
-from rearec_bench.harness.batches import SplitReader
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.datasets.dataset import Dataset
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.spec import TrainingSettings
-from rearec_bench.harness.train import Trainer
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.records.spec import TrainingSettings
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.train import Trainer
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.reasoning import ReasoningModel
 
 RELEASED = {"erl": 278, "prl": 140}

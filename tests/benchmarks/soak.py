@@ -24,7 +24,7 @@ import numpy as np
 from figure import Figure, main
 from suite_run import FAKE, Ran, real_trial, run
 
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 WORKERS = 2
 EPOCHS = 10

@@ -14,10 +14,10 @@ from pathlib import Path
 from figure import Figure, alternating, main
 from made_store import make_store
 
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.store_format import RESULT, summary_of
-from rearec_bench.harness.store_trial import MANIFEST
-from rearec_bench.harness.store_verify import verify
+from rearec_bench.harness.store.format import RESULT, summary_of
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.store.trial_folder import MANIFEST
+from rearec_bench.harness.store.verify import verify
 
 
 def measure(tiny: bool) -> list[Figure]:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from rearec_bench.harness.execute import TRIAL, RunOptions, run_suite
-from rearec_bench.harness.run_outcome import RunOutcome
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
-from rearec_bench.harness.terminal import LineReporter
+from rearec_bench.harness.monitor.terminal import LineReporter
+from rearec_bench.harness.run.outcome import RunOutcome
+from rearec_bench.harness.run.runner import TRIAL, RunOptions, run_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
 
 FAKE = "fake_trial:FakeTrial"
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from figure import Figure, alternating, main
 
-from rearec_bench.harness.batches import SplitReader
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.spec import TrainingSettings
-from rearec_bench.harness.train import Trainer
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.records.spec import TrainingSettings
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.train import Trainer
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.layers import Dropout
 from rearec_bench.models.reasoning import ReasoningModel
 

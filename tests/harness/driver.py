@@ -13,10 +13,10 @@ import os
 import sys
 from pathlib import Path
 
-from rearec_bench.harness.execute import TRIAL, RunOptions, run_suite
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
-from rearec_bench.harness.terminal import LineReporter
+from rearec_bench.harness.monitor.terminal import LineReporter
+from rearec_bench.harness.run.runner import TRIAL, RunOptions, run_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
 
 HERE = Path(__file__).resolve().parent
 

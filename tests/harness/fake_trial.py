@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from rearec_bench.harness.errors import TrialDiverged
-from rearec_bench.harness.results import Epoch, Rows, TestEvidence, TrialResult, ValidationEvidence
-from rearec_bench.harness.spec import TrialSpec
+from rearec_bench.harness.records.results import Epoch, Rows, TestEvidence, TrialResult, ValidationEvidence
+from rearec_bench.harness.records.spec import TrialSpec
+from rearec_bench.harness.utils.errors import TrialDiverged
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def rows_for(steps: int) -> Rows:
 
 def summary_for(spec: TrialSpec, *, status: str = "done", value: float | None = None) -> Any:
     """What a store would say of a fake trial."""
-    from rearec_bench.harness.results import TrialSummary
+    from rearec_bench.harness.records.results import TrialSummary
 
     metrics = metrics_for(spec) if value is None else dict.fromkeys(metrics_for(spec), value)
     done = status == "done"

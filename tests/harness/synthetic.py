@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.results import (
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.records.results import (
     Epoch,
     Evidence,
     Rows,
@@ -19,8 +19,8 @@ from rearec_bench.harness.results import (
     TrialResult,
     ValidationEvidence,
 )
-from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.store.store import Store
 
 
 def metrics_of(ranks: np.ndarray) -> dict[str, float]:

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import ray
 from fake_trial import FakeTrial
 
-from rearec_bench.harness.checkpoint_store import Checkpoints
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.checkpoints import Checkpoints
+from rearec_bench.harness.store.store import Store
 
 
 def refuse(*given: object, **options: object) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rearec_bench.harness.registry import BACKBONES
+from rearec_bench.harness.utils.registry import BACKBONES
 from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.transformer import TransformerBackbone
 from rearec_bench.models.backbones.unisrec import UniSRec

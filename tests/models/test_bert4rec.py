@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rearec_bench.harness.plan import expand
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.reasoning import ReasoningModel
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rearec_bench.harness.registry import BACKBONES
+from rearec_bench.harness.utils.registry import BACKBONES
 from rearec_bench.models.backbones.contract import Backbone, Histories
 
 from .naive import BUILT_IN, build

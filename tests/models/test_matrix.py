@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from rearec_bench.harness.datasets.catalog import load_dataset
-from rearec_bench.harness.datasets.dataset import Dataset
-from rearec_bench.harness.datasets.vectors import ItemVectors
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.results import TrialResult
-from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.start import run_trial
-from rearec_bench.harness.trial import TrialRun
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
+from rearec_bench.harness.records.results import TrialResult
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.start import run_trial
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 
 from .naive import BUILT_IN, build, item_text, naive_states

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rearec_bench.harness.batches import SplitReader
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.evaluate import Scorer, readout_ranks
-from rearec_bench.harness.spec import TrainingSettings
-from rearec_bench.harness.train import Trainer
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.records.spec import TrainingSettings
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.evaluate import Scorer, readout_ranks
+from rearec_bench.harness.trial.train import Trainer
 from rearec_bench.models.reasoning import ReasoningModel
 from rearec_bench.models.strategies.contract import Strategy
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from ..raw import Source
+from ..parsing.raw import Source
 
 if TYPE_CHECKING:
-    from ..blocks import BadLines
-    from ..events import Events
-    from ..ready_rows import ReadyRows
-    from ..recipe import ReaderName, Recipe
+    from ..data.events import Events
+    from ..data.ready_rows import ReadyRows
+    from ..parsing.blocks import BadLines
+    from ..recipe.recipe import ReaderName, Recipe
 
 OnBadLine: TypeAlias = Literal["error", "skip"]
 """What a line that cannot be read gets: an error that counts them all, or a place in the card's `bad_lines`."""

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DatasetError
-from ...suite_words import did_you_mean
-from ..blocks import BadLineLog, Parsed
-from ..event_columns import ITEM, RATING, TIME, USER, EventColumns, in_one_unit
-from ..event_frames import log_wrong
-from ..item_tables import ItemTable, read_items
-from ..numbering import Numbering
-from ..published import Rows
-from ..raw import Source
-from ..ready_rows import ReadyRows, ReadySplit
-from ..recipe import Recipe
-from ..separated import Layout
-from ..source_files import find_files
-from ..table_files import TableFile, format_of
+from ...utils.errors import DatasetError
+from ...utils.messages import did_you_mean
+from ..data.published import Rows
+from ..data.ready_rows import ReadyRows, ReadySplit
+from ..parsing.blocks import BadLineLog, Parsed
+from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, in_one_unit
+from ..parsing.event_frames import log_wrong
+from ..parsing.item_tables import ItemTable, read_items
+from ..parsing.numbering import Numbering
+from ..parsing.raw import Source
+from ..parsing.separated import Layout
+from ..parsing.source_files import find_files
+from ..parsing.table_files import TableFile, format_of
+from ..recipe.recipe import Recipe
 from . import ItemAttributes, OnBadLine, ReadProgress
 from .table_reader import text_columns
 from .tables import split_paths

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..recipe import Recipe
-from ..table_files import Format
+from ..parsing.table_files import Format
+from ..recipe.recipe import Recipe
 from .table_reader import TableReader, layout_of
 
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...errors import DatasetError
-from ..event_columns import EventColumns
-from ..item_tables import ItemTable
-from ..recipe import Recipe
-from ..separated import Layout
-from ..table_files import Format, TableFile
+from ...utils.errors import DatasetError
+from ..parsing.event_columns import EventColumns
+from ..parsing.item_tables import ItemTable
+from ..parsing.separated import Layout
+from ..parsing.table_files import Format, TableFile
+from ..recipe.recipe import Recipe
 from .table_reader import TableReader, chosen_columns, text_columns
 
 ATTRIBUTES = ("title", "year", "genres")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..event_columns import EventColumns
-from ..recipe import Recipe
-from ..separated import Layout
-from ..table_files import Format, TableFile, header_of
+from ..parsing.event_columns import EventColumns
+from ..parsing.separated import Layout
+from ..parsing.table_files import Format, TableFile, header_of
+from ..recipe.recipe import Recipe
 from .table_reader import TableReader, chosen_columns
 
 _LAYOUT = Layout(separator="\t", quotes=False)

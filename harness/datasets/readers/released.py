@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import raw
-from ..blocks import BadLines
-from ..published import Rows
-from ..ready_rows import ReadyRows, ReadySplit
-from ..recipe import Recipe
+from ..data.published import Rows
+from ..data.ready_rows import ReadyRows, ReadySplit
+from ..parsing import raw
+from ..parsing.blocks import BadLines
+from ..recipe.recipe import Recipe
 from . import ItemAttributes, OnBadLine, ReadProgress
 from .tables import Table, split_paths
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import DatasetError
-from .. import raw
-from ..blocks import BadLines
-from ..events import Events
-from ..interactions import from_tokens
-from ..recipe import Recipe
+from ...utils.errors import DatasetError
+from ..data.events import Events
+from ..data.interactions import from_tokens
+from ..parsing import raw
+from ..parsing.blocks import BadLines
+from ..recipe.recipe import Recipe
 from . import ItemAttributes, OnBadLine, ReadProgress
 from .tables import one_file
 

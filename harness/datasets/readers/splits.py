@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DatasetError
-from .. import raw, rules
-from ..blocks import BadLines
-from ..histories import share_histories
-from ..interactions import number_tokens
-from ..published import Rows, join
-from ..ready_rows import ReadyRows, ReadySplit
-from ..recipe import Recipe
-from ..texts import read_attributes
+from ...utils.errors import DatasetError
+from ..data.histories import share_histories
+from ..data.interactions import number_tokens
+from ..data.published import Rows, join
+from ..data.ready_rows import ReadyRows, ReadySplit
+from ..parsing import raw
+from ..parsing.blocks import BadLines
+from ..recipe.recipe import Recipe
+from ..rules import rules
+from ..vectors.texts import read_attributes
 from . import ItemAttributes, OnBadLine, ReadProgress
 from .tables import Table, split_paths
 

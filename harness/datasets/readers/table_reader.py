@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ...errors import DatasetError
-from ...suite_words import did_you_mean
-from ..blocks import BadLineLog
-from ..event_columns import EventColumns
-from ..events import Events, read_events
-from ..item_tables import ItemTable, read_items
-from ..recipe import Recipe
-from ..separated import Layout
-from ..source_files import find_files
-from ..table_files import Format, TableFile, format_of
+from ...utils.errors import DatasetError
+from ...utils.messages import did_you_mean
+from ..data.events import Events, read_events
+from ..parsing.blocks import BadLineLog
+from ..parsing.event_columns import EventColumns
+from ..parsing.item_tables import ItemTable, read_items
+from ..parsing.separated import Layout
+from ..parsing.source_files import find_files
+from ..parsing.table_files import Format, TableFile, format_of
+from ..recipe.recipe import Recipe
 from . import ItemAttributes, OnBadLine, ReadProgress
 
 _ROLES = ("user", "item", "rating", "time")

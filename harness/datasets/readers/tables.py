@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DatasetError
-from .. import raw
-from ..blocks import BadLines
-from ..card import SPLITS
-from ..recipe import Recipe
-from ..source_files import find_files
+from ...utils.errors import DatasetError
+from ..data.card import SPLITS
+from ..parsing import raw
+from ..parsing.blocks import BadLines
+from ..parsing.source_files import find_files
+from ..recipe.recipe import Recipe
 from . import OnBadLine
 
 if TYPE_CHECKING:

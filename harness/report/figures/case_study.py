@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...analysis.groups import checked
-from ...datasets.items import Items
-from ...errors import DatasetError
-from ...plain import one_line
+from ...datasets.data.items import Items
+from ...utils.errors import DatasetError
+from ...utils.text import one_line
 from .material import Material, Unfilled, single_rows, title_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ...analysis.groups import Load
 from ...analysis.resultset import CellResults, ResultSet
-from ...datasets.items import Items
-from ...profile.result import Profile
+from ...datasets.data.items import Items
+from ...records.profile import Profile
 from ..labels import label_of, steps_label
 
 

@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING
 
 from ...analysis.resultset import ResultSet
 from ...datasets import catalog
-from ...errors import DatasetError
-from ...profile.result import Profile
+from ...records.profile import Profile
+from ...utils.errors import DatasetError
 from .case_study import case_figure
 from .material import Material, Unfilled
-from .scores import (
-    ablation_figure,
-    ceiling_figure,
-    groups_figure,
-    pareto_figure,
-    sensitivity_figure,
-    steps_figure,
-)
+from .scores import ablation_figure, ceiling_figure, groups_figure, pareto_figure, sensitivity_figure, steps_figure
 from .states import similarity_figure, states_figure, trajectories_figure
 from .style import STYLE
 

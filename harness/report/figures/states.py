@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...analysis.resultset import CellResults
-from ...results import Rows, TestEvidence
+from ...records.results import Rows, TestEvidence
 from .material import Material, Unfilled, reasoning_cells, single_rows, title_of
 from .style import COLOURS, LINES, MARKERS, legend, wrapped
 

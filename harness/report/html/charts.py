@@ -8,18 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DatasetError
-from ...results import TrialSummary
+from ...records.results import TrialSummary
+from ...utils.errors import DatasetError
 from ..figures.material import Material, Unfilled
 from .chart import Chart, short
-from .score_charts import (
-    ablation_charts,
-    ceiling_charts,
-    group_charts,
-    pareto_charts,
-    sensitivity_charts,
-    steps_charts,
-)
+from .score_charts import ablation_charts, ceiling_charts, group_charts, pareto_charts, sensitivity_charts, steps_charts
 from .state_charts import similarity_charts, state_charts, trajectory_charts
 
 _CURVE = 40

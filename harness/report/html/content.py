@@ -9,10 +9,10 @@ from typing import Any
 
 from ...analysis.claims import Judged, judge
 from ...analysis.resultset import ResultSet
-from ...errors import DatasetError
-from ...frames import StoredTrial, trials_of
-from ...results import TrialSummary
-from ...store import Store
+from ...records.results import TrialSummary
+from ...store.frames import StoredTrial, trials_of
+from ...store.store import Store
+from ...utils.errors import DatasetError
 from ..figures.case_study import Case, case_of
 from ..figures.material import Material, Unfilled
 from ..latex import render_latex

@@ -16,9 +16,9 @@ from rearec_bench.harness.analysis.adaptive import METHODS, RULES, Adaptive, Est
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import RESAMPLES, SEED
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.errors import StoreError
-from rearec_bench.harness.results import Rows, TrialResult
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.records.results import Rows, TrialResult
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import StoreError
 
 Change = Callable[[Rows, Rows], tuple[Rows, Rows]]
 

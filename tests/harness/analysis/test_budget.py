@@ -21,7 +21,7 @@ from rearec_bench.harness.analysis.budget import (
     unequal,
 )
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 METRIC = "ndcg@20"
 

@@ -9,19 +9,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from rearec_bench.harness.analysis.ceiling import (
-    CROSSED,
-    MODELS,
-    NOISED,
-    best_of_models,
-    ceilings,
-    cross_fitted,
-)
+from rearec_bench.harness.analysis.ceiling import CROSSED, MODELS, NOISED, best_of_models, ceilings, cross_fitted
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.metrics import ndcg_at
-from rearec_bench.harness.results import TrialResult
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.records.results import TrialResult
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.trial.metrics import ndcg_at
 
 
 def naive(run: TrialResult, metric: str) -> float:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare, measure, percent, stat
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 
 def row(strategy: str, value: float, *, against: str = "base", steps: int | None = 2, seeds: int = 3) -> Measured:

@@ -20,8 +20,8 @@ from rearec_bench.harness.analysis.depth_rules import (
     choose_stop,
     signals_of,
 )
-from rearec_bench.harness.metrics import row_gains
-from rearec_bench.harness.results import Rows
+from rearec_bench.harness.records.results import Rows
+from rearec_bench.harness.trial.metrics import row_gains
 
 
 def made(ranks: np.ndarray, **signals: Any) -> Rows:

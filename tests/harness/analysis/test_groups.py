@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from rearec_bench.harness.analysis.beyond import beyond, coverage_of, popularity_at
 from rearec_bench.harness.analysis.groups import GROUPS, ITEMS, USERS, grouped, item_groups, user_groups
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.errors import InputError
-from rearec_bench.harness.references import popularity_of
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables import DATA_TABLES
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.trial.baselines import popularity_of
+from rearec_bench.harness.utils.errors import InputError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.errors import InputError
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError
 
 
 def test_every_planned_seed_is_done_ended_or_missing(tmp_path: Path, synthetic: ModuleType) -> None:

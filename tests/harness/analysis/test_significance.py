@@ -23,7 +23,7 @@ from rearec_bench.harness.analysis.significance import (
     significance,
 )
 from rearec_bench.harness.analysis.tested import user_means
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 SIMULATIONS = 1000
 

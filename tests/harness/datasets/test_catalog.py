@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.datasets import catalog, preparation
-from rearec_bench.harness.datasets.recipe_files import shipped_recipes
-from rearec_bench.harness.errors import DatasetError
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.recipe.files import shipped_recipes
+from rearec_bench.harness.utils.errors import DatasetError
 
 LINES = "a x y z y\nb y x z x y\n"
 

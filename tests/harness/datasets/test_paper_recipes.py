@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from rearec_bench.harness.datasets import blocks, catalog, preparation
-from rearec_bench.harness.datasets.dataset import Dataset
-from rearec_bench.harness.datasets.recipe import Recipe
-from rearec_bench.harness.datasets.recipe_files import shipped_recipes
-from rearec_bench.harness.errors import DatasetError
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.parsing import blocks
+from rearec_bench.harness.datasets.recipe.files import shipped_recipes
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.utils.errors import DatasetError
 
 from . import raw_amazon, raw_yelp
 from .raw_files import cut_short

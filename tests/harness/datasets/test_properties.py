@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rearec_bench.harness.datasets import rules
-from rearec_bench.harness.datasets.assembled import Assembled
-from rearec_bench.harness.datasets.build import build
-from rearec_bench.harness.datasets.events import Events
-from rearec_bench.harness.datasets.interactions import Interactions, from_tokens
-from rearec_bench.harness.datasets.made import Made
-from rearec_bench.harness.datasets.recipe import Recipe
+from rearec_bench.harness.datasets.data.events import Events
+from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
+from rearec_bench.harness.datasets.data.made import Made
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.datasets.rules import rules
+from rearec_bench.harness.datasets.rules.assembled import Assembled
+from rearec_bench.harness.datasets.rules.build import build
 
 SPLITS = ("train", "valid", "test")
 BASE: dict[str, Any] = {"reader": "csv", "columns": {"user": "u", "item": "i", "time": "t", "rating": "r"}}

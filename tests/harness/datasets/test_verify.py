@@ -11,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from rearec_bench.cli import main
-from rearec_bench.harness.datasets import embed, files, preparation, synthetic
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data import files
+from rearec_bench.harness.datasets.generate import synthetic
+from rearec_bench.harness.datasets.vectors import embed
 
 LINES = "a x y z y\nb y x z x y\n"
 AGAIN = "Prepare it again:  rearec-bench prepare sequences --name mine --source DIR\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from rearec_bench.harness.profile.result import Line, Machine, Part, Profile, Subject, Times, Training
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.records.profile import Line, Machine, Part, Profile, Subject, Times, Training
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
 
 def component(registry: Any, kind: str, **settings: Any) -> Component:

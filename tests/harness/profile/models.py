@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rearec_bench.harness.datasets.dataset import Dataset, Split
-from rearec_bench.harness.datasets.vectors import ItemVectors
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
-from rearec_bench.harness.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
 ITEMS = 128
 WIDTH, LAYERS, FEED_FORWARD = 8, 2, 12

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness.flops import Shape, inference
+from rearec_bench.harness.cost.operations import Shape, inference
 from rearec_bench.harness.profile.bounds import Workload, reach
 
 SHAPE = Shape(width=8, layers=2, feed_forward=12)

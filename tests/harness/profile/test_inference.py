@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness.batches import SplitReader
-from rearec_bench.harness.evaluate import readout_ranks
 from rearec_bench.harness.profile.bounds import Workload
 from rearec_bench.harness.profile.inference import Inference, TestReader, bound_s, parts_of, workload
-from rearec_bench.harness.profile.result import Machine
-from rearec_bench.harness.trial import TrialRun
+from rearec_bench.harness.records.profile import Machine
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.evaluate import readout_ranks
+from rearec_bench.harness.trial.model_trial import TrialRun
 
 CPU = torch.device("cpu")
 ROWS = 128

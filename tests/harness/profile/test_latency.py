@@ -10,13 +10,13 @@ from types import ModuleType
 
 import pytest
 
-from rearec_bench.harness.errors import InputError
 from rearec_bench.harness.profile.store import ProfileStore
-from rearec_bench.harness.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.records.spec import TrainingSettings
 from rearec_bench.harness.report.latency import PROFILE_FIELDS, latency
 from rearec_bench.harness.report.report import FORMATS, render, render_report
-from rearec_bench.harness.spec import TrainingSettings
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
 
 def shown(text: str) -> list[list[str]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.errors import InputError, SuiteError
 from rearec_bench.harness.profile.options import suite_of_options, suite_to_profile
+from rearec_bench.harness.utils.errors import InputError, SuiteError
 
 TEXTS = {"dataset": "tiny", "backbone": "sasrec", "strategy": "prl", "steps": "0..5"}
 

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from rearec_bench.harness.errors import StoreError
 from rearec_bench.harness.profile.store import ProfileStore
+from rearec_bench.harness.utils.errors import StoreError
 
 
 def test_what_was_written_is_read_in_the_order_in_which_it_was_taken(made: ModuleType, tmp_path: Path) -> None:

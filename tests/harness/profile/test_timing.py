@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearec_bench.harness.profile.result import Times
 from rearec_bench.harness.profile.timing import Stopwatch, interleaved
+from rearec_bench.harness.records.profile import Times
 
 
 class FakeClock:

@@ -7,10 +7,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from rearec_bench.harness.batches import SplitReader
 from rearec_bench.harness.profile.training import PHASES, training
-from rearec_bench.harness.train import Trainer
-from rearec_bench.harness.trial import TrialRun
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.train import Trainer
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def test_nobody_listens_afterwards(models: ModuleType) -> None:
 def test_a_step_counts_its_backward_pass_too(models: ModuleType) -> None:
     _, found = measured(models, rows=128, steps=1, strategy="base", depth=0)
     shape, items = (models.WIDTH, models.LAYERS, models.FEED_FORWARD), models.ITEMS
-    from rearec_bench.harness.flops import Shape, inference
+    from rearec_bench.harness.cost.operations import Shape, inference
 
     forward = found.flops_rows * inference(Shape(*shape), length=9, steps=0, items=items)
     assert found.flops_rows == 4

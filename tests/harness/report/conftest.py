@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rearec_bench.harness.profile.result import Profile
+from rearec_bench.harness.records.profile import Profile
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from rearec_bench.harness.analysis.resultset import ResultSet
-from rearec_bench.harness.datasets.dataset import Dataset
+from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.report.report import FORMATS, render
 from rearec_bench.harness.report.tables import DATA_TABLES, TABLES
 
@@ -45,7 +45,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
     import synthetic
 
-    from rearec_bench.harness.store import Store
+    from rearec_bench.harness.store.store import Store
 
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from rearec_bench.harness.analysis.adaptive import METHODS, adaptive
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables import TABLES
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 
 def results_of(store: Store, synthetic: ModuleType, *names: tuple[str, int]) -> ResultSet:

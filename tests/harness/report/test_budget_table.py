@@ -16,8 +16,8 @@ from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.report.protocol import protocol_lines
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables import TABLES
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
 
 METRIC = "ndcg@20"
 

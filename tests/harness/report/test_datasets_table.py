@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 
 from rearec_bench.cli import main
 from rearec_bench.harness.analysis.paper import paper_funnel
-from rearec_bench.harness.datasets import synthetic
-from rearec_bench.harness.errors import InputError
+from rearec_bench.harness.datasets.generate import synthetic
 from rearec_bench.harness.report.datasets import Cards, datasets, funnels
 from rearec_bench.harness.report.report import FORMATS, render
 from rearec_bench.harness.report.tables import PAPER_TABLES
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError
 
 
 def card(recipe: str = "software", **statistics: object) -> dict[str, Any]:

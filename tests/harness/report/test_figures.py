@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.datasets.items import Items
+from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.report.figures.material import Material, Unfilled
 from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, draw
 from rearec_bench.harness.report.figures.scores import ceiling_figure, steps_figure
@@ -23,7 +23,7 @@ from rearec_bench.harness.report.figures.states import (
     trajectories_figure,
     typical_rows,
 )
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 Make = Callable[..., Material]
 HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.errors import DatasetError
-from rearec_bench.harness.frames import StoredTrial
+from rearec_bench.harness.records.results import Epoch
 from rearec_bench.harness.report.figures.material import Material
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES, curve, search_chart
 from rearec_bench.harness.report.html.page import packed, render_page, script_json
 from rearec_bench.harness.report.tables import DATA_TABLES, TABLES
-from rearec_bench.harness.results import Epoch
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.frames import StoredTrial
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import DatasetError
 
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u2028\"'`&amp;"
 
@@ -187,8 +187,8 @@ def test_a_thousand_trials_stay_under_ten_megabytes(suite: content.PageSuite) ->
 
 
 def _summary(trial: Any) -> Any:
-    from rearec_bench.harness.store_format import summary_of
-    from rearec_bench.harness.store_trial import files_of
+    from rearec_bench.harness.store.format import summary_of
+    from rearec_bench.harness.store.trial_folder import files_of
 
     return summary_of(json.loads(files_of(trial)["result.json"]))
 

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, collect
-from rearec_bench.harness.datasets.items import Items
-from rearec_bench.harness.frames import StoredTrial
-from rearec_bench.harness.profile.result import Profile
+from rearec_bench.harness.datasets.data.items import Items
+from rearec_bench.harness.records.profile import Profile
+from rearec_bench.harness.records.results import Traces
 from rearec_bench.harness.report.figures.material import Material
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES
 from rearec_bench.harness.report.html.page import render_page
 from rearec_bench.harness.report.html.state_charts import POINTS, state_charts
 from rearec_bench.harness.report.tables import TABLES
-from rearec_bench.harness.results import Traces
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.frames import StoredTrial
+from rearec_bench.harness.store.store import Store
 
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>"
 

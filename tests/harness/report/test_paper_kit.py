@@ -13,12 +13,12 @@ import pytest
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect, load_results
 from rearec_bench.harness.datasets.catalog import load_dataset
-from rearec_bench.harness.profile.result import Profile
+from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.methods import methods
 from rearec_bench.harness.report.paper_kit import write_kit
 from rearec_bench.harness.report.report import every_table
 from rearec_bench.harness.report.tables import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 TABLE_NAMES = ("overall", "significance", "ceiling")
 

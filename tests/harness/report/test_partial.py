@@ -13,13 +13,13 @@ import pytest
 
 from rearec_bench.harness.analysis.claims import judge
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.datasets.dataset import Dataset
-from rearec_bench.harness.datasets.items import Items
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.report.figures.material import Material, Unfilled
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.report import FORMATS, render
 from rearec_bench.harness.report.tables import DATA_TABLES, MARKED, TABLES
-from rearec_bench.harness.store import Store
+from rearec_bench.harness.store.store import Store
 
 METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")
 Part = Callable[[int], tuple[ResultSet, dict[str, dict[int, str]]]]

@@ -13,12 +13,12 @@ import pytest
 
 from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare
 from rearec_bench.harness.analysis.resultset import ResultSet, SameSource, collect
-from rearec_bench.harness.plan import expand
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.records.source import same_source, source_digest
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables import TABLES
-from rearec_bench.harness.source import same_source, source_digest
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
 
 SUITE = """
 name: counted

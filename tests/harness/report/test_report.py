@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.errors import InputError
-from rearec_bench.harness.plan import expand
+from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.report.latex import escape
 from rearec_bench.harness.report.report import render, render_report
 from rearec_bench.harness.report.tables import MARKED, PAPER_TABLES, TABLES
-from rearec_bench.harness.store import Store
-from rearec_bench.harness.suite import load_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.utils.errors import InputError
 
 spec = importlib.util.spec_from_file_location("rearec_bench_tests_golden", Path(__file__).with_name("golden.py"))
 golden = importlib.util.module_from_spec(spec)
@@ -257,10 +257,11 @@ def test_an_empty_store_says_what_to_type(tmp_path: Path) -> None:
 def test_the_report_imports_neither_torch_nor_ray(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from rearec_bench.harness.store import Store\n"
+        "from rearec_bench.harness.store.store import Store\n"
         "from rearec_bench.harness.report.report import render_report\n"
         "render_report(None, store=Store(Path('none')), source='paper', table='table2')\n"
-        "import rearec_bench.harness.suite, rearec_bench.harness.plan, rearec_bench.harness.environment\n"
+        "import rearec_bench.harness.suite.load, rearec_bench.harness.plan.cells\n"
+        "import rearec_bench.harness.records.provenance\n"
         "print([name for name in ('torch', 'ray', 'optuna', 'pandas') if name in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -12,13 +12,7 @@ from rearec_bench.models.strategies.erl import ERL
 from rearec_bench.models.strategies.naive import Naive
 from rearec_bench.models.strategies.prl import PRL
 from rearec_bench.models.strategies.rpe import RPE
-from rearec_bench.models.strategies.settings import (
-    BaseSettings,
-    ERLSettings,
-    NaiveSettings,
-    PRLSettings,
-    RPESettings,
-)
+from rearec_bench.models.strategies.settings import BaseSettings, ERLSettings, NaiveSettings, PRLSettings, RPESettings
 
 R, K, D, N = 6, 2, 5, 9
 

@@ -1,0 +1,285 @@
+"""What the commands share: the program that turns errors into exit codes, common options, shell completion."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import shutil
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+
+PROGRAM = "rearec-bench"
+FAILED, INVALID, UNFINISHED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
+
+_TYPED = f"{__name__}.typed"
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+class Refused(click.ClickException):
+    """An error of the harness as the terminal shows it: its own words, nothing else."""
+
+    exit_code = FAILED
+
+    def show(self, file: Any = None) -> None:
+        """Print the words to stderr."""
+        from ..utils.text import lines
+
+        click.echo(lines(self.message), err=True)
+
+
+class InvalidInput(Refused):
+    """Nothing was started."""
+
+    exit_code = INVALID
+
+
+class Program(click.Group):
+    """Turns the exceptions of the harness into exit codes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember what was typed."""
+        ctx.meta[_TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            Refused: in place of every error of the harness, unless --debug is given.
+        """
+        from ..utils.errors import InputError, RearecError
+
+        try:
+            return super().invoke(ctx)
+        except RearecError as error:
+            if ctx.params.get("debug"):
+                raise
+            refused = InvalidInput if isinstance(error, InputError) else Refused
+            raise refused(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def command_line() -> str:
+    """What was typed, for a shell."""
+    return shlex.join([PROGRAM, *click.get_current_context().meta.get(_TYPED, ())])
+
+
+def takes_only(what: str, *allowed: str) -> None:
+    """Refuse options that would be passed over.
+
+    Args:
+        what: does not take others, as the message names it.
+        allowed: parameters of the current command.
+
+    Raises:
+        InputError: others were typed; names them.
+    """
+    from ..utils.errors import InputError
+
+    context = click.get_current_context()
+    typed = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise InputError(f"{what} takes no {' or '.join(typed)}. Leave it out, or type two commands.")
+
+
+def terminal_width() -> int:
+    """Of the terminal in characters; 120 where there is none."""
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """To a file, whole or not at all, or to stdout where there is none.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = text if text.endswith("\n") else text + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from ..utils.errors import InputError
+    from ..utils.files import write_file
+
+    try:
+        write_file(output, text.encode())
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
+    """A length of time, such as 8h or 1h30m, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it.
+
+        Raises:
+            BadParameter: no length of time.
+        """
+        from ..utils.durations import seconds_of
+
+        try:
+            return value if isinstance(value, float) else seconds_of(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+DURATION = DurationType()
+
+
+class WholeNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
+    """A whole number, also as 1e6."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it.
+
+        Raises:
+            BadParameter: not a whole number.
+        """
+        try:
+            number = Decimal(str(value))
+            whole = number.is_finite() and number.adjusted() < _DIGITS and number == int(number)
+        except InvalidOperation:
+            whole = False
+        if not whole:
+            self.fail(f"'{value}' is not a whole number, such as 250000 or 1e6.", param, ctx)
+        return int(number)
+
+
+def size_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The numbers that made data has, given to the command as one mapping `numbers` of those that were typed."""
+
+    @functools.wraps(command)
+    def with_numbers(**given: Any) -> None:
+        numbers = {name: given.pop(name) for name in _SIZES}
+        command(**given, numbers={name: number for name, number in numbers.items() if number is not None})
+
+    for name, words in reversed(_SIZES.items()):
+        option = click.option(f"--{name.replace('_', '-')}", type=WholeNumber(), help=f"Of `synthetic`: {words}.")
+        with_numbers = option(with_numbers)
+    return with_numbers
+
+
+_DIGITS = 19
+_SIZES = {
+    "users": "how many, such as 1e6",
+    "items": "how many, such as 1e5",
+    "mean_length": "interactions of a user, on average  [default: 12]",
+    "seed": "other numbers make other data  [default: 1]",
+}
+
+
+def _completing(names: Callable[[click.Context], list[str]]) -> Complete:
+    """Completion from names that are looked up quietly: whatever is wrong is said when the command runs."""
+
+    @functools.wraps(names)
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ..utils.errors import RearecError
+
+        try:
+            found = [name for name in names(ctx) if name.startswith(incomplete)]
+        except RearecError:
+            found = []
+        return [CompletionItem(name) for name in found]
+
+    return complete
+
+
+@_completing
+def complete_stored_suite(ctx: click.Context) -> list[str]:
+    """Names of the suites in the results folder."""
+    from ..store.store import Store
+
+    return Store(ctx.params.get("results") or Path("results")).suites()
+
+
+@_completing
+def complete_trial(ctx: click.Context) -> list[str]:
+    """Keys of the trials in the results folder."""
+    from ..store.store import Store
+
+    return sorted(Store(ctx.params.get("results") or Path("results")).keys())
+
+
+@_completing
+def complete_dataset(ctx: click.Context) -> list[str]:
+    """Names of the data sets that are known."""
+    from ..datasets import catalog
+
+    return catalog.known(ctx.params.get("data_dir") or Path("data"))
+
+
+@_completing
+def complete_recipe(ctx: click.Context) -> list[str]:
+    """Names of the recipes."""
+    from ..datasets.catalog import GENERATED
+    from ..datasets.recipe.files import shipped_recipes
+
+    return [*shipped_recipes(), GENERATED]
+
+
+def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the suites that ship, and files."""
+    from ..suite.bundled import shipped_suites
+
+    found = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+suite_argument = click.argument("suite", shell_complete=complete_suite)
+trial_argument = click.argument("trial", shell_complete=complete_trial)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder that results are stored in.",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    help="Folder that prepared data sets are in.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a value of the suite, such as training.lr=0.01 or strategies.prl.decay=2; can be repeated.",
+)
+
+
+def _refuse_plugins(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+    if given:
+        from ..utils.registry import without_plugins
+
+        ctx.with_resource(without_plugins())
+
+
+no_plugins_option = click.option(
+    "--no-plugins",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_refuse_plugins,
+    help="Run no code of plug-ins: refuse a suite that needs it.",
+)

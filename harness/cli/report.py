@@ -1,0 +1,154 @@
+"""The command `report`: tables, figures, the page and the paper kit of what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import complete_stored_suite, data_dir_option, results_option, takes_only, write_text
+
+
+@click.command()
+@click.argument("suites", metavar="[SUITE]...", nargs=-1, shell_complete=complete_stored_suite)
+@results_option
+@click.option(
+    "--table",
+    metavar="NAME",
+    help="overall, significance, ablation, steps, sensitivity, ceiling, adaptive or budget; groups, beyond or claims: "
+    "with the prepared data sets; latency: of profiles; datasets or funnel: of prepared data sets.  "
+    "[default: overall]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "latex", "csv", "json", "html"]),
+    help="Of the output; html: everything in one page.  [default: by the ending of -o, else markdown]",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
+@click.option("--spread", is_flag=True, help="Show standard deviations over seeds; csv and json always have them.")
+@click.option(
+    "--layout",
+    type=click.Choice(["wide", "compact"]),
+    default="wide",
+    show_default=True,
+    help="wide: backbones side by side, as in the paper; compact: below each other.",
+)
+@click.option(
+    "--source",
+    type=click.Choice(["store", "paper"]),
+    default="store",
+    show_default=True,
+    help="paper: the numbers that the paper prints, as --table table1, table2, table3 or table4.",
+)
+@click.option("--marks", is_flag=True, help="Mark differences of the overall table that are more than chance.")
+@click.option("--against", type=click.Choice(["paper"]), help="The paper's printed numbers beside ours.")
+@click.option(
+    "--figures",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write figures to this folder, each as PDF, SVG and PNG, and print no table.",
+)
+@click.option(
+    "--paper-kit",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write tables, figures, a methods paragraph and a main.tex that compiles to this folder.",
+)
+@click.option("--figure", "names", metavar="NAME", multiple=True, help="Only this figure; may be given more than once.")
+@click.option(
+    "--aggregates",
+    is_flag=True,
+    help="Leave out figures of single users and titles: to show results of data that may not be passed on.",
+)
+@click.option("--user", "users", type=int, multiple=True, help="Show this user where a figure shows single ones.")
+@data_dir_option
+def report(
+    suites: tuple[str, ...],
+    results: Path,
+    table: str | None,
+    form: str | None,
+    output: Path | None,
+    spread: bool,
+    layout: str,
+    source: str,
+    marks: bool,
+    against: str | None,
+    figures: Path | None,
+    paper_kit: Path | None,
+    names: tuple[str, ...],
+    users: tuple[int, ...],
+    aggregates: bool,
+    data_dir: Path,
+) -> None:
+    """Print a table of stored suites, or of prepared data sets.
+
+    SUITE is the name of a suite that was run; without one, all of them are reported.
+
+    \b
+    Examples:
+      rearec-bench report
+      rearec-bench report smoke --spread
+      rearec-bench report smoke --marks
+      rearec-bench report smoke --table ceiling
+      rearec-bench report smoke --format latex -o smoke.tex
+      rearec-bench report smoke --table steps --format csv
+      rearec-bench report smoke -o report.html
+      rearec-bench report smoke -o public.html --aggregates
+      rearec-bench report smoke --figures figures
+      rearec-bench report smoke --paper-kit paper
+      rearec-bench report smoke --figures figures --figure fig2_ceiling
+      rearec-bench report smoke --table budget
+      rearec-bench report --table datasets
+      rearec-bench report smoke --table funnel
+      rearec-bench report --source paper --table table2
+    """
+    from ..report.report import draw_figures, render_html, render_report, write_paper_kit
+    from ..store.store import Store
+    from ..utils.errors import InputError
+
+    if paper_kit is not None:
+        takes_only("--paper-kit", "suites", "results", "data_dir", "paper_kit", "aggregates")
+        write_paper_kit(
+            suites, paper_kit, store=Store(results), data_dir=data_dir, aggregates=aggregates, tell=click.echo
+        )
+        return
+    if figures is not None:
+        takes_only("--figures", "suites", "results", "data_dir", "figures", "names", "users", "aggregates")
+        if users and aggregates:
+            raise InputError("--user shows single users, which --aggregates leaves out. Leave out one of the two.")
+        drawn = draw_figures(
+            suites, figures, store=Store(results), data_dir=data_dir, names=names, users=users, aggregates=aggregates
+        )
+        for one in drawn:
+            click.echo(f"{one.suite} {one.name}: {', '.join(map(str, one.files)) or one.why}")
+        return
+    if names or users:
+        raise InputError("--figure and --user belong to --figures DIR. Add it, or leave them out.")
+    if source == "paper" and suites:
+        raise InputError("the paper's own tables belong to no suite. Leave out the suite, or --source paper.")
+    endings = {".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
+    form = form or endings.get(output.suffix if output else "", "markdown")
+    if form == "html":
+        takes_only("html, which is the whole report,", "suites", "results", "data_dir", "form", "output", "aggregates")
+        text = render_html(suites, store=Store(results), data_dir=data_dir, aggregates=aggregates)
+        write_text(text, output)
+        return
+    if aggregates:
+        raise InputError(
+            "a table shows aggregates alone. Leave out --aggregates, or add --figures DIR, --paper-kit DIR or "
+            "-o FILE.html."
+        )
+    text = render_report(
+        suites,
+        store=Store(results),
+        table=table or ("overall" if source == "store" else "table2"),
+        format=form,
+        spread=spread,
+        layout=layout,
+        source=source,
+        against=against or "",
+        marks=marks,
+        data_dir=data_dir,
+    )
+    write_text(text, output)

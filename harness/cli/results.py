@@ -1,0 +1,183 @@
+"""The commands that look after a folder of results; `cli.py` puts them beside the others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import FAILED, complete_stored_suite, results_option, write_text
+
+if TYPE_CHECKING:
+    from ..utils.meter import Meter
+
+_folder = click.Path(path_type=Path, file_okay=False, exists=True)
+_SHOWN = 200  # findings of one kind are printed one by one up to here
+
+
+@click.group()
+def results() -> None:
+    """Check, merge or compare folders of results.
+
+    \b
+    Examples:
+      rearec-bench results verify
+      rearec-bench results merge results OTHER
+      rearec-bench results diff results OTHER
+    """
+
+
+@results.command("verify")
+@results_option
+@click.option("--fix", is_flag=True, help="Move what is damaged to the folder's quarantine.")
+def verify_results(results: Path, fix: bool) -> None:
+    """Look at every stored byte, and say what is damaged.
+
+    Nothing is changed without --fix. With it, damaged trials and files are moved to quarantine/ in the folder, each
+    with the reason beside it; trials count as not run then, and the next run repeats them.
+
+    \b
+    Examples:
+      rearec-bench results verify
+      rearec-bench results verify --results OTHER
+      rearec-bench results verify --fix
+
+    \b
+    Exit status:
+      0  all is as it was written, or what was damaged is set aside (--fix)
+      1  something is damaged
+    """
+    from ..store.store import Store
+    from ..store.verify import verify
+    from ..utils.meter import Meter
+    from ..utils.text import one_line
+
+    store = Store(results, tell=partial(click.echo, err=True))
+    meter = Meter(sys.stderr)
+    reach = _reach(meter, "verifying")
+    if fix and results.is_dir():
+        with store.locked("results verify --fix"):
+            found = verify(store, fix=True, reach=reach)
+    else:
+        found = verify(store, reach=reach)
+    meter.end()
+    for finding in found.findings[:_SHOWN]:
+        moved = f"; now {finding.moved}" if finding.moved else ""
+        click.echo(one_line(f"{finding.kind:<11}{finding.path}: {finding.why}{moved}"))
+    if len(found.findings) > _SHOWN:
+        click.echo(f"and {len(found.findings) - _SHOWN:,} more")
+    looked = f"{found.trials:,} trials, {found.suites:,} suites"
+    torn = f" {found.torn:,} log lines were left half-written by runs that were killed." if found.torn else ""
+    if not found.findings:
+        click.echo(f"{looked}: all as they were written.{torn}")
+        return
+    click.echo(f"{looked}: {len(found.findings):,} {'findings, all out of the way now' if fix else 'findings'}.{torn}")
+    if not fix:
+        click.echo("Move what is damaged out of the way:  rearec-bench results verify --fix", err=True)
+        sys.exit(FAILED)
+
+
+@results.command("merge")
+@click.argument("first", metavar="A", type=_folder)
+@click.argument("second", metavar="B", type=_folder)
+@click.option(
+    "-o", "--output", metavar="C", type=click.Path(path_type=Path, file_okay=False), help="Merge both into C."
+)
+def merge_results(first: Path, second: Path, output: Path | None) -> None:
+    """Bring trials and suites of B into A, or of both into C.
+
+    A trial that both hold stays as A has it. Where its ranks are others in B, that is said. Of a suite that both hold,
+    A's rows stand, with the trials of both.
+
+    \b
+    Examples:
+      rearec-bench results merge results OTHER
+      rearec-bench results merge results OTHER -o BOTH
+
+    \b
+    Exit status:
+      0  merged
+      1  merged, but for what was named: different in both, or damaged
+    """
+    from ..store.merge import merge
+    from ..store.store import Store
+    from ..utils.meter import Meter
+    from ..utils.text import one_line
+
+    meter = Meter(sys.stderr)
+    target = Store(first if output is None else output, tell=partial(click.echo, err=True))
+    conflicts: list[str] = []
+    with target.locked("results merge"):
+        for source in [second] if output is None else [first, second]:
+            done = merge(target, Store(source), reach=_reach(meter, "merging"))
+            meter.end()
+            suites = f"; suites {', '.join(done.suites)}" if done.suites else ""
+            click.echo(f"{source} into {target.root}: {done.added:,} trials added, {done.same:,} were there{suites}")
+            conflicts += done.conflicts
+    for line in conflicts:
+        click.echo(one_line(line), err=True)
+    if conflicts:
+        sys.exit(FAILED)
+
+
+@results.command("diff")
+@click.argument("first", metavar="A", type=_folder)
+@click.argument("second", metavar="B", type=_folder)
+@click.option("--suite", "suites", multiple=True, shell_complete=complete_stored_suite, help="Compare this suite only.")
+@click.option(
+    "--format", "form", type=click.Choice(["markdown", "latex", "csv", "json"]), default="markdown", show_default=True
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
+def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, output: Path | None) -> None:
+    """Say which trials and which cells of tables differ.
+
+    Cells by more than chance are told from the rest. Times, memory and machine do not count. A cell's change comes with
+    95% intervals, over users and over seeds.
+
+    \b
+    Examples:
+      rearec-bench results diff results OTHER
+      rearec-bench results diff results OTHER --suite smoke --format csv
+
+    \b
+    Exit status:
+      0  the same
+      1  something differs
+    """
+    from ..analysis.differences import compare_suite, compare_trials
+    from ..report.differences import difference_table, is_same
+    from ..report.report import render
+    from ..store.store import Store
+    from ..utils.errors import InputError
+    from ..utils.meter import Meter
+
+    stores = Store(first), Store(second)
+    both = [name for name in stores[0].suites() if name in stores[1].suites()]
+    for name in suites:
+        if name not in both:
+            raise InputError(f"there is no suite '{name}' in both folders. In both: {', '.join(both) or 'none'}.")
+    meter = Meter(sys.stderr)
+    trials = compare_trials(*stores, reach=_reach(meter, "comparing"))
+    meter.end()
+    found = [compare_suite(name, *stores) for name in suites or both]
+    table = difference_table(trials, found, names=(str(first), str(second)))
+    write_text(render([table], format=form), output)
+    if not is_same(trials, found):
+        sys.exit(FAILED)
+
+
+def _reach(meter: Meter, label: str) -> Callable[[int, int], None]:
+    begun = False
+
+    def reach(done: int, total: int) -> None:
+        nonlocal begun
+        if not begun:
+            meter.begin(label, total=total, noun="trials")
+            begun = True
+        meter.reach(done)
+
+    return reach

@@ -1,0 +1,1 @@
+"""What trials cost, in operations and in time."""

@@ -1,0 +1,131 @@
+"""Floating-point operations of the built-in transformer, counted: what one row costs to encode, to think on, to score.
+
+Counted are matrix products, two operations per multiply-add, in the shapes that `models/layers.py` computes: the last
+layer of a single row computes keys and values everywhere and the rest at the query position alone; masked entries of
+the L x L attention are computed too. Not counted are norms, softmax, GELU, dropout and the gathering of embeddings.
+Backward passes cost about twice their forward and change no ratio. Dot products with the item table: SASRec and
+BERT4Rec; the adaptors of text backbones are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...models.backbones.settings import TransformerSettings
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes that decide the cost of a transformer.
+
+    Attributes:
+        width: d.
+        layers: number of blocks.
+        feed_forward: width of the feed-forward layer, f.
+    """
+
+    width: int
+    layers: int
+    feed_forward: int
+
+    @classmethod
+    def of(cls, settings: TransformerSettings) -> Shape:
+        """The shape that a backbone's settings describe."""
+        return cls(settings.width, settings.layers, settings.feed_forward)
+
+
+def encoding(shape: Shape, *, length: int) -> int:
+    """Encode one history and keep its keys and values.
+
+    Args:
+        shape: of the transformer.
+        length: L, items of the history.
+
+    Returns:
+        Operations of one forward pass: 4 L d^2 a layer for keys and values, and 4 d^2 + 4 L d + 4 d f a query
+        position, of which the last layer has one and each of the others L.
+    """
+    queries = (shape.layers - 1) * length + 1
+    return shape.layers * length * _keys_and_values(shape) + queries * _position(shape, length)
+
+
+def step(shape: Shape, *, length: int, number: int) -> int:
+    """One cached reasoning step (eq. 4).
+
+    Args:
+        shape: of the transformer.
+        length: L, items of the history.
+        number: k, counted from 1; the step attends to the items and to k states of its own.
+
+    Returns:
+        Operations: 8 d^2 + 4 (L + k) d + 4 d f a layer.
+    """
+    return shape.layers * (_keys_and_values(shape) + _position(shape, length + number))
+
+
+def scoring(shape: Shape, *, items: int) -> int:
+    """Score one state against the catalogue: 2 d N operations.
+
+    Args:
+        shape: of the transformer.
+        items: N.
+    """
+    return 2 * shape.width * items
+
+
+def inference(shape: Shape, *, length: int, steps: int, items: int) -> int:
+    """Rank the catalogue for one user: encode once, K cached steps, score the readout.
+
+    Args:
+        shape: of the transformer.
+        length: L.
+        steps: K.
+        items: N.
+    """
+    return encoding(shape, length=length) + taken_steps(shape, length, steps) + scoring(shape, items=items)
+
+
+def packed_passes(shape: Shape, *, length: int, steps: int, noised: bool = False) -> int:
+    """The model's part of training on one row where whole users are packed, without scores: about 1 + K passes.
+
+    A user with L items is L rows, whose states one pass computes together: a row costs one position of it, and one
+    position of every step.
+
+    Args:
+        shape: of the transformer.
+        length: L.
+        steps: K.
+        noised: with the noised view of PRL (eq. 10), which shares the encoded history and takes K steps of its own.
+    """
+    encoded = shape.layers * (_keys_and_values(shape) + _position(shape, length))
+    return encoded + (2 if noised else 1) * taken_steps(shape, length, steps)
+
+
+def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored: int, noised: bool = False) -> int:
+    """Training on one row where whole users are packed, scores included.
+
+    Args:
+        shape: of the transformer.
+        length: L.
+        steps: K.
+        items: N.
+        scored: states of a row that have a loss over the catalogue: 1 for base, K + 1 for ERL and PRL.
+        noised: see `packed_passes`.
+    """
+    passes = packed_passes(shape, length=length, steps=steps, noised=noised)
+    return passes + scored * scoring(shape, items=items)
+
+
+def taken_steps(shape: Shape, length: int, steps: int) -> int:
+    """The sum of `step` over 1 to K: each costs as much more than the one before it."""
+    return steps * (step(shape, length=length, number=1) + step(shape, length=length, number=steps)) // 2
+
+
+def _keys_and_values(shape: Shape) -> int:
+    """Of one position in one layer."""
+    return 4 * shape.width**2
+
+
+def _position(shape: Shape, seen: int) -> int:
+    """One query position in one layer: query, output, attention to `seen` positions, feed-forward."""
+    return 4 * shape.width**2 + 4 * seen * shape.width + 4 * shape.width * shape.feed_forward

@@ -1,0 +1,172 @@
+"""How long trials take: from stored ones of their kind where there are any, from operation counts before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..records.results import TrialSummary
+from ..records.spec import REFERENCE, TrialSpec
+from .operations import Shape, inference, packed_training, scoring, taken_steps
+
+if TYPE_CHECKING:
+    from ..plan.cells import Cell
+
+_GUESSED_FLOPS_PER_S = {"cpu": 1e10, "cuda": 3e12}
+_BACKWARD_TOO = 3.0
+_EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
+_NOISED = ("prl",)
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """What the cost of an epoch depends on.
+
+    Attributes:
+        rows: training rows.
+        items: N.
+        history: mean length of a training history.
+    """
+
+    rows: int
+    items: int
+    history: float
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> DataSize:
+        """The size that a data set's card states."""
+        counts = card["statistics"]
+        return cls(counts["rows"]["train"], counts["items"], counts["mean_history"]["train"])
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the time of a trial is judged by.
+
+    Attributes:
+        groups: see `_groups`.
+        operations: of the trial.
+        device: "cpu" or "cuda".
+        share: of `max_epochs` that it may take, where nothing was seen.
+    """
+
+    groups: tuple[tuple[Any, ...], ...]
+    operations: float
+    device: str
+    share: float
+
+
+class Estimate:
+    """Seconds of trials.
+
+    Args:
+        summaries: trials that are over; those with a time count.
+        sizes: data set name to size.
+    """
+
+    def __init__(self, summaries: Iterable[TrialSummary], sizes: Mapping[str, DataSize]) -> None:
+        self._sizes = sizes
+        self._groups: dict[tuple[Any, ...], list[float]] = {}
+        self._kinds: dict[tuple[str, str], _Kind] = {}
+        for summary in summaries:
+            self.add(summary)
+
+    def add(self, summary: TrialSummary) -> None:
+        """Take in one more trial."""
+        seconds = summary.timings.get("total_s", 0.0)
+        if summary.status not in ("done", "pruned") or seconds <= 0 or summary.spec.dataset not in self._sizes:
+            return
+        groups = _groups(summary.spec)
+        for group in groups[:1] if summary.status == "pruned" else groups:  # it tells of other search trials alone
+            held = self._groups.setdefault(group, [0.0, 0.0])
+            held[0] += seconds
+            held[1] += operations(summary.spec, self._sizes[summary.spec.dataset])
+
+    def seconds(self, spec: TrialSpec) -> float:
+        """The time of a trial: its operations at the pace of the nearest kind of trial that was seen."""
+        return self._seconds(self._kind(spec))
+
+    def left(self, remaining: Iterable[tuple[Cell, int]], device: str) -> float:
+        """Seconds of all trials that are left, one after the other.
+
+        Args:
+            remaining: cells, each with the number of its trials that are left.
+            device: "cpu" or "cuda".
+        """
+        return sum(count * self._seconds(self._kind_of(cell, device)) for cell, count in remaining)
+
+    def _seconds(self, kind: _Kind) -> float:
+        for group in kind.groups:
+            if group in self._groups:
+                seconds, seen = self._groups[group]
+                return kind.operations * seconds / seen
+        return kind.operations * kind.share / _GUESSED_FLOPS_PER_S[kind.device]
+
+    def _kind_of(self, cell: Cell, device: str) -> _Kind:
+        """The kind of a cell's trials, worked out once: it is asked for after each trial of a run."""
+        if (cell.id, device) not in self._kinds:
+            self._kinds[cell.id, device] = self._kind(example(cell, device))
+        return self._kinds[cell.id, device]
+
+    def _kind(self, spec: TrialSpec) -> _Kind:
+        training = spec.training
+        share = 1.0 if training.patience >= training.max_epochs else _EPOCHS_SHARE
+        return _Kind(_groups(spec), operations(spec, self._sizes[spec.dataset]), spec.device, share)
+
+    def seen(self, device: str) -> list[str]:
+        """The data sets whose trials the estimate rests on, sorted."""
+        seen = {group[1] for group in self._groups if len(group) == 3 and group[0] == device}
+        return sorted(seen & set(self._sizes))
+
+
+def example(cell: Cell, device: str) -> TrialSpec:
+    """A trial of the cell, with the first value of everything that is searched."""
+    values = {name: space.choices[0] if space.choices else space.low for name, space in cell.space.items()}
+    return cell.spec(values, seed=cell.search.seed, purpose="search", fingerprint="", device=device)
+
+
+def operations(spec: TrialSpec, size: DataSize) -> float:
+    """Floating-point operations of training to the last epoch, roughly: every backbone is taken for a transformer.
+
+    Args:
+        spec: the trial.
+        size: of its data set.
+    """
+    if spec.is_reference:
+        return float(size.rows) * size.items
+    settings = spec.backbone.settings
+    width = int(settings.get("width", 64))
+    shape = Shape(width, int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width)))
+    most = spec.training.max_len
+    length = max(1, round(min(size.history, most)))
+    steps, items, noised = spec.steps, size.items, spec.strategy.kind in _NOISED
+    row: float = _single(shape, length, steps, items, noised=noised)
+    if spec.training.packing == "users":
+        alone = math.exp(-most / size.history) if size.history else 0.0  # longer than max_len: a row by itself
+        together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, noised=noised)
+        row = alone * _single(shape, most, steps, items, noised=noised) + (1 - alone) * together
+    return _BACKWARD_TOO * size.rows * row * spec.training.max_epochs
+
+
+def _single(shape: Shape, length: int, steps: int, items: int, *, noised: bool) -> int:
+    """The forward pass of a row that shares its history with no other, and the scores of its states."""
+    twice = taken_steps(shape, length, steps) if noised else 0
+    return inference(shape, length=length, steps=steps, items=items) + twice + steps * scoring(shape, items=items)
+
+
+def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:
+    """Kinds of trial that a trial belongs to, the narrowest first; counts say nothing about the pace of models.
+
+    Packed training says nothing about the pace row by row: how many rows share their history is not counted.
+    """
+    if spec.is_reference:
+        return (REFERENCE, spec.backbone.kind, spec.dataset), (REFERENCE, spec.backbone.kind)
+    model = (spec.backbone.kind, spec.strategy.kind, spec.steps, spec.training.packing, spec.training.batch_size)
+    return (
+        (spec.device, spec.dataset, *model, spec.purpose),
+        (spec.device, spec.dataset, *model),
+        (spec.device, spec.dataset, spec.training.packing),
+        (spec.device, spec.training.packing),
+    )

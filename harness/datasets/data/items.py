@@ -1,0 +1,54 @@
+"""The items of a data set, as people know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rules import rules
+from ..rules.assembled import Assembled
+from .dataset import Dataset
+from .made import Made
+
+
+@dataclass(frozen=True)
+class Items:
+    """N items, in the order of their ids.
+
+    Attributes:
+        tokens: (N,) what the source calls each item.
+        titles: (N,) title of each, "" where it has none; None where the source has no titles.
+        train_counts: (N,) int64, how often each occurs in the training part of the sequences: its popularity.
+        texts: (N,) what the item vectors are made from, "" where an item has none: the source's texts, or else the
+            titles; None where the source has neither, or was prepared before texts were kept.
+    """
+
+    tokens: NDArray[np.object_]
+    titles: NDArray[np.object_] | None
+    train_counts: NDArray[np.int64]
+    texts: NDArray[np.object_] | None = None
+
+
+def items_of(made: Made) -> Items:
+    """The items of what a recipe made.
+
+    Args:
+        made: arrays, titles, texts.
+    """
+    texts = made.titles if made.texts is None else made.texts
+    return Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled), texts)
+
+
+def train_counts(arrays: Assembled | Dataset) -> NDArray[np.int64]:
+    """How often each item occurs in the training sequences, every occurrence counted once.
+
+    Args:
+        arrays: flat array and rows; `flat[ends]` is each row's target.
+
+    Returns:
+        (N,) int64.
+    """
+    used = rules.covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)
+    return np.bincount(arrays.flat[used], minlength=arrays.num_items)

@@ -1,0 +1,49 @@
+"""What a recipe makes of its source, before it has a card and a place on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..parsing.raw import Source
+from ..rules.assembled import Assembled
+
+
+@dataclass(frozen=True)
+class Made:
+    """Arrays, and everything that the card says of how they came about.
+
+    Attributes:
+        recipe: name of the recipe.
+        assembled: the arrays.
+        titles: (N,) title of each item, None where the source has none.
+        sources: the files it was made from.
+        protocol: the choices that a table should state: split, filters, catalogue, equal times, histories.
+        source_counts: users, items and interactions of the source, before any filter.
+        filtered: (why, number of interactions) of the filters before the rows were made, in order.
+        time_range: first and last time in the source's unit, of the interactions left; None where there are no times.
+        notes: more facts for the card.
+        texts: (N,) text of each item, for item vectors, "" where it has none; None where the source has no texts.
+    """
+
+    recipe: str
+    assembled: Assembled
+    titles: NDArray[np.object_] | None
+    sources: tuple[Source, ...]
+    protocol: Mapping[str, str]
+    source_counts: Mapping[str, int]
+    filtered: tuple[tuple[str, int], ...] = ()
+    time_range: tuple[float, float] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    texts: NDArray[np.object_] | None = None
+
+
+CATALOGUE_OF_TRAINING = (
+    "every item of a training row, as target or in the history; rows with an item outside it are dropped"
+)
+HASHED_TIES = "equal times of a user ordered by a hash of (user, item)"
+WHOLE_HISTORY = "all earlier interactions of the user, at least one"

@@ -1,0 +1,72 @@
+"""Rows that a source has cut already: train, valid and test, each row with a history of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..parsing.raw import Source
+from .histories import Layout
+from .published import Rows
+
+if TYPE_CHECKING:
+    from ..parsing.blocks import BadLines
+
+
+@dataclass(frozen=True)
+class ReadySplit:
+    """The rows of a split, in the order of its file; R of them.
+
+    Attributes:
+        rows: numbers of users, targets and histories; a history may be empty.
+        ratings: (R,) float32, the row's own rating; None where the source has none.
+        times: (R,) float64, of the target, in the source's unit; None where the source has none.
+        lines: (R,) int64, where each row stands in its file, the header being line 1; None where it is not known.
+    """
+
+    rows: Rows
+    ratings: NDArray[np.float32] | None = None
+    times: NDArray[np.float64] | None = None
+    lines: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class ReadyRows:
+    """What a reader of ready splits hands over, before any rule.
+
+    Attributes:
+        train: rows to train on.
+        valid: rows of validation.
+        test: rows of test.
+        user_tokens: (U,) what the source calls each user, in the order of the numbers; sorted as `number_tokens` does.
+        item_tokens: (N,) the same of the items of every row, target or in the history.
+        sources: the files.
+        bad_lines: lines that were skipped, by file and reason.
+        layout: how histories share the flat array: see `histories.lay_out`.
+        fixed_numbers: users and items are numbers of the source's own, 0 to the largest: all are kept and none is
+            renumbered.
+        notes: more facts for the card.
+    """
+
+    train: ReadySplit
+    valid: ReadySplit
+    test: ReadySplit
+    user_tokens: NDArray[np.object_]
+    item_tokens: NDArray[np.object_]
+    sources: tuple[Source, ...]
+    bad_lines: tuple[BadLines, ...] = ()
+    layout: Layout = "files"
+    fixed_numbers: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[ReadySplit, ReadySplit, ReadySplit]:
+        """Training, validation and test."""
+        return self.train, self.valid, self.test

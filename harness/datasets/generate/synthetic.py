@@ -1,0 +1,361 @@
+"""Made data of any size: what `tiny` is made of, for as many users and items as are asked for.
+
+Items belong to topics of about twenty; popularity is long-tailed within and across topics. A user has two or three
+interests, strays from one to another, and now and then swaps an interest for a new one. Within an interest the next
+item mostly follows the user's last item of it on the topic's ring. All users take their next step at once, so that a
+million of them take seconds.
+
+The same numbers give the same data set on every machine: all chance comes from raw words of PCG64, whose stream numpy
+promises to keep (the streams of `Generator`'s methods may change), and they are turned into choices by comparisons,
+divisions and running sums alone, which IEEE 754 fixes to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils.errors import InputError
+from .. import catalog
+from .. import prepare as preparation
+from ..data.dataset import Dataset
+from ..data.events import Events
+from ..data.interactions import Interactions
+from ..data.made import Made
+from ..readers import ItemAttributes
+from ..recipe.recipe import Recipe, SplitRule, Text
+from ..rules.build import build
+from . import tiny
+
+NAME = catalog.GENERATED
+VERSION = 1  # of the generator: raised when the same numbers make other data
+FEWEST_USERS, FEWEST_ITEMS, SHORTEST_MEAN = 20, 20, 4
+MOST = 2**31 - 1  # ids are kept in 32 bits
+ITEMS_PER_TOPIC = 20
+FEWEST_TOPICS, FEWEST_PER_TOPIC = 3, 4
+INTERESTS = 3  # at most
+LONGEST = 10  # times the mean
+DAY_S = 86_400
+
+_Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is to be made.
+
+    Attributes:
+        users: U.
+        items: N; those that no training row has are not in the catalogue in the end.
+        seed: from 0.
+        mean_length: interactions of a user on average.
+        topics: of the items; None for one per 20 items.
+    """
+
+    users: int
+    items: int
+    seed: int = 1
+    mean_length: int = 12
+    topics: int | None = None
+
+    @property
+    def num_topics(self) -> int:
+        """How many topics there are."""
+        return max(FEWEST_TOPICS, self.items // ITEMS_PER_TOPIC) if self.topics is None else self.topics
+
+
+def make(users: int, items: int, *, seed: int = 1, mean_length: int = 12, topics: int | None = None) -> Made:
+    """Generate a data set; arguments as of `Size`.
+
+    Returns:
+        What the card needs; nothing is read from or written to disk. Split by time at 80/90%, as `tiny`.
+
+    Raises:
+        InputError: a number out of range.
+    """
+    size = Size(users, items, seed=seed, mean_length=mean_length, topics=topics)
+    check(size)
+    events = Events(generate(size), ratings=None, sources=(), time_unit="seconds")
+    made = build(_RULES, events, lambda wanted: ItemAttributes(_names(wanted, size), sources=()))
+    notes = {name: note for name, note in made.notes.items() if not name.startswith("recipe_")}
+    return replace(
+        made, protocol={**made.protocol, "filters": "none: generated"}, notes={**notes, "generator": _settings(size)}
+    )
+
+
+def prepare(size: Size, *, data_dir: Path, name: str | None = None) -> Dataset:
+    """Generate a data set and write it to the data folder.
+
+    Args:
+        size: what is to be made.
+        data_dir: where prepared data sets live.
+        name: what suites will call it; "synthetic" where there is none.
+
+    Returns:
+        The data set, as `load_dataset` will return it.
+
+    Raises:
+        InputError: a number out of range, a name that is taken, or another content under this name.
+    """
+    check(size)
+    label = preparation.free_label(name or NAME, own=NAME)
+    made = make(size.users, size.items, seed=size.seed, mean_length=size.mean_length, topics=size.topics)
+    return preparation.keep(made, label=label, data_dir=data_dir)
+
+
+def asked_for(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> bool:
+    """Whether made data is wanted.
+
+    Args:
+        recipe: what is typed after `prepare`, if anything.
+        numbers: those of `Size` that were given.
+        source: folder with raw data, if one is given.
+
+    Raises:
+        InputError: numbers for another recipe, or a source for made data.
+    """
+    if recipe != NAME and numbers:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in numbers)
+        raise InputError(f"{given}: for made data only. Such as:  {catalog.GENERATED_COMMAND}")
+    if recipe == NAME and source is not None:
+        raise InputError(f"--source: {NAME} data is made from nothing. Such as:  {catalog.GENERATED_COMMAND}")
+    return recipe == NAME
+
+
+def size_of(numbers: Mapping[str, int]) -> Size:
+    """A size from what was given of it.
+
+    Raises:
+        InputError: users or items are missing.
+    """
+    missing = " and ".join(f"--{name}" for name in ("users", "items") if name not in numbers)
+    if missing:
+        raise InputError(f"{NAME} data needs {missing}. Such as:  {catalog.GENERATED_COMMAND}")
+    return Size(**numbers)
+
+
+def check(size: Size) -> None:
+    """Refuse numbers that make no data set.
+
+    Raises:
+        InputError: what is wrong, what is allowed.
+    """
+    bounds = (
+        ("users", size.users, FEWEST_USERS, MOST),
+        ("items", size.items, FEWEST_ITEMS, MOST),
+        ("mean-length", size.mean_length, SHORTEST_MEAN, 10_000),
+        ("seed", size.seed, 0, 2**63 - 1),
+        ("topics", size.num_topics, FEWEST_TOPICS, size.items // FEWEST_PER_TOPIC),
+    )
+    for label, value, least, most in bounds:
+        if not least <= value <= most:
+            raise InputError(
+                f"--{label} {value:,}: from {least:,} to {most:,} is allowed. Such as:  {catalog.GENERATED_COMMAND}"
+            )
+
+
+def generate(size: Size) -> Interactions:
+    """The interactions, by user and time; no user has two at the same time.
+
+    Args:
+        size: what is to be made.
+
+    Returns:
+        About `users * mean_length` of them.
+    """
+    draw = _Draws(size.seed)
+    shelf = _Shelf(draw, size)
+    lengths = _lengths(draw, size)
+    order = np.argsort(-lengths, kind="stable")  # long ones first: those with a next step stand in front
+    first = np.cumsum(lengths) - lengths
+    users = _Users(draw, shelf, size.users)
+    items = np.empty(int(lengths.sum()), dtype=np.int64)
+    times = np.empty(len(items), dtype=np.float64)
+    of_rank, begin = lengths[order], first[order]
+    for step in range(int(lengths.max())):
+        going = int(np.searchsorted(-of_rank, -step, side="left"))
+        here = begin[:going] + step
+        items[here], times[here] = users.step(going)
+    return Interactions(
+        users=np.repeat(np.arange(size.users, dtype=np.int64), lengths),
+        items=items,
+        times=times,
+        user_tokens=_tokens(size.users),
+        item_tokens=_tokens(size.items),
+    )
+
+
+class _Draws:
+    """Numbers for many at once, from the raw words of PCG64."""
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.PCG64(seed)
+
+    def words(self, count: int) -> _Words:
+        return self._bits.random_raw(count)
+
+    def uniform(self, count: int) -> NDArray[np.float64]:
+        return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def below(self, bound: int, count: int) -> NDArray[np.int64]:
+        return (self.uniform(count) * bound).astype(np.int64)
+
+    def choice(self, cumulative: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+        """Places of a running sum of weights, each with the odds of its weight."""
+        found = np.searchsorted(cumulative, self.uniform(count) * cumulative[-1], side="right")
+        return np.minimum(found, len(cumulative) - 1)
+
+
+class _Shelf:
+    """The items: by topic, and within a topic by place on its ring.
+
+    Attributes:
+        start: (T,) first item of each topic.
+        size: (T,) items of each topic.
+    """
+
+    def __init__(self, draw: _Draws, size: Size) -> None:
+        topics = size.num_topics
+        self.start = _topic_starts(size)
+        self.size = np.diff(np.append(self.start, size.items))
+        topic_of = np.repeat(np.arange(topics), self.size)
+        self._ring = np.lexsort((draw.words(size.items), topic_of))  # place -> item
+        self._popular = np.lexsort((draw.words(size.items), topic_of))  # rank of popularity -> place
+        self._topics = np.argsort(draw.words(topics), kind="stable")  # rank of popularity -> topic
+        self._topic_odds = _long_tail(topics)
+        self._item_odds = _long_tail(int(self.size[0]))
+        self._steps = np.cumsum(tiny.STEPS_ON_RING)
+
+    def topic(self, draw: _Draws, count: int) -> NDArray[np.int64]:
+        return self._topics[draw.choice(self._topic_odds, count)]
+
+    def popular(self, draw: _Draws, topic: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A place on the ring of each topic, by popularity."""
+        rank = draw.choice(self._item_odds, len(topic)) % self.size[topic]
+        return self._popular[self.start[topic] + rank] - self.start[topic]
+
+    def onward(self, draw: _Draws, topic: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """One, two or three places on."""
+        return (place + 1 + draw.choice(self._steps, len(place))) % self.size[topic]
+
+    def item(self, topic: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self._ring[self.start[topic] + place]
+
+
+class _Users:
+    """Users under way: their interests, and where they are in each."""
+
+    def __init__(self, draw: _Draws, shelf: _Shelf, count: int) -> None:
+        self._draw, self._shelf = draw, shelf
+        self._interests = _distinct_topics(draw, shelf, count)  # (U, 3)
+        self._many = 2 + draw.below(INTERESTS - 1, count)
+        self._place = np.full((count, INTERESTS), -1, dtype=np.int64)  # on the interest's ring; -1: none yet
+        self._slot = np.zeros(count, dtype=np.int64)
+        self._clock = tiny.START + draw.below(tiny.DAYS * DAY_S, count)
+
+    def step(self, going: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The next item and its time, in seconds, of the first `going` users."""
+        draw, shelf = self._draw, self._shelf
+        every = np.arange(going)
+        self._swap(every)
+        strays = draw.uniform(going) >= tiny.STAY
+        self._slot[:going] = np.where(strays, self._any_slot(every), self._slot[:going])
+        slot = self._slot[:going]
+        topic, last = self._interests[every, slot], self._place[every, slot]
+        follows = (draw.uniform(going) < tiny.FOLLOW) & (last >= 0)
+        place = np.where(follows, shelf.onward(draw, topic, last), shelf.popular(draw, topic))
+        self._place[every, slot] = place
+        self._clock[:going] += 600 + draw.below(tiny.LONGEST_PAUSE_DAYS * DAY_S, going)
+        return shelf.item(topic, place), self._clock[:going]
+
+    def _swap(self, every: NDArray[np.int64]) -> None:
+        """Some give up an interest for a new one."""
+        swapping = np.flatnonzero(self._draw.uniform(len(every)) < tiny.SWAP)
+        slot = self._any_slot(swapping)
+        self._interests[swapping, slot] = self._shelf.topic(self._draw, len(swapping))
+        self._place[swapping, slot] = -1
+
+    def _any_slot(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
+        return (self._draw.uniform(len(users)) * self._many[users]).astype(np.int64)
+
+
+def _distinct_topics(draw: _Draws, shelf: _Shelf, count: int) -> NDArray[np.int64]:
+    """(U, 3) topics by popularity, no user with one twice."""
+    topics = np.empty((count, INTERESTS), dtype=np.int64)
+    left = np.arange(count)
+    while len(left):
+        drawn = np.stack([shelf.topic(draw, len(left)) for _ in range(INTERESTS)], axis=1)
+        topics[left] = drawn
+        twice = (drawn[:, 0] == drawn[:, 1]) | (drawn[:, 0] == drawn[:, 2]) | (drawn[:, 1] == drawn[:, 2])
+        left = left[twice]
+    return topics
+
+
+def _lengths(draw: _Draws, size: Size) -> NDArray[np.int64]:
+    """(U,) at least half the mean, geometric beyond it, at most ten times the mean."""
+    shortest = size.mean_length // 2
+    beyond = size.mean_length - shortest
+    weights = np.full(LONGEST * size.mean_length - shortest + 1, beyond / (1 + beyond))
+    weights[0] = 1.0
+    return shortest + draw.choice(np.cumsum(np.cumprod(weights)), size.users)
+
+
+def _long_tail(count: int) -> NDArray[np.float64]:
+    """Running sum of Zipf's weights, 1 / rank."""
+    return np.cumsum(1.0 / np.arange(1, count + 1))
+
+
+def _tokens(count: int) -> NDArray[np.object_]:
+    return np.arange(count).astype(str).astype(object)
+
+
+def _names(items: Collection[str], size: Size) -> dict[str, dict[str, str]]:
+    """Title and topic of items: words of one of tiny's topics, and numbers that tell their namesakes apart."""
+    starts = _topic_starts(size)
+    numbers = np.fromiter(map(int, items), dtype=np.int64, count=len(items))
+    topics = np.searchsorted(starts, numbers, side="right") - 1
+    places = numbers - starts[topics]
+    return {
+        item: {"title": _title(topic, place), "topic": f"{_THEMES[topic % len(_THEMES)]} {topic // len(_THEMES) + 1}"}
+        for item, topic, place in zip(items, topics.tolist(), places.tolist(), strict=True)
+    }
+
+
+def _title(topic: int, place: int) -> str:
+    firsts, seconds = _WORDS[topic % len(_WORDS)]
+    return f"{firsts[place % len(firsts)]} {seconds[place // len(firsts) % len(seconds)]} {place + 1}"
+
+
+def _topic_starts(size: Size) -> NDArray[np.int64]:
+    """(T,) first item of each topic; topics differ in size by one at most, larger ones first."""
+    topics = np.arange(size.num_topics, dtype=np.int64)
+    small, larger = divmod(size.items, size.num_topics)
+    return topics * small + np.minimum(topics, larger)
+
+
+_THEMES = tuple(tiny.TOPICS)
+_WORDS = tuple((firsts.split(), seconds.split()) for firsts, seconds in tiny.TOPICS.values())
+_RULES = Recipe(
+    name=NAME,
+    about="made data of any size",
+    reader="csv",  # nothing is read: the rules want a recipe
+    columns={"user": "user", "item": "item", "time": "time"},
+    split=SplitRule(kind="quantiles", at=(Decimal("0.8"), Decimal("0.9"))),
+    text=Text(fields={"title": ("title",), "topic": ("topic",)}),
+)
+
+
+def _settings(size: Size) -> dict[str, int]:
+    return {
+        "users": size.users,
+        "items": size.items,
+        "seed": size.seed,
+        "mean_length": size.mean_length,
+        "topics": size.num_topics,
+        "version": VERSION,
+    }

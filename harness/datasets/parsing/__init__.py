@@ -1,0 +1,1 @@
+"""Raw files to columns, with the line of whatever cannot be read."""

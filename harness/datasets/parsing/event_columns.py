@@ -1,0 +1,240 @@
+"""The columns of interactions: tokens, ratings and times out of what a file has, with the rows where they are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils.errors import DatasetError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+USER, ITEM, RATING, TIME = "user", "item", "rating", "time"
+SPACES = " \t\r\n\v\f"
+
+_DIRECTIVES = re.compile(r"%(.)")
+_KNOWN_TO_POLARS = frozenset("YmdHMS")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Rows where a column is not what it should be.
+
+    Attributes:
+        column: as the file calls it.
+        rows: (R,) bool.
+        wanted: such as "a number".
+    """
+
+    column: str
+    rows: NDArray[np.bool_]
+    wanted: str
+
+
+@dataclass(frozen=True)
+class EventColumns:
+    """Which columns of a file hold what.
+
+    Attributes:
+        user: name of the column.
+        item: the same.
+        rating: the same; "" where there is none.
+        time: the same; "" where there is none.
+        time_format: as strptime knows it; "" for numbers, or for columns that are dates already.
+    """
+
+    user: str
+    item: str
+    rating: str = ""
+    time: str = ""
+    time_format: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, each once."""
+        return tuple(dict.fromkeys(name for name in (self.user, self.item, self.rating, self.time) if name))
+
+    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Wrong, ...]]:
+        """Give a frame the columns user, item (strings), rating and time (float64), as far as there are such.
+
+        Args:
+            frame: columns as the file has them.
+
+        Returns:
+            The new frame, and where its values are no names, no finite numbers, no times.
+
+        Raises:
+            DatasetError: the type of a column does not fit.
+        """
+        import polars as pl
+
+        columns = {USER: as_tokens(frame[self.user], self.user), ITEM: as_tokens(frame[self.item], self.item)}
+        wrong = [Wrong(self.user, _empty(columns[USER]), "a name"), Wrong(self.item, _empty(columns[ITEM]), "a name")]
+        if self.rating:
+            columns[RATING] = _numbers(frame[self.rating], self.rating)
+            wrong.append(Wrong(self.rating, _not_finite(columns[RATING]), "a number"))
+        if self.time:
+            columns[TIME] = self._times(frame[self.time])
+            wanted = f"a time such as {self.time_format}" if self.time_format else "a number"
+            wrong.append(Wrong(self.time, _not_finite(columns[TIME]), wanted))
+        read = pl.DataFrame([column.alias(name) for name, column in columns.items()])
+        return read, tuple(one for one in wrong if one.rows.any())
+
+    def is_dated(self, frame: pl.DataFrame) -> bool:
+        """Whether the times are dates, and so come out in seconds."""
+        return bool(self.time) and (bool(self.time_format) or frame[self.time].dtype.is_temporal())
+
+    def _times(self, column: pl.Series) -> pl.Series:
+        import polars as pl
+
+        if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+            return column.dt.epoch("us").cast(pl.Float64) / 1e6
+        if not self.time_format:
+            return _numbers(column, self.time)
+        if column.dtype != pl.String:
+            raise DatasetError(f"the column '{self.time}' is of type {column.dtype}; time.format is for text.")
+        return read_times(column, self.time_format)
+
+
+def as_tokens(column: pl.Series, name: str) -> pl.Series:
+    """A column of names as strings.
+
+    Raises:
+        DatasetError: neither text nor whole numbers.
+    """
+    import polars as pl
+
+    if column.dtype == pl.String:
+        return column
+    if column.dtype.is_integer() or column.dtype in (pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    raise DatasetError(f"the column '{name}' is of type {column.dtype}; text or whole numbers are wanted.")
+
+
+def read_times(column: pl.Series, layout: str) -> pl.Series:
+    """Seconds since 1970 of times that are written as text, in UTC unless they say otherwise.
+
+    Args:
+        column: (R,) strings.
+        layout: as strptime knows it.
+
+    Returns:
+        (R,) float64, null where a text is no such time.
+    """
+    import polars as pl
+
+    if set(_DIRECTIVES.findall(layout)) != _KNOWN_TO_POLARS:
+        return _by_strptime(column, layout)
+    read = column.str.to_datetime(layout, strict=False, time_unit="us").dt.epoch("us").cast(pl.Float64) / 1e6
+    if not read.null_count():
+        return read
+    unread = column.set(read.is_not_null(), None)
+    return pl.select(pl.coalesce(read, _by_strptime(unread, layout))).to_series()
+
+
+def _by_strptime(column: pl.Series, layout: str) -> pl.Series:
+    import polars as pl
+
+    seconds = {text: _seconds(text, layout) for text in column.unique().to_list()}
+    return pl.Series(column.name, [seconds[text] for text in column.to_list()], dtype=pl.Float64)
+
+
+def _seconds(text: str | None, layout: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.strptime(text.strip(), layout)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH).total_seconds()
+
+
+def check_format(layout: str) -> None:
+    """Refuse a format of times that strptime does not know.
+
+    Raises:
+        DatasetError: with what is wrong.
+    """
+    try:
+        datetime.strptime(_EPOCH.strftime(layout), layout)
+    except (ValueError, re.error) as error:
+        raise DatasetError(f"time.format: '{layout}' is none: {error}. Such as \"%Y-%m-%d %H:%M:%S\".") from error
+
+
+def _numbers(column: pl.Series, name: str) -> pl.Series:
+    """Numbers, null where a text is none."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        read = column.cast(pl.Float64, strict=False)
+        if read.null_count():
+            read = column.str.strip_chars(SPACES).cast(pl.Float64, strict=False)
+        return read
+    if column.dtype.is_numeric():
+        return column.cast(pl.Float64)
+    raise DatasetError(f"the column '{name}' is of type {column.dtype}; numbers are wanted.")
+
+
+def _not_finite(column: pl.Series) -> NDArray[np.bool_]:
+    return ~np.isfinite(column.to_numpy())
+
+
+def _empty(column: pl.Series) -> NDArray[np.bool_]:
+    """Where a token is missing, or nothing but spaces."""
+    first = column.min()
+    if not column.null_count() and isinstance(first, str) and first[:1] > " ":
+        return np.zeros(len(column), dtype=bool)  # the smallest begins with no space, so none does
+    return (column.is_null() | (column.str.strip_chars(SPACES) == "")).to_numpy()
+
+
+TIME_WORDS: Mapping[str, tuple[float, float]] = {
+    "seconds": (0.0, 1e11),
+    "milliseconds": (1e11, 1e14),
+    "microseconds": (1e14, float("inf")),
+}
+"""Unit -> from where on a number since 1970 counts as such, and up to where."""
+
+
+def in_one_unit(times: NDArray[np.float64], unit: str, place: str) -> tuple[NDArray[np.float64], str]:
+    """Times of one unit.
+
+    Args:
+        times: (M,) as the source has them.
+        unit: of `TimeFormat`: what the recipe says of them.
+        place: file and column, for errors.
+
+    Returns:
+        (M,) times and their unit. "mixed" becomes milliseconds.
+
+    Raises:
+        DatasetError: units stand together or in place of each other, and the recipe does not say so.
+    """
+    sizes = np.abs(times)
+    counts = {word: int(((sizes >= low) & (sizes < high)).sum()) for word, (low, high) in TIME_WORDS.items()}
+    held = [word for word, count in counts.items() if count]
+    said = ", ".join(f"{counts[word]:,} look like {word}" for word in held)
+    if unit == "mixed" and not counts["microseconds"]:
+        return np.where(sizes < TIME_WORDS["seconds"][1], times * 1000.0, times), "milliseconds"
+    if unit == "mixed":
+        raise DatasetError(f"{place}: {said}; time: {{unit: mixed}} is for seconds and milliseconds.")
+    if len(held) > 1:
+        raise DatasetError(f"{place}: times of several units: {said}. If that is so, say time: {{unit: mixed}}.")
+    if held and unit not in ("any", held[0]):
+        raise DatasetError(f"{place}: the recipe says {unit}, and all {said}. Say time: {{unit: {held[0]}}}.")
+    return times, unit
+
+
+def words_of(value: Any) -> str:
+    """A value as an error shows it."""
+    text = "" if value is None else str(value)
+    return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"

@@ -1,0 +1,38 @@
+"""How far the reading of raw files is, on a terminal or in a log."""
+
+from __future__ import annotations
+
+from ...utils.meter import Meter
+
+_MEGABYTE = 1_000_000
+
+
+class ReadingMeter:
+    """A `readers.ReadProgress`: one line a file, with rate and time left.
+
+    Args:
+        meter: draws the line.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._file = ""
+
+    def __call__(self, done: int, total: int, file: str) -> None:
+        """Say how far a file is.
+
+        Args:
+            done: bytes read, as they lie on disk.
+            total: its size.
+            file: its name.
+        """
+        if file != self._file:
+            self._file = file
+            self._meter.begin(f"reading {file}", total=_megabytes(total), noun="MB")
+        self._meter.reach(_megabytes(done))
+        if done >= total:
+            self._meter.end()
+
+
+def _megabytes(count: int) -> int:
+    return -(-count // _MEGABYTE)

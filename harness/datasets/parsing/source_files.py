@@ -1,0 +1,82 @@
+"""The files of a source, by the roles that a reader gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from ...utils.errors import DatasetError
+from ...utils.messages import did_you_mean
+from ..recipe.recipe import Recipe
+from .raw import MissingFileError
+
+
+def find_files(source: Path, recipe: Recipe, role: str, defaults: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
+    """The files of a role.
+
+    Args:
+        source: the folder, or a file that is the interactions.
+        recipe: may name the files, by name or glob.
+        role: which.
+        defaults: role -> what the file may be called where the recipe does not say; the first that is there.
+
+    Returns:
+        At least one; those of a glob sorted by name. A file with `.gz` after its name counts where the plain one is not
+        there.
+
+    Raises:
+        DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
+        MissingFileError: a file is not there.
+    """
+    roles = ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
+    for given in recipe.files:
+        if given not in roles:
+            raise DatasetError(
+                f"files: unknown '{given}'.{did_you_mean(given, roles)} The reader {recipe.reader} knows: "
+                f"{', '.join(roles)}."
+            )
+    if source.is_file():
+        if role == "interactions":
+            return (source,)
+        source = source.parent
+    names = recipe.files.get(role, ())
+    tables = (defaults, recipe.files)
+    others = {name for table in tables for given, listed in table.items() if given != role for name in listed}
+    if names:
+        found = [path for name in names for path in _of_name(source, name, others)]
+        return tuple(dict.fromkeys(found))
+    if role not in defaults:
+        raise DatasetError(f"the recipe does not say where the {role} are. Add  files: {{{role}: NAME}}.")
+    for name in defaults[role]:
+        if paths := _named(source, name):
+            return paths
+    raise _missing(source, defaults[role], others)
+
+
+def _of_name(source: Path, name: str, others: Collection[str]) -> tuple[Path, ...]:
+    found = _named(source, name)
+    if not found:
+        raise _missing(source, (name,), others)
+    return found
+
+
+def _named(source: Path, name: str) -> tuple[Path, ...]:
+    if any(character in name for character in "*?["):
+        found = {path for pattern in (name, f"{name}.gz") for path in source.glob(pattern) if path.is_file()}
+        twice = {path for path in found if path.suffix == ".gz" and path.with_suffix("") in found}
+        return tuple(sorted(found - twice))
+    for path in (source / name, source / f"{name}.gz"):
+        if path.is_file():
+            return (path,)
+    return ()
+
+
+def _missing(source: Path, names: tuple[str, ...], others: Collection[str]) -> MissingFileError:
+    """What is said of a file that is not there: where it may be meant to be, and never one of another role."""
+    wanted = " or ".join(f"{name} (or {name}.gz)" if not name.endswith(".gz") else name for name in names)
+    said = f"{source} holds no {wanted}."
+    within = sorted(path for path in source.iterdir() if path.is_dir() and any(_named(path, name) for name in names))
+    if within:
+        return MissingFileError(f"{said} {within[0]} does: is that the source?")
+    here = [path.name for path in source.iterdir() if path.is_file() and path.name.removesuffix(".gz") not in others]
+    return MissingFileError(f"{said}{did_you_mean(names[0], here)}")

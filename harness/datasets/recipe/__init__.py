@@ -1,0 +1,1 @@
+"""Recipes: how raw files become a data set, as data."""

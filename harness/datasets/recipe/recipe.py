@@ -1,0 +1,328 @@
+"""Recipes: how raw files become a data set, as data. `recipe_files` reads them; `build` follows them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ..vectors.texts import OPENING
+
+SplitName: TypeAlias = Literal["train", "valid", "test"]
+Role: TypeAlias = Literal["target", "history"]
+
+READY_READERS = ("amazon-2023-splits", "released", "splits")
+"""Readers whose files bring rows with histories of their own, already split."""
+
+ReaderName: TypeAlias = Literal[
+    "csv",
+    "parquet",
+    "jsonl",
+    "recbole",
+    "movielens",
+    "yelp",
+    "amazon-2023-reviews",
+    "amazon-2023-splits",
+    "sequences",
+    "released",
+    "splits",
+]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) else value
+
+
+Names: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""One name or a list of them."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class TimeFormat(_Section):
+    """How the time column is written."""
+
+    unit: Literal["any", "seconds", "milliseconds", "microseconds", "mixed"] = "any"
+    """Of numbers. "any": only their order counts; "mixed": milliseconds from 1e11 on, seconds below."""
+    format: str = ""
+    """Of text, as strptime knows it, such as "%Y-%m-%d %H:%M:%S"; read as UTC."""
+
+
+class RatingRule(_Section):
+    """Which ratings count as interest."""
+
+    above: float | None = None
+    """Ratings must be above it."""
+    at_least: float | None = None
+    """Or: ratings must not be below it."""
+    of: Literal["all", "target"] = "all"
+    """ "all": other interactions are left out; "target": they stay in histories, and are the target of no row."""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.above is None) == (self.at_least is None):
+            raise ValueError("give either above or at_least")
+        return self
+
+    @property
+    def words(self) -> str:
+        """The rule, such as "above 3"."""
+        return f"above {self.above:g}" if self.above is not None else f"at least {self.at_least:g}"
+
+
+class Core(_Section):
+    """Fewest interactions of those who stay, iterated to the fixed point."""
+
+    users: int = Field(default=1, ge=1)
+    """Of a user."""
+    items: int = Field(default=1, ge=1)
+    """Of an item."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same(cls, value: Any) -> Any:
+        return {"users": value, "items": value} if isinstance(value, str | int) else value
+
+
+class SplitRule(_Section):
+    """Where training ends, and where validation ends."""
+
+    kind: Literal["quantiles", "time_range", "times", "leave_one_out", "given"]
+    """`quantiles` of the interactions in time order, fractions of the `time_range`, absolute `times`, each user's last
+    two items (`leave_one_out`), or as the files have it (`given`)."""
+    at: tuple[Decimal, Decimal] | None = None
+    """The two boundaries of the first three; what lies at a boundary belongs to the earlier part."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"kind": value}
+        if isinstance(value, Mapping) and "kind" not in value and len(value) == 1:
+            kind, at = next(iter(value.items()))
+            return {"kind": kind, "at": at}
+        return value
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.kind in ("leave_one_out", "given"):
+            if self.at is not None:
+                raise ValueError(f"{self.kind} has no boundaries")
+            return self
+        if self.at is None:
+            raise ValueError(f"{self.kind} needs two boundaries, such as {self.kind}: [0.8, 0.9]")
+        first, second = self.at
+        if first >= second:
+            raise ValueError("the first boundary must lie before the second")
+        if self.kind != "times" and not (first > 0 and second < 1):
+            raise ValueError(f"the boundaries of {self.kind} lie between 0 and 1")
+        return self
+
+
+class PerSplit(_Section):
+    """A whole number for each split."""
+
+    train: int = Field(default=1, ge=1)
+    valid: int = Field(default=1, ge=1)
+    test: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same(cls, value: Any) -> Any:
+        if isinstance(value, str | int):
+            return dict.fromkeys(("train", "valid", "test"), value)
+        return value
+
+
+class RequiredText(_Section):
+    """Rows that are dropped for want of a text: by split, of which of their items."""
+
+    train: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
+    valid: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
+    test: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
+
+
+class Unseen(_Section):
+    """Rows of validation and test with an item that no training row has, as target or in its history."""
+
+    target: Literal["drop", "keep"] = "drop"
+    """Where it is the target."""
+    history: Literal["drop", "keep"] = "drop"
+    """Where it is in the history."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same(cls, value: Any) -> Any:
+        return {"target": value, "history": value} if isinstance(value, str) else value
+
+
+def _fields(value: Any) -> Any:
+    return {key: _listed(names) for key, names in value.items()} if isinstance(value, Mapping) else value
+
+
+def _known_fields(template: str) -> str:
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"no template: {error}") from error
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError("a template has plain fields such as {title} only")
+    return template
+
+
+class Text(_Section):
+    """What an item's text is made from."""
+
+    fields: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_fields)] = Field(default_factory=dict)
+    """What the text calls an attribute -> the columns that hold it, joined by ", ". The first is the title."""
+    template: Annotated[str, AfterValidator(_known_fields)] = ""
+    """Such as "{title} by {brand}"; "" for the paper's: an opening and one line `key: value` an attribute."""
+
+    @model_validator(mode="after")
+    def _told(self) -> Self:
+        asked = {name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None}
+        unknown = sorted(asked - self.fields.keys())
+        if unknown:
+            raise ValueError(
+                f"the template asks for {', '.join(unknown)}; fields has {', '.join(self.fields) or 'none'}"
+            )
+        return self
+
+    @property
+    def opening(self) -> str:
+        """How every text begins, for cards."""
+        return OPENING if not self.template else self.template
+
+    def of(self, attributes: Mapping[str, str]) -> str:
+        """The text of an item.
+
+        Args:
+            attributes: label -> value, "" where it has none.
+
+        Returns:
+            "" where no attribute has a value.
+        """
+        told = {label: " ".join(attributes.get(label, "").split()) for label in self.fields}
+        if not any(told.values()):
+            return ""
+        if self.template:
+            return self.template.format_map(told)
+        return "\n".join([OPENING, *(f"{label}: {value}" for label, value in told.items() if value)])
+
+
+class Recipe(_Section):
+    """How raw files become a data set."""
+
+    name: str = ""
+    """What is typed after `prepare`, and what the data set is called unless a name is given."""
+    file: str = ""
+    """The user's own recipe file, as it was named; "" for a recipe that ships."""
+    about: str = ""
+    """One line for lists."""
+    origin: str = ""
+    """Where the files can be had, and under what terms."""
+    holds: str = ""
+    """What the source folder must hold, where naming the files does not say enough."""
+    named: bool = False
+    """Needs --name, which then stands for {name} in `files`."""
+    prefix: str = ""
+    """Before --name in the data set's name."""
+    reader: ReaderName
+    """Who reads the files."""
+    files: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_fields)] = Field(default_factory=dict)
+    """Role -> names or globs, in place of the reader's own. A `.gz` after a name is found, too."""
+    columns: Mapping[str, str] = Field(default_factory=dict)
+    """user, item, rating, time -> column of the interactions, in place of the reader's own."""
+    item_columns: Mapping[str, str] = Field(default_factory=dict)
+    """item -> column of the items."""
+    separator: str = ""
+    """Between the fields of a line; "" for the reader's own."""
+    header: bool = True
+    """Whether the first line names the columns; otherwise they are called 1, 2, ..."""
+    time: TimeFormat = TimeFormat()
+    ratings: RatingRule | None = None
+    duplicates: Literal["keep", "once", "first", "last", "error"] = "keep"
+    """Of the same user and item. "once": equal times count once; "first" or "last": one is left; "error": equal times
+    are refused."""
+    core: Core | None = None
+    split: SplitRule
+    min_history: PerSplit = PerSplit()
+    """Fewest items in a row's history."""
+    required_text: RequiredText = RequiredText()
+    unseen: Unseen = Unseen()
+    max_history: int | None = Field(default=None, ge=1)
+    """Histories are cut to their last items."""
+    equal_times: Literal["hash", "file"] = "hash"
+    """The order of a user's interactions of the same time: a hash of (user, item), or that of the file."""
+    text: Text = Text()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = list(self._contradictions())
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        ready = self.reader in READY_READERS
+        if ready != (self.split.kind == "given"):
+            has = "brings splits of its own: say split: given" if ready else "brings no splits: `given` is not for it"
+            yield f"the reader {self.reader} {has}"
+        if ready:
+            needless = [name for name in ("core", "duplicates", "equal_times") if name in self.model_fields_set]
+            if needless:
+                yield f"{', '.join(needless)}: rows with histories of their own are taken as they are"
+            if self.ratings is not None and self.ratings.of == "all":
+                yield "ratings: a given history stays as it is; say of: target"
+        if self.reader in ("csv", "parquet", "jsonl"):
+            yield from self._missing_columns()
+        asked = {role for split in ("train", "valid", "test") for role in getattr(self.required_text, split)}
+        if asked and not self.text.fields:
+            yield "required_text needs text: {fields: {title: COLUMN}}"
+
+    def _missing_columns(self) -> Iterator[str]:
+        needed = {"user": True, "item": True, "rating": self.ratings is not None}
+        needed["time"] = self.split.kind in ("quantiles", "time_range", "times")
+        for name, wanted in needed.items():
+            if wanted and name not in self.columns:
+                yield f"say which column is the {name}, as in columns: {{{name}: NAME}}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the files bring rows with histories of their own."""
+        return self.reader in READY_READERS
+
+    def settings(self) -> dict[str, Any]:
+        """Everything but the name and the file, as JSON values."""
+        return self.model_dump(mode="json", exclude={"name", "file"})
+
+    def fingerprint(self) -> str:
+        """A hash of `settings`, 64 hexadecimal digits."""
+        content = json.dumps(self.settings(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(f"rearec-bench recipe 1\n{content}".encode()).hexdigest()
+
+    def file_names(self, name: str) -> dict[str, tuple[str, ...]]:
+        """The files by role, with the name put in for {name}."""
+        return {role: tuple(one.replace("{name}", name) for one in names) for role, names in self.files.items()}
+
+    def contents(self, name: str = "NAME") -> str:
+        """What the source must be, and where it comes from, as one line."""
+        listed = [one for names in self.files.values() for one in names]
+        holds = (
+            self.holds or f"{', '.join(listed[:-1])}{' and ' if listed[:-1] else ''}{listed[-1] if listed else 'files'}"
+        )
+        origin = f"   ({self.origin})" if self.origin else ""
+        return f"DIR holds {holds.replace('{name}', name)}{origin}"
+
+    def command(self, name: str = "NAME", source: str = "DIR") -> str:
+        """The command that follows it."""
+        option = f" --name {name}" if self.named else ""
+        which = f"--recipe {self.file}" if self.file else self.name
+        return f"rearec-bench prepare {which}{option} --source {source}"

@@ -1,0 +1,1 @@
+"""The rules that turn interactions into rows."""

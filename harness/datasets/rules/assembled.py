@@ -1,0 +1,62 @@
+"""What the rules leave: one flat array, and rows that are slices of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset, Split
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Data without a card and a place on disk; arrays as in `Dataset`. In every row `flat[ends]` is the target.
+
+    Attributes:
+        num_items: N.
+        num_users: U.
+        flat: (M,) int32.
+        train: rows to train on.
+        valid: rows of validation.
+        test: rows of test.
+        item_tokens: (N,) what the source calls each item.
+        dropped: reason -> number of rows left out for it, by split.
+    """
+
+    num_items: int
+    num_users: int
+    flat: NDArray[np.int32]
+    train: Split
+    valid: Split
+    test: Split
+    item_tokens: NDArray[np.object_]
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def dataset_of(arrays: Assembled, *, name: str, card: Mapping[str, Any]) -> Dataset:
+    """The data set that arrays and their card are; the arrays become read-only.
+
+    Args:
+        arrays: the arrays.
+        name: what suites call it.
+        card: its card.
+    """
+    splits = (arrays.train, arrays.valid, arrays.test)
+    columns = [column for split in splits for column in (split.users, split.starts, split.ends, split.targets)]
+    for values in (arrays.flat, *columns):
+        values.flags.writeable = False
+    return Dataset(
+        name=name,
+        fingerprint=card["fingerprint"],
+        num_items=arrays.num_items,
+        num_users=arrays.num_users,
+        flat=arrays.flat,
+        train=arrays.train,
+        valid=arrays.valid,
+        test=arrays.test,
+        card=card,
+    )

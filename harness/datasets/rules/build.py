@@ -1,0 +1,389 @@
+"""What a reader read, and the rules of its recipe -> a data set, with a count of what every rule left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils.errors import DatasetError
+from ..data.card import SPLITS
+from ..data.dataset import Split
+from ..data.events import Events
+from ..data.histories import lay_out
+from ..data.interactions import Interactions
+from ..data.made import Made
+from ..data.published import join
+from ..data.ready_rows import ReadyRows
+from ..parsing.blocks import BadLines
+from ..parsing.raw import Source
+from ..readers import ItemAttributes
+from ..recipe import protocol
+from ..recipe.recipe import RatingRule, Recipe
+from . import rules
+from .assembled import Assembled
+from .row_rules import Candidates, Funnel, novelty
+
+Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
+"""What a source tells of the items with these tokens; None where it describes none."""
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Rows over a flat array, before the rules that look at rows.
+
+    Attributes:
+        rows: the candidates and what was dropped so far.
+        user_tokens: (U,).
+        item_tokens: (N,).
+        filtered: (why, interactions left out) of the rules before.
+        counts: of the source.
+        notes: more facts for the card.
+    """
+
+    rows: Funnel
+    user_tokens: NDArray[np.object_]
+    item_tokens: NDArray[np.object_]
+    filtered: tuple[tuple[str, int], ...]
+    counts: Mapping[str, int]
+    notes: Mapping[str, Any]
+
+
+def build(recipe: Recipe, held: Events | ReadyRows, describe: Describe) -> Made:
+    """Follow a recipe.
+
+    Interactions first: duplicates, ratings, core. Then rows, each an interaction with all earlier ones of its user as
+    history: the target's rating, the target's text, empty histories, the history's texts, the shortest history, unseen
+    targets, unseen histories. Every rule sees what the rules before it left.
+
+    Args:
+        recipe: the rules.
+        held: what its reader read.
+        describe: asks the source for its items, once.
+
+    Returns:
+        What the card and the disk need.
+
+    Raises:
+        DatasetError: duplicates where they are refused, or a rule that needs what the source does not have.
+    """
+    told = _Told(recipe, describe)
+    laid = _lay_events(recipe, held, told) if isinstance(held, Events) else _lay_ready(recipe, held, told)
+    rows = laid.rows
+    _require_history_texts(recipe, rows, laid.item_tokens, told)
+    _require_length(recipe, rows)
+    known = _known_items(rows, len(laid.item_tokens))
+    _drop_unseen(recipe, rows, known)
+    fixed = isinstance(held, ReadyRows) and held.fixed_numbers
+    arrays, times = _compact(rows, laid, max_history=recipe.max_history, fixed=fixed)
+    titles, texts = told.of(arrays.item_tokens)
+    every_time = [of_split for of_split in times.values() if of_split is not None and len(of_split)]
+    return Made(
+        recipe=recipe.name,
+        assembled=arrays,
+        titles=titles,
+        texts=texts,
+        sources=(*held.sources, *told.sources),
+        protocol=protocol.words(recipe),
+        source_counts=laid.counts,
+        filtered=laid.filtered,
+        time_range=_range(np.concatenate(every_time)) if every_time else None,
+        notes={
+            **laid.notes,
+            **told.notes,
+            **({"items_without_text": int((texts == "").sum())} if texts is not None else {}),
+            **novelty(arrays),
+            "longest_history": _longest(arrays),
+            "split_times": {
+                name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
+            },
+            "bad_lines": [one.to_json() for one in (*held.bad_lines, *told.bad_lines)],
+            "recipe_settings": recipe.settings(),
+            "recipe_fingerprint": recipe.fingerprint(),
+        },
+    )
+
+
+class _Told:
+    """Titles and texts of items; the source is asked once."""
+
+    def __init__(self, recipe: Recipe, describe: Describe) -> None:
+        self._text = recipe.text
+        self._describe = describe
+        self._held: ItemAttributes | None = None
+        self._asked = not recipe.text.fields
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The files that were read."""
+        return () if self._held is None else self._held.sources
+
+    @property
+    def bad_lines(self) -> tuple[BadLines, ...]:
+        """Lines that were skipped."""
+        return () if self._held is None else self._held.bad_lines
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """Facts for the card."""
+        return {} if self._held is None else self._held.notes
+
+    def titled(self, tokens: NDArray[np.object_]) -> NDArray[np.bool_]:
+        """(N,) whether each item has a title."""
+        values = self._values(tokens)
+        if values is None:
+            raise DatasetError("the recipe has required_text, and the source describes no item. Remove required_text.")
+        title = next(iter(self._text.fields))
+        return np.array([bool(values.get(token, {}).get(title)) for token in tokens], dtype=bool)
+
+    def of(self, tokens: NDArray[np.object_]) -> tuple[NDArray[np.object_] | None, NDArray[np.object_] | None]:
+        """(N,) titles and (N,) texts, None where no item has one."""
+        values = self._values(tokens)
+        if values is None:
+            return None, None
+        title = next(iter(self._text.fields))
+        of_items: list[Mapping[str, str]] = [values.get(token, {}) for token in tokens]
+        titles = np.array([one.get(title, "") for one in of_items], dtype=object)
+        texts = np.array([self._text.of(one) for one in of_items], dtype=object)
+        return (titles if (titles != "").any() else None), (texts if (texts != "").any() else None)
+
+    def _values(self, tokens: NDArray[np.object_]) -> Mapping[str, Mapping[str, str]] | None:
+        """Of all items that will ever be asked for: the first call has them all."""
+        if not self._asked:
+            self._held, self._asked = self._describe(tokens.tolist()), True
+        return None if self._held is None else self._held.values
+
+
+def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
+    """Rows of interactions: each one is the target, its user's earlier ones the history."""
+    everything = held.interactions
+    chosen = np.arange(len(everything))
+    filtered = []
+
+    def keep(mask: NDArray[np.bool_], why: str) -> None:
+        nonlocal chosen
+        filtered.append((why, int((~mask).sum())))
+        chosen = chosen[mask]
+
+    if recipe.duplicates != "keep":
+        keep(_without_duplicates(recipe, everything), protocol.duplicates_left_out(recipe))
+    rule = recipe.ratings
+    liked = _liked(rule, held.ratings)
+    if rule is not None and rule.of == "all":
+        keep(liked[chosen], f"rating not {rule.words}")
+    if recipe.core is not None:
+        users, items = recipe.core.users, recipe.core.items
+        keep(rules.k_core(everything.take(chosen), users, items), protocol.core_left_out(recipe.core))
+    left = everything.take(chosen)
+    order = rules.time_order(left) if recipe.equal_times == "hash" else rules.file_order(left)
+    ordered = left.take(order)
+    boundaries = _boundaries(recipe, ordered, has_times=held.time_unit != "order")
+    parts = (
+        rules.split_leave_one_out(ordered.users)
+        if boundaries is None
+        else rules.split_by_time(ordered.times, boundaries)
+    )
+    first, place = rules.positions(ordered.users)
+    position = np.arange(len(ordered))
+    rows = Funnel(
+        ordered.items.astype(np.int32),
+        Candidates(ordered.users, first, position, parts, ordered.times if held.time_unit != "order" else None),
+    )
+    if rule is not None and rule.of == "target":
+        rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}")
+    _require_target_texts(recipe, rows, everything.item_tokens, told)
+    rows.drop(place == 0, "nothing before it")
+    return _Laid(
+        rows=rows,
+        user_tokens=everything.user_tokens,
+        item_tokens=everything.item_tokens,
+        filtered=tuple(filtered),
+        counts={
+            "users": len(everything.user_tokens),
+            "items": len(everything.item_tokens),
+            "interactions": len(everything),
+        },
+        notes={
+            **held.notes,
+            **({"repeated_interactions_kept": _repeated(recipe, ordered)} if recipe.duplicates == "keep" else {}),
+            **({"boundaries": list(boundaries)} if boundaries is not None else {}),
+            "users_left": _distinct(left.users, len(everything.user_tokens)),
+            "items_left": _distinct(left.items, len(everything.item_tokens)),
+        },
+    )
+
+
+def _lay_ready(recipe: Recipe, held: ReadyRows, told: _Told) -> _Laid:
+    """Rows as the files have them."""
+    sizes = [len(split) for split in held.splits]
+    parts = np.repeat(np.arange(3, dtype=np.int8), sizes)
+    users, targets, lengths = (
+        np.concatenate([getattr(split.rows, column) for split in held.splits])
+        for column in ("users", "targets", "lengths")
+    )
+    times = _joined([split.times for split in held.splits])
+    # what needs no history is asked first, so that only the rows left are laid out
+    funnel = Funnel(targets.astype(np.int32), Candidates.of_targets(users, parts))
+    if recipe.ratings is not None:
+        liked = _liked(recipe.ratings, _joined([split.ratings for split in held.splits]))
+        funnel.drop(~liked, f"the target's rating is not {recipe.ratings.words}")
+    _require_target_texts(recipe, funnel, held.item_tokens, told)
+    funnel.drop(lengths == 0, "the history is empty")
+    kept = funnel.kept
+    of_splits = np.split(kept, np.cumsum(sizes)[:-1])
+    rows = join([split.rows.take(mask) for split, mask in zip(held.splits, of_splits, strict=True)])
+    flat, starts, ends = lay_out(
+        rows.users, rows.targets, history=rows.history, lengths=rows.lengths, layout=held.layout
+    )
+    return _Laid(
+        rows=Funnel(
+            flat,
+            Candidates(rows.users, starts, ends, parts[kept], None if times is None else times[kept]),
+            dropped=funnel.dropped,
+        ),
+        user_tokens=held.user_tokens,
+        item_tokens=held.item_tokens,
+        filtered=(),
+        counts={"rows": sum(sizes)},
+        notes=held.notes,
+    )
+
+
+def _liked(rule: RatingRule | None, ratings: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    if rule is None:
+        return np.zeros(0, dtype=bool)
+    if ratings is None:
+        raise DatasetError("the recipe has a rule for ratings, and the source has no ratings. Remove `ratings:`.")
+    if rule.above is not None:
+        return ratings > np.float32(rule.above)
+    return ratings >= np.float32(rule.at_least)
+
+
+def _without_duplicates(recipe: Recipe, events: Interactions) -> NDArray[np.bool_]:
+    repeated = rules.repeated(
+        events, same_time=recipe.duplicates in ("once", "error"), keep_last=recipe.duplicates == "last"
+    )
+    if recipe.duplicates == "error" and repeated.any():
+        one = int(np.argmax(repeated))
+        user, item = events.user_tokens[events.users[one]], events.item_tokens[events.items[one]]
+        raise DatasetError(
+            f"user '{user}' has item '{item}' twice at the time {events.times[one]:g} ({int(repeated.sum()):,} such "
+            "interactions). Remove them, or say duplicates: once (or keep) in the recipe."
+        )
+    return ~repeated
+
+
+def _repeated(recipe: Recipe, ordered: Interactions) -> int:
+    """How many interactions repeat another one's user, item and time."""
+    if recipe.equal_times == "file":
+        return int(rules.repeated(ordered, same_time=True).sum())
+    columns = (ordered.users, ordered.items, ordered.times)  # equal ones have equal hashes, and stand together
+    return int(np.logical_and.reduce([column[1:] == column[:-1] for column in columns]).sum())
+
+
+def _boundaries(recipe: Recipe, events: Interactions, *, has_times: bool) -> tuple[float, float] | None:
+    kind, at = recipe.split.kind, recipe.split.at
+    if at is None:
+        return None
+    if not has_times:
+        raise DatasetError(f"split: {kind} needs times, and the source has none. Say split: leave_one_out.")
+    if kind == "times":
+        return float(at[0]), float(at[1])
+    if kind == "time_range":
+        return rules.range_boundaries(events.times, at)
+    return rules.time_boundaries(events.times, at)
+
+
+def _require_target_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], told: _Told) -> None:
+    asked = _asked(recipe, "target")
+    if asked:
+        rows.drop(rows.within(asked) & ~told.titled(tokens)[rows.targets], "the target has no title")
+
+
+def _require_history_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], told: _Told) -> None:
+    asked = _asked(recipe, "history")
+    if asked:
+        wrong = rows.within(asked) & rows.history_has(~told.titled(tokens))
+        rows.drop(wrong, "an item of the history has no title")
+
+
+def _asked(recipe: Recipe, role: str) -> list[str]:
+    return [split for split in SPLITS if role in getattr(recipe.required_text, split)]
+
+
+def _require_length(recipe: Recipe, rows: Funnel) -> None:
+    least = np.array([getattr(recipe.min_history, split) for split in SPLITS])
+    if least.max() > 1:
+        rows.drop(
+            rows.lengths < least[rows.parts], f"fewer than {protocol.per_split(recipe.min_history)} items before it"
+        )
+
+
+def _known_items(rows: Funnel, num_items: int) -> NDArray[np.bool_]:
+    """(N,) items of the training rows left, as target or in the history."""
+    known = np.zeros(num_items, dtype=bool)
+    known[rows.flat[rows.covered(rows.kept & (rows.parts == rules.TRAIN))]] = True
+    return known
+
+
+def _drop_unseen(recipe: Recipe, rows: Funnel, known: NDArray[np.bool_]) -> None:
+    if recipe.unseen.target == "drop":
+        rows.drop(~known[rows.targets], "the target is in no training row")
+    if recipe.unseen.history == "drop":
+        rows.drop(rows.history_has(~known), "an item of the history is in no training row")
+
+
+def _compact(
+    rows: Funnel, laid: _Laid, *, max_history: int | None, fixed: bool
+) -> tuple[Assembled, Mapping[str, NDArray[np.float64] | None]]:
+    """What the rows left need, renumbered unless the numbers are the source's own."""
+    starts = rows.starts if max_history is None else np.maximum(rows.starts, rows.ends - max_history)
+    needed = rows.covered(rows.kept, starts)
+    flat = rows.flat[needed]
+    place = np.cumsum(needed) - 1
+    has_items = np.ones(len(laid.item_tokens), dtype=bool)
+    has_users = np.ones(len(laid.user_tokens), dtype=bool)
+    if not fixed:
+        has_items = np.bincount(flat, minlength=len(has_items)) > 0
+        has_users = np.bincount(rows.users[rows.kept], minlength=len(has_users)) > 0
+    item_number = (np.cumsum(has_items) - 1).astype(np.int32)
+    user_number = (np.cumsum(has_users) - 1).astype(np.int32)
+    splits, times = {}, {}
+    for part, name in enumerate(SPLITS):
+        chosen = np.flatnonzero(rows.kept & (rows.parts == part))
+        splits[name] = Split(
+            users=user_number[rows.users[chosen]],
+            starts=place[starts[chosen]],
+            ends=place[rows.ends[chosen]],
+            targets=item_number[rows.targets[chosen]],
+        )
+        times[name] = None if rows.times is None else rows.times[chosen]
+    arrays = Assembled(
+        num_items=int(has_items.sum()),
+        num_users=int(has_users.sum()),
+        flat=item_number[flat],
+        item_tokens=laid.item_tokens[has_items],
+        dropped=rows.dropped,
+        **splits,
+    )
+    return arrays, times
+
+
+def _joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    present = [column for column in columns if column is not None]
+    return np.concatenate(present) if len(present) == len(columns) else None
+
+
+def _range(times: NDArray[np.float64]) -> tuple[float, float] | None:
+    return (float(times.min()), float(times.max())) if len(times) else None
+
+
+def _longest(arrays: Assembled) -> int:
+    return max(int((split.ends - split.starts).max(initial=0)) for split in (arrays.train, arrays.valid, arrays.test))
+
+
+def _distinct(codes: NDArray[np.int64], count: int) -> int:
+    return int((np.bincount(codes, minlength=count) > 0).sum())

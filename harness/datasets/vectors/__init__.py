@@ -1,0 +1,1 @@
+"""Vectors of items, made of their texts."""

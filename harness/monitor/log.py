@@ -1,0 +1,89 @@
+"""A run's log: one JSON line per event, in `run.jsonl` beside its suite; docs/watching.md has the events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ..store.suites import SCHEMA
+from ..utils.errors import StoreError
+
+if TYPE_CHECKING:
+    from ..plan.cell_trials import Job
+    from ..records.results import TrialSummary
+
+_LEVELS = {
+    **dict.fromkeys(("lost", "short_of_memory", "note", "diverged", "damaged", "warning"), "warning"),
+    **dict.fromkeys(("failed", "error"), "error"),
+}
+"""Event to level; "info" for the others."""
+
+
+class RunLog:
+    """One JSON line per event; a line that a killed run left half-written is closed first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._writing():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
+            self._file: IO[bytes] = path.open("ab", buffering=0)
+            if torn:
+                self._file.write(b"\n")
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append an event; it has left this process when this returns.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        level = _LEVELS.get(event, "info")
+        line = {"schema": SCHEMA, "time": round(time.time(), 3), "level": level, "event": event, **fields}
+        content = (json.dumps(line, allow_nan=False, default=str) + "\n").encode()
+        with self._writing():
+            while content:
+                content = content[self._file.write(content) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror or error}.") from error
+
+
+def job_facts(job: Job) -> dict[str, Any]:
+    """The fields of a trial's events that say which trial it is."""
+    cell = job.cell
+    return {
+        "key": job.key,
+        "cell": cell.id,
+        "dataset": cell.dataset,
+        "backbone": cell.backbone,
+        "row": cell.row,
+        "steps": job.spec.steps,
+        "purpose": job.purpose,
+        "index": job.index,
+        "seed": job.spec.seed,
+        "attempt": job.attempt,
+        "values": dict(job.values),
+    }
+
+
+def summary_facts(summary: TrialSummary) -> dict[str, Any]:
+    """The fields of the event that a trial ends with which say how."""
+    fields: dict[str, Any] = {"epochs": len(summary.history), "best_epoch": summary.best_epoch}
+    if summary.validation is not None:
+        fields[summary.spec.metric] = summary.validation[summary.spec.metric]
+    if summary.reason:
+        fields["reason"] = summary.reason
+    seconds = summary.timings.get("total_s", 0.0)
+    return {**fields, "status": summary.status, "seconds": seconds, "timings": dict(summary.timings)}

@@ -1,0 +1,244 @@
+"""The trials of one cell: its search, then the final runs of the best configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..records.results import TrialSummary
+from ..records.spec import Purpose, TrialSpec
+from .search import CellSearch, Outcome, Suggestion, Values
+
+if TYPE_CHECKING:
+    from .cells import Cell
+
+Lookup = Callable[[str], TrialSummary | None]
+"""The summary of a trial that is over, None of any other."""
+
+
+# A machine that kills one worker often kills two at once, and a trial may be moved from the one to the other.
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to run.
+
+    Attributes:
+        spec: the trial.
+        cell: the cell it belongs to.
+        purpose: "search" or "final".
+        index: number of the search trial, or of the seed among the cell's seeds; counted from 0.
+        count: how many of that purpose the cell has; 0 where that is not known yet.
+        values: the hyper-parameters chosen for it, by dotted name.
+        attempt: counted from 1; one more each time its worker died, up to `MOST_ATTEMPTS`.
+        alone: has a GPU for itself, as it ran out of memory beside others.
+    """
+
+    spec: TrialSpec
+    cell: Cell
+    purpose: Purpose
+    index: int
+    count: int
+    values: Values
+    attempt: int = 1
+    alone: bool = False
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.spec.key
+
+
+@dataclass(frozen=True)
+class CellProgress:
+    """Where a cell stands.
+
+    Attributes:
+        cell: the cell.
+        search_over: suggestions used up, duplicates included.
+        search_size: its budget of suggestions; about, where the budget is in epochs.
+        search_epochs: epochs of the suggestions used up.
+        final_over: final runs that are over.
+        final_size: its final runs; 0 where the search found nothing to repeat.
+        left: trials that may still have to run.
+        best: best validation metric of its search, None where there is none yet.
+        note: why it has no final runs, "" where it has or may have.
+    """
+
+    cell: Cell
+    search_over: int
+    search_size: int
+    search_epochs: int
+    final_over: int
+    final_size: int
+    left: int
+    best: float | None
+    note: str
+
+
+class CellTrials:
+    """All trials of a cell, as far as the results known so far determine them.
+
+    Whoever holds it calls `advance` at first and after each `tell`; nothing else changes it. What one trial's end costs
+    does not depend on how many trials other cells have.
+
+    Args:
+        cell: the cell.
+        fingerprint: of its data set.
+        device: "cpu" or "cuda".
+        lookup: what is over.
+        vectors: fingerprint of its data set's item vectors, "" where there are none.
+    """
+
+    def __init__(self, cell: Cell, *, fingerprint: str, device: str, lookup: Lookup, vectors: str = "") -> None:
+        self.cell = cell
+        self._vectors = vectors
+        self._fingerprint = fingerprint
+        self._device = device
+        self._lookup = lookup
+        self._search = CellSearch(cell, self._search_spec)
+        self._made: tuple[Suggestion, ...] = ()
+        self._finals: tuple[TrialSpec, ...] | None = None
+        self._best: Suggestion | None = None
+        self._open: dict[str, Job] = {}
+        self._index: dict[str, Any] | None = None
+        self._more: int | None = None
+
+    def advance(self) -> list[str]:
+        """Determine what the known results determine.
+
+        Returns:
+            The keys of trials that were not determined before; one may be over already, and one may come twice.
+        """
+        self._index = self._more = None
+        size = self._search.size if self.cell.search.epochs is None else 0
+        made = self._search.suggestions(self._known)[len(self._made) :]
+        self._made += tuple(made)
+        new = [self._add(Job(one.spec, self.cell, "search", one.index, size, one.values)) for one in made]
+        if self._finals is None and not self._open and self._search.complete:
+            self._finals = self._make_finals()
+            values = self._best.values if self._best is not None else {}
+            count = len(self.cell.seeds)
+            new += [
+                self._add(Job(spec, self.cell, "final", number, count, values))
+                for number, spec in enumerate(self._finals)
+            ]
+        return new
+
+    def tell(self, key: str) -> None:
+        """Take in that a trial is over."""
+        self._open.pop(key, None)
+        self._index = self._more = None
+
+    def jobs(self) -> Iterable[Job]:
+        """Trials that are determined and not over, in order."""
+        return self._open.values()
+
+    @property
+    def undetermined(self) -> int:
+        """How many more trials there may be beside those that are determined."""
+        if self._more is None:
+            self._more = self._search.expected(self._known) - len(self._made)
+        return self._more + (len(self.cell.seeds) if self._finals is None else 0)
+
+    @property
+    def exact(self) -> bool:
+        """Whether `undetermined` is no guess, as it is of a search that ends by its epochs."""
+        return self.cell.search.epochs is None or self._search.complete
+
+    @property
+    def left(self) -> int:
+        """Trials that may still have to run."""
+        return len(self._open) + self.undetermined
+
+    def best(self) -> float | None:
+        """Best validation metric of its search so far, None where there is none yet."""
+        best = self._search.best(self._known)
+        outcome = self._known(best.spec.key) if best is not None else None
+        return outcome.value if outcome is not None else None
+
+    def progress(self) -> CellProgress:
+        """Where the cell stands."""
+        finals = self._finals
+        return CellProgress(
+            cell=self.cell,
+            search_over=sum(self._lookup(one.spec.key) is not None for one in self._made),
+            search_size=self._search.expected(self._known),
+            search_epochs=self._search.spent(self._known),
+            final_over=sum(self._lookup(spec.key) is not None for spec in finals or ()),
+            final_size=len(self.cell.seeds) if finals is None else len(finals),
+            left=self.left,
+            best=self.best(),
+            note=self._note(),
+        )
+
+    def searched(self) -> list[str]:
+        """Keys of the search trials that are over."""
+        return [one.spec.key for one in self._made if self._lookup(one.spec.key) is not None]
+
+    def index(self) -> Mapping[str, Any]:
+        """Which stored trials stand behind the cell, for the suite's index.json."""
+        if self._index is None:
+            self._index = self._make_index()
+        return self._index
+
+    def _make_index(self) -> dict[str, Any]:
+        search: list[str | None] = []
+        failed: list[str] = []
+        for one in self._made:
+            summary = self._lookup(one.spec.key)
+            if summary is None:
+                break
+            search.append(None if one.duplicate or summary.status == "failed" else one.spec.key)
+            if summary.status == "failed" and not one.duplicate:
+                failed.append(one.spec.key)
+        entry: dict[str, Any] = {
+            "search": search,
+            "best": self._best.spec.key if self._best is not None else None,
+            "final": {str(spec.seed): spec.key for spec in self._finals or () if self._lookup(spec.key) is not None},
+        }
+        more = {"failed": failed, "note": self._note()}
+        return {**entry, **{name: held for name, held in more.items() if held}}
+
+    def _add(self, job: Job) -> str:
+        if job.key not in self._open and self._lookup(job.key) is None:
+            self._open[job.key] = job
+        return job.key
+
+    def _search_spec(self, values: Values) -> TrialSpec:
+        """A search trial; where the pruner has not been at it and a whole one is stored, the whole one."""
+        spec = self._spec(values, purpose="search", seed=self.cell.search.seed)
+        if self.cell.pruner is None:
+            return spec
+        prunable = replace(spec, pruner=self.cell.pruner)
+        whole = None if self._lookup(prunable.key) is not None else self._lookup(spec.key)
+        return spec if whole is not None and whole.status != "failed" else prunable
+
+    def _spec(self, values: Values, *, purpose: Purpose, seed: int) -> TrialSpec:
+        return self.cell.spec(
+            values,
+            seed=seed,
+            purpose=purpose,
+            fingerprint=self._fingerprint,
+            device=self._device,
+            vectors=self._vectors,
+        )
+
+    def _known(self, key: str) -> Outcome | None:
+        summary = self._lookup(key)
+        return Outcome.of(summary, self.cell.search.metric) if summary is not None else None
+
+    def _make_finals(self) -> tuple[TrialSpec, ...]:
+        """The final runs, once the search has ended; none where it found nothing to repeat."""
+        self._best = self._search.best(self._known)
+        if self._best is None and self._made:
+            return ()
+        values = self._best.values if self._best is not None else {}
+        return tuple(self._spec(values, purpose="final", seed=seed) for seed in self.cell.seeds)
+
+    def _note(self) -> str:
+        if self._finals == () and self._made:
+            return f"none of its {len(self._made)} search trials succeeded, so there is nothing to repeat"
+        return ""

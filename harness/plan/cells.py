@@ -1,0 +1,366 @@
+"""A suite to its cells: one row of the comparison each, with what fixes its trials and what is searched."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ..records.pruner import Pruner
+from ..records.spec import REFERENCE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
+from ..suite.labels import row_label, swept_values
+from ..suite.model import Parameters, SearchSettings, Space, Suite, Variant
+from ..utils.errors import InputError
+from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES, Registry
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A component as far as a cell fixes it.
+
+    Attributes:
+        kind: name in the registry.
+        fixed: settings that the suite fixes or that this cell was swept to.
+    """
+
+    kind: str
+    fixed: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the comparison: data set, backbone, strategy variant, K; or a reference in place of the backbone.
+
+    Attributes:
+        id: 12 hexadecimal digits, a hash of the cell's content; labels do not enter.
+        dataset: name of the data set.
+        backbone: label of the backbone, with its swept values.
+        strategy: name of the strategy variant, without swept values.
+        row: printed label of the row, with swept values of strategy and training.
+        against: printed label of the row it is compared with, "" for none.
+        steps: K; None where it is searched.
+        space: dotted name ("strategy.kl_weight", "backbone.dropout", "training.lr", "steps") to what is searched.
+        search: how it is searched.
+        seeds: of the final runs.
+        unsupported: why this cell cannot run, None where it can.
+        encoder: the backbone's kind and fixed settings.
+        reasoning: the strategy's kind and fixed settings.
+        training: fixed training settings.
+        evaluation: evaluation settings.
+        text_based: the backbone uses the item vectors of the data set.
+    """
+
+    id: str
+    dataset: str
+    backbone: str
+    strategy: str
+    row: str
+    against: str
+    steps: int | None
+    space: Mapping[str, Space]
+    search: SearchSettings
+    seeds: tuple[int, ...]
+    unsupported: str | None
+    encoder: Chosen
+    reasoning: Chosen
+    training: Mapping[str, Any]
+    evaluation: EvaluationSettings
+    text_based: bool = False
+
+    def spec(
+        self,
+        values: Mapping[str, Any],
+        *,
+        seed: int,
+        purpose: Purpose,
+        fingerprint: str,
+        device: Literal["cpu", "cuda"] | str,
+        vectors: str = "",
+    ) -> TrialSpec:
+        """The trial of this cell with these hyper-parameters, every setting filled in.
+
+        Args:
+            values: a value for each name of `space`.
+            seed: of the trial's random streams.
+            purpose: "search" or "final".
+            fingerprint: of the prepared data set.
+            device: "cpu" or "cuda".
+            vectors: fingerprint of the data set's item vectors; enters the trials of text-based backbones alone.
+
+        Returns:
+            The trial, completely described.
+
+        Raises:
+            ValueError: values that are not those of `space`, or a device that is neither.
+        """
+        if set(values) != set(self.space):
+            raise ValueError(f"values for {sorted(values)}, where {sorted(self.space)} are searched")
+        if device not in ("cpu", "cuda"):
+            raise ValueError(f"the device is cpu or cuda, not {device}")
+        if self.is_reference:
+            return self._reference_spec(seed=seed, purpose=purpose, fingerprint=fingerprint)
+        training = _packed(
+            TrainingSettings.model_validate({**self.training, **_under("training", values)}),
+            causal=BACKBONES.settings(self.encoder.kind).causal,
+        )
+        backbone = _component(BACKBONES, self.encoder, _under("backbone", values))
+        strategy = _component(STRATEGIES, self.reasoning, _under("strategy", values))
+        return TrialSpec(
+            dataset=self.dataset,
+            dataset_fingerprint=fingerprint,
+            backbone=backbone,
+            strategy=_settled(strategy, training),
+            steps=int(values["steps"]) if self.steps is None else self.steps,
+            training=training,
+            evaluation=self.evaluation,
+            metric=self.search.metric,
+            seed=seed,
+            purpose=purpose,
+            device="cuda" if device == "cuda" else "cpu",
+            vectors=vectors if self.text_based else "",
+        )
+
+    @property
+    def points(self) -> int | None:
+        """How many configurations there are to choose from; None where they are endless."""
+        sizes = [space.size for space in self.space.values()]
+        return None if None in sizes else math.prod(size for size in sizes if size is not None)
+
+    @property
+    def pruner(self) -> Pruner | None:
+        """What may end its search trials early."""
+        search = self.search
+        if search.pruner == "none":
+            return None
+        return Pruner(search.pruner, cell=self.id, grace=search.grace, reduction=search.reduction)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is one of the suite's `references` rather than a model."""
+        return self.reasoning.kind == REFERENCE
+
+    def _reference_spec(self, *, seed: int, purpose: Purpose, fingerprint: str) -> TrialSpec:
+        return TrialSpec(
+            dataset=self.dataset,
+            dataset_fingerprint=fingerprint,
+            backbone=_component(REFERENCES, self.encoder, {}),
+            strategy=Component(REFERENCE, {}, 1),
+            steps=0,
+            training=TrainingSettings.model_validate(dict(self.training)),
+            evaluation=self.evaluation,
+            metric=self.search.metric,
+            seed=seed,
+            purpose=purpose,
+        )
+
+
+def expand(suite: Suite) -> tuple[Cell, ...]:
+    """All cells of a suite, in the order of the file: data sets, backbones, strategies, training sweeps, steps.
+
+    A data set's references come before its backbones. Needs no plug-in: what a cell must know of its components is
+    part of the suite.
+
+    Args:
+        suite: the suite.
+
+    Returns:
+        The cells.
+    """
+    return tuple(
+        cell for dataset in suite.datasets for cell in (*_references(suite, dataset), *_models(suite, dataset))
+    )
+
+
+def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
+    for encoder in _encoders(suite):
+        for row in _rows(suite):
+            for steps in _steps(suite, row.variant):
+                yield _cell(suite, dataset=dataset, encoder=encoder, row=row, steps=steps)
+
+
+def check_precision(cells: Iterable[Cell], device: str) -> None:
+    """Refuses a precision that the device does not have, before anything starts.
+
+    Args:
+        cells: of the suite.
+        device: "cpu" or "cuda".
+
+    Raises:
+        InputError: TF32 on a CPU.
+    """
+    for cell in cells:
+        searched = cell.space.get("training.precision")
+        asked = searched.choices if searched is not None else (cell.training.get("precision"),)
+        if device == "cpu" and "tf32" in (asked or ()):
+            raise InputError(
+                "training.precision: tf32 is a GPU's, and this suite runs on the CPU. Take fp32 or bf16, or give the "
+                "trials a GPU:  --gpu 1"
+            )
+
+
+def _references(suite: Suite, dataset: str) -> Iterator[Cell]:
+    """One run each, as nothing in them is drawn; they mask what the model with the longest history masks."""
+    longest = _longest(suite.training)
+    masked = suite.evaluation.mask_history
+    for name in suite.references:
+        content = {"dataset": dataset, "reference": name, "masked": longest if masked else 0}
+        yield Cell(
+            id=_id(content),
+            dataset=dataset,
+            backbone=name,
+            strategy=REFERENCE,
+            row=REFERENCE,
+            against="",
+            steps=0,
+            space={},
+            search=suite.search,
+            seeds=suite.seeds[:1],
+            unsupported=None,
+            encoder=Chosen(name, {}),
+            reasoning=Chosen(REFERENCE, {}),
+            training={"max_len": longest, "packing": "none"},
+            evaluation=EvaluationSettings(mask_history=masked),
+        )
+
+
+def _longest(training: Parameters) -> int:
+    """The largest max_len that a model of the suite may have."""
+    searched = training.searched.get("max_len")
+    if searched is not None:
+        return int(max(searched.choices or (searched.high,)))
+    return int(max(training.swept["max_len"] if "max_len" in training.swept else (training.fixed["max_len"],)))
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """A backbone with its swept values settled."""
+
+    variant: Variant
+    swept: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A strategy and training, both with their swept values settled."""
+
+    variant: Variant
+    swept: Mapping[str, Any]
+    training: Mapping[str, Any]
+    against: str
+
+    @property
+    def label(self) -> str:
+        return row_label(self.variant.name, {**self.swept, **_apart(self.training, self.swept)})
+
+
+def _encoders(suite: Suite) -> Iterator[_Encoder]:
+    for variant in suite.backbones:
+        for swept in swept_values(variant.parameters):
+            yield _Encoder(variant, swept)
+
+
+def _rows(suite: Suite) -> Iterator[_Row]:
+    """Every strategy, swept, under every swept training; compared with a row of the same training."""
+    trainings = swept_values(suite.training)
+    settled = [(variant, swept) for variant in suite.strategies for swept in swept_values(variant.parameters)]
+    by_label = {row_label(variant.name, swept): (variant, swept) for variant, swept in settled}
+    for variant, swept in settled:
+        for training in trainings:
+            other = by_label.get(variant.against)
+            against = _Row(*other, training, "").label if other else ""
+            yield _Row(variant, swept, training, against)
+
+
+def _steps(suite: Suite, variant: Variant) -> tuple[int | None, ...]:
+    if not variant.uses_steps:
+        return (0,)
+    return (None,) if isinstance(suite.steps, Space) else suite.steps
+
+
+def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: int | None) -> Cell:
+    own = row.variant.backbone
+    searched = {name: one for name, one in encoder.variant.parameters.searched.items() if name not in own}
+    space = {
+        **_dotted("backbone", searched),
+        **_dotted("strategy", row.variant.parameters.searched),
+        **_dotted("training", suite.training.searched),
+        **({"steps": suite.steps} if steps is None and isinstance(suite.steps, Space) else {}),
+    }
+    encoder_choice = Chosen(encoder.variant.kind, {**encoder.variant.parameters.fixed, **encoder.swept, **own})
+    reasoning = Chosen(row.variant.kind, {**row.variant.parameters.fixed, **row.swept})
+    training = {**suite.training.fixed, **row.training}
+    content = {
+        "dataset": dataset,
+        "backbone": [encoder_choice.kind, encoder_choice.fixed],
+        "strategy": [reasoning.kind, reasoning.fixed],
+        "steps": steps,
+        "training": TrainingSettings.without_added(training),
+        "space": {name: one.model_dump(mode="json") for name, one in space.items()},
+        "metric": suite.search.metric,
+        "mask_history": suite.evaluation.mask_history,
+    }
+    return Cell(
+        id=_id(content),
+        dataset=dataset,
+        backbone=row_label(encoder.variant.name, encoder.swept),
+        strategy=row.variant.name,
+        row=row.label,
+        against=row.against,
+        steps=steps,
+        space=space,
+        search=suite.search,
+        seeds=suite.seeds,
+        unsupported=_unsupported(encoder.variant, training, space),
+        encoder=encoder_choice,
+        reasoning=reasoning,
+        training=training,
+        evaluation=suite.evaluation,
+        text_based=encoder.variant.text_based,
+    )
+
+
+def _id(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()[:12]
+
+
+def _dotted(prefix: str, searched: Mapping[str, Space]) -> dict[str, Space]:
+    return {f"{prefix}.{name}": space for name, space in searched.items()}
+
+
+def _under(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in values.items() if name.startswith(f"{prefix}.")}
+
+
+def _apart(training: Mapping[str, Any], swept: Mapping[str, Any]) -> dict[str, Any]:
+    """Swept training settings as a label shows them: with their section where the strategy sweeps one of that name."""
+    return {f"training.{name}" if name in swept else name: value for name, value in training.items()}
+
+
+def _unsupported(variant: Variant, training: Mapping[str, Any], space: Mapping[str, Space]) -> str | None:
+    """Why the backbone cannot run with the cell's packing, or with one that the search may choose."""
+    searched = space.get("training.packing")
+    packings = searched.choices if searched is not None else (training["packing"],)
+    return next((variant.unsupported[packing] for packing in packings if packing in variant.unsupported), None)
+
+
+def _component(registry: Registry, chosen: Chosen, values: Mapping[str, Any]) -> Component:
+    settings = registry.settings(chosen.kind)
+    filled = settings.model_validate({**chosen.fixed, **values}).identity()
+    return Component(kind=chosen.kind, settings=filled, version=settings.version)
+
+
+def _packed(training: TrainingSettings, *, causal: bool) -> TrainingSettings:
+    """Says outright what `packing: auto` means for this backbone, so that the trial's key says it too."""
+    if training.packing != "auto":
+        return training
+    return training.model_copy(update={"packing": "users" if causal else "none"})
+
+
+def _settled(strategy: Component, training: TrainingSettings) -> Component:
+    """Says outright what `same_user_negatives: auto` means here, so that the trial's key says it too."""
+    if strategy.settings.get("same_user_negatives") != "auto":
+        return strategy
+    meaning = "mask" if training.packing == "users" else "keep"
+    return replace(strategy, settings={**strategy.settings, "same_user_negatives": meaning})

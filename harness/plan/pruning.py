@@ -1,0 +1,147 @@
+"""Which search trials end early: asynchronous successive halving (Li et al., MLSys 2020), in its stopping form.
+
+Rungs stand at `grace`, `grace` x `reduction`, `grace` x `reduction`^2, ... epochs. A trial that comes to a rung goes on
+if its best validation metric so far is among the best 1 / `reduction` of what the search trials of its cell had reached
+there, as far as is known by then; the paper pauses a trial where this ends it. What is known depends on how many trials
+run at once and how fast each is, so that a search with a pruner is not the same twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..records.pruner import Pruner
+
+if TYPE_CHECKING:
+    from ..records.results import Epoch, TrialResult, TrialSummary
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a trial has come.
+
+    Attributes:
+        values: the best validation metric at each rung that it has come to, in order.
+        final: the best of all where the trial was trained to its end: no later rung would have shown more.
+    """
+
+    values: tuple[float, ...]
+    final: float | None = None
+
+    @classmethod
+    def of(cls, history: Iterable[Epoch], *, metric: str, rungs: Sequence[int], ended: bool = False) -> Reached:
+        """What a training history says.
+
+        Args:
+            history: the epochs so far.
+            metric: the validation metric.
+            rungs: epochs.
+            ended: the trial was trained to its end.
+        """
+        best, values = -math.inf, []
+        for epoch in history:
+            value = epoch.validation[metric]
+            best = max(best, value) if math.isfinite(value) else best
+            if epoch.epoch in rungs:
+                values.append(best)
+        return cls(tuple(values), best if ended else None)
+
+    def at(self, rung: int) -> float | None:
+        """The value at a rung, counted from 0; None where the trial never came there."""
+        return self.values[rung] if rung < len(self.values) else self.final
+
+
+def goes_on(value: float, others: Sequence[float], *, reduction: int) -> bool:
+    """Whether a trial at a rung is among the best 1 / `reduction` there; one trial at least always is.
+
+    Args:
+        value: its own.
+        others: of those that came to this rung before it.
+        reduction: see `Pruner`.
+    """
+    return sum(other > value for other in others) < most_that_go_on(len(others) + 1, reduction)
+
+
+def most_that_go_on(trials: int, reduction: int) -> int:
+    """How many of the trials at a rung go on, but for equals."""
+    return max(trials // reduction, 1)
+
+
+class Contest:
+    """The search trials of one cell as their pruner sees them."""
+
+    def __init__(self) -> None:
+        self._reached: dict[str, Reached] = {}
+
+    def enter(self, key: str, reached: Reached) -> None:
+        """Take in how far a trial has come; what was known of it before is forgotten."""
+        self._reached[key] = reached
+
+    def verdict(self, key: str, reached: Reached, pruner: Pruner, *, metric: str) -> str:
+        """Take in that a trial has come to a rung, and judge it there.
+
+        Args:
+            key: the trial.
+            reached: its values, that of this rung last.
+            pruner: with its rungs.
+            metric: what the values are of.
+
+        Returns:
+            "" if it goes on, else why it does not.
+        """
+        self.enter(key, reached)
+        rung = len(reached.values) - 1
+        held = (other.at(rung) for name, other in self._reached.items() if name != key)
+        others = [value for value in held if value is not None]
+        value = reached.values[rung]
+        if goes_on(value, others, reduction=pruner.reduction):
+            return ""
+        epoch = pruner.grace * pruner.reduction**rung
+        most = most_that_go_on(len(others) + 1, pruner.reduction)
+        better = sum(other > value for other in others)
+        return f"at epoch {epoch}, {better} of {len(others)} had a better {metric} than {value:.4f}; {most} may go on"
+
+
+class Contests:
+    """The contests of all cells of a run.
+
+    Args:
+        load: a stored trial.
+        over: cell id to the keys of its search trials that were over when the run began.
+    """
+
+    def __init__(self, load: Callable[[str], TrialSummary | None], over: Mapping[str, Sequence[str]]) -> None:
+        self._load = load
+        self._over = over
+        self._contests: dict[str, Contest] = {}
+
+    def verdict(self, key: str, reached: Reached, pruner: Pruner, *, metric: str) -> str:
+        """See `Contest.verdict`."""
+        return self._of(pruner).verdict(key, reached, pruner, metric=metric)
+
+    def ended(self, result: TrialResult) -> None:
+        """Take in the end of a trial; of those without a pruner, nothing."""
+        pruner = result.spec.pruner
+        if pruner is not None:
+            self._of(pruner).enter(result.key, _reached(result, pruner))
+
+    def _of(self, pruner: Pruner) -> Contest:
+        if pruner.cell not in self._contests:
+            contest = self._contests[pruner.cell] = Contest()
+            for key in self._over.get(pruner.cell, ()):
+                found = self._load(key)
+                if found is not None:
+                    contest.enter(key, _reached(found, pruner))
+        return self._contests[pruner.cell]
+
+
+def _reached(trial: TrialResult | TrialSummary, pruner: Pruner) -> Reached:
+    return Reached.of(
+        trial.history,
+        metric=trial.spec.metric,
+        rungs=pruner.rungs(trial.spec.training.max_epochs),
+        ended=trial.status == "done",
+    )

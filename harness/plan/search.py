@@ -1,0 +1,306 @@
+"""One cell's search: which configuration comes next, as a pure function of the seed, the cell and earlier results.
+
+Suggestion i depends on `search.seed`, the cell's id and the outcomes of suggestions 0 to i - window, told in index
+order; grid and random look at no outcome. Nothing else enters: neither the clock, nor how many trials run at once, nor
+how often the run was killed. With a budget in epochs there is a suggestion i where suggestions 0 to i - 1 have fewer
+epochs than the budget, which is known before they are over as long as even `max_epochs` of each would not reach it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..records.results import Status, TrialSummary
+from ..records.spec import TrialSpec
+from ..utils.errors import InputError
+from ..utils.seeds import stream_seed
+
+if TYPE_CHECKING:
+    from ..suite.model import Space
+    from .cells import Cell
+
+_EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
+
+Values = Mapping[str, Any]
+"""Hyper-parameters by dotted name."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search learns from a trial.
+
+    Attributes:
+        status: of the trial.
+        value: its validation metric, unrounded; None unless it is done and finite.
+        epochs: that it was trained for.
+        reached: the best validation metric of a trial that its pruner ended; None of any other.
+    """
+
+    status: Status
+    value: float | None
+    epochs: int = 0
+    reached: float | None = None
+
+    @classmethod
+    def of(cls, summary: TrialSummary, metric: str) -> Outcome:
+        """The outcome of a stored trial by one validation metric."""
+        value = summary.validation[metric] if summary.status == "done" and summary.validation else None
+        value = value if value is not None and math.isfinite(value) else None
+        seen = (epoch.validation[metric] for epoch in summary.history) if summary.status == "pruned" else ()
+        return cls(summary.status, value, summary.epochs, max(filter(math.isfinite, seen), default=None))
+
+
+Known = Callable[[str], Outcome | None]
+"""The outcome of a key, None where it is not known yet; once known it must not change."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One entry of a cell's search.
+
+    Attributes:
+        index: counted from 0.
+        values: chosen hyper-parameters, by dotted name.
+        spec: the search trial.
+        duplicate: an earlier suggestion was the same; it uses up budget and is not run again.
+    """
+
+    index: int
+    values: Values
+    spec: TrialSpec
+    duplicate: bool
+
+
+class CellSearch:
+    """The search of one cell.
+
+    Args:
+        cell: the cell.
+        build: hyper-parameters to the search trial's spec.
+    """
+
+    def __init__(self, cell: Cell, build: Callable[[Values], TrialSpec]) -> None:
+        self._cell = cell
+        self._build = build
+        self._space = {name: cell.space[name] for name in sorted(cell.space)}
+        self._points = _enumerated(self._space, cell)
+        self._made: list[Suggestion] = []
+        self._keys: set[str] = set()
+        self._ended = False
+        self._count = _count(self._space)
+        self.size = search_size(cell)
+        self.complete = False
+
+    def suggestions(self, known: Known) -> Sequence[Suggestion]:
+        """All suggestions that the known outcomes determine, in index order; `complete` says whether there are more."""
+        while not self.complete:
+            index = len(self._made)
+            room = self._has_room(known)
+            self.complete = room is False
+            told = self._told(index, known) if room else None
+            if told is None:
+                break
+            values = self._values(index, told)
+            spec = self._build(values)
+            self._made.append(Suggestion(index, values, spec, duplicate=spec.key in self._keys))
+            self._keys.add(spec.key)
+        return self._made
+
+    def ended(self, known: Known) -> bool:
+        """Whether every suggestion is made and has its outcome."""
+        if not self._ended:
+            made = self.suggestions(known)
+            self._ended = self.complete and all(known(one.spec.key) is not None for one in made)
+        return self._ended
+
+    def expected(self, known: Known) -> int:
+        """How many suggestions there will be; with a budget in epochs about so many, until it is complete."""
+        made, budget = self._made, self._cell.search.epochs
+        if self.complete:
+            return len(made)
+        if budget is None:
+            return self.size
+        spent, unknown = self._spent(known)
+        over = len(made) - len(unknown)
+        each = spent / over if over else _EPOCHS_SHARE * _max_epochs(self._cell)
+        more = max(math.ceil((budget - spent) / max(each, 1.0)) - len(unknown), 1)
+        points = math.inf if self._count is None else self._count
+        return min(len(made) + more, int(min(points, budget)))
+
+    def spent(self, known: Known) -> int:
+        """Epochs of the suggestions whose outcome is known."""
+        return self._spent(known)[0]
+
+    def best(self, known: Known) -> Suggestion | None:
+        """The suggestion with the highest value, the earliest of equals; None where no trial succeeded."""
+        best: Suggestion | None = None
+        best_value = -math.inf
+        for made in self.suggestions(known):
+            outcome = known(made.spec.key)
+            if outcome is not None and outcome.value is not None and outcome.value > best_value:
+                best, best_value = made, outcome.value
+        return best
+
+    def _has_room(self, known: Known) -> bool | None:
+        """Whether the budget has room for one more suggestion; None where that depends on outcomes not known yet."""
+        budget, made = self._cell.search.epochs, len(self._made)
+        if budget is None or not self._space:
+            return made < self.size
+        if made == (len(self._points) if self._points is not None else budget) or len(self._keys) == self._count:
+            return False
+        spent, unknown = self._spent(known)
+        if spent >= budget:
+            return False
+        return True if spent + sum(one.spec.training.max_epochs for one in unknown) < budget else None
+
+    def _spent(self, known: Known) -> tuple[int, list[Suggestion]]:
+        """Epochs of the suggestions whose outcome is known, and the others.
+
+        A duplicate counts like the trial that it repeats, and a trial that failed at once like one epoch.
+        """
+        spent, unknown = 0, []
+        for made in self._made:
+            outcome = known(made.spec.key)
+            if outcome is None:
+                unknown.append(made)
+            else:
+                spent += max(outcome.epochs, 1)
+        return spent, unknown
+
+    def _told(self, index: int, known: Known) -> list[tuple[Values, Outcome]] | None:
+        """What suggestion `index` may look at, in index order; None where some of it is not known yet."""
+        if self._points is not None or self._cell.search.sampler != "tpe":
+            return []
+        told = []
+        for made in self._made[: max(index - self._cell.search.window + 1, 0)]:
+            outcome = known(made.spec.key)
+            if outcome is None:
+                return None
+            told.append((made.values, outcome))
+        return told
+
+    def _values(self, index: int, told: Sequence[tuple[Values, Outcome]]) -> Values:
+        if self._points is not None:
+            return dict(zip(self._space, self._points[index], strict=True))
+        search = self._cell.search
+        seed = stream_seed(search.seed, self._cell.id, index) % 2**32
+        return _ask(self._space, told, sampler=search.sampler, seed=seed, trials=_trials_at_least(self._cell))
+
+
+def search_size(cell: Cell) -> int:
+    """How many suggestions the search of a cell makes, duplicates included; about, where its budget is in epochs."""
+    if not cell.space:
+        return 0
+    trials, budget = cell.search.trials, cell.search.epochs
+    if budget is not None:
+        trials = max(min(math.ceil(budget / (_EPOCHS_SHARE * _max_epochs(cell))), budget), 1)
+    points = _count(cell.space)
+    return trials if points is None else min(points, trials)
+
+
+def _trials_at_least(cell: Cell) -> int:
+    """How many trials the budget is enough for, however long they are."""
+    budget = cell.search.epochs
+    return cell.search.trials if budget is None else math.ceil(budget / _max_epochs(cell))
+
+
+def _max_epochs(cell: Cell) -> int:
+    """Most epochs of a trial of the cell."""
+    space = cell.space.get("training.max_epochs")
+    return int(cell.training["max_epochs"] if space is None else max(space.choices or (space.high or 1,)))
+
+
+def _count(space: Mapping[str, Space]) -> int | None:
+    """Number of points of a finite space, None for an infinite one."""
+    total = 1
+    for one in space.values():
+        values = listed(one)
+        if values is None:
+            return None
+        total *= len(values)
+    return total
+
+
+def listed(space: Space) -> Sequence[Any] | None:
+    """All values of a space in order, None where it is a range that cannot be listed evenly."""
+    if space.choices:
+        return space.choices
+    if space.integer and not space.log and space.low is not None and space.high is not None:
+        return range(int(space.low), int(space.high) + 1)
+    return None
+
+
+def _enumerated(space: Mapping[str, Space], cell: Cell) -> list[tuple[Any, ...]] | None:
+    """All points in the order of itertools.product where the space is enumerated, else None."""
+    if not space:
+        return None
+    count = _count(space)
+    if count is None or (count > _trials_at_least(cell) and cell.search.sampler != "grid"):
+        return None
+    axes = [listed(one) or () for one in space.values()]
+    most = cell.search.trials if cell.search.epochs is None else cell.search.epochs
+    return list(itertools.islice(itertools.product(*axes), most))
+
+
+def _ask(
+    space: Mapping[str, Space], told: Sequence[tuple[Values, Outcome]], *, sampler: str, seed: int, trials: int
+) -> Values:
+    """One suggestion of a fresh Optuna study that has been told these outcomes, in this order."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    distributions = {name: _distribution(one) for name, one in space.items()}
+    study = optuna.create_study(sampler=_sampler(sampler, seed, trials), direction="maximize")
+    for values, outcome in told:
+        params = {name: _outward(space[name], value) for name, value in values.items()}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, **_state(outcome)))
+    asked = study.ask(distributions).params
+    return {name: _inward(one, asked[name]) for name, one in space.items()}
+
+
+def _state(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as Optuna knows it; of a pruned trial TPE looks at how far it came, and with what value."""
+    from optuna.trial import TrialState
+
+    if outcome.value is not None:
+        return {"state": TrialState.COMPLETE, "value": outcome.value}
+    if outcome.reached is not None:
+        return {"state": TrialState.PRUNED, "intermediate_values": {outcome.epochs: outcome.reached}}
+    return {"state": TrialState.FAIL}
+
+
+def _sampler(name: str, seed: int, trials: int) -> Any:
+    import optuna
+
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    # Optuna's default of 10 random trials would leave nothing of a small budget to the model.
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=max(4, min(10, trials // 2)), multivariate=False, constant_liar=False
+    )
+
+
+def _distribution(space: Space) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if space.choices:
+        return CategoricalDistribution(tuple(range(len(space.choices))))
+    low, high = space.low, space.high
+    if low is None or high is None:
+        raise InputError("a search space needs either a list of values or low and high.")
+    if space.integer:
+        return IntDistribution(int(low), int(high), log=space.log)
+    return FloatDistribution(float(low), float(high), log=space.log)
+
+
+def _outward(space: Space, value: Any) -> Any:
+    """A value as Optuna holds it: the position of a choice, so that choices may be anything."""
+    return space.choices.index(value) if space.choices else value
+
+
+def _inward(space: Space, value: Any) -> Any:
+    return space.choices[value] if space.choices else value

@@ -1,0 +1,77 @@
+"""Which item vectors a suite needs: those of its data sets, or files that it names; said before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..datasets import catalog
+from ..datasets.vectors.vectors import ItemVectors, load_vectors_file
+from ..utils.errors import DatasetError
+
+if TYPE_CHECKING:
+    from ..suite.model import Suite
+    from .cells import Cell
+
+_FACTS = ("encoder", "width")
+
+
+def needed_vectors(suite: Suite, cells: Iterable[Cell], data_dir: Path) -> dict[str, bool | Path]:
+    """The data sets whose item vectors a text-based backbone of the suite starts from.
+
+    Args:
+        suite: the suite.
+        cells: its cells.
+        data_dir: where prepared data sets are.
+
+    Returns:
+        Data set -> the file that the suite names for it, or True for its own vectors; data sets that are not prepared
+        are not among them.
+
+    Raises:
+        DatasetError: there are none; all such data sets at once, each with the command that makes them.
+    """
+    users: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if cell.text_based and cell.unsupported is None and catalog.is_prepared(cell.dataset, data_dir):
+            users.setdefault(cell.dataset, {})[cell.encoder.kind] = None
+    missing = [
+        catalog.no_vectors_message(name, _who(kinds))
+        for name, kinds in users.items()
+        if name not in suite.vectors and not catalog.has_vectors(name, data_dir)
+    ]
+    if missing:
+        raise DatasetError("\n".join(missing))
+    return {name: Path(suite.vectors[name]) if name in suite.vectors else True for name in users}
+
+
+def vectors_fingerprint(name: str, given: bool | Path, *, data_dir: Path) -> str:
+    """The fingerprint of a data set's item vectors.
+
+    Args:
+        name: of a prepared data set.
+        given: a file, or True for its own; see `needed_vectors`.
+        data_dir: where prepared data sets are.
+
+    Raises:
+        DatasetError: none there, damaged, or not vectors of this data set.
+    """
+    if isinstance(given, Path):
+        facts = catalog.card(name, data_dir)
+        size, content = facts["statistics"]["items"], facts["fingerprint"]
+        return load_vectors_file(given, size, dataset_fingerprint=content).fingerprint
+    card = catalog.vectors_card(name, data_dir=data_dir)
+    if card is None:
+        raise DatasetError(catalog.no_vectors_message(name))
+    return str(card["fingerprint"])
+
+
+def vector_facts(vectors: ItemVectors) -> dict[str, Any]:
+    """What a table says of the item vectors behind its text-based rows."""
+    return {name: vectors.card[name] for name in _FACTS}
+
+
+def _who(kinds: Mapping[str, None]) -> str:
+    *others, last = kinds
+    return f", which {', '.join(others)} and {last} need" if others else f", which {last} needs"

@@ -1,0 +1,205 @@
+"""A trial's identity: everything that can move one of its numbers, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from ...models.settings import Settings, param
+from .pruner import Pruner
+
+Purpose = Literal["search", "final"]
+
+ENGINE_VERSION = 2
+"""Raised when the numbers of training or evaluation itself change (2: dropout draws no masks for padding, and one for
+both views of PRL); stored trials of other versions stay readable, and are not those that a suite asks for."""
+
+_COUNTING_VERSION = 1
+
+REFERENCE = "reference"
+"""The strategy of a reference row, whose backbone is the reference; no other strategy has this name."""
+
+
+class TrainingSettings(Settings):
+    """How a model is trained; the same for every row of a suite unless the suite searches or sweeps a field."""
+
+    lr: float = param(0.001, "learning rate of Adam", source="section 4.1.4", gt=0)
+    batch_size: int = param(2048, "target rows of a batch", source="section 4.1.4", ge=1)
+    max_epochs: int = param(300, "most epochs of a trial", source="released code", ge=1)
+    patience: int = param(10, "epochs without a better validation metric before it stops", source="section 4.1.4", ge=1)
+    max_len: int = param(50, "most history items that a model sees", source="section 4.1.4", ge=1)
+    packing: Literal["auto", "none", "users"] = param(
+        "none",
+        "none: shuffled rows; users: whole users share a batch and all their prefixes are computed in one pass; auto: "
+        "users for a causal backbone, none for another",
+    )
+    threads: int = param(1, "torch threads of a trial on the CPU", ge=1)
+    precision: Literal["fp32", "tf32", "bf16"] = param(
+        "fp32",
+        "of matrix products in training; tf32: on a GPU that has it; bf16: automatic mixed precision, logits of the "
+        "losses in fp32. Ranking is always in fp32",
+        added=True,
+    )
+
+
+class EvaluationSettings(Settings):
+    """How a model is evaluated: full ranking, ties against the target."""
+
+    mask_history: bool = param(False, "leave history items out of the ranking; the paper does not")
+    trace_users: tuple[int, ...] = param((), "users whose states are kept beside the 512 rows chosen by rule")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One backbone or strategy with all its settings filled in.
+
+    Attributes:
+        kind: name in the registry.
+        settings: every setting, as JSON values.
+        version: the component's version number.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    version: int
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One training run, completely described.
+
+    Attributes:
+        dataset: name of the prepared data set (its fingerprint, not its name, is part of the key).
+        dataset_fingerprint: fingerprint of the prepared arrays.
+        backbone: the sequence encoder.
+        strategy: how reasoning is trained and read.
+        steps: K, the number of reasoning steps.
+        training: training settings.
+        evaluation: evaluation settings.
+        metric: validation metric of early stopping, such as "ndcg@20".
+        seed: of every random stream of the trial.
+        purpose: "search" trials see validation only, "final" runs test as well.
+        device: "cpu" or "cuda".
+        vectors: fingerprint of the item vectors, for a backbone that uses them; "" for the others.
+        engine: version of training and evaluation themselves that the trial is run with.
+        pruner: what may end a search trial early; None where nothing may, as for all final runs.
+    """
+
+    dataset: str
+    dataset_fingerprint: str
+    backbone: Component
+    strategy: Component
+    steps: int
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    metric: str
+    seed: int
+    purpose: Purpose
+    device: Literal["cpu", "cuda"] = "cpu"
+    vectors: str = ""
+    engine: int = ENGINE_VERSION
+    pruner: Pruner | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What is hashed, as JSON values.
+
+        A field added after version 1 enters only where it differs from the behaviour before it existed, so that keys
+        of older trials stay valid.
+        """
+        if self.is_reference:
+            return self._reference_identity()
+        identity: dict[str, Any] = {
+            "engine": self.engine,
+            "dataset": self.dataset_fingerprint,
+            "backbone": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
+            "strategy": [self.strategy.kind, self.strategy.version, dict(self.strategy.settings)],
+            "steps": self.steps,
+            "training": self.training.identity(),
+            "metric": self.metric,
+            "seed": self.seed,
+            "purpose": self.purpose,
+            "device": self.device,
+        }
+        evaluation = self.evaluation.model_dump(mode="json")
+        evaluation = {name: value for name, value in evaluation.items() if value}
+        if evaluation:
+            identity["evaluation"] = evaluation
+        if self.vectors:
+            identity["vectors"] = self.vectors
+        if self.pruner is not None:
+            identity["pruner"] = self.pruner.to_json()
+        return identity
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is a count of the training rows (`references`) rather than a model."""
+        return self.strategy.kind == REFERENCE
+
+    def _reference_identity(self) -> dict[str, Any]:
+        """Counts know neither seed, device nor training; max_len alone, where it says how much of a history hides."""
+        identity: dict[str, Any] = {
+            "engine": _COUNTING_VERSION,
+            "dataset": self.dataset_fingerprint,
+            "reference": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
+            "purpose": self.purpose,
+        }
+        if self.evaluation.mask_history:
+            identity["evaluation"] = {"mask_history": True, "max_len": self.training.max_len}
+        return identity
+
+    @cached_property
+    def key(self) -> str:
+        """32 hexadecimal digits: the same key is the same trial, in whichever suite it stands."""
+        return hashlib.sha256(canonical(self.identity()).encode()).hexdigest()[:32]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values, the data set's name included."""
+        return {
+            "dataset": self.dataset,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "backbone": _component_json(self.backbone),
+            "strategy": _component_json(self.strategy),
+            "steps": self.steps,
+            "training": self.training.model_dump(mode="json"),
+            "evaluation": self.evaluation.model_dump(mode="json"),
+            "metric": self.metric,
+            "seed": self.seed,
+            "purpose": self.purpose,
+            "device": self.device,
+            "engine": self.engine,
+            **({"vectors": self.vectors} if self.vectors else {}),
+            **({"pruner": self.pruner.to_json()} if self.pruner is not None else {}),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrialSpec:
+        """The inverse of `to_json`."""
+        return cls(
+            dataset=data["dataset"],
+            dataset_fingerprint=data["dataset_fingerprint"],
+            backbone=Component(**data["backbone"]),
+            strategy=Component(**data["strategy"]),
+            steps=data["steps"],
+            training=TrainingSettings.model_validate(data["training"]),
+            evaluation=EvaluationSettings.model_validate(data["evaluation"]),
+            metric=data["metric"],
+            seed=data["seed"],
+            purpose=data["purpose"],
+            device=data["device"],
+            vectors=data.get("vectors", ""),
+            engine=data.get("engine", 1),
+            pruner=Pruner.from_json(data["pruner"]) if "pruner" in data else None,
+        )
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def _component_json(component: Component) -> dict[str, Any]:
+    return {"kind": component.kind, "settings": dict(component.settings), "version": component.version}

@@ -1,0 +1,182 @@
+"""What `rearec-bench plan` prints: the cells, what is stored of them, and the time that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cost.time import DataSize, Estimate
+from ..plan.cell_trials import CellProgress
+from ..plan.cells import check_precision, expand
+from ..plan.queue import SuiteQueue
+from ..records.results import TrialSummary
+from ..records.source import same_source
+from ..run.cluster import usable_cores
+from ..store.store import Store
+from ..utils.durations import duration
+
+if TYPE_CHECKING:
+    from ..plan.cells import Cell
+    from ..suite.model import Space, Suite
+
+_OTHERS = 200  # stored trials of other suites that the estimate may look at
+
+
+def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
+    """The plan of a suite, for the terminal.
+
+    Args:
+        suite: the suite.
+        store: where results are.
+        data_dir: where prepared data sets are.
+
+    Returns:
+        Several lines; data sets that are not prepared are named with the command that prepares them.
+
+    Raises:
+        DatasetError: a text-based backbone and a data set without item vectors.
+    """
+    from ..datasets import catalog
+    from ..plan.vectors import needed_vectors, vectors_fingerprint
+
+    cells = expand(suite)
+    cards = {name: catalog.card(name, data_dir) for name in suite.datasets if catalog.is_prepared(name, data_dir)}
+    vectors = needed_vectors(suite, cells, data_dir)
+    device = "cuda" if suite.resources.gpu > 0 else "cpu"
+    check_precision(cells, device)
+    queue = SuiteQueue(
+        [cell for cell in cells if cell.dataset in cards],
+        fingerprints={name: card["fingerprint"] for name, card in cards.items()},
+        vectors={name: vectors_fingerprint(name, given, data_dir=data_dir) for name, given in vectors.items()},
+        device=device,
+        stored=store.lookup,
+    )
+    missing = [name for name in suite.datasets if name not in cards]
+    lines = [_head(suite), "", *_table(cells, {one.cell.id: one for one in queue.progress()}, set(cards))]
+    lines += [f"  {line}" for name in missing for line in catalog.not_prepared_message(name).splitlines()]
+    over, total = queue.totals()
+    unknown = sum(_most(cell) for cell in cells if cell.dataset in missing and cell.unsupported is None)
+    summaries = queue.over()
+    about = "" if suite.search.epochs is None or (queue.exact and not unknown) else "About "
+    lines += ["", f"{about}{total + unknown} trials: {over} stored, {total - over + unknown} to run."]
+    lines[-1] += _failures(summaries)
+    if total > over:
+        lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
+    elif unknown:
+        lines[-1] += " How long depends on the data sets that are not prepared."
+    lines += [f"Trial {key[:8]} is damaged and counts as not run: {why}." for key, why in store.damaged.items()]
+    changed = sum(
+        not same_source(one.source_digest, one.spec.backbone.kind, one.spec.strategy.kind) for one in summaries
+    )
+    if changed:
+        lines.append(
+            f"{changed} of those stored were made with another source of their components than today's; "
+            "`run --refresh` repeats them."
+        )
+    return "\n".join(lines)
+
+
+def _head(suite: Suite) -> str:
+    steps = suite.steps
+    words = ", ".join(map(str, steps)) if isinstance(steps, tuple) else f"searched among {_values(steps)}"
+    parts = [
+        _count(len(suite.datasets), "data set"),
+        _count(len(suite.backbones), "backbone"),
+        f"({', '.join(variant.name for variant in suite.strategies)})",
+    ]
+    search = suite.search
+    most = f"at most {_count(search.trials, 'search trial')}"
+    if search.epochs is not None:
+        most = f"{search.epochs:,} epochs of search trials"
+    if search.pruner != "none":
+        most += f" ({search.pruner}: rungs at {search.grace}, {search.grace * search.reduction}, ... epochs)"
+    budget = f"{most} a cell, {_count(len(suite.seeds), 'final run')}"
+    counted = f"; references {', '.join(suite.references)}" if suite.references else ""
+    return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{counted}"
+
+
+def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepared: set[str]) -> list[str]:
+    rows = [("data set", "backbone", "strategy", "searched", "search trials", "final runs")]
+    notes = []
+    for cell in cells:
+        if cell.dataset not in prepared:
+            continue
+        name = (cell.dataset, cell.backbone, f"{cell.row} K={cell.steps}" if cell.steps else cell.row)
+        one = progress.get(cell.id)
+        if one is None:
+            rows.append((*name, f"cannot run: {cell.unsupported}", "-", "-"))
+            continue
+        search = f"{one.search_over}/{one.search_size}" if one.search_size else "-"
+        if one.search_size and cell.search.epochs is not None:
+            search = f"{one.search_over} ({one.search_epochs:,}/{cell.search.epochs:,} epochs)"
+        rows.append((*name, _searched(cell.space), search, f"{one.final_over}/{one.final_size}"))
+        if one.note:
+            notes.append(f"  {' '.join(name)}: {one.note}.")
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    return [
+        "  "
+        + "   ".join(
+            cell.rjust(width) if column >= 4 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+        if len(rows) > 1
+    ] + notes
+
+
+def _searched(space: Mapping[str, Space]) -> str:
+    if not space:
+        return "nothing"
+    return " x ".join(
+        f"{name.rpartition('.')[2]} ({len(one.choices) if one.choices else _values(one)})"
+        for name, one in space.items()
+    )
+
+
+def _values(space: Space) -> str:
+    if space.choices:
+        return ", ".join(map(str, space.choices))
+    return f"{space.low} to {space.high}{', log' if space.log else ''}"
+
+
+def _most(cell: Cell) -> int:
+    from ..plan.search import search_size
+
+    return search_size(cell) + len(cell.seeds)
+
+
+def _failures(summaries: tuple[TrialSummary, ...]) -> str:
+    counts = {status: sum(one.status == status for one in summaries) for status in ("pruned", "diverged", "failed")}
+    words = [f"{count} {status}" for status, count in counts.items() if count]
+    return f" Of those stored, {' and '.join(words)}." if words else ""
+
+
+def _time(
+    suite: Suite,
+    queue: SuiteQueue,
+    summaries: tuple[TrialSummary, ...],
+    cards: Mapping[str, Mapping[str, Any]],
+    store: Store,
+    device: str,
+) -> str:
+    sizes = {name: DataSize.of(card) for name, card in cards.items()}
+    estimate = Estimate(summaries, sizes)
+    if not estimate.seen(device):
+        found = (store.lookup(key) for key in sorted(store.keys())[:_OTHERS])
+        estimate = Estimate((one for one in found if one is not None), sizes)
+    seconds = estimate.left(queue.remaining(), device)
+    seen = estimate.seen(device)
+    basis = f"judging by those of {', '.join(seen)}" if seen else "a guess from operation counts, until some are stored"
+    gpu = suite.resources.gpu
+    if gpu > 0:
+        hours, side = seconds * gpu / 3600, int(1 / gpu) if gpu < 1 else 1
+        together = f"on one GPU with {gpu:g} each, about {duration(seconds / side)}"
+        return f"About {hours:.2g} GPU-hours, {basis}; {together}."
+    side = max(int(usable_cores() / suite.resources.cpu), 1)
+    spent = seconds * suite.resources.cpu / 3600
+    return f"About {spent:.2g} core-hours and no GPU, {basis}; {side} at a time, about {duration(seconds / side)}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

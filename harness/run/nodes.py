@@ -1,0 +1,209 @@
+"""The nodes of a cluster: what fits on each, and whether they all run the software that this process runs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..._version import VERSION
+from ..utils.errors import InputError
+from ..utils.registry import TABLES
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SOURCES = ("*.py", "harness/**/*.py", "models/**/*.py")
+_PACKAGES = ("ray", "torch", "numpy", "optuna")
+_ANSWER_S = 120.0
+_SLACK = 1e-9
+
+Components = tuple[tuple[str, str], ...]
+"""Kind and name of each, such as ("backbone", "gru")."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine that runs Ray, or a part of one.
+
+    Attributes:
+        id: Ray's.
+        name: its address.
+        cpus: cores that trials may use.
+        gpus: GPUs that trials may use.
+    """
+
+    id: str
+    name: str
+    cpus: float
+    gpus: float
+
+    def fits(self, *, cpu: float, gpu: float) -> int:
+        """How many trials run on it at once; one trial never spreads over nodes, nor a part of a GPU over GPUs.
+
+        Args:
+            cpu: cores of one trial.
+            gpu: GPUs of one trial.
+        """
+        count = math.floor(self.cpus / cpu + _SLACK)
+        if gpu > 0:
+            on_gpus = self.gpus / gpu if gpu >= 1 else math.floor(self.gpus + _SLACK) * math.floor(1 / gpu + _SLACK)
+            count = min(count, math.floor(on_gpus + _SLACK))
+        return count
+
+    def __str__(self) -> str:
+        return f"{self.name} (node {self.id[:8]})"
+
+
+def alive() -> tuple[Node, ...]:
+    """The nodes of the Ray that this process is part of."""
+    import ray
+
+    return tuple(
+        Node(
+            id=node["NodeID"],
+            name=node["NodeManagerAddress"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+
+
+@dataclass(frozen=True)
+class Software:
+    """What all nodes must have in common.
+
+    Attributes:
+        components: that packages other than this one bring.
+        here: what the driver runs, by name.
+        asked: ids of the nodes that have been compared before the first trial.
+    """
+
+    components: Components
+    here: Mapping[str, str]
+    asked: frozenset[str]
+
+    def refusal(self, node_id: str) -> str:
+        """Why this process, a worker, may not run trials; "" where it may. Of a node that joined late.
+
+        Args:
+            node_id: of the node that it is on.
+        """
+        if node_id in self.asked:
+            return ""
+        differing = differences(self.here, software(self.components))
+        return f"a node that has joined is not like the others: {', '.join(differing)}" if differing else ""
+
+
+def software(components: Components) -> dict[str, str]:
+    """What this process runs, as far as it can move a trial's numbers; imports none of it.
+
+    Args:
+        components: of other packages.
+    """
+    found = {"Python": platform.python_version(), "rearec-bench": VERSION, "the source of rearec-bench": _source()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package).partition("+")[0]  # builds for CPU and GPU of one version go together
+        except PackageNotFoundError:
+            found[package] = "none"
+    for kind, name in components:
+        try:
+            found[f"{kind} {name}"] = TABLES[kind].origin(name)
+        except InputError:
+            found[f"{kind} {name}"] = "none"
+    return found
+
+
+def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
+    """What differs between the driver and another process, in words, one entry each.
+
+    Args:
+        here: of the driver.
+        there: of the other.
+    """
+    return [
+        f"{name} {there.get(name, 'none')}, {value} for the driver"
+        for name, value in here.items()
+        if there.get(name) != value
+    ]
+
+
+def compare(nodes: tuple[Node, ...], components: Components, *, place: str) -> Software:
+    """Ask each node what it runs.
+
+    Args:
+        nodes: that will run trials.
+        components: of other packages than this one.
+        place: address of the Ray.
+
+    Returns:
+        What they have in common.
+
+    Raises:
+        InputError: a node runs something else than this process, or does not answer.
+    """
+    here = software(components)
+    problems = []
+    for node, answer in _answers(nodes, components):
+        what = [answer] if isinstance(answer, str) else differences(here, answer)
+        problems += [f"  {node}: {one}" for one in what]
+    if problems:
+        lines = "\n".join(problems)
+        raise InputError(
+            f"the nodes of the Ray at {place} do not all run what this process runs:\n{lines}\nInstall the same there, "
+            "such as  pip install -c constraints.txt PACKAGE  or the same checkout, then type  ray stop; ray start "
+            f"--address={place}  on that node. Nothing was started. More: docs/cluster.md."
+        )
+    return Software(components, here, frozenset(node.id for node in nodes))
+
+
+def _answers(nodes: tuple[Node, ...], components: Components) -> list[tuple[Node, dict[str, str] | str]]:
+    """What each node runs, or why it does not say so."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    task = ray.remote(num_cpus=0, max_retries=0)(software)
+    asked = {
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(components): node
+        for node in nodes
+    }
+    ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_S)
+    answers: list[tuple[Node, dict[str, str] | str]] = []
+    for reference, node in asked.items():
+        try:
+            answers.append((node, ray.get(reference, timeout=0)))
+        except ray.exceptions.GetTimeoutError:
+            answers.append((node, f"it has not answered for {_ANSWER_S:.0f} s"))
+        except ray.exceptions.RayError as error:
+            answers.append((node, cannot_run(error)))
+    return answers
+
+
+def cannot_run(error: Any) -> str:
+    """Why a process on another node could not even load this package, in a few words.
+
+    Args:
+        error: of Ray, or its text.
+    """
+    text = str(error).strip()
+    missing = re.search(r"No module named '([\w.]+)'", text)
+    if missing is not None:
+        return f"{missing[1]} is not installed, or older"
+    return (text.splitlines() or ["it ended without a word"])[-1].strip()
+
+
+@lru_cache(maxsize=1)
+def _source() -> str:
+    """A digest of the files that run in workers."""
+    digest = hashlib.sha256()
+    for file in sorted({file for pattern in _SOURCES for file in _ROOT.glob(pattern)}):
+        digest.update(f"{file.relative_to(_ROOT).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,108 @@
+"""Plug-in files on their way to workers: they travel as text, so that nodes need no file system in common."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..utils.errors import InputError
+from ..utils.registry import BUILT_IN, REGISTRIES, TABLES, load_plugin
+from .cluster import PREFIX, sweep
+from .nodes import Components
+
+if TYPE_CHECKING:
+    from ..suite.model import Suite
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A plug-in as the driver read it when the run began.
+
+    Attributes:
+        path: of the file on the driver's node.
+        content: of the file.
+    """
+
+    path: str
+    content: bytes
+
+    @classmethod
+    def read(cls, path: str) -> PluginFile:
+        """Read a plug-in.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            return cls(path, Path(path).read_bytes())
+        except OSError as error:
+            raise InputError(f"the plug-in {path} cannot be read: {error.strerror or error}.") from error
+
+    def load(self) -> None:
+        """Register its components in this process, from the file itself where it is here and the same.
+
+        Raises:
+            InputError: it cannot be imported here.
+        """
+        file = Path(self.path)
+        if not self._is(file):
+            file = _copy(file.name, self.content)
+        if load_plugin(file, REGISTRIES) is None:
+            raise InputError(f"the plug-in {file.name} cannot be imported: {_last_line(file.stem)}.")
+
+    def _is(self, file: Path) -> bool:
+        try:
+            return file.read_bytes() == self.content
+        except OSError:
+            return False
+
+
+def brought(suite: Suite) -> Components:
+    """The components of a suite that installed packages bring.
+
+    Args:
+        suite: the suite.
+    """
+    used = [("backbone", row.kind) for row in suite.backbones] + [("strategy", row.kind) for row in suite.strategies]
+    used += [("reference", name) for name in suite.references]
+    own = {BUILT_IN, *suite.plugins}
+    return tuple((kind, name) for kind, name in dict.fromkeys(used) if TABLES[kind].origin(name) not in own)
+
+
+def warning(suite: Suite) -> str:
+    """What to say before a suite runs code that is not part of the package; "" where it needs none.
+
+    Args:
+        suite: the suite.
+    """
+    names = [Path(plugin).name for plugin in suite.plugins]
+    names += [TABLES[kind].origin(name) for kind, name in brought(suite)]
+    if not names:
+        return ""
+    return (
+        f"This suite runs code of plug-ins with your rights, here and on all nodes: {', '.join(dict.fromkeys(names))}. "
+        "Refuse it with --no-plugins."
+    )
+
+
+@lru_cache
+def _copy(name: str, content: bytes) -> Path:
+    """A copy of this process's own; those of processes that are gone are removed."""
+    base = Path(tempfile.gettempdir())
+    sweep(base)
+    file = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base)) / name
+    file.write_bytes(content)
+    return file
+
+
+def _last_line(stem: str) -> str:
+    for registry in REGISTRIES.values():
+        try:
+            registry.entry(stem)
+        except InputError as error:
+            return str(error).strip().splitlines()[-1].rstrip(".")
+    return "its import failed"

@@ -1,0 +1,170 @@
+"""Runs a stored trial once more and compares: are the ranks the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..records.results import EpochProgress, Evidence, TrialResult
+from ..records.source import same_source
+from ..records.spec import ENGINE_VERSION, TrialSpec
+from ..store.store import Store
+from ..suite.model import Suite
+from ..utils.errors import DatasetError
+from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES
+
+_ARRAYS = ("users", "items", "readout_ranks", "step_ranks", "top_items", "control_ranks")
+_MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cpu", "gpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A trial, then and now.
+
+    Attributes:
+        stored: as it is in the store.
+        again: as it came out now; it is not stored.
+        differences: between their results, one line each; none where they are identical.
+        circumstances: what differs of software and machine, one line each.
+    """
+
+    stored: TrialResult
+    again: TrialResult
+    differences: tuple[str, ...]
+    circumstances: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether status, every rank and the best ten of every row are the same."""
+        return not self.differences
+
+
+def rerun(
+    key: str, *, store: Store, data_dir: Path, on_epoch: Callable[[EpochProgress], None] | None = None
+) -> Comparison:
+    """Run a stored trial in this process, from what is stored of it; nothing is written.
+
+    Args:
+        key: of the trial, in full.
+        store: where it is.
+        data_dir: where prepared data sets are.
+        on_epoch: told each epoch.
+
+    Returns:
+        Both results, and how they differ.
+
+    Raises:
+        StoreError: not stored, or damaged.
+        DatasetError: its data set is not prepared, or has another content or other item vectors now.
+        InputError: its plug-in is gone.
+    """
+    from ..datasets import catalog
+
+    stored = store.read(key)
+    spec = stored.spec
+    suites = [Suite.from_json(store.read_suite(name)[0]) for name in store.used_by(key)]
+    for suite in suites:
+        suite.load_plugins()
+    given = {suite.vectors[spec.dataset]: None for suite in suites if spec.dataset in suite.vectors}
+    vectors = _vectors(spec, [*map(Path, given)], data_dir) if spec.vectors else False
+    dataset = catalog.load_dataset(spec.dataset, data_dir=data_dir, vectors=vectors)
+    if dataset.fingerprint != spec.dataset_fingerprint:
+        raise DatasetError(
+            f"{spec.dataset} is not what trial {key[:8]} ran on: its fingerprint was {spec.dataset_fingerprint[:12]} "
+            f"and is {dataset.fingerprint[:12]}. Give the right folder with --data-dir."
+        )
+    circumstances = list(_versions(stored))
+    from ..trial.start import Cut, run_trial
+
+    cut = Cut(len(stored.history), stored.reason) if stored.status == "pruned" else None
+    again = run_trial(spec, dataset, on_epoch, cut=cut)
+    circumstances += _circumstances(stored, again)
+    return Comparison(stored, again, tuple(_differences(stored, again)), tuple(circumstances))
+
+
+def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
+    """Where the item vectors of a trial are: in a file that one of its suites names, or with the data set."""
+    from ..plan.vectors import vectors_fingerprint
+
+    found: list[str] = []
+    places: list[bool | Path] = [*files, True]
+    for given in places:
+        try:
+            found.append(vectors_fingerprint(spec.dataset, given, data_dir=data_dir))
+        except DatasetError:
+            if not found and given is True:
+                raise
+            continue
+        if found[-1] == spec.vectors:
+            return given
+    raise DatasetError(
+        f"the item vectors of {spec.dataset} are not those of the trial: their fingerprint was {spec.vectors[:12]} and "
+        f"is {' or '.join(one[:12] for one in found)}. Make them as they were made then (rearec-bench embed "
+        f"{spec.dataset}), or give the right folder with --data-dir."
+    )
+
+
+def _versions(stored: TrialResult) -> Iterator[str]:
+    models = ((BACKBONES, stored.spec.backbone), (STRATEGIES, stored.spec.strategy))
+    for registry, component in ((REFERENCES, stored.spec.backbone),) if stored.spec.is_reference else models:
+        today = registry.settings(component.kind).version
+        if today != component.version:
+            yield f"{component.kind}: version {component.version} then, {today} now"
+    if not same_source(stored.source_digest, stored.spec.backbone.kind, stored.spec.strategy.kind):
+        yield "the source of the components has changed since"
+    if stored.spec.engine != ENGINE_VERSION and not stored.spec.is_reference:
+        yield f"engine: {stored.spec.engine} then, {ENGINE_VERSION} now; numbers differ as between two seeds"
+
+
+def _circumstances(stored: TrialResult, again: TrialResult) -> Iterator[str]:
+    for name in _MADE_WITH:
+        then, now = stored.environment.get(name, ""), again.environment.get(name, "")
+        if then != now:
+            yield f"{name}: {then or 'none'} then, {now or 'none'} now"
+
+
+def _differences(stored: TrialResult, again: TrialResult) -> Iterator[str]:
+    if stored.status != again.status:
+        reason = f" ({again.reason})" if again.reason else ""
+        yield f"status: {stored.status} then, {again.status} now{reason}"
+        return
+    if stored.reason != again.reason:
+        yield f"reason: {stored.reason} then, {again.reason} now"
+    yield from _history_differences(stored, again)
+    for split, then, now in (
+        ("validation", stored.validation, again.validation),
+        ("test", stored.test, again.test),
+    ):
+        if then is not None and now is not None:
+            yield from _rank_differences(split, then, now)
+
+
+def _history_differences(stored: TrialResult, again: TrialResult) -> Iterator[str]:
+    metric = stored.spec.metric
+    for then, now in zip(stored.history, again.history, strict=False):
+        if then.losses != now.losses or then.validation != now.validation:
+            yield (
+                f"epoch {then.epoch} is the first that differs: loss {then.losses['total']:.6g} then, "
+                f"{now.losses['total']:.6g} now; {metric} {then.validation[metric]:.6f} then, "
+                f"{now.validation[metric]:.6f} now"
+            )
+            break
+    for what, before, after in (
+        ("epochs", len(stored.history), len(again.history)),
+        ("best epoch", stored.best_epoch, again.best_epoch),
+    ):
+        if before != after:
+            yield f"{what}: {before} then, {after} now"
+
+
+def _rank_differences(split: str, then: Evidence, now: Evidence) -> Iterator[str]:
+    for name in _ARRAYS:
+        before, after = getattr(then.rows, name), getattr(now.rows, name)
+        if before.shape != after.shape:
+            yield f"{split}: {name} had the shape {before.shape}, and has {after.shape}"
+        elif not np.array_equal(before, after):
+            differing = (before != after).reshape(len(before), -1).any(axis=1)
+            yield f"{split}: {name} differ in {int(differing.sum()):,} of {len(before):,} rows"

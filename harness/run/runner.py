@@ -1,0 +1,359 @@
+"""Runs a suite: starts or joins Ray, fans the trials out over one Tuner, and keeps the books until all is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cost.time import DataSize, Estimate, example, operations
+from ..datasets.data.dataset import Dataset
+from ..monitor.heart import Heart, working_folder
+from ..monitor.progress import Reporter, Reporters, RunFacts
+from ..plan.queue import SuiteQueue, repeatable
+from ..records.results import TrialSummary
+from ..store.checkpoints import Checkpoints
+from ..store.heartbeat import NAME as HEARTBEAT
+from ..store.store import Store
+from ..utils.errors import DatasetError
+from .cluster import Cluster, Room, cluster
+from .nodes import Software, compare
+from .outcome import RunOutcome
+from .plugins import PluginFile, brought
+from .signals import heard
+from .stopping import Closing
+from .supervisor import Care
+from .tracker import Ledger, RunStopped
+
+if TYPE_CHECKING:
+    from ..plan.cells import Cell
+    from ..suite.model import Suite
+
+_FLUSH_S = 30.0
+_HASTY_FLUSH_S = 10.0  # where an error has ended the run
+
+TRIAL = f"{__package__.rpartition('.')[0]}.trial.start:start"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a suite runs: nothing here can change a trial's numbers, the device type excepted.
+
+    Attributes:
+        gpu: GPUs of one trial; None for the suite's own.
+        cpu: cores of one trial; None for the suite's own.
+        address: of a running Ray to join; None starts one for this run.
+        max_concurrent: most trials at once; None for all that fit.
+        max_trials: most trials to start; None for all.
+        refresh: repeat stored trials whose components' source has changed.
+        retry_failed: repeat trials that failed or diverged.
+        time_budget_s: seconds in which trials may start; None for any time.
+        cpus: cores to use; None for all that this process may use.
+        trial: "module:attribute" of what makes a trial from (spec, data set).
+        command: that was typed; whoever watches is told it.
+    """
+
+    gpu: float | None = None
+    cpu: float | None = None
+    address: str | None = None
+    max_concurrent: int | None = None
+    max_trials: int | None = None
+    refresh: bool = False
+    retry_failed: bool = False
+    time_budget_s: float | None = None
+    cpus: int | None = None
+    trial: str = TRIAL
+    command: str = field(default="", compare=False)
+
+
+def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Reporter) -> RunOutcome:
+    """Run what is left of a suite.
+
+    Args:
+        suite: the suite.
+        store: where results go.
+        data_dir: where prepared data sets are.
+        options: how to run.
+        reporter: told how it goes.
+
+    Returns:
+        How it ended; Ctrl-C is an outcome, not an exception.
+
+    Raises:
+        InputError: a data set is not prepared, or a trial does not fit; nothing was started.
+        StoreError: a result cannot be read or written.
+    """
+    from ..plan.cells import check_precision, expand
+
+    clock = time.perf_counter()
+    closing = Closing(options.time_budget_s)
+    cells = expand(suite)
+    datasets = load_all(suite, cells, data_dir)
+    gpu = suite.resources.gpu if options.gpu is None else options.gpu
+    cpu = suite.resources.cpu if options.cpu is None else options.cpu
+    device = "cuda" if gpu > 0 else "cpu"
+    check_precision(cells, device)
+    sizes = {name: DataSize.of(data.card) for name, data in datasets.items()}
+    queue = SuiteQueue(
+        cells,
+        fingerprints={name: data.fingerprint for name, data in datasets.items()},
+        vectors={name: data.vectors.fingerprint for name, data in datasets.items() if data.vectors is not None},
+        device=device,
+        stored=repeatable(
+            store.lookup,
+            retry_failed=options.retry_failed,
+            stale=_stale if options.refresh else None,
+        ),
+        cost=lambda cell: operations(example(cell, device), sizes[cell.dataset]),
+        limit=options.max_trials,
+    )
+    heart = Heart(
+        store.suite_folder(suite.name) / HEARTBEAT,
+        suite=suite.name,
+        queue=queue,
+        command=options.command,
+        budget_s=options.time_budget_s,
+    )
+    told = Reporters(reporter, heart)
+    book = Ledger(
+        suite,
+        header=_header(datasets),
+        queue=queue,
+        store=store,
+        reporter=told,
+        estimate=Estimate(queue.over(), sizes),
+        closing=closing,
+    )
+    with heart, book as ledger, heard(ledger):
+        heart.start()
+        ledger.begin(**_circumstances(suite, options, device))
+        ray_s = 0.0
+        facts = partial(_facts, suite, cells, ledger)
+        try:
+            if not queue.left:
+                told.begin(facts(most=0, place=""))
+            else:
+                size = sum(_bytes(data) for data in datasets.values())
+                with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=ledger.stop) as joined:
+                    ray_s = time.perf_counter() - clock
+                    room = joined.room(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
+                    software = _compared(joined, suite, cpu=cpu, gpu=gpu)
+                    ledger.most = most = room()
+                    told.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
+                    _tune(joined, ledger, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, room=room)
+        except RunStopped:
+            ledger.settle()
+        if isinstance(ledger.stopped_by, Exception):
+            raise ledger.stopped_by
+        if not queue.left:
+            Checkpoints(store.root, clean=True).clear(suite=suite.name, over=store.has)
+        outcome = ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
+        heart.ending = outcome.ended_by
+        return outcome
+
+
+def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None:
+    """Build every cell and run one batch of each, in this process.
+
+    Args:
+        suite: the suite.
+        data_dir: where prepared data sets are.
+        say: told one line per cell.
+
+    Raises:
+        InputError: a data set is not prepared.
+    """
+    from ..plan.cells import check_precision, expand
+    from ..trial.start import start
+
+    cells = expand(suite)
+    device = "cuda" if suite.resources.gpu > 0 else "cpu"
+    check_precision(cells, device)
+    datasets = load_all(suite, cells, data_dir)
+    for cell in cells:
+        name = f"{cell.dataset} {cell.backbone} {cell.row}"
+        if cell.unsupported is not None:
+            say(f"cannot run  {name}: {cell.unsupported}")
+            continue
+        clock = time.perf_counter()
+        data = datasets[cell.dataset]
+        spec = example(cell, device)
+        vectors = data.vectors.fingerprint if cell.text_based and data.vectors is not None else ""
+        spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint, vectors=vectors)
+        start(spec, data).dry_run()
+        say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
+
+
+def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str, Dataset]:
+    """Load a suite's data sets, with the item vectors that its cells need.
+
+    Raises:
+        DatasetError: with the words of every one that is not prepared, or has no vectors.
+    """
+    from ..datasets import catalog
+    from ..plan.vectors import needed_vectors
+
+    missing = [name for name in suite.datasets if not catalog.is_prepared(name, data_dir)]
+    if missing:
+        raise DatasetError("\n".join(catalog.not_prepared_message(name) for name in missing))
+    vectors = needed_vectors(suite, cells, data_dir)
+    return {
+        name: catalog.load_dataset(name, data_dir=data_dir, vectors=vectors.get(name, False)) for name in suite.datasets
+    }
+
+
+def _tune(
+    joined: Cluster,
+    ledger: Ledger,
+    datasets: Mapping[str, Dataset],
+    suite: Suite,
+    factory: str,
+    software: Software | None,
+    *,
+    cpu: float,
+    gpu: float,
+    room: Room,
+) -> None:
+    import ray
+    from ray import tune
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from .tune_driver import Arrivals, Events, QueueSearcher
+    from .tune_worker import TuneTrial, WorkerContext
+    from .writer import Collector
+
+    ledger.tick()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    collector = (
+        ray.remote(Collector)
+        .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
+        .remote(str(ledger.root), ledger.queue.searched())
+    )
+    arrivals = Arrivals(ledger, collector)
+    context = WorkerContext(
+        datasets={name: ray.put(data) for name, data in datasets.items()},
+        collector=collector,
+        factory=factory,
+        plugins=tuple(PluginFile.read(path) for path in suite.plugins),
+        care=Care(
+            suite.name,
+            every_s=suite.resources.checkpoint_every.seconds,
+            timeout_s=suite.resources.timeout.seconds,
+            keep=suite.resources.keep_checkpoints,
+        ),
+        shares_gpu=0 < gpu < 1,
+        software=software,
+    )
+
+    def occupied(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+        share = max(gpu, 1.0) if config["alone"] else gpu
+        return tune.PlacementGroupFactory([{"CPU": cpu, "GPU": share} if gpu > 0 else {"CPU": cpu}])
+
+    trainable = tune.with_resources(tune.with_parameters(TuneTrial, context=context), occupied)
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=QueueSearcher(ledger, room, arrivals),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(joined.scratch / "tune"),
+            callbacks=[Events(ledger, arrivals)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
+            hasty = isinstance(ledger.stopped_by, Exception)
+            ray.get(collector.flush.remote(), timeout=_HASTY_FLUSH_S if hasty else _FLUSH_S)
+
+
+def _stale(summary: TrialSummary) -> bool:
+    from ..records.source import same_source
+
+    return not same_source(summary.source_digest, summary.spec.backbone.kind, summary.spec.strategy.kind)
+
+
+def _bytes(data: Dataset) -> int:
+    splits = (data.train, data.valid, data.test)
+    columns = (column for split in splits for column in (split.users, split.starts, split.ends, split.targets))
+    vectors = data.vectors.values.nbytes if data.vectors is not None else 0
+    return data.flat.nbytes + sum(int(column.nbytes) for column in columns) + vectors
+
+
+def _header(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    return {
+        "fingerprints": {name: data.fingerprint for name, data in datasets.items()},
+        "dataset_facts": {name: _data_facts(data) for name, data in datasets.items()},
+    }
+
+
+def _data_facts(data: Dataset) -> dict[str, Any]:
+    from ..plan.vectors import vector_facts
+
+    facts = {fact: data.card[fact] for fact in ("recipe", "protocol", "statistics") if fact in data.card}
+    return facts if data.vectors is None else {**facts, "vectors": vector_facts(data.vectors)}
+
+
+def _circumstances(suite: Suite, options: RunOptions, device: str) -> dict[str, Any]:
+    """What a run's log says of how it was started."""
+    from ..records.provenance import software
+
+    return {
+        "command": options.command,
+        "folder": working_folder(),
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "device": device,
+        "options": {name: value for name, value in dataclasses.asdict(options).items() if name != "command"},
+        "resources": suite.resources.model_dump(mode="json"),
+        "plugins": list(suite.plugins),
+        "environment": software(),
+    }
+
+
+def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str, note: str = "") -> RunFacts:
+    return RunFacts(
+        suite=suite.name,
+        cells=len(cells),
+        totals=ledger.totals(),
+        most=most,
+        place=place,
+        results=ledger.root,
+        log=ledger.log_path,
+        notes=(
+            *([note] if note else []),
+            *(
+                f"{cell.dataset} {cell.backbone} {cell.row} cannot run: {cell.unsupported}"
+                for cell in cells
+                if cell.unsupported is not None
+            ),
+        ),
+    )
+
+
+def _compared(joined: Cluster, suite: Suite, *, cpu: float, gpu: float) -> Software | None:
+    """What the nodes that will run trials have in common with this process; None where this is their only machine."""
+    if joined.owned:
+        return None
+    used = tuple(node for node in joined.nodes if node.fits(cpu=cpu, gpu=gpu))
+    return compare(used, brought(suite), place=joined.address)
+
+
+def _place(joined: Cluster, gpu: float) -> str:
+    count, unit = (joined.gpus, "GPU") if gpu > 0 else (joined.cpus, "core")
+    place = f"{count:g} {unit}{'s' if count != 1 else ''}"
+    return f"{place} of {len(joined.nodes)} nodes" if len(joined.nodes) > 1 else place

@@ -1,0 +1,163 @@
+"""Looks after a trial under way: ends it when its time is over, and takes a checkpoint every so often."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ..records.spec import TrialSpec
+from ..store.checkpoints import Channel, fetch, send
+from ..trial.checkpoint import Checkpoint, pack, unpack
+from ..utils.durations import duration_text
+from ..utils.errors import CheckpointError, TrialSuspended, TrialTimedOut
+
+Keep = Literal["none", "best", "all"]
+
+ASK_S = 1.0
+"""Seconds between two questions whether the run wants its trials back."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A trial that can be interrupted; others start over."""
+
+    after_batch: Callable[[], None] | None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds spent on it, in all attempts that it goes on from."""
+
+    @property
+    def done(self) -> bool:
+        """Whether no further epoch will run."""
+
+    def snapshot(self) -> Checkpoint:
+        """Where it stands."""
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from there."""
+
+
+@dataclass(frozen=True)
+class Care:
+    """How trials are looked after; nothing here can change a number of theirs.
+
+    Attributes:
+        suite: the suite that runs.
+        every_s: seconds between two checkpoints; None for none.
+        timeout_s: seconds that a trial may take, all attempts that it goes on from together; None for any.
+        keep: whose last checkpoint stays when they are done: nobody's, that of final runs ("best"), everybody's.
+    """
+
+    suite: str
+    every_s: float | None = 300.0
+    timeout_s: float | None = None
+    keep: Keep = "none"
+
+    def keeps(self, spec: TrialSpec) -> bool:
+        """Whether the weights of a trial stay after it is done."""
+        if spec.is_reference:
+            return False
+        return self.keep == "all" or (self.keep == "best" and spec.purpose == "final")
+
+
+class Keeper:
+    """Looks after one trial.
+
+    Attributes:
+        run: the trial; it went on from its checkpoint where there was one of use.
+        notes: what the run's log should say of it; whoever has said it empties the list.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        spec: TrialSpec,
+        *,
+        care: Care,
+        channel: Channel,
+        resume: bool,
+        recalled: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Build the trial, and go on from its checkpoint.
+
+        Args:
+            make: builds it.
+            spec: what it is.
+            care: how to look after it.
+            channel: where checkpoints are.
+            resume: whether it has one.
+            recalled: whether the run wants its trials back; does not wait for the answer.
+            clock: seconds.
+        """
+        self.notes: list[str] = []
+        self._spec = spec
+        self._care = care
+        self._channel = channel
+        self._recalled = recalled
+        self._clock = clock
+        self._asked = self._started = clock()
+        self.run: Any = self._resumed(make) if resume else make()
+        if isinstance(self.run, Resumable):
+            self._started = clock() - self.run.elapsed_s
+            self.run.after_batch = self.look
+        self._saved = clock()
+        self._able = isinstance(self.run, Resumable) and care.every_s is not None
+
+    def said(self) -> list[str]:
+        """The notes since the last call."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    def look(self) -> None:
+        """To be called between two batches or epochs.
+
+        Raises:
+            TrialTimedOut: its time is over.
+            TrialSuspended: the run wants it back; it has taken a checkpoint if it can.
+        """
+        now = self._clock()
+        if now - self._asked >= ASK_S:
+            self._asked = now
+            if self._recalled():
+                raise TrialSuspended(saved=self._able and self._save())
+        limit = self._care.timeout_s
+        if limit is not None and now - self._started > limit:
+            raise TrialTimedOut(f"timed out after {duration_text(limit)} (resources.timeout)")
+        if self._able and self._care.every_s is not None and now - self._saved >= self._care.every_s:
+            self._save()
+
+    def last(self) -> bool:
+        """To be called before the trial is evaluated: its weights go where they are kept, if they are.
+
+        Returns:
+            Whether they are.
+        """
+        if not (isinstance(self.run, Resumable) and self._care.keeps(self._spec)):
+            return False
+        return self._save()
+
+    def _resumed(self, make: Callable[[], Any]) -> Any:
+        run = make()
+        if not isinstance(run, Resumable):
+            return run
+        try:
+            run.restore(unpack(fetch(self._channel, self._spec.key)))
+        except CheckpointError as error:
+            self.notes.append(f"its checkpoint is of no use, it starts over: {error}")
+            return make()
+        return run
+
+    def _save(self) -> bool:
+        try:
+            send(self._channel, self._spec.key, pack(self.run.snapshot()), suite=self._care.suite)
+        except (CheckpointError, TypeError) as error:
+            self.notes.append(f"no checkpoint of it: {error}")
+            self._able = self._able and isinstance(error, CheckpointError)  # what is no tensor now will be none later
+            return False
+        finally:
+            self._saved = self._clock()
+        return True

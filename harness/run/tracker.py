@@ -1,0 +1,361 @@
+"""The books of a run: queue, store, index, log and terminal move together, one entry per event."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from ..cost.time import Estimate
+from ..monitor.log import RunLog, job_facts, summary_facts
+from ..monitor.progress import Progress, Reporter, Totals
+from ..plan.cell_trials import Job
+from ..plan.queue import FINISHED, Signal, SuiteQueue
+from ..records.results import Status, TrialResult, TrialSummary
+from ..store.checkpoints import Checkpoints
+from ..store.store import Store
+from ..utils.durations import duration_text
+from ..utils.errors import StoreError
+from .index import RunIndex
+from .outcome import RunOutcome
+from .stopping import Closing, Ending, Terminated, grace_s
+
+if TYPE_CHECKING:
+    from ..suite.model import Suite
+
+
+_GRACE_S = 60.0  # a trial whose time is over may come to the end of a batch by itself
+_GRACE_SHARE = 0.05
+
+
+class RunStopped(BaseException):
+    """Leaves Tune's loop; not an Exception, which Tune would take for a trial's."""
+
+
+class Ledger:
+    """What the driver knows of a run, and everything that happens when that changes; a context manager.
+
+    Args:
+        suite: what runs.
+        header: what stands in index.json beside the cells.
+        queue: all trials.
+        store: where results are.
+        reporter: the terminal.
+        estimate: of the time that is left; told every trial that ends.
+        closing: when it ends before its work is done.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        *,
+        header: Mapping[str, Any],
+        queue: SuiteQueue,
+        store: Store,
+        reporter: Reporter,
+        estimate: Estimate,
+        closing: Closing | None = None,
+    ) -> None:
+        self._suite = suite
+        self.queue = queue
+        self._store = store
+        self._index = RunIndex(suite, header=header, queue=queue, store=store)
+        self.root = store.root
+        self.log_path = store.suite_folder(suite.name) / "run.jsonl"
+        self._reporter = reporter
+        self._estimate = estimate
+        self.most = 1
+        self._jobs: dict[str, Job] = {}
+        self._storing: dict[str, Job] = {}
+        self._ended: list[tuple[Job, TrialSummary]] = []
+        self._due: list[tuple[Job, TrialSummary]] = []
+        self._stop: BaseException | None = None
+        self._closing = closing or Closing()
+        self._said_stop = self._said_over = False
+        self._opened_at: float | None = None
+        self._finished = False
+        self._checkpoints = Checkpoints(store.root)
+        self._limit_s = suite.resources.timeout.seconds
+        self._begun: dict[str, float] = {}
+        self._stamps: dict[str, int] = {}
+        self._killed: set[str] = set()
+
+    def __enter__(self) -> Ledger:
+        self._index.write()
+        self._log = RunLog(self.log_path)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            self._enter_all()
+            self._log_end(exception[1])
+        finally:
+            self._reporter.end()
+            self._log.close()
+
+    def begin(self, **facts: Any) -> None:
+        """Log that the run begins; it will also be logged how it ends.
+
+        Args:
+            facts: what is known of it, as JSON values.
+        """
+        self._opened_at = time.perf_counter()
+        over, trials = self.queue.totals()
+        self._log.write("begin", suite=self._suite.name, over=over, trials=trials, **facts)
+        for key, why in self._store.damaged.items():
+            self._log.write("damaged", key=key, reason=why)
+
+    def warn(self, words: str) -> None:
+        """Log something that is not as it might be."""
+        self._log.write("warning", note=words)
+
+    @property
+    def running(self) -> int:
+        """Trials that are given out and still at work."""
+        return len(self._jobs)
+
+    def take(self, trial_id: str) -> Job | Signal:
+        """The next job, from now on known by Tune's id."""
+        if self.ending:
+            return Signal.WAIT
+        job = self.queue.next()
+        if isinstance(job, Job):
+            self._jobs[trial_id] = job
+            self._stamps[trial_id] = self._checkpoints.stamp(job.key)
+        self._finished = job is FINISHED
+        return job
+
+    def started(self, trial_id: str) -> None:
+        """A worker has begun."""
+        job = self._jobs[trial_id]
+        self._begun[trial_id] = time.monotonic()
+        self._log.write("start", **job_facts(job))
+        self._reporter.started(job)
+
+    def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """A worker has finished an epoch."""
+        job = self._jobs[trial_id]
+        progress = Progress(
+            epoch=int(result["epoch"]),
+            value=float(result["value"]),
+            rows_per_s=float(result["rows_per_s"]),
+            cell_best=self.queue.best(job.cell) if job.purpose == "search" else None,
+        )
+        self._reporter.epoch(job, progress)
+
+    def resumable(self, job: Job) -> bool:
+        """Whether a trial has a checkpoint to go on from."""
+        return self._checkpoints.resumable(job.key)
+
+    def note(self, trial_id: str, words: str) -> None:
+        """A worker says something about its trial."""
+        self._log.write("note", **job_facts(self._jobs[trial_id]), note=words)
+
+    def short_of_memory(self, trial_id: str, reason: str) -> None:
+        """A trial ran out of GPU memory beside others; it runs again, alone."""
+        job = self._jobs.pop(trial_id)
+        self._log.write("short_of_memory", **job_facts(job), reason=reason)
+        self.queue.short_of_memory(job.key)
+        self._reporter.lost(job, f"alone on a GPU: {reason}")
+
+    def suspended(self, trial_id: str, *, saved: bool) -> None:
+        """A trial came back before its end, as it was asked to; a later run goes on with it."""
+        job = self._jobs.pop(trial_id, None)
+        if job is not None:
+            self._log.write("suspended", **job_facts(job), checkpoint=saved)
+            self._reporter.suspended(job, saved=saved)
+
+    def hung(self) -> tuple[str, ...]:
+        """Trials whose time is over and that have not ended by themselves; each is named once, to be killed."""
+        if self._limit_s is None:
+            return ()
+        latest = time.monotonic() - self._limit_s - max(_GRACE_S, self._limit_s * _GRACE_SHARE)
+        found = tuple(one for one in self._jobs if self._begun.get(one, latest) < latest and one not in self._killed)
+        self._killed.update(found)
+        return found
+
+    def handed_over(self, trial_id: str) -> None:
+        """A worker is done with a trial, whose result is on its way to the disk; the trial is not over yet."""
+        self._storing[trial_id] = self._jobs.pop(trial_id)
+
+    def over(self, trial_id: str, *, unsaved: str) -> None:
+        """The result of a trial that was handed over is on disk, or could not be written."""
+        job = self._storing.pop(trial_id)
+        if unsaved:
+            self.stop(StoreError(unsaved))
+            return
+        self._take_in(job, self._store.summary(job.key))
+
+    def lost(self, trial_id: str, cause: str) -> None:
+        """A worker died; its trial runs again, or has failed where that happened too often."""
+        job = self._jobs.pop(trial_id, None) or self._storing.pop(trial_id, None)
+        if job is None:
+            return
+        summary = self.queue.look_again(job.key)
+        if summary is None:
+            hung = trial_id in self._killed and self._limit_s is not None
+            self._log.write("lost", **job_facts(job), reason=cause)
+            got_on = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
+            if not hung and self.queue.lost(job.key, got_on=got_on):
+                self._reporter.lost(job, cause)
+                return
+            reason = f"its worker died {job.attempt} times: {cause}"
+            if hung:
+                reason = f"timed out after {duration_text(self._limit_s or 0.0)} (resources.timeout): it hung"
+            self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
+            summary = self._store.summary(job.key)
+        self._take_in(job, summary)  # it may also have died after its result was on disk
+
+    def tick(self) -> None:
+        """Called often: draws, and leaves Tune's loop once there is nothing more to do in it.
+
+        Tune would go on to snapshot its trials, to wait for its actors and to analyse its files; nobody reads them.
+
+        Raises:
+            RunStopped: the run is complete, or should stop.
+        """
+        try:
+            self._enter_due()
+        except StoreError as error:  # raised here, Tune would take it for its own
+            self.stop(error)
+        self._reporter.tick()
+        if isinstance(self._stop, Exception) or (self._finished and self._stop is None):
+            raise RunStopped from self._stop
+        self._say_why()
+        begun = sum(trial_id in self._begun for trial_id in self._jobs)
+        if self._closing.leaves(busy=len(self._jobs) + len(self._storing), begun=begun):
+            raise RunStopped from self._stop
+
+    @property
+    def ending(self) -> bool:
+        """Whether no more trials start."""
+        return self._stop is not None or not self._closing.accepts
+
+    @property
+    def recalls(self) -> bool:
+        """Whether the trials under way should come back."""
+        return self._closing.recalls
+
+    def stop(self, why: BaseException) -> None:
+        """Make the next `tick` leave Tune's loop, or a later one: trials under way may save what they have first.
+
+        Args:
+            why: KeyboardInterrupt or Terminated; an error, which waits for nothing.
+        """
+        self._stop = self._stop or why
+        if not isinstance(why, Exception):
+            self._closing.stop()
+
+    @property
+    def stopped_by(self) -> BaseException | None:
+        """Why the run stops, None where it does not."""
+        return self._stop
+
+    def abandon(self) -> None:
+        """Leave the terminal as it was; the process is about to end."""
+        self._reporter.end()
+
+    def settle(self) -> None:
+        """Take in what is on disk of the trials that were running when the run stopped."""
+        for job in self.queue.in_flight:
+            summary = self.queue.look_again(job.key)
+            if summary is not None:
+                self._take_in(job, summary)
+        self._enter_all()
+
+    def outcome(self, *, wall_s: float, ray_s: float) -> RunOutcome:
+        """How the run ended."""
+        return RunOutcome(
+            done=self.queue.count("done"),
+            diverged=self.queue.count("diverged"),
+            failed=tuple((one.key, one.reason) for one in self.queue.over() if one.status == "failed"),
+            notes=tuple(
+                f"{one.cell.dataset} {one.cell.backbone} {one.cell.row}: {one.note}"
+                for one in self.queue.progress()
+                if one.note
+            ),
+            interrupted=isinstance(self._stop, KeyboardInterrupt | Terminated),
+            left=self.queue.left,
+            started=self.queue.started,
+            wall_s=wall_s,
+            ray_s=ray_s,
+            ended_by=self._how(),
+        )
+
+    def totals(self) -> Totals:
+        """Where the run stands."""
+        over, trials = self.queue.totals()
+        return Totals(
+            over=over,
+            trials=trials,
+            diverged=self.queue.count("diverged"),
+            failed=self.queue.count("failed"),
+            pruned=self.queue.count("pruned"),
+            exact=self.queue.exact,
+            left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.most,
+        )
+
+    def _how(self) -> Ending:
+        if isinstance(self._stop, KeyboardInterrupt):
+            return "interrupted"
+        if isinstance(self._stop, Terminated):
+            return "terminated"
+        if not self.queue.left:
+            return "complete"
+        return "time budget" if self._closing.over else "limit"
+
+    def _say_why(self) -> None:
+        """Say once why the run comes to its end, where it does before its time."""
+        if self._stop is not None and not self._said_stop:
+            self._said_stop = True
+            self._log.write("stopping", why=self._how(), running=self.running)
+            self._reporter.stopping(len(self._store.keys()))
+        elif self._stop is None and self._closing.over and not self._said_over:
+            self._said_over = True
+            self._log.write("stopping", why="time budget", running=self.running)
+            budget = self._closing.budget_s or 0.0
+            what = f"the time budget of {duration_text(budget)} is over: no more trials start"
+            if self.running:
+                what += f", {self.running} under way may take {duration_text(grace_s(budget))} more"
+            self._reporter.said(f"{what}.")
+
+    def _log_end(self, error: object) -> None:
+        """Log how the run has ended; a disk that is full has been complained about already."""
+        if self._opened_at is None:
+            return
+        over, trials = self.queue.totals()
+        error = error or (self._stop if isinstance(self._stop, Exception) else None)
+        if error is not None:
+            with contextlib.suppress(StoreError):
+                self._log.write("error", reason=f"{type(error).__name__}: {error}")
+        seconds = round(time.perf_counter() - self._opened_at, 3)
+        counts = {status: self.queue.count(status) for status in get_args(Status)}
+        how = "error" if error is not None else self._how()
+        with contextlib.suppress(StoreError):
+            self._log.write("end", how=how, over=over, trials=trials, **counts, seconds=seconds)
+
+    def _take_in(self, job: Job, summary: TrialSummary) -> None:
+        """Let the queue know at once, so that a worker can go on; log, terminal and index follow in `tick`."""
+        self.queue.tell(summary)
+        self._ended.append((job, summary))
+
+    def _enter_due(self) -> None:
+        """Enter what ended before the last tick: since then each idle worker has been given its next trial."""
+        due, self._due, self._ended = self._due, self._ended, []
+        for job, summary in due:
+            self._enter(job, summary)
+        self._index.write_if_due()
+
+    def _enter_all(self) -> None:
+        """Enter everything and leave the index up to date."""
+        for job, summary in (*self._due, *self._ended):
+            self._enter(job, summary)
+        self._due, self._ended = [], []
+        self._index.write_if_old()
+
+    def _enter(self, job: Job, summary: TrialSummary) -> None:
+        self._estimate.add(summary)
+        self._index.is_old = True
+        self._log.write(summary.status, **job_facts(job), **summary_facts(summary))
+        self._reporter.finished(job, summary, self.totals())

@@ -1,0 +1,230 @@
+"""The driver's side of Ray Tune: a Searcher and a Callback between it and the ledger. Imports ray."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune import Callback
+from ray.tune.search import Searcher
+
+from ..plan.queue import FINISHED, WAIT, Signal
+from ..utils.errors import RearecError
+from .nodes import cannot_run
+from .tracker import Ledger
+
+_CAUSE_LENGTH = 200
+_WAIT_S = 0.1
+_UNLOADABLE = "failed to import on the worker"  # Ray's words
+
+
+class Arrivals:
+    """Results on their way to the disk; each trial is over once its own has arrived there.
+
+    Args:
+        ledger: of the run.
+        collector: the actor that writes them.
+    """
+
+    def __init__(self, ledger: Ledger, collector: Any) -> None:
+        self._ledger = ledger
+        self._collector = collector
+        self._expected: dict[Any, str] = {}
+        self._recalled = False
+
+    def __bool__(self) -> bool:
+        """Whether any result is under way."""
+        return bool(self._expected)
+
+    def expect(self, trial_id: str, saved: Any) -> None:
+        """A worker has sent a result.
+
+        Args:
+            trial_id: Tune's.
+            saved: reference of what the collector answers.
+        """
+        self._ledger.handed_over(trial_id)
+        self._expected[saved] = trial_id
+
+    def recall(self) -> None:
+        """Ask the workers for their trials back; once is enough."""
+        if not self._recalled:
+            self._recalled = True
+            self._collector.recall.remote()
+
+    def take(self, *, wait_s: float = 0.0) -> None:
+        """Tell the ledger what has arrived; wait for a first one if told to."""
+        if not self._expected:
+            return
+        arrived, _ = ray.wait(list(self._expected), num_returns=1 if wait_s else len(self._expected), timeout=wait_s)
+        for saved in arrived:
+            trial_id = self._expected.pop(saved)
+            try:
+                unsaved = ray.get(saved)
+            except ray.exceptions.RayError as error:  # the worker died while its result was under way
+                ray.get(self._collector.flush.remote())
+                self._ledger.lost(trial_id, f"{type(error).__name__} before its result was on disk")
+            else:
+                self._ledger.over(trial_id, unsaved=unsaved)
+
+
+class QueueSearcher(Searcher):  # type: ignore[misc]
+    """Gives Tune what the suite's queue says, and tells the ledger what came of it.
+
+    Args:
+        ledger: of the run.
+        room: says how many trials may run at once now.
+        arrivals: results on their way to the disk.
+    """
+
+    def __init__(self, ledger: Ledger, room: Callable[[], int], arrivals: Arrivals) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._room = room
+        self._arrivals = arrivals
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune snapshots its searchers, and the store is the only truth."""
+        return {}
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing is saved; see `__getstate__`."""
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial, FINISHED, or None to be asked again later.
+
+        Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
+        after it has slept, and lets the idle worker go.
+        """
+        self._ledger.most = most = max(self._room(), 1)  # with no room Tune waits for it
+        if self._ledger.running >= most:
+            return None
+        job = self._ledger.take(trial_id)
+        while job is WAIT and self._arrivals and not self._ledger.ending:
+            with _heard(self._ledger):
+                self._arrivals.take(wait_s=_WAIT_S)
+            job = self._ledger.take(trial_id)
+        if self._ledger.ending:
+            self._ledger.tick()  # leaves from here: Tune asks again and again where it has no other trial
+        if isinstance(job, Signal):
+            return Searcher.FINISHED if job is FINISHED else None
+        return {
+            "spec": json.dumps(job.spec.to_json()),
+            "resume": self._ledger.resumable(job),
+            "alone": job.alone,
+        }
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """An epoch is over."""
+        with _heard(self._ledger):
+            self._ledger.epoch(trial_id, result)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: trials end as `Events` hears of them, with the reference or the reason that this is not told."""
+
+
+class Events(Callback):  # type: ignore[misc]
+    """What the Searcher is not told: that a trial has really started or ended, why a worker died, passing time.
+
+    Args:
+        ledger: of the run.
+        arrivals: results on their way to the disk.
+    """
+
+    def __init__(self, ledger: Ledger, arrivals: Arrivals) -> None:
+        self._ledger = ledger
+        self._arrivals = arrivals
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing; see `QueueSearcher.__getstate__`."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker has taken the trial."""
+        with _heard(self._ledger):
+            self._ledger.started(trial.trial_id)
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
+        """What a worker says besides; a reference is taken out, as Tune keeps each trial's last result."""
+        saved, short = result.pop("saved", None), result.get("short_of_memory")
+        suspended = result.get("suspended")
+        with _heard(self._ledger):
+            for note in result.pop("notes", ()):
+                self._ledger.note(trial.trial_id, note)
+            if short is not None:
+                self._ledger.short_of_memory(trial.trial_id, short)
+            if suspended is not None:
+                self._ledger.suspended(trial.trial_id, saved=suspended)
+            if saved is not None:
+                self._arrivals.expect(trial.trial_id, saved)
+            if "refused" in result:
+                self._refused(trial.trial_id, result["refused"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Forget what Tune has counted of the trial's results: it keeps its trials to the end of the run."""
+        trial.run_metadata = type(trial.run_metadata)()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The worker is gone."""
+        with _heard(self._ledger):
+            said = _last_failure(trial)
+            if _UNLOADABLE in said:
+                self._refused(trial.trial_id, f"a node cannot run trials: {cannot_run(said)}")
+            else:
+                self._ledger.lost(trial.trial_id, _cause(said))
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Take in what is on disk, end what hangs, draw, and leave the loop where the run should stop."""
+        with _heard(self._ledger):
+            self._arrivals.take()
+            if self._ledger.recalls:
+                self._arrivals.recall()
+            hung = self._ledger.hung()
+            for trial in trials if hung else ():
+                if trial.trial_id in hung:
+                    _kill(trial)
+        self._ledger.tick()
+
+    def _refused(self, trial_id: str, why: str) -> None:
+        """A node is not like the others: what it did to a trial says nothing about the trial, so none is stored."""
+        self._ledger.note(trial_id, why)
+        raise RearecError(
+            f"{why}. What has run elsewhere is stored. Install the same on that node, or take it out of the cluster "
+            "(ray stop), then go on with the same command. More: docs/cluster.md."
+        )
+
+
+@contextmanager
+def _heard(ledger: Ledger) -> Iterator[None]:
+    """Stops the run at an error of the driver's own, which Tune would take for the trial's and pass over."""
+    try:
+        yield
+    except Exception as error:
+        ledger.stop(error)
+
+
+def _kill(trial: Any) -> None:
+    """End the worker of a trial; Tune hears of it as of any other that died."""
+    worker = trial.temporary_state.ray_actor
+    if worker is not None:
+        ray.kill(worker)
+
+
+def _last_failure(trial: Any) -> str:
+    """The last one of those that Tune wrote down; "" where there is none."""
+    try:
+        text = Path(trial.error_file or "").read_text(errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition("Failure # ")[2].partition("\n")[2]
+
+
+def _cause(said: str) -> str:
+    """Why a worker died, in one line."""
+    detail = said.partition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+    lines = [line.strip() for line in (detail or said).splitlines() if line.strip()]
+    return lines[0][:_CAUSE_LENGTH] if lines else "its worker ended without a word"

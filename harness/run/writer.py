@@ -1,0 +1,83 @@
+"""The one writer of trials: a Ray actor on the driver's node that workers hand results and checkpoints to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ..plan.pruning import Contests, Reached
+from ..records.pruner import Pruner
+from ..records.results import TrialResult, TrialSummary
+from ..store.checkpoints import Checkpoints
+from ..store.store import Store
+from ..utils.errors import CheckpointError, StoreError
+
+
+class Collector:
+    """Writes results; a trial reports itself done only after `write` has returned.
+
+    Ray starts it anew should it be killed and repeats the call that was under way: writing twice is harmless.
+
+    Args:
+        root: the store's folder.
+        searched: cell id to the keys of its search trials that are stored, for cells with a pruner.
+    """
+
+    def __init__(self, root: str, searched: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._store = Store(Path(root))
+        self._contests = Contests(self._stored, searched or {})
+        self._checkpoints = Checkpoints(Path(root), clean=True)
+        self._recalled = False
+
+    def write(self, result: TrialResult, keep: bool = False) -> str:
+        """Store a result; its checkpoint is no longer needed.
+
+        Args:
+            result: the trial.
+            keep: the weights in its checkpoint stay.
+
+        Returns:
+            "" once it is on disk, else why it could not be written.
+        """
+        try:
+            self._store.write(result, replace=True)
+        except Exception as error:  # the run ends with this reason; a traceback in a worker would be lost
+            return f"{type(error).__name__}: {error}" if not str(error) else str(error)
+        with contextlib.suppress(CheckpointError):  # what is left goes when the suite ends
+            self._checkpoints.finish(result.key, keep=keep and result.status == "done")
+        self._contests.ended(result)
+        return ""
+
+    def verdict(self, key: str, reached: Reached, pruner: Pruner, metric: str) -> str:
+        """Why a search trial ends at the rung that it has come to; "" if it goes on."""
+        return self._contests.verdict(key, reached, pruner, metric=metric)
+
+    def _stored(self, key: str) -> TrialSummary | None:
+        """What a contest reads of a trial that was there before: one that cannot be read takes no part in it."""
+        with contextlib.suppress(StoreError):
+            return self._store.lookup(key)
+        return None
+
+    def checkpoint(self, verb: Literal["put", "commit", "open", "get"], *arguments: Any) -> tuple[Any, str]:
+        """Do what a worker asks of the checkpoints.
+
+        Returns:
+            The answer, and why there is none.
+        """
+        try:
+            return getattr(self._checkpoints, verb)(*arguments), ""
+        except CheckpointError as error:
+            return None, str(error)
+
+    def recall(self) -> None:
+        """The run wants its trials back."""
+        self._recalled = True
+
+    def recalled(self) -> bool:
+        """Whether it does."""
+        return self._recalled
+
+    def flush(self) -> None:
+        """Return once every call before this one has been served."""

@@ -1,0 +1,1 @@
+"""Results on disk; the only place that reads or writes them."""

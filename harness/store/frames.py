@@ -1,0 +1,213 @@
+"""Stored results as tidy pandas frames, for notebooks: `from rearec_bench import load_results`; docs/notebook.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..records.results import TrialSummary
+from ..utils.errors import InputError
+from .store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A results folder as frames; docs/notebook.md has their columns.
+
+    Attributes:
+        trials: a line per trial and cell of each suite: what it is, how it ended, validation and test metrics.
+        steps: a line per done final run and step: test metrics of the step's state.
+        epochs: a line per trial and epoch: losses, validation metrics, seconds.
+        store: where the rows are.
+    """
+
+    trials: pd.DataFrame
+    steps: pd.DataFrame
+    epochs: pd.DataFrame
+    store: Store
+
+    def rows(self, key: str, split: str = "test") -> pd.DataFrame:
+        """The rows of a trial: a line per prediction.
+
+        Args:
+            key: of the trial, or its beginning.
+            split: "test" (final runs alone) or "valid".
+
+        Returns:
+            Columns row, user, item, rank (of the readout), rank_step_0 to rank_step_K, entropy_step_*, margin_step_*,
+            and top_1 to top_10 (items, best first; -1 where there is none).
+
+        Raises:
+            InputError: no trial, or several, begin so.
+            StoreError: it holds no rows of that split, or is damaged.
+        """
+        import pandas as pd
+
+        held = self.store.rows(self.store.find(key), split)
+        columns: dict[str, Any] = {"row": range(len(held.users)), "user": held.users, "item": held.items}
+        columns["rank"] = held.readout_ranks
+        for k in range(held.step_ranks.shape[1]):
+            columns[f"rank_step_{k}"] = held.step_ranks[:, k]
+            columns[f"entropy_step_{k}"] = held.entropy[:, k]
+            columns[f"margin_step_{k}"] = held.margin[:, k]
+        for place in range(held.top_items.shape[1]):
+            columns[f"top_{place + 1}"] = held.top_items[:, place]
+        return pd.DataFrame(columns)
+
+
+def load_results(folder: str | Path = "results", suites: Sequence[str] | None = None) -> Frames:
+    """Read a results folder.
+
+    Args:
+        folder: where `rearec-bench run` stored.
+        suites: names of suites; None for all of them.
+
+    Returns:
+        Frames whose lines are in the order of the suites, their cells and seeds. A trial that several cells share has a
+        line in each. Trials that are damaged or not stored have none.
+
+    Raises:
+        InputError: there is no such folder or suite.
+        StoreError: a suite's own files are damaged.
+    """
+    import pandas as pd
+
+    if not Path(folder).is_dir():
+        raise InputError(f"there is no results folder {folder}. Name the one that `rearec-bench run` wrote to.")
+    store = Store(Path(folder))
+    stored = store.suites()
+    for name in suites or ():
+        if name not in stored:
+            raise InputError(f"unknown suite '{name}'. Stored: {', '.join(stored) or 'none'}.")
+    trials: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    epochs: dict[str, list[dict[str, Any]]] = {}
+    for stored_trial in trials_of(store, suites or stored):
+        summary = stored_trial.summary
+        head = _head(stored_trial)
+        trials.append(head | _trial(summary))
+        if summary.spec.purpose == "final" and summary.test is not None:
+            for k, metrics in enumerate(summary.test_steps):
+                steps.append({name: head[name] for name in _CELL} | {"seed": head["seed"], "step": k} | dict(metrics))
+        epochs.setdefault(summary.key, [_epoch(summary.key, epoch) for epoch in summary.history])
+    return Frames(
+        trials=pd.DataFrame(trials, columns=None if trials else list(_CELL)),
+        steps=pd.DataFrame(steps, columns=None if steps else [*_CELL, "seed", "step"]),
+        epochs=pd.DataFrame([line for lines in epochs.values() for line in lines]),
+        store=store,
+    )
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A stored trial in its place.
+
+    Attributes:
+        suite: name.
+        dataset: name.
+        backbone: label of the cell.
+        row: name of the cell's row.
+        against: name of the row that it is compared with.
+        chosen: the search trial whose settings the final runs repeat.
+        summary: of the trial.
+    """
+
+    suite: str
+    dataset: str
+    backbone: str
+    row: str
+    against: str
+    chosen: bool
+    summary: TrialSummary
+
+    @property
+    def key(self) -> str:
+        """The trial's key."""
+        return self.summary.key
+
+
+def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
+    """The trials behind each cell of each suite: search trials, then final runs; damaged ones are left out.
+
+    Raises:
+        StoreError: a suite's own files are damaged.
+    """
+    from ..plan.cells import expand
+    from ..suite.load import Suite
+
+    held: dict[str, TrialSummary | None] = {}
+    for name in suites:
+        stored, index = store.read_suite(name)
+        entries = index.get("cells", {})
+        for cell in expand(Suite.from_json(stored)):
+            entry = entries.get(cell.id, {})
+            keys = dict.fromkeys(key for key in (*entry.get("search", ()), *entry.get("final", {}).values()) if key)
+            for key in keys:
+                if key not in held:
+                    held[key] = store.lookup(key)
+                summary = held[key]
+                if summary is not None:
+                    yield StoredTrial(
+                        name, cell.dataset, cell.backbone, cell.row, cell.against, key == entry.get("best"), summary
+                    )
+
+
+_CELL = ("suite", "dataset", "backbone", "strategy", "steps", "against", "key")
+
+
+def _head(stored: StoredTrial) -> dict[str, Any]:
+    spec = stored.summary.spec
+    return {
+        "suite": stored.suite,
+        "dataset": stored.dataset,
+        "backbone": stored.backbone,
+        "strategy": stored.row,
+        "steps": spec.steps,
+        "against": stored.against,
+        "key": stored.key,
+        "purpose": spec.purpose,
+        "chosen": stored.chosen,
+        "seed": spec.seed,
+    }
+
+
+def _trial(summary: TrialSummary) -> dict[str, Any]:
+    return {
+        "status": summary.status,
+        "reason": summary.reason,
+        "epochs": len(summary.history),
+        "best_epoch": summary.best_epoch,
+        "seconds": summary.timings.get("total_s"),
+        "parameters": summary.parameters,
+        "peak_memory_bytes": summary.peak_memory_bytes,
+        **_prefixed("validation", summary.validation),
+        **_prefixed("test", summary.test),
+        **{f"strategy.{name}": _plain(value) for name, value in summary.spec.strategy.settings.items()},
+        **{f"backbone.{name}": _plain(value) for name, value in summary.spec.backbone.settings.items()},
+        "lr": summary.spec.training.lr,
+    }
+
+
+def _epoch(key: str, epoch: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "epoch": epoch.epoch,
+        **{f"loss_{name}": value for name, value in epoch.losses.items()},
+        **_prefixed("validation", epoch.validation),
+        "train_s": epoch.train_s,
+        "evaluate_s": epoch.evaluate_s,
+    }
+
+
+def _prefixed(split: str, metrics: Mapping[str, float] | None) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in (metrics or {}).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Settings that are lists or mappings, as text: a frame's cell holds one value."""
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)

@@ -1,0 +1,231 @@
+"""Brings what another results folder holds into one: trials by their key, suites cell by cell.
+
+What both hold stays as the first has it. Where they disagree, which only different machines, library versions or damage
+can bring about, the first stays and the difference is named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..records.results import Evidence, TrialResult
+from ..utils.errors import DamagedError, StoreError
+from .store import Store
+from .suites import LOG, SUITE, log_lines, opened
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did.
+
+    Attributes:
+        added: trials that the first did not hold.
+        same: trials that both hold, alike but for times and machine.
+        suites: names of the suites that were added or completed.
+        conflicts: where the two disagree or one is damaged, one line each; the first's is kept.
+    """
+
+    added: int
+    same: int
+    suites: tuple[str, ...]
+    conflicts: tuple[str, ...]
+
+
+def merge(target: Store, source: Store, *, reach: Callable[[int, int], None] = lambda done, total: None) -> Merged:
+    """Take in what another store holds.
+
+    Args:
+        target: is written to, and locked by the caller.
+        source: is read.
+        reach: told how many of how many trials have been looked at.
+
+    Raises:
+        StoreError: one of them cannot be read, or the first cannot be written.
+    """
+    if not source.root.is_dir():
+        raise StoreError(f"there is no folder {source.root}.")
+    added = same = 0
+    conflicts: list[str] = []
+    keys = sorted(source.keys())
+    for number, key in enumerate(keys, 1):
+        said = _trial(key, target, source)
+        added += said is None
+        same += said == ()
+        conflicts += said or ()
+        reach(number, len(keys))
+    changed = []
+    for name in source.suites():
+        differs, wrong = _suite(name, target, source)
+        changed += [name] if differs else []
+        conflicts += wrong
+    return Merged(added, same, tuple(changed), tuple(conflicts))
+
+
+def differences(first: TrialResult, second: TrialResult) -> tuple[str, ...]:
+    """What tells two results of one trial apart, one line each; times, memory, machine and source do not count."""
+    return tuple(_differences(first, second))
+
+
+def _trial(key: str, target: Store, source: Store) -> tuple[str, ...] | None:
+    """What is wrong with taking a trial in; None where it was new."""
+    try:
+        theirs = source.read(key)
+    except DamagedError as error:
+        return (f"trial {key[:8]} of {source.root} is damaged ({error.why}) and was left there",)
+    if target.has(key):
+        try:
+            found = differences(target.read(key), theirs)
+            return tuple(f"trial {key[:8]} is not the same in both: {words}" for words in found[:1])
+        except DamagedError as error:
+            target.quarantine(error.path, error.why)
+    folder = source.folder(key)
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+    target.write_files(key, files)
+    return None
+
+
+def _differences(first: TrialResult, second: TrialResult) -> Iterator[str]:
+    for what in ("status", "reason", "best_epoch", "parameters"):
+        one, other = getattr(first, what), getattr(second, what)
+        if one != other:
+            yield f"{what.replace('_', ' ')} {one!r} and {other!r}"
+    for split, one, other in (
+        ("validation", first.validation, second.validation),
+        ("test", first.test, second.test),
+    ):
+        if one is not None and other is not None:
+            yield from _evidence_differences(split, one, other)
+        elif one is not other:
+            yield f"{split} is there and is not"
+    for before, after in zip(first.history, second.history, strict=False):
+        if not _alike(before.losses, after.losses) or not _alike(before.validation, after.validation):
+            yield f"losses and validation differ from epoch {before.epoch} on"
+            break
+    if len(first.history) != len(second.history):
+        yield f"{len(first.history)} and {len(second.history)} epochs"
+
+
+def _evidence_differences(split: str, one: Evidence, other: Evidence) -> Iterator[str]:
+    for name, before in vars(one.rows).items():
+        after = getattr(other.rows, name)
+        if before.shape != after.shape:
+            yield f"{split}: {name} of shapes {before.shape} and {after.shape}"
+        elif before.tobytes() != after.tobytes():
+            rows = int((before != after).reshape(len(before), -1).any(axis=1).sum())
+            yield f"{split}: {name} differ in {rows:,} of {len(before):,} rows"
+    if not _alike(one.readout, other.readout):
+        yield f"{split}: the metrics differ"
+    if (one.traces is None) != (other.traces is None):
+        yield f"{split}: states are there and are not"
+    elif one.traces is not None and other.traces is not None:
+        for name, before in vars(one.traces).items():
+            if not np.array_equal(before, getattr(other.traces, name), equal_nan=before.dtype.kind == "f"):
+                yield f"{split}: {name} of the rows whose states are kept differ"
+
+
+def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return {name: repr(value) for name, value in one.items()} == {name: repr(value) for name, value in other.items()}
+
+
+def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:
+    """Whether a suite was changed, and where the two disagree."""
+    try:
+        suite, index = source.read_suite(name)
+    except DamagedError as error:
+        return False, [f"suite {name} of {source.root} is damaged ({error.why}) and was left there"]
+    wrong: list[str] = []
+    held_suite, held_index = suite, index
+    present = (target.suite_folder(name) / SUITE).exists()
+    if present:
+        try:
+            held_suite, held_index = target.read_suite(name)
+        except DamagedError as error:
+            target.quarantine(error.path, error.why)
+            held_suite = suite if error.path.name == SUITE else opened(target.suite_folder(name) / SUITE)
+            held_index = index
+    if held_suite != suite:
+        fields = ", ".join(
+            sorted(field for field in {*suite, *held_suite} if suite.get(field) != held_suite.get(field))
+        )
+        wrong.append(
+            f"suite {name} is not the same in both ({fields}): the rows of {target.root} stand, with the trials of both"
+        )
+    merged = _merged_index(name, held_index, index, wrong)
+    target.write_suite(name, held_suite, merged)
+    logged = _merge_logs(name, target, source)
+    return not present or merged != held_index or logged, wrong
+
+
+def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
+    merged = {**second, **first}
+    for part in ("fingerprints", "dataset_facts"):
+        ours, theirs = first.get(part, {}), second.get(part, {})
+        merged[part] = {**theirs, **ours}
+        differing = sorted(dataset for dataset in ours if dataset in theirs and ours[dataset] != theirs[dataset])
+        if differing and part == "fingerprints":
+            wrong.append(f"suite {name}: {', '.join(differing)} had another content when the other one ran")
+    cells = {**second.get("cells", {}), **first.get("cells", {})}
+    for cell in first.get("cells", {}).keys() & second.get("cells", {}).keys():
+        cells[cell] = _merged_cell(f"suite {name}, cell {cell}", first["cells"][cell], second["cells"][cell], wrong)
+    return {**merged, "cells": cells}
+
+
+def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
+    """One cell of both: the longer search where one goes on from the other, and the final runs of both."""
+    ours, theirs = list(first.get("search", ())), list(second.get("search", ()))
+    together = min(len(ours), len(theirs))
+    goes_on = _agree(ours[:together], theirs[:together])
+    searched = [one or other for one, other in zip(ours, theirs, strict=False)]
+    longer = (theirs if len(theirs) > len(ours) else ours)[together:]
+    finals = {**second.get("final", {}), **first.get("final", {})}
+    split = [seed for seed, key in second.get("final", {}).items() if finals[seed] != key]
+    best = [one.get("best") for one in (first, second) if one.get("best")]
+    if not goes_on:
+        wrong.append(f"{where}: other search trials; those of the first are kept")
+    if split:
+        wrong.append(f"{where}: other final runs under seed {', '.join(split)}; those of the first are kept")
+    elif len(set(best)) > 1:
+        wrong.append(f"{where}: another trial is the best of the search; that of the first is kept")
+    merged = {
+        **first,
+        "search": [*searched, *longer] if goes_on else ours,
+        "best": best[0] if best else None,
+        "final": dict(sorted(finals.items(), key=lambda entry: int(entry[0]))),
+    }
+    notes = [one["note"] for one in (first, second) if one.get("note")]
+    merged.pop("note", None)
+    failed = dict.fromkeys([*first.get("failed", ()), *(second.get("failed", ()) if goes_on else ())])
+    merged["failed"] = [key for key in failed if key not in merged["search"]]
+    if not merged["failed"]:
+        del merged["failed"]
+    return merged if finals or not notes else {**merged, "note": notes[0]}
+
+
+def _agree(first: list[str | None], second: list[str | None]) -> bool:
+    return all(one == other or one is None or other is None for one, other in zip(first, second, strict=True))
+
+
+def _merge_logs(name: str, target: Store, source: Store) -> bool:
+    """Events of both, each once, in the order of their times; whether there was something new."""
+    ours, theirs = (_events(store, name) for store in (target, source))
+    new = [line for line in theirs if line not in set(ours)]
+    if new:
+        lines = sorted([*ours, *new], key=lambda line: _time(json.loads(line)))
+        target.write_log(name, lines)
+    return bool(new)
+
+
+def _events(store: Store, name: str) -> list[str]:
+    try:
+        return list(log_lines((store.suite_folder(name) / LOG).read_bytes()).good)
+    except FileNotFoundError:
+        return []
+
+
+def _time(event: Mapping[str, Any]) -> float:
+    return float(event["time"]) if isinstance(event.get("time"), int | float) else 0.0

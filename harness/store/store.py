@@ -1,0 +1,323 @@
+"""The results on disk: one folder per trial, one per suite; the only place that reads or writes them.
+
+    ROOT/trials/KEY/       manifest.json, result.json, valid.parquet, test.parquet, traces_*.safetensors
+    ROOT/suites/NAME/      suite.json, index.json, run.jsonl
+    ROOT/quarantine/       what was damaged, moved here, each with the reason beside it
+    ROOT/run.lock          who writes, while somebody does
+
+A trial is written to a temporary name beside its own, synced and renamed: it is there whole or not at all. Any number
+of processes may read; one writes, and holds the lock. docs/results.md tells it to users.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..records.results import Ranks, Rows, TrialResult, TrialSummary
+from ..utils import files as atomic
+from ..utils import lock as store_lock
+from ..utils.errors import DamagedError, StoreError, StoreInUse
+from .format import SPLITS, json_bytes
+from .suites import INDEX, KEY, LOG, SUITE, index_keys, opened, sealed
+from .trial_folder import files_of, read_ranks, read_result, read_rows, read_summary
+
+__all__ = ["Store", "index_keys"]
+
+QUARANTINE = "quarantine"
+_REASON_SCHEMA = 1
+_STEM = 120  # of a name in the quarantine
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Store:
+    """A folder of results.
+
+    Args:
+        root: the folder; it need not exist before something is written.
+        clean: remove what killed writers left behind, unless somebody writes now.
+        tell: told, in one line each, what is damaged and whom a writer waits for.
+    """
+
+    def __init__(self, root: Path, *, clean: bool = False, tell: Callable[[str], None] = lambda line: None) -> None:
+        self.root = Path(root)
+        self.trials = self.root / "trials"
+        self.suites_folder = self.root / "suites"
+        self._tell = tell
+        self._lock: store_lock.Lock | None = None
+        self._damaged: dict[str, str] = {}
+        if clean and self.root.is_dir():
+            with contextlib.suppress(StoreInUse), self.locked("cleaning"):
+                pass
+
+    @contextlib.contextmanager
+    def locked(self, doing: str, *, wait: bool = False) -> Iterator[None]:
+        """Be the one process that writes; what killed writers left behind is removed first.
+
+        Args:
+            doing: what another process is told, such as "suite 'smoke'".
+            wait: until whoever writes now has ended.
+
+        Raises:
+            StoreInUse: another process writes.
+            StoreError: the folder cannot be written.
+        """
+        with store_lock.hold(self.root, doing, wait=wait, say=self._tell) as lock:
+            self._lock = lock
+            try:
+                self._clean()
+                yield
+            finally:
+                self._lock = None
+
+    def has(self, key: str) -> bool:
+        """Whether a trial is stored, whatever its status, damaged ones included."""
+        folder = self.folder(key)
+        return folder.exists() or folder.is_symlink()
+
+    def keys(self) -> set[str]:
+        """The keys of all stored trials."""
+        return {name for name in atomic.names(self.trials) if KEY.fullmatch(name)}
+
+    def write(self, result: TrialResult, *, replace: bool = False) -> None:
+        """Store a trial; it is on disk when this returns.
+
+        Args:
+            result: the trial.
+            replace: overwrite a trial that is there; otherwise the first one stays and this does nothing.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        if replace or not self.has(result.key):
+            self.write_files(result.key, files_of(result), replace=replace)
+
+    def write_files(self, key: str, files: Mapping[str, bytes], *, replace: bool = False) -> None:
+        """Store the files of a trial as they are; as `write`."""
+        folder = self.folder(key)
+        with _writing(folder):
+            atomic.write_folder(folder, files, replace=replace)
+
+    def lookup(self, key: str) -> TrialSummary | None:
+        """The summary of a trial; None where it is not stored or damaged, which is told once.
+
+        Whoever holds the lock moves a damaged one out of the way, so that it can run again.
+
+        Raises:
+            StoreError: of another reason than damage, such as a folder that may not be read.
+        """
+        if not self.has(key):
+            return None
+        try:
+            return self.summary(key)
+        except DamagedError as error:
+            done = "it counts as not run"
+            if self._lock is not None:
+                done = f"it was moved to {self.quarantine(error.path, error.why)} and runs again"
+            if self._lock is not None or key not in self._damaged:
+                self._tell(f"trial {key[:8]} is damaged ({error.why}); {done}.")
+            self._damaged[key] = error.why
+            return None
+
+    @property
+    def damaged(self) -> Mapping[str, str]:
+        """Key to reason of the damaged trials that `lookup` met."""
+        return self._damaged
+
+    def summary(self, key: str) -> TrialSummary:
+        """A trial without its arrays; reads its JSON alone.
+
+        Raises:
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored.
+        """
+        return read_summary(self._stored(key))
+
+    def read(self, key: str) -> TrialResult:
+        """A trial with everything; the checksum of every file is verified.
+
+        Raises:
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored.
+        """
+        return read_result(self._stored(key))
+
+    def rows(self, key: str, split: str) -> Rows:
+        """The rows of one split.
+
+        Args:
+            key: the trial.
+            split: "valid" or "test".
+
+        Raises:
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored, or without that split (test is for final runs alone).
+        """
+        return read_rows(self._with_split(key, split), split)
+
+    def ranks(self, key: str, split: str) -> Ranks:
+        """The same without what only few tables ask for, in a third of the time."""
+        return read_ranks(self._with_split(key, split), split)
+
+    def find(self, prefix: str) -> str:
+        """The one key that starts with a prefix.
+
+        Raises:
+            StoreError: none or several do.
+        """
+        found = sorted(key for key in self.keys() if key.startswith(prefix.lower())) if prefix else []
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise StoreError(f"no trial in {self.root} has a key that starts with '{prefix}'.")
+        shown = ", ".join(key[: len(prefix) + 6] for key in found[:5])
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise StoreError(f"{len(found)} trials have keys that start with '{prefix}': {shown}{more}. Give more digits.")
+
+    def delete(self, key: str) -> None:
+        """Remove a trial; nothing happens where it is not stored."""
+        folder = self.folder(key)
+        if folder.exists():
+            with _writing(folder):
+                atomic.remove_folder(folder)
+
+    def suite_folder(self, name: str) -> Path:
+        """Where a suite's files are (its `run.jsonl` is written by the driver).
+
+        Raises:
+            StoreError: a name that cannot be a folder's.
+        """
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"'{name}' cannot be the name of a suite: letters, digits, '.', '_' and '-' can.")
+        return self.suites_folder / name
+
+    def write_suite(self, name: str, suite_json: Mapping[str, Any], index: Mapping[str, Any]) -> None:
+        """Store a resolved suite and its index, each whole or not at all.
+
+        Args:
+            name: the suite's name.
+            suite_json: `Suite.to_json()`.
+            index: which trials stand behind which cell.
+
+        Raises:
+            StoreError: a name that cannot be a folder's, or the folder cannot be written or is not the one that was
+                locked.
+        """
+        if self._lock is not None:
+            self._lock.check()
+        self._write_sealed(name, SUITE, suite_json)
+        self.write_index(name, index)
+
+    def write_index(self, name: str, index: Mapping[str, Any]) -> None:
+        """Store which trials stand behind a suite's cells; as `write_suite`."""
+        self._write_sealed(name, INDEX, index)
+
+    def write_log(self, name: str, lines: Iterable[str]) -> None:
+        """Put events in place of all that a suite's log holds; as `write_suite`."""
+        target = self.suite_folder(name) / LOG
+        with _writing(target):
+            atomic.write_file(target, "".join(f"{line}\n" for line in lines).encode())
+
+    def read_suite(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The resolved suite and its index.
+
+        Raises:
+            DamagedError: damaged, or of another schema version.
+            StoreError: not stored.
+        """
+        folder = self.suite_folder(name)
+        if not (folder / SUITE).is_file():
+            known = ", ".join(self.suites()) or "none"
+            raise StoreError(f"there is no suite '{name}' in {self.root}. Stored: {known}.")
+        return opened(folder / SUITE), opened(folder / INDEX)
+
+    def suites(self) -> list[str]:
+        """Names of the stored suites, sorted."""
+        found = (name for name in atomic.names(self.suites_folder) if _NAME.fullmatch(name))
+        return sorted(name for name in found if (self.suites_folder / name / SUITE).is_file())
+
+    def used_by(self, key: str) -> list[str]:
+        """Names of the suites whose index names a trial; a suite whose files are damaged names none."""
+        found = []
+        for name in self.suites():
+            with contextlib.suppress(DamagedError):
+                found += [name] if key in index_keys(self.read_suite(name)[1]) else []
+        return found
+
+    def quarantine(self, path: Path, why: str) -> Path:
+        """Move what is damaged out of the way, with the reason beside it.
+
+        Args:
+            path: a trial's folder, or any file or folder below the root.
+            why: what is wrong with it.
+
+        Returns:
+            Where it is now; the reason is in a file of the same name with `.json` behind it.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        place = self.root / QUARANTINE
+        parts = path.relative_to(self.root).parts
+        stem = f"{'.'.join(parts[1:])[:_STEM]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+        taken = {name.removesuffix(".json") for name in atomic.names(place)}
+        names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
+        target = place / next(name for name in names if name not in taken)
+        reason = {"schema": _REASON_SCHEMA, "was": "/".join(parts), "why": why, "moved_at": round(time.time(), 3)}
+        with _writing(target):
+            atomic.write_file(target.with_name(f"{target.name}.json"), json_bytes(reason))
+            path.rename(target)
+        return target
+
+    def folder(self, key: str) -> Path:
+        """Where a trial is, or would be.
+
+        Raises:
+            StoreError: what cannot be a key.
+        """
+        if not KEY.fullmatch(key):
+            raise StoreError(f"'{key}' is not the key of a trial: 32 hexadecimal digits.")
+        return self.trials / key
+
+    def _with_split(self, key: str, split: str) -> Path:
+        if split not in SPLITS:
+            raise StoreError(f"there is no split '{split}'. Allowed: {', '.join(SPLITS)}.")
+        return self._stored(key)
+
+    def _stored(self, key: str) -> Path:
+        folder = self.folder(key)
+        if not self.has(key):
+            if self._lock is not None:
+                self._lock.check()
+            raise StoreError(f"trial {key} is not stored in {self.root}.")
+        return folder
+
+    def _write_sealed(self, name: str, file: str, value: Mapping[str, Any]) -> None:
+        target = self.suite_folder(name) / file
+        content = sealed(value, folder=name, file=file)
+        with _writing(target):
+            if not target.exists() or target.read_bytes() != content:
+                atomic.write_file(target, content)
+
+    def _clean(self) -> None:
+        places = (
+            self.root,
+            self.trials,
+            self.root / QUARANTINE,
+            *(self.suites_folder / one for one in atomic.names(self.suites_folder)),
+        )
+        with _writing(self.root):
+            for folder in places:
+                atomic.clean(folder)
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error

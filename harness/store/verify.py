@@ -1,0 +1,248 @@
+"""Looks at every byte of a results folder: what is damaged, and, where asked for, out of the way with it.
+
+What is looked at: each trial (manifest, names, sizes, checksums, what it decodes to, that its spec hashes to its key),
+each suite's files (seal, schema, the trials that its index names), its log and heartbeat, checkpoints, profiles, and
+whatever lies among trials and suites without belonging there. Other files of the folder are nobody's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..suite.model import Suite
+from ..utils import files as atomic
+from ..utils.errors import CheckpointError, DamagedError, StoreError
+from . import heartbeat
+from .store import Store
+from .suites import INDEX, KEY, LOG, SUITE, LogLines, index_keys, log_lines, opened, without_trials
+from .trial_folder import foreign_files, read_result
+
+Kind = Literal["trial", "suite", "index", "log", "heartbeat", "checkpoint", "profile", "foreign", "missing"]
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it was written.
+
+    Attributes:
+        kind: what it is; "foreign": a file that is nobody's; "missing": trials that an index names and that are gone.
+        path: where it is, or was.
+        why: what is wrong.
+        moved: where it is now; None where it was not moved.
+    """
+
+    kind: Kind
+    path: Path
+    why: str
+    moved: Path | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was looked at and found.
+
+    Attributes:
+        trials: looked at.
+        suites: looked at.
+        findings: what is damaged, in the order of the folder.
+        torn: log lines that killed runs left half-written; no damage.
+    """
+
+    trials: int
+    suites: int
+    findings: tuple[Finding, ...]
+    torn: int
+
+
+def verify(
+    store: Store, *, fix: bool = False, reach: Callable[[int, int], None] = lambda done, total: None
+) -> Verification:
+    """Look at everything that is stored.
+
+    Args:
+        store: where; to be locked by the caller where `fix` is given.
+        fix: move what is damaged to the quarantine, and take it out of the indexes.
+        reach: told how many of how many trials have been looked at.
+
+    Raises:
+        StoreError: the folder cannot be read, or written where `fix` is given.
+    """
+    if not store.root.is_dir():
+        raise StoreError(f"there is no folder {store.root}. Name the folder of results with --results.")
+    findings: list[Finding] = []
+
+    def found(finding: Finding) -> None:
+        moves = fix and finding.kind not in ("missing", "log")
+        moved = store.quarantine(finding.path, finding.why) if moves else None
+        findings.append(Finding(finding.kind, finding.path, finding.why, moved))
+
+    names = sorted(atomic.names(store.trials))
+    for number, name in enumerate(names, 1):
+        for finding in _trial(store.trials / name):
+            found(finding)
+        reach(number, len(names))
+    gone = {finding.path.name for finding in findings if finding.kind == "trial"}
+    suites = sorted(atomic.names(store.suites_folder))
+    torn = 0
+    for name in suites:
+        for finding in _suite(store, name):
+            found(finding)
+        if not _is_suite(store, name):
+            continue
+        for finding in _heartbeat(store.suite_folder(name)):
+            found(finding)
+        missing = _missing(store, name, gone)
+        if missing is not None:
+            found(missing)
+            if fix:
+                _forget(store, name)
+        log = _log(store.suite_folder(name) / LOG)
+        torn += 0 if log is None else log.torn
+        if log is not None and log.bad:
+            found(_bad_lines(store.suite_folder(name) / LOG, log))
+            if fix:
+                _mend_log(store, name, log)
+    for finding in (*_checkpoints(store.root), *_profiles(store.root)):
+        found(finding)
+    return Verification(sum(KEY.fullmatch(name) is not None for name in names), len(suites), tuple(findings), torn)
+
+
+def _trial(folder: Path) -> Iterator[Finding]:
+    if not KEY.fullmatch(folder.name):
+        yield Finding("foreign", folder, "no trial has such a name")
+        return
+    try:
+        read_result(folder)
+    except DamagedError as error:
+        yield Finding("trial", folder, error.why)
+        return
+    for name in foreign_files(folder):
+        yield Finding("foreign", folder / name, "the trial's manifest does not know it")
+
+
+def _is_suite(store: Store, name: str) -> bool:
+    try:
+        return store.suite_folder(name).is_dir()
+    except StoreError:
+        return False
+
+
+def _suite(store: Store, name: str) -> Iterator[Finding]:
+    if not _is_suite(store, name):
+        yield Finding("foreign", store.suites_folder / name, "no suite has such a name")
+        return
+    folder = store.suite_folder(name)
+    wrong = _suite_damage(folder / SUITE)
+    if wrong and (folder / SUITE).exists():
+        yield Finding("suite", folder / SUITE, wrong)
+    if not (folder / INDEX).exists():
+        return
+    if wrong:
+        yield Finding("index", folder / INDEX, "its suite.json is damaged or not there")
+        return
+    try:
+        opened(folder / INDEX)
+    except DamagedError as error:
+        yield Finding("index", error.path, error.why)
+
+
+def _suite_damage(path: Path) -> str:
+    """What is wrong with a suite.json, "" for nothing."""
+    try:
+        Suite.from_json(opened(path))
+    except DamagedError as error:
+        return error.why
+    except StoreError as error:
+        return str(error).partition(". `")[0]
+    return ""
+
+
+def _missing(store: Store, name: str, gone: set[str]) -> Finding | None:
+    """Trials that an index names and that are not there, those that are damaged among them."""
+    path = store.suite_folder(name) / INDEX
+    try:
+        named = index_keys(opened(path))
+    except DamagedError:
+        return None
+    lost = sorted(key for key in named if key in gone or not store.has(key))
+    if not lost:
+        return None
+    shown = ", ".join(key[:8] for key in lost[:3]) + (", ..." if len(lost) > 3 else "")
+    return Finding("missing", path, f"{len(lost)} of its {len(named)} trials are not there or damaged: {shown}")
+
+
+def _forget(store: Store, name: str) -> None:
+    index = opened(store.suite_folder(name) / INDEX)
+    store.write_index(name, without_trials(index, {key for key in index_keys(index) if not store.has(key)}))
+
+
+def _heartbeat(folder: Path) -> Iterator[Finding]:
+    try:
+        heartbeat.read(folder)
+    except DamagedError as error:
+        yield Finding("heartbeat", error.path, error.why)
+
+
+def _log(path: Path) -> LogLines | None:
+    try:
+        return log_lines(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _bad_lines(path: Path, log: LogLines) -> Finding:
+    number, why = log.bad[0]
+    plural = "lines" if len(log.bad) > 1 else "line"
+    return Finding("log", path, f"{len(log.bad)} {plural} cannot be read (first: line {number}, {why})")
+
+
+def _mend_log(store: Store, name: str, log: LogLines) -> None:
+    """The log as it was goes to the quarantine, and what can be read of it stays."""
+    path = store.suite_folder(name) / LOG
+    store.quarantine(path, f"{len(log.bad)} lines cannot be read")
+    store.write_log(name, log.good)
+
+
+def _checkpoints(root: Path) -> Iterator[Finding]:
+    from .checkpoints import Checkpoints
+
+    held = Checkpoints(root)
+    for key in sorted(held.keys()):
+        folder = held.folder(key)
+        try:
+            manifest, _ = held.open(key)
+            wrong = [name for name in manifest["files"] if _digest(folder / name) != manifest["files"][name]]
+        except (CheckpointError, OSError) as error:
+            yield Finding("checkpoint", folder, str(error))
+            continue
+        if wrong:
+            yield Finding("checkpoint", folder, f"the checksum of {wrong[0]} is not that of the manifest")
+
+
+def _profiles(root: Path) -> Iterator[Finding]:
+    from ..records.profile import SCHEMA, Profile
+
+    for path in sorted((root / "profiles").glob("*/profile.json")):
+        try:
+            data = json.loads(path.read_bytes())
+            if data["schema"] != SCHEMA:
+                raise ValueError(f"schema version {data['schema']!r:.20}; this version of rearec-bench reads {SCHEMA}")
+            Profile.from_json(data)
+        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+            yield Finding("profile", path.parent, f"{type(error).__name__}: {error}")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

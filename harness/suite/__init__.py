@@ -1,0 +1,1 @@
+"""Suite files, from YAML to a validated suite."""

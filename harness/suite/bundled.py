@@ -1,0 +1,72 @@
+"""The suite files that ship with the package, by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..utils.errors import InputError, SuiteError
+from ..utils.messages import did_you_mean
+from .load import load_suite
+
+_FOLDER = Path(__file__).resolve().parents[2] / "suites"
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Name to file, sorted."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.yaml"))}
+
+
+def find_suite(text: str) -> Path:
+    """The suite file that is meant: a file, or the name of one that ships where there is no such file.
+
+    Args:
+        text: a path, or a bare name such as "smoke".
+
+    Returns:
+        The path as the user named it, or that of the shipped file.
+
+    Raises:
+        InputError: neither a file nor the name of one that ships.
+    """
+    path = Path(text)  # pathlib's own is_file raises where a name is too long
+    shipped = shipped_suites()
+    if os.path.isfile(path) or (
+        os.path.isdir(path.parent) and path.suffix in (".yaml", ".yml") and path.stem not in shipped
+    ):
+        return path
+    if text in shipped:
+        return shipped[text]
+    if path.stem in shipped:
+        raise InputError(f"there is no file {text}. A suite of that name ships; type {path.stem} for it.")
+    raise InputError(
+        f"there is no file {text}, and no suite of that name ships.{did_you_mean(text, shipped)} "
+        f"Shipped: {', '.join(shipped)}."
+    )
+
+
+def summary_of(path: Path) -> str:
+    """What a suite file says of itself: the first sentence of its first line, where that is a comment."""
+    with path.open(encoding="utf-8") as file:
+        first = file.readline().strip()
+    if not first.startswith("#"):
+        return ""
+    sentence = first.lstrip("# ").partition(". ")[0].rstrip(".:,")
+    return sentence if sentence.endswith("?") else f"{sentence}."
+
+
+def suites_on(dataset: str) -> list[str]:
+    """Names of the shipped suites that run on a data set: those named after it, then those on most data sets."""
+    found: dict[str, int] = {}
+    for name, path in shipped_suites().items():
+        try:
+            suite = load_suite(path)
+        except SuiteError:  # a file to extend, no suite by itself
+            continue
+        if dataset in suite.datasets:
+            found[name] = len(suite.datasets)
+    return sorted(found, key=lambda name: (_bare(name) != _bare(dataset), -found[name], name))
+
+
+def _bare(name: str) -> str:
+    return name.replace("-", "").replace("_", "")

@@ -1,0 +1,224 @@
+"""Suite files and their kin: `extends` and `--set`, merged into one tree whose positions still point home."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..utils.messages import did_you_mean
+from ..utils.yaml_tree import Entry, Items, Mark, Node, Problems, Scalar, Source, Table, parse
+
+_LISTS_OF_ROWS = ("backbones", "strategies")
+_VARYING = ({"search"}, {"sweep"})
+_MOST_BYTES = 2**20
+_LONGEST_CHAIN = 20
+_LONGEST_PATH = 10
+_LONGEST_LABEL = 200
+
+
+def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> Table | None:
+    """One tree of a suite file, everything it extends, and the overrides.
+
+    Args:
+        path: the suite file as the user named it.
+        overrides: texts "key.path=value", applied in order; values are YAML.
+        problems: gets every mistake.
+
+    Returns:
+        The tree, or None where there is nothing to look at any further.
+    """
+    reader = _FileReader(problems)
+    root = Source(str(path), path.parent)
+    tree = reader.read(root, path, at=None, chain=())
+    return tree if tree is None else with_overrides(tree, overrides, problems=problems)
+
+
+def with_overrides(tree: Table, overrides: tuple[str, ...], *, problems: Problems) -> Table:
+    """A tree with values of the command line in place of its own.
+
+    Args:
+        tree: the suite.
+        overrides: texts "key.path=value", applied in order; values are YAML.
+        problems: gets every mistake.
+    """
+    for number, text in enumerate(overrides):
+        label = text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}..."
+        source = Source(f"--set {label}", Path.cwd(), rank=1_000_000 + number, numbered=False)
+        tree = _override(tree, text, source=source, problems=problems)
+    return tree
+
+
+def row_name(item: Node) -> str:
+    """The name of a backbone or strategy in its list: its `name`, else its kind, "" where there is neither."""
+    if isinstance(item, Scalar):
+        return item.text
+    if isinstance(item, Table) and item.entries:
+        entry = next(iter(item.entries.values()))
+        name = entry.value.entries.get("name") if isinstance(entry.value, Table) else None
+        return name.value.text if name and isinstance(name.value, Scalar) else entry.key
+    return ""
+
+
+def missing_file(path: Path, label: str) -> str:
+    """What to say about a file that is not there, with the nearest name in its folder; its label unless that is ""."""
+    try:
+        names = sorted(os.listdir(path.parent))
+    except (OSError, ValueError):
+        names = []
+    stems = {Path(name).stem: name for name in names if name.endswith(path.suffix)}
+    near = difflib.get_close_matches(path.stem, stems, n=1)
+    return f"no such file{label and ': '}{label}." + (f" Did you mean '{stems[near[0]]}'?" if near else "")
+
+
+@dataclass
+class _FileReader:
+    problems: Problems
+    files: int = 0
+
+    def read(self, source: Source, path: Path, *, at: Mark | None, chain: tuple[Path, ...]) -> Table | None:
+        mark = at or Mark(Source(source.label, source.folder, numbered=False), 0, 0)
+        where = "extends" if at else ""
+        if not os.path.isfile(path):  # pathlib's own is_file raises where a name is too long
+            self.problems.add(mark, where, missing_file(path, source.label if at else ""))
+            return None
+        try:
+            with path.open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
+        except OSError as error:
+            label = f"{source.label} " if at else ""
+            self.problems.add(mark, where, f"{label}cannot be read: {error.strerror or error}.")
+            return None
+        if len(content) > _MOST_BYTES:
+            self.problems.add(Mark(source, 1, 1), "", f"too large for a suite. Allowed: up to {_MOST_BYTES:,} bytes.")
+            return None
+        before = len(self.problems)
+        text = _decode(content, source, self.problems)
+        tree = parse(text, source, self.problems) if text is not None else None
+        if tree is None or (isinstance(tree, Scalar) and tree.is_null):
+            if len(self.problems) == before:
+                self.problems.add(Mark(source, 1, 1), "", "the file is empty.")
+            return None
+        if not isinstance(tree, Table):
+            self.problems.add(tree.mark, "", "a suite is a mapping of settings (key: value), this is not.")
+            return None
+        return self._extended(tree, path, chain=(*chain, _real(path)))
+
+    def _extended(self, tree: Table, path: Path, *, chain: tuple[Path, ...]) -> Table:
+        entry = tree.entries.get("extends")
+        own = Table({key: held for key, held in tree.entries.items() if key != "extends"}, tree.mark)
+        if entry is None:
+            return own
+        if not isinstance(entry.value, Scalar) or entry.value.is_null:
+            self.problems.add(entry.value.mark, "extends", "the name of one suite file is needed.")
+            return own
+        source, target = tree.mark.source, entry.value.text
+        other = path.parent / target
+        if _real(other) in chain:
+            names = " -> ".join(held.name for held in (*chain, other))
+            self.problems.add(entry.value.mark, "extends", f"goes round in a circle: {names}.")
+            return own
+        if len(chain) == _LONGEST_CHAIN:
+            self.problems.add(entry.value.mark, "extends", f"goes through more than {_LONGEST_CHAIN} files.")
+            return own
+        self.files += 1
+        label = os.path.normpath(os.path.join(os.path.dirname(source.label), target))
+        parent_source = Source(label, other.parent, rank=self.files)
+        parent = self.read(parent_source, other, at=entry.value.mark, chain=chain)
+        if parent is None:
+            return own
+        # A suite never inherits its name: two suites under one name would share their results.
+        nameless = Table({key: held for key, held in parent.entries.items() if key != "name"}, parent.mark)
+        merged = _merge(own, nameless)
+        return Table(merged.entries, own.mark)
+
+
+def _real(path: Path) -> Path:
+    """Without links; pathlib's own resolve raises where they go round in a circle."""
+    return Path(os.path.realpath(path))
+
+
+def _decode(data: bytes, source: Source, problems: Problems) -> str | None:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        mark = Mark(source, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
+        problems.add(mark, "", "the file is not UTF-8 text.")
+        return None
+
+
+def _merge(own: Table, parent: Table) -> Table:
+    """Mappings merge deep; lists, plain values and {search: ...} / {sweep: ...} replace."""
+    entries = dict(parent.entries)
+    for key, entry in own.entries.items():
+        held = parent.entries.get(key)
+        if held and isinstance(held.value, Table) and isinstance(entry.value, Table) and not _varies(entry.value):
+            entries[key] = Entry(key, entry.mark, _merge(entry.value, held.value))
+        else:
+            entries[key] = entry
+    return Table(entries, own.mark)
+
+
+def _varies(table: Table) -> bool:
+    return set(table.entries) in _VARYING
+
+
+def _override(tree: Table, text: str, *, source: Source, problems: Problems) -> Table:
+    mark = Mark(source, 0, 0)
+    path, equals, value = text.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not equals or not all(keys):
+        problems.add(mark, "", "expected key.path=value, such as training.lr=0.01.")
+        return tree
+    if len(keys) > _LONGEST_PATH:
+        problems.add(mark, "", f"no setting has a path of {len(keys):,} names.")
+        return tree
+    if keys[0] == "extends":
+        problems.add(mark, "extends", "cannot be set on the command line.")
+        return tree
+    node = parse(value, source, problems)
+    if node is None:
+        if value.strip():
+            return tree
+        node = Scalar("", False, mark)
+    if keys[0] in _LISTS_OF_ROWS and len(keys) > 1:
+        return _override_row(tree, keys, node=node, mark=mark, problems=problems)
+    return _set(tree, keys, node=node, mark=mark)
+
+
+def _override_row(tree: Table, keys: list[str], *, node: Node, mark: Mark, problems: Problems) -> Table:
+    section, name, *rest = keys
+    held = tree.entries.get(section)
+    rows = held.value.items if held and isinstance(held.value, Items) else (held.value,) if held else ()
+    names = [row_name(row) for row in rows]
+    if held is None or name not in names:
+        known = f" Known: {', '.join(names)}." if names else ""
+        problems.add(mark, f"{section}.{name}", f"no row has this name.{did_you_mean(name, names)}{known}")
+        return tree
+    position = names.index(name)
+    row = _row_table(rows[position], mark)
+    kind = next(iter(row.entries))
+    changed = _set(row, [kind, *rest], node=node, mark=mark)
+    items = Items((*rows[:position], changed, *rows[position + 1 :]), held.value.mark)
+    return tree.with_entry(Entry(section, held.mark, items))
+
+
+def _row_table(row: Node, mark: Mark) -> Table:
+    """The row as {kind: settings}, also where the file has the bare kind."""
+    if isinstance(row, Table):
+        return row
+    kind = row.text if isinstance(row, Scalar) else ""
+    return Table({kind: Entry(kind, row.mark, Table({}, row.mark))}, mark)
+
+
+def _set(table: Table, keys: list[str], *, node: Node, mark: Mark) -> Table:
+    """A copy in which the value stands under the path of keys; what is no mapping on the way becomes one."""
+    key, *rest = keys
+    held = table.entries.get(key)
+    inner = held.value if held and isinstance(held.value, Table) else Table({}, mark)
+    if rest:
+        value: Node = _set(inner, rest, node=node, mark=mark)
+        return table.with_entry(Entry(key, held.mark if held else mark, value))
+    return _merge(Table({key: Entry(key, mark, node)}, table.mark), table)

@@ -1,0 +1,32 @@
+"""Suite files: one YAML file names data sets x backbones x strategies x steps x seeds; the public face of `suite_*`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..utils.yaml_tree import Problems
+from .extends import read_tree
+from .model import Parameters, Resources, SearchSettings, Space, Suite, Variant
+from .reader import read_suite
+
+__all__ = ["Parameters", "Resources", "SearchSettings", "Space", "Suite", "Variant", "load_suite"]
+
+
+def load_suite(path: Path, *, overrides: tuple[str, ...] = ()) -> Suite:
+    """Read, merge and validate a suite file.
+
+    Args:
+        path: the file; messages name it as it stands here.
+        overrides: texts "key.path=value" of the command line, applied in order; values are YAML.
+
+    Returns:
+        The suite; nothing downstream checks again.
+
+    Raises:
+        SuiteError: with every problem of the file, of what it extends and of the overrides, sorted by line.
+    """
+    problems = Problems()
+    tree = read_tree(path, overrides=overrides, problems=problems)
+    if tree is None:
+        raise problems.error()
+    return read_suite(tree, default_name=path.stem, problems=problems)

@@ -1,0 +1,322 @@
+"""Full ranking: the rank of the target by every state and by the readout, and what else is kept of each row.
+
+Memory grows with rows x steps and with the items, never with rows x items (`ranking.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...models.backbones.contract import Backbone
+from ...models.reasoning import ReasoningModel
+from ...models.strategies.contract import Strategy
+from ..records.results import Rows, TestEvidence, Traces, ValidationEvidence
+from ..utils.seeds import stream_seed
+from .batches import SplitReader
+from .metrics import metrics_of
+from .ranking import Ranker, Scores
+
+TRACED_ROWS = 512
+"""Rows whose states are kept: the evenly spaced ones of the split, and those of the users the suite names."""
+
+_TOP = 10
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How states are scored against all items, in fp32.
+
+    Attributes:
+        backbone: whose queries and item vectors are used.
+        temperature: scores are divided by it (it changes no rank, but entropies and margins).
+        mask_history: leave the history's items out, the target excepted.
+    """
+
+    backbone: Backbone
+    temperature: float
+    mask_history: bool
+
+    def queries(self, states: Tensor) -> Tensor:
+        """(r, S, d) raw states to queries in fp32."""
+        return self.backbone.queries(states).float()
+
+    def ranker(self, *, states: int, rows: int) -> Ranker:
+        """All items in fp32; see `Ranker`."""
+        return Ranker(self.backbone.item_vectors().float(), states=states, rows=rows)
+
+    def score(self, ranker: Ranker, queries: Tensor, rows: NDArray[np.int64], reader: SplitReader) -> Scores:
+        """Scores for some rows of a split, the history's items last where asked for."""
+        scores = ranker.score(queries)
+        if self.mask_history:
+            scores.hide(reader.items(rows), keep=reader.targets[rows])
+        return scores
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows that are ranked together.
+
+    Attributes:
+        rows: (r,) row numbers.
+        queries: (r, S, d).
+    """
+
+    rows: NDArray[np.int64]
+    queries: Tensor
+
+
+def readout_ranks(model: ReasoningModel, strategy: Strategy, reader: SplitReader, scorer: Scorer) -> NDArray[np.int32]:
+    """Ranks of the targets by the readout alone: what early stopping needs after each epoch.
+
+    Returns:
+        (R,) int32, 1-based.
+    """
+
+    def parts() -> Iterator[_Part]:
+        for chunk in reader.chunks(np.arange(len(reader))):
+            states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
+            yield _Part(chunk.rows, scorer.queries(_readout(strategy, states)[:, None]))
+
+    ranks = np.empty(len(reader), np.int32)
+    with _evaluating(model):
+        ranker = scorer.ranker(states=1, rows=len(reader))
+        for part in _together(parts(), ranker.rows):
+            scores = scorer.score(ranker, part.queries, part.rows, reader)
+            ranks[part.rows] = scores.ranks(reader.targets[part.rows])[:, 0].cpu().numpy()
+    return ranks
+
+
+def evidence(
+    model: ReasoningModel,
+    strategy: Strategy,
+    reader: SplitReader,
+    scorer: Scorer,
+    *,
+    seed: int,
+    split: str,
+    traced: bool,
+    trace_users: tuple[int, ...] = (),
+) -> ValidationEvidence | TestEvidence:
+    """Everything that is kept of a split.
+
+    Args:
+        model: the trained model.
+        strategy: its readout.
+        reader: the split's rows.
+        scorer: how states are scored.
+        seed: the trial's, for the noise of the control.
+        split: "valid" or "test".
+        traced: keep states of `TRACED_ROWS` rows (and of `trace_users`).
+        trace_users: users whose rows are traced in any case.
+
+    Returns:
+        Evidence of the split's own type.
+    """
+    count = model.steps + 1
+    kept = _Kept(len(reader), count)
+    traces = _Tracing(_trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, model)
+    similarity = torch.zeros(count, count, dtype=torch.float64)
+    noise = torch.Generator().manual_seed(stream_seed(seed, "control", split))
+
+    def parts() -> Iterator[_Part]:
+        for chunk in reader.chunks(np.arange(len(reader))):
+            states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
+            readout = _readout(strategy, states)  # (r, d)
+            similarity.add_(kept.likeness(chunk.rows, states))
+            traces.keep_states(chunk.rows, states)
+            controls = _noised_copies(readout, states, noise)  # (r, T, d)
+            own = () if torch.equal(readout, states[:, -1]) else (readout[:, None],)  # else ranked already
+            yield _Part(chunk.rows, scorer.queries(torch.cat([states, *own, controls], 1)))  # (r, 2 T or 2 T + 1, d)
+
+    with _evaluating(model):
+        ranker = scorer.ranker(states=2 * count + 1, rows=len(reader))
+        for part in _together(parts(), ranker.rows):
+            scores = scorer.score(ranker, part.queries, part.rows, reader)
+            best = kept.ranking(part.rows, scores, reader.targets[part.rows], scorer.temperature)
+            traces.keep_items(part.rows, best)
+    kind = ValidationEvidence if split == "valid" else TestEvidence
+    return kind(
+        readout=metrics_of(kept.readout_ranks),
+        steps=tuple(metrics_of(kept.step_ranks[:, step]) for step in range(count)),
+        similarity=tuple(tuple(float(v) for v in row) for row in similarity / max(len(reader), 1)),
+        rows=kept.rows(reader),
+        traces=traces.found() if traced else None,
+    )
+
+
+def _readout(strategy: Strategy, states: Tensor) -> Tensor:
+    """(r, T, d) states to the (r, d) that rank.
+
+    Raises:
+        ValueError: the strategy makes something else of them.
+    """
+    readout, expected = strategy.readout(states), (len(states), states.shape[-1])
+    if tuple(readout.shape) != expected:
+        kind = type(strategy).__name__
+        raise ValueError(f"the readout of {kind} has the shape {tuple(readout.shape)}; rows and width are {expected}")
+    return readout
+
+
+class _Kept:
+    """The arrays of `Rows`, filled chunk by chunk."""
+
+    def __init__(self, rows: int, count: int) -> None:
+        self._count = count
+        self.readout_ranks = np.empty(rows, np.int32)
+        self.step_ranks = np.empty((rows, count), np.int32)
+        self.control_ranks = np.empty((rows, count), np.int32)
+        self.top_items = np.full((rows, _TOP), -1, np.int32)
+        self.entropy = np.empty((rows, count), np.float16)
+        self.margin = np.empty((rows, count), np.float16)
+        self.cosine = np.empty((rows, count - 1), np.float16)
+
+    def likeness(self, rows: NDArray[np.int64], states: Tensor) -> Tensor:
+        """Keep the cosine of each step to the one before; (r, T, d) to (T, T), summed cosines of all pairs."""
+        unit = F.normalize(states.double(), dim=-1)
+        pairs = unit @ unit.transpose(1, 2)  # (r, T, T)
+        self.cosine[rows] = _half(pairs.diagonal(1, 1, 2))
+        return pairs.sum(0).cpu()
+
+    def ranking(
+        self, rows: NDArray[np.int64], scores: Scores, targets: Tensor, temperature: float
+    ) -> NDArray[np.int32]:
+        """Keep what the scores say; they are of T states, of the readout unless it is the last state, of T controls.
+
+        Returns:
+            (r, T, k) ids of each state's best items, best first.
+        """
+        count = self._count
+        ranks = scores.ranks(targets).cpu().numpy()  # (r, 2 T or 2 T + 1)
+        readout = ranks.shape[1] - count - 1
+        self.step_ranks[rows] = ranks[:, :count]
+        self.readout_ranks[rows] = ranks[:, readout]
+        self.control_ranks[rows] = ranks[:, readout + 1 :]
+        best = scores.best(readout + 1, _TOP)
+        items = best.items.to(torch.int32).cpu().numpy()
+        self.top_items[rows, : items.shape[-1]] = items[:, readout]
+        self.entropy[rows] = _half(scores.entropy(best.values[:, :count, 0], temperature))
+        self.margin[rows] = _half((best.values[:, :count, 0] - best.values[:, :count, 1]) / temperature)
+        return items[:, :count]
+
+    def rows(self, reader: SplitReader) -> Rows:
+        return Rows(
+            users=reader.split.users.astype(np.int32),
+            items=reader.split.targets.astype(np.int32),
+            readout_ranks=self.readout_ranks,
+            step_ranks=self.step_ranks,
+            top_items=self.top_items,
+            entropy=self.entropy,
+            margin=self.margin,
+            cosine=self.cosine,
+            control_ranks=self.control_ranks,
+        )
+
+
+class _Tracing:
+    """States of the traced rows, and the best items by each."""
+
+    def __init__(self, rows: NDArray[np.int64], reader: SplitReader, model: ReasoningModel) -> None:
+        count = model.steps + 1
+        self._rows = rows
+        self._place = np.full(len(reader), -1, np.int64)
+        self._place[rows] = np.arange(len(rows))
+        self._states = np.zeros((len(rows), count, model.backbone.width), np.float32)
+        self._top = np.full((len(rows), count, _TOP), -1, np.int32)
+
+    def keep_states(self, rows: NDArray[np.int64], states: Tensor) -> None:
+        among = np.flatnonzero(self._place[rows] >= 0)
+        self._states[self._place[rows[among]]] = states[torch.from_numpy(among).to(states.device)].float().cpu().numpy()
+
+    def keep_items(self, rows: NDArray[np.int64], items: NDArray[np.int32]) -> None:
+        among = np.flatnonzero(self._place[rows] >= 0)
+        self._top[self._place[rows[among]], :, : items.shape[-1]] = items[among]
+
+    def found(self) -> Traces:
+        return Traces(self._rows.astype(np.int32), self._states, self._top)
+
+
+class _evaluating:
+    """Evaluation mode without gradients, in full fp32, the items prepared; what was before comes back afterwards."""
+
+    def __init__(self, model: ReasoningModel) -> None:
+        self._model = model
+        self._within = ExitStack()
+
+    def __enter__(self) -> None:
+        self._within.callback(self._model.train, self._model.training)
+        self._model.eval()
+        self._within.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        torch.set_float32_matmul_precision("highest")  # no TF32, and no bfloat16 in its place on a CPU
+        device = next(self._model.parameters()).device
+        self._within.enter_context(torch.autocast(device.type, enabled=False))
+        self._within.enter_context(torch.inference_mode())
+        self._within.enter_context(self._model.backbone.prepared())
+
+    def __exit__(self, *error: object) -> None:
+        self._within.close()
+
+
+def _together(parts: Iterable[_Part], size: int) -> Iterator[_Part]:
+    """The same rows, `size` at a time: the encoder's chunks are as large as suits the encoder.
+
+    Rows with another number of states begin anew.
+    """
+    held: list[_Part] = []
+    for part in parts:
+        if held and held[0].queries.shape[1] != part.queries.shape[1]:
+            yield from _cut(held, size)
+            held = []
+        held.append(part)
+        if sum(len(each.rows) for each in held) >= size:
+            *full, rest = _cut(held, size)
+            yield from full
+            held = [rest]
+    yield from _cut(held, size)
+
+
+def _cut(parts: list[_Part], size: int) -> Iterator[_Part]:
+    if parts:
+        rows, queries = np.concatenate([part.rows for part in parts]), torch.cat([part.queries for part in parts])
+        for start in range(0, len(rows), size):
+            yield _Part(rows[start : start + size], queries[start : start + size])
+
+
+def _noised_copies(readout: Tensor, states: Tensor, generator: torch.Generator) -> Tensor:
+    """T copies of the readout, each turned in a random direction until its cosine to it is the steps' mean.
+
+    Args:
+        readout: (r, d).
+        states: (r, T, d).
+        generator: on the CPU.
+
+    Returns:
+        (r, T, d), of the readout's length.
+    """
+    length = readout.norm(dim=-1, keepdim=True)
+    axis = F.normalize(readout, dim=-1)[:, None]  # (r, 1, d)
+    cosine = (F.normalize(states, dim=-1) * axis).sum(-1).mean(1).clamp(-1, 1)[:, None, None]
+    noise = torch.randn(states.shape, generator=generator, dtype=torch.float32).to(states.device)
+    across = F.normalize(noise - (noise * axis).sum(-1, keepdim=True) * axis, dim=-1)
+    return (cosine * axis + (1 - cosine**2).sqrt() * across) * length[:, None]
+
+
+def _trace_rows(reader: SplitReader, users: tuple[int, ...]) -> NDArray[np.int64]:
+    """Evenly spaced rows (the first, the last, and between), and all rows of the users that are named."""
+    count = min(TRACED_ROWS, len(reader))
+    spaced = np.unique(np.linspace(0, len(reader) - 1, count).round().astype(np.int64))
+    named = np.flatnonzero(np.isin(reader.split.users, users))
+    return np.union1d(spaced, named)
+
+
+def _half(values: Tensor) -> NDArray[np.float16]:
+    """To float16, clipped to its range."""
+    found: NDArray[np.float16] = values.float().clamp(-65504, 65504).cpu().numpy().astype(np.float16)
+    return found

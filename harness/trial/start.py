@@ -1,0 +1,74 @@
+"""A trial from its spec: started for those who go epoch by epoch, or run to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..datasets.data.dataset import Dataset
+from ..records.results import EpochProgress, TrialResult
+from ..records.spec import TrialSpec
+from ..utils.errors import TrialDiverged
+from .baseline_trial import ReferenceRun
+from .failure import failed_result
+from .model_trial import TrialRun
+
+
+def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:
+    """The trial that a spec describes, ready for its first epoch.
+
+    Args:
+        spec: what to run.
+        dataset: the prepared arrays; its fingerprint must be the spec's.
+
+    Raises:
+        ValueError: another data set than the spec's.
+    """
+    return ReferenceRun(spec, dataset) if spec.is_reference else TrialRun(spec, dataset)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a pruner ended a trial.
+
+    Attributes:
+        epoch: after which.
+        reason: what it said.
+    """
+
+    epoch: int
+    reason: str
+
+
+def run_trial(
+    spec: TrialSpec,
+    dataset: Dataset,
+    on_epoch: Callable[[EpochProgress], None] | None = None,
+    *,
+    cut: Cut | None = None,
+) -> TrialResult:
+    """Run a trial to its end; divergence and failure are results too.
+
+    Args:
+        spec: what to run.
+        dataset: the prepared arrays.
+        on_epoch: called after each epoch; never for a reference, which has none.
+        cut: where it ends earlier; None for its own end.
+    """
+    run = None
+    try:
+        run = start(spec, dataset)
+        try:
+            done = False
+            while not done:
+                progress = run.epoch()
+                done = progress.done
+                if on_epoch is not None and progress.epoch:
+                    on_epoch(progress)
+                if cut is not None and progress.epoch == cut.epoch and isinstance(run, TrialRun):
+                    return run.pruned(cut.reason)
+            return run.result()
+        except TrialDiverged as error:
+            return run.diverged(str(error))
+    except Exception as error:
+        return run.failed(error) if run is not None else failed_result(spec, error)

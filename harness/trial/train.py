@@ -1,0 +1,199 @@
+"""The training loop of one model: batches, loss, step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...models.layers import initialise, seed_dropout, seed_noise
+from ...models.reasoning import ReasoningModel
+from ...models.strategies.contract import Catalogue, Reasoned, Strategy
+from ..records.spec import TrainingSettings
+from ..utils.errors import TrialDiverged
+from ..utils.seeds import stream_seed
+from .batches import SplitReader
+from .precision import mixed, products
+
+Phase = Literal["data", "forward", "loss", "backward", "optimiser"]
+"""What a training step is made of, in this order; data and forward alternate where a batch has several chunks."""
+
+
+def _unwatched(phase: Phase) -> None:
+    """Nobody listens."""
+
+
+@dataclass
+class _UnderWay:
+    """What is done of an epoch that has not ended."""
+
+    epoch: int
+    batches: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains a model epoch by epoch; every random stream comes from the seed.
+
+    Attributes:
+        watch: told of each phase of a training step when it begins, for profiles.
+    """
+
+    watch: Callable[[Phase], None] = staticmethod(_unwatched)
+
+    def __init__(
+        self,
+        model: ReasoningModel,
+        strategy: Strategy,
+        reader: SplitReader,
+        *,
+        settings: TrainingSettings,
+        temperature: float,
+        seed: int,
+    ) -> None:
+        """Initialise the model and its optimiser.
+
+        Args:
+            model: on its device, uninitialised.
+            strategy: its loss.
+            reader: training rows.
+            settings: learning rate, batch size, ...
+            temperature: score temperature in force.
+            seed: of initialisation, order, dropout, noise and gates.
+        """
+        initialise(model, stream_seed(seed, "initialisation"))
+        self._device = next(model.parameters()).device
+        self._dropout = seed_dropout(model, stream_seed(seed, "dropout"), self._device)
+        self._gate = seed_noise(model, stream_seed(seed, "gate"), self._device)
+        self._noise = torch.Generator().manual_seed(stream_seed(seed, "noise"))
+        self._model = model
+        self._strategy = strategy
+        self._reader = reader
+        self._settings = settings
+        self._temperature = temperature
+        self._seed = seed
+        self._optimiser = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
+        self._under_way: _UnderWay | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the weights that the next batch depends on: a tree of numbers and tensors."""
+        return {
+            "optimiser": self._optimiser.state_dict(),
+            "dropout": self._dropout.state(),
+            "gate": self._gate.get_state(),
+            "noise": self._noise.get_state(),
+            "under_way": None if self._under_way is None else asdict(self._under_way),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state` of the same trial; its weights are in the model already."""
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._dropout.load(state["dropout"])
+        self._gate.set_state(state["gate"])
+        self._noise.set_state(state["noise"])
+        self._under_way = None if state["under_way"] is None else _UnderWay(**state["under_way"])
+
+    def epoch(
+        self, number: int, *, most_batches: int | None = None, after_batch: Callable[[], None] | None = None
+    ) -> tuple[Mapping[str, float], float]:
+        """Train one epoch, or the rest of one that a loaded state has begun.
+
+        Args:
+            number: counted from 1.
+            most_batches: stop after so many (a dry run).
+            after_batch: called after each batch, when `state` may be taken; its seconds do not count as training.
+
+        Returns:
+            Means over rows of the loss terms and of "total", and the seconds it took.
+
+        Raises:
+            TrialDiverged: the loss is not finite.
+        """
+        self._model.train()
+        done = self._under_way = self._under_way or _UnderWay(number)
+        started = time.perf_counter() - done.seconds
+        batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
+        for rows in islice(batches, done.batches, most_batches):
+            with products(self._settings.precision):
+                terms = self._batch(rows, number)
+            done.batches += 1
+            done.rows += len(rows)
+            for name, value in terms.items():
+                done.sums[name] = done.sums.get(name, 0.0) + value * len(rows)
+            if after_batch is not None:
+                done.seconds = time.perf_counter() - started
+                after_batch()
+                started = time.perf_counter() - done.seconds
+        self._under_way = None
+        losses = {name: value / max(done.rows, 1) for name, value in done.sums.items()}
+        return losses, time.perf_counter() - started
+
+    def _batch(self, rows: NDArray[np.int64], epoch: int) -> Mapping[str, float]:
+        reasoned, catalogue = self.reason(rows, epoch)
+        self.watch("loss")
+        loss, terms = self._strategy.loss(reasoned, catalogue)
+        if loss.numel() != 1:
+            kind = type(self._strategy).__name__
+            raise ValueError(
+                f"the loss of {kind} has the shape {tuple(loss.shape)}; it is one number, the mean over rows"
+            )
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrialDiverged(f"loss not finite at epoch {epoch}")
+        self.watch("backward")
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.watch("optimiser")
+        self._optimiser.step()
+        self.watch("data")
+        return {**self._numbers(terms), "total": value}
+
+    def _numbers(self, terms: Mapping[str, Any]) -> dict[str, float]:
+        """The named terms of the loss; what is no number fails here, in its own trial, not where it is stored."""
+        try:
+            tensors = {name: term.detach() for name, term in terms.items() if isinstance(term, torch.Tensor)}
+            return {name: float(term) for name, term in {**terms, **tensors}.items()}
+        except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+            kind = type(self._strategy).__name__
+            raise ValueError(f"the terms of the loss of {kind} are not names and numbers: {error}") from error
+
+    def reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
+        """Run the loop over the chunks of a batch and put its rows together."""
+        self.watch("forward")
+        with mixed(self._settings.precision, self._device), self._model.backbone.prepared():
+            return self._reason(rows, epoch)
+
+    def _reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
+        reasoning = self._strategy.reasoning(epoch)
+        backbone = self._model.backbone
+        clean, noised, order = [], [], []
+        self.watch("data")
+        for chunk in self._reader.chunks(rows):
+            self.watch("forward")
+            states, second = self._model.reason_twice(chunk.histories, reasoning, self._noise)
+            clean.append(chunk.pick(states))
+            if second is not None:
+                noised.append(chunk.pick(second))
+            order.append(torch.from_numpy(chunk.rows))
+            self.watch("data")
+        self.watch("forward")
+        raw = torch.cat(clean)  # (R, T, d)
+        index = torch.cat(order).to(raw.device)
+        reasoned = Reasoned(
+            states=backbone.queries(raw),
+            raw=raw,
+            noised=torch.cat(noised) if noised else None,
+            targets=self._reader.targets[index],
+            users=self._reader.users[index],
+            queries=backbone.queries,
+        )
+        return reasoned, Catalogue(backbone.item_vectors(padding=reasoning.padding_class), self._temperature)

@@ -1,0 +1,1 @@
+"""What every room uses: errors, text, files, the lock, YAML with positions, registries, seeds."""

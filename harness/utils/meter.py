@@ -1,0 +1,72 @@
+"""How far a long piece of work is: one line redrawn on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from .durations import duration
+
+_REDRAW_S = 0.25
+_LINE_S = 60.0
+_CLEAR = "\r\x1b[K"
+
+
+class Meter:
+    """Says how much is done, how fast, and how long the rest will take.
+
+    Args:
+        out: where to write, such as sys.stderr.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, out: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out, self._clock = out, clock
+        self._live = out.isatty()
+        self._label, self._noun, self._total, self._first = "", "", 0, 0
+        self._began = self._written = 0.0
+        self._drawn = False
+
+    def say(self, words: str) -> None:
+        """Say what happens before there is something to count; on a terminal the next words take its place."""
+        self._write(words)
+
+    def begin(self, label: str, *, total: int, noun: str, done: int = 0) -> None:
+        """Start to count.
+
+        Args:
+            label: what is done, such as "embedding".
+            total: of the whole work.
+            noun: what is counted, such as "tokens".
+            done: of it before now; it does not count for the rate.
+        """
+        self._label, self._noun, self._total, self._first = label, noun, total, done
+        self._began = self._written = self._clock()
+
+    def reach(self, done: int) -> None:
+        """Say that so much of the total is done; most calls write nothing."""
+        now = self._clock()
+        if now - self._written >= (_REDRAW_S if self._live else _LINE_S):
+            self._written = now
+            self._write(self._line(done, now - self._began))
+
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        if self._drawn:
+            self._out.write(_CLEAR)
+            self._out.flush()
+            self._drawn = False
+
+    def _write(self, line: str) -> None:
+        self._out.write(f"{_CLEAR}{line}" if self._live else f"{line}\n")
+        self._out.flush()
+        self._drawn = self._live
+
+    def _line(self, done: int, seconds: float) -> str:
+        share = done / self._total if self._total else 1.0
+        rate = (done - self._first) / seconds if seconds > 0 else 0.0
+        parts = [f"{self._label} {share:>4.0%}", f"{done:,} of {self._total:,} {self._noun}"]
+        if rate > 0:
+            parts += [f"{rate:,.0f} {self._noun}/s", f"{duration((self._total - done) / rate)} left"]
+        return "   ".join(parts)

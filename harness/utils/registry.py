@@ -1,0 +1,235 @@
+"""Names to components, lazily: a table of `name -> "module:attribute"` that imports nothing until asked."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import InputError
+
+BUILT_IN = "built in"
+
+_built_in_only: ContextVar[bool] = ContextVar("built_in_only", default=False)
+
+
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """Within it, no code of plug-ins is loaded: their files are an error, components of packages are unknown."""
+    before = _built_in_only.set(True)
+    try:
+        yield
+    finally:
+        _built_in_only.reset(before)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a component comes from.
+
+    Attributes:
+        name: what a suite file calls it.
+        target: "module:attribute" of the component.
+        settings: "module:attribute" of its settings class; "" where the component's own `Settings` is meant. The
+            built-in ones keep their settings in modules that import no torch, so that listing and validating are fast.
+        origin: "built in", the plug-in file, or the distribution that brought it.
+        broken: traceback of the import that failed, "" where none did.
+    """
+
+    name: str
+    target: str
+    settings: str = ""
+    origin: str = BUILT_IN
+    broken: str = ""
+
+
+class Registry:
+    """A table of components of one kind ("backbone", "strategy")."""
+
+    def __init__(self, kind: str, group: str, entries: tuple[Entry, ...], *, reserved: str = "") -> None:
+        self.kind = kind
+        self._reserved = reserved
+        self._group = group
+        self._entries: dict[str, Entry] = {}
+        self._scanned = False
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Register an entry; a name that is taken by another target, or reserved, is an error."""
+        if entry.name == self._reserved:
+            raise InputError(f"'{entry.name}' of {entry.origin} is no name for a {self.kind}: it is taken. Rename it.")
+        held = self._entries.get(entry.name)
+        if held is not None and held != entry:
+            raise InputError(
+                f"{self.kind} '{entry.name}' is registered twice: by {held.origin} ({held.target}) and by "
+                f"{entry.origin} ({entry.target}). Rename one of them."
+            )
+        self._entries[entry.name] = entry
+
+    def names(self) -> list[str]:
+        """All names, sorted; broken plug-ins included."""
+        self._scan()
+        return sorted(self._offered())
+
+    def entry(self, name: str) -> Entry:
+        """The entry of a name.
+
+        Raises:
+            InputError: unknown name (with the nearest known one), or a plug-in whose import failed.
+        """
+        self._scan()
+        offered = self._offered()
+        if name not in offered:
+            near = difflib.get_close_matches(name, offered, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            hint = f" {self.refused(name)}" if name in self._entries else hint
+            raise InputError(f"unknown {self.kind} '{name}'.{hint} Known: {', '.join(sorted(offered))}.")
+        found = offered[name]
+        if found.broken:
+            raise InputError(f"{self.kind} '{name}' of {found.origin} cannot be imported:\n{found.broken}")
+        return found
+
+    def refused(self, name: str) -> str:
+        """Why a component that is there is not offered; "" where there is none of the name."""
+        self._scan()
+        if name not in self._entries or name in self._offered():
+            return ""
+        return f"It comes from {self._entries[name].origin}, a plug-in, and --no-plugins is given."
+
+    def origin(self, name: str) -> str:
+        """Where the component comes from, for people."""
+        return self.entry(name).origin
+
+    def component(self, name: str) -> Any:
+        """The component class itself (imports torch for the built-in ones)."""
+        return resolve(self.entry(name).target)
+
+    def settings(self, name: str) -> Any:
+        """The settings class of the component (imports no torch for the built-in ones)."""
+        entry = self.entry(name)
+        return resolve(entry.settings) if entry.settings else resolve(entry.target).Settings
+
+    def source_files(self, name: str) -> list[Path]:
+        """The files that hold the component and its settings, for the digest kept beside each result."""
+        entry = self.entry(name)
+        files = []
+        for target in (entry.target, entry.settings):
+            if target:
+                files.append(_module_file(target.partition(":")[0]))
+        return files
+
+    def _offered(self) -> dict[str, Entry]:
+        if not _built_in_only.get():
+            return self._entries
+        return {name: entry for name, entry in self._entries.items() if entry.origin == BUILT_IN}
+
+    def _scan(self) -> None:
+        if self._scanned:
+            return
+        self._scanned = True
+        for point in entry_points(group=self._group):
+            origin = f"{point.dist.name} {point.dist.version}" if point.dist else "an entry point"
+            self.add(Entry(point.name, point.value, origin=origin))
+
+
+def resolve(target: str) -> Any:
+    """The object that "module:attribute" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | None:
+    """Import a plug-in file and register what it offers.
+
+    A plug-in is a Python file whose top level defines `BACKBONES` and / or `STRATEGIES`: dicts of name -> class. A file
+    that cannot be imported stays listed under its stem, with its traceback, and is an error once something uses it.
+
+    Args:
+        path: the file.
+        registries: "backbone" and "strategy" -> the registry to fill.
+
+    Returns:
+        The module, or None where its import failed.
+
+    Raises:
+        InputError: no plug-in is wanted, the file is none, or a name of it is taken.
+    """
+    import sys
+
+    if _built_in_only.get():
+        raise InputError(
+            f"{path.name} is a plug-in, and --no-plugins is given. A plug-in is Python that runs with your rights: "
+            "read it, then leave out --no-plugins."
+        )
+    name = f"rearec_bench_plugin_{path.stem}"
+    held = sys.modules.get(name)
+    if held is None or Path(held.__file__ or "") != path:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise InputError(f"plug-in {path} is not a Python file.")
+        held = importlib.util.module_from_spec(spec)
+        sys.modules[name] = held
+        try:
+            spec.loader.exec_module(held)
+        except Exception:
+            del sys.modules[name]
+            broken = traceback.format_exc(limit=-3)
+            for registry in registries.values():
+                registry.add(Entry(path.stem, "", origin=str(path), broken=broken))
+            return None
+    for kind, table in (("backbone", "BACKBONES"), ("strategy", "STRATEGIES")):
+        for label, cls in getattr(held, table, {}).items():
+            registries[kind].add(Entry(label, f"{name}:{cls.__name__}", origin=str(path)))
+    return held
+
+
+def _module_file(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise InputError(f"the module {module} has no source file.")
+    return Path(spec.origin)
+
+
+_PACKAGE = __package__.partition(".")[0]
+_MODELS = f"{_PACKAGE}.models"
+
+BACKBONES = Registry(
+    "backbone",
+    "rearec_bench.backbones",
+    tuple(
+        Entry(name, f"{_MODELS}.backbones.{name}:{cls}", f"{_MODELS}.backbones.settings:{cls}Settings")
+        for name, cls in (("sasrec", "SASRec"), ("bert4rec", "BERT4Rec"), ("unisrec", "UniSRec"), ("morec", "MoRec"))
+    ),
+)
+
+STRATEGIES = Registry(
+    "strategy",
+    "rearec_bench.strategies",
+    tuple(
+        Entry(name, f"{_MODELS}.strategies.{name}:{cls}", f"{_MODELS}.strategies.settings:{cls}Settings")
+        for name, cls in (("base", "Base"), ("naive", "Naive"), ("rpe", "RPE"), ("erl", "ERL"), ("prl", "PRL"))
+    ),
+    reserved="reference",  # what reference rows have in place of a strategy
+)
+
+REFERENCES = Registry(
+    "reference",
+    "rearec_bench.references",
+    tuple(
+        Entry(name, f"{_PACKAGE}.harness.trial.baselines:{cls}")
+        for name, cls in (("popularity", "Popularity"), ("markov", "Markov"))
+    ),
+)
+
+REGISTRIES = {"backbone": BACKBONES, "strategy": STRATEGIES}
+TABLES = {**REGISTRIES, "reference": REFERENCES}

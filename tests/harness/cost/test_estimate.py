@@ -1,0 +1,170 @@
+"""`plan`: what is stored, what is left, and how long it will take."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rearec_bench.harness.cost.time import DataSize, Estimate, example, operations
+from rearec_bench.harness.plan.cells import Cell, expand
+from rearec_bench.harness.plan.queue import SuiteQueue
+from rearec_bench.harness.records.results import TrialResult
+from rearec_bench.harness.records.source import source_digest
+from rearec_bench.harness.report.plan import plan_report
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.utils.durations import duration
+
+from ..fake_trial import FakeTrial, summary_for
+
+SUITE = """
+name: example
+datasets: [{datasets}]
+backbones: [sasrec]
+strategies:
+  - base
+  - erl: {{kl_weight: {{search: [0.001, 0.01, 0.1]}}}}
+  - prl: {{temperature: {{search: {{low: 0.1, high: 5.0, log: true}}}}, decay: {{search: [1.2, 1.5]}}}}
+steps: [1, 2]
+seeds: [1, 2]
+search: {{trials: 4}}
+"""
+
+
+def suite_of(folder: Path, datasets: str = "tiny") -> Suite:
+    file = folder / "suite.yaml"
+    file.write_text(SUITE.format(datasets=datasets))
+    return load_suite(file)
+
+
+def cells_by_row(suite: Suite) -> dict[tuple[str, int | None], Cell]:
+    return {(cell.row, cell.steps): cell for cell in expand(suite)}
+
+
+def test_a_plan_shows_each_cell_and_what_is_to_run(tmp_path: Path) -> None:
+    said = plan_report(suite_of(tmp_path), store=Store(tmp_path / "results"), data_dir=tmp_path).splitlines()
+    assert (
+        said[0]
+        == "example  1 data set x 1 backbone x (base, erl, prl), K = 1, 2; at most 4 search trials a cell, 2 final runs"
+    )
+    assert said[2].split() == ["data", "set", "backbone", "strategy", "searched", "search", "trials", "final", "runs"]
+    assert said[3].split() == ["tiny", "sasrec", "base", "nothing", "-", "0/2"]
+    assert said[4].split() == ["tiny", "sasrec", "erl", "K=1", "kl_weight", "(3)", "0/3", "0/2"]
+    assert "temperature (0.1 to 5.0, log) x decay (2)" in said[6]
+    assert said[-1].startswith("24 trials: 0 stored, 24 to run. About ")
+    assert "a guess from operation counts" in said[-1]
+
+
+def test_a_plan_counts_what_is_stored_and_judges_by_it(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    store = Store(tmp_path / "results")
+    fingerprint = plan_fingerprint(tmp_path)
+    queue = SuiteQueue(expand(suite), fingerprints={"tiny": fingerprint}, device="cpu", stored=lambda key: None)
+    for _ in range(2):
+        spec = queue.next().spec
+        digest = source_digest(spec.backbone.kind, spec.strategy.kind)
+        store.write(dataclasses.replace(fake_result(spec, seconds=3600.0), source_digest=digest))
+    said = plan_report(suite, store=store, data_dir=tmp_path)
+    assert "24 trials: 2 stored, 22 to run." in said
+    assert "core-hours and no GPU, judging by those of tiny;" in said
+    assert "--refresh" not in said
+
+
+def test_a_plan_says_when_stored_trials_come_from_another_source(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path)
+    store = Store(tmp_path / "results")
+    queue = SuiteQueue(
+        expand(suite), fingerprints={"tiny": plan_fingerprint(tmp_path)}, device="cpu", stored=lambda key: None
+    )
+    store.write(dataclasses.replace(fake_result(queue.next().spec, seconds=1.0), source_digest="older"))
+    said = plan_report(suite, store=store, data_dir=tmp_path)
+    assert "1 of those stored were made with another source" in said
+    assert "`run --refresh` repeats them" in said
+
+
+def test_a_plan_names_the_command_that_prepares_a_missing_data_set(tmp_path: Path) -> None:
+    said = plan_report(suite_of(tmp_path, "tiny, ml-100k"), store=Store(tmp_path / "results"), data_dir=tmp_path)
+    assert "  ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR" in said.splitlines()
+    assert "48 trials: 0 stored, 48 to run." in said
+
+
+def plan_fingerprint(data_dir: Path) -> str:
+    from rearec_bench.harness.datasets import catalog
+
+    return str(catalog.card("tiny", data_dir)["fingerprint"])
+
+
+def fake_result(spec: Any, *, seconds: float) -> TrialResult:
+    trial = FakeTrial(spec, None)
+    return dataclasses.replace(trial.result(), timings={"total_s": seconds})
+
+
+SIZES = {"tiny": DataSize(1000, 200, 10.0), "ml-100k": DataSize(50000, 1000, 40.0)}
+
+
+def test_an_estimate_takes_the_nearest_kind_that_was_seen(tmp_path: Path) -> None:
+    cells = cells_by_row(suite_of(tmp_path))
+    erl, prl = (example(cells[row, 1], "cpu") for row in ("erl", "prl"))
+    seen = dataclasses.replace(summary_for(erl), timings={"total_s": 30.0})
+    other = dataclasses.replace(summary_for(prl), timings={"total_s": 90.0})
+    estimate = Estimate([seen, other], SIZES)
+    assert estimate.seconds(erl) == pytest.approx(30.0)
+    assert estimate.seconds(prl) == pytest.approx(90.0)
+    base = example(cells["base", 0], "cpu")
+    pace = 120.0 / sum(operations(one, SIZES["tiny"]) for one in (erl, prl))
+    expected = pace * operations(base, SIZES["tiny"])
+    assert estimate.seconds(base) == pytest.approx(expected), "of a kind that was not seen: the mean pace"
+
+
+def test_trials_that_did_not_finish_do_not_enter_an_estimate(tmp_path: Path) -> None:
+    spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
+    assert Estimate([summary_for(spec, status="failed")], SIZES).seen("cpu") == []
+
+
+def test_more_steps_longer_histories_and_larger_catalogues_cost_more(tmp_path: Path) -> None:
+    cells = cells_by_row(suite_of(tmp_path))
+    one, two = (example(cells["erl", steps], "cpu") for steps in (1, 2))
+    size = SIZES["tiny"]
+    assert operations(two, size) > operations(one, size)
+    assert operations(one, dataclasses.replace(size, history=20.0)) > operations(one, size)
+    assert operations(one, dataclasses.replace(size, items=400)) > operations(one, size)
+    assert operations(one, dataclasses.replace(size, rows=2000)) == pytest.approx(2 * operations(one, size))
+    assert operations(example(cells["prl", 1], "cpu"), size) > operations(one, size), "a noised view takes steps, too"
+
+
+def test_packing_saves_less_where_histories_are_longer_than_the_window(tmp_path: Path) -> None:
+    spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
+    saved = {}
+    most = spec.training.max_len
+    for history in (most / 4, most, 10.0 * most):
+        size = dataclasses.replace(SIZES["tiny"], history=history)
+        cost = {
+            packing: operations(
+                dataclasses.replace(spec, training=spec.training.model_copy(update={"packing": packing})), size
+            )
+            for packing in ("none", "users")
+        }
+        saved[history] = cost["none"] / cost["users"]
+    assert saved[most / 4] > saved[most] > saved[10.0 * most]
+    assert 1 < saved[10.0 * most] < 1.1
+
+
+def test_where_patience_lasts_to_the_end_the_guess_takes_every_epoch(tmp_path: Path) -> None:
+    spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
+    seconds = {
+        patience: Estimate([], SIZES).seconds(
+            dataclasses.replace(spec, training=spec.training.model_copy(update={"max_epochs": 4, "patience": patience}))
+        )
+        for patience in (2, 4)
+    }
+    assert seconds[4] == pytest.approx(2 * seconds[2])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(40, "40 s"), (720, "12 min"), (3 * 3600, "3.0 h"), (5 * 86400, "5 days")]
+)
+def test_durations_are_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -1,0 +1,86 @@
+"""Operations by formula are those that torch counts while the models run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from rearec_bench.harness.cost.operations import (
+    Shape,
+    encoding,
+    inference,
+    packed_passes,
+    packed_training,
+    scoring,
+    step,
+)
+from rearec_bench.models.backbones.contract import Histories
+from rearec_bench.models.backbones.sasrec import SASRec
+from rearec_bench.models.backbones.settings import SASRecSettings
+from rearec_bench.models.reasoning import ReasoningModel
+
+ITEMS = 37
+SETTINGS = [
+    SASRecSettings(width=8, layers=1, heads=1, feed_forward=12),
+    SASRecSettings(width=12, layers=3, heads=2, feed_forward=20),
+]
+
+
+def counted(run: Callable[[], object]) -> int:
+    """Operations of the matrix products while something runs, by torch's own counter."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        run()
+    return int(counter.get_total_flops())
+
+
+def histories(rows: int, length: int, *, every_prefix: bool) -> Histories:
+    items = torch.arange(rows * length).view(rows, length) % ITEMS
+    return Histories(items, torch.full((rows,), length), every_prefix)
+
+
+def own_attention(settings: SASRecSettings, steps: int) -> int:
+    """What steps spend on their own states: products of vectors, which torch's counter does not see."""
+    return sum(4 * number * settings.width * settings.layers for number in range(1, steps + 1))
+
+
+def model(settings: SASRecSettings, steps: int) -> ReasoningModel:
+    return ReasoningModel(SASRec(settings, num_items=ITEMS, max_len=9), steps=steps, positions=False).eval()
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("length", [1, 7])
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_row_costs_what_torch_counts(settings: SASRecSettings, length: int, steps: int) -> None:
+    shape, built = Shape.of(settings), model(settings, steps)
+
+    def rank() -> Tensor:
+        states = built.reason(histories(2, length, every_prefix=False))[:, 0, -1]
+        return states @ built.backbone.item_vectors().T
+
+    formula = inference(shape, length=length, steps=steps, items=ITEMS)
+    assert 2 * (formula - own_attention(settings, steps)) == counted(rank)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_packed_row_costs_its_share_of_what_torch_counts(settings: SASRecSettings, steps: int) -> None:
+    shape, built, length = Shape.of(settings), model(settings, steps), 7
+
+    def score() -> Tensor:
+        return built.reason(histories(2, length, every_prefix=True)) @ built.backbone.item_vectors().T
+
+    formula = packed_training(shape, length=length, steps=steps, items=ITEMS, scored=steps + 1)
+    assert 2 * length * (formula - own_attention(settings, steps)) == counted(score)
+
+
+def test_the_parts_add_up() -> None:
+    shape = Shape(width=8, layers=2, feed_forward=12)
+    steps = sum(step(shape, length=5, number=number) for number in (1, 2))
+    whole = inference(shape, length=5, steps=2, items=ITEMS)
+    assert whole == encoding(shape, length=5) + steps + scoring(shape, items=ITEMS)
+    noised = packed_passes(shape, length=5, steps=2, noised=True) - packed_passes(shape, length=5, steps=2)
+    assert noised == steps

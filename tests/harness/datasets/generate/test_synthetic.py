@@ -1,0 +1,201 @@
+"""Made data of any size has what tiny has: something to find, and the same bytes every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from rearec_bench.cli import main
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.data.made import Made
+from rearec_bench.harness.datasets.generate import synthetic, tiny
+from rearec_bench.harness.datasets.rules import rules
+from rearec_bench.harness.trial.baseline_trial import ranked
+from rearec_bench.harness.trial.baselines import Markov, Popularity, Reference
+from rearec_bench.harness.utils.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def made() -> Made:
+    return synthetic.make(2_000, 300)
+
+
+@pytest.fixture(scope="module")
+def data(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return preparation.keep(made, label="synthetic", data_dir=tmp_path_factory.mktemp("data"))
+
+
+def ndcg_at_20(data: Dataset, reference: type[Reference]) -> np.ndarray:
+    ranks = ranked(reference(data), data, data.test, hide=None).readout_ranks
+    return np.where(ranks <= 20, 1 / np.log2(ranks + 1.0), 0.0)
+
+
+def lower_bound(gains: np.ndarray, users: np.ndarray) -> float:
+    """Mean minus three standard errors, users (not rows) being independent."""
+    sums = np.bincount(users, gains - gains.mean())
+    return float(gains.mean() - 3 * np.sqrt((sums**2).sum()) / len(gains))
+
+
+def test_popularity_beats_chance(data: Dataset) -> None:
+    chance = (1 / np.log2(np.arange(1, 21) + 1)).sum() / data.num_items
+    popularity = ndcg_at_20(data, Popularity)
+    assert lower_bound(popularity - chance, data.test.users) > 0
+    assert popularity.mean() > 2 * chance
+
+
+def test_what_follows_what_beats_popularity(data: Dataset) -> None:
+    gains = ndcg_at_20(data, Markov) - ndcg_at_20(data, Popularity)
+    assert lower_bound(gains, data.test.users) > 0
+    assert gains.mean() > ndcg_at_20(data, Popularity).mean()
+
+
+def test_it_is_the_same_on_every_machine(data: Dataset) -> None:
+    assert data.fingerprint == "ba8092ce72daa34b49eb50a1ab9f77b00e8461edaf4d30568427090a66f3a0b0"
+
+
+def test_twice_the_same_numbers_are_the_same_bytes(tmp_path: Path) -> None:
+    size = synthetic.Size(300, 60, seed=5)
+    for folder in ("one", "two"):
+        synthetic.prepare(size, data_dir=tmp_path / folder)
+    first, second = (tmp_path / folder / "synthetic" for folder in ("one", "two"))
+    names = sorted(path.name for path in first.iterdir())
+    assert "train.parquet" in names
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"users": 301}, {"items": 61}, {"seed": 6}, {"mean_length": 13}, {"topics": 4}],
+    ids=lambda x: next(iter(x)),
+)
+def test_every_number_makes_other_data(other: dict[str, int]) -> None:
+    given = {"users": 300, "items": 60, "seed": 5, "mean_length": 12, "topics": 3}
+    one, two = (synthetic.generate(synthetic.Size(**numbers)) for numbers in (given, given | other))
+    assert len(one) != len(two) or (one.items != two.items).any()
+
+
+def test_users_come_in_order_and_never_twice_at_a_time() -> None:
+    made = synthetic.generate(synthetic.Size(500, 100))
+    assert (rules.time_order(made) == np.arange(len(made))).all()
+    same = made.users[1:] == made.users[:-1]
+    assert (np.diff(made.times)[same] > 0).all()
+
+
+@pytest.mark.parametrize("mean_length", [4, 12, 40])
+def test_lengths_have_the_mean_that_was_asked_for_and_a_tail(mean_length: int) -> None:
+    made = synthetic.generate(synthetic.Size(4_000, 100, mean_length=mean_length))
+    lengths = np.bincount(made.users)
+    assert len(lengths) == 4_000
+    assert abs(lengths.mean() - mean_length) < 4 * lengths.std() / np.sqrt(4_000)
+    assert lengths.min() == mean_length // 2
+    assert 3 * mean_length < lengths.max() <= 10 * mean_length
+
+
+def test_popularity_is_long_tailed_and_nearly_every_item_is_used() -> None:
+    made = synthetic.generate(synthetic.Size(5_000, 1_000))
+    counts = np.sort(np.bincount(made.items, minlength=1_000))[::-1]
+    assert counts[:100].sum() > 0.4 * counts.sum()
+    assert (counts > 0).mean() > 0.98
+
+
+def test_users_have_few_interests_and_mostly_move_on_along_a_ring() -> None:
+    made = synthetic.generate(synthetic.Size(1_000, 200, topics=10))
+    topic = made.items // 20
+    ends = np.append(np.flatnonzero(np.diff(made.users)) + 1, len(made))
+    starts = np.append(0, ends[:-1])
+    shares = [np.sort(np.bincount(topic[a:b]))[-3:].sum() / (b - a) for a, b in zip(starts, ends, strict=True)]
+    assert np.mean(shares) > 0.9
+    follows = (made.users[1:] == made.users[:-1]) & (topic[1:] == topic[:-1])
+    pairs, counts = np.unique(made.items[:-1][follows] * 200 + made.items[1:][follows], return_counts=True)
+    three = [
+        np.sort(counts[pairs // 200 == item])[-3:].sum() / counts[pairs // 200 == item].sum() for item in range(200)
+    ]
+    assert np.mean(three) > 0.6
+
+
+@pytest.mark.parametrize(("items", "topics"), [(61, 3), (60, 3), (47, 5), (200, 10)])
+def test_every_item_is_named_by_its_topic_and_no_two_alike(items: int, topics: int) -> None:
+    made = synthetic.make(2_000, items, topics=topics)
+    assert made.titles is not None
+    assert made.texts is not None
+    opening, *_ = made.texts[0].split("\n")
+    assert opening == "The item information is as follows:"
+    assert len(set(made.texts.tolist())) == items
+    of_topic = np.array([text.rpartition("topic: ")[2] for text in made.texts])
+    assert len(set(of_topic)) == topics
+    assert all(f"title: {title}\n" in text for title, text in zip(made.titles, made.texts, strict=True))
+    sizes = {len(one) for one in np.array_split(np.arange(items), topics)}
+    assert set(np.unique(of_topic, return_counts=True)[1]) <= sizes
+    assert of_topic[0].split()[0] in tiny.TOPICS
+
+
+def test_the_card_tells_the_numbers(data: Dataset) -> None:
+    assert data.card["recipe"] == "synthetic"
+    assert list(data.card["split_times"]) == ["train", "valid", "test"]
+    assert "recipe_fingerprint" not in data.card
+    assert data.card["generator"] == {
+        "users": 2_000, "items": 300, "seed": 1, "mean_length": 12, "topics": 15, "version": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"users": 0, "items": 100}, "--users 0: from 20 to 2,147,483,647 is allowed."),
+        ({"users": -5, "items": 100}, "--users -5: "),
+        ({"users": 100, "items": 19}, "--items 19: from 20 "),
+        ({"users": 100, "items": 100, "mean_length": 3}, "--mean-length 3: from 4 "),
+        ({"users": 100, "items": 100, "seed": -1}, "--seed -1: from 0 "),
+        ({"users": 100, "items": 100, "topics": 26}, "--topics 26: from 3 to 25 "),
+    ],
+)
+def test_numbers_that_make_no_data_are_refused(given: dict[str, int], words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        synthetic.prepare(synthetic.Size(**given), data_dir=tmp_path)
+    assert str(caught.value).startswith(words)
+    assert str(caught.value).endswith("Such as:  rearec-bench prepare synthetic --users 1e6 --items 1e5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def prepare(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["prepare", *arguments, "--data-dir", str(folder)])
+    return done.exit_code, done.output
+
+
+def test_the_command_takes_whole_numbers_as_people_write_them(tmp_path: Path) -> None:
+    status, said = prepare(
+        tmp_path, "synthetic", "--users", "3e2", "--items", "6E1", "--seed", "5", "--mean-length", "8", "--name", "made"
+    )
+    assert (status, said.split("  ")[0]) == (0, "made"), said
+    made = synthetic.make(300, 60, seed=5, mean_length=8)
+    held = catalog.load_dataset("made", data_dir=tmp_path)
+    assert (held.flat == made.assembled.flat).all()
+    assert prepare(tmp_path, "synthetic", "--users", "300", "--items", "60")[0] == 0
+    assert catalog.prepared(tmp_path) == ["made", "synthetic"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("synthetic",), "synthetic data needs --users and --items."),
+        (("synthetic", "--users", "100"), "synthetic data needs --items."),
+        (("synthetic", "--users", "1.5", "--items", "60"), "'1.5' is not a whole number"),
+        (("synthetic", "--users", "many", "--items", "60"), "'many' is not a whole number"),
+        (("synthetic", "--users", "1e999", "--items", "60"), "'1e999' is not a whole number"),
+        (("synthetic", "--users", "nan", "--items", "60"), "'nan' is not a whole number"),
+        (("synthetic", "--users", "100", "--items", "60", "--source", "x"), "--source: synthetic data is made from"),
+        (("ml-100k", "--users", "100", "--source", "x"), "--users: for made data only."),
+        (("synthetic", "--users", "100", "--items", "60", "--name", "tiny"), "the name 'tiny' belongs to another"),
+    ],
+)
+def test_the_command_says_what_it_needs(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    status, said = prepare(tmp_path, *arguments)
+    assert status == 2
+    assert words in said
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,143 @@
+"""The reader of the publisher's splits of Amazon 2023, apart from the rules of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from rearec_bench.harness.datasets.data.ready_rows import ReadyRows, ReadySplit
+from rearec_bench.harness.datasets.readers import ReadProgress
+from rearec_bench.harness.datasets.readers.amazon_splits import READER
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.utils.errors import DatasetError
+
+from .. import raw_amazon, reference_preparation
+from ..reference_preparation import SPLITS, Prepared, Row
+
+HEADER = "user_id,parent_asin,rating,timestamp,history\n"
+ROWS = {
+    "train": "u2,b,5.0,1500000000000,\nu1,a,4.0,1500000000001,\nu1,b,2.0,1500000000002,a\n",
+    "valid": "u1,c,5.0,1630000000000,a b\n",
+    "test": "u1,a,5.0,1660000000000,a b c\n",
+}
+
+
+def write(folder: Path, *, header: str = HEADER, **rows: str) -> Path:
+    for split in SPLITS:
+        (folder / f"Toys.{split}.csv").write_text(header + rows.get(split, ROWS[split]))
+    return folder
+
+
+def read(folder: Path, progress: ReadProgress = lambda *_: None, **settings: Any) -> ReadyRows:
+    recipe = Recipe.model_validate({"reader": "amazon-2023-splits", "split": "given", **settings})
+    found = READER.read(folder, recipe, progress=progress, on_bad_line="skip")
+    assert isinstance(found, ReadyRows)
+    return found
+
+
+def rows_of(held: ReadyRows, split: ReadySplit) -> list[Row]:
+    assert split.times is not None and split.ratings is not None
+    ends = split.rows.lengths.cumsum()
+    users, items = held.user_tokens, held.item_tokens
+    return [
+        Row(users[user], items[target], tuple(items[history]), int(time), float(rating))
+        for user, target, history, time, rating in zip(
+            split.rows.users,
+            split.rows.targets,
+            (split.rows.history[end - length : end] for end, length in zip(ends, split.rows.lengths, strict=True)),
+            split.times,
+            split.ratings,
+            strict=True,
+        )
+    ]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_row_is_the_one_of_the_file_before_any_rule(tmp_path: Path, seed: int) -> None:
+    raw_amazon.write(tmp_path, "Toys", seed=seed, broken=True)
+    held = read(tmp_path)
+    for name, split in zip(SPLITS, held.splits, strict=True):
+        path = tmp_path / f"Toys.{name}.csv.gz"
+        assert rows_of(held, split) == reference_preparation._read_split(path, Prepared({}))
+    assert (held.layout, held.fixed_numbers) == ("prefixes", False)
+
+
+def test_rows_know_their_lines(tmp_path: Path) -> None:
+    train = "u2,b,5.0,1500000000000,\n\nu1,a,bad,1500000000001,\nu1,b,2.0,1500000000002,a\n"
+    held = read(write(tmp_path, train=train))
+    assert held.train.lines is not None
+    assert held.train.lines.tolist() == [2, 5]
+    assert [(one.file, one.why, one.lines, one.first) for one in held.bad_lines] == [
+        ("Toys.train.csv", "rating is not a number", 1, 4)
+    ]
+
+
+def test_tokens_are_sorted_and_spaces_between_items_do_not_count(tmp_path: Path) -> None:
+    held = read(write(tmp_path, test="u1,a,5.0,1660000000000, a  b c \nu0,d,5.0,1660000000000,   \n"))
+    assert held.user_tokens.tolist() == ["u0", "u1", "u2"]
+    assert held.item_tokens.tolist() == ["a", "b", "c", "d"]
+    assert [row.history for row in rows_of(held, held.test)] == [("a", "b", "c"), ()]
+
+
+def test_progress_ends_with_the_whole_of_each_file(tmp_path: Path) -> None:
+    told: dict[str, tuple[int, int]] = {}
+    write(tmp_path)
+    read(tmp_path, progress=lambda done, size, name: told.__setitem__(name, (done, size)))
+    sizes = {f"Toys.{split}.csv": (tmp_path / f"Toys.{split}.csv").stat().st_size for split in SPLITS}
+    assert told == {name: (size, size) for name, size in sizes.items()}
+
+
+def test_without_text_no_metadata_is_needed(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({"reader": "amazon-2023-splits", "split": "given"})
+    options: dict[str, Any] = {"progress": lambda *_: None, "on_bad_line": "error"}
+    assert READER.attributes(write(tmp_path), recipe, ["a"], **options) is None
+    assert len(read(tmp_path).train) == 3
+
+
+def test_columns_of_other_names_and_parquet_files_are_read(tmp_path: Path) -> None:
+    write(tmp_path, header="u,i,r,t,past\n")
+    columns = {"user": "u", "item": "i", "rating": "r", "time": "t", "history": "past"}
+    wanted = read(tmp_path, columns=columns)
+    for split in SPLITS:
+        fields = [line.split(",") for line in ROWS[split].splitlines()]
+        table = {
+            "u": [row[0] for row in fields],
+            "i": [row[1] for row in fields],
+            "r": [float(row[2]) for row in fields],
+            "t": [int(row[3]) for row in fields],
+            "past": [row[4] or None for row in fields],
+        }
+        parquet.write_table(pa.table(table), tmp_path / f"{split}.parquet")
+    held = read(tmp_path, columns=columns, files={split: f"{split}.parquet" for split in SPLITS})
+    for found, expected in zip(held.splits, wanted.splits, strict=True):
+        assert rows_of(held, found) == rows_of(wanted, expected)
+
+
+def test_files_of_two_categories_in_one_folder_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "Books.valid.csv").write_text(HEADER)
+    with pytest.raises(DatasetError) as caught:
+        read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds 2 files of valid: Books.valid.csv, Toys.valid.csv. Name one in the recipe's files."
+    )
+
+
+def test_a_source_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is a file; a folder is wanted"):
+        read(write(tmp_path) / "Toys.train.csv")
+
+
+def test_a_column_that_the_recipe_cannot_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"columns: unknown 'hisotry'\. Did you mean 'history'\?"):
+        read(write(tmp_path), columns={"hisotry": "past"})
+
+
+def test_a_file_with_nothing_but_broken_rows_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        read(write(tmp_path, valid="u1,c,?,1630000000000,a b\n"))
+    assert str(caught.value).startswith(f"{tmp_path / 'Toys.valid.csv'} holds no row. Lines that cannot be read: 1.")

@@ -1,0 +1,219 @@
+"""MovieLens 100k, prepared from the real files and recomputed with lists and dicts."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.data.items import Items
+from rearec_bench.harness.utils.errors import DatasetError
+
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+
+
+@pytest.fixture(scope="module")
+def data_dir(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    preparation.prepare("ml-100k", source=shared / "data/ml-100k", data_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(data_dir: Path) -> Dataset:
+    return catalog.load_dataset("ml-100k", data_dir=data_dir)
+
+
+@pytest.fixture(scope="module")
+def items(data_dir: Path) -> Items:
+    return catalog.load_items("ml-100k", data_dir=data_dir)
+
+
+@pytest.fixture(scope="module")
+def log(shared: Path) -> list[tuple[str, str, int]]:
+    """(user, item, time) above 3, in the 5-core, in the order of the file."""
+    with (shared / "data/ml-100k/ml-100k.inter").open() as stream:
+        rows = list(csv.reader(stream, delimiter="\t"))[1:]
+    left = [(user, item, int(time)) for user, item, rating, time in rows if float(rating) > 3]
+    while True:
+        users, films = Counter(row[0] for row in left), Counter(row[1] for row in left)
+        core = [row for row in left if users[row[0]] >= 5 and films[row[1]] >= 5]
+        if len(core) == len(left):
+            return core
+        left = core
+
+
+def test_the_counts_are_those_of_the_rules(data: Dataset) -> None:
+    assert [len(data.train), len(data.valid), len(data.test)] == [42_783, 5_331, 4_717]
+    assert (data.num_users, data.num_items) == (936, 1_005)
+    dropped = {step["why"]: step["rows"] for step in data.card["dropped"]}
+    assert dropped["the target is in no training row"] == {"train": 0, "valid": 0, "test": 23}
+    assert dropped["an item of the history is in no training row"] == {"train": 0, "valid": 0, "test": 621}
+    assert data.card["filtered"][0]["interactions"] == 44_625
+
+
+def test_rows_equal_those_recomputed_with_lists(data: Dataset, items: Items, log: list[tuple[str, str, int]]) -> None:
+    times = sorted(time for _, _, time in log)
+    train_end, valid_end = (times[percent * (len(times) - 1) // 100] for percent in (80, 90))
+    lines: dict[str, list[tuple[int, int, str]]] = {}
+    for user, item, time in log:
+        lines.setdefault(user, []).append((time, naive_hash(user, item), item))
+    rows = []
+    for line in map(sorted, lines.values()):
+        for place in range(1, len(line)):
+            time, _, target = line[place]
+            part = "train" if time <= train_end else "valid" if time <= valid_end else "test"
+            rows.append((part, tuple(item for _, _, item in line[:place]), target))
+    catalogue = {target for part, _, target in rows if part == "train"}
+    catalogue |= {history[0] for part, history, _ in rows if part == "train"}
+    expected = Counter(row for row in rows if row[2] in catalogue and catalogue.issuperset(row[1]))
+    found = Counter(
+        (part, tuple(items.tokens[data.flat[start:end]]), items.tokens[target])
+        for part in ("train", "valid", "test")
+        for start, end, target in zip(*slices(data, part), strict=True)
+    )
+    assert found == expected
+    assert set(items.tokens) == catalogue
+
+
+def slices(data: Dataset, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    split = data.split(part)
+    return split.starts, split.ends, split.targets
+
+
+def naive_hash(user: str, item: str) -> int:
+    """The order of equal times, from its description: splitmix64's finaliser over SHA-256 of the tokens."""
+    left, right = (int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") for name in (user, item))
+    return mixed(mixed(left) ^ right)
+
+
+def mixed(value: int) -> int:
+    full = 2**64 - 1
+    value = (value + 0x9E3779B97F4A7C15) & full
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & full
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & full
+    return value ^ (value >> 31)
+
+
+def test_equal_seconds_are_not_in_the_order_of_ids(
+    data: Dataset, items: Items, log: list[tuple[str, str, int]]
+) -> None:
+    time = {(user, item): when for user, item, when in log}
+    by_history = {}
+    for user, item, _ in log:
+        by_history.setdefault(user, set()).add(item)
+    ids = np.array([int(token) for token in items.tokens])
+    higher, pairs = 0, 0
+    users = {frozenset(line): user for user, line in by_history.items()}
+    for user in np.unique(data.test.users):
+        rows = data.test.users == user
+        line = data.flat[data.test.starts[rows].min() : data.test.ends[rows].max() + 1]
+        name = users.get(frozenset(items.tokens[line]))
+        if name is None:
+            continue
+        when = np.array([time[name, token] for token in items.tokens[line]])
+        assert (np.diff(when) >= 0).all()
+        tied = np.flatnonzero(np.diff(when) == 0)
+        higher += int((ids[line[tied + 1]] > ids[line[tied]]).sum())
+        pairs += len(tied)
+    assert pairs > 1_000
+    assert abs(higher / pairs - 0.5) < 0.05
+
+
+def test_titles_are_those_of_the_films(items: Items) -> None:
+    assert items.titles is not None
+    titles = dict(zip(items.tokens, items.titles, strict=True))
+    assert titles["1"] == "Toy Story"
+    assert titles["2"] == "GoldenEye"
+
+
+def test_texts_tell_title_year_and_genres(items: Items) -> None:
+    assert items.texts is not None
+    texts = dict(zip(items.tokens, items.texts, strict=True))
+    assert texts["1"] == (
+        "The item information is as follows:\ntitle: Toy Story\nyear: 1995\ngenres: Animation Children's Comedy"
+    )
+    assert all(text.startswith("The item information is as follows:\ntitle: ") for text in items.texts)
+
+
+def test_texts_tell_what_the_file_has(tmp_path: Path) -> None:
+    rows = "".join(f"{user}\t{item}\t4\t{100 * user + item}\n" for user in range(1, 8) for item in (1, 2, 3, 4, 5, 6))
+    source = write(tmp_path, rows)
+    (tmp_path / "ml-100k.item").write_text(
+        "item_id:token\tclass:token_seq\trelease_year:token\tmovie_title:token_seq\n1\tDrama\t\tA  B\n2\t\t\tC\n"
+    )
+    preparation.prepare("ml-100k", source=source, data_dir=tmp_path / "data")
+    items = catalog.load_items("ml-100k", data_dir=tmp_path / "data")
+    assert items.texts is not None
+    texts = dict(zip(items.tokens, items.texts, strict=True))
+    opening = "The item information is as follows:"
+    assert texts["1"] == f"{opening}\ntitle: A B\ngenres: Drama"
+    assert texts["2"] == f"{opening}\ntitle: C"
+    assert texts["3"] == ""
+
+
+def test_the_card_names_its_sources(data: Dataset, shared: Path) -> None:
+    expected = {
+        name: hashlib.sha256((shared / "data/ml-100k" / name).read_bytes()).hexdigest()
+        for name in ("ml-100k.inter", "ml-100k.item")
+    }
+    assert {source["file"]: source["sha256"] for source in data.card["sources"]} == expected
+    assert data.card["protocol"]["split"] == "by time at 80/90%"
+    assert str(shared) not in str(data.card)
+
+
+def write(folder: Path, rows: str, *, header: str = HEADER) -> Path:
+    (folder / "ml-100k.inter").write_text(header + rows)
+    (folder / "ml-100k.item").write_text(
+        "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\tToy Story\t1995\tComedy\n"
+    )
+    return folder
+
+
+def test_the_order_of_the_file_does_not_matter(shared: Path, tmp_path: Path, data: Dataset) -> None:
+    lines = (shared / "data/ml-100k/ml-100k.inter").read_text().splitlines(keepends=True)
+    source = write(tmp_path, "".join(reversed(lines[1:])))
+    again = preparation.prepare("ml-100k", source=source, data_dir=tmp_path / "data")
+    assert again.fingerprint == data.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "message"),
+    [
+        ("1\t2\tfour\t9\n", HEADER, "ml-100k.inter:2  rating:float: 'four' is not a number."),
+        ("1\t2\t4\t9\n1\t3\t4\t\n", HEADER, "ml-100k.inter:3  timestamp:float: is empty."),
+        ("1\t2\t4\tnan\n1\t3\t4\tinf\n", HEADER, "ml-100k.inter:2  timestamp:float: 'nan' is not a number"),
+        ("\t2\t4\t9\n", HEADER, "ml-100k.inter:2  user_id:token: is empty."),
+        ("", HEADER, "ml-100k.inter holds no interaction."),
+        (
+            "1\t2\t4\n",
+            "user_id:token\titem_id:token\trating:float\n",
+            "split: quantiles needs times, and the source has none.",
+        ),
+        ("1\t2\t4\t9\t8\t7\n1\t2\n", HEADER, "ml-100k.inter"),
+    ],
+)
+def test_a_broken_file_is_one_clear_error(tmp_path: Path, rows: str, header: str, message: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        source = write(tmp_path, rows, header=header)
+        preparation.prepare("ml-100k", source=source, data_dir=tmp_path / "data")
+    assert message in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_data_too_small_for_the_rules_say_which_filter_took_it(tmp_path: Path) -> None:
+    rows = "".join(f"{user}\t{item}\t{3 + user % 2}\t{user + item}\n" for user in range(6) for item in range(2))
+    with pytest.raises(DatasetError) as caught:
+        preparation.prepare("ml-100k", source=write(tmp_path, rows), data_dir=tmp_path / "data")
+    assert str(caught.value) == (
+        "ml-100k: no row is left in train and valid and test. Left out before: rating not above 3: 6 interactions; "
+        "outside the 5-core: 6 interactions. Nothing was written."
+    )
+    assert not (tmp_path / "data").exists()

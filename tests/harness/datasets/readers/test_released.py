@@ -1,0 +1,143 @@
+"""Row files of the authors' format: taken as they are."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.readers import OnBadLine
+from rearec_bench.harness.utils.errors import DatasetError
+
+SPLITS = ("train", "valid", "test")
+HEADER = "user_id,item_id,history_id,timestamp\n"
+
+
+@pytest.fixture(scope="module")
+def data(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    source = shared / "data/released-ml-100k"
+    return preparation.prepare("released", source=source, data_dir=tmp_path_factory.mktemp("data"), name="ml-100k")
+
+
+def test_nothing_is_dropped_and_all_ids_are_ranked(data: Dataset) -> None:
+    assert data.name == "released-ml-100k"
+    assert [len(data.split(name)) for name in SPLITS] == [42_783, 5_331, 5_339]
+    assert (data.num_items, data.num_users) == (1_008, 938)
+    assert [sum(entry["rows"].values()) for entry in data.card["dropped"]] == [0]
+    assert data.card["items_not_in_training"] == 3
+    assert data.card["longest_history"] == 50
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_every_row_is_the_one_of_the_file(data: Dataset, shared: Path, name: str) -> None:
+    with gzip.open(shared / f"data/released-ml-100k/ml-100k.{name}.remap.csv.gz", "rt") as stream:
+        rows = list(csv.DictReader(stream))
+    split = data.split(name)
+    assert len(rows) == len(split)
+    assert split.users.tolist() == [int(row["user_id"]) for row in rows]
+    assert split.targets.tolist() == [int(row["item_id"]) for row in rows]
+    for row, start, end in zip(rows, split.starts, split.ends, strict=True):
+        assert data.flat[start:end].tolist() == [int(item) for item in row["history_id"].split()]
+
+
+def test_histories_share_their_place(data: Dataset) -> None:
+    assert len(data.flat) < 1.03 * (len(data.train) + len(data.valid) + len(data.test) + data.num_users)
+
+
+def test_popularity_on_it_scores_what_the_reference_measured(data: Dataset) -> None:
+    counts = np.bincount(data.train.targets, minlength=data.num_items)
+    place = np.empty(data.num_items)
+    place[np.argsort(-counts, kind="stable")] = np.arange(1, data.num_items + 1)
+    ranks = place[data.test.targets]
+    gains = 1 / np.log2(ranks + 1)
+    scores = [np.where(ranks <= k, gains, 0).mean() for k in (10, 20)] + [(ranks <= k).mean() for k in (10, 20)]
+    assert [f"{score:.4f}" for score in scores] == ["0.0257", "0.0346", "0.0519", "0.0871"]
+
+
+def write(folder: Path, train: str = "0,2,0 1,5\n", *, header: str = HEADER, valid: str | None = None) -> Path:
+    folder.mkdir(exist_ok=True)
+    rows = {"train": train, "valid": "0,3,0 1 2,6\n" if valid is None else valid, "test": "0,1,0 1 2 3,7\n"}
+    for name, text in rows.items():
+        (folder / f"mine.{name}.remap.csv").write_text(header + text)
+    return folder
+
+
+def prepare(source: Path, on_bad_line: OnBadLine = "error") -> Dataset:
+    return preparation.prepare(
+        "released", source=source, data_dir=source / "data", name="mine", on_bad_line=on_bad_line
+    )
+
+
+def test_plain_files_are_read_like_gzipped_ones(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path))
+    assert data.flat.tolist() == [0, 1, 2, 3, 1]
+    assert [(int(data.split(name).starts[0]), int(data.split(name).ends[0])) for name in SPLITS] == [
+        (0, 2),
+        (0, 3),
+        (0, 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("0,2,0 1,5\n1,2,,6\n1,3,,6\n", "mine.train.remap.csv:3  history_id: is empty (and on 1 more lines); a row"),
+        ("0,2,0 x,5\n", "mine.train.remap.csv:2  history_id: 'x' is not a whole number from 0."),
+        ("0,2,0 -1,5\n", "mine.train.remap.csv:2  history_id: '-1' is not a whole number from 0."),
+        ("0,2,1.0,5\n", "mine.train.remap.csv:2  history_id: '1.0' is not a whole number from 0."),
+        ("0,2,99999999999999999999,5\n", "history_id: '99999999999999999999' is not a whole number from 0."),
+        ("0,2.5,1,5\n", "mine.train.remap.csv:2  item_id: '2.5' is not a whole number from 0."),
+        ("-4,2,1,5\n", "mine.train.remap.csv:2  user_id: '-4' is not a whole number from 0."),
+        ("0,,1,5\n", "mine.train.remap.csv:2  item_id: is empty."),
+        ("", "mine.train.remap.csv holds no row, only a header."),
+    ],
+)
+def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: str, message: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        prepare(write(tmp_path, train))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_wrong_header_names_the_missing_column_and_those_found(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"train\.remap\.csv:1  no column 'history_id'\. The header has: user_id, "):
+        prepare(write(tmp_path, header="user_id,item_id,history,timestamp\n"))
+
+
+def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "mine.valid.remap.csv").unlink()
+    with pytest.raises(DatasetError) as caught:
+        prepare(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no mine.valid.remap.csv (or mine.valid.remap.csv.gz). "
+        "Type:  rearec-bench prepare released --name mine --source DIR\n"
+        "  DIR holds mine.train.remap.csv, mine.valid.remap.csv and mine.test.remap.csv, each plain or .gz"
+    )
+
+
+def test_a_damaged_archive_is_an_error_of_the_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "mine.train.remap.csv").unlink()
+    (tmp_path / "mine.train.remap.csv.gz").write_bytes(gzip.compress(HEADER.encode() * 100)[:30])
+    with pytest.raises(DatasetError, match=r"mine\.train\.remap\.csv\.gz cannot be read: "):
+        prepare(tmp_path)
+
+
+def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    bad = "0,x,0,5\n0,2,0 -1,5\n0,2,,5\n0,2, ,5\n7,2,0,soon\n"
+    clean = prepare(write(tmp_path / "clean"))
+    data = prepare(write(tmp_path / "bad", bad + "0,2,0 1,5\n"), "skip")
+    assert data.fingerprint == clean.fingerprint
+    assert [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]] == [
+        ("item_id is not a whole number from 0", 1, 2),
+        ("timestamp is not a number", 1, 6),
+        ("history_id is empty", 2, 4),
+        ("history_id is not whole numbers from 0", 1, 3),
+    ]

@@ -1,0 +1,376 @@
+"""Ready splits whose rows bring their histories: taken as they are, with what training does not show counted."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.data.items import Items
+from rearec_bench.harness.datasets.describe import card_lines
+from rearec_bench.harness.datasets.readers import OnBadLine
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.utils.errors import DatasetError
+
+NAMES = ("train", "valid", "test")
+HEADER = "user_id,item_id,history\n"
+ROWS = {
+    "train": "u1,b,a\nu1,c,a b\nu2,a,b\n",
+    "valid": "u1,d,a b c\nu2,c,b a\nu3,a,e\n",
+    "test": "u1,f,a b c d\nu2,b,b a c\nu3,e,e a\nu3,b,e a e\n",
+}
+ITEMS = [
+    {"item_id": "a", "title": "Anvil", "description": "Heavy.\nVery heavy.", "brand": "Acme", "price": 3.5},
+    {"item_id": "b", "title": "Bolt"},
+    {"item_id": "c", "title": None, "description": ["Of steel.", "Of brass."], "brand": " "},
+    {"item_id": "d", "title": "", "description": "", "brand": ""},
+    {"item_id": "z", "title": "Zinc"},
+]
+
+
+def write(
+    folder: Path, *, header: str = HEADER, items: str | bytes | list[dict[str, object]] | None = None, **rows: str
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in NAMES:
+        (folder / f"{name}.csv").write_text(header + rows.get(name, ROWS[name]))
+    if isinstance(items, list):
+        items = "".join(json.dumps(one) + "\n" for one in items)
+    if items is not None:
+        (folder / "items.jsonl").write_bytes(items if isinstance(items, bytes) else items.encode())
+    return folder
+
+
+def prepare(source: Path, on_bad_line: OnBadLine = "error") -> Dataset:
+    return preparation.prepare("splits", source=source, data_dir=source / "data", name="mine", on_bad_line=on_bad_line)
+
+
+def items_of(source: Path) -> Items:
+    return catalog.load_items("mine", data_dir=source / "data")
+
+
+def read_back(data: Dataset, name: str, tokens: np.ndarray) -> list[tuple[str, str]]:
+    split = data.split(name)
+    return [
+        (tokens[target], " ".join(tokens[data.flat[start:end]]))
+        for start, end, target in zip(split.starts, split.ends, split.targets, strict=True)
+    ]
+
+
+def error_of(source: Path) -> str:
+    with pytest.raises(DatasetError) as caught:
+        prepare(source)
+    assert not (source / "data").exists()
+    return str(caught.value)
+
+
+# The real data
+
+
+@pytest.fixture(scope="module")
+def folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    preparation.prepare("splits", source=shared / "data/amazon-industrial-2018", data_dir=folder, name="industrial")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lines(shared: Path) -> Mapping[str, list[dict[str, str]]]:
+    source = shared / "data/amazon-industrial-2018"
+    return {name: list(csv.DictReader((source / f"{name}.csv").open(encoding="utf-8"))) for name in NAMES}
+
+
+def test_the_counts_of_the_real_files(folder: Path) -> None:
+    data = catalog.load_dataset("industrial", data_dir=folder)
+    assert data.card["statistics"]["rows"] == {"train": 10_393, "valid": 4_532, "test": 4_533}
+    assert (data.num_users, data.num_items) == (3_285, 3_541)
+    assert data.card["source"] == {"rows": 19_458}
+    assert (data.card["items_described"], data.card["items_described_in_no_row"]) == (3_686, 145)
+    assert sum(data.card["dropped"][0]["rows"].values()) == 0
+    assert (data.card["longest_history"], data.card["items_without_text"]) == (10, 0)
+
+
+def test_the_real_card_says_what_share_of_the_test_targets_training_does_not_show(folder: Path) -> None:
+    card = catalog.card("industrial", folder)
+    never_target, nowhere, _ = card["unseen"]
+    assert never_target["rows"] == {"valid": 662, "test": 656}
+    assert f"{never_target['share']['test']:.1%}" == "14.5%"
+    assert nowhere["rows"] == {"valid": 547, "test": 548}
+    shown = "the target is the target of no training row: valid 662 (14.6%), test 656 (14.5%)"
+    assert any(line.split("unseen in training", 1)[-1].strip() == shown for line in card_lines(card))
+
+
+def test_what_the_real_card_calls_unseen_is_what_the_files_say(folder: Path, lines: Mapping[str, list[dict]]) -> None:
+    targets = {row["item_id"] for row in lines["train"]}
+    seen = targets.union(*(row["history"].split() for row in lines["train"]))
+    everything = {item for rows in lines.values() for row in rows for item in [row["item_id"], *row["history"].split()]}
+    card = catalog.card("industrial", folder)
+    assert card["items_not_in_training"] == len(everything - seen)
+    for name in ("valid", "test"):
+        counts = [entry["rows"][name] for entry in card["unseen"]]
+        assert counts == [
+            sum(row["item_id"] not in targets for row in lines[name]),
+            sum(row["item_id"] not in seen for row in lines[name]),
+            sum(not seen.issuperset(row["history"].split()) for row in lines[name]),
+        ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_real_row_is_the_one_of_the_file(folder: Path, lines: Mapping[str, list[dict]], name: str) -> None:
+    data = catalog.load_dataset("industrial", data_dir=folder)
+    tokens = catalog.load_items("industrial", data_dir=folder).tokens
+    assert read_back(data, name, tokens) == [(row["item_id"], row["history"]) for row in lines[name]]
+    users = sorted({row["user_id"] for rows in lines.values() for row in rows})
+    assert [users[user] for user in data.split(name).users] == [row["user_id"] for row in lines[name]]
+
+
+def test_every_real_user_is_stored_once_and_packs_into_one_group(folder: Path) -> None:
+    import torch
+
+    data = catalog.load_dataset("industrial", data_dir=folder)
+    heads = len(np.unique(np.concatenate([data.split(name).users for name in NAMES])))
+    first_history = len(data.flat) - sum(len(data.split(name)) for name in NAMES)
+    assert first_history == heads  # a chain a user, whose first history is one item
+    reader = SplitReader(data, data.train, max_len=10, device=torch.device("cpu"), packed=True)
+    groups = sum(len(chunk.histories.lengths) for chunk in reader.chunks(np.arange(len(reader))))
+    assert groups == len(np.unique(data.train.users))
+
+
+def test_real_titles_and_texts_are_those_of_the_items(folder: Path, shared: Path) -> None:
+    made = catalog.load_items("industrial", data_dir=folder)
+    with (shared / "data/amazon-industrial-2018/items.jsonl").open(encoding="utf-8") as stream:
+        entries = {str(entry["item_id"]): entry for entry in map(json.loads, stream)}
+    assert made.titles is not None and made.texts is not None
+    for token, title, text in zip(made.tokens, made.titles, made.texts, strict=True):
+        told = [(key, " ".join(entries[token][key].split())) for key in ("title", "description", "brand")]
+        expected = ["The item information is as follows:", *(f"{key}: {value}" for key, value in told if value)]
+        assert text.split("\n") == expected
+        assert title == entries[token]["title"].strip()
+
+
+# Files made here
+
+
+def test_rows_with_targets_that_training_never_shows_stay(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path))
+    tokens = catalog.load_items("mine", data_dir=tmp_path / "data").tokens
+    assert tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
+    for name in NAMES:
+        rows = [line.split(",") for line in ROWS[name].splitlines()]
+        assert read_back(data, name, tokens) == [(item, history) for _, item, history in rows]
+    assert data.card["items_not_in_training"] == 3  # d, e, f
+    assert [entry["rows"] for entry in data.card["unseen"]] == [
+        {"valid": 1, "test": 2},
+        {"valid": 1, "test": 2},
+        {"valid": 1, "test": 3},
+    ]
+    assert data.card["unseen"][0]["share"] == {"valid": 0.333333, "test": 0.5}
+
+
+def test_an_item_only_in_training_histories_is_seen_but_was_never_a_target(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path, train="u1,b,x\nu2,a,b\n", valid="u4,x,a\n", test="u4,b,a x\n"))
+    assert [entry["rows"]["valid"] for entry in data.card["unseen"]] == [1, 0, 0]
+
+
+def test_rows_without_history_are_left_out_and_counted(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path, train="u1,a,\nu1,b,a\nu2,q,\n", valid="u1,c,a b\nu2,b, \n"))
+    assert data.card["dropped"] == [
+        {
+            "why": "the history is empty",
+            "rows": {"train": 2, "valid": 1, "test": 0},
+            "share": {"train": 0.666667, "valid": 0.5, "test": 0.0},
+            "left": {"train": 1, "valid": 1, "test": 4},
+        }
+    ]
+    assert data.card["source"] == {"rows": 9}
+    tokens = catalog.load_items("mine", data_dir=tmp_path / "data").tokens
+    assert "q" not in tokens
+    assert read_back(data, "train", tokens) == [("b", "a")]
+
+
+def test_a_split_of_rows_without_history_is_an_error_that_says_so(tmp_path: Path) -> None:
+    assert error_of(write(tmp_path, **dict.fromkeys(NAMES, "u1,a,\n"))) == (
+        "mine: no row is left in train and valid and test. Left out before: the history is empty: 3 rows. "
+        "Nothing was written."
+    )
+
+
+def test_rows_that_continue_one_another_share_their_place_whatever_their_order(tmp_path: Path) -> None:
+    in_order = prepare(write(tmp_path / "in_order"))
+    assert len(in_order.flat) == sum(len(in_order.split(name)) for name in NAMES) + 3
+    shuffled = {name: "".join(reversed(ROWS[name].splitlines(keepends=True))) for name in NAMES}
+    other = prepare(write(tmp_path / "shuffled", **shuffled))
+    assert other.flat.tolist() == in_order.flat.tolist()
+    assert other.train.starts.tolist() == in_order.train.starts.tolist()[::-1]
+
+
+def test_histories_cut_by_the_publisher_stay_cut(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path, train="u1,b,a\nu1,c,a b\nu1,d,b c\n", valid="u1,e,c d\n", test="u1,f,d e\n"))
+    assert data.flat.tolist() == [0, 1, 2, 3, 4, 5]
+    assert (int(data.test.starts[0]), int(data.test.ends[0])) == (3, 5)
+
+
+def test_gzipped_files_are_read_like_plain_ones(tmp_path: Path) -> None:
+    plain = prepare(write(tmp_path / "plain", items=ITEMS))
+    zipped = write(tmp_path / "zipped", items=ITEMS)
+    for name in ("train.csv", "valid.csv", "test.csv", "items.jsonl"):
+        (zipped / f"{name}.gz").write_bytes(gzip.compress((zipped / name).read_bytes()))
+        (zipped / name).unlink()
+    data = prepare(zipped)
+    assert data.fingerprint == plain.fingerprint
+    assert [source["file"] for source in data.card["sources"]][-1] == "items.jsonl.gz"
+    assert data.card["items_without_text"] == plain.card["items_without_text"]
+
+
+def test_items_are_told_by_the_attributes_that_they_have(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path, items=ITEMS))
+    made = items_of(tmp_path)
+    opening = "The item information is as follows:"
+    assert made.tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
+    assert made.titles is not None and made.titles.tolist() == ["Anvil", "Bolt", "", "", "", ""]
+    assert made.texts is not None and made.texts.tolist() == [
+        f"{opening}\ntitle: Anvil\ndescription: Heavy. Very heavy.\nbrand: Acme",
+        f"{opening}\ntitle: Bolt",
+        f"{opening}\ndescription: Of steel. Of brass.",
+        "",
+        "",
+        "",
+    ]
+    assert data.card["items_without_text"] == 3
+    assert (data.card["items_described"], data.card["items_described_in_no_row"]) == (5, 1)
+
+
+def test_whole_numbers_in_the_items_are_the_names_in_the_rows(tmp_path: Path) -> None:
+    items: list[dict[str, object]] = [{"item_id": 9, "title": "Nine"}]
+    write(tmp_path, items=items, train="u,10,9\n", valid="u,2,9 10\n", test="u,9,9 10 2\n")
+    prepare(tmp_path)
+    made = items_of(tmp_path)
+    assert made.tokens.tolist() == ["2", "9", "10"]
+    assert made.titles is not None and made.titles.tolist() == ["", "Nine", ""]
+
+
+def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> None:
+    prepare(write(tmp_path / "without"))
+    prepare(write(tmp_path / "untold", items=[{"item_id": "a"}]))
+    for made in (items_of(tmp_path / "without"), items_of(tmp_path / "untold")):
+        assert made.titles is None and made.texts is None
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("u1,b,a\nu1,c,a nan\n", "train.csv:3  history: 'nan' is no item. An item is a name without spaces, commas, "),
+        ("u1,b,a\nu1,c,\"['a', 'b']\"\n", "train.csv:3  history: '['a',' is no item."),
+        ('u1,b,a\nu1,c,"a,b"\n', "train.csv:3  history: 'a,b' is no item."),
+        ("u1,b,a\nu1,None,a b\n", "train.csv:3  item_id: 'None' is no item."),
+        ("u1,b c,a\n", "train.csv:2  item_id: 'b c' is no item."),
+        ("u1,,a\n", "train.csv:2  item_id: is empty."),
+        (",b,a\n,b,c\n", "train.csv:2  user_id: is empty (1 more such lines)."),
+        ("u1,b,a\n\nu1,c,a b\n", "train.csv:3  user_id: is empty."),
+        ("u1,b,a\nu1,c,a,b\n", "train.csv cannot be read: "),
+        ("u1,b,a,c\nu1,c,a,b\n", "train.csv:2  has more fields than the header: user_id, item_id, history."),
+        ("u1,b,a\nu2,b,a\nu1,b,a\n", "train.csv:4  the same user, item and history stand in train.csv:2 already."),
+        ("", "train.csv holds no row, only a header."),
+    ],
+)
+def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: str, message: str) -> None:
+    said = error_of(write(tmp_path, train=train))
+    assert message in said
+    assert "\n" not in said
+
+
+def test_a_row_of_training_that_stands_in_test_again_is_an_error(tmp_path: Path) -> None:
+    said = error_of(write(tmp_path, test=ROWS["test"] + "u1,c, a  b\n"))
+    assert "test.csv:6  the same user, item and history stand in train.csv:3 already. Remove repeated rows." in said
+
+
+def test_equal_rows_that_follow_from_cut_histories_are_no_mistake(tmp_path: Path) -> None:
+    rows = "u1,a,b\nu1,b,b a\nu1,a,a b\nu1,b,b a\nu1,a,a b\nu1,c,b a\n"
+    data = prepare(write(tmp_path, train=rows, valid="u1,d,a c\n", test="u1,a,c d\n"))
+    assert [data.flat.tolist(), len(data.train)] == [[1, 0, 1, 0, 1, 0, 2, 3, 0], 6]
+
+
+def test_a_wrong_header_names_the_missing_column_and_those_found(tmp_path: Path) -> None:
+    said = error_of(write(tmp_path, header="user_id,parent_asin,history\n"))
+    assert said.endswith("train.csv:1  no column 'item_id'. The header has: user_id, parent_asin, history.")
+
+
+@pytest.mark.parametrize("content", [b"", b"user_id,item_id,history\nu1,b,\xff\xfe\n"])
+def test_an_empty_file_and_one_that_is_not_text_are_errors_of_the_file(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path)
+    (tmp_path / "valid.csv").write_bytes(content)
+    assert error_of(tmp_path).startswith(f"{tmp_path / 'valid.csv'} cannot be read: ")
+
+
+def test_a_damaged_archive_is_an_error_of_the_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "test.csv").unlink()
+    packed = bytearray(
+        gzip.compress("".join(f"u{n * 7919 % 977},i{n},i{n * 31 % 1009}\n" for n in range(3000)).encode())
+    )
+    packed[len(packed) // 2] ^= 0xFF
+    packed[len(packed) // 2 + 1] ^= 0xFF
+    (tmp_path / "test.csv.gz").write_bytes(packed)
+    assert error_of(tmp_path).startswith(f"{tmp_path / 'test.csv.gz'} cannot be read: ")
+
+
+def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "valid.csv").unlink()
+    assert error_of(tmp_path) == (
+        f"{tmp_path} holds no valid.csv (or valid.csv.gz). "
+        "Type:  rearec-bench prepare splits --name mine --source DIR\n"
+        "  DIR holds train.csv, valid.csv and test.csv, each plain or .gz: user_id, item_id, history (items separated "
+        "by spaces, oldest first); and items.jsonl, if there is one: item_id, title, description, brand"
+    )
+
+
+def test_items_that_are_none_of_the_rows_are_an_error(tmp_path: Path) -> None:
+    said = error_of(write(tmp_path, items=[{"item_id": "0a", "title": "Anvil"}]))
+    assert said.endswith("items.jsonl has none of the 6 items of the rows. Its first item_id is '0a', theirs 'a'.")
+
+
+# Lines that cannot be read, skipped
+
+
+def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    bad = "u1,b c,a\nu1,,a\nu9,b,a nan\nu9,b,None a\n"
+    clean = prepare(write(tmp_path / "clean", items=ITEMS))
+    source = write(tmp_path / "bad", items=ITEMS, train=bad + ROWS["train"], test=ROWS["test"] + "u1,c,a b\n")
+    data = prepare(source, "skip")
+    assert data.fingerprint == clean.fingerprint
+    assert data.card["bad_lines"] == [
+        {"file": "train.csv", "why": "item_id is not a name", "lines": 1, "first": 3},
+        {"file": "train.csv", "why": "item_id holds what is no item", "lines": 1, "first": 2},
+        {"file": "train.csv", "why": "history holds what is no item", "lines": 2, "first": 4},
+        {"file": "test.csv", "why": "the row stands there already", "lines": 1, "first": 6},
+    ]
+
+
+def test_broken_items_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
+    lines = [json.dumps(one).encode() for one in ITEMS]
+    broken = [b'{"item_id": ', b"[]", b'{"item": "a"}', b'{"item_id": "b", "title": 5}', b'{"item_id": "a"}', b'"\xff"']
+    prepare(write(tmp_path / "clean", items=ITEMS))
+    bad = [lines[0], *broken, *lines[1:]]
+    data = prepare(write(tmp_path / "bad", items=b"\n".join(bad)), "skip")
+    texts = [items_of(tmp_path / name).texts.tolist() for name in ("clean", "bad")]  # type: ignore[union-attr]
+    assert texts[0] == texts[1]
+    assert [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]] == [
+        ("is no JSON", 1, 2),
+        ("is no JSON object", 1, 3),
+        ("has no item_id", 1, 4),
+        ("title is neither text nor a list of texts", 1, 5),
+        ("the item stands on an earlier line", 1, 6),
+        ("is not UTF-8 text", 1, 7),
+    ]

@@ -1,0 +1,697 @@
+"""Readers of interactions in rows: what they read, against plain Python, and what bad input gets."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from rearec_bench.harness.datasets.data.events import Events
+from rearec_bench.harness.datasets.parsing import blocks, event_frames
+from rearec_bench.harness.datasets.parsing.blocks import BadLines
+from rearec_bench.harness.datasets.parsing.raw import MissingFileError
+from rearec_bench.harness.datasets.readers import ItemAttributes, OnBadLine, reader_of
+from rearec_bench.harness.datasets.recipe.files import shipped_recipes
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.utils.errors import DatasetError
+
+
+def recipe(reader: str, **given: Any) -> Recipe:
+    return Recipe.model_validate({"name": "mine", "reader": reader, "split": "leave_one_out", **given})
+
+
+def read(source: Path, how: Recipe, on_bad_line: OnBadLine = "error") -> Events:
+    events = reader_of(how.reader).read(source, how, progress=lambda *_: None, on_bad_line=on_bad_line)
+    assert isinstance(events, Events)
+    return events
+
+
+def attributes(source: Path, how: Recipe, wanted: Sequence[str], on_bad_line: OnBadLine = "error") -> ItemAttributes:
+    told = reader_of(how.reader).attributes(source, how, wanted, progress=lambda *_: None, on_bad_line=on_bad_line)
+    assert told is not None
+    return told
+
+
+def rows_of(events: Events) -> list[tuple[Any, ...]]:
+    held = events.interactions
+    columns = [held.user_tokens[held.users], held.item_tokens[held.items], held.times]
+    if events.ratings is not None:
+        columns.append(events.ratings)
+    return [tuple(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def put(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        data = content.encode() if isinstance(content, str) else content
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return folder
+
+
+@pytest.fixture(params=["at a stretch", "in blocks", "in tiny blocks"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However a file is read."""
+    if request.param != "at a stretch":
+        monkeypatch.setattr(event_frames, "read_at_a_stretch", not_at_all)
+    if request.param == "in tiny blocks":
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", 30)
+
+
+def not_at_all(*_: Any, **__: Any) -> Any:
+    """In place of `read_at_a_stretch`."""
+    return 0
+    yield
+
+
+OWN = {"user": "who", "item": "what", "rating": "stars", "time": "at"}
+CSV = recipe("csv", files={"interactions": "log.csv"}, columns=OWN)
+
+
+# What is read
+
+
+@pytest.mark.usefixtures("way")
+def test_the_columns_of_a_csv_file_in_the_order_of_its_rows(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": "at,stars,note,what,who\n30,4.5,x,b,u2\n10,3,,a,u10\n20, 1e0 ,,b,u10\n"})
+    events = read(tmp_path, CSV)
+    assert rows_of(events) == [("u2", "b", 30.0, 4.5), ("u10", "a", 10.0, 3.0), ("u10", "b", 20.0, 1.0)]
+    assert events.interactions.user_tokens.tolist() == ["u10", "u2"]
+    assert (events.time_unit, events.bad_lines) == ("any", ())
+    assert [source.file for source in events.sources] == ["log.csv"]
+    assert events.ratings is not None
+    assert (events.ratings.dtype, events.interactions.users.dtype) == (np.float32, np.int64)
+
+
+@pytest.mark.usefixtures("way")
+def test_tokens_that_are_numbers_come_in_the_order_of_numbers(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": "who,what,stars,at\n10,9,1,1\n9,100,1,1\n007,11,1,1\n"})
+    held = read(tmp_path, CSV).interactions
+    assert held.user_tokens.tolist() == ["007", "9", "10"]
+    assert held.item_tokens.tolist() == ["9", "11", "100"]
+
+
+@pytest.mark.usefixtures("way")
+def test_without_ratings_and_times_the_place_in_the_files_counts(tmp_path: Path) -> None:
+    put(tmp_path, {"a-1.tsv": 'u\ti\nu1\t"x\n', "a-2.tsv.gz": "u\ti\nu1\ty\nu2\tx\n", "b.tsv": "u\ti\nu9\tz\n"})
+    how = recipe("csv", files={"interactions": ["b.tsv", "a-*.tsv*"]}, columns={"user": "u", "item": "i"})
+    events = read(tmp_path, how)
+    assert rows_of(events) == [("u9", "z", 0.0), ("u1", '"x', 1.0), ("u1", "y", 2.0), ("u2", "x", 3.0)]
+    assert (events.ratings, events.time_unit) == (None, "order")
+    assert [source.file for source in events.sources] == ["b.tsv", "a-1.tsv", "a-2.tsv.gz"]
+
+
+@pytest.mark.usefixtures("way")
+def test_columns_by_number_and_separators_of_ones_own(tmp_path: Path) -> None:
+    put(tmp_path, {"log.txt": "7;u;'a;3\n8;v;b;4\n"})
+    how = recipe(
+        "csv",
+        files={"interactions": "log.txt"},
+        separator=";",
+        header=False,
+        columns={"user": "2", "item": "3", "time": "1"},
+    )
+    assert rows_of(read(tmp_path, how)) == [("u", "'a", 7.0), ("v", "b", 8.0)]
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("layout", "texts"),
+    [
+        ("%Y-%m-%d %H:%M:%S", ["2018-09-04 08:16:19", "1970-01-01 00:00:00", "2020-2-9 1:02:3"]),
+        ("%d.%m.%Y", ["04.09.2018", "1.1.1969"]),
+        ("%Y-%m-%dT%H:%M:%S%z", ["2018-09-04T08:16:19+0200", "2018-09-04T08:16:19Z"]),
+        ("%b %d %Y %I:%M %p", ["Sep 04 2018 08:16 PM"]),
+    ],
+)
+def test_written_times_are_seconds_in_utc(tmp_path: Path, layout: str, texts: list[str]) -> None:
+    put(tmp_path, {"log.csv": "who,what,stars,at\n" + "".join(f"u,i,1,{text}\n" for text in texts)})
+    how = recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"format": layout})
+    events = read(tmp_path, how)
+    expected = [datetime.strptime(text, layout) for text in texts]
+    zoned = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in expected]
+    assert events.interactions.times.tolist() == [moment.timestamp() for moment in zoned]
+    assert events.time_unit == "seconds"
+
+
+def test_parquet_with_dates_numbers_and_categories(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "who": [3, 20, 3],
+            "what": pl.Series(["b", "a", "b"], dtype=pl.Categorical),
+            "stars": [1, 5, 4],
+            "at": [datetime(2020, 1, 1, 12), datetime(2020, 1, 2), datetime(1970, 1, 1)],
+        }
+    )
+    frame.write_parquet(tmp_path / "log.parquet", row_group_size=1)
+    how = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
+    events = read(tmp_path, how)
+    noon = datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp()
+    assert rows_of(events) == [("3", "b", noon, 1.0), ("20", "a", noon + 43_200, 5.0), ("3", "b", 0.0, 4.0)]
+    assert events.time_unit == "seconds"
+    frame.with_columns(at=pl.Series([date(2020, 1, 1)] * 3)).write_parquet(tmp_path / "log.parquet")
+    assert read(tmp_path, how).interactions.times.tolist() == [noon - 43_200] * 3
+
+
+@pytest.mark.usefixtures("way")
+def test_json_lines_with_numbers_as_names_and_as_text(tmp_path: Path) -> None:
+    lines = [
+        '{"who": 7, "what": "b", "stars": "4.5", "at": 1.5e3}',
+        '{"at": 2, "x": [1], "stars": 1, "what": 1, "who": 10}',
+    ]
+    put(tmp_path, {"log.jsonl.gz": "\n".join(lines)})
+    how = recipe("jsonl", files={"interactions": "log.jsonl"}, columns=OWN)
+    assert rows_of(read(tmp_path, how)) == [("7", "b", 1500.0, 4.5), ("10", "1", 2.0, 1.0)]
+
+
+TOKEN = st.text(st.sampled_from("ab1é, \"'"), min_size=1, max_size=4).filter(lambda text: text.strip() != "")
+ROWS = st.lists(st.tuples(TOKEN, TOKEN, st.integers(1, 5), st.integers(0, 10**10)), min_size=1, max_size=30)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, st.booleans())
+def test_interactions_equal_those_of_plain_python_whatever_the_format(
+    tmp_path: Path, rows: list[tuple[str, str, int, int]], quoted: bool
+) -> None:
+    with (tmp_path / "log.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+        writer.writerows([list(OWN.values()), *rows])
+    objects = [dict(zip(OWN.values(), row, strict=True)) for row in rows]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(one, ensure_ascii=quoted) + "\n" for one in objects))
+    pl.DataFrame(objects).write_parquet(tmp_path / "log.parquet")
+    expected = [(user, item, float(time), float(rating)) for user, item, rating, time in rows]
+    for reader, name in (("csv", "log.csv"), ("jsonl", "log.jsonl"), ("parquet", "log.parquet")):
+        events = read(tmp_path, recipe(reader, files={"interactions": name}, columns=OWN))
+        assert rows_of(events) == expected
+        assert events.interactions.user_tokens.tolist() == sorted(
+            {row[0] for row in rows}, key=_number_or_text(rows, 0)
+        )
+        assert events.interactions.item_tokens.tolist() == sorted(
+            {row[1] for row in rows}, key=_number_or_text(rows, 1)
+        )
+
+
+def _number_or_text(rows: list[tuple[str, str, int, int]], place: int) -> Any:
+    whole = all(str(row[place]).isascii() and str(row[place]).isdigit() for row in rows)
+    return (lambda text: (int(text), text)) if whole else str
+
+
+PIECES = [b"u", b"7", b"1.5", b"nan", b",", b"\t", b'"', b"\n", b"\r", b" ", b"\xc3\xa9", b"\xff", b"\0", b""]
+CELLS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map(b"".join)
+LINES = st.lists(
+    st.one_of(
+        st.lists(CELLS, min_size=3, max_size=5),
+        st.tuples(CELLS, CELLS, st.just(b"4"), st.just(b"99")),
+        st.just((b"u", b"i", b"1", b"2")),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    LINES, st.sampled_from([",", "\t"]), st.booleans(), st.sampled_from([list(OWN.values()), list(OWN.values())[:3]])
+)
+@example([(b"u", b"j", b"5", b"2"), (b"u", b"i", b"4")], "\t", True, ["who", "what", "stars"])
+@example([(b"u", b"j", b"5", b"2"), (b"u", b"i", b"4", b"3", b"")], ",", False, ["who", "what", "stars", "at"])
+def test_at_a_stretch_and_in_blocks_every_file_comes_out_the_same(
+    tmp_path: Path, lines: list[Sequence[bytes]], separator: str, ended: bool, columns: list[str]
+) -> None:
+    mark = separator.encode()
+    content = mark.join(name.encode() for name in OWN.values()) + b"\n" + b"\n".join(mark.join(line) for line in lines)
+    (tmp_path / "log.csv").write_bytes(content + b"\n" * ended)
+    chosen = {role: name for role, name in OWN.items() if name in columns}
+    how = recipe("csv", files={"interactions": "log.csv"}, columns=chosen, separator=separator)
+    same_ways(tmp_path, how)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                '{"who": "u", "what": 1, "stars": 4.5, "at": 2}',
+                '{"who": "[u", "what": "{i", "stars": "4", "at": 1e3}',
+                '{"who": ["u"], "what": "i", "stars": 1, "at": 2}',
+                '{"who": "u", "stars": 1, "at": 2}',
+                '{"who": "u", "what": "", "stars": 1, "at": 2}',
+                '{"who": "u", "what": "i", "stars": true, "at": 2}',
+                '{"who": "\\ud800", "what": "i", "stars": 1, "at": 2}',
+                "{",
+                "",
+                "  ",
+            ]
+        ),
+        max_size=5,
+    )
+)
+def test_json_lines_come_out_the_same_at_a_stretch_and_in_blocks(tmp_path: Path, lines: list[str]) -> None:
+    first = '{"who": "u", "what": "i", "stars": 1, "at": 2}'
+    (tmp_path / "log.jsonl").write_text("\n".join([first, *lines]))
+    same_ways(tmp_path, recipe("jsonl", files={"interactions": "log.jsonl"}, columns=OWN))
+
+
+def same_ways(source: Path, how: Recipe) -> None:
+    """Read in every way and demand the same: rows and bad lines, or the same error."""
+    outcomes = []
+    for block in (None, 2**24, 25):
+        with pytest.MonkeyPatch.context() as patch:
+            if block is not None:
+                patch.setattr(event_frames, "read_at_a_stretch", not_at_all)
+                patch.setattr(blocks, "BLOCK_BYTES", block)
+            try:
+                events = read(source, how, "skip")
+                outcomes.append((rows_of(events), events.bad_lines, events.interactions.item_tokens.tolist()))
+            except DatasetError as error:
+                outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+# What bad input gets
+
+BAD_CSV = """who,what,stars,at
+u1,a,5,10
+,a,5,11
+u2,b,NaN,12
+u2,b,inf,13
+u2,c,x,14
+u2,  ,1,15
+
+u3,c,4
+u3,c,4,
+u3,c,4,16
+"""
+
+
+@pytest.mark.usefixtures("way")
+def test_bad_lines_are_refused_with_the_first_and_all_their_numbers(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": BAD_CSV})
+    with pytest.raises(DatasetError) as error:
+        read(tmp_path, CSV)
+    assert str(error.value) == (
+        f"{tmp_path}/log.csv:3  who: is empty.\n"
+        "Lines that cannot be read: 7. 1 x who is empty (first: line 3); 3 x stars is not a number (first: line 4); "
+        "1 x what is empty (first: line 7); 1 x wrong number of fields (first: line 9); 1 x at is empty "
+        "(first: line 10). Mend the file, or leave them out and have them counted:  --on-bad-line skip"
+    )
+
+
+@pytest.mark.usefixtures("way")
+def test_bad_lines_are_skipped_and_counted(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": BAD_CSV})
+    events = read(tmp_path, CSV, "skip")
+    assert rows_of(events) == [("u1", "a", 10.0, 5.0), ("u3", "c", 16.0, 4.0)]
+    assert events.interactions.user_tokens.tolist() == ["u1", "u3"]
+    assert events.bad_lines == (
+        BadLines("log.csv", "who is empty", 1, 3),
+        BadLines("log.csv", "stars is not a number", 3, 4),
+        BadLines("log.csv", "what is empty", 1, 7),
+        BadLines("log.csv", "wrong number of fields", 1, 9),
+        BadLines("log.csv", "at is empty", 1, 10),
+    )
+    assert [one.to_json()["lines"] for one in events.bad_lines] == [1, 3, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("way")
+def test_a_value_that_is_none_is_quoted(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": f"who,what,stars,at\nu,a,1,1\nu,b,{'long' * 20},2\n"})
+    with pytest.raises(DatasetError, match=r"log.csv:3  stars: 'longlong.*\.\.\.' is not a number"):
+        read(tmp_path, CSV)
+    how = recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"format": "%Y-%m-%d %H:%M:%S"})
+    put(tmp_path, {"log.csv": "who,what,stars,at\nu,a,1,2020-01-01 00:00:00\nu,a,1,2020-01-32 00:00:00\n"})
+    with pytest.raises(
+        DatasetError, match=r"log\.csv:3  at: '2020-01-32 00:00:00' is not a time such as %Y-%m-%d %H:%M:%S"
+    ):
+        read(tmp_path, how)
+
+
+def test_a_row_of_parquet_that_cannot_be_read_has_its_number(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {"who": ["u", None, "v"], "what": ["a", "b", "c"], "stars": [1.0, 2.0, float("nan")], "at": [1, 2, 3]}
+    )
+    frame.write_parquet(tmp_path / "log.parquet", row_group_size=2)
+    how = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
+    events = read(tmp_path, how, "skip")
+    assert rows_of(events) == [("u", "a", 1.0, 1.0)]
+    assert events.bad_lines == (
+        BadLines("log.parquet", "who is empty", 1, 2),
+        BadLines("log.parquet", "stars is not a number", 1, 3),
+    )
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("unit", "times", "said"),
+    [
+        ("any", [1500000000, 1500000000123, 1500000001], "2 look like seconds, 1 look like milliseconds"),
+        ("seconds", [1500000000123] * 3, "the recipe says seconds, and all 3 look like milliseconds"),
+        ("milliseconds", [1500000000] * 2, "the recipe says milliseconds, and all 2 look like seconds"),
+        ("microseconds", [1500000000123] * 2, "all 2 look like milliseconds"),
+        ("mixed", [1500000000, 1500000000123456], "1 look like microseconds"),
+    ],
+)
+def test_times_of_other_units_are_refused_with_their_numbers(
+    tmp_path: Path, unit: str, times: list[int], said: str
+) -> None:
+    put(tmp_path, {"log.csv": "who,what,stars,at\n" + "".join(f"u,i,1,{time}\n" for time in times)})
+    with pytest.raises(DatasetError) as error:
+        read(tmp_path, recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"unit": unit}))
+    assert said in str(error.value)
+    assert "log.csv  at: " in str(error.value)
+
+
+@pytest.mark.usefixtures("way")
+def test_mixed_times_become_milliseconds(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": "who,what,stars,at\nu,i,1,1500000000\nu,i,1,1500000000123\nu,i,1,0\n"})
+    events = read(tmp_path, recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"unit": "mixed"}))
+    assert events.interactions.times.tolist() == [1500000000000.0, 1500000000123.0, 0.0]
+    assert events.time_unit == "milliseconds"
+
+
+@pytest.mark.usefixtures("way")
+def test_a_gzip_stream_that_is_cut_short_is_told_and_not_skipped(tmp_path: Path) -> None:
+    content = "who,what,stars,at\n" + "".join(
+        f"u{row * 7919 % 5003},i{row * 104729 % 997},1,{row}\n" for row in range(700)
+    )
+    packed = gzip.compress(content.encode())
+    (tmp_path / "log.csv.gz").write_bytes(packed[: len(packed) // 2])
+    for on_bad_line in ("error", "skip"):
+        with pytest.raises(DatasetError, match=r"log.csv.gz is cut short.*after \d+ whole lines. Download it again"):
+            read(tmp_path, CSV, on_bad_line)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("log.csv", "who,what,stars,at\n"), ("log.csv", "who,what,stars,at"), ("log.csv", "who,what,stars,at\n\n\n")],
+)
+def test_a_file_without_rows_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    put(tmp_path, {name: content})
+    with pytest.raises(DatasetError, match=r"log\.csv holds no interaction"):
+        read(tmp_path, CSV)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_wrong_column_is_named_with_the_nearest(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": "who,what,star,at\nu,i,1,2\n", "log.jsonl": '{"who": 1, "what": 2, "star": 3, "at": 4}'})
+    with pytest.raises(
+        DatasetError, match=r"log.csv:1  no column 'stars'\. Did you mean 'star'\? The header has: who, what"
+    ):
+        read(tmp_path, CSV)
+    with pytest.raises(
+        DatasetError, match=r"log.jsonl:1  no key 'stars'\. Did you mean 'star'\? The objects have: who, what"
+    ):
+        read(tmp_path, recipe("jsonl", files={"interactions": "log.jsonl"}, columns=OWN))
+    pl.DataFrame({"who": [1], "what": [2], "star": [3], "at": [4]}).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(DatasetError, match=r"log.parquet  no column 'stars'\. Did you mean 'star'\?"):
+        read(tmp_path, recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"columns": {**OWN, "usr": "x"}}, "columns: unknown 'usr'. Did you mean 'user'?"),
+        ({"columns": OWN, "files": {}}, "the recipe does not say where the interactions are"),
+        ({"columns": OWN, "files": {"interaction": "log.csv"}}, "unknown 'interaction'. Did you mean 'interactions'?"),
+        ({"columns": OWN, "time": {"format": "%Q"}}, "time.format: '%Q' is none"),
+        ({"columns": OWN, "text": {"fields": {"title": "t"}}}, "the recipe does not say where the items are"),
+    ],
+)
+def test_a_recipe_that_lacks_what_the_reader_needs(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    put(tmp_path, {"log.csv": "who,what,stars,at\nu,i,1,2\n"})
+    with pytest.raises(DatasetError) as error:
+        read(tmp_path, recipe("csv", **{"files": {"interactions": "log.csv"}, **given}))
+    assert said in str(error.value)
+
+
+def test_columns_of_parquet_of_the_wrong_type(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"who": [1.5], "what": ["a"], "stars": [True], "at": ["x"]})
+    frame.write_parquet(tmp_path / "log.parquet")
+    how = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
+    with pytest.raises(DatasetError, match="the column 'who' is of type Float64; text or whole numbers are wanted"):
+        read(tmp_path, how)
+    frame.with_columns(who=pl.lit("u")).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(DatasetError, match="the column 'stars' is of type Boolean; numbers are wanted"):
+        read(tmp_path, how)
+    (tmp_path / "log.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(DatasetError, match=r"log\.parquet cannot be read as Parquet"):
+        read(tmp_path, how)
+
+
+# Where files are
+
+
+def test_files_are_found_by_name_glob_or_gzipped_and_missed_with_a_hint(tmp_path: Path) -> None:
+    put(tmp_path, {"logs.csv": "who,what,stars,at\nu,i,1,2\n"})
+    with pytest.raises(MissingFileError, match=r"holds no log.csv \(or log.csv.gz\)\. Did you mean 'logs.csv'\?"):
+        read(tmp_path, CSV)
+    put(tmp_path, {"in/log.csv.gz": "who,what,stars,at\nu,i,1,2\n"})
+    with pytest.raises(MissingFileError, match=r"holds no log.csv .*/in does: is that the source"):
+        read(tmp_path, CSV)
+    assert rows_of(read(tmp_path / "in", CSV)) == [("u", "i", 2.0, 1.0)]
+    assert rows_of(read(tmp_path / "logs.csv", CSV)) == [("u", "i", 2.0, 1.0)]  # the file itself
+
+
+def test_a_missing_file_of_items_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    put(tmp_path, {"log.csv": "broken"})
+    how = recipe(
+        "csv",
+        files={"interactions": "log.csv", "items": "items.csv"},
+        columns=OWN,
+        text={"fields": {"title": "t"}},
+    )
+    with pytest.raises(MissingFileError, match=r"holds no items\.csv"):
+        read(tmp_path, how)
+
+
+# Items
+
+
+def texts(files: str, **given: Any) -> Recipe:
+    fields = {"title": "name", "place": ["city", "state"]}
+    return recipe(
+        "csv", files={"interactions": "log.csv", "items": files}, columns=OWN, text={"fields": fields}, **given
+    )
+
+
+@pytest.mark.parametrize("block", [20, 2**24])
+def test_texts_of_the_wanted_items_whatever_the_format(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    rows = [
+        ("b", 'A "b", c', "Y", "Z"),
+        ("a", "", "", "Z"),
+        ("x", "not wanted", "", ""),
+        ("7", " seven\nlines ", "Y", ""),
+    ]
+    with (tmp_path / "items.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("what", "name", "city", "state"), *rows])
+    objects = [dict(zip(("what", "name", "city", "state"), row, strict=True)) for row in rows]
+    (tmp_path / "items.jsonl").write_text("\n".join(json.dumps(one) for one in objects))
+    pl.DataFrame(objects).write_parquet(tmp_path / "items.parquet")
+    expected = {
+        "b": {"title": 'A "b", c', "place": "Y, Z"},
+        "a": {"title": "", "place": "Z"},
+        "7": {"title": "seven\nlines", "place": "Y"},
+    }
+    for name in ("items.csv", "items.jsonl", "items.parquet"):
+        told = attributes(tmp_path, texts(name), ["7", "a", "b", "never described"])
+        assert told.values == expected
+        assert list(told.values["b"]) == ["title", "place"]
+        assert (told.notes, told.sources[0].file, told.bad_lines) == ({"items_not_described": 1}, name, ())
+
+
+def test_lists_and_numbers_of_parquet_become_text(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"what": ["a", "b"], "name": [["x", None, "y"], []], "city": [1.5, None], "state": [1, 2]})
+    frame.write_parquet(tmp_path / "items.parquet")
+    values = attributes(tmp_path, texts("items.parquet"), ["a", "b"]).values
+    assert values == {"a": {"title": "x y", "place": "1.5, 1"}, "b": {"title": "", "place": "2"}}
+    frame.with_columns(name=pl.struct("city")).write_parquet(tmp_path / "items.parquet")
+    with pytest.raises(DatasetError, match="the column 'name' is of type Struct"):
+        attributes(tmp_path, texts("items.parquet"), ["a"])
+
+
+def test_an_item_that_is_described_twice_is_a_bad_line(tmp_path: Path) -> None:
+    put(tmp_path, {"items.csv": "what,name,city,state\na,1,,\nb,2,,\na,3,,\n,4,,\n"})
+    with pytest.raises(DatasetError, match=r"items\.csv:4  what: 'a' is described on an earlier line already"):
+        attributes(tmp_path, texts("items.csv"), ["a", "b"])
+    told = attributes(tmp_path, texts("items.csv"), ["a", "b"], "skip")
+    assert told.values["a"]["title"] == "1"
+    assert told.bad_lines == (
+        BadLines("items.csv", "the item is described on an earlier line", 1, 4),
+        BadLines("items.csv", "what is empty", 1, 5),
+    )
+
+
+def test_a_file_that_describes_none_of_the_items_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, {"items.csv": "what,name,city,state\na,1,,\n"})
+    with pytest.raises(DatasetError, match=r"items\.csv: none of the 2 items, such as 'x', is described"):
+        attributes(tmp_path, texts("items.csv"), ["x", "y"])
+
+
+# Publishers' formats
+
+
+def test_yelp(tmp_path: Path) -> None:
+    reviews = [
+        {
+            "review_id": "r1",
+            "user_id": "u",
+            "business_id": "b2",
+            "stars": 5.0,
+            "date": "2018-07-07 22:09:11",
+            "text": "é\n",
+        },
+        {
+            "review_id": "r2",
+            "user_id": "u",
+            "business_id": "b1",
+            "stars": 3.0,
+            "date": "2005-02-16 03:23:22",
+            "text": "😀",
+        },
+    ]
+    businesses = [
+        {"business_id": "b1", "name": "A", "city": "X", "state": "PA", "attributes": None, "categories": "Food, Bars"},
+        {"business_id": "b2", "name": "B", "city": "Y", "state": "", "attributes": {"a": "b"}, "categories": None},
+    ]
+    put(
+        tmp_path,
+        {
+            "yelp_academic_dataset_review.json": "".join(json.dumps(one) + "\n" for one in reviews),
+            "yelp_academic_dataset_business.json": "".join(json.dumps(one) + "\n" for one in businesses),
+        },
+    )
+    how = shipped_recipes()["yelp"]
+    events = read(tmp_path, how)
+    seconds = [
+        datetime(2018, 7, 7, 22, 9, 11, tzinfo=UTC).timestamp(),
+        datetime(2005, 2, 16, 3, 23, 22, tzinfo=UTC).timestamp(),
+    ]
+    assert rows_of(events) == [("u", "b2", seconds[0], 5.0), ("u", "b1", seconds[1], 3.0)]
+    assert attributes(tmp_path, how, ["b1", "b2"]).values == {
+        "b1": {"name": "A", "city and state": "X, PA", "categories": "Food, Bars"},
+        "b2": {"name": "B", "city and state": "Y", "categories": ""},
+    }
+
+
+def test_amazon_reviews_as_json_lines_and_as_csv(tmp_path: Path) -> None:
+    rows = [("AE1", "B02", 5.0, 1588687728923), ("AE2", "B01", 1.0, 1588687728924)]
+    reviews = [
+        {"rating": rating, "title": "t", "text": "[", "images": [], "asin": "B9", "parent_asin": item, "user_id": user,
+         "timestamp": time, "helpful_vote": 0, "verified_purchase": True}
+        for user, item, rating, time in rows
+    ]  # fmt: skip
+    meta: list[dict[str, Any]] = [
+        {"parent_asin": "B01", "title": "[DVD] one", "description": ["a", "b"], "price": 9.99},
+        {"parent_asin": "B02", "title": None, "description": [], "price": "$1.00"},
+        {"parent_asin": "B01", "title": "again", "description": [], "price": None},
+    ]
+    put(
+        tmp_path,
+        {
+            "X.jsonl.gz": "".join(json.dumps(one) + "\n" for one in reviews),
+            "X.csv.gz": "user_id,parent_asin,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, r, t in rows),
+            "meta_X.jsonl.gz": "".join(json.dumps(one) + "\n" for one in meta),
+        },
+    )
+    fields = {"title": "title", "description": "description", "price": "price"}
+    for name in ("X.jsonl", "X.csv"):
+        how = recipe(
+            "amazon-2023-reviews",
+            files={"interactions": name, "items": "meta_X.jsonl"},
+            time={"unit": "milliseconds"},
+            text={"fields": fields},
+        )
+        events = read(tmp_path, how)
+        assert rows_of(events) == [(user, item, float(time), rating) for user, item, rating, time in rows]
+        assert events.time_unit == "milliseconds"
+    told = attributes(tmp_path, how, ["B01", "B02", "B03"])
+    assert told.values == {
+        "B01": {"title": "[DVD] one", "description": "a b", "price": "9.99"},
+        "B02": {"title": "", "description": "", "price": "$1.00"},
+    }
+    assert told.notes == {"items_not_described": 1, "items_described_again": 1}
+
+
+FILMS = {
+    "1": {"title": "Café", "year": "1995", "genres": "Comedy Film-Noir"},
+    "2": {"title": 'A, "b" (c)', "year": "2001", "genres": ""},
+    "3": {"title": "No year (2009– )", "year": "", "genres": "Drama"},
+}
+
+
+@pytest.mark.parametrize("layout", ["1m", "latest", "100k"])
+def test_movielens(tmp_path: Path, layout: str) -> None:
+    flags = {"1": {5, 10}, "2": set(), "3": {8}}
+    titles = {
+        "1": "Café (1995)",
+        "2": 'A, "b" (c) (2001)',
+        "3": "No year (2009– )" if layout == "latest" else "No year",
+    }
+    files: dict[str, dict[str, str | bytes]] = {
+        "1m": {
+            "ratings.dat": "1::2::4.5::978300760\n1::1::3::978302109\n",
+            "movies.dat": (
+                f"1::{titles['1']}::Comedy|Film-Noir\n2::{titles['2']}::\n3::{titles['3']}::Drama\n"
+            ).encode("latin-1"),
+        } if layout == "1m" else {},
+        "latest": {
+            "ratings.csv": "userId,movieId,rating,timestamp\r\n1,2,4.5,978300760\r\n1,1,3,978302109\r\n",
+            "movies.csv": "movieId,title,genres\r\n1,Café (1995),Comedy|Film-Noir\r\n"
+            '2,"A, ""b"" (c) (2001)",(no genres listed)\r\n3,No year (2009– ),Drama\r\n',
+        },
+        "100k": {
+            "u.data": "1\t2\t4.5\t978300760\n1\t1\t3\t978302109\n",
+            "u.item": "".join(
+                f"{film}|{titles[film]}|01-Jan-1995||http://x|{'|'.join(str(int(n in held)) for n in range(19))}\n"
+                for film, held in flags.items()
+            ).encode("latin-1") if layout == "100k" else "",
+        },
+    }  # fmt: skip
+    put(tmp_path, files[layout])
+    how = recipe("movielens", text={"fields": {name: name for name in ("title", "year", "genres")}})
+    assert rows_of(read(tmp_path, how)) == [("1", "2", 978300760.0, 4.5), ("1", "1", 978302109.0, 3.0)]
+    films = {**FILMS, "3": {**FILMS["3"], "title": titles["3"]}}
+    assert attributes(tmp_path, how, ["1", "2", "3"]).values == films
+    with pytest.raises(DatasetError, match=r"no 'tags'\. MovieLens tells of its films: title, year, genres"):
+        attributes(tmp_path, recipe("movielens", text={"fields": {"title": "title", "tags": "tags"}}), ["1"])
+
+
+def test_recbole_files_without_ratings_or_times(tmp_path: Path) -> None:
+    put(tmp_path, {"x.inter": 'user_id:token\titem_id:token\nu\t"i\nu\tj\n'})
+    events = read(tmp_path, recipe("recbole"))
+    assert rows_of(events) == [("u", '"i', 0.0), ("u", "j", 1.0)]
+    assert (events.ratings, events.time_unit) == (None, "order")
+
+
+@pytest.mark.parametrize("block", [None, 2**24, 2**16])
+def test_movielens_100k_of_recbole_equals_plain_python(
+    shared: Path, block: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if block is not None:
+        monkeypatch.setattr(event_frames, "read_at_a_stretch", not_at_all)
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+    source = shared / "data/ml-100k"
+    how = shipped_recipes()["ml-100k"]
+    events = read(source, how)
+    with (source / "ml-100k.inter").open() as stream:
+        rows = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
+    assert rows_of(events) == [(user, item, float(time), float(rating)) for user, item, rating, time in rows]
+    assert events.interactions.user_tokens.tolist() == sorted({row[0] for row in rows}, key=int)
+    with (source / "ml-100k.item").open() as stream:
+        films = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
+    told = attributes(source, how, [row[1] for row in rows])
+    assert told.values == {
+        film: {"title": title, "year": year, "genres": genres} for film, title, year, genres in films
+    }

@@ -1,0 +1,136 @@
+"""Recipe files: what they mean, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from rearec_bench.harness.datasets.readers import READERS
+from rearec_bench.harness.datasets.recipe import protocol
+from rearec_bench.harness.datasets.recipe.files import read_recipe, shipped_recipes
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.utils.errors import DatasetError
+
+MINE = """
+reader: csv
+files: {interactions: orders.csv}
+columns: {user: customer, item: product, time: day}
+split: leave_one_out
+"""
+
+
+def recipe(folder: Path, text: str) -> Recipe:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return read_recipe(path)
+
+
+def refused(folder: Path, text: str) -> list[str]:
+    with pytest.raises(DatasetError) as caught:
+        recipe(folder, text)
+    return [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
+
+
+def test_short_forms_mean_the_long_ones(tmp_path: Path) -> None:
+    short = recipe(tmp_path, MINE + "core: 5\nmin_history: 3\nunseen: keep\ntext: {fields: {title: name}}\n")
+    long = recipe(
+        tmp_path,
+        MINE
+        + "core: {users: 5, items: 5}\nmin_history: {train: 3, valid: 3, test: 3}\n"
+        + "unseen: {target: keep, history: keep}\ntext: {fields: {title: [name]}}\n",
+    )
+    assert short == long
+    assert short.fingerprint() == long.fingerprint()
+    assert short.name == "mine"
+
+
+def test_what_to_type_names_the_file_of_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    own = recipe(tmp_path, MINE)
+    assert own.command() == f"rearec-bench prepare --recipe {tmp_path}/mine.yaml --source DIR"
+    assert "file" not in own.settings()
+    (tmp_path / "again").mkdir()
+    assert recipe(tmp_path / "again", MINE).fingerprint() == own.fingerprint()
+
+
+def test_shares_are_exact_decimals(tmp_path: Path) -> None:
+    held = recipe(tmp_path, MINE.replace("leave_one_out", "{quantiles: [0.8, 0.95]}"))
+    assert held.split.at == (Decimal("0.8"), Decimal("0.95"))
+    assert protocol.words(held)["split"] == "by time at 80/95%"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("raeder: csv", "6:1  raeder: unknown key. Did you mean 'reader'? Known: name, about, "),
+        ("file: orders.csv", "6:1  file: unknown key. Did you mean 'files'?"),
+        ("core: {user: 5}", "6:8  core.user: unknown key. Did you mean 'users'? Known: users, items."),
+        ("unseen: dorp", "6:1  unseen.target: dorp is not allowed. Did you mean 'drop'? Allowed: drop, keep."),
+        ("ratings: {above: 3}", "2:1  say which column is the rating, as in columns: {rating: NAME}."),
+        ("ratings: {above: 3, at_least: 4}", "6:1  ratings: give either above or at_least."),
+        ("min_history: {train: 0}", "6:15  min_history.train: 0: should be greater than or equal to 1."),
+        ("time: {unit: second}", "6:8  time.unit: second is not allowed. Did you mean 'seconds'? Allowed: any, "),
+        ("max_history: many", "6:1  max_history: many: should be a valid integer"),
+        ("text: {template: 'a {title}'}", "6:1  text: the template asks for title; fields has none."),
+        ("reader: csv", "6:1  reader: this key stands here twice, first in line 2."),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+    told = refused(tmp_path, f"{MINE}{line}\n")
+    assert told[0].startswith(f"mine.yaml:{said}")
+    assert told[-1].endswith("nothing was started.")
+
+
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        ("{quantiles: [0.9, 0.8]}", "the first boundary must lie before the second"),
+        ("{quantiles: [0.9, 1.8]}", "the boundaries of quantiles lie between 0 and 1"),
+        ("quantiles", "quantiles needs two boundaries, such as quantiles: [0.8, 0.9]"),
+        ("{leave_one_out: [1, 2]}", "leave_one_out has no boundaries"),
+        ("given", "the reader csv brings no splits: `given` is not for it"),
+    ],
+)
+def test_a_split_that_is_none_is_refused(tmp_path: Path, split: str, said: str) -> None:
+    assert said in refused(tmp_path, MINE.replace("leave_one_out", split))[0]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    told = refused(tmp_path, "reader: csvv\nsplit: given_\nmax_history: many\n")
+    assert [line.split("  ")[0] for line in told[:-1]] == ["mine.yaml:1:1", "mine.yaml:2:1", "mine.yaml:3:1"]
+    assert told[-1] == "3 problems, nothing was started."
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="there is no recipe file"):
+        read_recipe(tmp_path / "none.yaml")
+    assert "a recipe is a mapping" in refused(tmp_path, "- csv\n")[0]
+    assert "not YAML" in refused(tmp_path, "reader: [csv\n")[0]
+    (tmp_path / "mine.yaml").write_bytes(b"reader: \xff\n")
+    with pytest.raises(DatasetError, match="is not UTF-8 text"):
+        read_recipe(tmp_path / "mine.yaml")
+
+
+def test_rows_that_bring_their_histories_have_no_rules_for_interactions(tmp_path: Path) -> None:
+    told = refused(tmp_path, "reader: splits\nsplit: given\ncore: 5\nequal_times: file\nratings: {above: 3}\n")
+    assert "core, equal_times: rows with histories of their own are taken as they are" in told[0]
+    assert "a given history stays as it is; say of: target" in told[0]
+
+
+def test_every_shipped_recipe_has_a_reader_and_says_what_it_makes() -> None:
+    for name, held in shipped_recipes().items():
+        assert held.name == name
+        assert held.reader in READERS
+        assert held.about
+        assert set(protocol.words(held)) == {"split", "filters", "catalogue", "equal_times", "history"}
+        assert held.command("X").startswith(f"rearec-bench prepare {name} ")
+
+
+def test_a_text_has_the_template_that_was_asked_for(tmp_path: Path) -> None:
+    fields = "text: {fields: {title: name, maker: [brand, country]}"
+    paper = recipe(tmp_path, f"{MINE}{fields}}}\n").text
+    own = recipe(tmp_path, f"{MINE}{fields}, template: '{{title}}, by {{maker}}'}}\n").text
+    assert paper.of({"title": " Red  lamp", "maker": ""}) == "The item information is as follows:\ntitle: Red lamp"
+    assert own.of({"title": " Red  lamp", "maker": "Ann"}) == "Red lamp, by Ann"
+    assert own.of({"title": "", "maker": ""}) == paper.of({}) == ""

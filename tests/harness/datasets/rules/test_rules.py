@@ -1,0 +1,174 @@
+"""The rules, against deliberately naive recomputation."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
+from rearec_bench.harness.datasets.rules import rules
+
+LOGS = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 5)),
+    min_size=1,
+    max_size=60,
+    unique_by=lambda x: x[:2],
+)
+
+
+def interactions(log: list[tuple[int, int, int]]) -> Interactions:
+    users, items, times = zip(*log, strict=True)
+    return from_tokens(
+        np.array([f"u{user}" for user in users], dtype=object),
+        np.array([f"i{item}" for item in items], dtype=object),
+        np.array(times, dtype=np.float64),
+    )
+
+
+NOTHING = interactions([(0, 0, 0)]).take(np.zeros(0, dtype=np.int64))
+
+
+def words(log: Interactions) -> list[tuple[str, str, float]]:
+    return [
+        (log.user_tokens[user], log.item_tokens[item], time)
+        for user, item, time in zip(log.users, log.items, log.times, strict=True)
+    ]
+
+
+def mixed(value: int) -> int:
+    full = 2**64 - 1
+    value = (value + 0x9E3779B97F4A7C15) & full
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & full
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & full
+    return value ^ (value >> 31)
+
+
+def naive_hash(user: str, item: str) -> int:
+    halves = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") for name in (user, item)]
+    return mixed(mixed(halves[0]) ^ halves[1])
+
+
+@given(LOGS, st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_the_k_core_is_what_removing_one_offender_at_a_time_leaves(log: list[tuple[int, int, int]], k: int) -> None:
+    left = [row[:2] for row in log]
+    while True:
+        users, items = [user for user, _ in left], [item for _, item in left]
+        offender = next((row for row in left if users.count(row[0]) < k or items.count(row[1]) < k), None)
+        if offender is None:
+            break
+        left.remove(offender)
+    kept = rules.k_core(interactions(log), k)
+    assert [row[:2] for row, is_kept in zip(log, kept, strict=True) if is_kept] == left
+
+
+def test_the_k_core_goes_on_until_nothing_changes() -> None:
+    # Dropping i2 (one interaction) leaves u2 with one, and dropping u2 leaves i1 with one, and so on to nothing.
+    log = interactions([(0, 0, 0), (1, 0, 1), (1, 1, 2), (2, 1, 3), (2, 2, 4)])
+    assert not rules.k_core(log, 2).any()
+
+
+@given(LOGS)
+@settings(max_examples=60, deadline=None)
+def test_the_order_is_by_user_time_and_hash(log: list[tuple[int, int, int]]) -> None:
+    data = interactions(log)
+    expected = sorted(words(data), key=lambda row: (row[0], row[2], naive_hash(row[0], row[1])))
+    assert words(data.take(rules.time_order(data))) == expected
+
+
+@given(LOGS, st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_the_order_does_not_depend_on_the_order_of_the_file(log: list[tuple[int, int, int]], random: object) -> None:
+    shuffled = list(log)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first, second = interactions(log), interactions(shuffled)
+    assert words(first.take(rules.time_order(first))) == words(second.take(rules.time_order(second)))
+
+
+STEPS = (1.0, 1e3, 0.25, 2.0**52, -1e15)
+"""Of times: whole seconds, milliseconds, fractions, and such as do not fit into one number with a user."""
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=60), st.sampled_from(STEPS))
+@settings(max_examples=80, deadline=None)
+def test_orders_are_those_of_the_plain_sorts(log: list[tuple[int, int, int]], step: float) -> None:
+    data = interactions([(user, item, time * step) for user, item, time in log]) if log else NOTHING
+    assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
+    assert rules.file_order(data).tolist() == np.lexsort((data.times, data.users)).tolist()
+
+
+@pytest.mark.parametrize("parts", [1, 3, 4, 50])
+def test_the_order_does_not_depend_on_the_parts_that_are_sorted(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_PARTS", parts)
+    monkeypatch.setattr(rules, "_FEW", 0)
+    rng = np.random.default_rng(3)
+    log = [(int(rng.integers(9)), int(rng.integers(30)), int(rng.integers(40))) for _ in range(400)]
+    data = interactions([*log, *((4, item, item % 3) for item in range(300))])
+    assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
+
+
+def test_times_that_are_not_finite_come_last() -> None:
+    data = interactions([(0, 0, float("inf")), (0, 1, 3), (0, 2, float("inf")), (1, 0, 5)])
+    assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
+
+
+def test_equal_times_are_not_ordered_by_item() -> None:
+    log = interactions([(0, item, 7) for item in range(7)] + [(1, item, 7) for item in range(7)])
+    ordered = words(log.take(rules.time_order(log)))
+    orders = [[item for user, item, _ in ordered if user == name] for name in ("u0", "u1")]
+    assert orders[0] != sorted(orders[0])
+    assert orders[0] != orders[1]
+
+
+def test_the_hash_of_a_pair_is_a_known_number_on_every_machine() -> None:
+    log = interactions([(0, 3, 0)])
+    assert int(rules.tie_hashes(log)[0]) == naive_hash("u0", "i3") == 0x188D67FF96F83F36
+
+
+def test_the_interaction_at_the_boundary_belongs_to_the_earlier_part() -> None:
+    times = np.arange(11, dtype=np.float64)  # 80% and 90% of the way from 0 to 10 are interactions themselves
+    boundaries = rules.time_boundaries(times)
+    assert boundaries == (8.0, 9.0)
+    assert rules.split_by_time(times, boundaries).tolist() == [0] * 9 + [1, 2]
+
+
+def test_equal_times_at_the_boundary_stay_together() -> None:
+    times = np.array([0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 9, 9], dtype=np.float64)  # 80%: the 10th; 90%: the 11th
+    assert rules.time_boundaries(times) == (8.0, 9.0)
+    tied = np.array([0, 1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 8, 9], dtype=np.float64)  # the 10th and 11th are both 7
+    assert rules.split_by_time(tied, rules.time_boundaries(tied)).tolist() == [0] * 11 + [2, 2]
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=80))
+@settings(max_examples=60, deadline=None)
+def test_boundaries_are_those_of_a_sorted_list_in_exact_arithmetic(times: list[int]) -> None:
+    array = np.array(times, dtype=np.float64)
+    ordered = sorted(times)
+    expected = tuple(float(ordered[(len(times) - 1) * percent // 100]) for percent in (80, 90))
+    assert rules.time_boundaries(array) == expected
+    parts = rules.split_by_time(array, expected)
+    naive = [0 if time <= expected[0] else 1 if time <= expected[1] else 2 for time in times]
+    assert parts.tolist() == naive
+
+
+def test_leave_one_out_takes_the_last_two_of_users_with_three_or_more() -> None:
+    users = np.array([0, 0, 0, 0, 1, 1, 2, 3, 3, 3])
+    assert rules.split_leave_one_out(users).tolist() == [0, 0, 1, 2, 0, 0, 0, 0, 1, 2]
+
+
+def test_positions_count_within_each_user() -> None:
+    first, place = rules.positions(np.array([4, 4, 4, 9, 2, 2]))
+    assert first.tolist() == [0, 0, 0, 3, 4, 4]
+    assert place.tolist() == [0, 1, 2, 0, 0, 1]
+
+
+def test_whole_number_tokens_are_numbered_by_value_and_others_by_letter() -> None:
+    times = np.zeros(3)
+    log = from_tokens(np.array(["10", "9", "1"], dtype=object), np.array(["b10", "b9", "a"], dtype=object), times)
+    assert log.user_tokens.tolist() == ["1", "9", "10"]
+    assert log.users.tolist() == [2, 1, 0]
+    assert log.item_tokens.tolist() == ["a", "b10", "b9"]

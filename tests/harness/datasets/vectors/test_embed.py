@@ -1,0 +1,306 @@
+"""Texts to vectors: against a dense recomputation, deterministic, and stored with the data set."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.data import files
+from rearec_bench.harness.datasets.data.items import Items
+from rearec_bench.harness.datasets.vectors.embed import embed, encode
+from rearec_bench.harness.datasets.vectors.texts import item_text
+from rearec_bench.harness.utils.errors import DatasetError, InputError
+
+NAMES = "amber basalt cedar dune ember fjord grove harbour island jasper kelp lagoon meadow nectar"
+WORDS = NAMES.split()
+PROGRAM = """
+import sys
+from pathlib import Path
+from rearec_bench.harness.datasets import catalog
+print(catalog.load_dataset("tiny", data_dir=Path("."), vectors=True).vectors.fingerprint)
+"""
+
+
+def texts_of(count: int, seed: int = 0) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    chosen = (" ".join(draw.choice(WORDS, size=draw.integers(2, 7))) for _ in range(count))
+    return np.array([item_text({"title": words}) for words in chosen], dtype=object)
+
+
+def naive_weights(texts: list[str]) -> np.ndarray:
+    """(1 + ln tf) * (ln((1 + n) / (1 + df)) + 1), rows of length one, words of all texts left out."""
+    counted = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
+    documents = Counter(word for one in counted for word in one)
+    words = sorted(word for word, count in documents.items() if count < len(texts))
+    rarity = {word: math.log((1 + len(texts)) / (1 + documents[word])) + 1 for word in words}
+    weights = np.array([[(1 + math.log(one[w])) * rarity[w] if one[w] else 0.0 for w in words] for one in counted])
+    lengths = np.linalg.norm(weights, axis=1, keepdims=True)
+    return weights / np.where(lengths > 0, lengths, 1)
+
+
+def cosines(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float64) @ values.astype(np.float64).T
+
+
+def test_with_all_components_the_cosines_are_those_of_the_weights() -> None:
+    texts = texts_of(40)
+    weights = naive_weights(texts.tolist())
+    made = encode(texts)
+    assert made.values.shape == (40, weights.shape[1] - 1)
+    kept = np.linalg.svd(weights, full_matrices=False)[0][:, : weights.shape[1] - 1]
+    projected = kept @ (kept.T @ weights)
+    projected /= np.linalg.norm(projected, axis=1, keepdims=True)
+    assert np.allclose(cosines(made.values), projected @ projected.T, atol=1e-5)
+
+
+def test_a_narrow_width_keeps_the_leading_components() -> None:
+    texts = texts_of(40)
+    weights = naive_weights(texts.tolist())
+    left, scale, _ = np.linalg.svd(weights, full_matrices=False)
+    projected = left[:, :5] * scale[:5]
+    projected /= np.linalg.norm(projected, axis=1, keepdims=True)
+    made = encode(texts, width=5)
+    assert made.values.shape == (40, 5)
+    assert np.allclose(cosines(made.values), projected @ projected.T, atol=1e-4)
+    assert made.card["width_wanted"] == made.card["width"] == 5
+    centred = left[:, :5] * scale[:5]
+    assert made.card["explained_variance"] == pytest.approx(
+        centred.var(axis=0).sum() / weights.var(axis=0).sum(), abs=1e-3
+    )
+
+
+def test_the_card_says_how_the_vectors_were_made() -> None:
+    card = encode(texts_of(30)).card
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert card["encoder"] == "tfidf-svd"
+    assert card["template"] == "The item information is as follows:"
+    assert (card["items"], card["items_without_text"], card["zero_vectors"]) == (30, 0, 0)
+    assert (card["words"], card["width"], card["width_wanted"]) == (len(WORDS), len(WORDS) - 1, 768)
+    assert {"scikit-learn", "scipy", "numpy", "rearec-bench"} == set(card["versions"])
+
+
+def test_items_without_text_have_zeros_and_change_nothing_for_the_others() -> None:
+    texts = texts_of(20)
+    holes = np.insert(texts, [0, 7, 20], "")
+    made, with_holes = encode(texts), encode(holes)
+    assert (with_holes.values[[0, 8, 22]] == 0).all()
+    assert np.delete(with_holes.values, [0, 8, 22], axis=0).tobytes() == made.values.tobytes()
+    assert (with_holes.card["items_without_text"], with_holes.card["zero_vectors"]) == (3, 3)
+
+
+def test_vectors_have_length_one() -> None:
+    assert np.linalg.norm(encode(texts_of(30), width=6).values, axis=1) == pytest.approx(1)
+
+
+def test_texts_that_say_the_same_twice_bring_no_empty_dimension() -> None:
+    texts = np.array(["amber", "amber", "basalt", "basalt", "cedar", "cedar", "dune dune", "dune"], dtype=object)
+    made = encode(texts)
+    assert made.values.shape == (8, 3)
+    assert np.abs(made.values).max(axis=0).min() > 0.1
+
+
+def test_a_text_of_words_that_all_have_gets_zeros() -> None:
+    texts = np.array(["the amber", "the basalt", "the cedar dune", "the"], dtype=object)
+    made = encode(texts)
+    assert (made.values[3] == 0).all()
+    assert (made.card["items_without_text"], made.card["zero_vectors"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["same words", "words same", ""], "no word stands in some of the 2 texts and not in others"),
+        (["", "", "one"], "1 of 3 items have a text; tfidf-svd needs two at least."),
+        (["...", "!", "?"], "no word stands in some of the 3 texts"),
+    ],
+)
+def test_texts_that_cannot_be_told_apart_are_refused(texts: list[str], message: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        encode(np.array(texts, dtype=object))
+    assert message in str(caught.value)
+
+
+def test_two_runs_and_any_number_of_threads_give_the_same_bytes(tmp_path: Path) -> None:
+    here = catalog.load_dataset("tiny", data_dir=tmp_path, vectors=True).vectors
+    assert here is not None
+    for threads in ("1", "2"):
+        environment = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PATH": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+        )
+        assert done.stdout.strip() == here.fingerprint
+    texts = texts_of(60)
+    assert encode(texts, width=8).values.tobytes() == encode(texts, width=8).values.tobytes()
+
+
+def test_tiny_has_vectors_of_its_own_in_which_topics_lie_together(tmp_path: Path) -> None:
+    data = catalog.load_dataset("tiny", data_dir=tmp_path, vectors=True)
+    items = catalog.load_items("tiny", data_dir=tmp_path)
+    assert data.vectors is not None
+    assert items.titles is not None
+    assert len(data.vectors.values) == data.num_items
+    assert catalog.load_dataset("tiny", data_dir=tmp_path).vectors is None
+    topics = np.array([title.partition("(")[2] for title in items.titles])
+    same = topics[:, None] == topics
+    found = cosines(data.vectors.values)
+    np.fill_diagonal(found, np.nan)
+    assert np.nanmean(found[same]) > 5 * abs(np.nanmean(found[~same]))
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- with a prepared data set
+
+
+def prepared(folder: Path, texts: np.ndarray | None = None, *, name: str = "mine") -> Path:
+    """A data set from a sequence file; its items get texts, which such a file has none of."""
+    lines = [f"u{user} " + " ".join(f"i{(user + step) % 9}" for step in range(8)) for user in range(9)]
+    (folder / "sequences.txt").write_text("\n".join(lines) + "\n")
+    data_dir = folder / "data"
+    preparation.prepare("sequences", source=folder, data_dir=data_dir, name=name)
+    if texts is not None:
+        rewrite(data_dir / name, texts)
+    return data_dir
+
+
+def rewrite(folder: Path, texts: np.ndarray) -> None:
+    held = files.read_items(folder)
+    files._write_items(folder / "items.parquet", Items(held.tokens, None, held.train_counts, texts))
+
+
+def test_vectors_are_stored_with_the_data_set(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path, texts_of(9))
+    with pytest.raises(DatasetError) as caught:
+        catalog.load_dataset("mine", data_dir=data_dir, vectors=True)
+    assert str(caught.value) == "mine has no item vectors. Type:  rearec-bench embed mine"
+    assert not catalog.has_vectors("mine", data_dir)
+    made = embed("mine", data_dir=data_dir, width=4)
+    loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=True)
+    assert loaded.vectors is not None
+    assert loaded.vectors.values.tobytes() == made.values.tobytes() == encode(texts_of(9), width=4).values.tobytes()
+    assert loaded.vectors.card == catalog.vectors_card("mine", data_dir=data_dir) == made.card
+    assert made.card["dataset_fingerprint"] == loaded.fingerprint
+    assert catalog.has_vectors("mine", data_dir)
+    assert catalog.load_dataset("mine", data_dir=data_dir).vectors is None
+
+
+def test_vectors_of_a_file_take_the_place_of_made_ones(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path, texts_of(9))
+    embed("mine", data_dir=data_dir)
+    given = np.random.default_rng(0).normal(size=(9, 5))
+    np.save(tmp_path / "own.npy", given)
+    embed("mine", data_dir=data_dir, encoder=f"file:{tmp_path / 'own.npy'}")
+    loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=True)
+    assert loaded.vectors is not None
+    assert (loaded.vectors.values == given.astype(np.float32)).all()
+    assert loaded.vectors.card["encoder"] == "file:own.npy"
+    assert str(tmp_path) not in json.dumps(dict(loaded.vectors.card))
+
+
+def test_a_file_may_be_loaded_without_storing_it(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path)
+    np.save(tmp_path / "own.npy", np.ones((9, 2), np.float32))
+    loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=tmp_path / "own.npy")
+    assert loaded.vectors is not None
+    assert loaded.vectors.values.shape == (9, 2)
+    assert not catalog.has_vectors("mine", data_dir)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "width", "message"),
+    [
+        (
+            "mine",
+            "tfidf",
+            None,
+            "unknown encoder 'tfidf'. Did you mean 'tfidf-svd'? Known: tfidf-svd, hf:MODEL, file:PATH.",
+        ),
+        ("mine", "file:own.npy", 8, "a file have a width of their own. Leave out --width, or file:PATH."),
+        ("mine", "file:own.npy", None, "own.npy: no such file."),
+        ("mine", "tfidf-svd", None, "mine has no item texts. Give vectors of your own"),
+        ("tiny", "tfidf-svd", None, "tiny is embedded: its item vectors are made when a suite needs them."),
+        ("nowhere", "tfidf-svd", None, "nowhere is not prepared."),
+    ],
+)
+def test_what_cannot_be_embedded_is_refused(
+    tmp_path: Path, name: str, encoder: str, width: int | None, message: str
+) -> None:
+    data_dir = prepared(tmp_path)
+    with pytest.raises(InputError) as caught:
+        embed(name, data_dir=data_dir, encoder=encoder, width=width)
+    assert message in str(caught.value)
+    assert not catalog.has_vectors("mine", data_dir)
+
+
+def test_a_data_set_prepared_before_texts_were_kept_asks_to_be_prepared_again(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    data_dir = prepared(tmp_path)
+    held = files.read_items(data_dir / "mine")
+    file = data_dir / "mine" / "items.parquet"
+    files._write_items(file, Items(held.tokens, texts_of(9), held.train_counts, texts_of(9)))
+    pq.write_table(pq.read_table(file).drop_columns(["text"]), file)
+    with pytest.raises(InputError) as caught:
+        embed("mine", data_dir=data_dir)
+    assert str(caught.value) == (
+        "mine was prepared before item texts were kept. Prepare it again; its content, and with it every trial, stays "
+        "what it is. Type:  rearec-bench prepare sequences --name mine --source DIR"
+    )
+
+
+def test_preparing_again_keeps_vectors_that_are_still_right(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path)
+    np.save(tmp_path / "own.npy", np.ones((9, 2), np.float32))
+    embed("mine", data_dir=data_dir, encoder=f"file:{tmp_path / 'own.npy'}")
+    prepared(tmp_path)
+    assert catalog.load_dataset("mine", data_dir=data_dir, vectors=True).vectors is not None
+    rewrite(data_dir / "mine", texts_of(9))
+    embed("mine", data_dir=data_dir)
+    prepared(tmp_path)
+    assert not catalog.has_vectors("mine", data_dir), "they were made from texts that are gone"
+
+
+def test_vectors_of_another_content_are_refused(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path, texts_of(9))
+    embed("mine", data_dir=data_dir)
+    card = json.loads((data_dir / "mine" / "card.json").read_text())
+    vectors = data_dir / "mine" / "vectors.safetensors"
+    vectors.write_bytes(vectors.read_bytes().replace(card["fingerprint"].encode(), b"0" * 64))
+    for load in (
+        lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=True),
+        lambda: catalog.vectors_card("mine", data_dir=data_dir),
+    ):
+        with pytest.raises(
+            DatasetError, match=r"made for another content of it\. Make them again:  rearec-bench embed"
+        ):
+            load()
+
+
+def test_a_file_with_the_card_of_another_content_is_refused(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path, texts_of(9))
+    embed("mine", data_dir=data_dir)
+    file = data_dir / "mine" / "vectors.safetensors"
+    assert catalog.load_dataset("mine", data_dir=data_dir, vectors=file).vectors is not None
+    other = data_dir / "other.safetensors"
+    fingerprint = catalog.card("mine", data_dir)["fingerprint"].encode()
+    other.write_bytes(file.read_bytes().replace(fingerprint, b"0" * 64))
+    with pytest.raises(DatasetError, match=r"other.safetensors holds the vectors of another data set's items \(mine\)"):
+        catalog.load_dataset("mine", data_dir=data_dir, vectors=other)
+    with pytest.raises(DatasetError, match="another data set"):
+        embed("mine", data_dir=data_dir, encoder=f"file:{other}")
+
+
+def test_texts_are_kept_and_titles_stand_in_for_them(tmp_path: Path) -> None:
+    data_dir = prepared(tmp_path)
+    assert catalog.load_items("mine", data_dir=data_dir).texts is None
+    rewrite(data_dir / "mine", texts_of(9))
+    assert catalog.load_items("mine", data_dir=data_dir).texts.tolist() == texts_of(9).tolist()  # type: ignore[union-attr]

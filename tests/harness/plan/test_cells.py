@@ -1,0 +1,355 @@
+"""A suite to cells and trials: which rows there are, what they are called, and what makes a trial another trial."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+
+from rearec_bench.harness.plan.cells import Cell, expand
+from rearec_bench.harness.records.pruner import Pruner
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.suite.load import Space, Suite, load_suite
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+from rearec_bench.models.settings import Settings
+
+FILE = """\
+datasets: [tiny]
+backbones: [sasrec]
+strategies: [base, naive, erl, prl]
+steps: [1, 2]
+seeds: [1, 2]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for registry in (BACKBONES, STRATEGIES):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    return tmp_path
+
+
+def suite_of(folder: Path, text: str, *overrides: str) -> Suite:
+    (folder / "my.yaml").write_text(text)
+    return load_suite(Path("my.yaml"), overrides=overrides)
+
+
+def cells_of(folder: Path, *overrides: str, text: str = FILE) -> tuple[Cell, ...]:
+    return expand(suite_of(folder, text, *overrides))
+
+
+def trial(cell: Cell, **values: Any) -> TrialSpec:
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    return cell.spec(named, seed=1, purpose="final", fingerprint="f", device="cpu")
+
+
+def key_of(folder: Path, *overrides: str, row: str = "prl") -> str:
+    """The key of the first trial of a row in a suite of one cell a row."""
+    cell = next(cell for cell in cells_of(folder, "steps=[2]", *overrides) if cell.strategy == row)
+    return trial(cell).key
+
+
+# cells
+
+
+def test_every_row_has_a_cell_for_each_k_and_base_has_one(folder: Path) -> None:
+    assert [(cell.row, cell.steps) for cell in cells_of(folder)] == [
+        ("base", 0),
+        ("naive", 1),
+        ("naive", 2),
+        ("erl", 1),
+        ("erl", 2),
+        ("prl", 1),
+        ("prl", 2),
+    ]
+
+
+def test_cells_come_in_the_order_of_the_file(folder: Path) -> None:
+    cells = cells_of(folder, "datasets=[b, a]", "strategies=[prl, base]", "steps=[2]")
+    assert [(cell.dataset, cell.row) for cell in cells] == [("b", "prl"), ("b", "base"), ("a", "prl"), ("a", "base")]
+
+
+def test_no_steps_are_a_count_like_others(folder: Path) -> None:
+    assert [cell.steps for cell in cells_of(folder, "strategies=[prl]", "steps=[0, 1]")] == [0, 1]
+
+
+def test_searched_steps_are_one_cell_whose_space_holds_them(folder: Path) -> None:
+    base, prl = cells_of(folder, "strategies=[base, prl]", "steps={search: [1, 3]}")
+    assert (base.steps, dict(base.space)) == (0, {})
+    assert (prl.steps, dict(prl.space)) == (None, {"steps": Space(choices=(1, 3))})
+    assert trial(prl, steps=3).steps == 3
+
+
+def test_what_is_searched_has_dotted_names(folder: Path) -> None:
+    (cell,) = cells_of(
+        folder,
+        "strategies=[erl: {kl_weight: {search: [0.1, 1]}}]",
+        "backbones=[sasrec: {dropout: {search: {low: 0.1, high: 0.5}}}]",
+        "training.lr={search: [0.1]}",
+        "steps=[1]",
+    )
+    assert dict(cell.space) == {
+        "backbone.dropout": Space(low=0.1, high=0.5),
+        "strategy.kl_weight": Space(choices=(0.1, 1.0)),
+        "training.lr": Space(choices=(0.1,)),
+    }
+    spec = trial(cell, backbone__dropout=0.2, strategy__kl_weight=1, training__lr=0.1)
+    assert (spec.backbone.settings["dropout"], spec.strategy.settings["kl_weight"], spec.training.lr) == (0.2, 1.0, 0.1)
+
+
+def test_a_sweep_is_a_row_for_each_value(folder: Path) -> None:
+    cells = cells_of(folder, "strategies=[prl: {name: prl_decay, decay: {sweep: [1, 1.5]}}]", "steps=[2]")
+    assert [(cell.strategy, cell.row) for cell in cells] == [
+        ("prl_decay", "prl_decay[decay=1]"),
+        ("prl_decay", "prl_decay[decay=1.5]"),
+    ]
+    assert [trial(cell).strategy.settings["decay"] for cell in cells] == [1.0, 1.5]
+
+
+def test_sweeps_of_several_settings_combine(folder: Path) -> None:
+    cells = cells_of(
+        folder, "strategies=[prl: {decay: {sweep: [1, 2]}, contrastive: {sweep: [true, false]}}]", "steps=[2]"
+    )
+    assert [cell.row for cell in cells] == [
+        "prl[decay=1,contrastive=true]",
+        "prl[decay=1,contrastive=false]",
+        "prl[decay=2,contrastive=true]",
+        "prl[decay=2,contrastive=false]",
+    ]
+
+
+def test_a_swept_backbone_is_a_backbone_for_each_value(folder: Path) -> None:
+    cells = cells_of(folder, "backbones=[sasrec: {name: small, width: {sweep: [8, 16]}}]", "strategies=[base]")
+    assert [(cell.backbone, cell.row) for cell in cells] == [("small[width=8]", "base"), ("small[width=16]", "base")]
+
+
+def test_rows_of_a_swept_training_are_compared_with_the_same_training(folder: Path) -> None:
+    cells = cells_of(folder, "strategies=[base, erl]", "steps=[1]", "training.lr={sweep: [0.1, 0.01]}")
+    assert [(cell.row, cell.against) for cell in cells] == [
+        ("base[lr=0.1]", ""),
+        ("base[lr=0.01]", ""),
+        ("erl[lr=0.1]", "base[lr=0.1]"),
+        ("erl[lr=0.01]", "base[lr=0.01]"),
+    ]
+
+
+def test_a_row_may_be_compared_with_one_value_of_a_sweep(folder: Path) -> None:
+    rows = "strategies=[prl: {decay: {sweep: [1, 2]}}, erl: {against: 'prl[decay=2]'}]"
+    cells = cells_of(folder, rows, "steps=[1]", "training.patience={sweep: [1, 2]}")
+    assert [cell.against for cell in cells if cell.strategy == "erl"] == [
+        "prl[decay=2,patience=1]",
+        "prl[decay=2,patience=2]",
+    ]
+
+
+def test_a_backbone_that_cannot_be_packed_is_a_row_with_a_reason(folder: Path) -> None:
+    (folder / "both.py").write_text(
+        "from rearec_bench.models.settings import BackboneSettings\n\n\nclass Both:\n"
+        "    class Settings(BackboneSettings):\n        causal = False\n\n\nBACKBONES = {'both_ways': Both}\n"
+    )
+    setup = ("plugins=[both.py]", "backbones=[both_ways]", "strategies=[base]")
+    reason = "packing 'users' needs a causal backbone; set training.packing: auto or none"
+    assert cells_of(folder, *setup)[0].unsupported is None
+    assert cells_of(folder, *setup, "training.packing=users")[0].unsupported == reason
+    assert cells_of(folder, *setup, "training.packing={search: [none, users]}")[0].unsupported == reason
+
+
+def test_a_stored_suite_expands_to_the_same_cells(folder: Path) -> None:
+    suite = suite_of(folder, FILE, "training.lr={search: {low: 0.1, high: 1}}", "steps={search: [1, 2]}")
+    assert expand(Suite.from_json(json.loads(json.dumps(suite.to_json())))) == expand(suite)
+
+
+# the identity of cells
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=other",
+        "strategies.prl.name=mine",
+        "strategies.prl.against=erl",
+        "backbones.sasrec.name=mine",
+        "seeds=[7]",
+        "search.trials=3",
+        "resources={gpu: 1, cpu: 2}",
+    ],
+)
+def test_labels_budgets_and_resources_leave_a_cells_id_alone(folder: Path, override: str) -> None:
+    assert cells_of(folder, override)[-1].id == cells_of(folder)[-1].id
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "datasets=[other]",
+        "backbones.sasrec.width=32",
+        "strategies.prl.decay=3",
+        "strategies.prl.decay={search: [1, 3]}",
+        "steps=[1, 3]",
+        "steps={search: [1, 2]}",
+        "training.lr=0.1",
+        "training.lr={search: [0.001]}",
+        "search.metric=mrr",
+        "evaluation.mask_history=true",
+    ],
+)
+def test_content_gives_a_cell_another_id(folder: Path, override: str) -> None:
+    assert cells_of(folder, override)[-1].id != cells_of(folder)[-1].id
+
+
+def test_cells_of_one_suite_have_ids_of_their_own(folder: Path) -> None:
+    cells = cells_of(folder, "datasets=[a, b]", "strategies.prl.decay={sweep: [1, 2]}")
+    assert len({cell.id for cell in cells}) == len(cells)
+
+
+# trials
+
+
+def test_a_trial_has_every_setting_filled_in(folder: Path) -> None:
+    spec = trial(cells_of(folder, "strategies=[erl: {recipe: released}]", "steps=[1]")[0])
+    assert spec.strategy == Component("erl", {"recipe": "released", "kl_weight": 0.05, "score_temperature": 0.07}, 1)
+    assert set(spec.backbone.settings) == set(BACKBONES.settings("sasrec").model_fields)
+    assert (spec.dataset, spec.dataset_fingerprint, spec.metric) == ("tiny", "f", "ndcg@20")
+
+
+def test_whole_numbers_for_number_fields_are_the_same_trial(folder: Path) -> None:
+    assert key_of(folder, "strategies.prl.decay=2") == key_of(folder, "strategies.prl.decay=2.0")
+    (cell,) = cells_of(folder, "strategies=[prl: {decay: {search: [1, 2]}}]", "steps=[2]")
+    assert trial(cell, strategy__decay=2).key == key_of(folder, "strategies.prl.decay=2")
+
+
+def test_a_default_written_out_is_the_same_trial(folder: Path) -> None:
+    assert key_of(folder, "strategies.prl.temperature=1", "backbones.sasrec.width=64") == key_of(folder)
+
+
+@pytest.mark.parametrize(("packing", "meaning"), [("users", "mask"), ("none", "keep")])
+def test_the_negatives_of_prl_are_said_outright_in_the_trial(folder: Path, packing: str, meaning: str) -> None:
+    cell = cells_of(folder, f"training.packing={packing}")[-1]
+    assert trial(cell).strategy.settings["same_user_negatives"] == meaning
+
+
+def test_negatives_that_the_suite_names_stay(folder: Path) -> None:
+    cell = cells_of(folder, "training.packing=users", "strategies.prl.same_user_negatives=keep")[-1]
+    assert trial(cell).strategy.settings["same_user_negatives"] == "keep"
+
+
+@pytest.mark.parametrize(("backbone", "meaning"), [("sasrec", "users"), ("bert4rec", "none")])
+def test_automatic_packing_is_said_outright_in_the_trial(folder: Path, backbone: str, meaning: str) -> None:
+    automatic = cells_of(folder, f"backbones=[{backbone}]", "training.packing=auto")[0]
+    outright = cells_of(folder, f"backbones=[{backbone}]", f"training.packing={meaning}")[0]
+    assert automatic.unsupported is None
+    assert trial(automatic).training.packing == meaning
+    assert trial(automatic).key == trial(outright).key
+
+
+def test_a_setting_added_later_leaves_the_keys_of_older_trials_as_they_were(folder: Path) -> None:
+    assert "diversity" not in trial(cells_of(folder)[3]).strategy.settings
+    assert "annealing" not in trial(cells_of(folder)[-1]).strategy.settings
+    assert key_of(folder, "strategies.prl.annealing=true") == key_of(folder)
+    assert key_of(folder, "strategies.prl.annealing=false") != key_of(folder)
+
+
+def test_item_vectors_are_part_of_the_trials_that_use_them_alone(folder: Path) -> None:
+    def keys(backbone: str) -> set[str]:
+        cell = cells_of(folder, f"backbones=[{backbone}]")[0]
+        return {
+            cell.spec({}, seed=1, purpose="final", fingerprint="f", device="cpu", vectors=vectors).key
+            for vectors in ("", "v1", "v2")
+        }
+
+    assert len(keys("sasrec")) == 1
+    assert len(keys("unisrec")) == 3
+
+
+def test_values_that_are_not_those_of_the_space_are_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"values for \['training.lr'\], where \[\] are searched"):
+        trial(cells_of(folder)[0], training__lr=1)
+
+
+def test_a_trial_of_a_cell_survives_json(folder: Path) -> None:
+    spec = trial(cells_of(folder)[-1])
+    assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))).key == spec.key
+
+
+# keys flip
+
+
+def another(name: str, annotation: Any, value: Any) -> str:
+    """Another value of a setting, as a suite writes it."""
+    by_hand = {"same_user_negatives": "mask", "score_temperature": "0.07", "trace_users": "[1]", "threads": "2"}
+    if name in by_hand:
+        return by_hand[name]
+    if get_origin(annotation) is Literal:
+        return next(str(choice) for choice in get_args(annotation) if choice != value)
+    if annotation is bool:
+        return str(not value).lower()
+    return str(value * 2 or 1) if annotation is int else str(value / 2)
+
+
+def flips() -> list[tuple[str, str]]:
+    """One override for each setting of each built-in component, of training and of evaluation; and its row."""
+    sections: list[tuple[str, str, type[Settings]]] = [
+        ("training", "prl", TrainingSettings),
+        ("evaluation", "prl", EvaluationSettings),
+        ("backbones.sasrec", "prl", BACKBONES.settings("sasrec")),
+        *((f"strategies.{kind}", kind, STRATEGIES.settings(kind)) for kind in ("base", "naive", "rpe", "erl", "prl")),
+    ]
+    return [
+        (row, f"{where}.{name}={another(name, field.annotation, getattr(settings(), name))}")
+        for where, row, settings in sections
+        for name, field in settings.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(("row", "override"), flips(), ids=lambda value: str(value))
+def test_each_setting_gives_a_trial_another_key(folder: Path, row: str, override: str) -> None:
+    rows = "strategies=[base, naive, rpe, erl, prl]"
+    assert key_of(folder, rows, override, row=row) != key_of(folder, rows, row=row)
+
+
+@pytest.mark.parametrize("override", ["search.metric=mrr", "steps=[3]"])
+def test_metric_and_steps_give_a_trial_another_key(folder: Path, override: str) -> None:
+    assert key_of(folder, override) != key_of(folder)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=x",
+        "datasets=[x]",
+        "backbones.sasrec.name=x",
+        "strategies.prl.against=erl",
+        "resources={gpu: 0.5, cpu: 3}",
+        "search={trials: 3, sampler: random, window: 4, seed: 9}",
+        "seeds=[8]",
+    ],
+)
+def test_names_resources_and_budgets_leave_a_trials_key_alone(folder: Path, override: str) -> None:
+    assert key_of(folder, override) == key_of(folder)
+
+
+def test_each_field_of_a_trial_but_the_data_sets_name_is_in_its_key(folder: Path) -> None:
+    spec = trial(cells_of(folder)[-1])
+    other: dict[str, Any] = {
+        "dataset": "other",
+        "dataset_fingerprint": "other",
+        "backbone": dataclasses.replace(spec.backbone, version=2),
+        "strategy": dataclasses.replace(spec.strategy, kind="other"),
+        "steps": 9,
+        "training": TrainingSettings(lr=0.5),
+        "evaluation": EvaluationSettings(mask_history=True),
+        "metric": "mrr",
+        "seed": 9,
+        "purpose": "search",
+        "vectors": "other",
+        "device": "cuda",
+        "engine": 1,
+        "pruner": Pruner("asha", "other", grace=5, reduction=3),
+    }
+    assert set(other) == {field.name for field in dataclasses.fields(TrialSpec)}
+    same = {name for name, value in other.items() if dataclasses.replace(spec, **{name: value}).key == spec.key}
+    assert same == {"dataset"}

@@ -1,0 +1,312 @@
+"""Item vectors on their way from a data set or a file through a suite into the trials of text-based backbones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.vectors.embed import embed
+from rearec_bench.harness.monitor.terminal import LineReporter
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.plan.queue import Signal, SuiteQueue
+from rearec_bench.harness.records.spec import TrialSpec
+from rearec_bench.harness.report.plan import plan_report
+from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.run import runner as execute
+from rearec_bench.harness.run.rerun import rerun
+from rearec_bench.harness.run.runner import RunOptions, dry_run, run_suite
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.trial.start import run_trial
+from rearec_bench.harness.utils.errors import DatasetError
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+
+N = 12
+PLUGIN = '''
+from torch import nn
+from torch.nn import functional as F
+
+from rearec_bench.models.backbones.settings import TransformerSettings
+from rearec_bench.models.backbones.transformer import TransformerBackbone
+
+
+class Linear(TransformerBackbone):
+    class Settings(TransformerSettings):
+        """A projection of the item vectors."""
+
+        text_based = True
+
+    def __init__(self, settings, *, num_items, max_len, item_text):
+        super().__init__(settings, num_items=num_items, max_len=max_len)
+        assert item_text.shape[0] == num_items
+        self.register_buffer("text", F.pad(item_text, (0, 0, 0, 1)), persistent=False)
+        self.project = nn.Linear(item_text.shape[1], settings.width)
+
+    def embed(self, items):
+        return self.project(self.text)[items]
+
+    def item_vectors(self, *, padding=False):
+        return self.project(self.text)[: None if padding else self.num_items]
+
+
+BACKBONES = {"linear_text": Linear}
+'''
+SUITE = """
+name: texts
+datasets: [mine]
+plugins: [linear_text.py]
+backbones:
+  - sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}
+  - linear_text: {width: 8, layers: 1, heads: 1, feed_forward: 8}
+strategies: [base]
+steps: [1]
+seeds: [1]
+training: {lr: 0.01, batch_size: 64, max_len: 10, max_epochs: 2}
+"""
+
+
+@pytest.fixture(autouse=True)
+def registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    for registry in (BACKBONES, STRATEGIES):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """`mine`, a prepared data set of N items without texts."""
+    draw = np.random.default_rng(0)
+    lines = [f"u{user} " + " ".join(f"i{item}" for item in draw.permutation(N)) for user in range(30)]
+    (tmp_path / "sequences.txt").write_text("\n".join(lines) + "\n")
+    preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def own(data_dir: Path, tmp_path: Path) -> Path:
+    """A file of vectors, (N, 3)."""
+    np.save(tmp_path / "own.npy", np.random.default_rng(1).normal(size=(N, 3)).astype(np.float32))
+    return tmp_path / "own.npy"
+
+
+@pytest.fixture
+def suite_of(tmp_path: Path) -> Callable[..., Suite]:
+    def make(extra: str = "", **changes: str) -> Suite:
+        (tmp_path / "linear_text.py").write_text(PLUGIN)
+        (tmp_path / "texts.yaml").write_text(SUITE + extra)
+        return load_suite(tmp_path / "texts.yaml", overrides=tuple(f"{key}={value}" for key, value in changes.items()))
+
+    return make
+
+
+def specs(suite: Suite, data_dir: Path) -> Iterator[TrialSpec]:
+    cells = expand(suite)
+    datasets = execute.load_all(suite, cells, data_dir)
+    queue = SuiteQueue(
+        cells,
+        fingerprints={name: data.fingerprint for name, data in datasets.items()},
+        vectors={name: data.vectors.fingerprint for name, data in datasets.items() if data.vectors is not None},
+        device="cpu",
+        stored=lambda key: None,
+    )
+    while not isinstance(job := queue.next(), Signal):
+        yield job.spec
+
+
+def run(suite: Suite, store: Store, data_dir: Path) -> StringIO:
+    out = StringIO()
+    options = RunOptions(cpus=2, max_concurrent=1)
+    outcome = run_suite(suite, store=store, data_dir=data_dir, options=options, reporter=LineReporter(out))
+    assert not outcome.failed, outcome.failed
+    return out
+
+
+# ---- before anything starts
+
+
+def test_without_vectors_nothing_starts_and_the_command_is_named(
+    data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
+) -> None:
+    shutil.copytree(data_dir / "mine", data_dir / "other")
+    shutil.copytree(data_dir / "mine", data_dir / "third")
+    np.save(tmp_path / "vectors.npy", np.ones((N, 2), np.float32))
+    suite = suite_of(
+        f"vectors: {{third: {tmp_path / 'vectors.npy'}}}\n",
+        datasets="[mine, tiny, other, third]",
+        backbones="[sasrec, unisrec, {unisrec: {name: wide, experts: 2}}, morec]",
+    )
+    store = Store(tmp_path / "results")
+    words = (
+        "mine has no item vectors, which unisrec and morec need. Type:  rearec-bench embed mine\n"
+        "other has no item vectors, which unisrec and morec need. Type:  rearec-bench embed other"
+    )
+    for start in (
+        lambda: run(suite, store, data_dir),
+        lambda: plan_report(suite, store=store, data_dir=data_dir),
+        lambda: dry_run(suite, data_dir=data_dir, say=print),
+    ):
+        with pytest.raises(DatasetError) as caught:
+            start()
+        assert str(caught.value) == words
+    assert not store.root.exists()
+
+
+def test_a_suite_without_text_based_backbones_needs_no_vectors(data_dir: Path, suite_of: Callable[..., Suite]) -> None:
+    suite = suite_of(backbones="[sasrec]")
+    assert [spec.vectors for spec in specs(suite, data_dir)] == [""]
+    assert execute.load_all(suite, expand(suite), data_dir)["mine"].vectors is None
+
+
+def test_a_plan_lists_what_is_not_prepared_before_it_asks_for_vectors(
+    tmp_path: Path, suite_of: Callable[..., Suite]
+) -> None:
+    text = plan_report(suite_of(datasets="[ml-100k]"), store=Store(tmp_path / "results"), data_dir=tmp_path)
+    assert "ml-100k is not prepared." in text
+
+
+def test_a_file_that_does_not_fit_stops_run_and_plan(
+    data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
+) -> None:
+    np.save(tmp_path / "short.npy", np.ones((N - 1, 2), np.float32))
+    suite = suite_of("vectors: short.npy\n")
+    store = Store(tmp_path / "results")
+    for start in (
+        lambda: run(suite, store, data_dir),
+        lambda: plan_report(suite, store=store, data_dir=data_dir),
+    ):
+        with pytest.raises(DatasetError, match=r"short.npy: its shape is 11 x 2; the data set has 12 items"):
+            start()
+    assert not store.root.exists()
+
+
+# ---- the suite's key, and the trials' keys
+
+
+def test_the_suite_holds_absolute_paths(own: Path, tmp_path: Path, suite_of: Callable[..., Suite]) -> None:
+    (tmp_path / "parent.yaml").write_text(SUITE + "vectors: own.npy\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "child.yaml").write_text("extends: ../parent.yaml\n")
+    (tmp_path / "linear_text.py").write_text(PLUGIN)
+    for suite in (load_suite(tmp_path / "sub/child.yaml"), suite_of("vectors: {mine: ./own.npy}\n")):
+        assert suite.vectors == {"mine": str(own)}
+        assert Suite.from_json(json.loads(json.dumps(suite.to_json()))) == suite
+
+
+def test_vectors_enter_the_keys_of_text_based_trials_alone(
+    own: Path, data_dir: Path, suite_of: Callable[..., Suite]
+) -> None:
+    plain, text = specs(suite_of("vectors: own.npy\n"), data_dir)
+    loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=own).vectors
+    assert loaded is not None
+    assert (plain.vectors, text.vectors) == ("", loaded.fingerprint)
+    np.save(own, np.load(own) + 1)
+    plain_again, text_again = specs(suite_of("vectors: own.npy\n"), data_dir)
+    assert plain_again.key == plain.key
+    assert text_again.key != text.key
+    (alone,) = specs(suite_of(backbones="[{sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}}]"), data_dir)
+    assert alone.key == plain.key
+    assert "vectors" not in plain.identity()
+
+
+def test_plan_and_run_mean_the_same_trials(
+    own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
+) -> None:
+    embed("mine", data_dir=data_dir, encoder=f"file:{own}")
+    store = Store(tmp_path / "results")
+    for suite in (suite_of(), suite_of("vectors: own.npy\n")):
+        for spec in specs(suite, data_dir):
+            store.write(run_trial(spec, catalog.load_dataset("mine", data_dir=data_dir, vectors=True)))
+        assert "2 trials: 2 stored, 0 to run" in plan_report(suite, store=store, data_dir=data_dir)
+    assert len(store.keys()) == 2, "the same values have the same fingerprint, wherever they come from"
+
+
+# ---- trials
+
+
+def test_a_trial_with_other_vectors_fails(own: Path, data_dir: Path, suite_of: Callable[..., Suite]) -> None:
+    _, spec = specs(suite_of("vectors: own.npy\n"), data_dir)
+    data = catalog.load_dataset("mine", data_dir=data_dir, vectors=own)
+    assert run_trial(spec, data).status == "done"
+    for other in (
+        dataclasses.replace(data, vectors=None),
+        dataclasses.replace(data, vectors=dataclasses.replace(data.vectors, fingerprint="0" * 64)),
+    ):
+        result = run_trial(spec, other)
+        assert result.status == "failed"
+        assert result.reason == (
+            "ValueError: the item vectors of mine are not those of the trial: their fingerprint differs"
+        )
+
+
+def test_the_model_is_given_the_values_and_not_their_memory(
+    own: Path, data_dir: Path, suite_of: Callable[..., Suite]
+) -> None:
+    from rearec_bench.harness.trial.model_trial import TrialRun
+
+    _, spec = specs(suite_of("vectors: own.npy\n"), data_dir)
+    data = catalog.load_dataset("mine", data_dir=data_dir, vectors=own)
+    text = TrialRun(spec, data)._model.backbone.text
+    assert (text[:N].numpy() == np.load(own)).all()
+    text.fill_(0)
+    assert data.vectors is not None
+    assert (data.vectors.values == np.load(own)).all()
+
+
+def test_two_data_sets_of_one_content_run_through_ray_with_vectors_of_their_own(
+    own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
+) -> None:
+    shutil.copytree(data_dir / "mine", data_dir / "other")
+    embed("mine", data_dir=data_dir, encoder=f"file:{own}")
+    np.save(tmp_path / "wide.npy", np.random.default_rng(2).normal(size=(N, 5)))
+    suite = suite_of("vectors: {other: wide.npy}\n", datasets="[mine, other, tiny]")
+    store = Store(tmp_path / "results", clean=True)
+    run(suite, store, data_dir)
+    summaries = {
+        (summary.spec.dataset, summary.spec.backbone.kind): summary for summary in map(store.summary, store.keys())
+    }
+    assert {summary.status for summary in summaries.values()} == {"done"}
+    assert len(summaries) == 5, "the trials of sasrec on the two data sets are one"
+    for name in ("mine", "other", "tiny"):
+        key = summaries[name, "linear_text"].key
+        assert rerun(key, store=store, data_dir=data_dir).identical, name
+    facts = store.read_suite("texts")[1]["dataset_facts"]
+    assert facts["mine"]["vectors"] == {"encoder": "file:own.npy", "width": 3}
+    assert facts["other"]["vectors"] == {"encoder": "file:wide.npy", "width": 5}
+    assert facts["tiny"]["vectors"]["encoder"] == "tfidf-svd"
+    report = render_report(["texts"], store=store)
+    assert "Item vectors of mine: file:own.npy, 3 wide." in report
+    assert "Item vectors of other: file:wide.npy, 5 wide." in report
+
+
+# ---- rerun
+
+
+def test_rerun_asks_for_the_vectors_of_the_trial(
+    own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
+) -> None:
+    suite = suite_of("vectors: own.npy\n")
+    store = Store(tmp_path / "results", clean=True)
+    _, spec = specs(suite, data_dir)
+    store.write(run_trial(spec, catalog.load_dataset("mine", data_dir=data_dir, vectors=own)))
+    with pytest.raises(DatasetError, match=r"mine has no item vectors\. Type:  rearec-bench embed mine"):
+        rerun(spec.key, store=store, data_dir=data_dir)
+    cell = {"search": [], "best": None, "final": {"1": spec.key}}
+    index = {"fingerprints": {}, "dataset_facts": {}, "cells": {expand(suite)[1].id: cell}}
+    store.write_suite(suite.name, suite.to_json(), index)
+    assert rerun(spec.key, store=store, data_dir=data_dir).identical
+    np.save(own, np.load(own) + 1)
+    with pytest.raises(DatasetError) as caught:
+        rerun(spec.key, store=store, data_dir=data_dir)
+    words = str(caught.value)
+    assert words.startswith(
+        f"the item vectors of mine are not those of the trial: their fingerprint was {spec.vectors[:12]} and is "
+    )
+    assert "rearec-bench embed mine" in words

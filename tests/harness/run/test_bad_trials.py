@@ -1,0 +1,230 @@
+"""Trials that diverge, run out of memory, raise, hang, exit or print without end harm no other trial of their suite."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.store.verify import verify
+from rearec_bench.harness.trial.start import run_trial
+from rearec_bench.harness.utils.registry import REGISTRIES, load_plugin
+
+from ..trial.test_model_trial import spec_of
+from .test_kill import told
+
+HERE = Path(__file__).resolve().parents[1]
+PLUGIN = HERE / "bad_strategies.py"
+MB = 2**20
+
+IN_PROCESS = {
+    "nan": ("diverged", "loss not finite at epoch 1"),
+    "explodes": ("diverged", "loss not finite at epoch "),
+    "nan_gradient": ("diverged", "loss not finite at epoch 1"),
+    "raises": ("failed", "KeyError: 'no such layer'"),
+    "raises_much": ("failed", "ValueError: "),
+    "vector_loss": ("failed", "ValueError: the loss of Bad has the shape (64,); it is one number"),
+    "no_loss": ("failed", "AttributeError: 'NoneType'"),
+    "wrong_readout": ("failed", "ValueError: the readout of Bad has the shape ("),
+    "few_readouts": ("failed", "ValueError: the readout of Bad has the shape (1, 8); rows and width are ("),
+    "wide_readout": ("failed", "ValueError: the readout of Bad has the shape ("),
+    "vector_term": ("failed", "ValueError: the terms of the loss of Bad are not names and numbers: "),
+    "tensor_term": ("done", ""),
+    "well": ("done", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    load_plugin(PLUGIN, REGISTRIES)
+    return load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
+
+
+@pytest.mark.parametrize("how", IN_PROCESS)
+def test_a_strategy_that_goes_wrong_ends_its_trial_with_a_reason_that_can_be_stored(
+    tiny: Dataset, tmp_path: Path, how: str
+) -> None:
+    status, reason = IN_PROCESS[how]
+    spec = spec_of(tiny, "bad", steps=1, hyper={"how": how}, batch_size=64, max_epochs=2, max_len=10)
+    result = run_trial(spec, tiny)
+    assert (result.status, result.reason.startswith(reason)) == (status, True), (
+        result.reason,
+        result.traceback[-2000:],
+    )
+    store = Store(tmp_path / "results")
+    store.write(result)
+    assert told(store.read(result.key)) == told(result) and verify(store).findings == ()
+    assert sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file()) < MB
+
+
+def test_weights_that_are_not_finite_after_the_last_batch_are_a_divergence(tiny: Dataset) -> None:
+    rows = len(tiny.train)
+    spec = spec_of(tiny, "bad", steps=1, hyper={"how": "nan_gradient"}, batch_size=-(-rows // 3), max_epochs=1)
+    result = run_trial(spec, tiny)
+    assert (result.status, result.reason) == ("diverged", "weights not finite after epoch 1")
+    assert result.test is None and result.validation is None
+
+
+# ---- through Ray
+
+SUITE = """
+name: bad
+plugins: [{plugin}]
+datasets: [tiny]
+backbones: [sasrec: {{width: 8, layers: 1, heads: 1, feed_forward: 8}}]
+strategies:
+  - base
+  - bad: {{name: exits, how: exits}}
+  - bad: {{name: hangs, how: hangs}}
+  - bad: {{name: prints, how: prints, megabytes: {megabytes}}}
+  - bad: {{name: nan, how: nan}}
+  - bad: {{name: explodes, how: explodes}}
+  - bad: {{name: no_memory, how: no_memory}}
+  - bad: {{name: raises, how: raises}}
+  - bad: {{name: raises_much, how: raises_much}}
+  - bad: {{name: wrong_readout, how: wrong_readout}}
+  - bad: {{name: vector_term, how: vector_term}}
+  - bad: {{name: well}}
+steps: [1]
+seeds: [1]
+training: {{max_epochs: 2, batch_size: 128, max_len: 10}}
+resources: {{timeout: 40s}}
+"""
+IMPATIENT = """
+import sys
+import driver
+from rearec_bench.harness.run import tracker as ledger
+ledger._GRACE_S = 5.0
+driver.main(*sys.argv[1:])
+"""
+ENDS = {
+    "base": ("done", ""),
+    "well": ("done", ""),
+    "prints": ("done", ""),
+    "nan": ("diverged", "loss not finite at epoch 1"),
+    "explodes": ("diverged", "loss not finite at epoch "),
+    "no_memory": ("failed", "out of memory, "),
+    "raises": ("failed", "KeyError: 'no such layer'"),
+    "raises_much": ("failed", "ValueError: "),
+    "wrong_readout": ("failed", "ValueError: the readout of Bad has the shape ("),
+    "vector_term": ("failed", "ValueError: the terms of the loss of Bad are not names and numbers: "),
+    "exits": ("failed", "its worker died 3 times: "),
+    "hangs": ("failed", "timed out after 40s (resources.timeout): it hung"),
+}
+
+
+@dataclass
+class Watch:
+    """The largest that anything became while a run went on, in bytes."""
+
+    driver: int
+    logs: int = 0
+    memory: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.over.set()
+            thread.join()
+
+    def _look(self) -> None:
+        while not self.over.wait(0.2):
+            bases = {Path(tempfile.gettempdir()), Path("/tmp")}  # noqa: S108 - where long paths would not do
+            folders = [folder for base in bases for folder in base.glob(f"rearec-{self.driver}-*")]
+            self.logs = max([self.logs, *(_size(folder) for folder in folders)])
+            try:
+                status = Path(f"/proc/{self.driver}/status").read_text()
+            except OSError:
+                continue
+            lines = [line.split() for line in status.splitlines() if line.startswith("VmHWM:")]
+            self.memory = max([self.memory, *(int(line[1]) * 1024 for line in lines)])
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
+        except OSError:  # gone meanwhile
+            continue
+    return total
+
+
+def run_badly(folder: Path, megabytes: int) -> Watch:
+    """Run the suite and look at what becomes of its trials."""
+    file, store = folder / "bad.yaml", Store(folder / "results")
+    file.write_text(SUITE.format(plugin=PLUGIN, megabytes=megabytes))
+    command = [sys.executable, "-c", IMPATIENT, str(file), str(store.root)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    with (folder / "said.txt").open("wb") as said:
+        driver = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
+        watch = Watch(driver.pid)
+        try:
+            with watch():
+                driver.wait(timeout=900)
+        finally:
+            driver.kill()
+            driver.wait()
+    said_words = (folder / "said.txt").read_text(errors="replace")
+    assert driver.returncode == 0 and "Traceback" not in said_words, said_words[-3000:]
+    assert len(said_words) < MB and "\x1b[2J" not in said_words
+    outcome = json.loads(said_words.splitlines()[-1])
+    assert (outcome["left"], outcome["done"], outcome["diverged"], len(outcome["failed"])) == (0, 3, 2, 7), outcome
+    rows = _rows(store)
+    assert {name: store.summary(key).status for name, key in rows.items()} == {row: end[0] for row, end in ENDS.items()}
+    for name, key in rows.items():
+        assert store.summary(key).reason.startswith(ENDS[name][1]), (name, store.summary(key).reason)
+    assert verify(store).findings == ()
+    load_plugin(PLUGIN, REGISTRIES)
+    data = load_dataset("tiny", data_dir=folder / "data")
+    for name in ("base", "well"):
+        found = store.read(rows[name])
+        assert told(found) == told(run_trial(found.spec, data)), name
+    assert "explodes" in render_report(["bad"], store=store)
+    assert _size(store.root) < 5 * MB
+    return watch
+
+
+def _rows(store: Store) -> dict[str, str]:
+    """Name of a row to the key of its only trial."""
+    by_how = {}
+    for key in sorted(store.keys()):
+        strategy = store.summary(key).spec.strategy
+        by_how["base" if strategy.kind == "base" else strategy.settings["how"]] = key
+    return by_how
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory in /proc")
+def test_trials_that_go_wrong_harm_no_other_of_their_suite(tmp_path: Path, saying: Callable[[str], None]) -> None:
+    watch = run_badly(tmp_path, megabytes=100)
+    saying(f"100 MB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
+    assert watch.logs < 90 * MB
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory in /proc")
+def test_a_trial_that_prints_a_gigabyte_fills_neither_disk_nor_memory(
+    tmp_path: Path, saying: Callable[[str], None]
+) -> None:
+    watch = run_badly(tmp_path, megabytes=1024)
+    saying(f"1 GB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
+    assert watch.logs < 90 * MB and watch.memory < 1024 * MB

@@ -1,0 +1,135 @@
+"""Two nodes on one machine: one that joins a run gets work, one that is killed loses none of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from rearec_bench.harness.run.cluster_access import let_in
+from rearec_bench.harness.store.store import Store
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).resolve().parents[1]
+WAIT_S = 600.0
+SUITE = """
+name: nodes
+plugins: [echo_nodes.py]
+datasets: [tiny]
+backbones: [sasrec]
+strategies:
+  - echo_nodes
+  - erl: {kl_weight: {search: [0.001, 0.01]}}
+  - prl: {temperature: {search: {low: 0.1, high: 5.0}}}
+steps: [1]
+seeds: [1, 2]
+search: {trials: 5}
+training: {max_epochs: 2}
+"""
+PLUGIN = """
+from typing import ClassVar
+
+from rearec_bench.models.settings import StrategySettings
+from rearec_bench.models.strategies.base import Base
+
+
+class Echo(Base):
+    class Settings(StrategySettings):
+        \"\"\"The base, under another name.\"\"\"
+
+        uses_steps: ClassVar[bool] = False
+
+
+STRATEGIES = {"echo_nodes": Echo}
+"""
+
+
+@pytest.fixture
+def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster of one node with one core, which asks for a token."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("HELD_NODES", str(tmp_path / "held"))
+    folder = tempfile.mkdtemp(prefix="rn", dir="/tmp")
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with let_in(token):
+        cluster = Cluster(initialize_head=True, head_node_args={"temp_dir": folder, "include_dashboard": False})
+        try:
+            yield cluster
+        finally:
+            cluster.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until(true: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert driver.poll() is None, driver.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def hold(folder: Path, nodes: str) -> None:
+    """Make trials on these nodes wait."""
+    new = folder / "held.new"
+    new.write_text(nodes)
+    new.replace(folder / "held")
+
+
+def places(store: Store) -> dict[str, str]:
+    """Trial to the node that it ran on."""
+    return {key: store.summary(key).environment["node"] for key in sorted(store.keys())}
+
+
+def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: Cluster, tmp_path: Path) -> None:
+    file, plugin = tmp_path / "suite.yaml", tmp_path / "echo_nodes.py"
+    file.write_text(SUITE)
+    plugin.write_text(PLUGIN)
+    whole = whole_run(file, tmp_path / "whole")
+    store = Store(tmp_path / "results")
+    command = [sys.executable, HERE / "driver.py", file, store.root, "where_trial:WhereTrial", head.address]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: bool(store.keys()), driver)
+        first = head.head_node.node_id
+        hold(tmp_path, first)
+        plugin.unlink()  # nodes need no file system in common
+        second = head.add_node(num_cpus=1, include_dashboard=False)
+        wait_until(lambda: second.node_id in places(store).values(), driver)
+        hold(tmp_path, f"{first} {second.node_id}")
+        wait_until((tmp_path / f"held.{second.node_id}").exists, driver)
+        head.remove_node(second, allow_graceful=False)
+        (tmp_path / "held").unlink()
+        said, complained = driver.communicate(timeout=WAIT_S)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert driver.returncode == 0, complained
+    outcome = json.loads(said.splitlines()[-1])
+    assert (outcome["left"], outcome["failed"]) == (0, [])
+    assert "1 at a time on 1 core " in said
+    assert set(places(store).values()) == {first, second.node_id}
+    log = [json.loads(line) for line in (store.suite_folder("nodes") / "run.jsonl").read_text().splitlines()]
+    assert "lost" in [event["event"] for event in log], "a trial was under way on the node that was killed"
+    assert store.keys() == whole.keys()
+    assert store.read_suite("nodes")[1]["cells"] == whole.read_suite("nodes")[1]["cells"]
+    for key in sorted(whole.keys()):
+        assert store.read(key).validation.readout == whole.read(key).validation.readout
+
+
+def whole_run(file: Path, results: Path) -> Store:
+    """The same suite on a Ray of its own, with nothing in its way."""
+    command = [sys.executable, HERE / "driver.py", file, results, "fake_trial:FakeTrial"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * WAIT_S)
+    assert done.returncode == 0, done.stderr
+    return Store(results)

@@ -1,0 +1,238 @@
+"""Two folders of results: brought together, and told apart."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from rearec_bench.cli import main
+from rearec_bench.harness.analysis.differences import compare_suite, compare_trials
+from rearec_bench.harness.records.results import TrialResult
+from rearec_bench.harness.store.merge import differences, merge
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.store.verify import verify
+
+V1 = Path(__file__).parents[1] / "stores" / "v1"
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Store, Store]:
+    for name in ("a", "b"):
+        shutil.copytree(V1, tmp_path / name)
+    return Store(tmp_path / "a"), Store(tmp_path / "b")
+
+
+def command(*words: object) -> Result:
+    done = CliRunner().invoke(main, ["results", *map(str, words)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def finals(store: Store, kind: str) -> dict[int, TrialResult]:
+    held = (store.read(key) for key in sorted(store.keys()))
+    found = [one for one in held if one.spec.purpose == "final" and one.spec.strategy.kind == kind]
+    return {one.spec.seed: one for one in found}
+
+
+def with_ranks(result: TrialResult, ranks: Any, synthetic: ModuleType) -> TrialResult:
+    """The same trial with other ranks of its readout on test, and their metrics."""
+    assert result.test is not None
+    rows = dataclasses.replace(result.test.rows, readout_ranks=np.asarray(ranks, np.int32))
+    readout = synthetic.metrics_of(rows.readout_ranks)
+    return dataclasses.replace(result, test=dataclasses.replace(result.test, rows=rows, readout=readout))
+
+
+# ---- merge
+
+
+def test_halves_of_a_store_merged_are_the_store(pair: tuple[Store, Store], tmp_path: Path) -> None:
+    first, second = pair
+    for number, key in enumerate(sorted(first.keys())):
+        (first, second)[number % 2].delete(key)
+    shutil.rmtree(second.suite_folder("trouble"))
+    done = command("merge", first.root, second.root)
+    assert done.exit_code == 0, done.output
+    assert "5 trials added, 0 were there" in done.output
+    whole = Store(V1)
+    assert first.keys() == whole.keys()
+    for key in sorted(whole.keys()):
+        assert differences(first.read(key), whole.read(key)) == ()
+    assert [first.read_suite(name) for name in first.suites()] == [whole.read_suite(name) for name in whole.suites()]
+    assert verify(first).findings == () and not (first.root / "run.lock").exists()
+    again = merge(first, second)
+    assert (again.added, again.suites, again.conflicts) == (0, (), ())
+
+
+def test_both_can_go_into_a_third_and_stay_as_they_are(pair: tuple[Store, Store], tmp_path: Path) -> None:
+    first, second = pair
+    first.delete(sorted(first.keys())[0])
+    before = {path: path.read_bytes() for store in pair for path in store.root.rglob("*") if path.is_file()}
+    assert command("merge", first.root, second.root, "-o", tmp_path / "c").exit_code == 0
+    assert len(Store(tmp_path / "c").keys()) == 10 and verify(Store(tmp_path / "c")).findings == ()
+    assert {path: path.read_bytes() for store in pair for path in store.root.rglob("*") if path.is_file()} == before
+
+
+def test_times_and_machines_do_not_tell_two_trials_apart_and_ranks_do(
+    pair: tuple[Store, Store], synthetic: ModuleType
+) -> None:
+    first, second = pair
+    one, other = finals(second, "erl").values()
+    second.write(
+        dataclasses.replace(one, timings={"total_s": 99.0}, environment={"cpu": "another"}, peak_memory_bytes=1),
+        replace=True,
+    )
+    second.write(with_ranks(other, [1, 2, 3, 4], synthetic), replace=True)
+    done = command("merge", first.root, second.root)
+    assert done.exit_code == 1
+    assert f"trial {other.key[:8]} is not the same in both: test: readout_ranks differ in" in done.stderr
+    assert done.stderr.count("\n") == 1 and "0 trials added, 9 were there" in done.stdout
+    assert differences(first.read(other.key), other) == ()
+
+
+def test_a_damaged_trial_is_taken_from_the_other_and_never_handed_on(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    here, there = sorted(first.keys())[:2]
+    (first.folder(here) / "result.json").write_text("{}")
+    (second.folder(there) / "result.json").write_text("{}")
+    done = command("merge", first.root, second.root)
+    assert done.exit_code == 1 and f"trial {there[:8]} of {second.root} is damaged" in done.stderr
+    assert first.read(here).key == here and first.read(there).key == there
+    assert len(list((first.root / "quarantine").glob("*.json"))) == 1
+
+
+def test_suites_of_one_name_keep_the_rows_of_the_first_and_the_trials_of_both(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    suite, index = second.read_suite("first")
+    cells = dict(index["cells"])
+    name, cell = next((name, cell) for name, cell in cells.items() if len(cell["search"]) == 2)
+    cells["another"] = {"search": [], "best": None, "final": {"7": "7" * 32}}
+    second.write_suite("first", {**suite, "seeds": [1, 2, 7]}, {**index, "cells": cells})
+    ours = {**index["cells"], name: {**cell, "search": cell["search"][:1], "best": None, "final": {}}}
+    first.write_suite("first", suite, {**index, "cells": ours})
+    done = command("merge", first.root, second.root)
+    assert done.exit_code == 1 and "suite first is not the same in both (seeds)" in done.stderr
+    held_suite, held = first.read_suite("first")
+    assert held_suite == suite
+    assert held["cells"][name] == cell and held["cells"]["another"] == cells["another"]
+
+
+def test_searches_that_went_apart_are_named(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    suite, index = second.read_suite("first")
+    name, cell = next((name, cell) for name, cell in index["cells"].items() if cell["search"])
+    other = {**cell, "search": cell["search"][::-1], "final": {**cell["final"], "1": "1" * 32}}
+    second.write_suite("first", suite, {**index, "cells": {**index["cells"], name: other}})
+    done = command("merge", first.root, second.root)
+    assert done.exit_code == 1
+    assert f"suite first, cell {name}: other search trials; those of the first are kept" in done.stderr
+    assert f"suite first, cell {name}: other final runs under seed 1" in done.stderr
+    assert first.read_suite("first")[1]["cells"][name] == cell
+
+
+def test_logs_are_merged_by_time_and_once(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    ours, theirs = (store.suite_folder("first") / "run.jsonl" for store in pair)
+    lines = ours.read_text().splitlines()
+    ours.write_text("".join(f"{line}\n" for line in lines[::2]))
+    theirs.write_text("".join(f"{line}\n" for line in lines[1::2]))
+    assert command("merge", first.root, second.root).exit_code == 0
+    assert ours.read_text().splitlines() == lines
+
+
+# ---- diff
+
+
+def test_a_store_does_not_differ_from_its_copy(pair: tuple[Store, Store]) -> None:
+    done = command("diff", *(store.root for store in pair))
+    assert done.exit_code == 0 and "10 the same in both, 0 different" in done.output
+
+
+def test_a_cell_that_differs_is_shown_with_its_change_and_intervals(
+    pair: tuple[Store, Store], synthetic: ModuleType
+) -> None:
+    first, second = pair
+    changed = finals(second, "erl")
+    for result in changed.values():
+        second.write(with_ranks(result, [1, 1, 1, 1], synthetic), replace=True)
+    before = finals(first, "erl")
+    done = command("diff", first.root, second.root, "--suite", "first", "--format", "csv")
+    assert done.exit_code == 1
+    records = {row["metric"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert set(records) == {"ndcg@10", "ndcg@20", "recall@10", "recall@20"}
+    old = [one.test.readout["ndcg@20"] for one in before.values()]
+    row = records["ndcg@20"]
+    assert float(row["first_mean"]) == pytest.approx(np.mean(old)) and float(row["second_mean"]) == 1.0
+    assert float(row["change"]) == pytest.approx(1 - np.mean(old))
+    paired = [1 - value for value in old]
+    half = 12.706204736432095 * np.std(paired, ddof=1) / np.sqrt(2)  # t of one degree of freedom
+    assert float(row["seeds_low"]) == pytest.approx(np.mean(paired) - half, rel=1e-9)
+    users = next(iter(before.values())).test.rows.users
+    gains = np.mean(
+        [
+            np.where(one.test.rows.readout_ranks <= 20, 1 / np.log2(one.test.rows.readout_ranks + 1), 0)
+            for one in before.values()
+        ],
+        axis=0,
+    )
+    by_user = [np.mean((1 - gains)[users == user]) for user in np.unique(users)]
+    assert (
+        min(by_user) - 1e-12
+        <= float(row["users_low"])
+        <= float(row["change"])
+        <= float(row["users_high"])
+        <= max(by_user) + 1e-12
+    )
+    text = command("diff", first.root, second.root).output
+    assert (
+        "8 the same in both, 2 different" in text
+        and "Suite first: 2 cells with the same numbers, 1 with others" in text
+    )
+    assert all(f"Trial {result.key[:8]} differs: test: readout_ranks differ in" in text for result in changed.values())
+
+
+def test_what_one_alone_has_is_named(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    key = next(iter(finals(second, "erl").values())).key
+    second.delete(key)
+    found = compare_trials(first, second)
+    assert found.only == ((key,), ()) and found.same == 9
+    cells = compare_suite("first", first, second).cells
+    assert {cell.place[2] for cell in cells} == {"erl"} and {
+        (cell.first.seeds, cell.second.seeds) for cell in cells
+    } == {(2, 1)}
+    done = command("diff", first.root, second.root)
+    assert done.exit_code == 1 and f"In {first.root} alone: {key[:8]}." in done.output
+
+
+def test_damage_is_said_and_compared_with_nothing(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    key = next(iter(finals(second, "erl").values())).key
+    file = second.folder(key) / "test.parquet"
+    file.write_bytes(file.read_bytes()[::-1])
+    done = command("diff", first.root, second.root)
+    assert done.exit_code == 1 and f"Trial {key[:8]} of {second.root} is damaged" in done.output
+
+
+def test_a_suite_that_is_not_in_both_is_an_error(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    done = command("diff", first.root, second.root, "--suite", "none")
+    assert done.exit_code == 2 and "In both: first, trouble" in done.stderr
+
+
+def test_rows_of_other_users_are_not_paired(pair: tuple[Store, Store], synthetic: ModuleType) -> None:
+    first, second = pair
+    for result in finals(second, "erl").values():
+        moved = with_ranks(result, [1, 1, 1, 1], synthetic)
+        rows = dataclasses.replace(moved.test.rows, users=moved.test.rows.users[::-1] + 1)
+        second.write(dataclasses.replace(moved, test=dataclasses.replace(moved.test, rows=rows)), replace=True)
+    found = compare_suite("first", first, second)
+    assert all(cell.users is None and cell.seeds is not None for cell in found.cells) and len(found.other_rows) == 1

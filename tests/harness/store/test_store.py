@@ -1,0 +1,352 @@
+"""The store: whole or not at all, verified when read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.records.results import TrialResult
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import StoreError
+
+
+def arrays_of(result: TrialResult) -> Iterator[tuple[str, np.ndarray]]:
+    for split, held in (("valid", result.validation), ("test", result.test)):
+        if held is not None:
+            for part in (held.rows, held.traces):
+                if part is not None:
+                    for field in dataclasses.fields(part):
+                        yield f"{split}.{type(part).__name__}.{field.name}", getattr(part, field.name)
+
+
+def without_arrays(result: TrialResult) -> dict[str, Any]:
+    held = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    for split in ("validation", "test"):
+        found = held[split]
+        held[split] = found and (type(found), found.readout, found.steps, found.similarity)
+    return held
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_trial_comes_back_with_every_bit_of_its_arrays(store: Store, synthetic: ModuleType, steps: int) -> None:
+    written = synthetic.trial(synthetic.spec(steps=steps))
+    store.write(written)
+    read = store.read(written.key)
+    before, after = dict(arrays_of(written)), dict(arrays_of(read))
+    assert before.keys() == after.keys() and len(before) == 24
+    for name, array in before.items():
+        assert (array.dtype, array.shape) == (after[name].dtype, after[name].shape), name
+        assert array.tobytes() == after[name].tobytes(), name
+    assert without_arrays(written) == without_arrays(read)
+
+
+def test_half_precision_values_that_are_not_finite_keep_their_bits(store: Store, synthetic: ModuleType) -> None:
+    odd = np.array([[0x7E01, 0x7C00, 0xFC00], [0x8000, 0x0001, 0xFE55]], dtype=np.uint16).view(np.float16)
+    made = synthetic.trial(synthetic.spec(steps=2), rows=2)
+    rows = dataclasses.replace(made.validation.rows, entropy=odd)
+    store.write(dataclasses.replace(made, validation=dataclasses.replace(made.validation, rows=rows)))
+    assert store.rows(made.key, "valid").entropy.tobytes() == odd.tobytes()
+
+
+def test_a_split_without_rows_keeps_its_shapes(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec(steps=2), rows=1)
+    none = dataclasses.replace(
+        made.test.rows,
+        **{field.name: getattr(made.test.rows, field.name)[:0] for field in dataclasses.fields(made.test.rows)},
+    )
+    store.write(dataclasses.replace(made, test=dataclasses.replace(made.test, rows=none)))
+    rows = store.rows(made.key, "test")
+    assert rows.step_ranks.shape == (0, 3) and rows.entropy.dtype == np.float16
+
+
+def test_ranks_are_those_of_the_rows(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec(steps=2))
+    store.write(made)
+    for split in ("valid", "test"):
+        rows, ranks = store.rows(made.key, split), store.ranks(made.key, split)
+        for field in dataclasses.fields(ranks):
+            held, whole = getattr(ranks, field.name), getattr(rows, field.name)
+            assert (held.dtype, held.shape, held.tobytes()) == (whole.dtype, whole.shape, whole.tobytes()), field.name
+    with pytest.raises(StoreError, match="no split 'train'"):
+        store.ranks(made.key, "train")
+
+
+def test_a_diverged_trial_comes_back_with_its_reason_and_losses_that_are_not_finite(
+    store: Store, synthetic: ModuleType
+) -> None:
+    made = synthetic.trial(synthetic.spec(), status="diverged")
+    last = made.history[-1]._replace(losses={"total": float("nan"), "rec": float("inf")})
+    store.write(dataclasses.replace(made, history=(*made.history[:-1], last)))
+    read = store.read(made.key)
+    assert (read.status, read.reason, read.traceback) == ("diverged", "loss not finite at epoch 3", "Traceback")
+    assert (store.folder(read.key) / "traceback.txt").read_text() == "Traceback\n"
+    assert np.isnan(read.history[-1].losses["total"]) and read.history[-1].losses["rec"] == float("inf")
+    assert read.validation is None and read.test is None
+
+
+def test_the_summary_has_the_numbers_of_the_result(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    summary = store.summary(made.key)
+    assert summary.spec == made.spec and summary.key == made.key
+    assert (summary.validation, summary.test) == (made.validation.readout, made.test.readout)
+    assert (summary.validation_steps, summary.test_steps) == (made.validation.steps, made.test.steps)
+    assert summary.history == made.history and summary.environment == made.environment
+
+
+def test_the_first_of_two_writes_stays_unless_it_is_to_be_replaced(store: Store, synthetic: ModuleType) -> None:
+    first = synthetic.trial(synthetic.spec(), draw=1)
+    second = synthetic.trial(synthetic.spec(), draw=2)
+    store.write(first)
+    store.write(second)
+    assert store.summary(first.key).test == first.test.readout
+    store.write(second, replace=True)
+    assert store.summary(first.key).test == second.test.readout
+    assert os.listdir(store.root / "trials") == [first.key]
+
+
+@pytest.mark.parametrize("name", ["result.json", "valid.parquet", "test.parquet", "traces_test.safetensors"])
+def test_one_flipped_bit_in_any_file_is_an_error_that_names_the_folder(
+    store: Store, synthetic: ModuleType, name: str
+) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    file = store.root / "trials" / made.key / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(StoreError, match=f"{made.key} is damaged .*{name}.*results verify --fix"):
+        store.read(made.key)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "result.json", "test.parquet"])
+@pytest.mark.parametrize("harm", ["gone", "cut"])
+def test_a_half_copied_folder_is_an_error_that_names_it(
+    store: Store, synthetic: ModuleType, name: str, harm: str
+) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    file = store.root / "trials" / made.key / name
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(StoreError, match=f"{made.key} is damaged"):
+        store.read(made.key)
+    if name != "test.parquet":
+        with pytest.raises(StoreError, match=f"{made.key} is damaged"):
+            store.summary(made.key)
+
+
+def test_a_folder_under_the_name_of_another_trial_is_an_error(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    other = "0" * 32
+    (store.root / "trials" / made.key).rename(store.root / "trials" / other)
+    with pytest.raises(StoreError, match=f"its manifest is that of trial {made.key}"):
+        store.summary(other)
+
+
+def test_another_schema_version_is_an_error_that_says_both(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    manifest = store.root / "trials" / made.key / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "schema": 7}))
+    with pytest.raises(StoreError, match="schema version 7; this version of rearec-bench reads version 1"):
+        store.summary(made.key)
+
+
+def test_a_search_trial_has_no_rows_of_test(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec(purpose="search"))
+    store.write(made)
+    with pytest.raises(StoreError, match="holds no rows of 'test'"):
+        store.rows(made.key, "test")
+    with pytest.raises(StoreError, match=r"no split 'train'. Allowed: valid, test"):
+        store.rows(made.key, "train")
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+import synthetic
+from rearec_bench.harness.utils import files as atomic
+from rearec_bench.harness.store.store import Store
+
+store = Store(Path(sys.argv[1]))
+replace = sys.argv[3] == "replace"
+if replace:
+    store.write(synthetic.trial(synthetic.spec(), draw=1))
+calls = 0
+real = getattr(atomic, sys.argv[4])
+
+def deadly(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls == int(sys.argv[5]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **kwargs)
+
+setattr(atomic, sys.argv[4], deadly)
+store.write(synthetic.trial(synthetic.spec(), draw=2), replace=replace)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "function", "call"),
+    [("first", "_write_synced", 3), ("first", "_sync", 1), ("replace", "_write_synced", 2), ("replace", "_sync", 2)],
+)
+def test_a_writer_killed_at_any_point_leaves_a_whole_trial_or_none(
+    tmp_path: Path, synthetic: ModuleType, mode: str, function: str, call: int
+) -> None:
+    folder = str(Path(synthetic.__file__).parent)
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), folder, mode, function, str(call)])
+    assert ended.returncode == -signal.SIGKILL
+    left = [name for name in os.listdir(tmp_path / "trials") if name.startswith(".")]
+    assert left, "the test killed too late"
+    key = synthetic.spec().key
+    store = Store(tmp_path)
+    if mode == "first":
+        assert store.keys() == set() and not store.has(key)
+    Store(tmp_path, clean=True)
+    assert [name for name in os.listdir(tmp_path / "trials") if name.startswith(".")] == []
+    assert store.keys() == ({key} if mode == "replace" else set())
+    if mode == "replace":
+        expected = synthetic.trial(synthetic.spec(), draw=1 if function == "_write_synced" else 2)
+        assert store.read(key).test.readout == expected.test.readout
+
+
+def test_a_replacement_killed_between_its_renames_is_undone_by_cleaning(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    trials = store.root / "trials"
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    (trials / made.key).rename(trials / f".old~{made.key}~{socket.gethostname()}~{gone.stdout.strip()}~00000000")
+    assert not store.has(made.key)
+    assert Store(store.root, clean=True).read(made.key).test.readout == made.test.readout
+
+
+def test_cleaning_leaves_the_files_of_a_writer_that_lives(store: Store) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        used = store.root / "trials" / f".tmp~{'0' * 32}~{socket.gethostname()}~{sleeper.pid}~00000000"
+        used.mkdir(parents=True)
+        other = store.root / "trials" / ".keep"
+        other.touch()
+        Store(store.root, clean=True)
+        assert used.exists() and other.exists()
+    finally:
+        sleeper.communicate(b"\n")
+    Store(store.root, clean=True)
+    assert not used.exists() and other.exists()
+
+
+def test_find_wants_one_key_and_says_what_else_there_is(store: Store, synthetic: ModuleType) -> None:
+    keys = []
+    for seed in range(1, 20):
+        made = synthetic.trial(synthetic.spec(seed=seed), status="failed")
+        store.write(made)
+        keys.append(made.key)
+    assert store.keys() == set(keys)
+    assert all(store.find(key[:12].upper()) == key for key in keys)
+    first = next(key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1)
+    with pytest.raises(StoreError, match=f"trials have keys that start with '{first}': .*Give more digits"):
+        store.find(first)
+    with pytest.raises(StoreError, match=r"no trial in .* has a key that starts with 'zz'"):
+        store.find("zz")
+    with pytest.raises(StoreError, match="no trial"):
+        store.find("")
+
+
+def test_a_deleted_trial_is_gone_and_deleting_it_again_does_nothing(store: Store, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec())
+    store.write(made)
+    store.delete(made.key)
+    store.delete(made.key)
+    assert not store.has(made.key) and os.listdir(store.root / "trials") == []
+    with pytest.raises(StoreError, match="is not stored"):
+        store.read(made.key)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "..", "a\x00b", "x" * 101])
+def test_a_suite_cannot_leave_its_folder_by_its_name(store: Store, name: str) -> None:
+    with pytest.raises(StoreError, match="cannot be the name of a suite"):
+        store.write_suite(name, {}, {"cells": {}})
+    with pytest.raises(StoreError, match="cannot be the name of a suite"):
+        store.read_suite(name)
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize("key", ["../../x", "0" * 31, "G" * 32])
+def test_a_key_that_is_no_key_is_an_error(store: Store, key: str) -> None:
+    with pytest.raises(StoreError, match="is not the key of a trial"):
+        store.has(key)
+
+
+def test_suites_come_back_and_say_which_trials_they_use(store: Store) -> None:
+    a, b, c = ("a" * 32, "b" * 32, "c" * 32)
+    index = {"cells": {"x": {"search": [a, None], "best": a, "final": {"1": b}}}}
+    store.write_suite("one", {"name": "one"}, index)
+    store.write_suite("two", {"name": "two"}, {"cells": {}})
+    assert store.suites() == ["one", "two"]
+    assert store.read_suite("one") == ({"name": "one"}, index)
+    assert (store.used_by(a), store.used_by(b), store.used_by(c)) == (["one"], ["one"], [])
+    with pytest.raises(StoreError, match=r"no suite 'three' in .*Stored: one, two"):
+        store.read_suite("three")
+
+
+def test_a_suite_can_be_written_again_beside_its_log(store: Store) -> None:
+    store.write_suite("one", {"name": "one"}, {"cells": {}})
+    (store.suite_folder("one") / "run.jsonl").write_text("{}\n")
+    store.write_suite("one", {"name": "one"}, {"cells": {"x": {}}})
+    assert store.read_suite("one")[1]["cells"] == {"x": {}}
+    assert sorted(os.listdir(store.suite_folder("one"))) == ["index.json", "run.jsonl", "suite.json"]
+
+
+def test_a_damaged_index_is_an_error_that_names_it(store: Store) -> None:
+    store.write_suite("one", {"name": "one"}, {"cells": {}})
+    (store.suite_folder("one") / "index.json").write_text('{"schema": 1, "ce')
+    with pytest.raises(StoreError, match=r"index\.json is damaged"):
+        store.read_suite("one")
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path, synthetic: ModuleType) -> None:
+    (tmp_path / "trials").write_text("in the way")
+    made = synthetic.trial(synthetic.spec())
+    with pytest.raises(StoreError, match=f"{made.key} cannot be written"):
+        Store(tmp_path).write(made)
+
+
+def test_the_folder_of_the_papers_numbers_is_ignored(store: Store) -> None:
+    (store.root / "paper").mkdir(parents=True)
+    (store.root / "paper" / "table.csv").touch()
+    assert store.keys() == set() and store.suites() == []
+
+
+def test_reading_summaries_loads_neither_parquet_nor_torch(tmp_path: Path, synthetic: ModuleType) -> None:
+    made = synthetic.trial(synthetic.spec())
+    Store(tmp_path).write(made)
+    code = (
+        "import sys; from pathlib import Path; from rearec_bench.harness.store.store import Store\n"
+        f"Store(Path({str(tmp_path)!r})).summary({made.key!r})\n"
+        "print([name for name in ('torch', 'ray', 'pyarrow', 'safetensors', 'pandas') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"

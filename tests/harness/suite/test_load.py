@@ -1,0 +1,318 @@
+"""Sound suite files: values by declared type, extends, overrides, plug-ins, the round trip through JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rearec_bench.harness.suite.load import Space, Suite, load_suite
+from rearec_bench.harness.trial.metrics import METRICS
+from rearec_bench.harness.utils.errors import SuiteError
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+
+SUITES = Path(__file__).resolve().parents[3] / "suites"
+FILE = """\
+datasets: [tiny]
+backbones: [sasrec]
+strategies:
+  - base
+  - erl: {kl_weight: 1e-3}
+  - prl: {temperature: {search: [0.5, 1]}, decay: {search: {low: 1, high: 10, log: true}}}
+  - prl: {name: prl_decay, decay: {sweep: [1, 1.5]}, against: prl}
+steps: [1, 2]
+seeds: [1, 2]
+training: {lr: {search: [0.01, 0.001]}, packing: users}
+evaluation: {trace_users: [3, 4]}
+"""
+PLUGIN = """\
+from rearec_bench.models.settings import BackboneSettings, StrategySettings, param
+
+
+class Echo:
+    class Settings(StrategySettings):
+        weights: dict[str, float] = param({}, "by name")
+        depth: int = param(1, "how deep", ge=1)
+
+
+class Both:
+    class Settings(BackboneSettings):
+        causal = False
+
+
+STRATEGIES = {"echo": Echo}
+BACKBONES = {"both_ways": Both}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for registry in (BACKBONES, STRATEGIES):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    return tmp_path
+
+
+def load(folder: Path, text: str, *overrides: str) -> Suite:
+    (folder / "my.yaml").write_text(text)
+    return load_suite(Path("my.yaml"), overrides=overrides)
+
+
+def test_each_value_is_read_by_its_declared_type(folder: Path) -> None:
+    suite = load(folder, FILE)
+    base, erl, prl, decay = suite.strategies
+    assert (suite.name, suite.datasets, suite.steps, suite.seeds) == ("my", ("tiny",), (1, 2), (1, 2))
+    assert base.parameters.fixed == {}
+    assert erl.parameters.fixed == {"kl_weight": 0.001}
+    assert prl.parameters.searched["temperature"] == Space(choices=(0.5, 1.0))
+    assert prl.parameters.searched["decay"] == Space(low=1.0, high=10.0, log=True)
+    assert decay.parameters.swept == {"decay": (1.0, 1.5)}
+    assert json.dumps(decay.parameters.swept["decay"]) == "[1.0, 1.5]"
+    assert suite.training.searched["lr"] == Space(choices=(0.01, 0.001))
+    assert suite.evaluation.trace_users == (3, 4)
+
+
+def test_rows_are_compared_with_base_unless_they_say_otherwise(folder: Path) -> None:
+    assert [row.against for row in load(folder, FILE).strategies] == ["", "base", "base", "prl"]
+
+
+def test_without_a_base_row_nothing_is_compared(folder: Path) -> None:
+    text = FILE.replace("  - base\n", "").replace(", against: prl", "")
+    assert {row.against for row in load(folder, text).strategies} == {""}
+
+
+def test_training_is_filled_with_every_default_that_is_not_searched(folder: Path) -> None:
+    assert load(folder, FILE).training.fixed == {
+        "batch_size": 2048,
+        "max_epochs": 300,
+        "patience": 10,
+        "max_len": 50,
+        "packing": "users",
+        "threads": 1,
+        "precision": "fp32",
+    }
+
+
+def test_words_that_yaml_would_take_for_booleans_stay_names(folder: Path) -> None:
+    suite = load(folder, "name: no\n" + FILE.replace("[tiny]", "[on, 1e3]"))
+    assert (suite.name, suite.datasets) == ("no", ("on", "1e3"))
+
+
+def test_single_values_may_stand_without_brackets(folder: Path) -> None:
+    suite = load(folder, "datasets: tiny\nbackbones: sasrec\nstrategies: base\nsteps: 2\nseeds: 1\n")
+    assert (suite.datasets, suite.backbones[0].name, suite.strategies[0].kind) == (("tiny",), "sasrec", "base")
+    assert (suite.steps, suite.seeds) == ((2,), (1,))
+
+
+def test_steps_may_be_searched_as_a_list_or_a_range(folder: Path) -> None:
+    text = FILE.replace("steps: [1, 2]", "steps: {search: [1, 2, 3]}")
+    assert load(folder, text).steps == Space(choices=(1, 2, 3))
+    text = FILE.replace("steps: [1, 2]", "steps: {search: {low: 0, high: 3}}")
+    assert load(folder, text).steps == Space(low=0, high=3, integer=True)
+
+
+def test_null_is_a_value_where_it_is_declared(folder: Path) -> None:
+    suite = load(folder, FILE.replace("- base", "- base: {score_temperature: {search: [null, 0.07]}}"))
+    assert suite.strategies[0].parameters.searched["score_temperature"].choices == (None, 0.07)
+
+
+def test_anchors_aliases_and_merge_keys_are_plain_yaml(folder: Path) -> None:
+    text = FILE.replace("- erl: {kl_weight: 1e-3}", "- erl: &erl {kl_weight: 0.5, recipe: released}\n  - erl:\n")
+    text = text.replace("  - erl:\n", "  - erl:\n      <<: *erl\n      name: erl_small\n      kl_weight: 0.1\n")
+    _, first, second, *_ = load(folder, text).strategies
+    assert first.parameters.fixed == {"kl_weight": 0.5, "recipe": "released"}
+    assert (second.name, second.parameters.fixed) == ("erl_small", {"kl_weight": 0.1, "recipe": "released"})
+
+
+def test_nested_aliases_cost_no_time(folder: Path) -> None:
+    bomb = "\n".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]" for n in range(1, 40))
+    with pytest.raises(SuiteError, match="with its aliases, it stands for more than 100,000 values"):
+        load(folder, FILE + "b0: &b0 []\n" + bomb + "\n")
+
+
+@pytest.mark.parametrize("size", [Space(choices=(1, 2)).size, Space(low=1, high=2, integer=True).size])
+def test_a_finite_space_knows_its_size(size: int | None) -> None:
+    assert size == 2
+
+
+def test_a_continuous_space_has_no_size() -> None:
+    assert Space(low=0.1, high=0.2).size is None
+
+
+def test_the_metrics_of_the_search_are_those_that_trials_report(folder: Path) -> None:
+    for metric in METRICS:
+        assert load(folder, FILE, f"search.metric={metric}").search.metric == metric
+
+
+# extends
+
+
+def test_mappings_merge_deep_and_lists_replace(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "parent.yaml").write_text("name: parent\n" + FILE + "search: {trials: 7, window: 2}\n")
+    suite = load(folder, "extends: sub/parent.yaml\nsearch: {trials: 3}\nseeds: [5]\nstrategies: [naive]\n")
+    assert (suite.search.trials, suite.search.window, suite.seeds) == (3, 2, (5,))
+    assert [row.name for row in suite.strategies] == ["naive"]
+    assert suite.name == "my"
+
+
+def test_a_search_replaces_the_parents_instead_of_merging_with_it(folder: Path) -> None:
+    (folder / "parent.yaml").write_text(FILE)
+    suite = load(folder, "extends: parent.yaml\ntraining: {lr: {sweep: [0.1]}, patience: {search: [1, 2]}}\n")
+    assert (suite.training.swept, set(suite.training.searched)) == ({"lr": (0.1,)}, {"patience"})
+
+
+def test_files_extend_files_that_extend_files(folder: Path) -> None:
+    (folder / "a.yaml").write_text(FILE + "search: {trials: 1, window: 1, seed: 9}\n")
+    (folder / "b.yaml").write_text("extends: a.yaml\nsearch: {trials: 2, window: 2}\n")
+    search = load(folder, "extends: b.yaml\nsearch: {trials: 3}\n").search
+    assert (search.trials, search.window, search.seed) == (3, 2, 9)
+
+
+# overrides
+
+
+@pytest.mark.parametrize(
+    ("override", "read", "expected"),
+    [
+        ("training.lr=0.01", lambda suite: suite.training.fixed.get("lr"), 0.01),
+        ("training.lr=1e-3", lambda suite: suite.training.fixed.get("lr"), 0.001),
+        ("training.lr.search=[1]", lambda suite: suite.training.searched["lr"].choices, (1.0,)),
+        ("steps=[3]", lambda suite: suite.steps, (3,)),
+        ("steps={search: [1, 2]}", lambda suite: suite.steps, Space(choices=(1, 2))),
+        ("strategies.prl_decay.decay=2", lambda suite: suite.strategies[3].parameters.fixed, {"decay": 2.0}),
+        (
+            "strategies.prl.temperature={search: [2, 1]}",
+            lambda suite: suite.strategies[2].parameters.searched["temperature"].choices,
+            (2.0, 1.0),
+        ),
+        ("strategies.base.score_temperature=0.07", lambda suite: suite.strategies[0].parameters.fixed, {
+            "score_temperature": 0.07
+        }),
+        ("backbones.sasrec.width=32", lambda suite: suite.backbones[0].parameters.fixed, {"width": 32}),
+        ("search.trials=2", lambda suite: suite.search.trials, 2),
+        ("search={trials: 2}", lambda suite: suite.search.trials, 2),
+        ("datasets=[a, b]", lambda suite: suite.datasets, ("a", "b")),
+        ("name=other", lambda suite: suite.name, "other"),
+        ("evaluation.mask_history=true", lambda suite: suite.evaluation.mask_history, True),
+        ("resources.gpu=0.25", lambda suite: suite.resources.gpu, 0.25),
+    ],
+)  # fmt: skip
+def test_an_override_replaces_one_value(folder: Path, override: str, read: object, expected: object) -> None:
+    assert callable(read)
+    assert read(load(folder, FILE)) != expected
+    assert read(load(folder, FILE, override)) == expected
+
+
+def test_later_overrides_win_and_others_stay(folder: Path) -> None:
+    suite = load(folder, FILE, "training.lr=0.1", "training.patience=4", "training.lr=0.2")
+    assert (suite.training.fixed["lr"], suite.training.fixed["patience"]) == (0.2, 4)
+
+
+def test_an_override_leaves_the_row_of_the_same_kind_alone(folder: Path) -> None:
+    assert load(folder, FILE, "strategies.prl_decay.decay=2").strategies[2] == load(folder, FILE).strategies[2]
+
+
+# plug-ins
+
+
+def test_a_plug_in_brings_components_from_beside_the_file_that_names_it(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "echo.py").write_text(PLUGIN)
+    (folder / "sub" / "parent.yaml").write_text(FILE + "plugins: [echo.py]\n")
+    suite = load(folder, "extends: sub/parent.yaml\nstrategies: [{echo: {weights: {a: 1}, depth: 2}}]\n")
+    assert suite.plugins == (str((folder / "sub" / "echo.py").resolve()),)
+    assert suite.strategies[0].parameters.fixed == {"weights": {"a": 1.0}, "depth": 2}
+    with pytest.raises(SuiteError, match=r"strategies.echo.depth: 0 is too small. Allowed: whole numbers from 1"):
+        load(folder, "extends: sub/parent.yaml\nstrategies: [{echo: {depth: 0}}]\n")
+
+
+def test_another_process_loads_the_plug_ins_of_a_stored_suite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "echo.py").write_text(PLUGIN)
+    stored = load(folder, FILE + "plugins: [echo.py]\n").to_json()
+    for registry in (BACKBONES, STRATEGIES):
+        monkeypatch.setattr(
+            registry, "_entries", {k: v for k, v in registry._entries.items() if v.origin == "built in"}
+        )
+    Suite.from_json(stored).load_plugins()
+    assert "echo" in STRATEGIES.names()
+
+
+# the whole
+
+
+def test_a_suite_is_the_same_after_a_trip_through_json(folder: Path) -> None:
+    suite = load(folder, FILE, "steps={search: {low: 1, high: 4}}")
+    text = json.dumps(suite.to_json())
+    again = Suite.from_json(json.loads(text))
+    assert again == suite
+    assert json.dumps(again.to_json()) == text
+
+
+@pytest.mark.parametrize("name", ["smoke", "ml100k"])
+def test_shipped_suites_are_sound_and_carry_the_name_of_their_file(name: str) -> None:
+    assert load_suite(SUITES / f"{name}.yaml").name == name
+
+
+def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> None:
+    suite = load(folder, f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
+    assert suite.backbones[0].parameters.fixed == {"width": 256}
+    assert suite.training.fixed == {
+        "lr": 0.001,
+        "batch_size": 2048,
+        "max_epochs": 300,
+        "patience": 10,
+        "max_len": 50,
+        "packing": "none",
+        "threads": 1,
+        "precision": "fp32",
+    }
+
+
+def test_the_grids_of_the_papers_defaults_are_those_of_the_settings(folder: Path) -> None:
+    suite = load(folder, f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
+    searched = {name: space.choices for row in suite.strategies for name, space in row.parameters.searched.items()}
+    declared = {
+        name: tuple(field.json_schema_extra["grid"])
+        for kind in ("erl", "prl")
+        for name, field in STRATEGIES.settings(kind).model_fields.items()
+        if field.json_schema_extra["grid"]
+    }
+    assert searched == declared
+
+
+def test_reading_a_suite_imports_neither_torch_nor_ray() -> None:
+    code = (
+        "import sys; from pathlib import Path; from rearec_bench.harness.suite.load import load_suite; "
+        "from rearec_bench.harness.plan.cells import expand; "
+        f"expand(load_suite(Path({str(SUITES / 'smoke.yaml')!r}))); "
+        "print([name for name in ('torch', 'ray', 'optuna', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+_TOKENS = st.sampled_from(
+    [
+        *"[]{}:,-&*!|>'\"\n \t#?\x00",
+        *("\n  ", "- ", ": ", "---\n", "<<", "&a ", "*a", "é", "my.yaml", "1", "-1", "1e3", "null", "prl", "base"),
+        *("search", "sweep", "low", "high", "name", "steps", "seeds", "datasets", "training", "lr", "extends"),
+    ]
+)
+
+
+@given(cut=st.integers(0, len(FILE)), width=st.integers(0, 8), noise=st.lists(_TOKENS, max_size=6).map("".join))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_garbled_file_is_a_suite_or_a_suite_error(folder: Path, cut: int, width: int, noise: str) -> None:
+    garbled = FILE[:cut] + noise + FILE[cut + width :]
+    try:
+        suite = load(folder, garbled)
+    except SuiteError as error:
+        assert error.problems
+    else:
+        assert Suite.from_json(suite.to_json()) == suite

@@ -1,0 +1,267 @@
+"""Settings of backbones outside their own rows: `backbone_defaults`, and `backbone` in a strategy's row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rearec_bench.harness.plan.cells import Cell, expand
+from rearec_bench.harness.suite.load import Space, Suite, load_suite
+from rearec_bench.harness.utils.errors import SuiteError
+from rearec_bench.harness.utils.registry import BACKBONES
+
+REST = """\
+datasets: [tiny]
+steps: [1]
+seeds: [1]
+"""
+PLUGIN = """\
+from rearec_bench.models.settings import BackboneSettings, param
+
+
+class Gru:
+    class Settings(BackboneSettings):
+        cells: int = param(8, "how many", ge=1)
+        dropout: float = param(0.5, "rate", ge=0, lt=1)
+
+
+BACKBONES = {"gru": Gru}
+"""
+TRANSFORMER = ", ".join(sorted(BACKBONES.settings("sasrec").model_fields))
+ALL = ", ".join(sorted({field for name in BACKBONES.names() for field in BACKBONES.settings(name).model_fields}))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(BACKBONES, "_entries", dict(BACKBONES._entries))
+    return tmp_path
+
+
+def load(folder: Path, text: str, *overrides: str) -> Suite:
+    (folder / "my.yaml").write_text(REST + text)
+    return load_suite(Path("my.yaml"), overrides=overrides)
+
+
+def problems(folder: Path, text: str, *overrides: str) -> list[str]:
+    with pytest.raises(SuiteError) as caught:
+        load(folder, text, *overrides)
+    return str(caught.value).splitlines()[:-1]
+
+
+def fixed(suite: Suite) -> dict[str, dict[str, Any]]:
+    return {row.name: dict(row.parameters.fixed) for row in suite.backbones}
+
+
+def cells(suite: Suite) -> dict[str, Cell]:
+    return {cell.row: cell for cell in expand(suite)}
+
+
+# backbone_defaults
+
+
+def test_defaults_reach_every_backbone_that_has_the_setting_and_does_not_set_it_itself(folder: Path) -> None:
+    (folder / "gru.py").write_text(PLUGIN)
+    suite = load(
+        folder,
+        "plugins: [gru.py]\nstrategies: [base]\nbackbone_defaults: {width: 16, dropout: 0.1}\n"
+        "backbones: [sasrec, gru, {sasrec: {name: wide, width: 32}}, {bert4rec: {layers: 1}}]\n",
+    )
+    assert fixed(suite) == {
+        "sasrec": {"width": 16, "dropout": 0.1},
+        "gru": {"dropout": 0.1},
+        "wide": {"width": 32, "dropout": 0.1},
+        "bert4rec": {"layers": 1, "width": 16, "dropout": 0.1},
+    }
+
+
+def test_a_default_is_the_same_cell_as_the_setting_in_the_row(folder: Path) -> None:
+    given = load(folder, "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults: {width: 16}\n")
+    written = load(folder, "strategies: [base]\nbackbones: [{sasrec: {width: 16}}]\n")
+    assert expand(given) == expand(written)
+    assert given.to_json() == written.to_json()
+
+
+def test_a_file_that_lists_its_own_backbones_keeps_the_defaults_of_the_one_it_extends(folder: Path) -> None:
+    (folder / "parent.yaml").write_text("backbone_defaults: {width: 16, heads: 4}\nbackbones: [sasrec]\n")
+    suite = load(
+        folder,
+        "extends: parent.yaml\nstrategies: [base]\nbackbones: [bert4rec]\nbackbone_defaults: {heads: 1}\n",
+        "backbone_defaults.layers=3",
+    )
+    assert fixed(suite) == {"bert4rec": {"heads": 1, "width": 16, "layers": 3}}
+
+
+def test_a_row_s_own_value_wins_over_a_default_of_the_command_line(folder: Path) -> None:
+    text = "strategies: [base]\nbackbones: [{sasrec: {width: 16}}, bert4rec]\n"
+    suite = load(folder, text, "backbone_defaults.width=8", "backbones.bert4rec.width=4")
+    assert fixed(suite) == {"sasrec": {"width": 16}, "bert4rec": {"width": 4}}
+
+
+def test_defaults_may_be_searched_and_swept(folder: Path) -> None:
+    suite = load(
+        folder,
+        "strategies: [base]\nbackbones: [sasrec]\n"
+        "backbone_defaults: {dropout: {search: [0.1, 0.2]}, layers: {sweep: [1, 2]}}\n",
+    )
+    assert suite.backbones[0].parameters.searched == {"dropout": Space(choices=(0.1, 0.2))}
+    assert [cell.backbone for cell in expand(suite)] == ["sasrec[layers=1]", "sasrec[layers=2]"]
+
+
+def test_a_default_that_only_backbones_outside_the_suite_have_is_no_mistake(folder: Path) -> None:
+    suite = load(folder, "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults: {experts: 2}\n")
+    assert fixed(suite) == {"sasrec": {}}
+
+
+def test_no_defaults_may_be_written_as_nothing(folder: Path) -> None:
+    assert fixed(load(folder, "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults:\n")) == {"sasrec": {}}
+
+
+BOTH = "strategies: [base]\nbackbones: [sasrec, bert4rec]\n"
+MISTAKEN = {
+    "an unknown setting": (
+        BOTH + "backbone_defaults: {widht: 16}\n",
+        [f"my.yaml:6:21  backbone_defaults.widht: no backbone has this setting. Did you mean 'width'? Known: {ALL}."],
+    ),
+    "a name": (
+        BOTH + "backbone_defaults: {name: x}\n",
+        [f"my.yaml:6:21  backbone_defaults.name: no backbone has this setting. Known: {ALL}."],
+    ),
+    "a list": (
+        BOTH + "backbone_defaults: [16]\n",
+        ["my.yaml:6:20  backbone_defaults: a list is not a mapping of settings (key: value)."],
+    ),
+    "a value of another type": (
+        BOTH + "backbone_defaults: {width: wide}\n",
+        ["my.yaml:6:28  backbone_defaults.width: wide is not a whole number. Allowed: whole numbers from 2."],
+    ),
+    "a value that does not fit what a row sets": (
+        "strategies: [base]\nbackbones: [sasrec, {bert4rec: {heads: 3}}]\nbackbone_defaults: {width: 16}\n",
+        ["my.yaml:5:32  backbones.bert4rec: width 16 is not a multiple of heads 3."],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MISTAKEN.values(), ids=MISTAKEN.keys())
+def test_a_wrong_default_is_told_once_where_it_stands(folder: Path, text: str, expected: list[str]) -> None:
+    assert problems(folder, text) == expected
+
+
+def test_a_wrong_default_of_another_file_is_told_there(folder: Path) -> None:
+    (folder / "parent.yaml").write_text("backbone_defaults:\n  width: 1\n")
+    assert problems(folder, "extends: parent.yaml\n" + BOTH, "backbone_defaults.layers=0") == [
+        "parent.yaml:2:10  backbone_defaults.width: 1 is too small. Allowed: whole numbers from 2.",
+        "--set backbone_defaults.layers=0  backbone_defaults.layers: 0 is too small. Allowed: whole numbers from 1.",
+    ]
+
+
+# backbone in a strategy's row
+
+DEEP = """\
+backbones:
+  - sasrec: {width: 16, dropout: {search: [0.1, 0.2]}}
+  - bert4rec
+strategies:
+  - base
+  - base: {name: deep, backbone: {layers: 6, dropout: 0.3}}
+  - prl: {temperature: {search: [0.5, 1]}, against: deep}
+"""
+
+
+def test_a_row_changes_the_backbone_below_it_and_no_other_row(folder: Path) -> None:
+    held = {(cell.backbone, cell.row): cell for cell in expand(load(folder, DEEP))}
+    assert held["sasrec", "deep"].encoder.fixed == {"width": 16, "layers": 6, "dropout": 0.3}
+    assert held["sasrec", "deep"].space == {}
+    assert held["bert4rec", "deep"].encoder.fixed == {"layers": 6, "dropout": 0.3}
+    assert held["sasrec", "prl"].encoder.fixed == {"width": 16}
+    assert set(held["sasrec", "prl"].space) == {"backbone.dropout", "strategy.temperature"}
+    assert {cell.against for cell in held.values()} == {"", "base", "deep"}
+
+
+def test_a_changed_backbone_is_the_trial_of_a_backbone_with_these_settings(folder: Path) -> None:
+    deep = cells(load(folder, "backbones: [sasrec]\nstrategies: [{base: {name: deep, backbone: {layers: 6}}}]\n"))
+    plain = cells(load(folder, "backbones: [{sasrec: {layers: 6}}]\nstrategies: [base]\n"))
+    assert deep["deep"].id == plain["base"].id
+    made = [
+        cell.spec({}, seed=1, purpose="final", fingerprint="0", device="cpu") for cell in (deep["deep"], plain["base"])
+    ]
+    assert made[0].key == made[1].key
+    assert made[0].backbone.settings["layers"] == 6
+
+
+def test_the_command_line_reaches_the_backbone_of_a_row(folder: Path) -> None:
+    suite = load(folder, DEEP, "strategies.deep.backbone.layers=3", "strategies.prl.backbone.width=8")
+    assert [dict(row.backbone) for row in suite.strategies] == [{}, {"layers": 3, "dropout": 0.3}, {"width": 8}]
+
+
+def test_a_suite_with_changed_backbones_is_the_same_after_a_trip_through_json(folder: Path) -> None:
+    suite = load(folder, DEEP)
+    assert expand(Suite.from_json(suite.to_json())) == expand(suite)
+
+
+def row(settings: str, backbones: str = "[sasrec]") -> str:
+    """A suite whose line 5 has a row's backbone, from column 32."""
+    return f"backbones: {backbones}\nstrategies: [{{base: {{backbone: {settings}}}}}]\n"
+
+
+CHANGED = {
+    "an unknown setting": (
+        row("{layer: 3}"),
+        [
+            "my.yaml:5:33  strategies.base.backbone.layer: unknown hyper-parameter of sasrec. Did you mean 'layers'? "
+            f"Known: {TRANSFORMER}."
+        ],
+    ),
+    "a setting that one of the backbones lacks": (
+        row("{experts: 3}", "[sasrec, unisrec]"),
+        [f"my.yaml:5:33  strategies.base.backbone.experts: unknown hyper-parameter of sasrec. Known: {TRANSFORMER}."],
+    ),
+    "a name": (
+        row("{name: x}", "[{sasrec: {name: other}}]"),
+        [f"my.yaml:5:33  strategies.base.backbone.name: unknown hyper-parameter of other. Known: {TRANSFORMER}."],
+    ),
+    "a value of another type": (
+        row("{layers: deep}"),
+        ["my.yaml:5:41  strategies.base.backbone.layers: deep is not a whole number. Allowed: whole numbers from 1."],
+    ),
+    "a value that does not fit the backbone's own": (
+        row("{heads: 3}", "[{sasrec: {width: 16}}]"),
+        ["my.yaml:5:32  strategies.base.backbone: width 16 is not a multiple of heads 3."],
+    ),
+    "a search": (
+        row("{layers: {search: [2, 3]}}"),
+        [
+            "my.yaml:5:41  strategies.base.backbone.layers: cannot be searched or swept here. Give one value, and each "
+            "further one a row of its own."
+        ],
+    ),
+    "what the backbone sweeps": (
+        row("{layers: 2}", "[{sasrec: {layers: {sweep: [2, 3]}}}]"),
+        [
+            "my.yaml:5:33  strategies.base.backbone.layers: the backbone sasrec sweeps it. Fix it in one of the two "
+            "places."
+        ],
+    ),
+    "no mapping": (
+        row("6"),
+        ["my.yaml:5:32  strategies.base.backbone: 6 is not a mapping of the backbone's settings, such as {layers: 4}."],
+    ),
+    "nothing": (
+        row("{}"),
+        [
+            "my.yaml:5:32  strategies.base.backbone: the mapping is empty. Give the backbone's settings, such as "
+            "{layers: 4}."
+        ],
+    ),
+    "a backbone that is wrong itself": (
+        row("{layers: 2}", "[{sasrec: {width: 0}}]"),
+        ["my.yaml:4:30  backbones.sasrec.width: 0 is too small. Allowed: whole numbers from 2."],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CHANGED.values(), ids=CHANGED.keys())
+def test_a_wrong_backbone_of_a_row_gets_its_exact_message(folder: Path, text: str, expected: list[str]) -> None:
+    assert problems(folder, text) == expected

@@ -1,0 +1,108 @@
+"""Suites that would be too large for memory are refused with words, before anything is made of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from rearec_bench.harness.cost.operations import Shape, step
+from rearec_bench.harness.cost.operations import inference as inference_flops
+from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.utils import yaml_tree as suite_yaml
+from rearec_bench.harness.utils.errors import SuiteError
+
+HEAD = "datasets: [tiny]\nbackbones: [sasrec]\nstrategies: [base, prl]\nsteps: [1]\nseeds: [1]\n"
+SWEPT = "{sweep: [" + ", ".join(f"0.{number:03}" for number in range(1, 200)) + "]}"
+PRL = f"datasets: [tiny]\nbackbones: [sasrec]\nsteps: [1]\nseeds: [1]\nstrategies:\n  - prl: {{decay: {SWEPT}, "
+LADDER = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+CHAIN = "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 200))
+CASES = {
+    "a long file": ("# " + "x" * 300_000 + "\n" + HEAD, "my.yaml:1:1  it is too long: 300,"),
+    "a huge file": (
+        "# " + "x" * 2_000_000 + "\n" + HEAD,
+        "my.yaml:1:1  too large for a suite. Allowed: up to",
+    ),
+    "aliases by the million": (
+        "a0: &a0 [x]\n" + LADDER + HEAD,
+        "my.yaml:6:5  with its aliases, it stands for more than 100,000 values.",
+    ),
+    "aliases in a chain": ("a0: &a0 [x]\n" + CHAIN + HEAD, "my.yaml:60:6  with its aliases, it is nested too deeply."),
+    "rows of one strategy": (
+        PRL + f"temperature: {SWEPT}, noise_std: {SWEPT}}}\n",
+        "my.yaml:6:10  strategies.prl: 7,880,599 rows. Allowed: up to 10,000. Sweep fewer values, or make",
+    ),
+    "rows of the suite": (
+        PRL + f"temperature: 1}}\ntraining: {{lr: {SWEPT}}}\n",
+        "my.yaml:1:1  39,601 rows. Allowed: up to 10,000.",
+    ),
+    "trials": (
+        HEAD + "search: {trials: 60000}\ntraining: {lr: {search: {low: 0.1, high: 1}}}\n",
+        "my.yaml:1:1  120,002 trials. Allowed: up to 100,000. Search or sweep less, or make several suites of it.",
+    ),
+    "a range that a grid would list": (
+        HEAD + "search: {sampler: grid, trials: 3}\ntraining: {max_len: {search: {low: 1, high: 1000000000}}}\n",
+        "my.yaml:6:19  search.sampler: grid goes through lists, and a range is given for training.max_len. Give lists",
+    ),
+    "NUL in a path": (
+        HEAD + 'extends: "a\\0b"\n',
+        "my.yaml:6:10  the character U+0000 is not allowed, nor is",
+    ),
+    "half a character": (
+        HEAD + 'name: "\\ud800"\n',
+        "my.yaml:6:7  the character U+D800 is not allowed, nor is its escape.",
+    ),
+    "a character beyond all": (HEAD + 'name: "\\UFFFFFFFF"\n', "my.yaml:6:10  not YAML: a number here is too large."),
+    "a name that no file has": (HEAD + f"extends: {'x' * 300}.yaml\n", "my.yaml:6:10  extends: no such file: "),
+    "a pattern in a name": (HEAD + "extends: x.**\n", "my.yaml:6:10  extends: no such file: "),
+    "a link to itself": (HEAD + "extends: loop.yaml\n", "my.yaml:6:10  extends: no such file: "),
+    "a plug-in that no file is": (HEAD + f"plugins: ['{'x' * 300}.py']\n", "my.yaml:6:11  plugins: no such file: "),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_too_large_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    text, words = CASES[case]
+    monkeypatch.chdir(tmp_path)
+    Path("my.yaml").write_text(text)
+    Path("loop.yaml").symlink_to("loop.yaml")
+    began = time.process_time()
+    with pytest.raises(SuiteError) as caught:
+        load_suite(Path("my.yaml"))
+    assert any(str(problem).startswith(words) for problem in caught.value.problems), str(caught.value)
+    assert time.process_time() - began < 2.0
+    assert len(str(caught.value)) < 10_000
+
+
+def test_the_first_hundred_problems_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(HEAD + "".join(f"no_such_{number}: 1\n" for number in range(5000)))
+    with pytest.raises(SuiteError) as caught:
+        load_suite(file)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == suite_yaml._MOST_PROBLEMS + 2
+    assert lines[-2].endswith(":105:1  these are the first 100 problems; no further ones were looked for.")
+
+
+def test_files_that_extend_each_other_for_ever_are_refused(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"s{number}.yaml").write_text(f"extends: s{number + 1}.yaml\n" if number < 39 else HEAD)
+    with pytest.raises(SuiteError, match="extends: goes through more than 20 files"):
+        load_suite(tmp_path / "s0.yaml")
+    assert load_suite(tmp_path / "s25.yaml").datasets == ("tiny",)
+
+
+def test_a_path_of_the_command_line_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(HEAD)
+    with pytest.raises(SuiteError, match=r"no setting has a path of 5,001 names") as caught:
+        load_suite(tmp_path / "my.yaml", overrides=("a." * 5000 + "b=1",))
+    assert len(str(caught.value)) < 1000
+
+
+def test_steps_are_counted_without_going_through_them() -> None:
+    shape = Shape(width=8, layers=2, feed_forward=16)
+    one_by_one = sum(step(shape, length=5, number=number) for number in range(1, 8))
+    counted = inference_flops(shape, length=5, steps=7, items=3) - inference_flops(shape, length=5, steps=0, items=3)
+    assert counted == one_by_one
+    assert inference_flops(shape, length=5, steps=10**17, items=3) > 10**34

@@ -1,0 +1,338 @@
+"""Reference rows: their ranks against naive counts, their trial's key, and their way through a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.plan.cells import Cell, expand
+from rearec_bench.harness.records.results import EpochProgress, TrialResult
+from rearec_bench.harness.records.source import source_digest
+from rearec_bench.harness.records.spec import TrialSpec
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.trial.baseline_trial import ranked
+from rearec_bench.harness.trial.baselines import Markov, Popularity, Reference
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.metrics import metrics_of
+from rearec_bench.harness.trial.start import run_trial, start
+from rearec_bench.harness.utils.registry import REFERENCES, STRATEGIES, Entry
+
+from ..dense_ranking import dense_ranks, hide_histories
+from .test_batches import make_dataset
+
+BOTH = pytest.mark.parametrize("reference", [Popularity, Markov])
+HIDDEN = pytest.mark.parametrize("hide", [None, 1, 4, 50])
+SUITE = """
+datasets: [tiny]
+references: [popularity, markov]
+backbones: [sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]
+strategies: [base]
+steps: [1]
+seeds: [3, 4]
+"""
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    """Few items and long histories, some of them with the target in them; ties everywhere; rows apart from training."""
+    generator = np.random.default_rng(5)
+    made = make_dataset([list(generator.integers(0, 23, size)) for size in (2, 20, 7, 13, 3, 5, 31)])
+    later = np.flatnonzero(np.arange(len(made.train)) % 3 == 0)
+    train = np.setdiff1d(np.arange(len(made.train)), later)
+    return dataclasses.replace(made, train=part(made.train, train), test=part(made.test, later))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return catalog.load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
+
+
+def part(split: Split, rows: np.ndarray) -> Split:
+    return Split(split.users[rows], split.starts[rows], split.ends[rows], split.targets[rows])
+
+
+def naive_scores(data: Dataset, reference: type[Reference], last: int) -> list[tuple[int, int]]:
+    """(transitions, popularity) of each item after an item, counted row by row; tuples compare as the ranking does."""
+    scores = []
+    for item in range(data.num_items):
+        rows = [row for row in range(len(data.train)) if data.train.targets[row] == item]
+        after = sum(data.flat[data.train.ends[row] - 1] == last for row in rows)
+        scores.append((after if reference is Markov else 0, len(rows)))
+    return scores
+
+
+def naive_ranking(data: Dataset, reference: type[Reference], row: int, hide: int | None) -> list[int]:
+    """All items that are ranked for a test row, best first; of equal ones the target last, else the lower id first."""
+    start, end, target = data.test.starts[row], data.test.ends[row], data.test.targets[row]
+    seen = set(data.flat[max(start, end - hide) : end].tolist()) - {int(target)} if hide is not None else set()
+    scores = naive_scores(data, reference, int(data.flat[end - 1]))
+    left = [item for item in range(data.num_items) if item not in seen]
+    return sorted(left, key=lambda item: (-scores[item][0], -scores[item][1], item == target, item))
+
+
+@BOTH
+@HIDDEN
+def test_ranks_are_the_places_in_a_naive_sort(data: Dataset, reference: type[Reference], hide: int | None) -> None:
+    found = ranked(reference(data), data, data.test, hide=hide)
+    places = [
+        naive_ranking(data, reference, row, hide).index(int(target)) + 1 for row, target in enumerate(data.test.targets)
+    ]
+    assert found.readout_ranks.tolist() == places
+    assert found.step_ranks.tolist() == found.control_ranks.tolist() == [[place] for place in places]
+    assert found.cosine.shape == (len(places), 0)
+    assert found.items.tolist() == data.test.targets.tolist()
+    assert found.users.tolist() == data.test.users.tolist()
+
+
+def test_the_rows_hide_something_and_have_ties(data: Dataset) -> None:
+    open_, masked = (ranked(Popularity(data), data, data.test, hide=hide).readout_ranks for hide in (None, 50))
+    assert (masked <= open_).all() and (masked < open_).any()
+    counts = np.bincount(data.train.targets, minlength=data.num_items)
+    assert len(np.unique(counts)) < len(counts)
+
+
+@BOTH
+@pytest.mark.parametrize("mask_history", [False, True])
+def test_ranks_are_those_that_a_model_with_these_scores_would_get(
+    data: Dataset, reference: type[Reference], mask_history: bool
+) -> None:
+    counted = reference(data)
+    contexts = counted.contexts(data.test)
+    scores = torch.tensor(np.stack([counted.scores(int(context)) for context in contexts]), dtype=torch.float64)
+    reader = SplitReader(data, data.test, max_len=4, device=torch.device("cpu"))
+    expected = np.empty(len(data.test), np.int32)
+    for chunk in reader.chunks(np.arange(len(data.test))):
+        own, targets = scores[chunk.rows][:, None], reader.targets[chunk.rows]
+        if mask_history:
+            hide_histories(own, chunk.histories.items, targets)
+        expected[chunk.rows] = dense_ranks(own, targets)[:, 0].numpy()
+    found = ranked(counted, data, data.test, hide=4 if mask_history else None)
+    assert found.readout_ranks.tolist() == expected.tolist()
+
+
+@BOTH
+@HIDDEN
+def test_the_ten_best_are_those_of_the_sort(data: Dataset, reference: type[Reference], hide: int | None) -> None:
+    found = ranked(reference(data), data, data.test, hide=hide)
+    for row in range(len(data.test)):
+        scores = naive_scores(data, reference, int(data.flat[data.test.ends[row] - 1]))
+        ranking = naive_ranking(data, reference, row, hide)
+        best = sorted(ranking, key=lambda item: (-scores[item][0], -scores[item][1], item))[:10]
+        assert found.top_items[row].tolist() == [*best, *[-1] * (10 - len(best))], row
+
+
+def test_fewer_than_ten_items_leave_places_empty() -> None:
+    small = make_dataset([[0, 1, 2, 0, 1, 3]], num_items=4)
+    open_, masked = (ranked(Popularity(small), small, small.test, hide=hide).top_items for hide in (None, 50))
+    assert open_[-1].tolist() == [1, 0, 2, 3, -1, -1, -1, -1, -1, -1]
+    assert masked[-1].tolist() == [3, -1, -1, -1, -1, -1, -1, -1, -1, -1]
+
+
+@HIDDEN
+def test_entropy_and_margin_are_those_of_the_smoothed_transitions(data: Dataset, hide: int | None) -> None:
+    found = ranked(Markov(data), data, data.test, hide=hide)
+    rows = len(data.train)
+    for row in range(len(data.test)):
+        scores = naive_scores(data, Markov, int(data.flat[data.test.ends[row] - 1]))
+        left = naive_ranking(data, Markov, row, hide)
+        counts = np.array([scores[item][0] + scores[item][1] / (rows + 1) for item in left])
+        shares = np.sort(counts[counts > 0] / counts.sum())[::-1]
+        assert found.entropy[row, 0] == pytest.approx(-(shares * np.log(shares)).sum(), rel=2e-3, abs=2e-3)
+        assert found.margin[row, 0] == pytest.approx(np.log(shares[0] / shares[1]), rel=2e-3, abs=2e-3)
+
+
+def test_where_nothing_or_one_item_is_counted_entropy_is_zero_and_the_margin_finite() -> None:
+    small = make_dataset([[0, 1, 1, 1]], num_items=3)
+    found = ranked(Popularity(small), small, small.test, hide=None)
+    assert (found.entropy[0, 0], found.margin[0, 0]) == (0.0, np.finfo(np.float16).max)
+    none = dataclasses.replace(small, train=part(small.train, np.arange(0)))
+    found = ranked(Popularity(none), none, none.test, hide=None)
+    assert (found.entropy[0, 0], found.margin[0, 0]) == (0.0, 0.0)
+    assert set(found.readout_ranks.tolist()) == {3}
+
+
+def test_scores_are_asked_for_once_per_context(tiny: Dataset) -> None:
+    class Counted(Markov):
+        asked: list[int] = []  # noqa: RUF012
+
+        def scores(self, context: int) -> np.ndarray:
+            self.asked.append(context)
+            return super().scores(context)
+
+    ranked(Counted(tiny), tiny, tiny.test, hide=None)
+    assert sorted(Counted.asked) == np.unique(tiny.flat[tiny.test.ends - 1]).tolist()
+
+
+# cells and keys
+
+
+def cells_of(folder: Path, *overrides: str) -> list[Cell]:
+    (folder / "my.yaml").write_text(SUITE)
+    return list(expand(load_suite(folder / "my.yaml", overrides=overrides)))
+
+
+def spec_of(cell: Cell, **given: Any) -> TrialSpec:
+    return cell.spec({}, **{"seed": cell.seeds[0], "purpose": "final", "fingerprint": "f", "device": "cpu", **given})
+
+
+def key_of(folder: Path, *overrides: str, reference: str = "markov") -> str:
+    return spec_of(next(cell for cell in cells_of(folder, *overrides) if cell.backbone == reference)).key
+
+
+def test_each_data_set_has_a_cell_for_each_reference_before_its_models(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, "datasets=[a, b]")
+    assert [(cell.dataset, cell.backbone, cell.row, cell.steps, cell.seeds) for cell in cells] == [
+        ("a", "popularity", "reference", 0, (3,)),
+        ("a", "markov", "reference", 0, (3,)),
+        ("a", "sasrec", "base", 0, (3, 4)),
+        ("b", "popularity", "reference", 0, (3,)),
+        ("b", "markov", "reference", 0, (3,)),
+        ("b", "sasrec", "base", 0, (3, 4)),
+    ]
+    assert [cell.is_reference for cell in cells] == [True, True, False] * 2
+    assert len({cell.id for cell in cells}) == 6
+
+
+@pytest.mark.parametrize("override", ["references=[]", "references="])
+def test_references_can_be_dropped_again(tmp_path: Path, override: str) -> None:
+    assert [cell.backbone for cell in cells_of(tmp_path, override)] == ["sasrec"]
+
+
+def test_without_references_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(SUITE.replace("references: [popularity, markov]\n", ""))
+    assert [cell.backbone for cell in expand(load_suite(tmp_path / "my.yaml"))] == ["sasrec"]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=x",
+        "datasets=[x]",
+        "backbones.sasrec.width=16",
+        "strategies=[erl]",
+        "steps=[2]",
+        "seeds=[7, 8]",
+        "search.metric=mrr",
+        "training={lr: 0.1, batch_size: 8, max_epochs: 2, patience: 1, max_len: 9, packing: users, threads: 2}",
+        "training.lr={search: [0.1, 0.2]}",
+        "training.max_len={sweep: [5, 9]}",
+        "evaluation.trace_users=[1]",
+    ],
+)
+def test_what_moves_no_count_leaves_the_key_alone(tmp_path: Path, override: str) -> None:
+    assert key_of(tmp_path, override) == key_of(tmp_path)
+
+
+def test_the_processor_that_models_run_on_leaves_the_key_alone(tmp_path: Path) -> None:
+    cell = cells_of(tmp_path)[0]
+    assert spec_of(cell, device="cuda") == spec_of(cell, device="cpu")
+
+
+def test_what_moves_a_count_gives_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = cells_of(tmp_path)[1]
+    keys = [
+        key_of(tmp_path),
+        key_of(tmp_path, reference="popularity"),
+        key_of(tmp_path, "evaluation.mask_history=true"),
+        key_of(tmp_path, "evaluation.mask_history=true", "training.max_len=7"),
+        spec_of(cell, fingerprint="g").key,
+        spec_of(cell, purpose="search").key,
+    ]
+    monkeypatch.setattr(REFERENCES.settings("markov"), "version", 2)
+    keys.append(spec_of(cell).key)
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("way", ["sweep", "search"])
+def test_the_history_that_is_masked_is_the_longest_that_a_model_sees(tmp_path: Path, way: str) -> None:
+    masked = "evaluation.mask_history=true"
+    several = key_of(tmp_path, masked, f"training.max_len={{{way}: [5, 9, 7]}}")
+    assert several == key_of(tmp_path, masked, "training.max_len=9")
+
+
+def test_a_masking_reference_has_a_cell_of_its_own(tmp_path: Path) -> None:
+    assert cells_of(tmp_path)[0].id == cells_of(tmp_path, "training.max_len=9", "training.lr=1")[0].id
+    assert cells_of(tmp_path)[0].id != cells_of(tmp_path, "evaluation.mask_history=true")[0].id
+
+
+def test_no_plug_in_may_call_its_strategy_a_reference() -> None:
+    from rearec_bench.harness.utils.errors import InputError
+
+    with pytest.raises(InputError, match=r"^'reference' of mine\.py is no name for a strategy"):
+        STRATEGIES.add(Entry("reference", "mine:Mine", origin="mine.py"))
+
+
+@pytest.mark.parametrize("name", REFERENCES.names())
+def test_every_reference_keeps_its_contract(name: str, tiny: Dataset) -> None:
+    made = REFERENCES.component(name)(tiny)
+    assert REFERENCES.settings(name).__doc__
+    contexts = made.contexts(tiny.test)
+    assert contexts.shape == (len(tiny.test),)
+    before = made.scores(int(contexts[0]))
+    assert before.shape == (tiny.num_items,) and before.min() >= 0
+    made.scores(int(contexts[0]))[:] = -7
+    assert (made.scores(int(contexts[0])) == before).all(), "the caller may change what it is given"
+
+
+# trials
+
+
+def run_of(tiny: Dataset, folder: Path, *overrides: str, reference: str = "markov", **given: Any) -> TrialResult:
+    cell = next(cell for cell in cells_of(folder, *overrides) if cell.backbone == reference)
+    return run_trial(spec_of(cell, fingerprint=tiny.fingerprint, **given), tiny)
+
+
+@pytest.mark.parametrize("mask", ["false", "true"])
+def test_a_reference_is_a_trial_with_the_evidence_of_any_other(tiny: Dataset, tmp_path: Path, mask: str) -> None:
+    result = run_of(tiny, tmp_path, f"evaluation.mask_history={mask}", "training.max_len=6")
+    assert (result.status, result.history, result.best_epoch, result.parameters) == ("done", (), 0, 0)
+    assert result.test is not None and result.validation is not None, result.traceback
+    for found, split in ((result.validation, tiny.valid), (result.test, tiny.test)):
+        expected = ranked(Markov(tiny), tiny, split, hide=6 if mask == "true" else None)
+        assert found.rows.readout_ranks.tolist() == expected.readout_ranks.tolist()
+        assert found.readout == found.steps[0] == metrics_of(expected.readout_ranks)
+        assert found.traces is None
+    assert set(result.timings) == {"started_at", "total_s", "build_s", "train_s", "evaluate_s"}
+    assert result.source_digest == source_digest("markov", "reference")
+
+
+def test_a_reference_survives_the_store(tiny: Dataset, tmp_path: Path) -> None:
+    result = run_of(tiny, tmp_path)
+    store = Store(tmp_path / "results")
+    store.write(result)
+    again = store.read(result.key)
+    assert result.test is not None and again.test is not None
+    assert again.spec == result.spec
+    for field in dataclasses.fields(result.test.rows):
+        before, after = (getattr(one.test.rows, field.name) for one in (result, again) if one.test)
+        assert before.dtype == after.dtype and before.tolist() == after.tolist(), field.name
+
+
+def test_a_search_trial_of_it_would_not_see_test(tiny: Dataset, tmp_path: Path) -> None:
+    result = run_of(tiny, tmp_path, purpose="search")
+    assert (result.status, result.test) == ("done", None)
+
+
+def test_it_ends_after_one_step_that_is_no_epoch(tiny: Dataset, tmp_path: Path) -> None:
+    told: list[EpochProgress] = []
+    spec = spec_of(cells_of(tmp_path)[0], fingerprint=tiny.fingerprint)
+    assert run_trial(spec, tiny, told.append).status == "done"
+    assert told == []
+    progress = start(spec, tiny).epoch()
+    assert (progress.epoch, progress.done) == (0, True)
+    assert progress.best == progress.validation["ndcg@20"] > 0
+    assert progress.rows_per_s > 0
+
+
+def test_another_data_set_is_a_failure_with_its_reason(tiny: Dataset, tmp_path: Path) -> None:
+    result = run_trial(spec_of(cells_of(tmp_path)[0]), tiny)
+    assert result.status == "failed"
+    assert "fingerprint differs" in result.reason

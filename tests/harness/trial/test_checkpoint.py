@@ -1,0 +1,288 @@
+"""A trial that goes on from a checkpoint ends with the bits of one that was never interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
+from rearec_bench.harness.records.results import TrialResult
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.trial.checkpoint import Checkpoint, check, unpack
+from rearec_bench.harness.trial.checkpoint import pack as pieces_of
+from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.utils.errors import CheckpointError
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+
+from ..run.test_kill import told
+
+SIZE = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8, "dropout": 0.3}
+
+
+def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """Its files, out of the trial's own memory."""
+    return {name: b"".join(pieces) for name, pieces in pieces_of(checkpoint).items()}
+
+
+class Stop(Exception):
+    """Where the worker dies."""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A part of the generated data; its fingerprint is not looked at again."""
+    whole = load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
+    return dataclasses.replace(
+        whole, train=head(whole.train, 1000), valid=head(whole.valid, 150), test=head(whole.test, 150)
+    )
+
+
+def head(split: Split, rows: int) -> Split:
+    columns = {field.name: getattr(split, field.name)[:rows] for field in dataclasses.fields(split)}
+    return Split(**columns)
+
+
+@pytest.fixture(scope="module")
+def with_vectors(tiny: Dataset) -> Dataset:
+    values = np.random.default_rng(0).standard_normal((tiny.num_items, 6)).astype(np.float32)
+    return dataclasses.replace(tiny, vectors=ItemVectors(values, "a" * 16, {}))
+
+
+def spec_of(data: Dataset, backbone: str = "sasrec", strategy: str = "prl", **training: Any) -> TrialSpec:
+    encoder = BACKBONES.settings(backbone)
+    size = {name: value for name, value in SIZE.items() if name in encoder.model_fields}
+    if "input_dropout" in encoder.model_fields:
+        size["input_dropout"] = 0.3
+    wanted = {"batch_size": 256, "max_len": 10, "max_epochs": 3, "lr": 0.01, **training}
+    return TrialSpec(
+        dataset="tiny",
+        dataset_fingerprint=data.fingerprint,
+        vectors=data.vectors.fingerprint if encoder.text_based and data.vectors is not None else "",
+        backbone=Component(backbone, encoder.model_validate(size).model_dump(mode="json"), 1),
+        strategy=Component(strategy, STRATEGIES.settings(strategy).model_validate({}).model_dump(mode="json"), 1),
+        steps=0 if strategy == "base" else 2,
+        training=TrainingSettings.model_validate(wanted),
+        evaluation=EvaluationSettings(),
+        metric="ndcg@20",
+        seed=3,
+        purpose="final",
+    )
+
+
+def finish(run: TrialRun) -> TrialResult:
+    while not run.done:
+        run.epoch()
+    return run.result()
+
+
+def interrupted(spec: TrialSpec, data: Dataset, *, after: int) -> dict[str, bytes]:
+    """The files of the checkpoint after so many batches, put through bytes; everything else of the run is gone."""
+    run = TrialRun(spec, data)
+    left = after
+    taken: list[dict[str, bytes]] = []
+
+    def after_batch() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            taken.append(pack(run.snapshot()))
+            raise Stop
+
+    run.after_batch = after_batch
+    with pytest.raises(Stop):
+        finish(run)
+    torch.rand(7)  # what runs in between moves torch's own generator
+    return taken[0]
+
+
+def resumed(spec: TrialSpec, data: Dataset, files: dict[str, bytes]) -> TrialRun:
+    run = TrialRun(spec, data)
+    run.restore(unpack(files))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("strategy", "packing"), [("base", "none"), ("erl", "users"), ("prl", "none"), ("prl", "users")]
+)
+def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bits(
+    tiny: Dataset, strategy: str, packing: str
+) -> None:
+    spec = spec_of(tiny, strategy=strategy, packing=packing)
+    whole = finish(TrialRun(spec, tiny))
+    counted = TrialRun(spec, tiny)
+    batches: list[int] = []
+    counted.after_batch = lambda: batches.append(1)
+    counted.epoch()
+    per_epoch = len(batches)
+    assert per_epoch > 2
+    for after in (2, per_epoch + 1):
+        files = interrupted(spec, tiny, after=after)
+        assert told(finish(resumed(spec, tiny, files))) == told(whole)
+
+
+def test_between_epochs_and_many_times_over(tiny: Dataset) -> None:
+    spec = spec_of(tiny)
+    whole = finish(TrialRun(spec, tiny))
+    run = TrialRun(spec, tiny)
+    for _ in range(2):
+        run.epoch()
+        run = resumed(spec, tiny, pack(run.snapshot()))
+    found = finish(run)
+    assert told(found) == told(whole)
+    assert found.environment["restarts"] == 2
+    assert "restarts" not in whole.environment
+
+
+@pytest.mark.parametrize("backbone", ["bert4rec", "unisrec", "morec"])
+def test_every_backbone_goes_on_with_the_same_bits(with_vectors: Dataset, backbone: str) -> None:
+    spec = spec_of(with_vectors, backbone, max_epochs=2)
+    whole = finish(TrialRun(spec, with_vectors))
+    files = interrupted(spec, with_vectors, after=2)
+    assert told(finish(resumed(spec, with_vectors, files))) == told(whole)
+
+
+def test_taking_a_snapshot_changes_nothing(tiny: Dataset) -> None:
+    spec = spec_of(tiny, max_epochs=2)
+    run = TrialRun(spec, tiny)
+    run.after_batch = lambda: pack(run.snapshot()) and None
+    assert told(finish(run)) == told(finish(TrialRun(spec, tiny)))
+
+
+def drawing(spec: TrialSpec, data: Dataset) -> TrialRun:
+    run = TrialRun(spec, data)
+    block = next(part for part in run.parts.model.modules() if hasattr(part, "contract"))
+    block.expand.register_forward_hook(
+        lambda module, given, out: out + 0.1 * torch.rand(()) if module.training else out
+    )
+    return run
+
+
+def test_draws_from_torchs_own_generator_go_on_too(tiny: Dataset) -> None:
+    spec = spec_of(tiny, max_epochs=3)
+    whole = finish(drawing(spec, tiny))
+    run = drawing(spec, tiny)
+    run.epoch()
+    files = pack(run.snapshot())
+    torch.rand(100)
+    run = drawing(spec, tiny)
+    run.restore(unpack(files))
+    assert told(finish(run)) == told(whole)
+
+
+def test_a_strategy_that_remembers_says_so_in_torchs_way(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = STRATEGIES.component("base")
+    plain = base.loss
+
+    def loss(self: Any, reasoned: Any, catalogue: Any) -> Any:
+        self.seen = getattr(self, "seen", 0) + 1
+        value, terms = plain(self, reasoned, catalogue)
+        return value / (1 + 0.01 * self.seen), terms
+
+    monkeypatch.setattr(base, "loss", loss)
+    monkeypatch.setattr(base, "state_dict", lambda self: {"seen": self.seen}, raising=False)
+    monkeypatch.setattr(base, "load_state_dict", lambda self, state: vars(self).update(state), raising=False)
+    spec = spec_of(tiny, strategy="base", max_epochs=2)
+    whole = finish(TrialRun(spec, tiny))
+    assert told(finish(resumed(spec, tiny, interrupted(spec, tiny, after=3)))) == told(whole)
+
+
+def test_times_add_up_and_the_peak_is_the_highest(tiny: Dataset) -> None:
+    spec = spec_of(tiny, max_epochs=2)
+    run = TrialRun(spec, tiny)
+    run.epoch()
+    taken = run.snapshot()
+    held = dataclasses.replace(
+        taken, state={**taken.state, "spent_s": 1000.0, "build_s": 100.0, "started_at": 5.0, "peak_memory_bytes": 2**50}
+    )
+    again = TrialRun(spec, tiny)
+    again.restore(unpack(pack(held)))
+    result = finish(again)
+    assert 1000.0 < result.timings["total_s"] < 1100.0
+    assert 100.0 < result.timings["build_s"] < 150.0
+    assert result.timings["train_s"] == sum(epoch.train_s for epoch in result.history)
+    assert result.timings["started_at"] == 5.0
+    assert result.peak_memory_bytes == 2**50
+
+
+def test_what_the_numbers_of_a_tree_are_they_stay() -> None:
+    state = {
+        "inf": float("-inf"),
+        "tenth": 0.1,
+        "tiny": 5e-324,
+        "whole": 2**63,
+        "none": None,
+        "words": ["a", [True, {"~odd": 1, 2: "two"}]],
+        "tensors": {0: torch.arange(3, dtype=torch.uint8), 1: torch.tensor(1.5, dtype=torch.bfloat16)},
+    }
+    found = unpack(pack(Checkpoint({}, {}, state))).state
+    tensors = found.pop("tensors")
+    expected = {name: value for name, value in state.items() if name != "tensors"}
+    assert found == expected
+    assert torch.equal(tensors[0], torch.arange(3, dtype=torch.uint8))
+    assert tensors[1].dtype == torch.bfloat16
+    assert tensors[1].shape == ()
+    assert np.isnan(unpack(pack(Checkpoint({}, {}, {"x": float("nan")}))).state["x"])
+
+
+def test_tied_weights_are_written_under_both_names() -> None:
+    weight = torch.randn(4, 3)
+    found = unpack(pack(Checkpoint({}, {"a": weight, "b": weight, "c": weight.t()}, {}))).weights
+    assert torch.equal(found["a"], weight)
+    assert torch.equal(found["b"], weight)
+    assert torch.equal(found["c"], weight.t())
+
+
+def test_tensors_are_written_as_the_library_of_the_format_writes_them() -> None:
+    from safetensors.torch import load, save
+
+    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16)
+    kinds = (*kinds, torch.int8, torch.uint8, torch.bool)
+    tensors = {f'{kind} \u00e9 "': (torch.randn(3, 2) * 9).to(kind) for kind in kinds}
+    tensors |= {"scalar": torch.tensor(2.5), "empty": torch.empty(0, 4), "turned": torch.randn(3, 5).t()}
+    own = pack(Checkpoint({}, tensors, {}))["model.safetensors"]
+    theirs = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    mine, expected = load(own), load(theirs)
+    assert mine.keys() == expected.keys() == tensors.keys()
+    for name, tensor in expected.items():
+        assert mine[name].dtype == tensor.dtype
+        assert mine[name].shape == tensor.shape
+        assert torch.equal(mine[name], tensor)
+    assert load(pack(Checkpoint({}, {}, {}))["model.safetensors"]) == {}
+
+
+def test_a_tensor_that_the_format_does_not_have_is_named() -> None:
+    with pytest.raises(TypeError, match=r"\.odd is a tensor of complex64, which safetensors cannot hold"):
+        pack(Checkpoint({}, {}, {"odd": torch.zeros(2, dtype=torch.complex64)}))
+
+
+def test_what_is_no_tensor_and_no_json_is_named() -> None:
+    with pytest.raises(TypeError, match=r"trainer\.1\.odd is object, which is neither JSON nor a tensor"):
+        pack(Checkpoint({}, {}, {"trainer": [0, {"odd": object()}]}))
+
+
+@pytest.mark.parametrize("name", ["key", "source_digest", "torch"])
+def test_another_trial_and_another_version_are_refused(tiny: Dataset, name: str) -> None:
+    spec = spec_of(tiny)
+    held = TrialRun(spec, tiny).snapshot()
+    check(held, spec)
+    other = dataclasses.replace(held, about={**held.about, name: "another"})
+    with pytest.raises(CheckpointError, match=r"made by another .* \(another, and this is "):
+        TrialRun(spec, tiny).restore(other)
+
+
+@pytest.mark.parametrize("missing", ["trainer", "history", "torch", "best"])
+def test_a_checkpoint_that_does_not_hold_what_it_should_is_refused(tiny: Dataset, missing: str) -> None:
+    spec = spec_of(tiny)
+    held = TrialRun(spec, tiny).snapshot()
+    state = {name: value for name, value in held.state.items() if name != missing}
+    with pytest.raises(CheckpointError, match="does not fit the trial"):
+        TrialRun(spec, tiny).restore(Checkpoint(held.about, held.weights, state))
+    shapes = {**held.state, "model": {name: value[..., :1] for name, value in held.state["model"].items()}}
+    with pytest.raises(CheckpointError, match="size mismatch"):
+        TrialRun(spec, tiny).restore(Checkpoint(held.about, held.weights, shapes))

@@ -1,0 +1,270 @@
+import numpy as np
+import pytest
+import torch
+
+from rearec_bench.harness.records.results import TestEvidence, ValidationEvidence
+from rearec_bench.harness.trial import evaluate, ranking
+from rearec_bench.harness.trial.batches import SplitReader
+from rearec_bench.harness.trial.evaluate import Scorer, evidence, readout_ranks
+from rearec_bench.harness.trial.metrics import metrics_of
+from rearec_bench.harness.utils.seeds import stream_seed
+from rearec_bench.models.strategies.erl import ERL
+from rearec_bench.models.strategies.prl import PRL
+from rearec_bench.models.strategies.settings import ERLSettings, PRLSettings
+
+from ...models.naive import build
+from ..dense_ranking import dense_entropy, dense_ranks, hide_histories
+from .test_batches import MAX_LEN, make_dataset
+
+STEPS = 2
+
+
+@pytest.fixture
+def dataset():
+    generator = np.random.default_rng(3)
+    return make_dataset([list(generator.integers(0, 23, size)) for size in (2, 20, 7, 13, 3, 5, 31)])
+
+
+@pytest.fixture
+def model():
+    model = build(steps=STEPS).float()
+    with torch.no_grad():  # twin items, so that ties are there to be counted
+        model.backbone.items[5] = model.backbone.items[6]
+        model.backbone.items[7] = model.backbone.items[6]
+    return model
+
+
+def reader_of(dataset) -> SplitReader:
+    return SplitReader(dataset, dataset.valid, max_len=MAX_LEN, device=torch.device("cpu"))
+
+
+def found(model, dataset, *, mask_history: bool = False, split: str = "valid"):
+    scorer = Scorer(model.backbone, 0.5, mask_history)
+    strategy = ERL(ERLSettings(), steps=STEPS)
+    return evidence(model, strategy, reader_of(dataset), scorer, seed=1, split=split, traced=True)
+
+
+def all_states(model, reader) -> torch.Tensor:
+    states = torch.empty(len(reader), STEPS + 1, 8)
+    with torch.no_grad():
+        for chunk in reader.chunks(np.arange(len(reader))):
+            states[torch.from_numpy(chunk.rows)] = chunk.pick(model.reason(chunk.histories))
+    return states
+
+
+def sorted_rank(scores: np.ndarray, target: int) -> int:
+    """Place of the target when all items are sorted, tied ones before it."""
+    order = sorted(range(len(scores)), key=lambda item: (-scores[item], item == target))
+    return order.index(target) + 1
+
+
+def expected_ranks(states: torch.Tensor, model, dataset, *, mask_history: bool) -> list[int]:
+    scores = (states @ model.backbone.item_vectors().T).detach().numpy()
+    ranks = []
+    for row, target in enumerate(dataset.valid.targets):
+        own = scores[row].copy()
+        if mask_history:
+            start, end = dataset.valid.starts[row], dataset.valid.ends[row]
+            history = set(dataset.flat[max(start, end - MAX_LEN) : end].tolist()) - {int(target)}
+            own[list(history)] = -np.inf
+        ranks.append(sorted_rank(own, int(target)))
+    return ranks
+
+
+@pytest.mark.parametrize("mask_history", [False, True])
+@pytest.mark.parametrize(("columns", "queries"), [(1024, 512), (16, 512), (16, 1), (20, 100)])
+def test_streamed_ranks_equal_a_sort_of_the_full_score_matrix_with_ties(
+    dataset, model, mask_history: bool, columns: int, queries: int, monkeypatch
+) -> None:
+    monkeypatch.setitem(ranking._COLUMNS, "cpu", columns)
+    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", queries)
+    rows = found(model, dataset, mask_history=mask_history).rows
+    states = all_states(model, reader_of(dataset))
+    readout = states.mean(1)
+    assert rows.readout_ranks.tolist() == expected_ranks(readout, model, dataset, mask_history=mask_history)
+    for step in range(STEPS + 1):
+        expected = expected_ranks(states[:, step], model, dataset, mask_history=mask_history)
+        assert rows.step_ranks[:, step].tolist() == expected
+    assert {5, 6, 7} & set(dataset.valid.targets.tolist()), "a target has twins"
+
+
+def test_early_stopping_sees_the_ranks_that_are_stored(dataset, model) -> None:
+    ranks = readout_ranks(
+        model, ERL(ERLSettings(), steps=STEPS), reader_of(dataset), Scorer(model.backbone, 0.5, False)
+    )
+    assert ranks.tolist() == found(model, dataset).rows.readout_ranks.tolist()
+
+
+def test_a_model_that_scores_all_items_alike_is_ranked_last(dataset, model) -> None:
+    with torch.no_grad():
+        model.backbone.items.zero_()
+    assert set(found(model, dataset).rows.readout_ranks.tolist()) == {23}
+
+
+def test_a_model_whose_scores_are_not_numbers_is_ranked_last(dataset, model) -> None:
+    with torch.no_grad():
+        model.backbone.items.fill_(float("nan"))
+    assert set(found(model, dataset).rows.readout_ranks.tolist()) == {23}
+
+
+def test_what_adaptive_depth_needs_equals_its_definition(dataset, model) -> None:
+    rows = found(model, dataset).rows
+    states = all_states(model, reader_of(dataset))
+    scores = states @ model.backbone.item_vectors().detach().T / 0.5
+    p = scores.softmax(-1)
+    np.testing.assert_allclose(rows.entropy, -(p * p.log()).sum(-1).numpy(), rtol=2e-3, atol=2e-3)
+    best = scores.sort(-1, descending=True).values
+    np.testing.assert_allclose(rows.margin, (best[..., 0] - best[..., 1]).numpy(), rtol=2e-3, atol=2e-3)
+    cosine = torch.nn.functional.cosine_similarity(states[:, 1:], states[:, :-1], dim=-1)
+    np.testing.assert_allclose(rows.cosine, cosine.numpy(), rtol=2e-3, atol=2e-3)
+
+
+def test_top_items_are_the_ten_best_of_the_readout(dataset, model) -> None:
+    rows = found(model, dataset).rows
+    scores = all_states(model, reader_of(dataset)).mean(1) @ model.backbone.item_vectors().detach().T
+    for row, top in enumerate(rows.top_items):
+        np.testing.assert_allclose(scores[row][top].numpy(), scores[row].sort(descending=True).values[:10].numpy())
+
+
+def test_metrics_and_similarity_are_those_of_the_stored_rows(dataset, model) -> None:
+    result = found(model, dataset)
+    assert result.readout == metrics_of(result.rows.readout_ranks)
+    assert result.steps[1] == metrics_of(result.rows.step_ranks[:, 1])
+    states = torch.nn.functional.normalize(all_states(model, reader_of(dataset)), dim=-1)
+    assert result.similarity[0][2] == pytest.approx(float((states[:, 0] * states[:, 2]).sum(-1).mean()), abs=1e-5)
+
+
+def test_control_copies_lie_at_the_steps_mean_cosine_and_keep_the_length() -> None:
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(40, 3, 16, generator=generator)
+    readout = states.mean(1)
+    copies = evaluate._noised_copies(readout, states, generator)
+    cosine = torch.nn.functional.cosine_similarity
+    wanted = cosine(states, readout[:, None], dim=-1).mean(1)
+    torch.testing.assert_close(cosine(copies, readout[:, None], dim=-1), wanted[:, None].expand(-1, 3))
+    torch.testing.assert_close(copies.norm(dim=-1), readout.norm(dim=-1)[:, None].expand(-1, 3))
+
+
+def test_validation_and_test_evidence_are_types_of_their_own(dataset, model) -> None:
+    assert type(found(model, dataset)) is ValidationEvidence
+    assert type(found(model, dataset, split="test")) is TestEvidence
+
+
+def test_traced_rows_are_evenly_spaced_and_hold_their_states(dataset, model, monkeypatch) -> None:
+    monkeypatch.setattr(evaluate, "TRACED_ROWS", 5)
+    result = found(model, dataset)
+    count = len(dataset.valid)
+    assert result.traces.rows.tolist() == [
+        0,
+        round((count - 1) / 4),
+        round((count - 1) / 2),
+        round(3 * (count - 1) / 4),
+        count - 1,
+    ]
+    states = all_states(model, reader_of(dataset))
+    np.testing.assert_allclose(
+        result.traces.states, states[result.traces.rows.astype(int)].numpy(), rtol=1e-5, atol=1e-6
+    )
+
+
+def dense_rows(model, strategy, reader, *, temperature: float, mask_history: bool) -> dict[str, np.ndarray]:
+    """All that is kept of a split, from all scores at once."""
+    noise = torch.Generator().manual_seed(stream_seed(1, "control", "valid"))
+    items = model.backbone.item_vectors().detach()
+    kept: dict[str, list[torch.Tensor]] = {}
+    with torch.no_grad():
+        for chunk in reader.chunks(np.arange(len(reader))):
+            states, targets = chunk.pick(model.reason(chunk.histories)), reader.targets[chunk.rows]
+            readout = strategy.readout(states)
+            controls = evaluate._noised_copies(readout, states, noise)
+            scores = torch.cat([states, readout[:, None], controls], 1) @ items.T
+            if mask_history:
+                hide_histories(scores, chunk.histories.items, targets)
+            count, ranks = states.shape[1], dense_ranks(scores, targets)
+            best = scores.topk(10, dim=-1)
+            found = {
+                "row": torch.from_numpy(chunk.rows),
+                "step_ranks": ranks[:, :count],
+                "readout_ranks": ranks[:, count],
+                "control_ranks": ranks[:, count + 1 :],
+                "top_items": best.indices[:, count],
+                "step_items": best.indices[:, :count],
+                "entropy": dense_entropy(scores[:, :count] / temperature),
+                "margin": (best.values[:, :count, 0] - best.values[:, :count, 1]) / temperature,
+            }
+            for name, values in found.items():
+                kept.setdefault(name, []).append(values)
+    order = torch.cat(kept.pop("row")).argsort()
+    return {name: torch.cat(values)[order].numpy() for name, values in kept.items()}
+
+
+@pytest.mark.parametrize("mask_history", [False, True])
+@pytest.mark.parametrize("last_state", [False, True])
+def test_what_is_kept_is_what_all_scores_at_once_say(mask_history: bool, last_state: bool, monkeypatch) -> None:
+    monkeypatch.setitem(ranking._COLUMNS, "cpu", 64)
+    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 70)
+    generator = np.random.default_rng(4)
+    data = make_dataset([list(generator.integers(0, 300, size)) for size in (9, 20, 7, 31)], num_items=300)
+    model, reader = build(300, steps=STEPS).float(), reader_of(data)
+    strategy = PRL(PRLSettings(), steps=STEPS) if last_state else ERL(ERLSettings(), steps=STEPS)
+    scorer = Scorer(model.backbone, 0.5, mask_history)
+    result = evidence(model, strategy, reader, scorer, seed=1, split="valid", traced=True)
+    expected = dense_rows(model, strategy, reader, temperature=0.5, mask_history=mask_history)
+    for name in ("step_ranks", "readout_ranks", "control_ranks", "top_items"):
+        np.testing.assert_array_equal(getattr(result.rows, name), expected[name], err_msg=name)
+    np.testing.assert_array_equal(result.traces.top_items, expected["step_items"][result.traces.rows])
+    for name in ("entropy", "margin"):
+        one_rounding = np.spacing(np.abs(expected[name]).astype(np.float16)).astype(np.float32)
+        difference = np.abs(getattr(result.rows, name).astype(np.float32) - expected[name].astype(np.float16))
+        assert (difference <= one_rounding).all(), name
+
+
+@pytest.mark.parametrize(
+    ("strategy", "scored"), [(ERL(ERLSettings(), steps=STEPS), 7), (PRL(PRLSettings(), steps=STEPS), 6)]
+)
+def test_a_readout_that_is_the_last_state_is_not_scored_again(
+    dataset, model, strategy, scored: int, monkeypatch
+) -> None:
+    seen = []
+    score = ranking.Ranker.score
+
+    def spy(ranker, queries):
+        seen.append(queries.shape[:2])
+        return score(ranker, queries)
+
+    monkeypatch.setattr(ranking.Ranker, "score", spy)
+    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 64)
+    reader = reader_of(dataset)
+    evidence(model, strategy, reader, Scorer(model.backbone, 0.5, False), seed=1, split="valid", traced=False)
+    assert {states for _, states in seen} == {scored}
+    assert sum(rows for rows, _ in seen) == len(reader) > max(rows for rows, _ in seen)
+
+
+def test_rows_are_regrouped_without_loss() -> None:
+    parts = [evaluate._Part(np.arange(a, b), torch.arange(a, b).float()[:, None, None].expand(-1, states, 2))
+             for a, b, states in ((0, 3, 1), (3, 10, 1), (10, 11, 1), (11, 15, 2), (15, 30, 2))]  # fmt: skip
+    found = list(evaluate._together(parts, 4))
+    assert [(len(part.rows), part.queries.shape[1]) for part in found] == [
+        (4, 1), (4, 1), (3, 1), (4, 2), (4, 2), (4, 2), (4, 2), (3, 2)
+    ]  # fmt: skip
+    assert np.concatenate([part.rows for part in found]).tolist() == list(range(30))
+    assert all((part.queries[:, 0, 0].numpy() == part.rows).all() for part in found)
+
+
+def test_ranking_is_full_precision_whatever_training_used(dataset, model, monkeypatch) -> None:
+    expected = found(model, dataset).rows
+    during = []
+    reason = model.reason
+    monkeypatch.setattr(
+        model, "reason", lambda histories: during.append(torch.get_float32_matmul_precision()) or reason(histories)
+    )
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rows = found(model, dataset).rows
+        assert torch.get_float32_matmul_precision() == "medium", "what training uses comes back"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert set(during) == {"highest"}
+    for name in ("step_ranks", "readout_ranks", "control_ranks", "top_items", "entropy", "margin", "cosine"):
+        np.testing.assert_array_equal(getattr(rows, name), getattr(expected, name))

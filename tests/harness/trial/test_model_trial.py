@@ -1,0 +1,138 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.records.results import EpochProgress
+from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.trial.baseline_trial import ranked
+from rearec_bench.harness.trial.baselines import Popularity
+from rearec_bench.harness.trial.failure import failed_result
+from rearec_bench.harness.trial.metrics import metrics_of
+from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.start import run_trial
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+
+SMALL = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
+
+
+def spec_of(
+    tiny: Dataset,
+    strategy: str = "base",
+    *,
+    steps: int = 0,
+    purpose: str = "final",
+    seed: int = 1,
+    backbone: dict[str, object] | None = None,
+    hyper: dict[str, object] | None = None,
+    **training: object,
+) -> TrialSpec:
+    encoder = BACKBONES.settings("sasrec").model_validate({**SMALL, **(backbone or {})})
+    reasoning = STRATEGIES.settings(strategy).model_validate(hyper or {})
+    wanted = {"batch_size": 512, "max_len": 20, "max_epochs": 2, "lr": 0.005, **training}
+    return TrialSpec(
+        dataset="tiny",
+        dataset_fingerprint=tiny.fingerprint,
+        backbone=Component("sasrec", encoder.model_dump(mode="json"), 1),
+        strategy=Component(strategy, reasoning.model_dump(mode="json"), 1),
+        steps=steps,
+        training=TrainingSettings.model_validate(wanted),
+        evaluation=EvaluationSettings(),
+        metric="ndcg@20",
+        seed=seed,
+        purpose=purpose,
+    )
+
+
+def test_a_sequence_model_beats_popularity_and_popularity_beats_chance(tiny: Dataset) -> None:
+    model = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 64, "dropout": 0.1, "input_dropout": 0.1}
+    result = run_trial(spec_of(tiny, backbone=model, batch_size=128, max_epochs=8), tiny)
+    assert result.test is not None, result.traceback
+    sequence = result.test.readout["ndcg@20"]
+    popularity = metrics_of(ranked(Popularity(tiny), tiny, tiny.test, hide=None).readout_ranks)["ndcg@20"]
+    chance = float(np.mean([1 / np.log2(rank + 1) if rank <= 20 else 0 for rank in range(1, tiny.num_items + 1)]))
+    assert sequence > 1.5 * popularity
+    assert popularity > 1.5 * chance
+
+
+@pytest.mark.parametrize("packing", ["none", "users"])
+def test_the_same_seed_gives_the_same_ranks_and_another_seed_others(tiny: Dataset, packing: str) -> None:
+    def ranks(seed: int) -> list[int]:
+        spec = spec_of(tiny, "prl", steps=2, seed=seed, packing=packing)
+        result = run_trial(spec, tiny)
+        assert result.test is not None, result.traceback
+        return result.test.rows.step_ranks.ravel().tolist()
+
+    assert ranks(1) == ranks(1)
+    assert ranks(1) != ranks(2)
+
+
+def test_search_trials_never_see_test_and_keep_no_traces(tiny: Dataset) -> None:
+    result = run_trial(spec_of(tiny, purpose="search", max_epochs=1), tiny)
+    assert result.status == "done"
+    assert result.test is None
+    assert result.validation is not None
+    assert result.validation.traces is None
+
+
+def test_final_runs_keep_the_states_of_some_rows(tiny: Dataset) -> None:
+    result = run_trial(spec_of(tiny, "erl", steps=2, max_epochs=1), tiny)
+    assert result.test is not None
+    assert result.test.traces is not None
+    rows = min(512, len(tiny.test))
+    assert result.test.traces.states.shape == (rows, 3, SMALL["width"])
+    assert result.test.rows.step_ranks.shape == (len(tiny.test), 3)
+
+
+def test_the_best_epoch_by_validation_is_what_is_evaluated(tiny: Dataset) -> None:
+    result = run_trial(spec_of(tiny, max_epochs=4, lr=0.02), tiny)
+    assert result.validation is not None
+    by_epoch = [epoch.validation["ndcg@20"] for epoch in result.history]
+    assert result.validation.readout["ndcg@20"] == max(by_epoch)
+    assert result.best_epoch == by_epoch.index(max(by_epoch)) + 1
+
+
+def test_training_stops_after_patience_epochs_without_a_better_one(tiny: Dataset) -> None:
+    seen: list[EpochProgress] = []
+    result = run_trial(spec_of(tiny, max_epochs=40, patience=2, lr=0.05), tiny, seen.append)
+    assert len(result.history) < 40
+    assert len(result.history) == result.best_epoch + 2
+    assert [progress.done for progress in seen] == [False] * (len(seen) - 1) + [True]
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(tiny: Dataset) -> None:
+    result = run_trial(spec_of(tiny, lr=1e30), tiny)
+    assert result.status == "diverged"
+    assert result.reason.startswith("loss not finite at epoch ")
+    assert result.validation is None
+    assert result.test is None
+
+
+def test_the_released_divergence_term_stays_finite_where_the_released_code_gets_nan(tiny: Dataset) -> None:
+    hyper = {"recipe": "released", "kl_weight": 50.0}
+    result = run_trial(spec_of(tiny, "erl", steps=2, hyper=hyper, lr=0.05, max_epochs=3), tiny)
+    assert result.status == "done"
+    assert all(np.isfinite(epoch.losses["total"]) for epoch in result.history)
+
+
+def test_a_failure_is_a_result_with_its_reason_and_traceback(tiny: Dataset) -> None:
+    spec = dataclasses.replace(spec_of(tiny), dataset_fingerprint="another")
+    result = run_trial(spec, tiny)
+    assert result.status == "failed"
+    assert "fingerprint differs" in result.reason
+    assert "Traceback" in result.traceback
+    assert failed_result(spec, MemoryError("17 GiB\nmore")).reason == "MemoryError: 17 GiB"
+
+
+def test_a_dry_run_trains_one_batch_and_keeps_nothing(tiny: Dataset, tmp_path: Path) -> None:
+    run = TrialRun(spec_of(tiny), tiny)
+    run.dry_run()
+    assert run.epoch().epoch == 1

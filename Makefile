@@ -33,6 +33,7 @@ smoke: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 # mypy needs an installed copy: a clone's folder name is not a package name.
 types: install

@@ -1,7 +1,7 @@
 """What the machine reaches, and the least time in which it could do what a pass over test rows demands.
 
 The bound of a part is the larger of its operations over the machine's matrix products and its memory traffic over the
-machine's copying. Operations: `harness/cost/operations.py`, at the rows' own lengths. Traffic, in fp32: weights, once a forward
+machine's copying. Operations: `cost/operations.py`, at the rows' own lengths. Traffic, in fp32: weights, once a forward
 pass; the histories' item vectors; the keys and values that encoding writes, and that each step reads and adds its own
 to; the states between; in scoring the item vectors, once a forward pass, and the ranks. Everything else (attention
 weights, hidden layers, scores) could stay in caches or registers and counts as free. What fits the processor's cache

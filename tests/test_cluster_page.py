@@ -53,4 +53,4 @@ def test_every_option_of_ray_is_there() -> None:
 def test_the_readme_and_the_errors_name_the_page() -> None:
     assert "docs/cluster.md" in (ROOT / "README.md").read_text(encoding="utf-8")
     for name in ("cluster_access", "nodes", "tune_driver"):
-        assert "docs/cluster.md" in (ROOT / "harness" / f"{name}.py").read_text(encoding="utf-8")
+        assert "docs/cluster.md" in (ROOT / "harness" / "run" / f"{name}.py").read_text(encoding="utf-8")

@@ -78,15 +78,11 @@ def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path:
         "",
         "._version",
         ".cli",
-        ".cli_data",
-        ".cli_parts",
-        ".cli_profile",
-        ".cli_results",
-        ".cli_report",
-        ".cli_status",
+        *(f".harness.cli{name}" for name in ("", ".data", ".options", ".profile", ".results", ".report", ".status")),
         ".harness",
-        ".harness.errors",
-        ".harness.plain",
+        ".harness.utils",
+        ".harness.utils.errors",
+        ".harness.utils.text",
     }
     assert own <= {f"rearec_bench{name}" for name in light}
 

@@ -11,12 +11,12 @@ import pytest
 
 from rearec_bench.harness.monitor.status import STALE_S, WATCH_S, State
 from rearec_bench.harness.records.results import Status
-from rearec_bench.harness.run import tracker as ledger
+from rearec_bench.harness.run import tracker
 from rearec_bench.harness.run.stopping import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
 from rearec_bench.harness.run.tracker import RunStopped
 from rearec_bench.harness.store.heartbeat import BEAT_S
 
-from .harness.run.test_tracker import Books
+from .harness.run.test_tracker import TrackedRun
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
@@ -37,14 +37,14 @@ def events() -> dict[str, set[str]]:
 
 
 def test_every_event_that_a_run_logs_is_on_the_page() -> None:
-    source = Path(ledger.__file__).read_text(encoding="utf-8")
+    source = Path(tracker.__file__).read_text(encoding="utf-8")
     written = set(re.findall(r'_log\.write\(\s*"([a-z_]+)"', source)) | set(get_args(Status))
     assert set(events()) == written
 
 
 def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
-    made = Books(tmp_path)
-    with made.ledger as run:
+    made = TrackedRun(tmp_path)
+    with made.tracker as run:
         run.begin(command="rearec-bench run x", folder="f", process=1, host="h", device="cpu", options={})
         run.warn("a cell cannot run")
         first = run.take("t1")
@@ -66,7 +66,7 @@ def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
         run.suspended("t3", saved=True)
         with pytest.raises(RunStopped):
             run.tick()
-    lines = [json.loads(line) for line in made.ledger.log_path.read_text().splitlines()]
+    lines = [json.loads(line) for line in made.tracker.log_path.read_text().splitlines()]
     names = [line["event"] for line in lines]
     assert names == [
         *("begin", "warning", "start", "note", "done", "start", "lost", "start", "stopping", "suspended", "end")
@@ -82,11 +82,11 @@ def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
 
 
 def test_an_error_is_logged_and_so_is_the_end(tmp_path: Path) -> None:
-    made = Books(tmp_path)
-    with pytest.raises(OSError, match="full"), made.ledger as run:
+    made = TrackedRun(tmp_path)
+    with pytest.raises(OSError, match="full"), made.tracker as run:
         run.begin()
         raise OSError("the disk is full")
-    lines = [json.loads(line) for line in made.ledger.log_path.read_text().splitlines()]
+    lines = [json.loads(line) for line in made.tracker.log_path.read_text().splitlines()]
     assert [(line["event"], line["level"]) for line in lines] == [
         ("begin", "info"),
         ("error", "error"),

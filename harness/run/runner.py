@@ -30,7 +30,7 @@ from .plugins import PluginFile, brought
 from .signals import heard
 from .stopping import Closing
 from .supervisor import Care
-from .tracker import Ledger, RunStopped
+from .tracker import RunStopped, RunTracker
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
@@ -122,7 +122,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         budget_s=options.time_budget_s,
     )
     told = Reporters(reporter, heart)
-    book = Ledger(
+    book = RunTracker(
         suite,
         header=_header(datasets),
         queue=queue,
@@ -131,30 +131,30 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         estimate=Estimate(queue.over(), sizes),
         closing=closing,
     )
-    with heart, book as ledger, heard(ledger):
+    with heart, book as tracker, heard(tracker):
         heart.start()
-        ledger.begin(**_circumstances(suite, options, device))
+        tracker.begin(**_circumstances(suite, options, device))
         ray_s = 0.0
-        facts = partial(_facts, suite, cells, ledger)
+        facts = partial(_facts, suite, cells, tracker)
         try:
             if not queue.left:
                 told.begin(facts(most=0, place=""))
             else:
                 size = sum(_bytes(data) for data in datasets.values())
-                with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=ledger.stop) as joined:
+                with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=tracker.stop) as joined:
                     ray_s = time.perf_counter() - clock
                     room = joined.room(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
-                    ledger.most = most = room()
+                    tracker.most = most = room()
                     told.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
-                    _tune(joined, ledger, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, room=room)
+                    _tune(joined, tracker, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, room=room)
         except RunStopped:
-            ledger.settle()
-        if isinstance(ledger.stopped_by, Exception):
-            raise ledger.stopped_by
+            tracker.settle()
+        if isinstance(tracker.stopped_by, Exception):
+            raise tracker.stopped_by
         if not queue.left:
             Checkpoints(store.root, clean=True).clear(suite=suite.name, over=store.has)
-        outcome = ledger.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
+        outcome = tracker.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
         heart.ending = outcome.ended_by
         return outcome
 
@@ -211,7 +211,7 @@ def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str,
 
 def _tune(
     joined: Cluster,
-    ledger: Ledger,
+    tracker: RunTracker,
     datasets: Mapping[str, Dataset],
     suite: Suite,
     factory: str,
@@ -229,14 +229,14 @@ def _tune(
     from .tune_worker import TuneTrial, WorkerContext
     from .writer import Collector
 
-    ledger.tick()
+    tracker.tick()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     collector = (
         ray.remote(Collector)
         .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
-        .remote(str(ledger.root), ledger.queue.searched())
+        .remote(str(tracker.root), tracker.queue.searched())
     )
-    arrivals = Arrivals(ledger, collector)
+    arrivals = Arrivals(tracker, collector)
     context = WorkerContext(
         datasets={name: ray.put(data) for name, data in datasets.items()},
         collector=collector,
@@ -260,7 +260,7 @@ def _tune(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=QueueSearcher(ledger, room, arrivals),
+            search_alg=QueueSearcher(tracker, room, arrivals),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -268,7 +268,7 @@ def _tune(
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(joined.scratch / "tune"),
-            callbacks=[Events(ledger, arrivals)],
+            callbacks=[Events(tracker, arrivals)],
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
@@ -277,7 +277,7 @@ def _tune(
         tuner.fit()
     finally:
         with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
-            hasty = isinstance(ledger.stopped_by, Exception)
+            hasty = isinstance(tracker.stopped_by, Exception)
             ray.get(collector.flush.remote(), timeout=_HASTY_FLUSH_S if hasty else _FLUSH_S)
 
 
@@ -325,15 +325,17 @@ def _circumstances(suite: Suite, options: RunOptions, device: str) -> dict[str, 
     }
 
 
-def _facts(suite: Suite, cells: tuple[Cell, ...], ledger: Ledger, *, most: int, place: str, note: str = "") -> RunFacts:
+def _facts(
+    suite: Suite, cells: tuple[Cell, ...], tracker: RunTracker, *, most: int, place: str, note: str = ""
+) -> RunFacts:
     return RunFacts(
         suite=suite.name,
         cells=len(cells),
-        totals=ledger.totals(),
+        totals=tracker.totals(),
         most=most,
         place=place,
-        results=ledger.root,
-        log=ledger.log_path,
+        results=tracker.root,
+        log=tracker.log_path,
         notes=(
             *([note] if note else []),
             *(

@@ -33,7 +33,7 @@ class RunStopped(BaseException):
     """Leaves Tune's loop; not an Exception, which Tune would take for a trial's."""
 
 
-class Ledger:
+class RunTracker:
     """What the driver knows of a run, and everything that happens when that changes; a context manager.
 
     Args:
@@ -81,7 +81,7 @@ class Ledger:
         self._stamps: dict[str, int] = {}
         self._killed: set[str] = set()
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> RunTracker:
         self._index.write()
         self._log = RunLog(self.log_path)
         return self

@@ -1,4 +1,4 @@
-"""The driver's side of Ray Tune: a Searcher and a Callback between it and the ledger. Imports ray."""
+"""The driver's side of Ray Tune: a Searcher and a Callback between it and the tracker. Imports ray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 from ..plan.queue import FINISHED, WAIT, Signal
 from ..utils.errors import RearecError
 from .nodes import cannot_run
-from .tracker import Ledger
+from .tracker import RunTracker
 
 _CAUSE_LENGTH = 200
 _WAIT_S = 0.1
@@ -26,12 +26,12 @@ class Arrivals:
     """Results on their way to the disk; each trial is over once its own has arrived there.
 
     Args:
-        ledger: of the run.
+        tracker: of the run.
         collector: the actor that writes them.
     """
 
-    def __init__(self, ledger: Ledger, collector: Any) -> None:
-        self._ledger = ledger
+    def __init__(self, tracker: RunTracker, collector: Any) -> None:
+        self._tracker = tracker
         self._collector = collector
         self._expected: dict[Any, str] = {}
         self._recalled = False
@@ -47,7 +47,7 @@ class Arrivals:
             trial_id: Tune's.
             saved: reference of what the collector answers.
         """
-        self._ledger.handed_over(trial_id)
+        self._tracker.handed_over(trial_id)
         self._expected[saved] = trial_id
 
     def recall(self) -> None:
@@ -57,7 +57,7 @@ class Arrivals:
             self._collector.recall.remote()
 
     def take(self, *, wait_s: float = 0.0) -> None:
-        """Tell the ledger what has arrived; wait for a first one if told to."""
+        """Tell the tracker what has arrived; wait for a first one if told to."""
         if not self._expected:
             return
         arrived, _ = ray.wait(list(self._expected), num_returns=1 if wait_s else len(self._expected), timeout=wait_s)
@@ -67,23 +67,23 @@ class Arrivals:
                 unsaved = ray.get(saved)
             except ray.exceptions.RayError as error:  # the worker died while its result was under way
                 ray.get(self._collector.flush.remote())
-                self._ledger.lost(trial_id, f"{type(error).__name__} before its result was on disk")
+                self._tracker.lost(trial_id, f"{type(error).__name__} before its result was on disk")
             else:
-                self._ledger.over(trial_id, unsaved=unsaved)
+                self._tracker.over(trial_id, unsaved=unsaved)
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
-    """Gives Tune what the suite's queue says, and tells the ledger what came of it.
+    """Gives Tune what the suite's queue says, and tells the tracker what came of it.
 
     Args:
-        ledger: of the run.
+        tracker: of the run.
         room: says how many trials may run at once now.
         arrivals: results on their way to the disk.
     """
 
-    def __init__(self, ledger: Ledger, room: Callable[[], int], arrivals: Arrivals) -> None:
+    def __init__(self, tracker: RunTracker, room: Callable[[], int], arrivals: Arrivals) -> None:
         super().__init__()
-        self._ledger = ledger
+        self._tracker = tracker
         self._room = room
         self._arrivals = arrivals
 
@@ -100,28 +100,28 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
         after it has slept, and lets the idle worker go.
         """
-        self._ledger.most = most = max(self._room(), 1)  # with no room Tune waits for it
-        if self._ledger.running >= most:
+        self._tracker.most = most = max(self._room(), 1)  # with no room Tune waits for it
+        if self._tracker.running >= most:
             return None
-        job = self._ledger.take(trial_id)
-        while job is WAIT and self._arrivals and not self._ledger.ending:
-            with _heard(self._ledger):
+        job = self._tracker.take(trial_id)
+        while job is WAIT and self._arrivals and not self._tracker.ending:
+            with _heard(self._tracker):
                 self._arrivals.take(wait_s=_WAIT_S)
-            job = self._ledger.take(trial_id)
-        if self._ledger.ending:
-            self._ledger.tick()  # leaves from here: Tune asks again and again where it has no other trial
+            job = self._tracker.take(trial_id)
+        if self._tracker.ending:
+            self._tracker.tick()  # leaves from here: Tune asks again and again where it has no other trial
         if isinstance(job, Signal):
             return Searcher.FINISHED if job is FINISHED else None
         return {
             "spec": json.dumps(job.spec.to_json()),
-            "resume": self._ledger.resumable(job),
+            "resume": self._tracker.resumable(job),
             "alone": job.alone,
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An epoch is over."""
-        with _heard(self._ledger):
-            self._ledger.epoch(trial_id, result)
+        with _heard(self._tracker):
+            self._tracker.epoch(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: trials end as `Events` hears of them, with the reference or the reason that this is not told."""
@@ -131,12 +131,12 @@ class Events(Callback):  # type: ignore[misc]
     """What the Searcher is not told: that a trial has really started or ended, why a worker died, passing time.
 
     Args:
-        ledger: of the run.
+        tracker: of the run.
         arrivals: results on their way to the disk.
     """
 
-    def __init__(self, ledger: Ledger, arrivals: Arrivals) -> None:
-        self._ledger = ledger
+    def __init__(self, tracker: RunTracker, arrivals: Arrivals) -> None:
+        self._tracker = tracker
         self._arrivals = arrivals
 
     def __getstate__(self) -> dict[str, Any]:
@@ -145,20 +145,20 @@ class Events(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has taken the trial."""
-        with _heard(self._ledger):
-            self._ledger.started(trial.trial_id)
+        with _heard(self._tracker):
+            self._tracker.started(trial.trial_id)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
         """What a worker says besides; a reference is taken out, as Tune keeps each trial's last result."""
         saved, short = result.pop("saved", None), result.get("short_of_memory")
         suspended = result.get("suspended")
-        with _heard(self._ledger):
+        with _heard(self._tracker):
             for note in result.pop("notes", ()):
-                self._ledger.note(trial.trial_id, note)
+                self._tracker.note(trial.trial_id, note)
             if short is not None:
-                self._ledger.short_of_memory(trial.trial_id, short)
+                self._tracker.short_of_memory(trial.trial_id, short)
             if suspended is not None:
-                self._ledger.suspended(trial.trial_id, saved=suspended)
+                self._tracker.suspended(trial.trial_id, saved=suspended)
             if saved is not None:
                 self._arrivals.expect(trial.trial_id, saved)
             if "refused" in result:
@@ -170,28 +170,28 @@ class Events(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker is gone."""
-        with _heard(self._ledger):
+        with _heard(self._tracker):
             said = _last_failure(trial)
             if _UNLOADABLE in said:
                 self._refused(trial.trial_id, f"a node cannot run trials: {cannot_run(said)}")
             else:
-                self._ledger.lost(trial.trial_id, _cause(said))
+                self._tracker.lost(trial.trial_id, _cause(said))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Take in what is on disk, end what hangs, draw, and leave the loop where the run should stop."""
-        with _heard(self._ledger):
+        with _heard(self._tracker):
             self._arrivals.take()
-            if self._ledger.recalls:
+            if self._tracker.recalls:
                 self._arrivals.recall()
-            hung = self._ledger.hung()
+            hung = self._tracker.hung()
             for trial in trials if hung else ():
                 if trial.trial_id in hung:
                     _kill(trial)
-        self._ledger.tick()
+        self._tracker.tick()
 
     def _refused(self, trial_id: str, why: str) -> None:
         """A node is not like the others: what it did to a trial says nothing about the trial, so none is stored."""
-        self._ledger.note(trial_id, why)
+        self._tracker.note(trial_id, why)
         raise RearecError(
             f"{why}. What has run elsewhere is stored. Install the same on that node, or take it out of the cluster "
             "(ray stop), then go on with the same command. More: docs/cluster.md."
@@ -199,12 +199,12 @@ class Events(Callback):  # type: ignore[misc]
 
 
 @contextmanager
-def _heard(ledger: Ledger) -> Iterator[None]:
+def _heard(tracker: RunTracker) -> Iterator[None]:
     """Stops the run at an error of the driver's own, which Tune would take for the trial's and pass over."""
     try:
         yield
     except Exception as error:
-        ledger.stop(error)
+        tracker.stop(error)
 
 
 def _kill(trial: Any) -> None:

@@ -106,8 +106,8 @@ resources: {{timeout: 40s}}
 IMPATIENT = """
 import sys
 import driver
-from rearec_bench.harness.run import tracker as ledger
-ledger._GRACE_S = 5.0
+from rearec_bench.harness.run import tracker
+tracker._GRACE_S = 5.0
 driver.main(*sys.argv[1:])
 """
 ENDS = {

@@ -16,7 +16,7 @@ from rearec_bench.harness.run.tune_driver import Arrivals, Events, QueueSearcher
 from rearec_bench.harness.run.tune_worker import TuneTrial, WorkerContext, ray
 from rearec_bench.harness.utils.errors import RearecError
 
-from .test_tracker import Books, collector
+from .test_tracker import TrackedRun, collector
 
 UNLOADABLE = """Failure # 1 (occurred at 2026-01-01_00-00-00)
 The actor died because of an error raised in its creation task, ray::TuneTrial.__init__() (ip=10.0.0.2)
@@ -31,8 +31,8 @@ Worker exit detail: Worker unexpectedly exits. Some common causes include: ...
 """
 
 
-def events(books: Books) -> Events:
-    return Events(books.ledger, Arrivals(books.ledger, collector()))
+def events(run: TrackedRun) -> Events:
+    return Events(run.tracker, Arrivals(run.tracker, collector()))
 
 
 def failed(folder: Path, text: str) -> SimpleNamespace:
@@ -42,55 +42,55 @@ def failed(folder: Path, text: str) -> SimpleNamespace:
 
 
 def test_what_a_worker_refuses_ends_the_run_and_is_not_stored(tmp_path: Path) -> None:
-    books = Books(tmp_path)
-    with books.ledger as ledger:
-        ledger.take("t1")
-        heard = events(books)
+    run = TrackedRun(tmp_path)
+    with run.tracker as tracker:
+        tracker.take("t1")
+        heard = events(run)
         why = "10.0.0.2 (node bbbbbbbb): a node that has joined is not like the others: numpy 1.0, 2.0 for the driver"
         heard.on_trial_result(0, [], SimpleNamespace(trial_id="t1"), {"done": True, "refused": why})
         with pytest.raises(RunStopped):
             heard.on_step_end(1, [])
-        assert isinstance(ledger.stopped_by, RearecError)
-        assert str(ledger.stopped_by).startswith(
+        assert isinstance(tracker.stopped_by, RearecError)
+        assert str(tracker.stopped_by).startswith(
             f"{why}. What has run elsewhere is stored. Install the same on that node"
         )
-        assert books.logged()[-1] == "note"
-    assert books.store.keys() == set()
+        assert run.logged()[-1] == "note"
+    assert run.store.keys() == set()
 
 
 def test_a_node_without_the_package_ends_the_run_and_fails_no_trial(tmp_path: Path) -> None:
-    books = Books(tmp_path)
-    with books.ledger as ledger:
-        ledger.take("t1")
-        events(books).on_trial_error(0, [], failed(tmp_path, UNLOADABLE))
-        assert str(ledger.stopped_by).startswith("a node cannot run trials: rearec_bench is not installed, or older.")
-        assert "lost" not in books.logged()
-    assert books.store.keys() == set()
+    run = TrackedRun(tmp_path)
+    with run.tracker as tracker:
+        tracker.take("t1")
+        events(run).on_trial_error(0, [], failed(tmp_path, UNLOADABLE))
+        assert str(tracker.stopped_by).startswith("a node cannot run trials: rearec_bench is not installed, or older.")
+        assert "lost" not in run.logged()
+    assert run.store.keys() == set()
 
 
 def test_a_worker_that_is_killed_is_no_refusal(tmp_path: Path) -> None:
-    books = Books(tmp_path)
-    with books.ledger as ledger:
-        ledger.take("t1")
-        events(books).on_trial_error(0, [], failed(tmp_path, KILLED))
-        assert ledger.stopped_by is None
-        assert books.logged()[-1] == "lost"
+    run = TrackedRun(tmp_path)
+    with run.tracker as tracker:
+        tracker.take("t1")
+        events(run).on_trial_error(0, [], failed(tmp_path, KILLED))
+        assert tracker.stopped_by is None
+        assert run.logged()[-1] == "lost"
 
 
 def test_no_more_trials_are_given_out_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    books = Books(tmp_path)
+    run = TrackedRun(tmp_path)
     room = [1]
-    with books.ledger as ledger:
-        searcher = QueueSearcher(ledger, lambda: room[0], Arrivals(ledger, collector()))
+    with run.tracker as tracker:
+        searcher = QueueSearcher(tracker, lambda: room[0], Arrivals(tracker, collector()))
         assert isinstance(searcher.suggest("t1"), dict)
         taken: list[str] = []
-        monkeypatch.setattr(ledger, "take", lambda trial_id: taken.append(trial_id) or WAIT)
+        monkeypatch.setattr(tracker, "take", lambda trial_id: taken.append(trial_id) or WAIT)
         searcher.suggest("t2")
         assert taken == [], "one fits"
         room[0] = 2
         searcher.suggest("t2")
         assert taken == ["t2"], "a node has joined"
-        assert ledger.most == 2
+        assert tracker.most == 2
 
 
 @pytest.mark.parametrize("late", [False, True])

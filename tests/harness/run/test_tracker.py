@@ -17,9 +17,9 @@ from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.plan.cell_trials import Job
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.queue import FINISHED, WAIT, SuiteQueue
-from rearec_bench.harness.run import tracker as books
+from rearec_bench.harness.run import tracker as tracker_module
 from rearec_bench.harness.run import tune_driver
-from rearec_bench.harness.run.tracker import Ledger, RunStopped
+from rearec_bench.harness.run.tracker import RunStopped, RunTracker
 from rearec_bench.harness.run.tune_driver import Arrivals, Events, QueueSearcher
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
@@ -37,8 +37,8 @@ search: {trials: 2}
 """
 
 
-class Books:
-    """A ledger with what stands around it, and a clock that is moved by hand."""
+class TrackedRun:
+    """A tracker with what stands around it, and a clock that is moved by hand."""
 
     def __init__(self, folder: Path) -> None:
         file = folder / "books.yaml"
@@ -48,7 +48,7 @@ class Books:
         self.said = StringIO()
         self.queue = SuiteQueue(expand(suite), fingerprints={"tiny": "f"}, device="cpu", stored=self.store.lookup)
         sizes = {"tiny": DataSize(100, 10, 5.0)}
-        self.ledger = Ledger(
+        self.tracker = RunTracker(
             suite,
             header={},
             queue=self.queue,
@@ -74,8 +74,8 @@ class Books:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Books:
-    return Books(tmp_path)
+def made(tmp_path: Path) -> TrackedRun:
+    return TrackedRun(tmp_path)
 
 
 class Reference:
@@ -114,78 +114,78 @@ def collector(flush: Callable[[], None] = lambda: None) -> Any:
 
 
 def test_a_trial_is_over_once_its_result_is_on_disk_and_its_worker_is_free_before(
-    made: Books, references: None
+    made: TrackedRun, references: None
 ) -> None:
-    with made.ledger as ledger:
-        job = ledger.take("t1")
-        assert isinstance(job, Job) and ledger.running == 1
-        arrivals = Arrivals(ledger, collector())
+    with made.tracker as tracker:
+        job = tracker.take("t1")
+        assert isinstance(job, Job) and tracker.running == 1
+        arrivals = Arrivals(tracker, collector())
         saved = Reference()
         arrivals.expect("t1", saved)
-        assert (ledger.running, made.queue.totals()[0], bool(arrivals)) == (0, 0, True)
+        assert (tracker.running, made.queue.totals()[0], bool(arrivals)) == (0, 0, True)
         arrivals.take()
-        assert made.queue.totals()[0] == 0 and ledger.take("t2") is WAIT, "the next suggestion needs this result"
+        assert made.queue.totals()[0] == 0 and tracker.take("t2") is WAIT, "the next suggestion needs this result"
         made.finish(job)
         saved.arrived = True
         arrivals.take()
         assert (made.queue.totals()[0], bool(arrivals)) == (1, False)
-        assert isinstance(ledger.take("t2"), Job)
+        assert isinstance(tracker.take("t2"), Job)
 
 
 def test_log_terminal_and_index_follow_after_the_idle_worker_has_its_next_trial(
-    made: Books, monkeypatch: pytest.MonkeyPatch
+    made: TrackedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(books.time, "perf_counter", lambda: now[0])
-    with made.ledger as ledger:
-        job = ledger.take("t1")
+    monkeypatch.setattr(tracker_module.time, "perf_counter", lambda: now[0])
+    with made.tracker as tracker:
+        job = tracker.take("t1")
         made.finish(job)
-        ledger.handed_over("t1")
-        ledger.over("t1", unsaved="")
-        ledger.tick()
+        tracker.handed_over("t1")
+        tracker.over("t1", unsaved="")
+        tracker.tick()
         assert made.logged() == [] and made.said.getvalue() == ""
-        assert isinstance(ledger.take("t2"), Job)
-        ledger.tick()
+        assert isinstance(tracker.take("t2"), Job)
+        tracker.tick()
         assert made.logged() == ["done"] and job.key[:8] in made.said.getvalue()
         assert made.indexed() == [], "an index is written once a second at most"
         now[0] += 2.0
-        ledger.tick()
+        tracker.tick()
         assert made.indexed() == [job.key]
 
 
-def test_what_is_left_to_enter_is_entered_however_a_run_ends(made: Books) -> None:
-    with pytest.raises(KeyError), made.ledger as ledger:
-        job = ledger.take("t1")
+def test_what_is_left_to_enter_is_entered_however_a_run_ends(made: TrackedRun) -> None:
+    with pytest.raises(KeyError), made.tracker as tracker:
+        job = tracker.take("t1")
         made.finish(job)
-        ledger.handed_over("t1")
-        ledger.over("t1", unsaved="")
+        tracker.handed_over("t1")
+        tracker.over("t1", unsaved="")
         raise KeyError
     assert made.logged() == ["done"]
     assert made.indexed() == [job.key]
 
 
 def test_a_result_that_is_lost_with_its_worker_is_looked_for_on_disk_and_then_runs_again(
-    made: Books, references: None
+    made: TrackedRun, references: None
 ) -> None:
-    with made.ledger as ledger:
+    with made.tracker as tracker:
         died = ray.exceptions.OwnerDiedError.__new__(ray.exceptions.OwnerDiedError)
-        job = ledger.take("t1")
-        lost = Arrivals(ledger, collector())
+        job = tracker.take("t1")
+        lost = Arrivals(tracker, collector())
         lost.expect("t1", Reference(died))
         lost.take(wait_s=1.0)
         assert (made.queue.totals()[0], made.logged()) == (0, ["lost"])
-        again = ledger.take("t2")
+        again = tracker.take("t2")
         assert isinstance(again, Job) and (again.key, again.attempt) == (job.key, 2)
-        late = Arrivals(ledger, collector(flush=lambda: made.finish(again)))
+        late = Arrivals(tracker, collector(flush=lambda: made.finish(again)))
         late.expect("t2", Reference(died))
         late.take(wait_s=1.0)
         assert made.queue.totals()[0] == 1, "the collector wrote it before it answered"
 
 
-def test_who_needs_a_result_that_is_under_way_waits_for_it(made: Books, references: None) -> None:
-    with made.ledger as ledger:
-        arrivals = Arrivals(ledger, collector())
-        searcher = QueueSearcher(ledger, lambda: 2, arrivals)
+def test_who_needs_a_result_that_is_under_way_waits_for_it(made: TrackedRun, references: None) -> None:
+    with made.tracker as tracker:
+        arrivals = Arrivals(tracker, collector())
+        searcher = QueueSearcher(tracker, lambda: 2, arrivals)
         first = searcher.suggest("t1")
         assert isinstance(first, dict)
         made.finish(next(iter(made.queue.in_flight)))
@@ -194,11 +194,11 @@ def test_who_needs_a_result_that_is_under_way_waits_for_it(made: Books, referenc
         assert isinstance(second, dict) and second != first
 
 
-def test_a_result_that_cannot_be_written_stops_the_run_with_its_reason(made: Books, references: None) -> None:
-    with made.ledger as ledger:
-        arrivals = Arrivals(ledger, collector())
-        events = Events(ledger, arrivals)
-        ledger.take("t1")
+def test_a_result_that_cannot_be_written_stops_the_run_with_its_reason(made: TrackedRun, references: None) -> None:
+    with made.tracker as tracker:
+        arrivals = Arrivals(tracker, collector())
+        events = Events(tracker, arrivals)
+        tracker.take("t1")
         saved = Reference("the disk is full")
         result = {"done": True, "saved": saved}
         events.on_trial_result(0, [], SimpleNamespace(trial_id="t1"), result)
@@ -206,16 +206,16 @@ def test_a_result_that_cannot_be_written_stops_the_run_with_its_reason(made: Boo
         saved.arrived = True
         with pytest.raises(RunStopped):
             events.on_step_end(1, [])
-        assert str(ledger.stopped_by) == "the disk is full"
+        assert str(tracker.stopped_by) == "the disk is full"
 
 
-def test_a_finished_run_leaves_the_loop(made: Books) -> None:
-    with made.ledger as ledger:
-        while isinstance(job := ledger.take("t"), Job):
+def test_a_finished_run_leaves_the_loop(made: TrackedRun) -> None:
+    with made.tracker as tracker:
+        while isinstance(job := tracker.take("t"), Job):
             made.finish(job)
-            ledger.handed_over("t")
-            ledger.over("t", unsaved="")
+            tracker.handed_over("t")
+            tracker.over("t", unsaved="")
         assert job is FINISHED
         with pytest.raises(RunStopped):
-            ledger.tick()
-        assert ledger.totals().left_s == 0.0
+            tracker.tick()
+        assert tracker.totals().left_s == 0.0

@@ -41,10 +41,13 @@ def shown(node: Node) -> str:
     return "a list" if isinstance(node, Items) else "a mapping"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the nearest known word, "" where none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+def hint(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the nearest known name, "" where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+did_you_mean = hint  # the name of before, until all callers use the new one
 
 
 def singular(member: Any) -> str:

@@ -1,4 +1,4 @@
-"""Reasoning, or just more compute? The tables of docs/compute_matched.md from a stored suite.
+"""Reasoning, or just more compute? The tables of docs/measurements/compute_matched.md from a stored suite.
 
     python tests/benchmarks/compute_matched.py [SUITE] [--results DIR]
 

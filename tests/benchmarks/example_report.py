@@ -1,8 +1,8 @@
-"""The example report: what docs/example.md and docs/example/ show of stored suites, nothing of it by hand.
+"""The example report: what docs/measurements/example.md and docs/measurements/example/ show of stored suites, nothing of it by hand.
 
     python tests/benchmarks/example_report.py [SUITE ...] [--results DIR] [--data-dir DIR] [--tiny-results DIR]
 
-In docs/example.md what stands between the marks is replaced, the words around them stay; docs/example/SUITE.md has
+In docs/measurements/example.md what stands between the marks is replaced, the words around them stay; docs/measurements/example/SUITE.md has
 every table and figure that a suite fills. Only aggregates are written; figures of single users and titles are of the
 tiny data set, whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
 """
@@ -29,7 +29,7 @@ from rearec_bench.harness.store.store import Store
 
 SUITES = ("example", "example_text", "example_steps", "example_ablation")
 SHOWN = {"example_steps": ("steps", "claims"), "example_ablation": ("ablation", "claims")}
-"""Tables of a suite in docs/example.md, where they are not those of `USUAL`."""
+"""Tables of a suite in docs/measurements/example.md, where they are not those of `USUAL`."""
 USUAL = ("datasets", "overall", "claims", "ceiling", "latency")
 FIGURES_OF = {"example_steps": ("fig5_steps",), "example_ablation": ("fig7_ablation",)}
 TINY = ("fig8_trajectories", "fig10_states", "fig11_case_study")
@@ -184,7 +184,7 @@ def picture(html: str, path: Path) -> None:
 
 
 def main() -> None:
-    """Write docs/example.md's results and docs/example/."""
+    """Write docs/measurements/example.md's results and docs/measurements/example/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", default=list(SUITES))
     parser.add_argument("--results", type=Path, default=Path("results"))

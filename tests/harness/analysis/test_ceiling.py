@@ -57,7 +57,7 @@ def test_a_cell_without_a_run_has_no_ceiling(tmp_path: Path, synthetic: ModuleTy
 
 
 SIMULATIONS = 1000
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "ceiling.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "measurements" / "ceiling.md"
 
 
 def test_cross_fitting_equals_a_loop_over_pairs_of_runs() -> None:

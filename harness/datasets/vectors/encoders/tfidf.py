@@ -6,7 +6,7 @@ not count; a word of one text alone does, because it tells that item from the ot
 MovieLens-100k's films have the same vector, with them the 8 pairs whose texts are the same. The vectors come out with
 length one, as those of sentence encoders do, so that a dot product is a cosine whatever the text's length; they are
 neither centred nor whitened, which is the backbone's business (UniSRec learns its whitening). Length sqrt(m), for a
-variance of one in each dimension, trains worse (docs/log.md).
+variance of one in each dimension, trains worse (docs/measurements/log.md).
 
 The SVD is scikit-learn's randomized one with a fixed seed: 1.6 s of a core for 1,682 films, where ARPACK took 13 s and
 explained 0.8 points more of the variance. It runs on one thread: more of them add in another order, which gives other

@@ -7,8 +7,8 @@ recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the
 over steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each
 step from the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
 All temperatures multiply the score temperature. InfoNCE compares the states as they are scored: raw ones under a dot
-product, as in eq. 11, and of length one under a cosine, whose temperature is meant for such (docs/measurements/log.md). Readout: r_K
-(section 3.3.3).
+product, as in eq. 11, and of length one under a cosine, whose temperature is meant for such
+(docs/measurements/log.md). Readout: r_K (section 3.3.3).
 
 Cost: the backbone's, 2 K cached steps (and a second encoding in the released recipe), (K + 1) B N d + K B^2 d.
 """

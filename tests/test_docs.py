@@ -78,7 +78,7 @@ def files_of_readme() -> dict[str, str]:
     shown = {}
     for block in [*blocks(PAGES, "yaml"), *blocks(PAGES, "python")]:
         first = block.partition("\n")[0]
-        if first.startswith("# ") or first.startswith("name: "):
+        if first.startswith(("# ", "name: ")):
             shown[first.removeprefix("# ") if first[0] == "#" else f"{yaml.safe_load(block)['name']}.yaml"] = block
     return shown
 

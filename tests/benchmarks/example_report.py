@@ -2,9 +2,9 @@
 
     python tests/benchmarks/example_report.py [SUITE ...] [--results DIR] [--data-dir DIR] [--tiny-results DIR]
 
-In example.md what stands between the marks is replaced, and the text around them stays; example/SUITE.md has every table
-and figure that a suite fills. Only aggregates are written; figures of single users and titles are of the tiny data set,
-whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
+In example.md what stands between the marks is replaced, and the text around them stays; example/SUITE.md has every
+table and figure that a suite fills. Only aggregates are written; figures of single users and titles are of the tiny
+data set, whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
 """
 
 from __future__ import annotations

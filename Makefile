@@ -1,8 +1,11 @@
-# `make smoke` and `make test` are all that a fresh clone needs (Python >= 3.11).
+# `make smoke` and `make check` are all that a fresh clone needs (Python >= 3.11).
 #
 #   make smoke       environment, installation, a small suite on generated data, its table
-#   make test        ruff, mypy, all tests but the slow ones
-#   make test-all    the slow ones, too
+#   make lint        ruff, and import-linter: rooms in layers, no circles
+#   make types       mypy, strict
+#   make test        the fast tests (minutes)
+#   make check       these three
+#   make test-slow   the slow tests: Ray, processes, Chromium, LaTeX, the documents' commands
 #   make faults      runs killed at random moments, full disks, trials that go wrong, damage, fuzzed suites, a soak (an hour)
 #   make bench       speed and memory beside their targets (minutes); the table is also written to bench.md
 #   make bench-long  a soak of a thousand trials, and growth over three decades (an hour)
@@ -14,9 +17,11 @@ TORCH  ?= torch
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Two workers; a file is run by one of them. Ray and torch share the cores.
+PYTEST  = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: install smoke lint types test test-all faults bench bench-long clean
+.PHONY: install smoke lint types test check test-slow faults bench bench-long clean
 
 install: $(STAMP)
 
@@ -41,11 +46,13 @@ types: install
 	$(PIP) install --no-deps --target build/types .
 	MYPYPATH=build/types $(BIN)/python -m mypy -p rearec_bench.harness -p rearec_bench.models -m rearec_bench.cli
 
-test: lint types
-	$(BIN)/python -m pytest -m 'not slow and not faults'
+check: lint types test
 
-test-all: lint types
-	$(BIN)/python -m pytest -m 'not faults'
+test: install
+	$(PYTEST) -m 'not slow and not faults'
+
+test-slow: install
+	$(PYTEST) -m 'slow and not faults'
 
 FAULTS := run/test_kill run/test_interruptions run/test_long_trials run/test_bad_trials store/test_disk_faults store/test_damage suite/test_suite_fuzz \
           run/test_cluster run/test_cluster_access

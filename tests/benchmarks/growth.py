@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 from figure import Figure, machine, table
-from log_plot import Line, log_plot
 from made_store import NAME, make_store
 
 MOST_SLOPE = 1.1
@@ -203,12 +202,22 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def _plot(points: Sequence[Point]) -> str:
-    lines = [
-        Line(name, tuple((point.size, point.seconds) for point in points if point.name == name))
-        for name in dict.fromkeys(point.name for point in points)
-    ]
-    return log_plot(lines, x="trials; interactions; rows x items", y="seconds")
+def _plot(points: Sequence[Point], file: Path) -> None:
+    """Seconds over size on logarithmic scales, with a dashed line of slope 1 to compare with."""
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(8, 4.6), layout="constrained")
+    axes = canvas.subplots()
+    for name in dict.fromkeys(point.name for point in points):
+        series = [point for point in points if point.name == name]
+        axes.loglog([point.size for point in series], [point.seconds for point in series], marker="o", label=name)
+    size, seconds = min(point.size for point in points), min(point.seconds for point in points)
+    span = max(point.size for point in points) / size
+    axes.loglog([size, size * span], [seconds, seconds * span], "--", color="grey", label="linear growth")
+    axes.set(xlabel="trials; interactions; rows x items", ylabel="seconds")
+    axes.grid(alpha=0.3)
+    canvas.legend(loc="outside right upper", fontsize="small")
+    canvas.savefig(file)
 
 
 def main() -> int:
@@ -235,7 +244,7 @@ def main() -> int:
             writer.writerow([field.name for field in dataclasses.fields(Point)])
             writer.writerows(dataclasses.astuple(point) for point in points)
     if options.plot:
-        options.plot.write_text(_plot(points))
+        _plot(points, options.plot)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -70,9 +70,15 @@ class StrategySettings(Settings):
 
     Attributes:
         uses_steps: False for strategies that do not reason (base): one cell whatever `steps` says.
+        passes_per_step: how often training computes each reasoning step, for estimates of time.
     """
 
     uses_steps: ClassVar[bool] = True
+    passes_per_step: ClassVar[int] = 1
+
+    def resolve(self, *, packing: str) -> Self:
+        """The same settings with what "auto" means under a trial's packing, so that its key says it outright."""
+        return self
 
     def score_temperature_of(self, backbone: float) -> float:
         """The score temperature in force: this row's own where it names one, else the backbone's."""

@@ -13,7 +13,7 @@ from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.run.supervisor import Care, Keeper
 from rearec_bench.harness.store.checkpoints import Checkpoints
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 
@@ -40,7 +40,7 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
         purpose="final",
     )
     held = Checkpoints(tmp_path / "results")
-    keeper = Keeper(lambda: TrialRun(spec, data), spec, care=Care("s", None, keep="best"), channel=held, resume=False)
+    keeper = Keeper(lambda: ModelTrial(spec, data), spec, care=Care("s", None, keep="best"), channel=held, resume=False)
     while not keeper.run.done:
         keeper.run.epoch()
     assert keeper.last()

@@ -517,11 +517,11 @@ def test_plan_of_a_text_based_backbone_without_vectors_names_the_command(invoke:
 def test_the_list_names_every_component_setting_and_suite(invoke: Invoke) -> None:
     from rearec_bench.harness.records.spec import TrainingSettings
     from rearec_bench.harness.suite.bundled import shipped_suites
-    from rearec_bench.harness.utils.registry import BACKBONES, REFERENCES, STRATEGIES
+    from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 
     listed = invoke("list").stdout
     words = set(listed.split())
-    for registry in (BACKBONES, STRATEGIES, REFERENCES):
+    for registry in (BACKBONES, STRATEGIES, BASELINES):
         for name in registry.names():
             assert {name, *registry.settings(name).model_fields} <= words
     assert {*TrainingSettings.model_fields, *shipped_suites(), "tiny", "lambda", "tau", "alpha"} <= words

@@ -105,7 +105,7 @@ def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
     references: dict[str, _Tested] = {}
     found = []
     for cell, row in zip(results.cells, measure(results), strict=True):
-        if cell.steps != 0 and not cell.is_reference:
+        if cell.steps != 0 and not cell.is_baseline:
             reference = reference_of(cell, results.cells)
             runs = reference.runs if reference is not None else ()
             for run in runs:

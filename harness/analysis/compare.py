@@ -33,7 +33,7 @@ class Row(Protocol):
     @property
     def steps(self) -> int | None: ...  # noqa: D102
     @property
-    def is_reference(self) -> bool: ...  # noqa: D102
+    def is_baseline(self) -> bool: ...  # noqa: D102
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -74,7 +74,7 @@ class Measured:
         steps: K; None where validation chooses it or nobody says.
         stats: per metric.
         unsupported: why it cannot run; "" where it can.
-        is_reference: a count of the training rows under the name of its backbone; compared with no row, never best.
+        is_baseline: a count of the training rows under the name of its backbone; compared with no row, never best.
     """
 
     dataset: str
@@ -84,7 +84,7 @@ class Measured:
     steps: int | None
     stats: Mapping[str, Stat]
     unsupported: str = ""
-    is_reference: bool = False
+    is_baseline: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def measure(results: ResultSet) -> tuple[Measured, ...]:
             steps=cell.steps,
             stats=stats_of(cell, lambda run: run.test or {}),
             unsupported=cell.unsupported,
-            is_reference=cell.is_reference,
+            is_baseline=cell.is_baseline,
         )
         for cell in results.cells
     )
@@ -186,7 +186,7 @@ def reference_of(row: AnyRow, rows: Iterable[AnyRow]) -> AnyRow | None:
 def row_beside(row: AnyRow, name: str, rows: Iterable[AnyRow]) -> AnyRow | None:
     """The row of a name beside another: of its data set and backbone, and of its K where there are several."""
     here = [other for other in rows if (other.dataset, other.backbone) == (row.dataset, row.backbone)]
-    here = [other for other in here if not other.is_reference]
+    here = [other for other in here if not other.is_baseline]
     named = [other for other in here if other.strategy == name]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
@@ -213,7 +213,7 @@ def _average(gains: Mapping[str, float]) -> float | None:
 def _together(rows: Sequence[Measured]) -> list[list[int]]:
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
-        if not row.is_reference:
+        if not row.is_baseline:
             groups.setdefault((row.dataset, row.backbone), []).append(place)
     return list(groups.values())
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.results import TrialSummary
-from ..records.spec import REFERENCE
+from ..records.spec import BASELINE
 from ..store.store import Store
 from ..utils.errors import DamagedError, RearecError
 
@@ -39,7 +39,7 @@ class PlannedCell(Protocol):
     @property
     def unsupported(self) -> str | None: ...  # noqa: D102
     @property
-    def is_reference(self) -> bool: ...  # noqa: D102
+    def is_baseline(self) -> bool: ...  # noqa: D102
     @property
     def points(self) -> int | None: ...  # noqa: D102
 
@@ -63,7 +63,7 @@ class CellResults:
         epochs: trained by all of them and by the final runs.
         unsupported: why the cell cannot run; "" where it can.
         note: what the run said of the cell, such as that no search trial succeeded.
-        is_reference: a count of the training rows under the name of its backbone, no model; it is compared with none.
+        is_baseline: a count of the training rows under the name of its backbone, no model; it is compared with none.
         searched: its distinct search trials, however they ended, in the order of the search, failed ones last; of
             suites that were run before failed ones were noted without these.
         finals: its final runs, however they ended.
@@ -83,7 +83,7 @@ class CellResults:
     epochs: int
     unsupported: str = ""
     note: str = ""
-    is_reference: bool = False
+    is_baseline: bool = False
     searched: tuple[TrialSummary, ...] = ()
     finals: tuple[TrialSummary, ...] = ()
     points: int | None = None
@@ -114,7 +114,7 @@ class ResultSet:
 
     def models(self) -> ResultSet:
         """The same without reference rows, for tables that have no place for them."""
-        return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_reference))
+        return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_baseline))
 
 
 def load_results(
@@ -227,7 +227,7 @@ def _cell(
         epochs=sum(len(trial.history) for trial in trained if trial is not None),
         unsupported=cell.unsupported or "",
         note=entry.get("note", ""),
-        is_reference=cell.is_reference,
+        is_baseline=cell.is_baseline,
         searched=tuple(trial for trial in map(summary, [*searched, *failed]) if trial is not None),
         finals=tuple(trial for trial in held_finals if trial is not None),
         points=cell.points,
@@ -236,7 +236,7 @@ def _cell(
 
 def _is_final(run: TrialSummary, cell: PlannedCell, seed: int) -> bool:
     """Whether a run is what an index takes it for; suites share references, whatever their seeds."""
-    return run.spec.purpose == "final" and (cell.is_reference or run.spec.seed == seed)
+    return run.spec.purpose == "final" and (cell.is_baseline or run.spec.seed == seed)
 
 
 def _changed(trials: Iterable[TrialSummary], same_source: SameSource | None) -> tuple[str, ...]:
@@ -246,5 +246,5 @@ def _changed(trials: Iterable[TrialSummary], same_source: SameSource | None) -> 
     for backbone, strategy, source in {(t.spec.backbone.kind, t.spec.strategy.kind, t.source_digest) for t in trials}:
         with suppress(RearecError):  # a plug-in that is not here: nothing to compare with
             if source and not same_source(source, backbone, strategy):
-                changed.add(backbone if strategy == REFERENCE else f"{backbone} + {strategy}")
+                changed.add(backbone if strategy == BASELINE else f"{backbone} + {strategy}")
     return tuple(sorted(changed))

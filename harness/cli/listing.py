@@ -19,7 +19,7 @@ from ..suite.labels import value_text
 from ..suite.model import Resources, SearchSettings
 from ..suite.values import Declared
 from ..utils.errors import InputError
-from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES, Registry
+from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
 
 _SECTIONS = (
     ("search", SearchSettings, "how hyper-parameters are searched"),
@@ -44,7 +44,7 @@ def inventory(*, data_dir: Path, width: int) -> str:
     blocks = [
         ["Backbones (backbones: in a suite)", *_components(BACKBONES, width)],
         ["Strategies (strategies:)", *_components(STRATEGIES, width)],
-        ["References (references:), counts that are ranked without training", *_components(REFERENCES, width)],
+        ["References (references:), counts that are ranked without training", *_components(BASELINES, width)],
         *([f"{name}: {words}", *_settings(cls, width)] for name, cls, words in _SECTIONS),
         ["Data sets (datasets:)", *(f"  {line}" for line in dataset_lines(data_dir))],
         ["Encoders of item texts (rearec-bench embed NAME --encoder ENCODER)", *_encoders(width)],

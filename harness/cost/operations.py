@@ -85,7 +85,7 @@ def inference(shape: Shape, *, length: int, steps: int, items: int) -> int:
     return encoding(shape, length=length) + taken_steps(shape, length, steps) + scoring(shape, items=items)
 
 
-def packed_passes(shape: Shape, *, length: int, steps: int, noised: bool = False) -> int:
+def packed_passes(shape: Shape, *, length: int, steps: int, passes: int = 1) -> int:
     """The model's part of training on one row where whole users are packed, without scores: about 1 + K passes.
 
     A user with L items is L rows, whose states one pass computes together: a row costs one position of it, and one
@@ -95,13 +95,13 @@ def packed_passes(shape: Shape, *, length: int, steps: int, noised: bool = False
         shape: of the transformer.
         length: L.
         steps: K.
-        noised: with the noised view of PRL (eq. 10), which shares the encoded history and takes K steps of its own.
+        passes: how often each step is computed; 2 with the noised view of PRL (eq. 10), which shares the history.
     """
     encoded = shape.layers * (_keys_and_values(shape) + _position(shape, length))
-    return encoded + (2 if noised else 1) * taken_steps(shape, length, steps)
+    return encoded + passes * taken_steps(shape, length, steps)
 
 
-def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored: int, noised: bool = False) -> int:
+def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored: int, passes: int = 1) -> int:
     """Training on one row where whole users are packed, scores included.
 
     Args:
@@ -110,10 +110,10 @@ def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored
         steps: K.
         items: N.
         scored: states of a row that have a loss over the catalogue: 1 for base, K + 1 for ERL and PRL.
-        noised: see `packed_passes`.
+        passes: see `packed_passes`.
     """
-    passes = packed_passes(shape, length=length, steps=steps, noised=noised)
-    return passes + scored * scoring(shape, items=items)
+    model = packed_passes(shape, length=length, steps=steps, passes=passes)
+    return model + scored * scoring(shape, items=items)
 
 
 def taken_steps(shape: Shape, length: int, steps: int) -> int:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
-from ..records.spec import REFERENCE, TrialSpec
+from ..records.spec import TrialSpec
+from ..utils.errors import InputError
+from ..utils.registry import STRATEGIES
 from .operations import Shape, inference, packed_training, scoring, taken_steps
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 _GUESSED_FLOPS_PER_S = {"cpu": 1e10, "cuda": 3e12}
 _BACKWARD_TOO = 3.0
 _EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
-_NOISED = ("prl",)
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ class Estimate:
             return
         groups = _groups(summary.spec)
         for group in groups[:1] if summary.status == "pruned" else groups:  # it tells of other search trials alone
-            held = self._groups.setdefault(group, [0.0, 0.0])
-            held[0] += seconds
-            held[1] += operations(summary.spec, self._sizes[summary.spec.dataset])
+            totals = self._groups.setdefault(group, [0.0, 0.0])
+            totals[0] += seconds
+            totals[1] += operations(summary.spec, self._sizes[summary.spec.dataset])
 
     def seconds(self, spec: TrialSpec) -> float:
         """The time of a trial: its operations at the pace of the nearest kind of trial that was seen."""
@@ -134,26 +135,34 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
         spec: the trial.
         size: of its data set.
     """
-    if spec.is_reference:
+    if spec.is_baseline:
         return float(size.rows) * size.items
     settings = spec.backbone.settings
     width = int(settings.get("width", 64))
     shape = Shape(width, int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width)))
-    most = spec.training.max_len
-    length = max(1, round(min(size.history, most)))
-    steps, items, noised = spec.steps, size.items, spec.strategy.kind in _NOISED
-    row: float = _single(shape, length, steps, items, noised=noised)
+    max_len = spec.training.max_len
+    length = max(1, round(min(size.history, max_len)))
+    steps, items, passes = spec.steps, size.items, _passes_per_step(spec.strategy.kind)
+    row: float = _single(shape, length, steps, items, passes=passes)
     if spec.training.packing == "users":
-        alone = math.exp(-most / size.history) if size.history else 0.0  # longer than max_len: a row by itself
-        together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, noised=noised)
-        row = alone * _single(shape, most, steps, items, noised=noised) + (1 - alone) * together
+        alone = math.exp(-max_len / size.history) if size.history else 0.0  # longer than max_len: a row by itself
+        together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, passes=passes)
+        row = alone * _single(shape, max_len, steps, items, passes=passes) + (1 - alone) * together
     return _BACKWARD_TOO * size.rows * row * spec.training.max_epochs
 
 
-def _single(shape: Shape, length: int, steps: int, items: int, *, noised: bool) -> int:
+def _passes_per_step(strategy: str) -> int:
+    """How often each step is computed; once in a stored trial's strategy that is not installed any more."""
+    try:
+        return int(STRATEGIES.settings(strategy).passes_per_step)
+    except (InputError, ImportError, AttributeError):
+        return 1
+
+
+def _single(shape: Shape, length: int, steps: int, items: int, *, passes: int) -> int:
     """The forward pass of a row that shares its history with no other, and the scores of its states."""
-    twice = taken_steps(shape, length, steps) if noised else 0
-    return inference(shape, length=length, steps=steps, items=items) + twice + steps * scoring(shape, items=items)
+    more = (passes - 1) * taken_steps(shape, length, steps)
+    return inference(shape, length=length, steps=steps, items=items) + more + steps * scoring(shape, items=items)
 
 
 def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:
@@ -161,8 +170,8 @@ def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:
 
     Packed training says nothing about the pace row by row: how many rows share their history is not counted.
     """
-    if spec.is_reference:
-        return (REFERENCE, spec.backbone.kind, spec.dataset), (REFERENCE, spec.backbone.kind)
+    if spec.is_baseline:
+        return ("baseline", spec.backbone.kind, spec.dataset), ("baseline", spec.backbone.kind)
     model = (spec.backbone.kind, spec.strategy.kind, spec.steps, spec.training.packing, spec.training.batch_size)
     return (
         (spec.device, spec.dataset, *model, spec.purpose),

@@ -208,7 +208,7 @@ def suspended_line(job: Job, *, saved: bool) -> str:
 
 def label(job: Job) -> str:
     """A trial's cell and its place in it, such as "ml-100k sasrec prl K=2 search temperature=0.5 decay=1.5"."""
-    if job.spec.is_reference:
+    if job.spec.is_baseline:
         return cell_label(job)
     if job.purpose == "final":
         return f"{cell_label(job)} final seed={job.spec.seed}"
@@ -232,7 +232,7 @@ def finished_line(job: Job, summary: TrialSummary) -> str:
     metric = summary.spec.metric
     total = summary.timings.get("total_s", 0.0)
     value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
-    epochs = "" if job.spec.is_reference else f"{len(summary.history)} epochs  "
+    epochs = "" if job.spec.is_baseline else f"{len(summary.history)} epochs  "
     return f"{head}   {value}   {epochs}{total:.1f} s"
 
 

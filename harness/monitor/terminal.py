@@ -221,7 +221,7 @@ class LiveReporter:
 
 def place(job: Job) -> str:
     """A trial's place in its cell, such as "search 3/4" or "final 2/5, seed 2"; a reference is the only one."""
-    if job.spec.is_reference:
+    if job.spec.is_baseline:
         return "counting"
     if job.purpose == "final":
         return f"final {job.index + 1}/{job.count}, seed {job.spec.seed}"

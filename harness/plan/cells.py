@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...models.settings import Settings
 from ..records.pruner import Pruner
-from ..records.spec import REFERENCE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
+from ..records.spec import BASELINE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
 from ..suite.labels import row_label, swept_values
 from ..suite.model import Parameters, SearchSettings, Space, Suite, Variant
 from ..utils.errors import InputError
-from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES, Registry
+from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the comparison: data set, backbone, strategy variant, K; or a reference in place of the backbone.
+    """One row of the comparison: data set, backbone, strategy variant, K; or a baseline in place of the backbone.
 
     Attributes:
         id: 12 hexadecimal digits, a hash of the cell's content; labels do not enter.
@@ -45,8 +46,8 @@ class Cell:
         search: how it is searched.
         seeds: of the final runs.
         unsupported: why this cell cannot run, None where it can.
-        encoder: the backbone's kind and fixed settings.
-        reasoning: the strategy's kind and fixed settings.
+        chosen_backbone: the backbone's kind and fixed settings; the baseline's of a baseline.
+        chosen_strategy: the strategy's kind and fixed settings.
         training: fixed training settings.
         evaluation: evaluation settings.
         text_based: the backbone uses the item vectors of the data set.
@@ -63,8 +64,8 @@ class Cell:
     search: SearchSettings
     seeds: tuple[int, ...]
     unsupported: str | None
-    encoder: Chosen
-    reasoning: Chosen
+    chosen_backbone: Chosen
+    chosen_strategy: Chosen
     training: Mapping[str, Any]
     evaluation: EvaluationSettings
     text_based: bool = False
@@ -99,19 +100,19 @@ class Cell:
             raise ValueError(f"values for {sorted(values)}, where {sorted(self.space)} are searched")
         if device not in ("cpu", "cuda"):
             raise ValueError(f"the device is cpu or cuda, not {device}")
-        if self.is_reference:
-            return self._reference_spec(seed=seed, purpose=purpose, fingerprint=fingerprint)
+        if self.is_baseline:
+            return self._baseline_spec(seed=seed, purpose=purpose, fingerprint=fingerprint)
         training = _packed(
             TrainingSettings.model_validate({**self.training, **_under("training", values)}),
-            causal=BACKBONES.settings(self.encoder.kind).causal,
+            causal=BACKBONES.settings(self.chosen_backbone.kind).causal,
         )
-        backbone = _component(BACKBONES, self.encoder, _under("backbone", values))
-        strategy = _component(STRATEGIES, self.reasoning, _under("strategy", values))
+        backbone = _filled(BACKBONES, self.chosen_backbone, _under("backbone", values))
+        strategy = _filled(STRATEGIES, self.chosen_strategy, _under("strategy", values))
         return TrialSpec(
             dataset=self.dataset,
             dataset_fingerprint=fingerprint,
-            backbone=backbone,
-            strategy=_settled(strategy, training),
+            backbone=_component(self.chosen_backbone.kind, backbone),
+            strategy=_component(self.chosen_strategy.kind, strategy.resolve(packing=training.packing)),
             steps=int(values["steps"]) if self.steps is None else self.steps,
             training=training,
             evaluation=self.evaluation,
@@ -137,16 +138,16 @@ class Cell:
         return Pruner(search.pruner, cell=self.id, grace=search.grace, reduction=search.reduction)
 
     @property
-    def is_reference(self) -> bool:
+    def is_baseline(self) -> bool:
         """Whether this is one of the suite's `references` rather than a model."""
-        return self.reasoning.kind == REFERENCE
+        return self.chosen_strategy.kind == BASELINE
 
-    def _reference_spec(self, *, seed: int, purpose: Purpose, fingerprint: str) -> TrialSpec:
+    def _baseline_spec(self, *, seed: int, purpose: Purpose, fingerprint: str) -> TrialSpec:
         return TrialSpec(
             dataset=self.dataset,
             dataset_fingerprint=fingerprint,
-            backbone=_component(REFERENCES, self.encoder, {}),
-            strategy=Component(REFERENCE, {}, 1),
+            backbone=_component(self.chosen_backbone.kind, _filled(BASELINES, self.chosen_backbone, {})),
+            strategy=Component(BASELINE, {}, 1),
             steps=0,
             training=TrainingSettings.model_validate(dict(self.training)),
             evaluation=self.evaluation,
@@ -159,7 +160,7 @@ class Cell:
 def expand(suite: Suite) -> tuple[Cell, ...]:
     """All cells of a suite, in the order of the file: data sets, backbones, strategies, training sweeps, steps.
 
-    A data set's references come before its backbones. Needs no plug-in: what a cell must know of its components is
+    A data set's baselines come before its backbones. Needs no plug-in: what a cell must know of its components is
     part of the suite.
 
     Args:
@@ -168,16 +169,14 @@ def expand(suite: Suite) -> tuple[Cell, ...]:
     Returns:
         The cells.
     """
-    return tuple(
-        cell for dataset in suite.datasets for cell in (*_references(suite, dataset), *_models(suite, dataset))
-    )
+    return tuple(cell for dataset in suite.datasets for cell in (*_baselines(suite, dataset), *_models(suite, dataset)))
 
 
 def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
-    for encoder in _encoders(suite):
+    for backbone in _backbones(suite):
         for row in _rows(suite):
             for steps in _steps(suite, row.variant):
-                yield _cell(suite, dataset=dataset, encoder=encoder, row=row, steps=steps)
+                yield _cell(suite, dataset=dataset, backbone=backbone, row=row, steps=steps)
 
 
 def check_precision(cells: Iterable[Cell], device: str) -> None:
@@ -192,15 +191,15 @@ def check_precision(cells: Iterable[Cell], device: str) -> None:
     """
     for cell in cells:
         searched = cell.space.get("training.precision")
-        asked = searched.choices if searched is not None else (cell.training.get("precision"),)
-        if device == "cpu" and "tf32" in (asked or ()):
+        precisions = searched.choices if searched is not None else (cell.training.get("precision"),)
+        if device == "cpu" and "tf32" in (precisions or ()):
             raise InputError(
                 "training.precision: tf32 is a GPU's, and this suite runs on the CPU. Take fp32 or bf16, or give the "
                 "trials a GPU:  --gpu 1"
             )
 
 
-def _references(suite: Suite, dataset: str) -> Iterator[Cell]:
+def _baselines(suite: Suite, dataset: str) -> Iterator[Cell]:
     """One run each, as nothing in them is drawn; they mask what the model with the longest history masks."""
     longest = _longest(suite.training)
     masked = suite.evaluation.mask_history
@@ -210,16 +209,16 @@ def _references(suite: Suite, dataset: str) -> Iterator[Cell]:
             id=_id(content),
             dataset=dataset,
             backbone=name,
-            strategy=REFERENCE,
-            row=REFERENCE,
+            strategy=BASELINE,
+            row=BASELINE,
             against="",
             steps=0,
             space={},
             search=suite.search,
             seeds=suite.seeds[:1],
             unsupported=None,
-            encoder=Chosen(name, {}),
-            reasoning=Chosen(REFERENCE, {}),
+            chosen_backbone=Chosen(name, {}),
+            chosen_strategy=Chosen(BASELINE, {}),
             training={"max_len": longest, "packing": "none"},
             evaluation=EvaluationSettings(mask_history=masked),
         )
@@ -234,7 +233,7 @@ def _longest(training: Parameters) -> int:
 
 
 @dataclass(frozen=True)
-class _Encoder:
+class _Backbone:
     """A backbone with its swept values settled."""
 
     variant: Variant
@@ -255,10 +254,10 @@ class _Row:
         return row_label(self.variant.name, {**self.swept, **_apart(self.training, self.swept)})
 
 
-def _encoders(suite: Suite) -> Iterator[_Encoder]:
+def _backbones(suite: Suite) -> Iterator[_Backbone]:
     for variant in suite.backbones:
         for swept in swept_values(variant.parameters):
-            yield _Encoder(variant, swept)
+            yield _Backbone(variant, swept)
 
 
 def _rows(suite: Suite) -> Iterator[_Row]:
@@ -279,32 +278,32 @@ def _steps(suite: Suite, variant: Variant) -> tuple[int | None, ...]:
     return (None,) if isinstance(suite.steps, Space) else suite.steps
 
 
-def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: int | None) -> Cell:
+def _cell(suite: Suite, *, dataset: str, backbone: _Backbone, row: _Row, steps: int | None) -> Cell:
     own = row.variant.backbone
-    searched = {name: one for name, one in encoder.variant.parameters.searched.items() if name not in own}
+    searched = {name: space for name, space in backbone.variant.parameters.searched.items() if name not in own}
     space = {
         **_dotted("backbone", searched),
         **_dotted("strategy", row.variant.parameters.searched),
         **_dotted("training", suite.training.searched),
         **({"steps": suite.steps} if steps is None and isinstance(suite.steps, Space) else {}),
     }
-    encoder_choice = Chosen(encoder.variant.kind, {**encoder.variant.parameters.fixed, **encoder.swept, **own})
-    reasoning = Chosen(row.variant.kind, {**row.variant.parameters.fixed, **row.swept})
+    chosen_backbone = Chosen(backbone.variant.kind, {**backbone.variant.parameters.fixed, **backbone.swept, **own})
+    chosen_strategy = Chosen(row.variant.kind, {**row.variant.parameters.fixed, **row.swept})
     training = {**suite.training.fixed, **row.training}
     content = {
         "dataset": dataset,
-        "backbone": [encoder_choice.kind, encoder_choice.fixed],
-        "strategy": [reasoning.kind, reasoning.fixed],
+        "backbone": [chosen_backbone.kind, chosen_backbone.fixed],
+        "strategy": [chosen_strategy.kind, chosen_strategy.fixed],
         "steps": steps,
         "training": TrainingSettings.without_added(training),
-        "space": {name: one.model_dump(mode="json") for name, one in space.items()},
+        "space": {name: searched.model_dump(mode="json") for name, searched in space.items()},
         "metric": suite.search.metric,
         "mask_history": suite.evaluation.mask_history,
     }
     return Cell(
         id=_id(content),
         dataset=dataset,
-        backbone=row_label(encoder.variant.name, encoder.swept),
+        backbone=row_label(backbone.variant.name, backbone.swept),
         strategy=row.variant.name,
         row=row.label,
         against=row.against,
@@ -312,12 +311,12 @@ def _cell(suite: Suite, *, dataset: str, encoder: _Encoder, row: _Row, steps: in
         space=space,
         search=suite.search,
         seeds=suite.seeds,
-        unsupported=_unsupported(encoder.variant, training, space),
-        encoder=encoder_choice,
-        reasoning=reasoning,
+        unsupported=_unsupported(backbone.variant, training, space),
+        chosen_backbone=chosen_backbone,
+        chosen_strategy=chosen_strategy,
         training=training,
         evaluation=suite.evaluation,
-        text_based=encoder.variant.text_based,
+        text_based=backbone.variant.text_based,
     )
 
 
@@ -345,10 +344,13 @@ def _unsupported(variant: Variant, training: Mapping[str, Any], space: Mapping[s
     return next((variant.unsupported[packing] for packing in packings if packing in variant.unsupported), None)
 
 
-def _component(registry: Registry, chosen: Chosen, values: Mapping[str, Any]) -> Component:
-    settings = registry.settings(chosen.kind)
-    filled = settings.model_validate({**chosen.fixed, **values}).identity()
-    return Component(kind=chosen.kind, settings=filled, version=settings.version)
+def _filled(registry: Registry, chosen: Chosen, values: Mapping[str, Any]) -> Any:
+    """The settings of a component, those that nothing fixes at their defaults."""
+    return registry.settings(chosen.kind).model_validate({**chosen.fixed, **values})
+
+
+def _component(kind: str, settings: Settings) -> Component:
+    return Component(kind=kind, settings=settings.identity(), version=settings.version)
 
 
 def _packed(training: TrainingSettings, *, causal: bool) -> TrainingSettings:
@@ -356,11 +358,3 @@ def _packed(training: TrainingSettings, *, causal: bool) -> TrainingSettings:
     if training.packing != "auto":
         return training
     return training.model_copy(update={"packing": "users" if causal else "none"})
-
-
-def _settled(strategy: Component, training: TrainingSettings) -> Component:
-    """Says outright what `same_user_negatives: auto` means here, so that the trial's key says it too."""
-    if strategy.settings.get("same_user_negatives") != "auto":
-        return strategy
-    meaning = "mask" if training.packing == "users" else "keep"
-    return replace(strategy, settings={**strategy.settings, "same_user_negatives": meaning})

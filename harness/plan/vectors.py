@@ -35,7 +35,7 @@ def needed_vectors(suite: Suite, cells: Iterable[Cell], data_dir: Path) -> dict[
     users: dict[str, dict[str, None]] = {}
     for cell in cells:
         if cell.text_based and cell.unsupported is None and catalog.is_prepared(cell.dataset, data_dir):
-            users.setdefault(cell.dataset, {})[cell.encoder.kind] = None
+            users.setdefault(cell.dataset, {})[cell.chosen_backbone.kind] = None
     missing = [
         catalog.no_vectors_message(name, _who(kinds))
         for name, kinds in users.items()

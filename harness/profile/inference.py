@@ -20,7 +20,7 @@ from ..records.profile import Machine, Part, Times
 from ..records.spec import TrialSpec
 from ..trial.batches import Chunk, SplitReader
 from ..trial.evaluate import readout_ranks
-from ..trial.model_trial import TrialRun
+from ..trial.model_trial import ModelTrial
 from ..utils.registry import BACKBONES
 from .bounds import Demand, Workload
 from .timing import Clock, Stopwatch
@@ -76,7 +76,7 @@ class Inference:
         reader: the rows.
     """
 
-    def __init__(self, run: TrialRun, reader: TestReader) -> None:
+    def __init__(self, run: ModelTrial, reader: TestReader) -> None:
         self._parts = run.parts
         self._reader = reader
 

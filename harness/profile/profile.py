@@ -23,7 +23,7 @@ from ..records.provenance import environment, peak_memory_bytes, reset_peak_memo
 from ..records.spec import Component, TrialSpec
 from ..run.runner import load_all
 from ..trial.batches import SplitReader
-from ..trial.model_trial import TrialRun
+from ..trial.model_trial import ModelTrial
 from ..utils.errors import InputError
 from ..utils.registry import STRATEGIES
 from . import inference
@@ -94,7 +94,7 @@ def _rows(cells: tuple[Cell, ...], say: Callable[[str], None]) -> list[list[Cell
     """Cells that differ in nothing but K, in the order of the suite; references are no models."""
     rows: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
-        if not cell.is_reference:
+        if not cell.is_baseline:
             rows.setdefault((cell.dataset, cell.backbone, cell.row), []).append(cell)
     for name, (first, *_) in rows.items():
         if first.unsupported is not None:
@@ -175,7 +175,7 @@ class _Work:
     def _alone(self, spec: TrialSpec) -> _Alone:
         """What is measured while no other model is held: memory, operations, training."""
         _give_back()
-        run = TrialRun(spec, self._dataset)
+        run = ModelTrial(spec, self._dataset)
         passes = Inference(run, self._reader)
         reset_peak_memory(spec.device)
         passes.once()
@@ -195,7 +195,7 @@ class _Work:
         )
 
     def _inference(self, spec: TrialSpec) -> Inference:
-        return Inference(TrialRun(spec, self._dataset), self._reader)
+        return Inference(ModelTrial(spec, self._dataset), self._reader)
 
     def _at(self, steps: int) -> TrialSpec:
         """The row with K steps; with none it is the strategy `base`, where it has steps otherwise."""

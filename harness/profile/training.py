@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..records.profile import Times, Training
 from ..records.provenance import peak_memory_bytes, reset_peak_memory
 from ..trial.batches import SplitReader
-from ..trial.model_trial import TrialRun
+from ..trial.model_trial import ModelTrial
 from ..trial.train import Phase
 from .timing import Clock, Stopwatch
 
@@ -36,7 +36,7 @@ class _Steps:
         self._watch.switch(phase)
 
 
-def training(run: TrialRun, reader: SplitReader, *, steps: int, clock: Clock, warmups: int = 1) -> Training:
+def training(run: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock, warmups: int = 1) -> Training:
     """Train a little.
 
     The epoch is the last that the trial may have, so that whatever starts with a later epoch is on.
@@ -63,7 +63,7 @@ def training(run: TrialRun, reader: SplitReader, *, steps: int, clock: Clock, wa
             chosen = reader.batches(settings.batch_size, seed=run.spec.seed, epoch=epoch)
             rows += [len(batch) for batch in islice(chosen, left)]
             heard.begin()
-            trainer.epoch(epoch, most_batches=left)
+            trainer.epoch(epoch, max_batches=left)
             epoch += 1
     finally:
         del trainer.watch
@@ -79,8 +79,8 @@ def training(run: TrialRun, reader: SplitReader, *, steps: int, clock: Clock, wa
     )
 
 
-def _flops(run: TrialRun) -> int:
+def _flops(run: ModelTrial) -> int:
     """Operations of the matrix products of one training step, the first of its epoch."""
     with FlopCounterMode(display=False) as counter:
-        run.parts.trainer.epoch(run.spec.training.max_epochs, most_batches=1)
+        run.parts.trainer.epoch(run.spec.training.max_epochs, max_batches=1)
     return int(counter.get_total_flops())

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES
-from .spec import REFERENCE
+from ..utils.registry import BACKBONES, BASELINES, STRATEGIES
+from .spec import BASELINE
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ENTRY = {False: _ROOT / "harness/trial/model_trial.py", True: _ROOT / "harness/trial/baseline_trial.py"}
@@ -40,15 +40,15 @@ def source_digest(backbone: str, strategy: str) -> str:
     """A version of the digest and 16 hexadecimal digits, such as "2:0123456789abcdef".
 
     Args:
-        backbone: name in the registry; of a reference where the strategy is `REFERENCE`.
-        strategy: name in the registry, or `REFERENCE`.
+        backbone: name in the registry; of a baseline where the strategy is `BASELINE`.
+        strategy: name in the registry, or `BASELINE`.
 
     Returns:
         The digest of today's files; it imports neither torch nor the components.
     """
-    counted = strategy == REFERENCE
-    shared, engine = _engine(_ENTRY[counted])
-    files = REFERENCES.source_files(backbone) if counted else _components(backbone, strategy)
+    is_baseline = strategy == BASELINE
+    shared, engine = _engine(_ENTRY[is_baseline])
+    files = BASELINES.source_files(backbone) if is_baseline else _components(backbone, strategy)
     own = _content([file for file in source_files(files) if file not in shared], engine.labels)
     return f"2:{_hash(sorted(engine.hashes + own.hashes))[:16]}"
 

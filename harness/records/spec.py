@@ -20,8 +20,8 @@ both views of PRL); stored trials of other versions stay readable, and are not t
 
 _COUNTING_VERSION = 1
 
-REFERENCE = "reference"
-"""The strategy of a reference row, whose backbone is the reference; no other strategy has this name."""
+BASELINE = "reference"
+"""The strategy of a baseline in stored trials, whose backbone is the baseline; no other strategy has this name."""
 
 
 class TrainingSettings(Settings):
@@ -67,6 +67,10 @@ class Component:
     settings: Mapping[str, Any]
     version: int
 
+    def identity(self) -> list[Any]:
+        """What of it is hashed, as JSON values."""
+        return [self.kind, self.version, dict(self.settings)]
+
 
 @dataclass(frozen=True)
 class TrialSpec:
@@ -110,13 +114,12 @@ class TrialSpec:
         A field added after version 1 enters only where it differs from the behaviour before it existed, so that keys
         of older trials stay valid.
         """
-        if self.is_reference:
-            return self._reference_identity()
+        if self.is_baseline:
+            return self._baseline_identity()
         identity: dict[str, Any] = {
             "engine": self.engine,
             "dataset": self.dataset_fingerprint,
-            "backbone": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
-            "strategy": [self.strategy.kind, self.strategy.version, dict(self.strategy.settings)],
+            **{kind: component.identity() for kind, component in self.components().items()},
             "steps": self.steps,
             "training": self.training.identity(),
             "metric": self.metric,
@@ -135,16 +138,22 @@ class TrialSpec:
         return identity
 
     @property
-    def is_reference(self) -> bool:
+    def is_baseline(self) -> bool:
         """Whether this is a count of the training rows (`references`) rather than a model."""
-        return self.strategy.kind == REFERENCE
+        return self.strategy.kind == BASELINE
 
-    def _reference_identity(self) -> dict[str, Any]:
+    def components(self) -> dict[str, Component]:
+        """Its parts by the kind of registry: "backbone" and "strategy" of a model, "reference" of a baseline."""
+        if self.is_baseline:
+            return {"reference": self.backbone}
+        return {"backbone": self.backbone, "strategy": self.strategy}
+
+    def _baseline_identity(self) -> dict[str, Any]:
         """Counts know neither seed, device nor training; max_len alone, where it says how much of a history hides."""
         identity: dict[str, Any] = {
             "engine": _COUNTING_VERSION,
             "dataset": self.dataset_fingerprint,
-            "reference": [self.backbone.kind, self.backbone.version, dict(self.backbone.settings)],
+            **{kind: component.identity() for kind, component in self.components().items()},
             "purpose": self.purpose,
         }
         if self.evaluation.mask_history:

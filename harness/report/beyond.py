@@ -24,8 +24,8 @@ def beyond_table(results: ResultSet, load: Load) -> Table:
     groups: dict[tuple[str, str], list[Line]] = {}
     for one in found:
         shown = f" ({steps_label(one.row.steps)})" if one.row.steps else ""
-        label = f"{label_of(one.row.backbone if one.row.is_reference else one.row.strategy)}{shown}"
-        titles = (one.row.dataset, "" if one.row.is_reference else label_of(one.row.backbone))
+        label = f"{label_of(one.row.backbone if one.row.is_baseline else one.row.strategy)}{shown}"
+        titles = (one.row.dataset, "" if one.row.is_baseline else label_of(one.row.backbone))
         groups.setdefault(titles, []).append(Line(label, _cells(one)))
     return Table(
         name="beyond",

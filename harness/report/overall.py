@@ -83,12 +83,12 @@ def comparison_table(
         protocol: the lines that end it.
         marks: which values differ from those of their row's reference.
     """
-    models = [row for row in rows if not row.row.is_reference]
+    models = [row for row in rows if not row.row.is_baseline]
     backbones = list(dict.fromkeys(row.row.backbone for row in models))
     shows_steps = steps_shown(row.row for row in models)
     groups = []
     for dataset in dict.fromkeys(row.row.dataset for row in rows):
-        references = [row for row in rows if row.row.dataset == dataset and row.row.is_reference]
+        references = [row for row in rows if row.row.dataset == dataset and row.row.is_baseline]
         lines = [Line(label_of(row.row.backbone), tuple(_value_cells(row) * len(backbones))) for row in references]
         here = [row for row in models if row.row.dataset == dataset]
         groups.append(RowGroup((dataset,), (*lines, *_lines(here, backbones, shows_steps=shows_steps, marks=marks))))

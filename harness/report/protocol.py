@@ -101,7 +101,7 @@ def _pruner_lines(results: ResultSet) -> list[str]:
 
 
 def _reference_lines(results: ResultSet) -> list[str]:
-    names = list(dict.fromkeys(label_of(cell.backbone) for cell in results.cells if cell.is_reference))
+    names = list(dict.fromkeys(label_of(cell.backbone) for cell in results.cells if cell.is_baseline))
     if not names:
         return []
     several = len(names) > 1
@@ -111,7 +111,7 @@ def _reference_lines(results: ResultSet) -> list[str]:
 
 
 def _models(runs: Iterable[TrialSummary]) -> list[TrialSummary]:
-    return [run for run in runs if not run.spec.is_reference]
+    return [run for run in runs if not run.spec.is_baseline]
 
 
 def _budgets(results: ResultSet) -> str:

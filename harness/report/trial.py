@@ -18,7 +18,7 @@ from ..suite.model import Suite
 from ..utils import text as plain
 from ..utils.durations import duration
 from ..utils.errors import InputError
-from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES, Registry
+from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
 
 _LABEL = 13
 _LOSS_TERMS_FIRST = "total"
@@ -106,22 +106,22 @@ def _uses(key: str, store: Store) -> list[_Use]:
 def _head(result: TrialResult, place: str) -> str:
     spec = result.spec
     if spec.purpose == "final":
-        place = "" if spec.is_reference else f", final run, seed {spec.seed}"
+        place = "" if spec.is_baseline else f", final run, seed {spec.seed}"
     status: list[str] = [result.status]
-    if result.history or spec.is_reference:
+    if result.history or spec.is_baseline:
         status.append(duration(result.timings.get("total_s", 0.0)))
     if result.history:
         status.append(f"{len(result.history)} epochs")
     if result.best_epoch:
         status.append(f"best {result.best_epoch}")
-    if not place and not spec.is_reference:
+    if not place and not spec.is_baseline:
         place = f", {spec.purpose} trial"
     head = f"{trial_name(spec)}{place}   {', '.join(status)}   key {result.key}"
     return f"{head}\n  {result.reason}" if result.reason else head
 
 
 def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
-    if spec.is_reference:
+    if spec.is_baseline:
         yield from _reference(spec, width)
         return
     training = {**spec.training.model_dump(mode="json"), "stops by": spec.metric, "seed": spec.seed}
@@ -140,7 +140,7 @@ def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
 def _reference(spec: TrialSpec, width: int) -> Iterator[str]:
     """What a reference's numbers depend on, which is little."""
     hidden = f"mask_history true   max_len {spec.training.max_len}"
-    yield from _wrapped("reference", [spec.backbone.kind, *_component(REFERENCES, spec.backbone)], width)
+    yield from _wrapped("reference", [spec.backbone.kind, *_component(BASELINES, spec.backbone)], width)
     yield _line("evaluation", hidden if spec.evaluation.mask_history else "mask_history false")
 
 

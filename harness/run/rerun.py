@@ -14,7 +14,7 @@ from ..records.spec import ENGINE_VERSION, TrialSpec
 from ..store.store import Store
 from ..suite.model import Suite
 from ..utils.errors import DatasetError
-from ..utils.registry import BACKBONES, REFERENCES, STRATEGIES
+from ..utils.registry import TABLES
 
 _ARRAYS = ("users", "items", "readout_ranks", "step_ranks", "top_items", "control_ranks")
 _MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cpu", "gpu", "cuda")
@@ -108,14 +108,13 @@ def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
 
 
 def _versions(stored: TrialResult) -> Iterator[str]:
-    models = ((BACKBONES, stored.spec.backbone), (STRATEGIES, stored.spec.strategy))
-    for registry, component in ((REFERENCES, stored.spec.backbone),) if stored.spec.is_reference else models:
-        today = registry.settings(component.kind).version
+    for kind, component in stored.spec.components().items():
+        today = TABLES[kind].settings(component.kind).version
         if today != component.version:
             yield f"{component.kind}: version {component.version} then, {today} now"
     if not same_source(stored.source_digest, stored.spec.backbone.kind, stored.spec.strategy.kind):
         yield "the source of the components has changed since"
-    if stored.spec.engine != ENGINE_VERSION and not stored.spec.is_reference:
+    if stored.spec.engine != ENGINE_VERSION and not stored.spec.is_baseline:
         yield f"engine: {stored.spec.engine} then, {ENGINE_VERSION} now; numbers differ as between two seeds"
 
 

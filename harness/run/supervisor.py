@@ -58,7 +58,7 @@ class Care:
 
     def keeps(self, spec: TrialSpec) -> bool:
         """Whether the weights of a trial stay after it is done."""
-        if spec.is_reference:
+        if spec.is_baseline:
             return False
         return self.keep == "all" or (self.keep == "best" and spec.purpose == "final")
 

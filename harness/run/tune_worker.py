@@ -16,7 +16,7 @@ from ..plan.pruning import Reached
 from ..records.results import TrialResult
 from ..records.spec import TrialSpec
 from ..trial.memory import Reclaimer
-from ..utils.errors import CheckpointError, InputError, TrialDiverged, TrialSuspended
+from ..utils.errors import CheckpointError, InputError, TrialSuspended
 from ..utils.registry import resolve
 from .nodes import Software
 from .plugins import PluginFile
@@ -210,8 +210,6 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         from ..trial.failure import failed_result, is_out_of_memory
 
         run = self._keeper.run if self._keeper is not None else None
-        if isinstance(error, TrialDiverged) and run is not None:
-            return self._hand_over(run.diverged(str(error)))
         if is_out_of_memory(error) and self._context.shares_gpu and not self._alone:
             self._let_go()
             self._full = True

@@ -15,7 +15,7 @@ from ..datasets.vectors.vectors import ENDINGS
 from ..records.spec import EvaluationSettings, TrainingSettings
 from ..utils.errors import InputError
 from ..utils.messages import did_you_mean, shown
-from ..utils.registry import BACKBONES, REFERENCES, REGISTRIES, STRATEGIES, load_plugin
+from ..utils.registry import BACKBONES, BASELINES, REGISTRIES, STRATEGIES, load_plugin
 from ..utils.yaml_tree import Items, Mark, Node, Problems, Scalar, Table
 from .backbones import DEFAULTS, OWN, Encoder, check_defaults, defaults_of
 from .extends import missing_file
@@ -305,7 +305,7 @@ def _dataset(node: Node) -> str:
 
 
 def _reference(node: Node) -> str:
-    known = REFERENCES.names()
+    known = BASELINES.names()
     if not isinstance(node, Scalar) or node.is_null:
         raise Mistake(node.mark, f"{shown(node)} is not a reference. Write its name. Known: {', '.join(known)}.")
     if node.text not in known:

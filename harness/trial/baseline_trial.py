@@ -1,4 +1,4 @@
-"""One trial of a reference row: counts, ranks, and hands over a TrialResult like any other; nothing is trained."""
+"""One trial of a baseline: counts, ranks, and hands over a TrialResult like any other; nothing is trained."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.data.dataset import Dataset, Split
-from ..records.provenance import environment, peak_memory_bytes, reset_peak_memory
+from ..records.provenance import reset_peak_memory
 from ..records.results import EpochProgress, Rows, TestEvidence, TrialResult, ValidationEvidence
-from ..records.source import source_digest
 from ..records.spec import TrialSpec
-from ..utils.registry import REFERENCES
-from .baselines import Reference
-from .failure import failed_result
+from ..utils.registry import BASELINES
+from .baselines import Baseline
+from .failure import circumstances, failed_result
 from .metrics import metrics_of
 
 _TOP = 10
@@ -25,8 +24,8 @@ _NOTHING = np.empty(0, np.int32)
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-class ReferenceRun:
-    """A reference row under way, with the verbs of a trial; all of it is one step.
+class BaselineTrial:
+    """A baseline under way, with the methods of a `ModelTrial`; all of it is one step.
 
     Args:
         spec: what to run.
@@ -34,7 +33,7 @@ class ReferenceRun:
 
     Raises:
         ValueError: another data set than the spec's.
-        InputError: an unknown reference.
+        InputError: an unknown baseline.
     """
 
     def __init__(self, spec: TrialSpec, dataset: Dataset) -> None:
@@ -45,7 +44,7 @@ class ReferenceRun:
         reset_peak_memory(spec.device)
         self.spec = spec
         self._dataset = dataset
-        self._reference: Reference = REFERENCES.component(spec.backbone.kind)(dataset)
+        self._baseline: Baseline = BASELINES.component(spec.backbone.kind)(dataset)
         self._build_s = time.perf_counter() - self._clock
         self._validation: ValidationEvidence | None = None
 
@@ -53,12 +52,12 @@ class ReferenceRun:
         """Rank validation; there is no other epoch."""
         clock = time.perf_counter()
         self._validation = ValidationEvidence(**self._evidence(self._dataset.valid))
-        found = self._validation.readout
+        metrics = self._validation.readout
         return EpochProgress(
             epoch=0,
             losses={},
-            validation=found,
-            best=found[self.spec.metric],
+            validation=metrics,
+            best=metrics[self.spec.metric],
             best_epoch=0,
             rows_per_s=len(self._dataset.valid) / max(time.perf_counter() - clock, 1e-9),
             done=True,
@@ -68,16 +67,24 @@ class ReferenceRun:
         """Validation, and for final runs test."""
         final = self.spec.purpose == "final"
         test = TestEvidence(**self._evidence(self._dataset.test)) if final else None
+        total_s = time.perf_counter() - self._clock
         return TrialResult(
-            spec=self.spec, status="done", validation=self._validation, test=test, **self._circumstances()
+            spec=self.spec,
+            status="done",
+            validation=self._validation,
+            test=test,
+            timings={
+                "started_at": self._started_at,
+                "total_s": total_s,
+                "build_s": self._build_s,
+                "train_s": 0.0,
+                "evaluate_s": total_s - self._build_s,
+            },
+            **circumstances(self.spec),
         )
 
-    def diverged(self, reason: str) -> TrialResult:
-        """What every trial can end as; counts do not."""
-        return TrialResult(spec=self.spec, status="diverged", reason=reason, **self._circumstances())
-
     def failed(self, error: BaseException) -> TrialResult:
-        """The result where an error ended it."""
+        """The result of a trial that an error has ended."""
         return failed_result(self.spec, error)
 
     def dry_run(self) -> None:
@@ -86,34 +93,19 @@ class ReferenceRun:
 
     def _evidence(self, split: Split) -> dict[str, Any]:
         longest = self.spec.training.max_len if self.spec.evaluation.mask_history else None
-        rows = ranked(self._reference, self._dataset, split, hide=longest)
+        rows = ranked(self._baseline, self._dataset, split, hide=longest)
         readout = metrics_of(rows.readout_ranks)
         return {"readout": readout, "steps": (readout,), "similarity": ((1.0,),), "rows": rows}
 
-    def _circumstances(self) -> dict[str, Any]:
-        total = time.perf_counter() - self._clock
-        return {
-            "timings": {
-                "started_at": self._started_at,
-                "total_s": total,
-                "build_s": self._build_s,
-                "train_s": 0.0,
-                "evaluate_s": total - self._build_s,
-            },
-            "peak_memory_bytes": peak_memory_bytes(self.spec.device),
-            "environment": environment(self.spec.device, self.spec.training.threads),
-            "source_digest": source_digest(self.spec.backbone.kind, self.spec.strategy.kind),
-        }
 
-
-def ranked(reference: Reference, dataset: Dataset, split: Split, *, hide: int | None) -> Rows:
+def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, hide: int | None) -> Rows:
     """What is kept of each row of a split, as of a model without steps; memory grows with rows and with items.
 
     The margin is that of log-probabilities, as scores are for a model. There are no states, so the control ranks are
     the readout's.
 
     Args:
-        reference: the counts.
+        baseline: the counts.
         dataset: whose split it is; N items.
         split: R rows.
         hide: leave the last `hide` items of the history out of the ranking, the target excepted; None hides nothing.
@@ -125,7 +117,7 @@ def ranked(reference: Reference, dataset: Dataset, split: Split, *, hide: int | 
     ranks = np.empty(count, np.int32)
     top_items = np.full((count, _TOP), -1, np.int32)
     entropy, margin = np.empty((count, 1), np.float16), np.empty((count, 1), np.float16)
-    for rows, counted in _counted(reference, split, spare=hide or 0):
+    for rows, counted in _by_context(baseline, split, spare=hide or 0):
         if hide is None:
             ranks[rows] = counted.ranks(split.targets[rows])
             best = counted.best(_NOTHING)
@@ -193,10 +185,10 @@ class _Counted:
         return math.log(total) - float(left @ self._weighted) / total, min(math.log(highest / second), _LARGEST)
 
 
-def _counted(reference: Reference, split: Split, *, spare: int) -> Iterator[tuple[NDArray[np.int64], _Counted]]:
+def _by_context(baseline: Baseline, split: Split, *, spare: int) -> Iterator[tuple[NDArray[np.int64], _Counted]]:
     """Row numbers, and the scores that they share."""
-    contexts = reference.contexts(split)
+    contexts = baseline.contexts(split)
     order = np.argsort(contexts, kind="stable")
-    found, first = np.unique(contexts[order], return_index=True)
-    for context, rows in zip(found, np.split(order, first[1:]), strict=False):
-        yield rows, _Counted(reference.scores(int(context)), spare=spare)
+    distinct, first = np.unique(contexts[order], return_index=True)
+    for context, rows in zip(distinct, np.split(order, first[1:]), strict=False):
+        yield rows, _Counted(baseline.scores(int(context)), spare=spare)

@@ -1,4 +1,4 @@
-"""Reference rows: rankings by counts of the training rows, which say what a data set gives away without a model."""
+"""Baselines: rankings by counts of the training rows, which say what a data set gives away without a model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ...models.settings import Settings
 from ..datasets.data.dataset import Dataset, Split
 
 
-class Reference(Protocol):
+class Baseline(Protocol):
     """A ranking of all items by counts; N items, R rows of a split.
 
-    Scores are whole numbers from 0, so that ties are exact. Divided by their sum they are the reference's distribution
+    Scores are whole numbers from 0, so that ties are exact. Divided by their sum they are the baseline's distribution
     over the catalogue.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from typing import Any
 
 import torch
 
@@ -11,25 +12,35 @@ from ..records.provenance import environment, peak_memory_bytes
 from ..records.results import TrialResult
 from ..records.source import source_digest
 from ..records.spec import TrialSpec
-from ..utils.errors import TrialTimedOut
+from ..utils.errors import TrialDiverged, TrialTimedOut
 
 _LONGEST_TRACEBACK = 40_000
 _NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "Cannot allocate memory")
 
 
 def failed_result(spec: TrialSpec, error: BaseException) -> TrialResult:
-    """A failure as a result: its reason in one line, its traceback in full, and the memory that it had reached."""
+    """An error as a result: "diverged", or "failed" with its reason in one line and its traceback in full."""
+    timings = {"started_at": time.time(), "total_s": 0.0}
+    if isinstance(error, TrialDiverged):
+        return TrialResult(spec=spec, status="diverged", reason=str(error), timings=timings, **circumstances(spec))
     reason = str(error) if isinstance(error, TrialTimedOut) else f"{type(error).__name__}: {error}"
     return TrialResult(
         spec=spec,
         status="failed",
         reason=reason.splitlines()[0][:300],
         traceback=_cut("".join(traceback.format_exception(error))),
-        timings={"started_at": time.time(), "total_s": 0.0},
-        peak_memory_bytes=peak_memory_bytes(spec.device),
-        environment=environment(spec.device, spec.training.threads),
-        source_digest=source_digest(spec.backbone.kind, spec.strategy.kind),
+        timings=timings,
+        **circumstances(spec),
     )
+
+
+def circumstances(spec: TrialSpec) -> dict[str, Any]:
+    """What every result notes of the process that it comes from: memory so far, versions, source."""
+    return {
+        "peak_memory_bytes": peak_memory_bytes(spec.device),
+        "environment": environment(spec.device, spec.training.threads),
+        "source_digest": source_digest(spec.backbone.kind, spec.strategy.kind),
+    }
 
 
 def _cut(text: str) -> str:

@@ -14,9 +14,8 @@ from ..._version import VERSION
 from ...models.reasoning import ReasoningModel
 from ...models.strategies.contract import Strategy
 from ..datasets.data.dataset import Dataset
-from ..records.provenance import environment, peak_memory_bytes, reset_peak_memory
+from ..records.provenance import peak_memory_bytes, reset_peak_memory
 from ..records.results import Epoch, EpochProgress, TestEvidence, TrialResult, ValidationEvidence
-from ..records.source import source_digest
 from ..records.spec import TrialSpec
 from ..utils.errors import CheckpointError, TrialDiverged
 from ..utils.registry import BACKBONES, STRATEGIES
@@ -24,7 +23,7 @@ from ..utils.seeds import stream_seed
 from .batches import SplitReader
 from .checkpoint import Checkpoint, check, versions
 from .evaluate import Scorer, evidence, readout_ranks
-from .failure import failed_result, is_out_of_memory
+from .failure import circumstances, failed_result, is_out_of_memory
 from .metrics import metrics_of
 from .train import Trainer
 
@@ -46,7 +45,7 @@ class Parts:
     trainer: Trainer
 
 
-class TrialRun:
+class ModelTrial:
     """A trial under way, epoch by epoch.
 
     Attributes:
@@ -242,21 +241,17 @@ class TrialRun:
             spec=self.spec, status="pruned", reason=reason, best_epoch=self._best_epoch, **self._common(0.0)
         )
 
-    def diverged(self, reason: str) -> TrialResult:
-        """The result of a trial whose loss stopped being finite."""
-        return TrialResult(spec=self.spec, status="diverged", reason=reason, **self._common(0.0))
-
     def failed(self, error: BaseException) -> TrialResult:
-        """The result of a trial that an error has ended: what it had reached, and why."""
-        found = failed_result(self.spec, error)
-        reason = found.reason
+        """The result of a trial that an error has ended, a loss that is not finite included: what it had reached."""
+        result = failed_result(self.spec, error)
+        reason, best_epoch = result.reason, self._best_epoch if result.status == "failed" else 0
         if is_out_of_memory(error):
             reason = f"out of memory, {self._peak_memory_bytes() / 2**30:.2f} GiB at the peak; {reason}"[:300]
-        return dataclasses.replace(found, reason=reason, best_epoch=self._best_epoch, **self._common(0.0))
+        return dataclasses.replace(result, reason=reason, best_epoch=best_epoch, **self._common(0.0))
 
     def dry_run(self) -> None:
         """One batch forward and backward, and nothing kept."""
-        self._trainer.epoch(1, most_batches=1)
+        self._trainer.epoch(1, max_batches=1)
 
     def _reader(self, split: str, *, packed: bool = False) -> SplitReader:
         return SplitReader(
@@ -280,7 +275,11 @@ class TrialRun:
         )
 
     def _common(self, evaluate_s: float) -> dict[str, Any]:
+        noted = circumstances(self.spec)
+        if self._restarts:
+            noted["environment"] = {**noted["environment"], "restarts": self._restarts}
         return {
+            **noted,
             "history": tuple(self._history),
             "timings": {
                 "started_at": self._started_at,
@@ -291,9 +290,6 @@ class TrialRun:
             },
             "peak_memory_bytes": self._peak_memory_bytes(),
             "parameters": sum(p.numel() for p in self._model.parameters()),
-            "environment": environment(self.spec.device, self.spec.training.threads)
-            | ({"restarts": self._restarts} if self._restarts else {}),
-            "source_digest": source_digest(self.spec.backbone.kind, self.spec.strategy.kind),
         }
 
     def _peak_memory_bytes(self) -> int:

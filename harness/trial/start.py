@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from ..datasets.data.dataset import Dataset
 from ..records.results import EpochProgress, TrialResult
 from ..records.spec import TrialSpec
-from ..utils.errors import TrialDiverged
-from .baseline_trial import ReferenceRun
+from .baseline_trial import BaselineTrial
 from .failure import failed_result
-from .model_trial import TrialRun
+from .model_trial import ModelTrial
+
+Trial = ModelTrial | BaselineTrial
 
 
-def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:
+def start(spec: TrialSpec, dataset: Dataset) -> Trial:
     """The trial that a spec describes, ready for its first epoch.
 
     Args:
@@ -24,7 +25,7 @@ def start(spec: TrialSpec, dataset: Dataset) -> TrialRun | ReferenceRun:
     Raises:
         ValueError: another data set than the spec's.
     """
-    return ReferenceRun(spec, dataset) if spec.is_reference else TrialRun(spec, dataset)
+    return BaselineTrial(spec, dataset) if spec.is_baseline else ModelTrial(spec, dataset)
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,19 @@ def run_trial(
     Args:
         spec: what to run.
         dataset: the prepared arrays.
-        on_epoch: called after each epoch; never for a reference, which has none.
+        on_epoch: called after each epoch; never for a baseline, which has none.
         cut: where it ends earlier; None for its own end.
     """
-    run = None
+    trial: Trial | None = None
     try:
-        run = start(spec, dataset)
-        try:
-            done = False
-            while not done:
-                progress = run.epoch()
-                done = progress.done
-                if on_epoch is not None and progress.epoch:
-                    on_epoch(progress)
-                if cut is not None and progress.epoch == cut.epoch and isinstance(run, TrialRun):
-                    return run.pruned(cut.reason)
-            return run.result()
-        except TrialDiverged as error:
-            return run.diverged(str(error))
+        trial = start(spec, dataset)
+        while True:
+            progress = trial.epoch()
+            if on_epoch is not None and progress.epoch:
+                on_epoch(progress)
+            if cut is not None and progress.epoch == cut.epoch and isinstance(trial, ModelTrial):
+                return trial.pruned(cut.reason)
+            if progress.done:
+                return trial.result()
     except Exception as error:
-        return run.failed(error) if run is not None else failed_result(spec, error)
+        return trial.failed(error) if trial is not None else failed_result(spec, error)

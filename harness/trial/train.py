@@ -103,13 +103,13 @@ class Trainer:
         self._under_way = None if state["under_way"] is None else _UnderWay(**state["under_way"])
 
     def epoch(
-        self, number: int, *, most_batches: int | None = None, after_batch: Callable[[], None] | None = None
+        self, number: int, *, max_batches: int | None = None, after_batch: Callable[[], None] | None = None
     ) -> tuple[Mapping[str, float], float]:
         """Train one epoch, or the rest of one that a loaded state has begun.
 
         Args:
             number: counted from 1.
-            most_batches: stop after so many (a dry run).
+            max_batches: stop after so many (a dry run).
             after_batch: called after each batch, when `state` may be taken; its seconds do not count as training.
 
         Returns:
@@ -122,7 +122,7 @@ class Trainer:
         done = self._under_way = self._under_way or _UnderWay(number)
         started = time.perf_counter() - done.seconds
         batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
-        for rows in islice(batches, done.batches, most_batches):
+        for rows in islice(batches, done.batches, max_batches):
             with products(self._settings.precision):
                 terms = self._batch(rows, number)
             done.batches += 1
@@ -158,7 +158,7 @@ class Trainer:
         return {**self._numbers(terms), "total": value}
 
     def _numbers(self, terms: Mapping[str, Any]) -> dict[str, float]:
-        """The named terms of the loss; what is no number fails here, in its own trial, not where it is stored."""
+        """The named terms of the loss; what is not a number fails here, in its own trial, not where it is stored."""
         try:
             tensors = {name: term.detach() for name, term in terms.items() if isinstance(term, torch.Tensor)}
             return {name: float(term) for name, term in {**terms, **tensors}.items()}

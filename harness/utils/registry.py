@@ -222,7 +222,7 @@ STRATEGIES = Registry(
     reserved="reference",  # what reference rows have in place of a strategy
 )
 
-REFERENCES = Registry(
+BASELINES = Registry(
     "reference",
     "rearec_bench.references",
     tuple(
@@ -232,4 +232,4 @@ REFERENCES = Registry(
 )
 
 REGISTRIES = {"backbone": BACKBONES, "strategy": STRATEGIES}
-TABLES = {**REGISTRIES, "reference": REFERENCES}
+TABLES = {**REGISTRIES, "reference": BASELINES}

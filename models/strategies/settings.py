@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -86,6 +86,7 @@ class PRLSettings(_RecipeSettings):
         "paper": {"decay": 1.5, "noise_std": 0.1, "warmup_epochs": 0},
         "released": {"decay": 5.0, "noise_std": 0.01, "warmup_epochs": 2, "score_temperature": 0.07},
     }
+    passes_per_step: ClassVar[int] = 2  # the clean and the noised view (eq. 10)
 
     temperature: float = param(
         1.0,
@@ -124,3 +125,9 @@ class PRLSettings(_RecipeSettings):
         "auto", "whether rows of the same user are negatives in RCL; auto: masked where users are packed, else kept"
     )
     score_temperature: float | None = _score_temperature()
+
+    def resolve(self, *, packing: str) -> Self:
+        """See `StrategySettings.resolve`."""
+        if self.same_user_negatives != "auto":
+            return self
+        return self.model_copy(update={"same_user_negatives": "mask" if packing == "users" else "keep"})

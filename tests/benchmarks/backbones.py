@@ -74,7 +74,7 @@ def main() -> None:
     for cells in found:
         popularity = next(value for cell in cells if cell.backbone == "popularity" for value in by_seed(cell).values())
         for cell in cells:
-            if cell.is_reference:
+            if cell.is_baseline:
                 value = next(iter(by_seed(cell).values()))
                 print(f"| {cell.dataset} | {cell.backbone} | | | {value:.4f} | | |")
             else:
@@ -83,9 +83,9 @@ def main() -> None:
     print("| data set | backbone | strategy | seeds | over base, 95% interval | detectable | |")
     print("|:--|:--|:--|--:|:--|--:|:--|")
     for cells in found:
-        bases = {cell.backbone: cell for cell in cells if cell.strategy == "base" and not cell.is_reference}
+        bases = {cell.backbone: cell for cell in cells if cell.strategy == "base" and not cell.is_baseline}
         for cell in cells:
-            if not cell.is_reference and cell.strategy != "base":
+            if not cell.is_baseline and cell.strategy != "base":
                 print(against_base(cell, bases[cell.backbone]))
 
 

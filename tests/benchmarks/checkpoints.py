@@ -19,7 +19,7 @@ from rearec_bench.harness.records.spec import Component, EvaluationSettings, Tra
 from rearec_bench.harness.run.supervisor import Care
 from rearec_bench.harness.store.checkpoints import Checkpoints, fetch, send
 from rearec_bench.harness.trial.checkpoint import pack, unpack
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
 INTERVAL_S = Care("").every_s or float("inf")
@@ -56,7 +56,7 @@ def measure(tiny: bool) -> list[Figure]:
     ]
 
 
-def trained(items: int, width: int) -> TrialRun:
+def trained(items: int, width: int) -> ModelTrial:
     """A trial after an epoch of one batch that was not its best."""
     draw = np.random.default_rng(0)
     rows = 64
@@ -91,7 +91,7 @@ def trained(items: int, width: int) -> TrialRun:
         seed=1,
         purpose="final",
     )
-    run = TrialRun(spec, data)
+    run = ModelTrial(spec, data)
     run.epoch()
     run.epoch()
     return run

@@ -15,6 +15,7 @@ import numpy as np
 
 from rearec_bench.harness.records.results import Epoch, Rows, TestEvidence, TrialResult, ValidationEvidence
 from rearec_bench.harness.records.spec import TrialSpec
+from rearec_bench.harness.trial.failure import failed_result
 from rearec_bench.harness.utils.errors import TrialDiverged
 
 
@@ -81,6 +82,9 @@ class FakeTrial:
 
     def diverged(self, reason: str) -> TrialResult:
         return TrialResult(spec=self.spec, status="diverged", reason=reason, **self.common())
+
+    def failed(self, error: BaseException) -> TrialResult:
+        return self.diverged(str(error)) if isinstance(error, TrialDiverged) else failed_result(self.spec, error)
 
     def common(self) -> dict[str, Any]:
         trained = sum(epoch.train_s for epoch in self.history)

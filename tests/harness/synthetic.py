@@ -144,7 +144,7 @@ class FakeCell:
     against: str = "base"
     seeds: tuple[int, ...] = (1, 2, 3)
     unsupported: str | None = None
-    is_reference: bool = False
+    is_baseline: bool = False
     points: int | None = None
 
     @property

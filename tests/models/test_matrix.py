@@ -19,7 +19,7 @@ from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
@@ -256,7 +256,7 @@ STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
 
 def first_loss(backbone: str, strategy: str, **given: Any) -> float:
     """The mean loss of the first epoch at K = 2."""
-    return TrialRun(spec_of(backbone, strategy, 2, **given), tiny()).epoch().losses["total"]
+    return ModelTrial(spec_of(backbone, strategy, 2, **given), tiny()).epoch().losses["total"]
 
 
 @cache

@@ -82,5 +82,5 @@ def test_the_parts_add_up() -> None:
     steps = sum(step(shape, length=5, number=number) for number in (1, 2))
     whole = inference(shape, length=5, steps=2, items=ITEMS)
     assert whole == encoding(shape, length=5) + steps + scoring(shape, items=ITEMS)
-    noised = packed_passes(shape, length=5, steps=2, noised=True) - packed_passes(shape, length=5, steps=2)
+    noised = packed_passes(shape, length=5, steps=2, passes=2) - packed_passes(shape, length=5, steps=2)
     assert noised == steps

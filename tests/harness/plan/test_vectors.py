@@ -249,11 +249,11 @@ def test_a_trial_with_other_vectors_fails(own: Path, data_dir: Path, suite_of: C
 def test_the_model_is_given_the_values_and_not_their_memory(
     own: Path, data_dir: Path, suite_of: Callable[..., Suite]
 ) -> None:
-    from rearec_bench.harness.trial.model_trial import TrialRun
+    from rearec_bench.harness.trial.model_trial import ModelTrial
 
     _, spec = specs(suite_of("vectors: own.npy\n"), data_dir)
     data = catalog.load_dataset("mine", data_dir=data_dir, vectors=own)
-    text = TrialRun(spec, data)._model.backbone.text
+    text = ModelTrial(spec, data)._model.backbone.text
     assert (text[:N].numpy() == np.load(own)).all()
     text.fill_(0)
     assert data.vectors is not None

@@ -13,7 +13,7 @@ from rearec_bench.harness.profile.inference import Inference, TestReader, bound_
 from rearec_bench.harness.records.profile import Machine
 from rearec_bench.harness.trial.batches import SplitReader
 from rearec_bench.harness.trial.evaluate import readout_ranks
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 
 CPU = torch.device("cpu")
 ROWS = 128
@@ -44,7 +44,7 @@ def own_attention(models: ModuleType, steps: int) -> int:
 def test_rows_without_padding_cost_what_the_formula_says(models: ModuleType, backbone: str, steps: int) -> None:
     data = models.dataset([9] * ROWS)
     spec, reader = models.spec(backbone, steps=steps), reader_of(data)
-    counted = Inference(TrialRun(spec, data), reader).flops()
+    counted = Inference(ModelTrial(spec, data), reader).flops()
     load = workload(spec, reader, items=models.ITEMS)
     assert load is not None
     assert counted == load.inference(steps) - ROWS * own_attention(models, steps)
@@ -56,13 +56,13 @@ def test_padding_is_counted_and_not_part_of_the_formula(models: ModuleType) -> N
     load = workload(spec, reader, items=models.ITEMS)
     assert load is not None
     even = Workload(load.shape, np.full(ROWS, 9), load.items, load.passes)
-    counted = Inference(TrialRun(spec, data), reader).flops() + ROWS * own_attention(models, 1)
+    counted = Inference(ModelTrial(spec, data), reader).flops() + ROWS * own_attention(models, 1)
     assert load.inference(1) < counted <= even.inference(1)
 
 
 def test_a_pass_ranks_as_the_evaluation_does(models: ModuleType) -> None:
     data, spec = models.dataset([3, 9, 5, 4]), models.spec(steps=2)
-    run = TrialRun(spec, data)
+    run = ModelTrial(spec, data)
     plain = SplitReader(data, data.test, max_len=9, device=CPU)
     expected = readout_ranks(run.parts.model, run.parts.strategy, plain, run.parts.scorer)
     assert Inference(run, reader_of(data)).once().tolist() == expected.tolist()
@@ -76,7 +76,7 @@ def test_fewer_rows_are_evenly_spaced(models: ModuleType) -> None:
 
 def test_every_phase_of_a_pass_is_told_and_the_model_is_left_as_it_was(models: ModuleType) -> None:
     data, spec = models.dataset([9] * 4), models.spec(steps=2)
-    run, reader = TrialRun(spec, data), reader_of(data)
+    run, reader = ModelTrial(spec, data), reader_of(data)
     passes, clock = Inference(run, reader), TickingClock()
     before = clock()
     seconds = passes.phases(clock)
@@ -92,14 +92,14 @@ def test_every_phase_of_a_pass_is_told_and_the_model_is_left_as_it_was(models: M
 def test_the_number_of_forward_passes_is_that_of_the_evaluation(models: ModuleType, rows: int) -> None:
     data = models.dataset([9] * rows)
     reader = reader_of(data)
-    seconds = Inference(TrialRun(models.spec(steps=1), data), reader).phases(TickingClock())
+    seconds = Inference(ModelTrial(models.spec(steps=1), data), reader).phases(TickingClock())
     assert seconds["encode"] == seconds["step 1"] == reader.passes
 
 
 def test_a_text_based_backbone_adapts_its_items_once_a_pass(models: ModuleType) -> None:
     encoder = {"experts": 3}
     data, spec = models.dataset([9] * ROWS, text=True), models.spec("unisrec", steps=1, encoder=encoder)
-    run, reader = TrialRun(spec, data), reader_of(data)
+    run, reader = ModelTrial(spec, data), reader_of(data)
     passes = Inference(run, reader)
     items, text, width, experts = models.ITEMS, models.TEXT_WIDTH, models.WIDTH, 3
     projected = 2 * items * text * width * experts
@@ -111,7 +111,7 @@ def test_a_text_based_backbone_adapts_its_items_once_a_pass(models: ModuleType) 
 
 def test_items_that_are_only_looked_up_cost_no_operations(models: ModuleType) -> None:
     data = models.dataset([9] * 4)
-    assert Inference(TrialRun(models.spec(), data), reader_of(data)).item_flops() == 0
+    assert Inference(ModelTrial(models.spec(), data), reader_of(data)).item_flops() == 0
 
 
 def test_parts_stand_in_their_order_beside_their_bounds(models: ModuleType) -> None:

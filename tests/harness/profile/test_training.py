@@ -9,7 +9,7 @@ import torch
 
 from rearec_bench.harness.profile.training import PHASES, training
 from rearec_bench.harness.trial.batches import SplitReader
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.train import Trainer
 
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ class TickingClock:
 
 def measured(models: ModuleType, *, rows: int, steps: int, strategy: str = "prl", depth: int = 2, warmups: int = 1):
     data = models.dataset([9] * rows)
-    run = TrialRun(models.spec(strategy=strategy, steps=depth), data)
+    run = ModelTrial(models.spec(strategy=strategy, steps=depth), data)
     reader = SplitReader(data, data.train, max_len=9, device=CPU)
     return run, training(run, reader, steps=steps, clock=TickingClock(), warmups=warmups)
 

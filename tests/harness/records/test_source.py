@@ -13,7 +13,7 @@ import pytest
 
 from rearec_bench.harness.records import source
 from rearec_bench.harness.records.source import digest_of, same_source, source_digest, source_files
-from rearec_bench.harness.utils.registry import BACKBONES, REFERENCES, STRATEGIES
+from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 
 ROOT = Path(source.__file__).parents[2]
 MODEL = '''
@@ -154,7 +154,7 @@ def test_components_have_digests_of_their_own() -> None:
 def test_trials_stored_by_an_earlier_version_of_the_same_numbers_are_not_called_changed() -> None:
     known = json.loads(source._KNOWN.read_text())
     built_in = {f"{backbone}/{strategy}" for backbone in BACKBONES.names() for strategy in STRATEGIES.names()}
-    counts = {f"{name}/reference" for name in REFERENCES.names()}
+    counts = {f"{name}/reference" for name in BASELINES.names()}
     assert known.keys() >= {pair for pair in built_in | counts if "plugin" not in pair}
     for pair, digests in known.items():
         backbone, strategy = pair.split("/")

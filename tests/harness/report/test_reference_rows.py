@@ -45,7 +45,7 @@ def results_of(
         ]
         for spec in specs:
             made = synthetic.trial(spec, draw=10 * number + spec.seed)
-            if cell.is_reference:
+            if cell.is_baseline:
                 made = dataclasses.replace(made, history=(), test=perfect(made.test))
             source = source_digest(spec.backbone.kind, spec.strategy.kind)
             store.write(dataclasses.replace(made, source_digest=source))
@@ -166,7 +166,7 @@ def test_a_backbone_of_the_same_name_is_compared_without_the_reference() -> None
         against = "base" if strategy == "erl" else ""
         return Measured("tiny", "popularity", strategy, against, 0, stats, **more)  # type: ignore[arg-type]
 
-    reference, base, erl = compare([row("base", 0.9, is_reference=True), row("base", 0.4), row("erl", 0.5)])
+    reference, base, erl = compare([row("base", 0.9, is_baseline=True), row("base", 0.4), row("erl", 0.5)])
     assert (reference.best, reference.reference) == (frozenset(), None)
     assert erl.reference is not None and erl.reference.stats["ndcg@10"].mean == 0.4
     assert erl.best >= set(METRICS)

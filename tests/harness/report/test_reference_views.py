@@ -50,7 +50,7 @@ def store(suite: Suite, tmp_path: Path) -> Store:
     tiny = catalog.load_dataset("tiny", data_dir=tmp_path)
     store = Store(tmp_path / "results")
     queue = SuiteQueue(
-        [cell for cell in expand(suite) if cell.is_reference],
+        [cell for cell in expand(suite) if cell.is_baseline],
         fingerprints={"tiny": tiny.fingerprint},
         device="cuda",
         stored=lambda key: None,

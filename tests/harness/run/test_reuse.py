@@ -17,7 +17,7 @@ from rearec_bench.harness.run import tune_worker
 from rearec_bench.harness.run.supervisor import Care
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial.memory import Reclaimer, give_back, resident_bytes
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 
 SUITE = """
 datasets: [tiny]
@@ -66,13 +66,13 @@ def test_the_model_of_a_trial_is_gone_when_its_result_is_sent(
     data = catalog.load_dataset("tiny", data_dir=tmp_path)
     spec = cell.spec({}, seed=1, purpose="search", fingerprint=data.fingerprint, device="cpu")
     models: list[weakref.ref[Any]] = []
-    build = TrialRun.__init__
+    build = ModelTrial.__init__
 
-    def watched(self: TrialRun, *arguments: Any) -> None:
+    def watched(self: ModelTrial, *arguments: Any) -> None:
         build(self, *arguments)
         models.append(weakref.ref(self.parts.model))
 
-    monkeypatch.setattr(TrialRun, "__init__", watched)
+    monkeypatch.setattr(ModelTrial, "__init__", watched)
     used = worker(spec, data, monkeypatch)
     for _ in range(2):
         assert used.step()["done"]

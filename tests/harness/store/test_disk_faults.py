@@ -26,7 +26,7 @@ from rearec_bench.harness.run.supervisor import Care, Keeper
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import log_lines
 from rearec_bench.harness.store.verify import verify
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils import files as atomic
 from rearec_bench.harness.utils.errors import StoreError
@@ -212,7 +212,7 @@ def test_a_clock_that_jumps_while_a_trial_runs_moves_nothing_but_its_date(
     clock, jumps = time.time, itertools.cycle((0.0, 1e9, -1e9, 86400.0, -3600.0))
     monkeypatch.setattr(time, "time", lambda: clock() + next(jumps))
     care, nowhere = Care("s", every_s=3600.0, timeout_s=1800.0), cast(Any, None)
-    keeper = Keeper(lambda: TrialRun(spec, data), spec, care=care, channel=nowhere, resume=False)
+    keeper = Keeper(lambda: ModelTrial(spec, data), spec, care=care, channel=nowhere, resume=False)
     while not keeper.run.epoch().done:
         keeper.look()
     result = keeper.run.result()

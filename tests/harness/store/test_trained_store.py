@@ -19,7 +19,7 @@ from rearec_bench.harness.records.source import same_source
 from rearec_bench.harness.store.checkpoints import Checkpoints, fetch
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.checkpoint import unpack
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 
 HERE = Path(__file__).resolve().parents[1] / "trained_store"
@@ -68,6 +68,6 @@ def test_its_trials_have_the_same_numbers_today(key: str) -> None:
 def test_an_interrupted_trial_goes_on_from_its_checkpoint(root: Path) -> None:
     checkpoint = unpack(fetch(Checkpoints(root), UNFINISHED))
     unfinished = Store(HERE).read(KEYS[0]).spec.__class__.from_json(checkpoint.about["spec"])
-    run = TrialRun(unfinished, catalog.load_dataset("tiny", data_dir=root))
+    run = ModelTrial(unfinished, catalog.load_dataset("tiny", data_dir=root))
     run.restore(checkpoint)
     assert run.epoch().epoch == checkpoint.about["epoch"] + 1 > 1

@@ -16,7 +16,7 @@ from rearec_bench.harness.suite.bundled import shipped_suites
 from rearec_bench.harness.suite.model import Resources, SearchSettings, Suite
 from rearec_bench.harness.suite.values import Declared
 from rearec_bench.harness.utils.durations import Duration
-from rearec_bench.harness.utils.registry import BACKBONES, REFERENCES, STRATEGIES
+from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 from rearec_bench.models.settings import Settings
 
 # ---- from the schema
@@ -122,7 +122,7 @@ def suites() -> st.SearchStrategy[dict[str, Any]]:
     }
     rest = {
         "name": st.sampled_from(["s", "a.b", "10", "x" * 100]),
-        "references": st.lists(st.sampled_from(REFERENCES.names()), max_size=2, unique=True),
+        "references": st.lists(st.sampled_from(BASELINES.names()), max_size=2, unique=True),
         "backbone_defaults": settings_of(BACKBONES.settings("sasrec"), varying=True),
         "search": settings_of(SearchSettings),
         "training": settings_of(TrainingSettings, varying=True),

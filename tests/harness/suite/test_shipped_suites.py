@@ -90,7 +90,7 @@ def suite_of(name: str) -> Suite:
 
 
 def models(name: str) -> list[Cell]:
-    return [cell for cell in expand(suite_of(name)) if not cell.is_reference]
+    return [cell for cell in expand(suite_of(name)) if not cell.is_baseline]
 
 
 def keys(cell: Cell) -> list[str]:
@@ -237,7 +237,7 @@ def items_of(name: str) -> int:
 
 
 def shape_of(cell: Cell) -> Shape:
-    return Shape.of(SASRecSettings.model_validate(dict(cell.encoder.fixed)))
+    return Shape.of(SASRecSettings.model_validate(dict(cell.chosen_backbone.fixed)))
 
 
 def costs(name: str) -> dict[str, tuple[int, int]]:
@@ -245,8 +245,8 @@ def costs(name: str) -> dict[str, tuple[int, int]]:
     cells = {cell.row: cell for cell in models(name)}
     plain, items, steps = shape_of(cells["base"]), items_of(name), suite_of(name).steps[0]
 
-    def passes(shape: Shape, steps: int, noised: bool = False) -> int:
-        return packed_passes(shape, length=HISTORY, steps=steps, noised=noised)
+    def passes(shape: Shape, steps: int, per_step: int = 1) -> int:
+        return packed_passes(shape, length=HISTORY, steps=steps, passes=per_step)
 
     def ranked(shape: Shape, steps: int) -> int:
         return inference(shape, length=HISTORY, steps=steps, items=items)
@@ -257,7 +257,7 @@ def costs(name: str) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[Callable[[Shape, int], int], int]] = {
         "base_inference": (ranked, ranked(plain, steps)),
         "base_6_layers": (passes, passes(plain, steps)),
-        "base_10_layers": (passes, passes(plain, steps, noised=True)),
+        "base_10_layers": (passes, passes(plain, steps, per_step=2)),
         "base_training": (trained, trained(plain, steps)),
     }
     return {row: (count(shape_of(cells[row]), 0), target) for row, (count, target) in counts.items()}

@@ -172,10 +172,10 @@ strategies:
 
 def test_a_row_changes_the_backbone_below_it_and_no_other_row(folder: Path) -> None:
     held = {(cell.backbone, cell.row): cell for cell in expand(load(folder, DEEP))}
-    assert held["sasrec", "deep"].encoder.fixed == {"width": 16, "layers": 6, "dropout": 0.3}
+    assert held["sasrec", "deep"].chosen_backbone.fixed == {"width": 16, "layers": 6, "dropout": 0.3}
     assert held["sasrec", "deep"].space == {}
-    assert held["bert4rec", "deep"].encoder.fixed == {"layers": 6, "dropout": 0.3}
-    assert held["sasrec", "prl"].encoder.fixed == {"width": 16}
+    assert held["bert4rec", "deep"].chosen_backbone.fixed == {"layers": 6, "dropout": 0.3}
+    assert held["sasrec", "prl"].chosen_backbone.fixed == {"width": 16}
     assert set(held["sasrec", "prl"].space) == {"backbone.dropout", "strategy.temperature"}
     assert {cell.against for cell in held.values()} == {"", "base", "deep"}
 

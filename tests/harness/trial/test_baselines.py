@@ -1,4 +1,4 @@
-"""Reference rows: their ranks against naive counts, their trial's key, and their way through a run."""
+"""Baseline rows: their ranks against naive counts, their trial's key, and their way through a run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial.baseline_trial import ranked
-from rearec_bench.harness.trial.baselines import Markov, Popularity, Reference
+from rearec_bench.harness.trial.baselines import Baseline, Markov, Popularity
 from rearec_bench.harness.trial.batches import SplitReader
 from rearec_bench.harness.trial.metrics import metrics_of
 from rearec_bench.harness.trial.start import run_trial, start
-from rearec_bench.harness.utils.registry import REFERENCES, STRATEGIES, Entry
+from rearec_bench.harness.utils.registry import BASELINES, STRATEGIES, Entry
 
 from ..dense_ranking import dense_ranks, hide_histories
 from .test_batches import make_dataset
@@ -59,7 +59,7 @@ def part(split: Split, rows: np.ndarray) -> Split:
     return Split(split.users[rows], split.starts[rows], split.ends[rows], split.targets[rows])
 
 
-def naive_scores(data: Dataset, reference: type[Reference], last: int) -> list[tuple[int, int]]:
+def naive_scores(data: Dataset, reference: type[Baseline], last: int) -> list[tuple[int, int]]:
     """(transitions, popularity) of each item after an item, counted row by row; tuples compare as the ranking does."""
     scores = []
     for item in range(data.num_items):
@@ -69,7 +69,7 @@ def naive_scores(data: Dataset, reference: type[Reference], last: int) -> list[t
     return scores
 
 
-def naive_ranking(data: Dataset, reference: type[Reference], row: int, hide: int | None) -> list[int]:
+def naive_ranking(data: Dataset, reference: type[Baseline], row: int, hide: int | None) -> list[int]:
     """All items that are ranked for a test row, best first; of equal ones the target last, else the lower id first."""
     start, end, target = data.test.starts[row], data.test.ends[row], data.test.targets[row]
     seen = set(data.flat[max(start, end - hide) : end].tolist()) - {int(target)} if hide is not None else set()
@@ -80,7 +80,7 @@ def naive_ranking(data: Dataset, reference: type[Reference], row: int, hide: int
 
 @BOTH
 @HIDDEN
-def test_ranks_are_the_places_in_a_naive_sort(data: Dataset, reference: type[Reference], hide: int | None) -> None:
+def test_ranks_are_the_places_in_a_naive_sort(data: Dataset, reference: type[Baseline], hide: int | None) -> None:
     found = ranked(reference(data), data, data.test, hide=hide)
     places = [
         naive_ranking(data, reference, row, hide).index(int(target)) + 1 for row, target in enumerate(data.test.targets)
@@ -102,7 +102,7 @@ def test_the_rows_hide_something_and_have_ties(data: Dataset) -> None:
 @BOTH
 @pytest.mark.parametrize("mask_history", [False, True])
 def test_ranks_are_those_that_a_model_with_these_scores_would_get(
-    data: Dataset, reference: type[Reference], mask_history: bool
+    data: Dataset, reference: type[Baseline], mask_history: bool
 ) -> None:
     counted = reference(data)
     contexts = counted.contexts(data.test)
@@ -120,7 +120,7 @@ def test_ranks_are_those_that_a_model_with_these_scores_would_get(
 
 @BOTH
 @HIDDEN
-def test_the_ten_best_are_those_of_the_sort(data: Dataset, reference: type[Reference], hide: int | None) -> None:
+def test_the_ten_best_are_those_of_the_sort(data: Dataset, reference: type[Baseline], hide: int | None) -> None:
     found = ranked(reference(data), data, data.test, hide=hide)
     for row in range(len(data.test)):
         scores = naive_scores(data, reference, int(data.flat[data.test.ends[row] - 1]))
@@ -197,7 +197,7 @@ def test_each_data_set_has_a_cell_for_each_reference_before_its_models(tmp_path:
         ("b", "markov", "reference", 0, (3,)),
         ("b", "sasrec", "base", 0, (3, 4)),
     ]
-    assert [cell.is_reference for cell in cells] == [True, True, False] * 2
+    assert [cell.is_baseline for cell in cells] == [True, True, False] * 2
     assert len({cell.id for cell in cells}) == 6
 
 
@@ -246,7 +246,7 @@ def test_what_moves_a_count_gives_another_key(tmp_path: Path, monkeypatch: pytes
         spec_of(cell, fingerprint="g").key,
         spec_of(cell, purpose="search").key,
     ]
-    monkeypatch.setattr(REFERENCES.settings("markov"), "version", 2)
+    monkeypatch.setattr(BASELINES.settings("markov"), "version", 2)
     keys.append(spec_of(cell).key)
     assert len(set(keys)) == len(keys)
 
@@ -270,10 +270,10 @@ def test_no_plug_in_may_call_its_strategy_a_reference() -> None:
         STRATEGIES.add(Entry("reference", "mine:Mine", origin="mine.py"))
 
 
-@pytest.mark.parametrize("name", REFERENCES.names())
+@pytest.mark.parametrize("name", BASELINES.names())
 def test_every_reference_keeps_its_contract(name: str, tiny: Dataset) -> None:
-    made = REFERENCES.component(name)(tiny)
-    assert REFERENCES.settings(name).__doc__
+    made = BASELINES.component(name)(tiny)
+    assert BASELINES.settings(name).__doc__
     contexts = made.contexts(tiny.test)
     assert contexts.shape == (len(tiny.test),)
     before = made.scores(int(contexts[0]))

@@ -16,7 +16,7 @@ from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.trial.checkpoint import Checkpoint, check, unpack
 from rearec_bench.harness.trial.checkpoint import pack as pieces_of
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.errors import CheckpointError
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
@@ -75,7 +75,7 @@ def spec_of(data: Dataset, backbone: str = "sasrec", strategy: str = "prl", **tr
     )
 
 
-def finish(run: TrialRun) -> TrialResult:
+def finish(run: ModelTrial) -> TrialResult:
     while not run.done:
         run.epoch()
     return run.result()
@@ -83,7 +83,7 @@ def finish(run: TrialRun) -> TrialResult:
 
 def interrupted(spec: TrialSpec, data: Dataset, *, after: int) -> dict[str, bytes]:
     """The files of the checkpoint after so many batches, put through bytes; everything else of the run is gone."""
-    run = TrialRun(spec, data)
+    run = ModelTrial(spec, data)
     left = after
     taken: list[dict[str, bytes]] = []
 
@@ -101,8 +101,8 @@ def interrupted(spec: TrialSpec, data: Dataset, *, after: int) -> dict[str, byte
     return taken[0]
 
 
-def resumed(spec: TrialSpec, data: Dataset, files: dict[str, bytes]) -> TrialRun:
-    run = TrialRun(spec, data)
+def resumed(spec: TrialSpec, data: Dataset, files: dict[str, bytes]) -> ModelTrial:
+    run = ModelTrial(spec, data)
     run.restore(unpack(files))
     return run
 
@@ -114,8 +114,8 @@ def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bit
     tiny: Dataset, strategy: str, packing: str
 ) -> None:
     spec = spec_of(tiny, strategy=strategy, packing=packing)
-    whole = finish(TrialRun(spec, tiny))
-    counted = TrialRun(spec, tiny)
+    whole = finish(ModelTrial(spec, tiny))
+    counted = ModelTrial(spec, tiny)
     batches: list[int] = []
     counted.after_batch = lambda: batches.append(1)
     counted.epoch()
@@ -128,8 +128,8 @@ def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bit
 
 def test_between_epochs_and_many_times_over(tiny: Dataset) -> None:
     spec = spec_of(tiny)
-    whole = finish(TrialRun(spec, tiny))
-    run = TrialRun(spec, tiny)
+    whole = finish(ModelTrial(spec, tiny))
+    run = ModelTrial(spec, tiny)
     for _ in range(2):
         run.epoch()
         run = resumed(spec, tiny, pack(run.snapshot()))
@@ -142,20 +142,20 @@ def test_between_epochs_and_many_times_over(tiny: Dataset) -> None:
 @pytest.mark.parametrize("backbone", ["bert4rec", "unisrec", "morec"])
 def test_every_backbone_goes_on_with_the_same_bits(with_vectors: Dataset, backbone: str) -> None:
     spec = spec_of(with_vectors, backbone, max_epochs=2)
-    whole = finish(TrialRun(spec, with_vectors))
+    whole = finish(ModelTrial(spec, with_vectors))
     files = interrupted(spec, with_vectors, after=2)
     assert told(finish(resumed(spec, with_vectors, files))) == told(whole)
 
 
 def test_taking_a_snapshot_changes_nothing(tiny: Dataset) -> None:
     spec = spec_of(tiny, max_epochs=2)
-    run = TrialRun(spec, tiny)
+    run = ModelTrial(spec, tiny)
     run.after_batch = lambda: pack(run.snapshot()) and None
-    assert told(finish(run)) == told(finish(TrialRun(spec, tiny)))
+    assert told(finish(run)) == told(finish(ModelTrial(spec, tiny)))
 
 
-def drawing(spec: TrialSpec, data: Dataset) -> TrialRun:
-    run = TrialRun(spec, data)
+def drawing(spec: TrialSpec, data: Dataset) -> ModelTrial:
+    run = ModelTrial(spec, data)
     block = next(part for part in run.parts.model.modules() if hasattr(part, "contract"))
     block.expand.register_forward_hook(
         lambda module, given, out: out + 0.1 * torch.rand(()) if module.training else out
@@ -188,19 +188,19 @@ def test_a_strategy_that_remembers_says_so_in_torchs_way(tiny: Dataset, monkeypa
     monkeypatch.setattr(base, "state_dict", lambda self: {"seen": self.seen}, raising=False)
     monkeypatch.setattr(base, "load_state_dict", lambda self, state: vars(self).update(state), raising=False)
     spec = spec_of(tiny, strategy="base", max_epochs=2)
-    whole = finish(TrialRun(spec, tiny))
+    whole = finish(ModelTrial(spec, tiny))
     assert told(finish(resumed(spec, tiny, interrupted(spec, tiny, after=3)))) == told(whole)
 
 
 def test_times_add_up_and_the_peak_is_the_highest(tiny: Dataset) -> None:
     spec = spec_of(tiny, max_epochs=2)
-    run = TrialRun(spec, tiny)
+    run = ModelTrial(spec, tiny)
     run.epoch()
     taken = run.snapshot()
     held = dataclasses.replace(
         taken, state={**taken.state, "spent_s": 1000.0, "build_s": 100.0, "started_at": 5.0, "peak_memory_bytes": 2**50}
     )
-    again = TrialRun(spec, tiny)
+    again = ModelTrial(spec, tiny)
     again.restore(unpack(pack(held)))
     result = finish(again)
     assert 1000.0 < result.timings["total_s"] < 1100.0
@@ -269,20 +269,20 @@ def test_what_is_no_tensor_and_no_json_is_named() -> None:
 @pytest.mark.parametrize("name", ["key", "source_digest", "torch"])
 def test_another_trial_and_another_version_are_refused(tiny: Dataset, name: str) -> None:
     spec = spec_of(tiny)
-    held = TrialRun(spec, tiny).snapshot()
+    held = ModelTrial(spec, tiny).snapshot()
     check(held, spec)
     other = dataclasses.replace(held, about={**held.about, name: "another"})
     with pytest.raises(CheckpointError, match=r"made by another .* \(another, and this is "):
-        TrialRun(spec, tiny).restore(other)
+        ModelTrial(spec, tiny).restore(other)
 
 
 @pytest.mark.parametrize("missing", ["trainer", "history", "torch", "best"])
 def test_a_checkpoint_that_does_not_hold_what_it_should_is_refused(tiny: Dataset, missing: str) -> None:
     spec = spec_of(tiny)
-    held = TrialRun(spec, tiny).snapshot()
+    held = ModelTrial(spec, tiny).snapshot()
     state = {name: value for name, value in held.state.items() if name != missing}
     with pytest.raises(CheckpointError, match="does not fit the trial"):
-        TrialRun(spec, tiny).restore(Checkpoint(held.about, held.weights, state))
+        ModelTrial(spec, tiny).restore(Checkpoint(held.about, held.weights, state))
     shapes = {**held.state, "model": {name: value[..., :1] for name, value in held.state["model"].items()}}
     with pytest.raises(CheckpointError, match="size mismatch"):
-        TrialRun(spec, tiny).restore(Checkpoint(held.about, held.weights, shapes))
+        ModelTrial(spec, tiny).restore(Checkpoint(held.about, held.weights, shapes))

@@ -12,7 +12,7 @@ from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Popularity
 from rearec_bench.harness.trial.failure import failed_result
 from rearec_bench.harness.trial.metrics import metrics_of
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
@@ -133,6 +133,6 @@ def test_a_failure_is_a_result_with_its_reason_and_traceback(tiny: Dataset) -> N
 
 
 def test_a_dry_run_trains_one_batch_and_keeps_nothing(tiny: Dataset, tmp_path: Path) -> None:
-    run = TrialRun(spec_of(tiny), tiny)
+    run = ModelTrial(spec_of(tiny), tiny)
     run.dry_run()
     assert run.epoch().epoch == 1

@@ -12,7 +12,7 @@ from rearec_bench.harness.plan.cells import check_precision, expand
 from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial import precision
-from rearec_bench.harness.trial.model_trial import TrialRun
+from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.errors import InputError
 
@@ -74,7 +74,7 @@ def test_full_precision_is_in_no_key_and_in_no_cell(tiny: Dataset, tmp_path: Pat
 @pytest.mark.parametrize("name", ["fp32", "tf32"])
 def test_products_are_rounded_in_training_alone(name: str, tiny: Dataset, tmp_path: Path, monkeypatch) -> None:
     seen: dict[str, set[bool]] = {"training": set(), "ranking": set()}
-    run = TrialRun(with_precision(specs(tmp_path, tiny)["erl"], name), tiny)
+    run = ModelTrial(with_precision(specs(tmp_path, tiny)["erl"], name), tiny)
 
     def noting(what: str, call):
         def noted(*arguments: object, **named: object) -> object:

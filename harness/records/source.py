@@ -30,8 +30,10 @@ _COMPUTES = re.compile(
 
 _KNOWN = Path(__file__).with_name("known_sources.json")
 _PROSE = re.compile(r"\w\W*\s+\W*\w")
-_SAID = ("annotation", "simple", "returns", "type_comment", "ctx", "kind")
-_NAMES = ("id", "attr", "arg", "name")
+_UNSEEN = frozenset({"annotation", "simple", "returns", "type_comment", "ctx", "kind"})
+_NAMES = frozenset({"id", "attr", "arg", "name"})
+_DEFINING = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.arg})
+_NAMING = frozenset({ast.Name, ast.Attribute})
 _ROUNDS = 2
 
 
@@ -144,28 +146,22 @@ def _components(backbone: str, strategy: str) -> list[Path]:
     return BACKBONES.source_files(backbone) + STRATEGIES.source_files(strategy)
 
 
-def _imported(file: Path) -> Iterator[Path]:
-    """The files of this package that a file imports at run time."""
-    for node in _walk(_tree(file).body):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            for candidate in (folder, *(folder / alias.name for alias in node.names)):
-                if candidate.with_suffix(".py").is_file():
-                    yield candidate.with_suffix(".py")
-
-
 @lru_cache(maxsize=256)
 def _tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def _walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes, but for what is read by type checkers alone."""
-    for node in nodes:
-        if _type_checking(node):
+def _imported(file: Path) -> Iterator[Path]:
+    """The files of this package that a file imports at run time."""
+    for statement in _tree(file).body:
+        if _type_checking(statement):
             continue
-        yield node
-        yield from _walk(ast.iter_child_nodes(node))
+        for node in ast.walk(statement):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                for candidate in (folder, *(folder / alias.name for alias in node.names)):
+                    if candidate.with_suffix(".py").is_file():
+                        yield candidate.with_suffix(".py")
 
 
 @dataclass(frozen=True)
@@ -175,12 +171,14 @@ class _Unit:
     Attributes:
         names: what it is called by others.
         defines: all names that it defines, those within it included.
-        tokens: its syntax tree in a row; names are tuples, everything else is text.
+        between: its syntax tree in a row, cut at the names that it uses.
+        uses: those names, in order; one fewer than pieces between them.
     """
 
     names: tuple[str, ...]
     defines: frozenset[str]
-    tokens: tuple[str | tuple[str], ...]
+    between: tuple[str, ...]
+    uses: tuple[str, ...]
 
 
 @lru_cache(maxsize=256)
@@ -193,11 +191,42 @@ def _units(file: Path) -> tuple[_Unit, ...]:
             bare = copy.copy(statement)
             bare.body = []
             parts = [bare, *filter(_counts, statement.body)]
-        for part in parts:
-            defines = tuple(_defined(part))
-            names = defines if isinstance(part, ast.Assign | ast.AnnAssign) else defines[:1]
-            units.append(_Unit(names, frozenset(defines), tuple(_tokens(part))))
+        units += [_unit(part) for part in parts]
     return tuple(units)
+
+
+def _unit(statement: ast.stmt) -> _Unit:
+    defines: dict[str, None] = {}
+    between: list[str] = []
+    uses: list[str] = []
+    tokens: list[str] = []
+
+    def visit(node: ast.AST) -> None:
+        kind = type(node)
+        tokens.append("Assign" if kind is ast.AnnAssign else kind.__name__)
+        if kind is ast.Raise:  # messages
+            return
+        stored = kind in _DEFINING or (kind in _NAMING and not isinstance(node.ctx, ast.Load))  # type: ignore[attr-defined]
+        for field, value in ast.iter_fields(node):
+            if field in _UNSEEN:
+                continue
+            for part in value if type(value) is list else (value,):
+                if isinstance(part, ast.AST):
+                    if not isinstance(part, ast.stmt) or _counts(part):
+                        visit(part)
+                elif field in _NAMES and type(part) is str:
+                    if stored:
+                        defines[part] = None
+                    between.append("\0".join(tokens))
+                    tokens.clear()
+                    uses.append(part)
+                elif not (type(part) is str and _PROSE.search(part)):
+                    tokens.append(repr(part))
+
+    visit(statement)
+    between.append("\0".join(tokens))
+    names = tuple(defines) if isinstance(statement, ast.Assign | ast.AnnAssign) else tuple(defines)[:1]
+    return _Unit(names, frozenset(defines), tuple(between), tuple(uses))
 
 
 def _counts(statement: ast.stmt) -> bool:
@@ -212,54 +241,22 @@ def _type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _defined(unit: ast.AST) -> Iterator[str]:
-    """Every name that a statement defines: of functions, classes, arguments, variables and attributes."""
-    for node in ast.walk(unit):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            yield node.attr
-
-
-def _tokens(node: ast.AST) -> Iterator[str | tuple[str]]:
-    """A syntax tree in a row, without annotations, error messages and prose."""
-    yield "Assign" if isinstance(node, ast.AnnAssign) else type(node).__name__
-    if isinstance(node, ast.Raise):
-        return
-    for field, value in ast.iter_fields(node):
-        if field in _SAID:
-            continue
-        for part in value if isinstance(value, list) else (value,):
-            if isinstance(part, ast.AST):
-                if not isinstance(part, ast.stmt) or _counts(part):
-                    yield from _tokens(part)
-            elif field in _NAMES and isinstance(part, str):
-                yield (part,)
-            elif not (isinstance(part, str) and _PROSE.search(part)):
-                yield repr(part)
-
-
 def _labelled(unit: _Unit, labels: Mapping[str, str]) -> Iterator[str]:
-    """The tokens with what is behind each name in its place.
+    """The pieces of a definition with what is behind each name in the name's place.
 
     Args:
         unit: a definition.
         labels: of the names that the files define; "" for a value, which is numbered as it appears.
     """
     order: dict[str, str] = {}
-    for token in unit.tokens:
-        if isinstance(token, str):
-            yield token
-            continue
-        label = labels.get(token[0])
-        if label is None or token[0].startswith("__"):
-            yield token[0]
+    for piece, name in zip(unit.between, unit.uses, strict=False):
+        yield piece
+        label = labels.get(name)
+        if label is None or name.startswith("__"):
+            yield name
         else:
-            yield label or order.setdefault(token[0], f"#{len(order)}")
+            yield label or order.setdefault(name, f"#{len(order)}")
+    yield unit.between[-1]
 
 
 def _hash(parts: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What answers at once imports nothing heavy."""
+"""What answers at once imports nothing heavy: all commands run in one process, the lightest first."""
 
 from __future__ import annotations
 
@@ -6,93 +6,84 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 HEAVY = {"torch", "ray"}
+STATISTICS = {"scipy", "sklearn"}
+LIBRARIES = {*HEAVY, *STATISTICS, "numpy", "pandas", "pyarrow", "pydantic", "optuna", "rich", "yaml"}
+IMPORT = "import rearec_bench.harness.suite.load, rearec_bench.harness.report.report"
+TABLES = ("overall", "ceiling", "steps", "budget")
+FORBIDDEN = {
+    **dict.fromkeys(("--help", "run --help", "report --help", "embed --help", "--version"), LIBRARIES),
+    IMPORT: {*HEAVY, *STATISTICS, "pandas"},
+    **{f"report --results {{results}} --table {table}": {*HEAVY, *STATISTICS, "pandas"} for table in TABLES},
+    "datasets list": {*HEAVY, *STATISTICS},
+    "list": HEAVY,
+    "datasets show tiny": HEAVY,
+    "plan smoke": HEAVY,
+    "plan ml100k": HEAVY,
+    "report --results {results} --table adaptive": HEAVY,
+    "report --source paper --table table2": HEAVY,
+    "report --table datasets": HEAVY,
+    "show {key} --results {results}": HEAVY,
+    "status --results {results}": HEAVY,
+    "plan smoke_text": HEAVY,
+}
+"""Modules that no command up to this one may load; what a command may load, those after it may, too."""
+LIGHT = {"", "._version", ".cli", ".harness", ".harness.utils", ".harness.utils.errors", ".harness.utils.text"}
 PROGRAM = """
-import json, sys
+import json, logging, os, random, sys
+state = lambda: (dict(os.environ), random.getstate(), list(logging.root.handlers), os.listdir())
+before = state()
 from rearec_bench.cli import main
-try:
-    main(sys.argv[1:], standalone_mode=False)
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\n" + json.dumps(sorted(sys.modules)))
+loaded = {}
+for command in json.load(sys.stdin):
+    if command.startswith("import "):
+        exec(command)
+        untouched = before == state()
+    else:
+        try:
+            main(command.split(), standalone_mode=False)
+        except SystemExit as end:
+            assert not end.code, command
+    loaded[command] = sorted(sys.modules)
+print("\\n" + json.dumps([loaded, untouched]))
 """
 
 
-def modules_of(arguments: list[str], folder: Path) -> set[str]:
+@pytest.fixture(scope="module")
+def child(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, set[str]], bool]:
+    """The modules that are loaded after each command, and whether imports left the process as it was."""
+    key = next((stored / "trials").iterdir()).name
+    commands = {command: command.format(results=stored, key=key) for command in FORBIDDEN}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(list(commands.values())),
+        cwd=tmp_path_factory.mktemp("empty"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    loaded, untouched = json.loads(done.stdout.splitlines()[-1])
+    return {command: set(loaded[typed]) for command, typed in commands.items()}, untouched
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["list"],
-        ["datasets", "list"],
-        ["plan", "smoke"],
-        ["plan", "ml100k"],
-        ["plan", "smoke_text"],
-        ["report", "--results", "{results}"],
-        ["report", "--results", "{results}", "--table", "ceiling"],
-        ["report", "--results", "{results}", "--table", "adaptive"],
-        ["report", "--source", "paper", "--table", "table2"],
-        ["report", "--table", "datasets"],
-        ["datasets", "show", "tiny"],
-        ["show", "{key}", "--results", "{results}"],
-        ["status", "--results", "{results}"],
-    ],
-    ids=" ".join,
-)
-def test_looking_loads_neither_torch_nor_ray(arguments: list[str], stored: Path, tmp_path: Path) -> None:
-    key = next((stored / "trials").iterdir()).name
-    filled = [argument.format(results=stored, key=key) for argument in arguments]
-    assert not modules_of(filled, tmp_path) & HEAVY
+@pytest.mark.parametrize("command", FORBIDDEN)
+def test_a_command_that_only_looks_loads_nothing_heavy(child: Any, command: str) -> None:
+    assert not child[0][command] & FORBIDDEN[command]
 
 
-@pytest.mark.parametrize("table", ["overall", "ceiling", "steps", "budget"])
-def test_tables_without_statistics_load_neither_scipy_nor_scikit_learn(
-    table: str, stored: Path, tmp_path: Path
-) -> None:
-    loaded = modules_of(["report", "--results", str(stored), "--table", table], tmp_path)
-    assert not loaded & {"scipy", "sklearn", "pandas"}
+def test_help_loads_nothing_but_the_command_line(child: Any) -> None:
+    own = {name.removeprefix("rearec_bench") for name in child[0]["--version"] if name.startswith("rearec_bench")}
+    assert {name for name in own if not name.startswith(".harness.cli")} <= LIGHT
 
 
-def test_data_sets_are_listed_without_what_makes_vectors(tmp_path: Path) -> None:
-    assert not modules_of(["datasets", "list"], tmp_path) & {"scipy", "sklearn"}
-    assert "sklearn" in modules_of(["plan", "smoke_text"], tmp_path)
+def test_what_makes_vectors_is_loaded_where_vectors_are_made(child: Any) -> None:
+    assert "sklearn" in child[0]["plan smoke_text"]
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["report", "--help"], ["embed", "--help"], ["--version"]], ids=" ".join
-)
-def test_help_loads_nothing_but_the_command_line(arguments: list[str], tmp_path: Path) -> None:
-    loaded = modules_of(arguments, tmp_path)
-    assert not loaded & {*HEAVY, "numpy", "pandas", "pyarrow", "pydantic", "optuna", "rich", "yaml"}
-    own = {name for name in loaded if name.startswith("rearec_bench")}
-    light = {
-        "",
-        "._version",
-        ".cli",
-        *(f".harness.cli{name}" for name in ("", ".data", ".options", ".profile", ".results", ".report", ".status")),
-        ".harness",
-        ".harness.utils",
-        ".harness.utils.errors",
-        ".harness.utils.text",
-    }
-    assert own <= {f"rearec_bench{name}" for name in light}
-
-
-def test_importing_the_package_has_no_side_effects(tmp_path: Path) -> None:
-    program = (
-        "import os, random, logging; before = (dict(os.environ), random.getstate(), list(logging.root.handlers));"
-        "import rearec_bench.cli, rearec_bench.harness.suite.load, rearec_bench.harness.report.report;"
-        "assert before == (dict(os.environ), random.getstate(), list(logging.root.handlers))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list(tmp_path.iterdir()) == []
+def test_importing_the_package_has_no_side_effects(child: Any) -> None:
+    assert child[1]

@@ -9,7 +9,8 @@ from typing import Literal
 
 import click
 
-from .options import FAILED, PROGRAM, complete_dataset, complete_recipe, data_dir_option, size_options
+from .options import complete_dataset, complete_recipe, data_dir_option, size_options
+from .program import FAILED, PROGRAM
 
 
 @click.command()

@@ -1,9 +1,8 @@
-"""What the commands share: the program that turns errors into exit codes, common options, shell completion."""
+"""What the commands share: options, types of values, shell completion."""
 
 from __future__ import annotations
 
 import functools
-import shlex
 import shutil
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
@@ -11,89 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-PROGRAM = "rearec-bench"
-FAILED, INVALID, UNFINISHED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
-
-_TYPED = f"{__name__}.typed"
-
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-
-
-class Refused(click.ClickException):
-    """An error of the harness as the terminal shows it: its own words, nothing else."""
-
-    exit_code = FAILED
-
-    def show(self, file: Any = None) -> None:
-        """Print the words to stderr."""
-        from ..utils.text import lines
-
-        click.echo(lines(self.message), err=True)
-
-
-class InvalidInput(Refused):
-    """Nothing was started."""
-
-    exit_code = INVALID
-
-
-class Program(click.Group):
-    """Turns the exceptions of the harness into exit codes."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Remember what was typed."""
-        ctx.meta[_TYPED] = tuple(args)
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command.
-
-        Raises:
-            Refused: in place of every error of the harness, unless --debug is given.
-        """
-        from ..utils.errors import InputError, RearecError
-
-        try:
-            return super().invoke(ctx)
-        except RearecError as error:
-            if ctx.params.get("debug"):
-                raise
-            refused = InvalidInput if isinstance(error, InputError) else Refused
-            raise refused(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-
-
-def command_line() -> str:
-    """What was typed, for a shell."""
-    return shlex.join([PROGRAM, *click.get_current_context().meta.get(_TYPED, ())])
-
-
-def takes_only(what: str, *allowed: str) -> None:
-    """Refuse options that would be passed over.
-
-    Args:
-        what: does not take others, as the message names it.
-        allowed: parameters of the current command.
-
-    Raises:
-        InputError: others were typed; names them.
-    """
-    from ..utils.errors import InputError
-
-    context = click.get_current_context()
-    typed = [
-        parameter.opts[-1]
-        for parameter in context.command.params
-        if parameter.name not in allowed
-        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    ]
-    if typed:
-        raise InputError(f"{what} takes no {' or '.join(typed)}. Leave it out, or type two commands.")
 
 
 def terminal_width() -> int:

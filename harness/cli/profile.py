@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from .options import (
-    PROGRAM,
     complete_dataset,
     complete_suite,
     data_dir_option,
@@ -16,6 +15,7 @@ from .options import (
     results_option,
     set_option,
 )
+from .program import PROGRAM
 
 
 @click.command()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import complete_stored_suite, data_dir_option, results_option, takes_only, write_text
+from .options import complete_stored_suite, data_dir_option, results_option, write_text
+from .program import takes_only
 
 
 @click.command()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FAILED, complete_stored_suite, results_option, write_text
+from .options import complete_stored_suite, results_option, write_text
+from .program import FAILED
 
 if TYPE_CHECKING:
     from ..utils.meter import Meter

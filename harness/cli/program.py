@@ -1,0 +1,88 @@
+"""The program around the commands: it turns the exceptions of the harness into exit codes."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+PROGRAM = "rearec-bench"
+FAILED, INVALID, UNFINISHED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
+
+_TYPED = f"{__name__}.typed"
+
+
+class Refused(click.ClickException):
+    """An error of the harness as the terminal shows it: its own words, nothing else."""
+
+    exit_code = FAILED
+
+    def show(self, file: Any = None) -> None:
+        """Print the words to stderr."""
+        from ..utils.text import lines
+
+        click.echo(lines(self.message), err=True)
+
+
+class InvalidInput(Refused):
+    """Nothing was started."""
+
+    exit_code = INVALID
+
+
+class Program(click.Group):
+    """Turns the exceptions of the harness into exit codes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember what was typed."""
+        ctx.meta[_TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            Refused: in place of every error of the harness, unless --debug is given.
+        """
+        from ..utils.errors import InputError, RearecError
+
+        try:
+            return super().invoke(ctx)
+        except RearecError as error:
+            if ctx.params.get("debug"):
+                raise
+            refused = InvalidInput if isinstance(error, InputError) else Refused
+            raise refused(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def command_line() -> str:
+    """What was typed, for a shell."""
+    return shlex.join([PROGRAM, *click.get_current_context().meta.get(_TYPED, ())])
+
+
+def takes_only(what: str, *allowed: str) -> None:
+    """Refuse options that would be passed over.
+
+    Args:
+        what: does not take others, as the message names it.
+        allowed: parameters of the current command.
+
+    Raises:
+        InputError: others were typed; names them.
+    """
+    from ..utils.errors import InputError
+
+    context = click.get_current_context()
+    typed = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise InputError(f"{what} takes no {' or '.join(typed)}. Leave it out, or type two commands.")

@@ -1,0 +1,211 @@
+"""The commands `run`, `plan` and `rerun`: trials of a suite, started, counted and repeated."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import (
+    DURATION,
+    data_dir_option,
+    no_plugins_option,
+    results_option,
+    set_option,
+    suite_argument,
+    trial_argument,
+    write_text,
+)
+from .program import FAILED, INTERRUPTED, PROGRAM, TERMINATED, UNFINISHED, command_line
+
+if TYPE_CHECKING:
+    from ..records.results import EpochProgress
+    from ..run.outcome import RunOutcome
+    from ..suite.load import Suite
+
+
+@click.command()
+@suite_argument
+@results_option
+@data_dir_option
+@set_option
+@click.option("--gpu", type=click.FloatRange(min=0), help="GPUs of one trial, such as 0.25.  [default: the suite's]")
+@click.option("--cpu", type=click.FloatRange(min=0, min_open=True), help="Cores of one trial.  [default: the suite's]")
+@click.option("--address", metavar="ADDR", help="Join a Ray: auto, or HOST:PORT of its head. See docs/cluster.md.")
+@click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Run at most N trials at a time.")
+@click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Start at most N trials, then end.")
+@click.option("--time-budget", type=DURATION, metavar="TIME", help="Start no trials after TIME, such as 90m or 1h30m.")
+@click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
+@click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
+@click.option("--wait", is_flag=True, help="Wait where another run writes to the same results.")
+@click.option("--dry-run", is_flag=True, help="Build every cell, run one batch of each, store nothing.")
+@no_plugins_option
+def run(
+    suite: str,
+    results: Path,
+    data_dir: Path,
+    overrides: tuple[str, ...],
+    gpu: float | None,
+    cpu: float | None,
+    address: str | None,
+    max_concurrent: int | None,
+    max_trials: int | None,
+    time_budget: float | None,
+    refresh: bool,
+    retry_failed: bool,
+    wait: bool,
+    dry_run: bool,
+) -> None:
+    """Run what is left of a suite.
+
+    SUITE is a file, or the name of a suite that ships.
+
+    The same command again goes on where it was interrupted; trials that are stored never run twice. `rearec-bench
+    status` says from another terminal how it gets on.
+
+    After --time-budget no more trials start. Those under way may take another tenth of it, ten minutes at most; then
+    they save a checkpoint and end, and the same command goes on with them. Ctrl-C and SIGTERM have them save at once.
+
+    \b
+    Examples:
+      rearec-bench run smoke
+      rearec-bench run my.yaml
+      rearec-bench run my.yaml --dry-run
+      rearec-bench run my.yaml --set name=my_wide --set backbones.sasrec.width=128
+      rearec-bench run my.yaml --gpu 0.25 --max-concurrent 8
+      rearec-bench run my.yaml --time-budget 8h
+
+    \b
+    Exit status:
+      0    all is done, or all that --max-trials lets start; diverged is a result
+      1    the same, with failed trials
+      2    invalid input, nothing was started
+      3    the time budget is over, and trials are left
+      130  interrupted by Ctrl-C
+      143  ended by SIGTERM
+    """
+    from ..monitor.terminal import reporter_for
+    from ..report.report import render_report
+    from ..run import runner as execute
+    from ..run.plugins import warning as plugin_warning
+    from ..store.store import Store
+
+    loaded = _load(suite, overrides)
+    if words := plugin_warning(loaded):
+        click.echo(words)
+    if dry_run:
+        execute.dry_run(_with_resources(loaded, gpu, cpu), data_dir=data_dir, say=click.echo)
+        return
+    store = Store(results, tell=partial(click.echo, err=True))
+    options = execute.RunOptions(
+        gpu=gpu,
+        cpu=cpu,
+        address=address,
+        max_concurrent=max_concurrent,
+        max_trials=max_trials,
+        refresh=refresh,
+        retry_failed=retry_failed,
+        time_budget_s=time_budget,
+        command=command_line(),
+    )
+    reporter = reporter_for(sys.stdout)
+    with store.locked(f"suite '{loaded.name}'", wait=wait):
+        outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=reporter)
+    if outcome.interrupted:
+        sys.exit(TERMINATED if outcome.ended_by == "terminated" else INTERRUPTED)
+    click.echo()
+    write_text(render_report([loaded.name], store=store), None)
+    _conclude(outcome)
+
+
+@click.command()
+@suite_argument
+@results_option
+@data_dir_option
+@set_option
+@no_plugins_option
+def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) -> None:
+    """Say what a run would do: cells, trials, time.
+
+    SUITE is a file, or the name of a suite that ships.
+
+    \b
+    Examples:
+      rearec-bench plan smoke
+      rearec-bench plan my.yaml --set search.trials=40
+    """
+    from ..report.plan import plan_report
+    from ..store.store import Store
+
+    click.echo(plan_report(_load(suite, overrides), store=Store(results), data_dir=data_dir))
+
+
+@click.command()
+@trial_argument
+@results_option
+@data_dir_option
+@no_plugins_option
+def rerun(trial: str, results: Path, data_dir: Path) -> None:
+    """Run a stored trial again and compare.
+
+    TRIAL is the beginning of its key. Nothing is stored.
+
+    \b
+    Example:
+      rearec-bench rerun 7f3a91c2
+
+    \b
+    Exit status:
+      0  identical
+      1  different, or an error
+    """
+    from ..run import rerun as harness_rerun
+    from ..store.store import Store
+
+    store = Store(results)
+    key = store.find(trial)
+    metric = store.summary(key).spec.metric
+
+    def on_epoch(progress: EpochProgress) -> None:
+        value = progress.validation[metric]
+        click.echo(f"epoch {progress.epoch:3}   loss {progress.losses['total']:.4f}   val {metric} {value:.4f}")
+
+    comparison = harness_rerun.rerun(key, store=store, data_dir=data_dir, on_epoch=on_epoch)
+    for line in comparison.circumstances:
+        click.echo(line)
+    for line in comparison.differences:
+        click.echo(line)
+    click.echo(f"{key[:8]}: {'identical: every rank is the same' if comparison.identical else 'different'}.")
+    if not comparison.identical:
+        sys.exit(FAILED)
+
+
+def _load(text: str, overrides: tuple[str, ...]) -> Suite:
+    from ..suite.bundled import find_suite
+    from ..suite.load import load_suite
+
+    return load_suite(find_suite(text), overrides=overrides)
+
+
+def _with_resources(suite: Suite, gpu: float | None, cpu: float | None) -> Suite:
+    given = {name: value for name, value in (("gpu", gpu), ("cpu", cpu)) if value is not None}
+    return suite.model_copy(update={"resources": suite.resources.model_copy(update=given)})
+
+
+def _conclude(outcome: RunOutcome) -> None:
+    """What is wrong or left, and the exit status."""
+    for note in outcome.notes:
+        click.echo(note, err=True)
+    for key, reason in outcome.failed:
+        click.echo(f"failed  {key[:8]}  {reason}   ({PROGRAM} show {key[:8]})", err=True)
+    over = outcome.ended_by == "time budget"
+    if outcome.left:
+        why = "The time budget is over. " if over else ""
+        click.echo(f"{why}{outcome.left} trials are left. Go on with the same command.", err=True)
+    if outcome.failed:
+        click.echo("Repeat failed trials with --retry-failed.", err=True)
+    if over or outcome.failed:
+        sys.exit(UNFINISHED if over else FAILED)

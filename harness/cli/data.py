@@ -66,7 +66,7 @@ def prepare(
             f"{PROGRAM} prepare --recipe FILE --source DIR"
         )
     if synthetic.asked_for(recipe, numbers, source=source):
-        dataset = synthetic.prepare(synthetic.size_of(numbers), data_dir=data_dir, name=name)
+        dataset = preparation.prepare_synthetic(synthetic.size_of(numbers), data_dir=data_dir, name=name)
     else:
         chosen = recipe_files.read_recipe(file) if file is not None else preparation.find_recipe(str(recipe))
         if source is None:
@@ -142,12 +142,12 @@ def embed(
       rearec-bench embed mine --encoder file:vectors.npy
       rearec-bench embed mine --encoder file:vectors.csv --missing zero
     """
+    from ..datasets import embed as embedding
     from ..datasets.describe import vector_lines
-    from ..datasets.vectors import embed as harness_embed
     from ..datasets.vectors.encoders.options import Options
     from ..utils.meter import Meter
 
-    vectors = harness_embed.embed(
+    vectors = embedding.embed(
         name,
         data_dir=data_dir,
         encoder=encoder,

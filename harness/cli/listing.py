@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ...models.settings import Settings
 from ..datasets.describe import dataset_lines
-from ..datasets.vectors.embed import ENCODERS, OTHERS
+from ..datasets.vectors.encode import ENCODERS, OTHERS
 from ..records.spec import EvaluationSettings, TrainingSettings
 from ..suite.bundled import shipped_suites, summary_of
 from ..suite.labels import value_text

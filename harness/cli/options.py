@@ -148,10 +148,10 @@ def complete_dataset(ctx: click.Context) -> list[str]:
 @_completing
 def complete_recipe(ctx: click.Context) -> list[str]:
     """Names of the recipes."""
-    from ..datasets.catalog import GENERATED
+    from ..datasets.generate import SYNTHETIC
     from ..datasets.recipe.files import shipped_recipes
 
-    return [*shipped_recipes(), GENERATED]
+    return [*shipped_recipes(), SYNTHETIC]
 
 
 def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

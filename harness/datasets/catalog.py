@@ -12,19 +12,16 @@ from typing import Any
 
 from ..utils.errors import DatasetError
 from .data import files
+from .data.assembled import dataset_of
 from .data.card import make_card
 from .data.dataset import Dataset
 from .data.items import Items, items_of
-from .rules.assembled import dataset_of
+from .generate import SYNTHETIC, SYNTHETIC_COMMAND
 from .vectors import vectors as vector_files
 from .vectors.vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
-
-GENERATED = "synthetic"
-"""What is typed after `prepare` for made data; see `synthetic.py`."""
-GENERATED_COMMAND = f"rearec-bench prepare {GENERATED} --users 1e6 --items 1e5"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -125,8 +122,8 @@ def not_prepared_message(name: str) -> str:
     Returns:
         What is missing and the command, then what DIR must hold; the recipes that could be meant where none is known.
     """
-    if name == GENERATED:
-        return f"{name} is not prepared. Type:  {GENERATED_COMMAND}"
+    if name == SYNTHETIC:
+        return f"{name} is not prepared. Type:  {SYNTHETIC_COMMAND}"
     from .recipe.files import shipped_recipes
 
     recipes = shipped_recipes()
@@ -179,7 +176,7 @@ def _embedded() -> tuple[Dataset, Items]:
 
 @lru_cache(maxsize=1)
 def _embedded_vectors() -> ItemVectors:
-    from .vectors.embed import encode
+    from .vectors.encode import encode
 
     texts = _embedded()[1].texts
     if texts is None:

@@ -10,15 +10,18 @@ from typing import Any
 from ..utils.errors import DatasetError
 from . import catalog
 from .data import files
+from .data.assembled import dataset_of
 from .data.card import make_card
 from .data.dataset import Dataset
+from .data.item_attributes import ItemAttributes
 from .data.items import Items, items_of
 from .data.made import Made
-from .parsing.raw import MissingFileError
-from .readers import ItemAttributes, OnBadLine, ReadProgress, reader_of
+from .generate import SYNTHETIC, synthetic
+from .parsing.bad_lines import OnBadLine
+from .parsing.raw import MissingFileError, ReadProgress
+from .readers import reader_of
 from .recipe.files import read_recipe, shipped_recipes
 from .recipe.recipe import Recipe
-from .rules.assembled import dataset_of
 from .rules.build import build
 from .vectors import vectors as vector_files
 
@@ -34,7 +37,7 @@ def find_recipe(name: str) -> Recipe:
     """
     if name in catalog.EMBEDDED:
         raise DatasetError(f"{name} is embedded: it needs no preparation.")
-    known = [*shipped_recipes(), catalog.GENERATED]
+    known = [*shipped_recipes(), SYNTHETIC]
     if name not in shipped_recipes():
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -93,6 +96,26 @@ def prepare(
         return reader.attributes(source, named, wanted, progress=progress, on_bad_line=on_bad_line)
 
     return keep(build(recipe, held, describe), label=label, data_dir=data_dir)
+
+
+def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None = None) -> Dataset:
+    """Generate a data set and write it to the data folder.
+
+    Args:
+        size: what is to be made.
+        data_dir: where prepared data sets live.
+        name: what suites will call it; "synthetic" where there is none.
+
+    Returns:
+        The data set, as `load_dataset` will return it.
+
+    Raises:
+        InputError: a number out of range, a name that is taken, or another content under this name.
+    """
+    synthetic.check(size)
+    label = free_label(name or SYNTHETIC, own=SYNTHETIC)
+    made = synthetic.make(size.users, size.items, seed=size.seed, mean_length=size.mean_length, topics=size.topics)
+    return keep(made, label=label, data_dir=data_dir)
 
 
 def _what_to_type(recipe: Recipe, name: str | None) -> str:
@@ -165,7 +188,7 @@ def free_label(label: str, *, own: str = "", prefix: str = "") -> str:
     """
     if not catalog.is_safe(label):
         raise DatasetError(_unsafe(label))
-    taken = {*catalog.EMBEDDED, catalog.GENERATED, *shipped_recipes()} - {own}
+    taken = {*catalog.EMBEDDED, SYNTHETIC, *shipped_recipes()} - {own}
     prefixes = [other.prefix for other in shipped_recipes().values() if other.prefix not in ("", prefix)]
     if label in taken or any(label.startswith(other) for other in prefixes):
         raise DatasetError(f"the name '{label}' belongs to another data set or recipe. Choose another --name.")

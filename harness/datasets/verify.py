@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ..utils.errors import DatasetError
 from . import catalog
 from .data import files
+from .generate import SYNTHETIC
 from .parsing import raw
 from .recipe.files import shipped_recipes
 from .vectors import vectors as vector_files
@@ -91,7 +92,7 @@ def _command(name: str, data_dir: Path) -> str:
     """What prepares a data set."""
     card = _card(name, data_dir)
     recipe = "" if isinstance(card, Check) else card["recipe"]
-    if recipe == catalog.GENERATED and not isinstance(card, Check):
+    if recipe == SYNTHETIC and not isinstance(card, Check):
         numbers = card["generator"]
         options = " ".join(f"--{key.replace('_', '-')} {numbers[key]}" for key in _TYPED)
         return f"rearec-bench prepare {recipe} {options}{_named(name, recipe)}"

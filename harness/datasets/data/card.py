@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...._version import VERSION
-from ..rules.assembled import Assembled
+from .assembled import Assembled
 from .dataset import Dataset
 from .items import train_counts
 from .made import Made

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
-from ..parsing.blocks import BadLineLog, BadLines
+from ..parsing.bad_lines import BadLineLog, BadLines
 from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, check_format, in_one_unit
 from ..parsing.event_frames import EventFrames
 from ..parsing.numbering import TokenColumn

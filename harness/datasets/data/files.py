@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...utils import files as atomic
 from ...utils.errors import DatasetError
 from ..parsing import raw
-from ..rules.assembled import Assembled
+from .assembled import Assembled
 from .card import SCHEMA, SPLITS, fingerprint
 from .dataset import Dataset, Split
 from .items import Items

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rules import rules
-from ..rules.assembled import Assembled
+from .assembled import Assembled, covered
 from .dataset import Dataset
 from .made import Made
 
@@ -50,5 +49,5 @@ def train_counts(arrays: Assembled | Dataset) -> NDArray[np.int64]:
     Returns:
         (N,) int64.
     """
-    used = rules.covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)
+    used = covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)
     return np.bincount(arrays.flat[used], minlength=arrays.num_items)

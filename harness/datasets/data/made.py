@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..parsing.raw import Source
-from ..rules.assembled import Assembled
+from .assembled import Assembled
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,3 @@ class Made:
     time_range: tuple[float, float] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     texts: NDArray[np.object_] | None = None
-
-
-CATALOGUE_OF_TRAINING = (
-    "every item of a training row, as target or in the history; rows with an item outside it are dropped"
-)
-HASHED_TIES = "equal times of a user ordered by a hash of (user, item)"
-WHOLE_HISTORY = "all earlier interactions of the user, at least one"

@@ -14,7 +14,7 @@ from .histories import Layout
 from .published import Rows
 
 if TYPE_CHECKING:
-    from ..parsing.blocks import BadLines
+    from ..parsing.bad_lines import BadLines
 
 
 @dataclass(frozen=True)

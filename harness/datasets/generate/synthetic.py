@@ -21,18 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import InputError
-from .. import catalog
-from .. import prepare as preparation
-from ..data.dataset import Dataset
 from ..data.events import Events
 from ..data.interactions import Interactions
+from ..data.item_attributes import ItemAttributes
 from ..data.made import Made
-from ..readers import ItemAttributes
 from ..recipe.recipe import Recipe, SplitRule, Text
 from ..rules.build import build
-from . import tiny
+from . import SYNTHETIC, SYNTHETIC_COMMAND, tiny
 
-NAME = catalog.GENERATED
+NAME = SYNTHETIC
 VERSION = 1  # of the generator: raised when the same numbers make other data
 FEWEST_USERS, FEWEST_ITEMS, SHORTEST_MEAN = 20, 20, 4
 MOST = 2**31 - 1  # ids are kept in 32 bits
@@ -88,26 +85,6 @@ def make(users: int, items: int, *, seed: int = 1, mean_length: int = 12, topics
     )
 
 
-def prepare(size: Size, *, data_dir: Path, name: str | None = None) -> Dataset:
-    """Generate a data set and write it to the data folder.
-
-    Args:
-        size: what is to be made.
-        data_dir: where prepared data sets live.
-        name: what suites will call it; "synthetic" where there is none.
-
-    Returns:
-        The data set, as `load_dataset` will return it.
-
-    Raises:
-        InputError: a number out of range, a name that is taken, or another content under this name.
-    """
-    check(size)
-    label = preparation.free_label(name or NAME, own=NAME)
-    made = make(size.users, size.items, seed=size.seed, mean_length=size.mean_length, topics=size.topics)
-    return preparation.keep(made, label=label, data_dir=data_dir)
-
-
 def asked_for(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> bool:
     """Whether made data is wanted.
 
@@ -121,9 +98,9 @@ def asked_for(recipe: str | None, numbers: Mapping[str, int], *, source: Path | 
     """
     if recipe != NAME and numbers:
         given = ", ".join(f"--{name.replace('_', '-')}" for name in numbers)
-        raise InputError(f"{given}: for made data only. Such as:  {catalog.GENERATED_COMMAND}")
+        raise InputError(f"{given}: for made data only. Such as:  {SYNTHETIC_COMMAND}")
     if recipe == NAME and source is not None:
-        raise InputError(f"--source: {NAME} data is made from nothing. Such as:  {catalog.GENERATED_COMMAND}")
+        raise InputError(f"--source: {NAME} data is made from nothing. Such as:  {SYNTHETIC_COMMAND}")
     return recipe == NAME
 
 
@@ -135,7 +112,7 @@ def size_of(numbers: Mapping[str, int]) -> Size:
     """
     missing = " and ".join(f"--{name}" for name in ("users", "items") if name not in numbers)
     if missing:
-        raise InputError(f"{NAME} data needs {missing}. Such as:  {catalog.GENERATED_COMMAND}")
+        raise InputError(f"{NAME} data needs {missing}. Such as:  {SYNTHETIC_COMMAND}")
     return Size(**numbers)
 
 
@@ -155,7 +132,7 @@ def check(size: Size) -> None:
     for label, value, least, most in bounds:
         if not least <= value <= most:
             raise InputError(
-                f"--{label} {value:,}: from {least:,} to {most:,} is allowed. Such as:  {catalog.GENERATED_COMMAND}"
+                f"--{label} {value:,}: from {least:,} to {most:,} is allowed. Such as:  {SYNTHETIC_COMMAND}"
             )
 
 

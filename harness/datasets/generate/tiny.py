@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..data.events import Events
 from ..data.interactions import from_tokens
+from ..data.item_attributes import ItemAttributes
 from ..data.made import Made
-from ..readers import ItemAttributes
 from ..recipe.recipe import Recipe, SplitRule, Text
 from ..rules.build import build
 

@@ -6,14 +6,15 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .blocks import BadLineLog, LineFile, Parser
+from .bad_lines import BadLineLog
+from .blocks import LineFile, Parser
 from .json_lines import JsonLinesParser, looks_odd
+from .raw import ReadProgress
 from .separated import Layout, SeparatedParser
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..readers import ReadProgress
 
 _ROWS = 2**18
 _SAMPLE_BYTES = 2**18

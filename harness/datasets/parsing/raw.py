@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from ...utils.errors import DatasetError
 if TYPE_CHECKING:
     import pandas as pd
 
+
+ReadProgress: TypeAlias = Callable[[int, int, str], None]
+"""Told how far reading is: bytes of the file as it lies on disk, its size, its name."""
 
 LARGEST = 2**31 - 1
 """Ids are below it: they are kept in 32 bits."""

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
-from .blocks import NO_UTF8, BadLineLog, Parsed
+from .bad_lines import BadLineLog
+from .blocks import NO_UTF8, Parsed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from ...utils.errors import DatasetError
 from . import raw
-from .blocks import BadLineLog, LineFile, Parsed
+from .bad_lines import BadLineLog
+from .blocks import LineFile, Parsed
 from .json_lines import JsonLinesParser
-from .raw import Source
+from .raw import ReadProgress, Source
 from .separated import Layout, SeparatedParser, no_column
-
-if TYPE_CHECKING:
-    from ..readers import ReadProgress
 
 Format: TypeAlias = Layout | Literal["jsonl", "parquet"]
 

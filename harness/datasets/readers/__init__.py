@@ -7,42 +7,17 @@ are asked for, so that looking at recipes loads no library for reading.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
-
-from ..parsing.raw import Source
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..data.events import Events
+    from ..data.item_attributes import ItemAttributes
     from ..data.ready_rows import ReadyRows
-    from ..parsing.blocks import BadLines
+    from ..parsing.bad_lines import OnBadLine
+    from ..parsing.raw import ReadProgress
     from ..recipe.recipe import ReaderName, Recipe
-
-OnBadLine: TypeAlias = Literal["error", "skip"]
-"""What a line that cannot be read gets: an error that counts them all, or a place in the card's `bad_lines`."""
-
-ReadProgress: TypeAlias = Callable[[int, int, str], None]
-"""Told how far reading is: bytes of the file as it lies on disk, its size, its name."""
-
-
-@dataclass(frozen=True)
-class ItemAttributes:
-    """What a source tells of its items.
-
-    Attributes:
-        values: item token -> label of a text field -> its value, "" where it has none; of the wanted items that are
-            described. All labels of the recipe's text, in their order.
-        sources: the files.
-        bad_lines: lines that were skipped, by file and reason.
-        notes: facts for the card, such as how many items are described twice.
-    """
-
-    values: Mapping[str, Mapping[str, str]]
-    sources: tuple[Source, ...]
-    bad_lines: tuple[BadLines, ...] = ()
-    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Reader(Protocol):

@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
+from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows
 from ..data.ready_rows import ReadyRows, ReadySplit
-from ..parsing.blocks import BadLineLog, Parsed
+from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.blocks import Parsed
 from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, in_one_unit
 from ..parsing.event_frames import log_wrong
-from ..parsing.item_tables import ItemTable, read_items
 from ..parsing.numbering import Numbering
-from ..parsing.raw import Source
+from ..parsing.raw import ReadProgress, Source
 from ..parsing.separated import Layout
 from ..parsing.source_files import find_files
 from ..parsing.table_files import TableFile, format_of
 from ..recipe.recipe import Recipe
-from . import ItemAttributes, OnBadLine, ReadProgress
+from .item_tables import ItemTable, read_items
 from .table_reader import text_columns
 from .tables import split_paths
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ...utils.errors import DatasetError
 from ..parsing.event_columns import EventColumns
-from ..parsing.item_tables import ItemTable
 from ..parsing.separated import Layout
 from ..parsing.table_files import Format, TableFile
 from ..recipe.recipe import Recipe
+from .item_tables import ItemTable
 from .table_reader import TableReader, chosen_columns, text_columns
 
 ATTRIBUTES = ("title", "year", "genres")

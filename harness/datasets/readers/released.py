@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows
 from ..data.ready_rows import ReadyRows, ReadySplit
 from ..parsing import raw
-from ..parsing.blocks import BadLines
+from ..parsing.bad_lines import BadLines, OnBadLine
+from ..parsing.raw import ReadProgress
 from ..recipe.recipe import Recipe
-from . import ItemAttributes, OnBadLine, ReadProgress
 from .tables import Table, split_paths
 
 COLUMNS = ("user_id", "item_id", "history_id", "timestamp")

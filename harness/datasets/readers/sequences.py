@@ -12,10 +12,11 @@ import numpy as np
 from ...utils.errors import DatasetError
 from ..data.events import Events
 from ..data.interactions import from_tokens
+from ..data.item_attributes import ItemAttributes
 from ..parsing import raw
-from ..parsing.blocks import BadLines
+from ..parsing.bad_lines import BadLines, OnBadLine
+from ..parsing.raw import ReadProgress
 from ..recipe.recipe import Recipe
-from . import ItemAttributes, OnBadLine, ReadProgress
 from .tables import one_file
 
 FILE = "sequences.txt"

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from ..data.histories import share_histories
 from ..data.interactions import number_tokens
+from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows, join
 from ..data.ready_rows import ReadyRows, ReadySplit
 from ..parsing import raw
-from ..parsing.blocks import BadLines
+from ..parsing.bad_lines import BadLines, OnBadLine
+from ..parsing.raw import ReadProgress
 from ..recipe.recipe import Recipe
 from ..rules import rules
-from ..vectors.texts import read_attributes
-from . import ItemAttributes, OnBadLine, ReadProgress
+from .item_lines import read_attributes
 from .tables import Table, split_paths
 
 COLUMNS = ("user_id", "item_id", "history")

@@ -10,14 +10,15 @@ from typing import Literal
 from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
 from ..data.events import Events, read_events
-from ..parsing.blocks import BadLineLog
+from ..data.item_attributes import ItemAttributes
+from ..parsing.bad_lines import BadLineLog, OnBadLine
 from ..parsing.event_columns import EventColumns
-from ..parsing.item_tables import ItemTable, read_items
+from ..parsing.raw import ReadProgress
 from ..parsing.separated import Layout
 from ..parsing.source_files import find_files
 from ..parsing.table_files import Format, TableFile, format_of
 from ..recipe.recipe import Recipe
-from . import ItemAttributes, OnBadLine, ReadProgress
+from .item_tables import ItemTable, read_items
 
 _ROLES = ("user", "item", "rating", "time")
 

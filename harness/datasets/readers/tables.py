@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from ..data.card import SPLITS
 from ..parsing import raw
-from ..parsing.blocks import BadLines
+from ..parsing.bad_lines import BadLines, OnBadLine
 from ..parsing.source_files import find_files
 from ..recipe.recipe import Recipe
-from . import OnBadLine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from ..data.made import HASHED_TIES, WHOLE_HISTORY
 from .recipe import Core, PerSplit, Recipe
 
+HASHED_TIES = "equal times of a user ordered by a hash of (user, item)"
+WHOLE_HISTORY = "all earlier interactions of the user, at least one"
 _SPLITS = {
     "leave_one_out": "leave one out: last item test, the one before validation",
     "given": "as published",

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..vectors.texts import OPENING
-
 SplitName: TypeAlias = Literal["train", "valid", "test"]
 Role: TypeAlias = Literal["target", "history"]
+
+OPENING = "The item information is as follows:"
+"""How the paper's item texts begin (section 2.1)."""
 
 READY_READERS = ("amazon-2023-splits", "released", "splits")
 """Readers whose files bring rows with histories of their own, already split."""

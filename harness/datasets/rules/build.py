@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
+from ..data.assembled import Assembled
 from ..data.card import SPLITS
 from ..data.dataset import Split
 from ..data.events import Events
 from ..data.histories import lay_out
 from ..data.interactions import Interactions
+from ..data.item_attributes import ItemAttributes
 from ..data.made import Made
 from ..data.published import join
 from ..data.ready_rows import ReadyRows
-from ..parsing.blocks import BadLines
+from ..parsing.bad_lines import BadLines
 from ..parsing.raw import Source
-from ..readers import ItemAttributes
 from ..recipe import protocol
 from ..recipe.recipe import RatingRule, Recipe
 from . import rules
-from .assembled import Assembled
 from .row_rules import Candidates, Funnel, novelty
 
 Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]

@@ -9,10 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.assembled import Assembled, covered
 from ..data.card import SPLITS
 from ..data.dataset import Split
-from . import rules
-from .assembled import Assembled
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Funnel:
             rows: (R,) which.
             starts: (R,) where the histories start; None for where they do.
         """
-        return rules.covered(len(self.flat), (self.starts if starts is None else starts)[rows], self.ends[rows])
+        return covered(len(self.flat), (self.starts if starts is None else starts)[rows], self.ends[rows])
 
 
 def novelty(arrays: Assembled) -> dict[str, Any]:
@@ -109,7 +108,7 @@ def novelty(arrays: Assembled) -> dict[str, Any]:
     """
     trained_to_predict = np.bincount(arrays.train.targets, minlength=arrays.num_items) > 0
     seen = np.zeros(arrays.num_items, dtype=bool)
-    seen[arrays.flat[rules.covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)]] = True
+    seen[arrays.flat[covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)]] = True
     unseen_before = np.concatenate([[0], np.cumsum(~seen[arrays.flat], dtype=np.int64)])
     counts: dict[str, dict[str, int]] = {
         "the target is the target of no training row": {},

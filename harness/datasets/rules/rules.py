@@ -252,23 +252,6 @@ def positions(users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     return first, place
 
 
-def covered(length: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which places of an array some rows use, as history or as target.
-
-    Args:
-        length: of the array.
-        starts: (R,) where each row's history starts.
-        ends: (R,) where its target is.
-
-    Returns:
-        (length,) bool.
-    """
-    change = np.bincount(starts, minlength=length)  # rows that begin here, less those that ended one place before
-    change[1:] -= np.bincount(ends, minlength=length)[:-1]
-    np.cumsum(change, out=change)
-    return change > 0
-
-
 def _runs(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])).astype(np.int64)
     return starts, np.diff(np.append(starts, len(values)))

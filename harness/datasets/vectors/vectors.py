@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...utils import files as atomic
 from ...utils.errors import DatasetError
-from .texts import OPENING
+from ..recipe.recipe import OPENING
 
 FILE = "vectors.safetensors"
 CARD = "vectors.json"

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
 from rearec_bench.harness.datasets.data.made import Made
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules import rules
-from rearec_bench.harness.datasets.rules.assembled import Assembled
 from rearec_bench.harness.datasets.rules.build import build
 
 SPLITS = ("train", "valid", "test")

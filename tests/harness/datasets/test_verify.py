@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from rearec_bench.cli import main
+from rearec_bench.harness.datasets import embed
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data import files
 from rearec_bench.harness.datasets.generate import synthetic
-from rearec_bench.harness.datasets.vectors import embed
 
 LINES = "a x y z y\nb y x z x y\n"
 AGAIN = "Prepare it again:  rearec-bench prepare sequences --name mine --source DIR\n"
@@ -164,7 +164,7 @@ def test_vectors_are_checked_with_the_data_set(data_dir: Path) -> None:
 
 
 def test_made_data_is_made_again_from_its_numbers(tmp_path: Path) -> None:
-    synthetic.prepare(synthetic.Size(300, 60, seed=4), data_dir=tmp_path, name="made")
+    preparation.prepare_synthetic(synthetic.Size(300, 60, seed=4), data_dir=tmp_path, name="made")
     spoil(tmp_path / "made/train.parquet")
     status, _, said = verify(tmp_path, name="made")
     assert status == 1

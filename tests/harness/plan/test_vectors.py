@@ -14,7 +14,7 @@ import pytest
 
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
-from rearec_bench.harness.datasets.vectors.embed import embed
+from rearec_bench.harness.datasets.embed import embed
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.queue import Signal, SuiteQueue

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from rearec_bench.cli import main
 from rearec_bench.harness.analysis.paper import paper_funnel
+from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.generate import synthetic
 from rearec_bench.harness.report.datasets import Cards, datasets, funnels
 from rearec_bench.harness.report.report import FORMATS, render
@@ -198,7 +199,7 @@ def report(folder: Path, *arguments: str) -> Result:
 
 
 def test_all_that_is_prepared_is_reported_without_a_suite(tmp_path: Path) -> None:
-    synthetic.prepare(synthetic.Size(300, 60), data_dir=tmp_path / "data", name="made")
+    preparation.prepare_synthetic(synthetic.Size(300, 60), data_dir=tmp_path / "data", name="made")
     found = cells(report(tmp_path, "--table", "datasets").stdout)
     assert found["made", "prepared"][0] == "300"
     assert ("Yelp", "paper") in found
@@ -217,7 +218,7 @@ def test_the_papers_table_1_needs_no_data(tmp_path: Path) -> None:
 
 def test_a_suites_data_sets_are_those_of_its_file(stored: Path, tmp_path: Path) -> None:
     (tmp_path / "results").symlink_to(stored)
-    synthetic.prepare(synthetic.Size(300, 60), data_dir=tmp_path / "data", name="made")
+    preparation.prepare_synthetic(synthetic.Size(300, 60), data_dir=tmp_path / "data", name="made")
     found = cells(report(tmp_path, "smoke", "--table", "datasets").stdout)
     assert {name for name, _ in found} - {""} == {"tiny"}
     assert Store(stored).suites() == ["smoke"]

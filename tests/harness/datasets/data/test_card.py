@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.card import SPLITS, make_card, statistics
 from rearec_bench.harness.datasets.data.dataset import Split
 from rearec_bench.harness.datasets.data.made import Made
 from rearec_bench.harness.datasets.generate import synthetic, tiny
-from rearec_bench.harness.datasets.rules.assembled import Assembled
 
 ITEMS, USERS = 5, 4
 SLICES = st.lists(

@@ -61,7 +61,7 @@ def test_it_is_the_same_on_every_machine(data: Dataset) -> None:
 def test_twice_the_same_numbers_are_the_same_bytes(tmp_path: Path) -> None:
     size = synthetic.Size(300, 60, seed=5)
     for folder in ("one", "two"):
-        synthetic.prepare(size, data_dir=tmp_path / folder)
+        preparation.prepare_synthetic(size, data_dir=tmp_path / folder)
     first, second = (tmp_path / folder / "synthetic" for folder in ("one", "two"))
     names = sorted(path.name for path in first.iterdir())
     assert "train.parquet" in names
@@ -157,7 +157,7 @@ def test_the_card_tells_the_numbers(data: Dataset) -> None:
 )
 def test_numbers_that_make_no_data_are_refused(given: dict[str, int], words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        synthetic.prepare(synthetic.Size(**given), data_dir=tmp_path)
+        preparation.prepare_synthetic(synthetic.Size(**given), data_dir=tmp_path)
     assert str(caught.value).startswith(words)
     assert str(caught.value).endswith("Such as:  rearec-bench prepare synthetic --users 1e6 --items 1e5")
     assert list(tmp_path.iterdir()) == []

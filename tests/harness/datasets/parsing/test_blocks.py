@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.parsing import blocks
-from rearec_bench.harness.datasets.parsing.blocks import BadLineLog, BadLines, LineFile, Parsed
+from rearec_bench.harness.datasets.parsing.bad_lines import BadLineLog, BadLines
+from rearec_bench.harness.datasets.parsing.blocks import LineFile, Parsed
 from rearec_bench.harness.utils.errors import DatasetError
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rearec_bench.harness.datasets.parsing.blocks import BadLineLog, BadLines, LineFile
+from rearec_bench.harness.datasets.parsing.bad_lines import BadLineLog, BadLines
+from rearec_bench.harness.datasets.parsing.blocks import LineFile
 from rearec_bench.harness.datasets.parsing.json_lines import JsonLinesParser, WantedObjects
 from rearec_bench.harness.utils.errors import DatasetError
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.parsing import separated
-from rearec_bench.harness.datasets.parsing.blocks import BadLineLog, BadLines, LineFile
+from rearec_bench.harness.datasets.parsing.bad_lines import BadLineLog, BadLines
+from rearec_bench.harness.datasets.parsing.blocks import LineFile
 from rearec_bench.harness.datasets.parsing.separated import Layout, SeparatedParser
 from rearec_bench.harness.utils.errors import DatasetError
 

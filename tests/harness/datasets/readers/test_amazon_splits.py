@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from rearec_bench.harness.datasets.data.ready_rows import ReadyRows, ReadySplit
-from rearec_bench.harness.datasets.readers import ReadProgress
+from rearec_bench.harness.datasets.parsing.raw import ReadProgress
 from rearec_bench.harness.datasets.readers.amazon_splits import READER
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError

@@ -11,7 +11,7 @@ import pytest
 
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.datasets.readers import OnBadLine
+from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
 from rearec_bench.harness.utils.errors import DatasetError
 
 SPLITS = ("train", "valid", "test")

@@ -16,7 +16,7 @@ from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.datasets.describe import card_lines
-from rearec_bench.harness.datasets.readers import OnBadLine
+from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
 from rearec_bench.harness.trial.batches import SplitReader
 from rearec_bench.harness.utils.errors import DatasetError
 

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.data.events import Events
+from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
 from rearec_bench.harness.datasets.parsing import blocks, event_frames
-from rearec_bench.harness.datasets.parsing.blocks import BadLines
+from rearec_bench.harness.datasets.parsing.bad_lines import BadLines, OnBadLine
 from rearec_bench.harness.datasets.parsing.raw import MissingFileError
-from rearec_bench.harness.datasets.readers import ItemAttributes, OnBadLine, reader_of
+from rearec_bench.harness.datasets.readers import reader_of
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError

@@ -9,8 +9,8 @@ import pytest
 
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import from_tokens
+from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
 from rearec_bench.harness.datasets.data.made import Made
-from rearec_bench.harness.datasets.readers import ItemAttributes
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules.build import build
 from rearec_bench.harness.utils.errors import DatasetError

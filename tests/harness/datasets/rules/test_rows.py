@@ -9,12 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.dataset import Split
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import from_tokens
 from rearec_bench.harness.datasets.data.items import train_counts
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
-from rearec_bench.harness.datasets.rules.assembled import Assembled
 from rearec_bench.harness.datasets.rules.build import build
 
 USERS = st.lists(

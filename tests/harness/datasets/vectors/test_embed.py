@@ -17,8 +17,9 @@ from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data import files
 from rearec_bench.harness.datasets.data.items import Items
-from rearec_bench.harness.datasets.vectors.embed import embed, encode
-from rearec_bench.harness.datasets.vectors.texts import item_text
+from rearec_bench.harness.datasets.embed import embed
+from rearec_bench.harness.datasets.recipe.recipe import OPENING
+from rearec_bench.harness.datasets.vectors.encode import encode
 from rearec_bench.harness.utils.errors import DatasetError, InputError
 
 NAMES = "amber basalt cedar dune ember fjord grove harbour island jasper kelp lagoon meadow nectar"
@@ -34,7 +35,7 @@ print(catalog.load_dataset("tiny", data_dir=Path("."), vectors=True).vectors.fin
 def texts_of(count: int, seed: int = 0) -> np.ndarray:
     draw = np.random.default_rng(seed)
     chosen = (" ".join(draw.choice(WORDS, size=draw.integers(2, 7))) for _ in range(count))
-    return np.array([item_text({"title": words}) for words in chosen], dtype=object)
+    return np.array([f"{OPENING}\ntitle: {words}" for words in chosen], dtype=object)
 
 
 def naive_weights(texts: list[str]) -> np.ndarray:

@@ -24,9 +24,9 @@ import pytest
 import torch
 
 from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import embed as embed_module
 from rearec_bench.harness.datasets.describe import vector_lines
-from rearec_bench.harness.datasets.vectors import embed as embed_module
-from rearec_bench.harness.datasets.vectors.embed import embed
+from rearec_bench.harness.datasets.embed import embed
 from rearec_bench.harness.datasets.vectors.encoders import language_model, loading
 from rearec_bench.harness.datasets.vectors.encoders.options import Options
 from rearec_bench.harness.datasets.vectors.encoders.tokens import batches, tokenise
@@ -360,7 +360,7 @@ import sys, time
 from pathlib import Path
 import torch
 from rearec_bench.harness.datasets.vectors.encoders import language_model
-from rearec_bench.harness.datasets.vectors.embed import embed
+from rearec_bench.harness.datasets.embed import embed
 from rearec_bench.harness.datasets.vectors.encoders.options import Options
 
 torch.set_num_threads(1)

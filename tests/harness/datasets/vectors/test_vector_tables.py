@@ -12,7 +12,7 @@ import pytest
 
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.describe import vector_lines
-from rearec_bench.harness.datasets.vectors.embed import embed
+from rearec_bench.harness.datasets.embed import embed
 from rearec_bench.harness.datasets.vectors.vector_tables import load_table
 from rearec_bench.harness.datasets.vectors.vectors import item_vectors
 from rearec_bench.harness.utils.errors import DatasetError

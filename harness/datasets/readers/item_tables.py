@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ...utils.errors import DatasetError
-from ..readers import ItemAttributes
-from .blocks import BadLineLog, LineFile, Parsed
-from .event_columns import as_tokens
-from .json_lines import WantedObjects
-from .raw import Source
-from .table_files import TableFile
+from ..data.item_attributes import ItemAttributes
+from ..parsing.bad_lines import BadLineLog
+from ..parsing.blocks import LineFile, Parsed
+from ..parsing.event_columns import as_tokens
+from ..parsing.json_lines import WantedObjects
+from ..parsing.raw import Source
+from ..parsing.table_files import TableFile
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,54 +7,22 @@ template of the texts where it is not the paper's: see `vectors.item_vectors`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import InputError
-from ...utils.meter import Meter
-from .. import catalog
-from ..recipe.files import shipped_recipes
-from .encoders import LANGUAGE_MODEL, tfidf
-from .encoders.options import Options
-from .texts import OPENING
-from .vector_tables import load_table
-from .vectors import FROM_FILE, TABLES, ItemVectors, item_vectors, load_vectors_file, write_vectors, zero_rows
-
-WIDTH = 768
-DEFAULT = "tfidf-svd"
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """A way to make vectors that needs a name only.
-
-    Attributes:
-        name: what is typed after `--encoder`.
-        summary: one line for lists.
-        encode: (N,) texts, "" where an item has none, and the wanted width to (N, m) values with m at most that
-            width, and facts for the card. An item without text gets the zero vector.
-    """
-
-    name: str
-    summary: str
-    encode: Callable[[NDArray[np.object_], int], tuple[NDArray[np.float32], Mapping[str, Any]]]
-
-
-ENCODERS: Mapping[str, Encoder] = {
-    one.name: one
-    for one in (Encoder(DEFAULT, "TF-IDF and truncated SVD: offline, deterministic, seconds to minutes", tfidf.encode),)
-}
-OTHERS: Mapping[str, str] = {
-    f"{LANGUAGE_MODEL}MODEL": "mean of a language model's last layer, then PCA: a name on huggingface.co, or a folder",
-    f"{FROM_FILE}PATH": "vectors of your own: .npy or .safetensors, a row an item in the order of the item ids, or a "
-    "table with an item_id column",
-}
-"""What else may stand after `--encoder`."""
+from ..utils.errors import InputError
+from ..utils.meter import Meter
+from . import catalog
+from .recipe.files import shipped_recipes
+from .vectors.encode import DEFAULT, ENCODERS, OTHERS, WIDTH, encode, encode_by_language_model
+from .vectors.encoders import LANGUAGE_MODEL
+from .vectors.encoders.options import Options
+from .vectors.vector_tables import load_table
+from .vectors.vectors import FROM_FILE, TABLES, ItemVectors, load_vectors_file, write_vectors
 
 
 def embed(
@@ -95,7 +63,7 @@ def embed(
     if encoder.startswith(FROM_FILE):
         made = _from_file(Path(encoder.removeprefix(FROM_FILE)), name, data_dir=data_dir, facts=facts, missing=missing)
     elif encoder.startswith(LANGUAGE_MODEL):
-        made = _by_language_model(
+        made = encode_by_language_model(
             _texts(name, data_dir),
             width=width or WIDTH,
             model=encoder.removeprefix(LANGUAGE_MODEL),
@@ -163,62 +131,3 @@ def _texts(name: str, data_dir: Path) -> NDArray[np.object_]:
         f"{name} has no item texts. Give vectors of your own, one row an item in the order of the item ids:  "
         f"rearec-bench embed {name} --encoder {FROM_FILE}PATH"
     )
-
-
-def encode(
-    texts: NDArray[np.object_], *, encoder: str = DEFAULT, width: int = WIDTH, template: str = ""
-) -> ItemVectors:
-    """Make the vectors of items.
-
-    Args:
-        texts: (N,) text of each, "" where it has none.
-        encoder: a name in `ENCODERS`.
-        width: m, or more than these texts allow.
-        template: what the texts were made with, "" for the paper's.
-
-    Returns:
-        The vectors; an item without text has the zero vector.
-
-    Raises:
-        DatasetError: texts that cannot be told apart.
-    """
-    values, facts = ENCODERS[encoder].encode(texts, width)
-    return _with_card(values, facts, texts, encoder=encoder, width=width, template=template)
-
-
-def _by_language_model(
-    texts: NDArray[np.object_],
-    *,
-    width: int,
-    model: str,
-    options: Options,
-    folder: Path,
-    template: str,
-    meter: Meter | None,
-) -> ItemVectors:
-    from .encoders import language_model
-
-    values, facts = language_model.encode(texts, width, model=model, options=options, folder=folder, meter=meter)
-    label = f"{LANGUAGE_MODEL}{facts['model']['name']}"
-    return _with_card(values, facts, texts, encoder=label, width=width, template=template)
-
-
-def _with_card(
-    values: NDArray[np.float32],
-    facts: Mapping[str, Any],
-    texts: NDArray[np.object_],
-    *,
-    encoder: str,
-    width: int,
-    template: str,
-) -> ItemVectors:
-    opening = OPENING if any(text.startswith(OPENING) for text in texts) else ""
-    card = {
-        "encoder": encoder,
-        "template": template or opening,
-        "items_without_text": int((texts == "").sum()),
-        "zero_vectors": zero_rows(values),
-        "width_wanted": width,
-        **facts,
-    }
-    return item_vectors(values, card)

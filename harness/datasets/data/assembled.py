@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Dataset, Split
+from .dataset import Dataset, Split
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,20 @@ def dataset_of(arrays: Assembled, *, name: str, card: Mapping[str, Any]) -> Data
         test=arrays.test,
         card=card,
     )
+
+
+def covered(length: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which places of an array some rows use, as history or as target.
+
+    Args:
+        length: of the array.
+        starts: (R,) where each row's history starts.
+        ends: (R,) where its target is.
+
+    Returns:
+        (length,) bool.
+    """
+    change = np.bincount(starts, minlength=length)  # rows that begin here, less those that ended one place before
+    change[1:] -= np.bincount(ends, minlength=length)[:-1]
+    np.cumsum(change, out=change)
+    return change > 0

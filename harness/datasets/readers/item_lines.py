@@ -1,4 +1,4 @@
-"""Texts of items: the paper's template, and JSON-lines files with the attributes of items."""
+"""JSON-lines files with the attributes of items."""
 
 from __future__ import annotations
 
@@ -7,29 +7,10 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...utils.errors import DatasetError
-
-if TYPE_CHECKING:
-    from ..parsing.blocks import BadLines
-
-OPENING = "The item information is as follows:"
-
-
-def item_text(attributes: Mapping[str, str]) -> str:
-    """The text of an item, from which its vector is made (paper, section 2.1).
-
-    Args:
-        attributes: key -> value, in the order in which they are told.
-
-    Returns:
-        The opening words and one line `key: value` for each attribute that has a value, white space within a value
-        made single spaces; "" where none has.
-    """
-    told = {key: " ".join(value.split()) for key, value in attributes.items()}
-    lines = [f"{key}: {value}" for key, value in told.items() if value]
-    return "\n".join([OPENING, *lines]) if lines else ""
+from ..parsing.bad_lines import BadLines
 
 
 def read_attributes(
@@ -74,8 +55,6 @@ def read_attributes(
     if not found:
         raise DatasetError(f"{path} is empty. A line is a JSON object with {key}, {', '.join(keys)}.")
     if bad_lines is not None and skipped:
-        from ..parsing.blocks import BadLines
-
         bad_lines += [BadLines(path.name, why, len(where), where[0]) for why, where in skipped.items()]
     return found
 

@@ -1,4 +1,4 @@
-"""Texts of items, and files that tell their attributes."""
+"""Files that tell the attributes of items."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.datasets.vectors.texts import item_text, read_attributes
+from rearec_bench.harness.datasets.readers.item_lines import read_attributes
 from rearec_bench.harness.utils.errors import DatasetError
 
 
@@ -15,16 +15,6 @@ def read(folder: Path, content: str | bytes) -> dict[str, dict[str, str]]:
     path = folder / "items.jsonl"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_attributes(path, ("title", "brand"))
-
-
-def test_a_text_has_a_line_for_each_attribute_with_a_value() -> None:
-    assert item_text({"title": "  Two\n words ", "brand": " ", "price": "3.50"}) == (
-        "The item information is as follows:\ntitle: Two words\nprice: 3.50"
-    )
-
-
-def test_an_item_without_attributes_has_no_text() -> None:
-    assert item_text({"title": " \n", "brand": ""}) == item_text({}) == ""
 
 
 def test_attributes_are_read_in_the_order_asked_for_and_others_are_not(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Lines that cannot be read: counted by file and reason, and refused or left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from ...utils.errors import DatasetError
+
+OnBadLine: TypeAlias = Literal["error", "skip"]
+"""What a line that cannot be read gets: an error that counts them all, or a place in the card's `bad_lines`."""
+
+
+@dataclass(frozen=True)
+class BadLines:
+    """Lines of a file that were left out for one reason.
+
+    Attributes:
+        file: its name, without the folder.
+        why: the reason, such as "rating is not a number".
+        lines: how many.
+        first: number of the first, counted from 1 with the header; of a Parquet file, of the row.
+    """
+
+    file: str
+    why: str
+    lines: int
+    first: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, for the card."""
+        return {"file": self.file, "why": self.why, "lines": self.lines, "first": self.first}
+
+
+class BadLineLog:
+    """Counts the lines that cannot be read.
+
+    Args:
+        on_bad_line: whether they are refused in the end.
+    """
+
+    def __init__(self, on_bad_line: OnBadLine) -> None:
+        self._refuses = on_bad_line == "error"
+        self._counts: dict[tuple[Path, str], list[int]] = {}
+        self._first: dict[Path, tuple[int, str]] = {}
+
+    def add(self, path: Path, line: int, why: str, said: str = "", *, lines: int = 1) -> None:
+        """Count lines.
+
+        Args:
+            path: the file.
+            line: number of the first of them.
+            why: the reason.
+            said: the same of the first line, with what it has; `why` where that says it all.
+            lines: how many.
+        """
+        held = self._counts.setdefault((path, why), [0, line])
+        held[0] += lines
+        held[1] = min(held[1], line)
+        if path not in self._first or line < self._first[path][0]:
+            self._first[path] = (line, said or why)
+
+    def found(self) -> tuple[BadLines, ...]:
+        """What was counted, in the order of the files, then by the first line."""
+        files = list(self._first)
+        entries = sorted(self._counts.items(), key=lambda entry: (files.index(entry[0][0]), entry[1][1]))
+        return tuple(BadLines(path.name, why, lines, first) for (path, why), (lines, first) in entries)
+
+    def refuse(self) -> None:
+        """End the reading if it is to end at bad lines.
+
+        Raises:
+            DatasetError: there are some: the first, and how many of which kind.
+        """
+        if self._refuses and self._first:
+            path, (line, said) = next(iter(self._first.items()))
+            raise DatasetError(
+                f"{path}:{line}  {said}.\n{self.words()} Mend the file, or leave them out and have them counted:  "
+                "--on-bad-line skip"
+            )
+
+    def words(self) -> str:
+        """All that was counted, as one line."""
+        found = self.found()
+        kinds = [
+            f"{one.lines:,} x {one.why} (first: line {one.first}{f' of {one.file}' if len(self._first) > 1 else ''})"
+            for one in found
+        ]
+        return f"Lines that cannot be read: {sum(one.lines for one in found):,}. {'; '.join(kinds)}."

@@ -70,7 +70,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("stored")
     (folder / "stored.yaml").write_text(STORED)
-    suite, store = load_suite(folder / "stored.yaml"), Store(folder / "results", clean=True)
+    suite, store = load_suite(folder / "stored.yaml"), Store(folder / "results")
     tiny = catalog.load_dataset("tiny", data_dir=folder)
     threads = torch.get_num_threads()
     queue = SuiteQueue(expand(suite), fingerprints={"tiny": tiny.fingerprint}, device="cpu", stored=lambda key: None)

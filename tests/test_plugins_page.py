@@ -86,7 +86,7 @@ def test_the_file_has_under_sixty_lines_and_the_readme_leads_to_the_page() -> No
 
 
 def test_the_suite_runs_to_its_end_and_the_report_shows_the_rows(place: Path, tiny: Dataset) -> None:
-    suite, store = load_suite(place / "gru_ramp.yaml", overrides=CUT), Store(place / "results", clean=True)
+    suite, store = load_suite(place / "gru_ramp.yaml", overrides=CUT), Store(place / "results")
     cells = expand(suite)
     queue = SuiteQueue(cells, fingerprints={"tiny": tiny.fingerprint}, device="cpu", stored=lambda key: None)
     while not isinstance(job := queue.next(), Signal):

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
-from ..store.heartbeat import BEAT_S, Beat, CellCount, Phase, Worker, label_of, namespace, written
+from ..store.heartbeat import BEAT_S, Beat, CellCount, Phase, Worker, label_of, namespace, this_process, written
 from ..utils import files as atomic
-from ..utils import lock as store_lock
 from .progress import Progress, RunFacts, Totals, cell_label
 from .terminal import place
 
@@ -55,7 +54,7 @@ class Heart:
         self._queue = queue
         self._command = command
         self._folder = working_folder()
-        self._process = store_lock.this_process(f"suite '{suite}'")
+        self._process = this_process(f"suite '{suite}'")
         self._budget_ends_at = None if budget_s is None else time.time() + budget_s
         self._every_s = every_s
         self._phase: Phase = "starting"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..records.results import Status
-from ..utils import lock as store_lock
 from ..utils.errors import DamagedError
 from .format import plain
 
@@ -29,6 +30,60 @@ BEAT_S = 5.0
 """Seconds between two beats."""
 
 Phase = Literal["starting", "running", "stopping", "ended"]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that runs a suite.
+
+    Attributes:
+        doing: such as "suite 'smoke'".
+        pid: of the process.
+        host: its machine.
+        boot: identifier of the machine's boot, "" where there is none.
+        began: when the process began, in ticks of its machine; 0 where nobody knows.
+        since: Unix time.
+    """
+
+    doing: str
+    pid: int
+    host: str
+    boot: str
+    began: int
+    since: float
+
+    def __str__(self) -> str:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return f"{self.doing} (process {self.pid} on {self.host}, since {since})"
+
+
+def this_process(doing: str) -> Holder:
+    """This process."""
+    pid = os.getpid()
+    return Holder(doing, pid, socket.gethostname(), _boot(), _began(pid), round(time.time(), 3))
+
+
+def alive(holder: Holder) -> bool | None:
+    """Whether a process is there; None where it is another machine's, or nobody knows."""
+    us = this_process("")
+    if not holder.began or not holder.boot or (holder.boot, holder.host) != (us.boot, us.host):
+        return None
+    return _began(holder.pid) == holder.began
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _began(pid: int) -> int:
+    """When a process of this machine began; 0 where there is none, or where nobody knows."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +159,7 @@ class Beat:
     """
 
     suite: str
-    process: store_lock.Holder
+    process: Holder
     namespace: str
     command: str
     folder: str
@@ -144,7 +199,7 @@ def lives(beat: Beat) -> bool | None:
     """Whether the process of a heartbeat is there; None where that cannot be seen from this one."""
     if not beat.namespace or beat.namespace != namespace():
         return None
-    return store_lock.alive(beat.process)
+    return alive(beat.process)
 
 
 def namespace() -> str:
@@ -208,7 +263,7 @@ def _beat_of(held: Mapping[str, Any]) -> Beat:
         for one in held["workers"]
     )
     who = held["process"]
-    process = store_lock.Holder(
+    process = Holder(
         doing=_word(who["doing"]),
         pid=_count(who["pid"]),
         host=_word(who["host"]),

@@ -21,7 +21,7 @@ from typing import Any
 from ..records.results import Ranks, Rows, TrialResult, TrialSummary
 from ..utils import files as atomic
 from ..utils import lock as store_lock
-from ..utils.errors import DamagedError, StoreError, StoreInUse
+from ..utils.errors import DamagedError, StoreError
 from .format import SPLITS, json_bytes
 from .suites import INDEX, KEY, LOG, SUITE, index_keys, opened, sealed
 from .trial_folder import files_of, read_ranks, read_result, read_rows, read_summary
@@ -39,20 +39,16 @@ class Store:
 
     Args:
         root: the folder; it need not exist before something is written.
-        clean: remove what killed writers left behind, unless somebody writes now.
         tell: told, in one line each, what is damaged and whom a writer waits for.
     """
 
-    def __init__(self, root: Path, *, clean: bool = False, tell: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, root: Path, *, tell: Callable[[str], None] = lambda line: None) -> None:
         self.root = Path(root)
         self.trials = self.root / "trials"
         self.suites_folder = self.root / "suites"
         self._tell = tell
         self._lock: store_lock.Lock | None = None
         self._damaged: dict[str, str] = {}
-        if clean and self.root.is_dir():
-            with contextlib.suppress(StoreInUse), self.locked("cleaning"):
-                pass
 
     @contextlib.contextmanager
     def locked(self, doing: str, *, wait: bool = False) -> Iterator[None]:

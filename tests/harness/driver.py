@@ -26,7 +26,7 @@ def main(suite: str, results: str, trial: str = TRIAL, address: str = "") -> int
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
     outcome = run_suite(
         load_suite(Path(suite)),
-        store=Store(Path(results), clean=True),
+        store=Store(Path(results)),
         data_dir=Path(results) / "data",
         options=RunOptions(trial=trial, cpus=2, max_concurrent=2, address=address or None),
         reporter=LineReporter(sys.stdout),

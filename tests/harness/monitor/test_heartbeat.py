@@ -16,10 +16,20 @@ from rearec_bench.harness.monitor.progress import Progress, RunFacts, Totals
 from rearec_bench.harness.plan.cell_trials import Job
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.queue import SuiteQueue
-from rearec_bench.harness.store.heartbeat import NAME, Beat, CellCount, Worker, lives, namespace, read, written
+from rearec_bench.harness.store.heartbeat import (
+    NAME,
+    Beat,
+    CellCount,
+    Holder,
+    Worker,
+    lives,
+    namespace,
+    read,
+    this_process,
+    written,
+)
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.errors import DamagedError
-from rearec_bench.harness.utils.lock import Holder, this_process
 
 from ..fake_trial import summary_for
 

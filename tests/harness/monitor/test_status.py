@@ -22,11 +22,10 @@ from rearec_bench.harness.monitor.status_view import suite_lines
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.queue import Signal, SuiteQueue
 from rearec_bench.harness.records.results import TrialResult
-from rearec_bench.harness.store.heartbeat import NAME, Beat, CellCount, Worker, written
+from rearec_bench.harness.store.heartbeat import NAME, Beat, CellCount, Holder, Worker, written
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
 from rearec_bench.harness.suite.load import load_suite
-from rearec_bench.harness.utils.lock import Holder
 
 from ..fake_trial import FakeTrial
 from .test_heartbeat import beat_of

@@ -267,7 +267,7 @@ def test_two_data_sets_of_one_content_run_through_ray_with_vectors_of_their_own(
     embed("mine", data_dir=data_dir, encoder=f"file:{own}")
     np.save(tmp_path / "wide.npy", np.random.default_rng(2).normal(size=(N, 5)))
     suite = suite_of("vectors: {other: wide.npy}\n", datasets="[mine, other, tiny]")
-    store = Store(tmp_path / "results", clean=True)
+    store = Store(tmp_path / "results")
     run(suite, store, data_dir)
     summaries = {
         (summary.spec.dataset, summary.spec.backbone.kind): summary for summary in map(store.summary, store.keys())
@@ -293,7 +293,7 @@ def test_rerun_asks_for_the_vectors_of_the_trial(
     own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
 ) -> None:
     suite = suite_of("vectors: own.npy\n")
-    store = Store(tmp_path / "results", clean=True)
+    store = Store(tmp_path / "results")
     _, spec = specs(suite, data_dir)
     store.write(run_trial(spec, catalog.load_dataset("mine", data_dir=data_dir, vectors=own)))
     with pytest.raises(DatasetError, match=r"mine has no item vectors\. Type:  rearec-bench embed mine"):

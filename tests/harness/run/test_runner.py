@@ -71,7 +71,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[
     def go(text: str = SUITE, results: str = "results", **options: Any) -> Any:
         file = tmp_path / "suite.yaml"
         file.write_text(text)
-        store, out = Store(tmp_path / results, clean=True), StringIO()
+        store, out = Store(tmp_path / results), StringIO()
         outcome = run_suite(
             load_suite(file),
             store=store,

@@ -48,7 +48,7 @@ def small(name: str) -> Suite:
 def run(suite: Suite, folder: Path) -> RunOutcome:
     return run_suite(
         suite,
-        store=Store(folder / "results", clean=True),
+        store=Store(folder / "results"),
         data_dir=folder / "data",
         options=RunOptions(cpus=2),
         reporter=LineReporter(StringIO()),

@@ -159,7 +159,8 @@ def test_a_write_that_fails_anywhere_leaves_what_was_there(
         if calls < turn:
             break
         failed += 1
-        Store(store.root, clean=True)
+        with store.locked("cleaning"):
+            pass
         assert store.keys() == {before.key} and verify(store).findings == ()
         assert store.read(before.key).test.readout in (before.test.readout, after.test.readout)
     assert failed >= 1 and store.read(before.key).test.readout == after.test.readout

@@ -225,12 +225,18 @@ def test_a_writer_killed_at_any_point_leaves_a_whole_trial_or_none(
     store = Store(tmp_path)
     if mode == "first":
         assert store.keys() == set() and not store.has(key)
-    Store(tmp_path, clean=True)
+    clean(tmp_path)
     assert [name for name in os.listdir(tmp_path / "trials") if name.startswith(".")] == []
     assert store.keys() == ({key} if mode == "replace" else set())
     if mode == "replace":
         expected = synthetic.trial(synthetic.spec(), draw=1 if function == "_write_synced" else 2)
         assert store.read(key).test.readout == expected.test.readout
+
+
+def clean(root: Path) -> None:
+    """As the next writer does first."""
+    with Store(root).locked("cleaning"):
+        pass
 
 
 def test_a_replacement_killed_between_its_renames_is_undone_by_cleaning(store: Store, synthetic: ModuleType) -> None:
@@ -240,7 +246,8 @@ def test_a_replacement_killed_between_its_renames_is_undone_by_cleaning(store: S
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     (trials / made.key).rename(trials / f".old~{made.key}~{socket.gethostname()}~{gone.stdout.strip()}~00000000")
     assert not store.has(made.key)
-    assert Store(store.root, clean=True).read(made.key).test.readout == made.test.readout
+    clean(store.root)
+    assert store.read(made.key).test.readout == made.test.readout
 
 
 def test_cleaning_leaves_the_files_of_a_writer_that_lives(store: Store) -> None:
@@ -250,11 +257,11 @@ def test_cleaning_leaves_the_files_of_a_writer_that_lives(store: Store) -> None:
         used.mkdir(parents=True)
         other = store.root / "trials" / ".keep"
         other.touch()
-        Store(store.root, clean=True)
+        clean(store.root)
         assert used.exists() and other.exists()
     finally:
         sleeper.communicate(b"\n")
-    Store(store.root, clean=True)
+    clean(store.root)
     assert not used.exists() and other.exists()
 
 

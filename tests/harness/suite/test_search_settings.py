@@ -83,7 +83,7 @@ def test_a_run_prunes_stores_what_it_pruned_and_goes_on_where_it_stopped(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     suite = suite_of(tmp_path, "trials: 9, sampler: random, pruner: asha, grace: 2, reduction: 2")
-    store = Store(tmp_path / "results", clean=True)
+    store = Store(tmp_path / "results")
 
     def run(most: int | None) -> tuple[object, str]:
         out = StringIO()

@@ -3,184 +3,205 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from filelock import lock_descriptor
 
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.utils import lock as store_lock
+from rearec_bench.harness.utils import lock
 from rearec_bench.harness.utils.errors import InputError, StoreError, StoreInUse
-from rearec_bench.harness.utils.lock import NAME, holder_of
+from rearec_bench.harness.utils.lock import LEASE, NAME, writer_of
 
-HOLDER = """
+FIRST = """
 import sys
 from pathlib import Path
-from rearec_bench.harness.store.store import Store
-with Store(Path(sys.argv[1])).locked("suite 'first'"):
-    print("held", flush=True)
+from rearec_bench.harness.utils import lock
+lock._needs_lease = lambda root: sys.argv[2] == "lease"
+with lock.hold(Path(sys.argv[1]), "suite 'first'", wait=False, say=print):
+    print("locked", flush=True)
     sys.stdin.readline()
 """
 
 
 @contextlib.contextmanager
-def holding(root: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock until it is told to end."""
-    command = [sys.executable, "-c", HOLDER, str(root)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline() == "held\n"
-        try:
-            yield other
-        finally:
-            if other.poll() is None:
-                release(other)
-                other.wait()
+def first_writer(root: Path, kind: str = "flock") -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the lock until its standard input ends."""
+    command = [sys.executable, "-c", FIRST, str(root), kind]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin is not None and other.stdout is not None and other.stdout.readline() == "locked\n"
+    try:
+        yield other
+    finally:
+        other.stdin.close()
+        other.wait()
+        other.stdout.close()
 
 
-def release(other: subprocess.Popen[str]) -> None:
-    assert other.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        other.stdin.write("\n")
-        other.stdin.flush()
+def write(root: Path, *, wait: bool = False) -> None:
+    with Store(root).locked("suite 'second'", wait=wait):
+        pass
 
 
-def claim(root: Path, **fields: Any) -> Path:
-    """A lock file that says who holds it, without an flock."""
-    us = store_lock._us("suite 'first'")
-    held = {"doing": "suite 'first'", "pid": us.pid, "host": us.host, "boot": us.boot, "began": us.began, "since": 1e9}
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems where flocks are missing, and another machine's lease is all that there is."""
+    monkeypatch.setattr(lock, "_needs_lease", lambda root: True)
+    monkeypatch.setattr(lock, "LEASE_S", 1.0)
+    monkeypatch.setattr(lock, "POLL_S", 0.05)
+
+    def unsupported(*args: object, **kwargs: object) -> bool:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.FileLock, "acquire", unsupported)
+    monkeypatch.setattr(lock, "lock_descriptor", unsupported)
+
+
+def lease_of_another_machine(root: Path) -> Path:
     root.mkdir(exist_ok=True)
-    (root / NAME).write_text(json.dumps({**held, **fields}))
-    return root / NAME
+    (root / NAME).write_text('{"doing": "suite \'first\'", "pid": 1, "host": "elsewhere", "since": 1e9}')
+    lease = root / LEASE
+    lease.write_text("filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=aa\nduration=1.0\n")
+    return lease
 
 
 def test_a_second_writer_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
-    with holding(tmp_path) as other:
+    with first_writer(tmp_path) as other:
         words = rf"suite 'first' \(process {other.pid} on .*, since 2.*--wait"
-        with pytest.raises(StoreInUse, match=words) as raised, Store(tmp_path).locked("suite 'second'"):
-            pass
+        with pytest.raises(StoreInUse, match=words) as raised:
+            write(tmp_path)
         assert isinstance(raised.value, InputError)  # nothing was started
         assert Store(tmp_path).keys() == set()  # reading goes on
-    with Store(tmp_path).locked("suite 'second'"):
-        assert holder_of(tmp_path).doing == "suite 'second'"  # type: ignore[union-attr]
-    assert not (tmp_path / NAME).exists()
+        writer = writer_of(tmp_path)
+        assert writer is not None and (writer.pid, writer.host) == (other.pid, socket.gethostname())
+    assert writer_of(tmp_path) is None and not (tmp_path / NAME).exists()
+    write(tmp_path)
 
 
-def test_a_dead_writer_holds_nothing(tmp_path: Path) -> None:
-    with holding(tmp_path) as other:
+def test_two_writers_of_one_process_exclude_each_other(tmp_path: Path) -> None:
+    with Store(tmp_path).locked("suite 'first'"), pytest.raises(StoreInUse, match=f"'first'.*{os.getpid()}"):
+        write(tmp_path)
+
+
+def test_a_dead_writer_holds_up_nobody(tmp_path: Path) -> None:
+    with first_writer(tmp_path) as other:
         other.send_signal(signal.SIGKILL)
         other.wait()
-        assert holder_of(tmp_path).pid == other.pid  # type: ignore[union-attr]
-        start = time.monotonic()
-        with Store(tmp_path).locked("suite 'second'"):
-            assert time.monotonic() - start < 2
+        assert (tmp_path / NAME).exists() and writer_of(tmp_path) is None
+        write(tmp_path)
 
 
 def test_waiting_ends_with_the_first_and_says_whom_it_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_lock, "POLL_S", 0.05)
+    monkeypatch.setattr(lock, "POLL_S", 0.05)
     said: list[str] = []
-    with holding(tmp_path) as other:
-        threading.Timer(0.4, lambda: release(other)).start()
+    with first_writer(tmp_path) as other:
+        assert other.stdin is not None
+        threading.Timer(0.4, other.stdin.close).start()
         start = time.monotonic()
         with Store(tmp_path, tell=said.append).locked("suite 'second'", wait=True):
             assert 0.3 < time.monotonic() - start < 10
     assert len(said) == 1 and said[0].startswith(f"waiting for suite 'first' (process {other.pid} on ")
 
 
+@pytest.mark.slow
 def test_of_many_that_come_at_once_one_has_it_at_a_time(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from rearec_bench.harness.utils import lock as store_lock
-from rearec_bench.harness.store.store import Store
-store_lock.POLL_S = 0.01
+from rearec_bench.harness.utils import lock
+lock.POLL_S = 0.01
 root, out = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(15):
-    with Store(root).locked("suite", wait=True):
+    with lock.hold(root, "suite", wait=True, say=lambda line: None):
         (out / "inside").touch(exist_ok=False)
         time.sleep(0.001)
         (out / "inside").unlink()
+    lock.writer_of(root)
 """
     (tmp_path / "out").mkdir()
     command = [sys.executable, "-c", code, str(tmp_path / "results"), str(tmp_path / "out")]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    ended = [(one.communicate(timeout=120)[1], one.returncode) for one in running]
+    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in running]
     assert [status for _, status in ended] == [0, 0, 0, 0], [said for said, _ in ended]
 
 
-def test_a_link_that_leads_nowhere_is_no_folder(tmp_path: Path) -> None:
+def test_asking_who_writes_does_not_refuse_a_writer_that_comes_then(tmp_path: Path) -> None:
+    (tmp_path / NAME).touch()
+    handle = os.open(tmp_path / NAME, os.O_RDONLY)
+    assert lock_descriptor(handle)
+    threading.Timer(lock._BRIEF_S / 2, os.close, (handle,)).start()
+    write(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").symlink_to(tmp_path / "gone")
-    held = Store(tmp_path / "results").locked("suite")
-    with pytest.raises(StoreError, match=r"results cannot be written: File exists"), held:
-        pass
+    with pytest.raises(StoreError, match=r"results cannot be written: File exists"):
+        write(tmp_path / "results")
 
 
-def test_a_holder_of_another_machine_lives_while_its_file_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in (("BEAT_S", 0.05), ("STALE_S", 0.4), ("WATCH_S", 0.3)):
-        monkeypatch.setattr(store_lock, name, value)
-    path = claim(tmp_path, host="elsewhere", boot="another", pid=1)
-    with pytest.raises(StoreInUse, match="process 1 on elsewhere"), Store(tmp_path).locked("suite"):
-        pass
-    time.sleep(0.5)
+def test_another_machine_has_the_lease_while_it_touches_it(tmp_path: Path, network: None) -> None:
+    lease = lease_of_another_machine(tmp_path)
     over = threading.Event()
 
     def beat() -> None:
         while not over.wait(0.05):
-            os.utime(path)
+            os.utime(lease)
 
-    os.utime(path, (1, 1))  # looks long dead: a clock that jumped
     thread = threading.Thread(target=beat)
     thread.start()
     try:
-        with pytest.raises(StoreInUse, match="elsewhere"), Store(tmp_path).locked("suite"):
-            pass
+        with pytest.raises(StoreInUse, match="process 1 on elsewhere"):
+            write(tmp_path)
+        assert str(writer_of(tmp_path)).startswith("suite 'first' (process 1 on elsewhere")
     finally:
         over.set()
         thread.join()
-    time.sleep(0.5)
-    with Store(tmp_path).locked("suite 'second'"):
-        assert holder_of(tmp_path).doing == "suite 'second'"  # type: ignore[union-attr]
+    start = time.monotonic()
+    write(tmp_path)  # it has stopped: the lease is taken after its time
+    assert 0.8 < time.monotonic() - start < 10
+    assert not lease.exists()
 
 
-def test_without_flocks_the_process_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_lock, "_flock", lambda handle: None)
-    with holding(tmp_path / "other") as other:
-        began = store_lock._began(other.pid)
-        claim(tmp_path, pid=other.pid, began=began)
-        with pytest.raises(StoreInUse, match=f"process {other.pid}"), Store(tmp_path).locked("suite"):
-            pass
-        claim(tmp_path, pid=other.pid, began=began + 1)  # another process has its number now
-        with Store(tmp_path).locked("suite"):
-            pass
-    claim(tmp_path, pid=other.pid, began=began)
-    with Store(tmp_path).locked("suite"):
-        assert holder_of(tmp_path).pid == os.getpid()  # type: ignore[union-attr]
+def test_a_dead_process_of_this_machine_loses_its_lease_at_once(tmp_path: Path, network: None) -> None:
+    with first_writer(tmp_path, "lease") as other:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        assert (tmp_path / LEASE).exists()
+        lease = tmp_path / LEASE
+        lease.write_text(lease.read_text().replace("duration=60.0", "duration=1.0"))
+        start = time.monotonic()
+        write(tmp_path)
+        assert time.monotonic() - start < 0.9
 
 
-def test_a_holder_shows_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_lock, "BEAT_S", 0.02)
-    with Store(tmp_path).locked("suite"):
-        os.utime(tmp_path / NAME, (1, 1))
-        time.sleep(0.3)
-        assert (tmp_path / NAME).stat().st_mtime > 1
+def test_only_file_systems_known_to_be_local_do_without_a_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = tmp_path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for kind, needed in (("ext4", False), ("nfs4", True), ("fuse.sshfs", True), ("lustre", True)):
+        line = f"30 1 {number} / / rw shared:1 - {kind} source rw\n"
+        monkeypatch.setattr(Path, "read_text", lambda path, line=line: line)
+        assert lock._needs_lease(tmp_path) is needed
+    monkeypatch.setattr(Path, "read_text", lambda path: "30 1 999:999 / / rw - ext4 source rw\n")
+    assert lock._needs_lease(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "x"}', b"\xff\x00"])
-def test_a_lock_file_of_no_sense_holds_nobody_up(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_lock_file_holds_up_nobody(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(content)
-    with Store(tmp_path).locked("suite"):
-        pass
+    write(tmp_path)
 
 
 def test_a_folder_that_is_replaced_while_it_is_written_to_is_noticed(tmp_path: Path) -> None:
@@ -197,20 +218,15 @@ def test_a_folder_that_is_replaced_while_it_is_written_to_is_noticed(tmp_path: P
     assert Store(tmp_path / "moved").read_suite("s") == ({"name": "s"}, {"cells": {}})
 
 
-def test_a_folder_that_nothing_came_into_goes_again(tmp_path: Path) -> None:
-    with Store(tmp_path / "results").locked("suite"):
-        pass
+def test_a_folder_that_stays_empty_is_removed_again(tmp_path: Path) -> None:
+    write(tmp_path / "results")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_killed_writers_left_goes_under_the_lock_alone(tmp_path: Path) -> None:
-    left = tmp_path / "trials" / f".tmp~{'0' * 32}~{store_lock._us('').host}~999999999~00000000"
+def test_the_writer_removes_what_killed_writers_left_and_readers_do_not(tmp_path: Path) -> None:
+    left = tmp_path / "trials" / f".tmp~{'0' * 32}~{socket.gethostname()}~999999999~00000000"
     left.mkdir(parents=True)
-    with holding(tmp_path / "x"):
-        pass
-    with Store(tmp_path).locked("one"):
-        left.mkdir(parents=True, exist_ok=True)
-        Store(tmp_path, clean=True)
-        assert left.exists()
-    Store(tmp_path, clean=True)
+    Store(tmp_path).keys()
+    assert left.exists()
+    write(tmp_path)
     assert not left.exists()

@@ -144,7 +144,7 @@ def embed(
     """
     from ..datasets import embed as embedding
     from ..datasets.describe import vector_lines
-    from ..datasets.vectors.encoders.options import Options
+    from ..datasets.vectors.encoders.language_model import Options
     from ..utils.meter import Meter
 
     vectors = embedding.embed(

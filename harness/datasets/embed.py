@@ -20,7 +20,7 @@ from . import catalog
 from .recipe.files import shipped_recipes
 from .vectors.encode import DEFAULT, ENCODERS, OTHERS, WIDTH, encode, encode_by_language_model
 from .vectors.encoders import LANGUAGE_MODEL
-from .vectors.encoders.options import Options
+from .vectors.encoders.language_model import Options
 from .vectors.vector_tables import load_table
 from .vectors.vectors import FROM_FILE, TABLES, ItemVectors, load_vectors_file, write_vectors
 

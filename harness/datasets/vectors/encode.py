@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...utils.meter import Meter
 from ..recipe.recipe import OPENING
 from .encoders import LANGUAGE_MODEL, tfidf
-from .encoders.options import Options
+from .encoders.language_model import Options
 from .vectors import FROM_FILE, ItemVectors, item_vectors, zero_rows
 
 WIDTH = 768

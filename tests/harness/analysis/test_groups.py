@@ -16,7 +16,7 @@ from rearec_bench.harness.analysis.groups import GROUPS, ITEMS, USERS, grouped, 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.report.report import render
-from rearec_bench.harness.report.tables import DATA_TABLES
+from rearec_bench.harness.report.tables.registry import DATA_TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.baselines import popularity_of
 from rearec_bench.harness.utils.errors import InputError

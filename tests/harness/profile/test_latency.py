@@ -12,8 +12,8 @@ import pytest
 
 from rearec_bench.harness.profile.store import ProfileStore
 from rearec_bench.harness.records.spec import TrainingSettings
-from rearec_bench.harness.report.latency import PROFILE_FIELDS, latency
 from rearec_bench.harness.report.report import FORMATS, render, render_report
+from rearec_bench.harness.report.tables.latency import PROFILE_FIELDS, latency
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES

@@ -10,7 +10,7 @@ from pathlib import Path
 from rearec_bench.harness.analysis.resultset import ResultSet
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.report.report import FORMATS, render
-from rearec_bench.harness.report.tables import DATA_TABLES, TABLES
+from rearec_bench.harness.report.tables.registry import DATA_TABLES, TABLES
 
 FOLDER = Path(__file__).with_name("golden")
 LONG = {("adaptive", "json"), ("groups", "json")}  # the same records as csv, in ten thousand lines

@@ -15,7 +15,7 @@ import pytest
 from rearec_bench.harness.analysis.adaptive import METHODS, adaptive
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.report.report import render
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 
 

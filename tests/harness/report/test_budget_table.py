@@ -13,9 +13,9 @@ import pytest
 
 from rearec_bench.harness.analysis.budget import expected_best, expected_best_with_replacement
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
-from rearec_bench.harness.report.protocol import protocol_lines
 from rearec_bench.harness.report.report import render
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.tables.protocol import protocol_lines
+from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 

@@ -15,9 +15,9 @@ from rearec_bench.cli import main
 from rearec_bench.harness.analysis.paper import paper_funnel
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.generate import synthetic
-from rearec_bench.harness.report.datasets import Cards, datasets, funnels
 from rearec_bench.harness.report.report import FORMATS, render
-from rearec_bench.harness.report.tables import PAPER_TABLES
+from rearec_bench.harness.report.tables.datasets import Cards, datasets, funnels
+from rearec_bench.harness.report.tables.registry import PAPER_TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 

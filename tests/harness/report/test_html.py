@@ -21,7 +21,7 @@ from rearec_bench.harness.report.figures.material import Material
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES, curve, search_chart
 from rearec_bench.harness.report.html.page import packed, render_page, script_json
-from rearec_bench.harness.report.tables import DATA_TABLES, TABLES
+from rearec_bench.harness.report.tables.registry import DATA_TABLES, TABLES
 from rearec_bench.harness.store.frames import StoredTrial
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import DatasetError

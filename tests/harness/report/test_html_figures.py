@@ -22,7 +22,7 @@ from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES
 from rearec_bench.harness.report.html.page import render_page
 from rearec_bench.harness.report.html.state_charts import POINTS, state_charts
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.frames import StoredTrial
 from rearec_bench.harness.store.store import Store
 

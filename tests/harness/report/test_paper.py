@@ -13,9 +13,9 @@ import pytest
 from rearec_bench.harness.analysis.compare import METRICS, compare
 from rearec_bench.harness.analysis.paper import paper_latency, paper_rows, printed_improvements
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.report.against_paper import against_paper
 from rearec_bench.harness.report.report import render
-from rearec_bench.harness.report.tables import PAPER_TABLES
+from rearec_bench.harness.report.tables.against_paper import against_paper
+from rearec_bench.harness.report.tables.registry import PAPER_TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 

@@ -17,7 +17,7 @@ from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.methods import methods
 from rearec_bench.harness.report.paper_kit import write_kit
 from rearec_bench.harness.report.report import every_table
-from rearec_bench.harness.report.tables import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
+from rearec_bench.harness.report.tables.registry import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 
 TABLE_NAMES = ("overall", "significance", "ceiling")

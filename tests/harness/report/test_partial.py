@@ -18,7 +18,7 @@ from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.report.figures.material import Material, Unfilled
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.report import FORMATS, render
-from rearec_bench.harness.report.tables import DATA_TABLES, MARKED, TABLES
+from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, TABLES
 from rearec_bench.harness.store.store import Store
 
 METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")

@@ -16,7 +16,7 @@ from rearec_bench.harness.analysis.resultset import ResultSet, SameSource, colle
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.records.source import same_source, source_digest
 from rearec_bench.harness.report.report import render
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 

@@ -19,9 +19,9 @@ import pytest
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.plan.cells import expand
-from rearec_bench.harness.report.latex import escape
+from rearec_bench.harness.report.formats.latex import escape
 from rearec_bench.harness.report.report import render, render_report
-from rearec_bench.harness.report.tables import MARKED, PAPER_TABLES, TABLES
+from rearec_bench.harness.report.tables.registry import MARKED, PAPER_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.errors import InputError

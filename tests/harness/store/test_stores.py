@@ -23,7 +23,7 @@ from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.queue import Signal, SuiteQueue
 from rearec_bench.harness.report.report import render_report
-from rearec_bench.harness.report.tables import TABLES
+from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import READABLE as SUITES_READABLE
 from rearec_bench.harness.store.suites import SCHEMA as SUITES_SCHEMA

@@ -13,8 +13,8 @@ import pytest
 
 from rearec_bench.harness.datasets import catalog, describe
 from rearec_bench.harness.monitor.terminal import LineReporter
-from rearec_bench.harness.report.latex import escape as latex
-from rearec_bench.harness.report.markdown import escape as markdown
+from rearec_bench.harness.report.formats.latex import escape as latex
+from rearec_bench.harness.report.formats.markdown import escape as markdown
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.table import ColumnGroup, Line, RowGroup, Table, TableCell
 from rearec_bench.harness.report.trial import trial_text

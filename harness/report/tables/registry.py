@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from ..analysis.groups import Load
-from ..analysis.resultset import ResultSet
-from ..records.profile import Profile
+from ...analysis.groups import Load
+from ...analysis.resultset import ResultSet
+from ...records.profile import Profile
+from ..table import Table
 from .ablation import ablation
 from .adaptive import adaptive_depth
 from .beyond import beyond_table
@@ -21,7 +22,6 @@ from .overall import marked_overall, overall, paper_table
 from .sensitivity import sensitivity
 from .significance import significance_table
 from .steps import steps
-from .table import Table
 
 TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "overall": overall,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..analysis.compare import METRICS, Compared, compare, measure
-from ..analysis.paper import paper_datasets, paper_rows
-from ..analysis.resultset import ResultSet
-from ..utils.errors import InputError
-from .labels import label_of, metric_label, steps_label
+from ...analysis.compare import METRICS, Compared, compare, measure
+from ...analysis.paper import paper_datasets, paper_rows
+from ...analysis.resultset import ResultSet
+from ...utils.errors import InputError
+from ..labels import label_of, metric_label, steps_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "dataset",

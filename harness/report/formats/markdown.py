@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..utils.text import one_line
-from .table import Line, Table
+from ...utils.text import one_line
+from ..table import Line, Table
 from .words import Marks, cell_words
 
 

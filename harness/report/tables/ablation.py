@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..analysis.compare import Compared, compare, measure, place_of
-from ..analysis.resultset import ResultSet
-from ..analysis.significance import significance
+from ...analysis.compare import Compared, compare, measure, place_of
+from ...analysis.resultset import ResultSet
+from ...analysis.significance import significance
+from ..table import Table
 from .overall import comparison_table
 from .protocol import protocol_lines
 from .significance import mark_lines
-from .table import Table
 
 _NOTE = "Each row beside the whole method that it lacks a part of; gains are those over the whole method."
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.compare import METRICS, Compared, compare, measure
-from ..analysis.resultset import ResultSet
-from .labels import label_of, metric_label
+from ...analysis.compare import METRICS, Compared, compare, measure
+from ...analysis.resultset import ResultSet
+from ..labels import label_of, metric_label
+from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table
 from .overall import FIELDS, records_of, row_label, value_cell
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, RowGroup, Table
 
 
 def steps(results: ResultSet) -> Table:

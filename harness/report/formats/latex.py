@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..utils.text import one_line
-from .table import RowGroup, Table
+from ...utils.text import one_line
+from ..table import RowGroup, Table
 from .words import Marks, cell_words
 
 _SPECIAL = {

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..analysis.adaptive import CEILING, CHOSEN_BY, FIXED, READOUT, ROUTER, Adaptive, Estimate, Method, adaptive
-from ..analysis.intervals import RESAMPLES, Interval
-from ..analysis.resultset import ResultSet
-from .labels import label_of, metric_label
+from ...analysis.adaptive import CEILING, CHOSEN_BY, FIXED, READOUT, ROUTER, Adaptive, Estimate, Method, adaptive
+from ...analysis.intervals import RESAMPLES, Interval
+from ...analysis.resultset import ResultSet
+from ..labels import label_of, metric_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "dataset",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..analysis.paper import Latency, paper_latency
-from ..records.profile import Line as Depth
-from ..records.profile import Profile, step_name
-from .labels import label_of
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from ...analysis.paper import Latency, paper_latency
+from ...records.profile import Line as Depth
+from ...records.profile import Profile, step_name
+from ..labels import label_of
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("backbone", "step", "inference_time_s", "cost_increase_percent")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
-from ..analysis.compare import AVERAGE, METRICS, Stat, place_of
-from ..analysis.resultset import ResultSet
-from .labels import label_of, metric_label
+from ...analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
+from ...analysis.compare import AVERAGE, METRICS, Stat, place_of
+from ...analysis.resultset import ResultSet
+from ..labels import label_of, metric_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "dataset",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..analysis.claims import Judged, judge
-from ..analysis.groups import Load
-from ..analysis.resultset import ResultSet
+from ...analysis.claims import Judged, judge
+from ...analysis.groups import Load
+from ...analysis.resultset import ResultSet
+from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
 
 FIELDS = ("id", "claim", "where", "verdict", "expected", "value_percent", "low", "high", "seeds", "cells", "note")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..analysis.compare import METRICS, Measured, place_of
-from ..analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
-from ..analysis.resultset import ResultSet
-from .labels import label_of, steps_label
+from ...analysis.compare import METRICS, Measured, place_of
+from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
+from ...analysis.resultset import ResultSet
+from ..labels import label_of, steps_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "dataset",

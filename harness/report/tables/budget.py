@@ -6,14 +6,14 @@ import itertools
 from collections.abc import Sequence
 from typing import get_args
 
-from ..analysis.budget import RISING, Budget, Point, Spent, budgets, unequal
-from ..analysis.compare import Measured, measure
-from ..analysis.resultset import ResultSet
-from ..records.results import Status
-from .labels import label_of, metric_label
+from ...analysis.budget import RISING, Budget, Point, Spent, budgets, unequal
+from ...analysis.compare import Measured, measure
+from ...analysis.resultset import ResultSet
+from ...records.results import Status
+from ..labels import label_of, metric_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "dataset",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.compare import AVERAGE, METRICS, Compared, compare, measure
-from ..analysis.resultset import ResultSet
-from ..analysis.significance import significance
-from .labels import label_of, metric_label, steps_label
+from ...analysis.compare import AVERAGE, METRICS, Compared, compare, measure
+from ...analysis.resultset import ResultSet
+from ...analysis.significance import significance
+from ..labels import label_of, metric_label, steps_label
+from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
 from .overall import FIELDS, records_of, value_cell
 from .protocol import protocol_lines
 from .significance import Marks, mark_lines
-from .table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
 
 
 def sensitivity(results: ResultSet) -> Table:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure, place_of
-from ..analysis.paper import paper_rows
-from ..analysis.resultset import ResultSet
-from ..analysis.significance import Significance, significance
-from .labels import label_of, metric_label, steps_label
+from ...analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure, place_of
+from ...analysis.paper import paper_rows
+from ...analysis.resultset import ResultSet
+from ...analysis.significance import Significance, significance
+from ..labels import label_of, metric_label, steps_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines
 from .significance import MARKS, NO_MARKS, Marks, mark_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("dataset", "backbone", "strategy", "steps", "metric", "mean", "std", "seeds", "improvement_percent")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..analysis.beyond import Beyond, beyond
-from ..analysis.compare import METRICS, Stat, place_of
-from ..analysis.groups import Load
-from ..analysis.resultset import ResultSet
-from .labels import label_of, metric_label, steps_label
+from ...analysis.beyond import Beyond, beyond
+from ...analysis.compare import METRICS, Stat, place_of
+from ...analysis.groups import Load
+from ...analysis.resultset import ResultSet
+from ..labels import label_of, metric_label, steps_label
+from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines
-from .table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("dataset", "backbone", "strategy", "steps", "metric", "mean", "std", "seeds")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from ..analysis.paper import PrintedDataset, paper_datasets, paper_funnel
-from ..datasets.data.card import SPLITS
-from ..datasets.data.summary import Step, Summary, Table1, funnel, moment, summary_of
-from ..utils.errors import InputError
-from .table import EMPTY, ColumnGroup, Kind, Line, Record, RowGroup, Table, TableCell
+from ...analysis.paper import PrintedDataset, paper_datasets, paper_funnel
+from ...datasets.data.card import SPLITS
+from ...datasets.data.summary import Step, Summary, Table1, funnel, moment, summary_of
+from ...utils.errors import InputError
+from ..table import EMPTY, ColumnGroup, Kind, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = ("dataset", "source", "quantity", "split", "value")
 FUNNEL_FIELDS = ("dataset", "source", "step", "why", "split", "left", "lost")

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from .table import Table
+from ..table import Table
 
 
 def render_csv(tables: Sequence[Table]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..analysis.resultset import CellResults, ResultSet
-from ..records.results import TrialSummary
-from .labels import label_of, metric_label, steps_label
+from ...analysis.resultset import CellResults, ResultSet
+from ...records.results import TrialSummary
+from ..labels import label_of, metric_label, steps_label
 
 
 def protocol_lines(results: ResultSet) -> tuple[str, ...]:

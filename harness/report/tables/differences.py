@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.compare import Place
-from ..analysis.differences import CellDifference, SuiteDifferences, TrialDifferences
-from ..analysis.intervals import RESAMPLES
-from .labels import label_of, metric_label, steps_label
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from ...analysis.compare import Place
+from ...analysis.differences import CellDifference, SuiteDifferences, TrialDifferences
+from ...analysis.intervals import RESAMPLES
+from ..labels import label_of, metric_label, steps_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "suite",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .table import TableCell
+from ..table import TableCell
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..analysis.compare import Place, place_of
-from ..analysis.intervals import Interval
-from ..analysis.resultset import ResultSet
-from ..analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
-from .labels import label_of, metric_label, steps_label
+from ...analysis.compare import Place, place_of
+from ...analysis.intervals import Interval
+from ...analysis.resultset import ResultSet
+from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
+from ..labels import label_of, metric_label, steps_label
+from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines
-from .table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 
 FIELDS = (
     "dataset",

@@ -1,0 +1,1 @@
+"""Tables of a report, one module a table: what each holds, without its looks."""

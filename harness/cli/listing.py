@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ...models.settings import Settings
 from ..datasets.describe import dataset_lines
-from ..datasets.vectors.encode import ENCODERS, OTHERS
+from ..datasets.embed import ENCODERS
 from ..records.spec import EvaluationSettings, TrainingSettings
 from ..suite.bundled import shipped_suites, summary_of
 from ..suite.labels import value_text
@@ -67,9 +67,7 @@ def _components(registry: Registry, width: int) -> Iterator[str]:
 
 
 def _encoders(width: int) -> Iterator[str]:
-    for encoder in ENCODERS.values():
-        yield from _wrapped(f"  {encoder.name:<10}", encoder.summary, width)
-    for form, summary in OTHERS.items():
+    for form, summary in ENCODERS.items():
         yield from _wrapped(f"  {form:<10}", summary, width)
 
 

@@ -176,9 +176,9 @@ def _embedded() -> tuple[Dataset, Items]:
 
 @lru_cache(maxsize=1)
 def _embedded_vectors() -> ItemVectors:
-    from .vectors.encode import encode
+    from .vectors.encoders import tfidf
 
     texts = _embedded()[1].texts
     if texts is None:
         raise TypeError("the embedded data set has texts")
-    return encode(texts)
+    return vector_files.text_vectors(*tfidf.encode(texts, vector_files.WIDTH), texts)

@@ -37,30 +37,30 @@ def load_table(path: Path, tokens: NDArray[np.object_], *, missing: Literal["err
             that is missing or not finite (in 32 bits), or items without a row.
     """
     table = _read(path)
-    given = _ids(path, table)
-    places = {token: place for place, token in enumerate(tokens)}
-    ours = [row for row, item in enumerate(given) if item in places]
-    lacking = sorted(set(places) - set(given), key=lambda token: places[token])
+    rows = {item: row for row, item in enumerate(table[ITEM].to_list())}
+    known = [place for place, token in enumerate(tokens) if token in rows]
+    lacking = [token for token in tokens if token not in rows]
     if lacking and missing == "error":
         raise DatasetError(
             f"{path} has no row for {len(lacking):,} of the {len(tokens):,} items: {_listed(lacking)}. Add them, or "
             "give them the zero vector with  --missing zero"
         )
-    if not ours:
-        raise DatasetError(f"{path} has a row for none of the {len(tokens):,} items. Its ids are {_listed(given)}.")
-    held = _numbers(path, table[ours].drop(ITEM), [given[row] for row in ours])  # (n, m)
-    values = np.zeros((len(tokens), held.shape[1]), dtype=np.float32)
-    values[[places[given[row]] for row in ours]] = held
+    if not known:
+        raise DatasetError(f"{path} has a row for none of the {len(tokens):,} items. Its ids are {_listed([*rows])}.")
+    numbers = _numbers(path, table[[rows[tokens[place]] for place in known]])  # (n, m)
+    values = np.zeros((len(tokens), numbers.shape[1]), dtype=np.float32)
+    values[known] = numbers
     card = {
         "encoder": FROM_FILE + path.name,
         "zero_vectors": zero_rows(values),
-        "rows_passed_over": len(given) - len(ours),
+        "rows_passed_over": len(rows) - len(known),
         "items_without_row": len(lacking),
     }
     return item_vectors(values, card)
 
 
 def _read(path: Path) -> pl.DataFrame:
+    """The table, its ids as text."""
     import polars as pl
 
     if not path.is_file():
@@ -74,86 +74,63 @@ def _read(path: Path) -> pl.DataFrame:
             separator = "\t" if path.suffix == ".tsv" else ","
             table = pl.read_csv(path, separator=separator, schema_overrides={ITEM: pl.String}, infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}.") from error
-    if ITEM not in table.columns:
-        raise DatasetError(f"{path} has no column {ITEM}. It has: {_listed(table.columns)}.")
-    if table.width < 2:
-        raise DatasetError(f"{path} has no columns but {ITEM}. Beside it: a column of lists, or columns of numbers.")
-    if table.height == 0:
-        raise DatasetError(f"{path} has no rows.")
+        raise DatasetError(f"{path} cannot be read: {_one_line(error)}.") from error
+    if ITEM not in table.columns or table.width < 2 or not table.height:
+        raise DatasetError(
+            f"{path} has {table.height:,} rows with the columns {_listed(table.columns)}. Each row has {ITEM}, and a "
+            "list of numbers or columns of numbers."
+        )
+    kind = table[ITEM].dtype
+    if kind != pl.String and not kind.is_integer():
+        raise DatasetError(f"{path}: {ITEM} holds {kind}. Allowed: text or whole numbers.")
+    table = table.with_columns(pl.col(ITEM).cast(pl.String).str.strip_chars())
+    if table[ITEM].null_count():
+        raise DatasetError(f"{path}: {table[ITEM].null_count():,} rows have no {ITEM}.")
+    twice = table[ITEM].filter(table[ITEM].is_duplicated()).unique(maintain_order=True).to_list()
+    if twice:
+        raise DatasetError(f"{path}: {len(twice):,} items stand in more than one row: {_listed(twice)}.")
     return table
 
 
-def _ids(path: Path, table: pl.DataFrame) -> list[str]:
-    """What the table calls the items of its rows, as text."""
+def _numbers(path: Path, table: pl.DataFrame) -> NDArray[np.float32]:
+    """The (n, m) values of a table's rows."""
     import polars as pl
 
-    column = table[ITEM]
-    if column.dtype != pl.String and not column.dtype.is_integer():
-        raise DatasetError(f"{path}: {ITEM} holds {column.dtype}. Allowed: text or whole numbers.")
-    if column.null_count():
-        raise DatasetError(f"{path}: {column.null_count():,} rows have no {ITEM}.")
-    given = column.cast(pl.String).str.strip_chars()
-    twice = given.filter(given.is_duplicated()).unique(maintain_order=True).to_list()
-    if twice:
-        raise DatasetError(f"{path}: {len(twice):,} items stand in more than one row: {_listed(twice)}.")
-    return given.to_list()
-
-
-def _numbers(path: Path, table: pl.DataFrame, items: Sequence[str]) -> NDArray[np.float32]:
-    """The (n, m) values of the rows of some items."""
-    import polars as pl
-
-    only = table.to_series(0) if table.width == 1 else None
-    if only is not None and only.dtype == pl.String:
-        only = only.str.strip_chars("[]() ").str.replace_all(r"[,;\s]+", " ").str.split(" ")
-    if only is not None and isinstance(only.dtype, pl.List | pl.Array):
-        table = _columns_of(path, only, items)
+    items, table = table[ITEM].to_list(), table.drop(ITEM)
+    first = table.to_series(0)
+    if table.width == 1 and first.dtype == pl.String:
+        first = first.str.strip_chars("[]() ").str.replace_all(r"[,;\s]+", " ").str.split(" ")
+    try:
+        if table.width == 1 and isinstance(first.dtype, pl.List | pl.Array):
+            lists = first.cast(pl.List(pl.Float64))
+            lengths = lists.list.len().fill_null(0).to_list()
+            other = next((row for row, length in enumerate(lengths) if length != lengths[0]), 0)
+            if other or not lengths[0]:
+                raise DatasetError(
+                    f"{path}: the list of {items[other]} has {lengths[other]:,} numbers, that of {items[0]} "
+                    f"{lengths[0]:,}. Each has the same number of them, one at least."
+                )
+            values = lists.explode().to_numpy().reshape(len(items), -1)
+        else:
+            odd = [column for column in table if not column.dtype.is_numeric() and column.dtype != pl.String]
+            if odd:
+                raise DatasetError(f"{path}: column {odd[0].name} holds {odd[0].dtype}. Allowed: numbers.")
+            values = table.cast(pl.Float64).to_numpy()  # a column with "nan" in it has been read as text
+    except pl.exceptions.PolarsError as error:
+        raise DatasetError(f"{path} holds what is not a number: {_one_line(error)}.") from error
     with np.errstate(over="ignore"):
-        columns = [_floats(path, column).astype(np.float32) for column in table]
-    values = np.stack(columns, axis=1)
-    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        narrow = values.astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(narrow).all(axis=1))
     if len(wrong):
         raise DatasetError(
             f"{path}: {len(wrong):,} rows have a number that is missing, NaN or infinite: "
-            f"{_listed([items[row] for row in wrong.tolist()])}."
+            f"{_listed([items[row] for row in wrong])}."
         )
-    return values
+    return narrow
 
 
-def _floats(path: Path, column: pl.Series) -> NDArray[np.float64]:
-    """The numbers of a column, a missing one as NaN; one with "nan" among them has been read as text."""
-    import polars as pl
-
-    try:
-        if not column.dtype.is_numeric() and column.dtype != pl.String:
-            raise pl.exceptions.SchemaError
-        return column.cast(pl.Float64).to_numpy()
-    except pl.exceptions.PolarsError as error:
-        raise DatasetError(
-            f"{path}: column {column.name} holds {column.dtype}. Beside {ITEM} there may be one column of lists, or "
-            "columns of numbers only."
-        ) from error
-
-
-def _columns_of(path: Path, lists: pl.Series, items: Sequence[str]) -> pl.DataFrame:
-    """A column of lists as columns of numbers."""
-    import polars as pl
-
-    lists = lists.arr.to_list() if isinstance(lists.dtype, pl.Array) else lists
-    lengths = lists.list.len().fill_null(0).to_numpy()
-    other = np.flatnonzero(lengths != lengths[0])
-    if len(other) or lengths[0] == 0:
-        row = int(other[0]) if len(other) else 0
-        raise DatasetError(
-            f"{path}: the list of {items[row]} has {lengths[row]:,} numbers, that of {items[0]} {lengths[0]:,}. Each "
-            "has the same number of them, one at least."
-        )
-    try:
-        numbers = lists.list.to_array(int(lengths[0])).cast(pl.Array(pl.Float64, int(lengths[0])))
-    except pl.exceptions.PolarsError as error:
-        raise DatasetError(f"{path}: column {lists.name} holds lists of what are no numbers.") from error
-    return pl.DataFrame(numbers.to_numpy())
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _listed(words: Sequence[str]) -> str:

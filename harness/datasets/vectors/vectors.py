@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ FILE = "vectors.safetensors"
 CARD = "vectors.json"
 ENDINGS = (".npy", ".safetensors")
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
+TFIDF = "tfidf-svd"
+LANGUAGE_MODEL = "hf:"
+"""What stands before a language model's name or folder where an encoder is named."""
 FROM_FILE = "file:"
-"""What stands before the file's name where a card names the encoder of vectors that someone else made."""
+"""What stands before the file's name where the encoder is a file of somebody else."""
+WIDTH = 768
 
 _TENSOR = "vectors"
-_FLOATS = ("float16", "float32", "float64")
+_FLOATS = {"F16": "float16", "F32": "float32", "F64": "float64"}  # as safetensors calls them
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class ItemVectors:
 
 
 def item_vectors(values: NDArray[np.floating[Any]], card: Mapping[str, Any]) -> ItemVectors:
-    """Vectors with their fingerprint; the card is told it, and their number and width.
+    """Vectors with their fingerprint, which is added to the card with their number and width.
 
     The template is part of the fingerprint by itself, because an encoder may pass over words that all texts have, and
     two templates would share it. The paper's, and none, leave it what it was before there were others.
@@ -53,12 +58,46 @@ def item_vectors(values: NDArray[np.floating[Any]], card: Mapping[str, Any]) -> 
         values: (N, m), finite.
         card: how they were made, as JSON values.
     """
-    held = np.array(values, dtype=np.float32, order="C")
-    held.flags.writeable = False
+    narrow = np.array(values, dtype=np.float32, order="C")
+    narrow.flags.writeable = False
+    rows, width = narrow.shape
     template = card.get("template", "")
-    found = _fingerprint(held, "" if template == OPENING else template)
-    size = {"items": len(held), "width": held.shape[1]}
-    return ItemVectors(held, found, {**card, **size, "fingerprint": found})
+    told = f" template={json.dumps(template)}" if template not in ("", OPENING) else ""
+    digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}{told}\n".encode())
+    digest.update(narrow.astype("<f4", copy=False).data)
+    fingerprint = digest.hexdigest()
+    return ItemVectors(narrow, fingerprint, {**card, "items": rows, "width": width, "fingerprint": fingerprint})
+
+
+def text_vectors(
+    values: NDArray[np.float32],
+    facts: Mapping[str, Any],
+    texts: NDArray[np.object_],
+    *,
+    encoder: str = TFIDF,
+    width: int = WIDTH,
+    template: str = "",
+) -> ItemVectors:
+    """Vectors that an encoder made from texts, with their card.
+
+    Args:
+        values: (N, m).
+        facts: of the encoder, for the card.
+        texts: (N,), "" where an item has none.
+        encoder: its name.
+        width: that was asked for.
+        template: what the texts were made with, "" for the paper's.
+    """
+    opening = OPENING if any(text.startswith(OPENING) for text in texts) else ""
+    card = {
+        "encoder": encoder,
+        "template": template or opening,
+        "items_without_text": int((texts == "").sum()),
+        "zero_vectors": zero_rows(values),
+        "width_wanted": width,
+        **facts,
+    }
+    return item_vectors(values, card)
 
 
 def write_vectors(folder: Path, vectors: ItemVectors) -> None:
@@ -77,9 +116,8 @@ def write_vectors(folder: Path, vectors: ItemVectors) -> None:
     from safetensors.numpy import save
 
     card = json.dumps(dict(vectors.card), indent=2, ensure_ascii=False)
-    content = save({_TENSOR: np.ascontiguousarray(vectors.values)}, metadata={"card": card})
     try:
-        atomic.write_file(folder / FILE, content)
+        atomic.write_file(folder / FILE, save({_TENSOR: vectors.values}, metadata={"card": card}))
         atomic.write_file(folder / CARD, f"{card}\n".encode())
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written: {error.strerror or error}.") from error
@@ -97,40 +135,34 @@ def read_vectors(folder: Path) -> ItemVectors | None:
     card = read_card(folder)
     if card is None:
         return None
-    try:
-        values = _one_tensor(folder / FILE)
-    except DatasetError as error:
-        raise _damaged(folder, str(error)) from error
-    vectors = item_vectors(values, card)
-    if vectors.fingerprint != card["fingerprint"]:
-        raise _damaged(folder, "its values do not have the fingerprint that its card names")
+    with _opened(folder / FILE, repair=folder.name) as file:
+        vectors = item_vectors(_tensor(folder / FILE, file), card)
+        if vectors.fingerprint != card["fingerprint"]:
+            raise DatasetError("its values do not have the fingerprint that its card names")
     return vectors
 
 
 def read_card(folder: Path) -> Mapping[str, Any] | None:
     """The card of a prepared data set's vectors, without reading them; arguments and errors as `read_vectors`."""
-    path = folder / FILE
-    if not path.is_file():
+    if not (folder / FILE).is_file():
         return None
-    try:
-        card = _card_of(path)
-    except DatasetError as error:
-        raise _damaged(folder, str(error)) from error
-    if card is None:
-        raise _damaged(folder, "it has no card")
+    with _opened(folder / FILE, repair=folder.name) as file:
+        card = _card(file)
+        if card is None:
+            raise DatasetError("it has no card")
     return card
 
 
-def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str = "") -> ItemVectors:
+def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str) -> ItemVectors:
     """Vectors that someone else made.
 
     Args:
         path: `.npy`, or `.safetensors` with one tensor or one called `vectors`; rows in the order of the item ids.
         num_items: N of the data set.
-        dataset_fingerprint: of the data set; "" where nobody knows.
+        dataset_fingerprint: of the data set.
 
     Returns:
-        The vectors as float32. A card that stands in the file, as `write_vectors` puts it there, is kept.
+        The vectors as float32. A card of these values in the file, as `write_vectors` puts it there, is kept.
 
     Raises:
         DatasetError: no such file, another ending, not readable, another shape, no floating-point numbers, a value that
@@ -143,24 +175,26 @@ def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str = 
         )
     if not path.is_file():
         raise DatasetError(f"{path}: no such file.")
-    values = _array(path) if path.suffix == ".npy" else _one_tensor(path)
-    _refuse_shape(path, values, num_items)
+    values, card = _read(path)
+    if values.dtype.newbyteorder("=").name not in _FLOATS.values():
+        raise _not_floats(path, str(values.dtype))
+    if values.ndim != 2 or len(values) != num_items or values.shape[1] == 0:
+        shape = " x ".join(f"{size:,}" for size in values.shape) or "no"
+        raise DatasetError(
+            f"{path}: its shape is {shape}; the data set has {num_items:,} items, so {num_items:,} x WIDTH is wanted, "
+            "one row an item in the order of the item ids."
+        )
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)
-    wrong = ~np.isfinite(narrow).all(axis=1)
-    if wrong.any():
-        more = f" ({int(wrong.sum()) - 1:,} more such rows)" if wrong.sum() > 1 else ""
-        raise DatasetError(f"{path}: row {int(np.argmax(wrong)):,} holds NaN or an infinite number{more}.")
-    vectors = item_vectors(narrow, {"encoder": FROM_FILE + path.name, "zero_vectors": zero_rows(narrow)})
-    card = _card_of(path) if path.suffix == ".safetensors" else None
-    if card is None:
-        return vectors
-    stated = item_vectors(narrow, card)
-    if card["fingerprint"] != stated.fingerprint:
-        return vectors
-    if dataset_fingerprint and card.get("dataset_fingerprint", dataset_fingerprint) != dataset_fingerprint:
-        raise DatasetError(f"{path} holds the vectors of another data set's items ({card.get('dataset')}).")
-    return stated
+    wrong = np.flatnonzero(~np.isfinite(narrow).all(axis=1))
+    if len(wrong):
+        more = f" ({len(wrong) - 1:,} more such rows)" if len(wrong) > 1 else ""
+        raise DatasetError(f"{path}: row {wrong[0]:,} holds NaN or an infinite number{more}.")
+    if card is not None and (stated := item_vectors(narrow, card)).fingerprint == card["fingerprint"]:
+        if card.get("dataset_fingerprint", dataset_fingerprint) != dataset_fingerprint:
+            raise DatasetError(f"{path} holds the vectors of another data set's items ({card.get('dataset')}).")
+        return stated
+    return item_vectors(narrow, {"encoder": FROM_FILE + path.name, "zero_vectors": zero_rows(narrow)})
 
 
 def zero_rows(values: NDArray[np.floating[Any]]) -> int:
@@ -168,77 +202,58 @@ def zero_rows(values: NDArray[np.floating[Any]]) -> int:
     return int((~values.any(axis=1)).sum())
 
 
-def _fingerprint(values: NDArray[np.float32], template: str) -> str:
-    rows, width = values.shape
-    said = f" template={json.dumps(template)}" if template else ""
-    digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}{said}\n".encode())
-    digest.update(values.astype("<f4", copy=False).data)
-    return digest.hexdigest()
-
-
-def _array(path: Path) -> NDArray[Any]:
+def _read(path: Path) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
+    """The values of a file, and the card in it where it is one of ours."""
+    if path.suffix != ".npy":
+        with _opened(path) as file:
+            return _tensor(path, file), _card(file)
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(path, error) from error
+        raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
     if not isinstance(values, np.ndarray):
         raise DatasetError(f"{path} is an archive of arrays. Save the one array with numpy.save.")
+    return values, None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, *, repair: str = "") -> Iterator[Any]:
+    """A safetensors file; what is wrong with it is told with the command that makes the vectors of `repair` again."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError, DatasetError) as error:
+        reason = str(error) if isinstance(error, DatasetError) else f"{path} cannot be read: {error}"
+        reason = " ".join(reason.split()).rstrip(".")
+        if not repair:
+            raise DatasetError(f"{reason}.") from error
+        raise DatasetError(
+            f"{path} is damaged: {reason}. Make the vectors again:  rearec-bench embed {repair}"
+        ) from error
+
+
+def _tensor(path: Path, file: Any) -> NDArray[Any]:
+    names = list(file.keys())
+    name = _TENSOR if _TENSOR in names else names[0] if len(names) == 1 else None
+    if name is None:
+        listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        raise DatasetError(f"{path} holds {len(names)} tensors ({listed}). Call that of the items '{_TENSOR}'.")
+    kind = str(file.get_slice(name).get_dtype())
+    if kind not in _FLOATS:
+        raise _not_floats(path, kind)
+    values: NDArray[Any] = file.get_tensor(name)
     return values
 
 
-def _one_tensor(path: Path) -> NDArray[Any]:
-    from safetensors import SafetensorError, safe_open
-
+def _card(file: Any) -> Mapping[str, Any] | None:
     try:
-        with safe_open(path, framework="numpy") as file:
-            names = list(file.keys())
-            name = _TENSOR if _TENSOR in names else names[0] if len(names) == 1 else None
-            if name is None:
-                listed = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
-                raise DatasetError(f"{path} holds {len(names)} tensors ({listed}). Call that of the items '{_TENSOR}'.")
-            kind = str(file.get_slice(name).get_dtype())
-            if kind not in ("F16", "F32", "F64"):
-                raise _no_floats(path, kind)
-            return file.get_tensor(name)
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _card_of(path: Path) -> Mapping[str, Any] | None:
-    """The card in a safetensors file, None where there is none of ours."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            card = json.loads((file.metadata() or {}).get("card", "null"))
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        card = json.loads((file.metadata() or {}).get("card", "null"))
     except ValueError:
         return None
     return card if isinstance(card, dict) and {"encoder", "width", "fingerprint"} <= card.keys() else None
 
 
-def _refuse_shape(path: Path, values: NDArray[Any], num_items: int) -> None:
-    if values.dtype.newbyteorder("=").name not in _FLOATS:
-        raise _no_floats(path, str(values.dtype))
-    if values.ndim != 2 or len(values) != num_items or values.shape[1] == 0:
-        shape = " x ".join(f"{size:,}" for size in values.shape) or "no"
-        raise DatasetError(
-            f"{path}: its shape is {shape}; the data set has {num_items:,} items, so {num_items:,} x WIDTH is wanted, "
-            "one row an item in the order of the item ids."
-        )
-
-
-def _no_floats(path: Path, kind: str) -> DatasetError:
-    return DatasetError(f"{path} holds {kind}. Allowed: {', '.join(_FLOATS)}.")
-
-
-def _unreadable(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}.")
-
-
-def _damaged(folder: Path, why: str) -> DatasetError:
-    words = why.rstrip(".")
-    return DatasetError(
-        f"{folder / FILE} is damaged: {words}. Make the vectors again:  rearec-bench embed {folder.name}"
-    )
+def _not_floats(path: Path, kind: str) -> DatasetError:
+    return DatasetError(f"{path} holds {kind}. Allowed: {', '.join(_FLOATS.values())}.")

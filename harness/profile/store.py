@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..records.profile import SCHEMA, Profile
-from ..store.format import json_bytes
+from ..records.profile import Profile
+from ..store.format import json_bytes, reason_of
 from ..utils import files as atomic
 from ..utils.errors import StoreError
 
@@ -60,14 +59,8 @@ class ProfileStore:
     def _read(self, name: str) -> Profile | None:
         path = self._profiles / name / _FILE
         try:
-            data = json.loads(path.read_bytes())
-            if data["schema"] != SCHEMA:
-                raise StoreError(
-                    f"{path} has schema version {data['schema']}; this version of rearec-bench reads version {SCHEMA}."
-                )
-            return Profile.from_json(data)
+            return Profile.from_json(path.read_bytes())
         except FileNotFoundError:  # a writer was killed before the file stood in its folder
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            why = f"{type(error).__name__}: {error}"
-            raise StoreError(f"{path} is damaged ({why}). Delete it, and profile again.") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise StoreError(f"{path} cannot be read ({reason_of(error)}). Delete it, and profile again.") from error

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 
-from .spec import TrialSpec, canonical
+from pydantic import BeforeValidator, TypeAdapter
+
+from .spec import TrialSpec, canonical, stored_spec
 
 SCHEMA = 1
 
@@ -57,7 +61,7 @@ class Subject:
     suite: str
     backbone: str
     row: str
-    spec: TrialSpec
+    spec: Annotated[TrialSpec, BeforeValidator(stored_spec)]
     steps: tuple[int, ...]
     machine: str
     rows: int
@@ -220,44 +224,29 @@ class Profile:
 
     def to_json(self) -> dict[str, Any]:
         """The profile as JSON values."""
-        held = dataclasses.asdict(self)
-        held["subject"]["spec"] = self.subject.spec.to_json()
-        return {"schema": SCHEMA, "id": self.subject.id, **held}
+        values = dataclasses.asdict(self)
+        values["subject"]["spec"] = self.subject.spec.to_json()
+        return {"schema": SCHEMA, "id": self.subject.id, **values}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Profile:
-        """The inverse of `to_json`."""
-        subject = dict(data["subject"])
-        return cls(
-            subject=Subject(
-                **{**subject, "spec": TrialSpec.from_json(subject["spec"]), "steps": tuple(subject["steps"])}
-            ),
-            lines=tuple(_line(one) for one in data["lines"]),
-            parts=tuple(Part(**{**one, "times": _times(one["times"])}) for one in data["parts"]),
-            reach=Machine(**data["reach"]),
-            repeats=data["repeats"],
-            environment=data["environment"],
-            taken_at=data["taken_at"],
-        )
+    def from_json(cls, content: bytes) -> Profile:
+        """The profile in a file's content.
+
+        Raises:
+            ValueError: another schema version, or fields that are missing or of another type.
+        """
+        values = json.loads(content)
+        schema = values.get("schema") if isinstance(values, dict) else None
+        if schema != SCHEMA:
+            raise ValueError(f"schema version {schema!r:.20}; this version of rearec-bench reads {SCHEMA}")
+        return _adapter().validate_python(values)
+
+
+@cache
+def _adapter() -> TypeAdapter[Profile]:
+    return TypeAdapter(Profile)
 
 
 def step_name(steps: int) -> str:
     """What the paper's Table 4 calls K."""
     return f"Step-{steps}" if steps else "Base"
-
-
-def _line(data: Mapping[str, Any]) -> Line:
-    training = data["training"]
-    return Line(
-        **{
-            **data,
-            "times": _times(data["times"]),
-            "training": Training(
-                **{**training, "rows": tuple(training["rows"]), "times": _times(training["times"])},
-            ),
-        }
-    )
-
-
-def _times(data: Mapping[str, Sequence[float]]) -> Times:
-    return Times(tuple(data["seconds"]))

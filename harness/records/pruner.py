@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Pruner:
 
     kind: Literal["asha"]
     cell: str
-    grace: int
-    reduction: int
+    grace: Annotated[int, Field(ge=1)]
+    reduction: Annotated[int, Field(ge=2)]
 
     def rungs(self, max_epochs: int) -> tuple[int, ...]:
         """The epochs after which a trial may end; none at `max_epochs`, where it ends anyway."""
@@ -31,21 +32,3 @@ class Pruner:
             found.append(epoch)
             epoch *= self.reduction
         return tuple(found)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Pruner:
-        """The inverse of `to_json`.
-
-        Raises:
-            TypeError: fields that are missing, unknown or of another type.
-        """
-        made = cls(**data)
-        if not all(isinstance(one, str) for one in (made.kind, made.cell)):
-            raise TypeError(f"a pruner is {made!r:.80}")
-        if not all(isinstance(one, int) and one > 0 for one in (made.grace, made.reduction - 1)):
-            raise TypeError(f"a pruner is {made!r:.80}")
-        return made

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
-from .spec import TrialSpec
+from .spec import TrialSpec, stored_spec
 
 Status = Literal["done", "pruned", "diverged", "failed"]
 Metrics = Mapping[str, float]
@@ -98,8 +99,9 @@ class TestEvidence(Evidence):
     __test__ = False  # not a test class
 
 
-class Epoch(NamedTuple):
-    """One line of the training history; a tuple, because a report reads tens of thousands.
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the training history.
 
     Attributes:
         epoch: counted from 1.
@@ -141,17 +143,14 @@ class EpochProgress:
     done: bool
 
 
-@dataclass(frozen=True)
-class TrialResult:
-    """Everything that is kept of a trial.
+@dataclass(frozen=True, kw_only=True)
+class TrialFacts:
+    """What is known of a trial but for its evidence.
 
     Attributes:
         spec: what was run.
         status: "done", "pruned" (a search trial that its pruner ended), "diverged" (a result), or "failed".
         reason: why it was pruned, diverged or failed, one line; "" when done.
-        traceback: of a failure; "" otherwise.
-        validation: of the best epoch; None unless done.
-        test: of the best epoch, for final runs; None otherwise.
         history: one entry per epoch.
         best_epoch: counted from 1; 0 where there is none.
         timings: seconds by name: "total_s", "build_s", "train_s", "evaluate_s", and "started_at" (Unix time).
@@ -161,14 +160,11 @@ class TrialResult:
         source_digest: digest of the components' source files, to notice edits; not part of the key.
     """
 
-    spec: TrialSpec
+    spec: Annotated[TrialSpec, BeforeValidator(stored_spec)]
     status: Status
     reason: str = ""
-    traceback: str = ""
-    validation: ValidationEvidence | None = None
-    test: TestEvidence | None = None
-    history: tuple[Epoch, ...] = ()
     best_epoch: int = 0
+    history: tuple[Epoch, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     parameters: int = 0
@@ -180,33 +176,42 @@ class TrialResult:
         """The trial's key."""
         return self.spec.key
 
+    def facts(self) -> dict[str, Any]:
+        """The attributes above by name."""
+        values = vars(self)
+        return {name: values[name] for name in TrialFacts.__dataclass_fields__}
 
-@dataclass(frozen=True)
-class TrialSummary:
-    """A stored trial without its arrays: all that tables of means, `plan` and the search need.
 
-    Attributes are those of `TrialResult`, with metrics in place of evidence.
+@dataclass(frozen=True, kw_only=True)
+class TrialResult(TrialFacts):
+    """Everything that is kept of a trial.
+
+    Attributes:
+        traceback: of a failure; "" otherwise.
+        validation: of the best epoch; None unless done.
+        test: of the best epoch, for final runs; None otherwise.
     """
 
-    spec: TrialSpec
-    status: Status
-    reason: str
-    validation: Metrics | None
-    validation_steps: tuple[Metrics, ...]
-    test: Metrics | None
-    test_steps: tuple[Metrics, ...]
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    timings: Mapping[str, float]
-    peak_memory_bytes: int
-    parameters: int
-    environment: Mapping[str, Any]
-    source_digest: str
+    traceback: str = ""
+    validation: ValidationEvidence | None = None
+    test: TestEvidence | None = None
 
-    @property
-    def key(self) -> str:
-        """The trial's key."""
-        return self.spec.key
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSummary(TrialFacts):
+    """A stored trial without its arrays: all that tables of means, `plan` and the search need.
+
+    Attributes:
+        validation: metrics of the readout; None unless done.
+        validation_steps: metrics of each step's state.
+        test: as `validation`, for final runs.
+        test_steps: as `validation_steps`.
+    """
+
+    validation: Metrics | None = None
+    validation_steps: tuple[Metrics, ...] = ()
+    test: Metrics | None = None
+    test_steps: tuple[Metrics, ...] = ()
 
     @property
     def epochs(self) -> int:

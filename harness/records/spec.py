@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from ...models.settings import Settings, param
 from .pruner import Pruner
@@ -134,7 +136,7 @@ class TrialSpec:
         if self.vectors:
             identity["vectors"] = self.vectors
         if self.pruner is not None:
-            identity["pruner"] = self.pruner.to_json()
+            identity["pruner"] = asdict(self.pruner)
         return identity
 
     @property
@@ -166,49 +168,30 @@ class TrialSpec:
         return hashlib.sha256(canonical(self.identity()).encode()).hexdigest()[:32]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON values, the data set's name included."""
-        return {
-            "dataset": self.dataset,
-            "dataset_fingerprint": self.dataset_fingerprint,
-            "backbone": _component_json(self.backbone),
-            "strategy": _component_json(self.strategy),
-            "steps": self.steps,
-            "training": self.training.model_dump(mode="json"),
-            "evaluation": self.evaluation.model_dump(mode="json"),
-            "metric": self.metric,
-            "seed": self.seed,
-            "purpose": self.purpose,
-            "device": self.device,
-            "engine": self.engine,
-            **({"vectors": self.vectors} if self.vectors else {}),
-            **({"pruner": self.pruner.to_json()} if self.pruner is not None else {}),
-        }
+        """Everything as JSON values, the data set's name included; vectors and pruner only where there are any."""
+        values: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return {name: value for name, value in values.items() if value or name not in ("vectors", "pruner")}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialSpec:
-        """The inverse of `to_json`."""
-        return cls(
-            dataset=data["dataset"],
-            dataset_fingerprint=data["dataset_fingerprint"],
-            backbone=Component(**data["backbone"]),
-            strategy=Component(**data["strategy"]),
-            steps=data["steps"],
-            training=TrainingSettings.model_validate(data["training"]),
-            evaluation=EvaluationSettings.model_validate(data["evaluation"]),
-            metric=data["metric"],
-            seed=data["seed"],
-            purpose=data["purpose"],
-            device=data["device"],
-            vectors=data.get("vectors", ""),
-            engine=data.get("engine", 1),
-            pruner=Pruner.from_json(data["pruner"]) if "pruner" in data else None,
-        )
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: fields that are missing or of another type.
+        """
+        return _adapter().validate_python(stored_spec(data))
+
+
+def stored_spec(data: Any) -> Any:
+    """A stored spec with what the first version left out."""
+    return {"engine": 1, **data} if isinstance(data, dict) else data
+
+
+@cache
+def _adapter() -> TypeAdapter[TrialSpec]:
+    return TypeAdapter(TrialSpec)
 
 
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-
-
-def _component_json(component: Component) -> dict[str, Any]:
-    return {"kind": component.kind, "settings": dict(component.settings), "version": component.version}

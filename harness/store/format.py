@@ -9,24 +9,25 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
 
 from ..records.results import (
-    Epoch,
     Evidence,
+    Metrics,
     Ranks,
     Rows,
-    Status,
     TestEvidence,
     Traces,
+    TrialFacts,
     TrialResult,
     TrialSummary,
     ValidationEvidence,
 )
-from ..records.spec import TrialSpec
 from ..trial.metrics import METRICS
 from ..utils.text import lines
 
@@ -39,20 +40,7 @@ RESULT = "result.json"
 TRACEBACK = "traceback.txt"
 SPLITS = ("valid", "test")
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "status": (str,),
-    "reason": (str,),
-    "traceback": (str,),
-    "best_epoch": (int,),
-    "history": (list,),
-    "timings": (dict,),
-    "peak_memory_bytes": (int, float),
-    "parameters": (int,),
-    "environment": (dict,),
-    "source_digest": (str,),
-}
-_ONLY_FLOAT = frozenset({float})
-_NOT_FINITE = ("nan", "inf", "-inf")
+_METRICS = frozenset(METRICS)
 _FLAT = ("users", "items", "readout_ranks")
 _WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks")
 
@@ -85,62 +73,73 @@ def unpack(files: Mapping[str, bytes]) -> TrialResult:
     Raises:
         ValueError, KeyError, TypeError: content that no `pack` of this schema made.
     """
-    data = from_json(files[RESULT])
-    summary = summary_of(data)
-    evidence: dict[str, Evidence | None] = {}
+    stored = _stored(files[RESULT])
+    evidence: dict[str, Any] = {}
     for split, kind in (("valid", ValidationEvidence), ("test", TestEvidence)):
-        held = data[split]
+        numbers: _Numbers | None = getattr(stored, split)
         traces = files.get(f"traces_{split}.safetensors")
-        evidence[split] = held and kind(
-            readout=_floats(held["readout"]),
-            steps=tuple(_floats(step) for step in held["steps"]),
-            similarity=tuple(tuple(map(_float, line)) for line in held["similarity"]),
+        evidence[split] = numbers and kind(
+            **vars(numbers),
             rows=rows_of(files[f"{split}.parquet"]),
             traces=None if traces is None else _traces_of(traces),
         )
-    validation, test = evidence["valid"], evidence["test"]
     return TrialResult(
-        spec=summary.spec,
-        status=summary.status,
-        reason=summary.reason,
-        traceback=data["traceback"],
-        validation=validation if isinstance(validation, ValidationEvidence) else None,
-        test=test if isinstance(test, TestEvidence) else None,
-        history=summary.history,
-        best_epoch=summary.best_epoch,
-        timings=summary.timings,
-        peak_memory_bytes=summary.peak_memory_bytes,
-        parameters=summary.parameters,
-        environment=summary.environment,
-        source_digest=summary.source_digest,
+        **stored.facts(), traceback=stored.traceback, validation=evidence["valid"], test=evidence["test"]
     )
 
 
-def summary_of(data: Mapping[str, Any]) -> TrialSummary:
+def summary_of(content: bytes) -> TrialSummary:
     """The summary that `result.json` holds.
 
     Raises:
-        ValueError, KeyError, TypeError: content that no `pack` of this schema made.
+        ValueError: content that no `pack` of this schema made.
     """
-    spec = TrialSpec.from_json(data["spec"])
-    _check_types(data, spec)
-    valid, test = data["valid"], data["test"]
+    stored = _stored(content)
+    valid, test = stored.valid, stored.test
     return TrialSummary(
-        spec=spec,
-        status=data["status"],
-        reason=data["reason"],
-        validation=_floats(valid["readout"]) if valid else None,
-        validation_steps=tuple(_floats(step) for step in valid["steps"]) if valid else (),
-        test=_floats(test["readout"]) if test else None,
-        test_steps=tuple(_floats(step) for step in test["steps"]) if test else (),
-        history=tuple(_epoch_of(line) for line in data["history"]),
-        best_epoch=data["best_epoch"],
-        timings=_floats(data["timings"]),
-        peak_memory_bytes=data["peak_memory_bytes"],
-        parameters=data["parameters"],
-        environment=data["environment"],
-        source_digest=data["source_digest"],
+        **stored.facts(),
+        validation=valid.readout if valid else None,
+        validation_steps=valid.steps if valid else (),
+        test=test.readout if test else None,
+        test_steps=test.steps if test else (),
     )
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    readout: Metrics
+    steps: tuple[Metrics, ...]
+    similarity: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored(TrialFacts):
+    """What `result.json` holds."""
+
+    schema: Literal[1]
+    key: str
+    traceback: str
+    valid: _Numbers | None
+    test: _Numbers | None
+
+
+@cache
+def _adapter() -> TypeAdapter[_Stored]:
+    return TypeAdapter(_Stored)
+
+
+def _stored(content: bytes) -> _Stored:
+    stored = _adapter().validate_json(content)
+    if stored.spec.metric not in METRICS:
+        raise ValueError(f"metric is {stored.spec.metric!r:.60}")
+    for split, numbers in zip(SPLITS, (stored.valid, stored.test), strict=True):
+        if numbers is None:
+            continue
+        if len(numbers.steps) != stored.spec.steps + 1:
+            raise ValueError(f"{split} has {len(numbers.steps)} steps of {stored.spec.steps + 1}")
+        if not all(metrics.keys() >= _METRICS for metrics in (numbers.readout, *numbers.steps)):
+            raise ValueError(f"{split} has not all metrics")
+    return stored
 
 
 def rows_of(content: bytes) -> Rows:
@@ -180,75 +179,23 @@ def json_bytes(value: Any) -> bytes:
     return (json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def _check_types(data: Mapping[str, Any], spec: TrialSpec) -> None:
-    said: list[tuple[str, Any, tuple[type, ...]]] = [(name, data[name], types) for name, types in _TYPES.items()]
-    said += [("dataset", spec.dataset, (str,)), ("steps", spec.steps, (int,)), ("seed", spec.seed, (int,))]
-    for component in (spec.backbone, spec.strategy):
-        said += [("settings", component.settings, (dict,)), ("version", component.version, (int,))]
-    for name, value, types in said:
-        if not isinstance(value, types) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r:.60}")
-    if spec.metric not in METRICS:
-        raise ValueError(f"metric is {spec.metric!r:.60}")
-    if data["status"] not in get_args(Status):
-        raise ValueError(f"status is {data['status']!r:.60}; known: {', '.join(get_args(Status))}")
-    for split in SPLITS:
-        held = data[split]
-        if held is None:
-            continue
-        if len(held["steps"]) != spec.steps + 1:
-            raise ValueError(f"{split} has {len(held['steps'])} steps of {spec.steps + 1}")
-        missing = [name for metrics in (held["readout"], *held["steps"]) for name in METRICS if name not in metrics]
-        if missing:
-            raise ValueError(f"{split} has no {missing[0]}")
-
-
 def _result_json(result: TrialResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "key": result.key,
+        **result.facts(),
         "spec": result.spec.to_json(),
-        "status": result.status,
-        "reason": result.reason,
+        "history": [asdict(epoch) for epoch in result.history],
         "traceback": result.traceback,
-        "valid": _evidence_json(result.validation),
-        "test": _evidence_json(result.test),
-        "best_epoch": result.best_epoch,
-        "history": [_epoch_json(epoch) for epoch in result.history],
-        "timings": result.timings,
-        "peak_memory_bytes": result.peak_memory_bytes,
-        "parameters": result.parameters,
-        "environment": result.environment,
-        "source_digest": result.source_digest,
+        "valid": _numbers_json(result.validation),
+        "test": _numbers_json(result.test),
     }
 
 
-def _evidence_json(evidence: Evidence | None) -> dict[str, Any] | None:
+def _numbers_json(evidence: Evidence | None) -> dict[str, Any] | None:
     if evidence is None:
         return None
     return {"readout": evidence.readout, "steps": evidence.steps, "similarity": evidence.similarity}
-
-
-def _epoch_json(epoch: Epoch) -> dict[str, Any]:
-    return {
-        "epoch": epoch.epoch,
-        "losses": epoch.losses,
-        "validation": epoch.validation,
-        "train_s": epoch.train_s,
-        "evaluate_s": epoch.evaluate_s,
-        "rows_per_s": epoch.rows_per_s,
-    }
-
-
-def _epoch_of(data: Mapping[str, Any]) -> Epoch:
-    return Epoch(
-        int(_float(data["epoch"])),
-        _floats(data["losses"]),
-        _floats(data["validation"]),
-        _float(data["train_s"]),
-        _float(data["evaluate_s"]),
-        _float(data["rows_per_s"]),
-    )
 
 
 def _rows_bytes(rows: Rows) -> bytes:
@@ -287,23 +234,6 @@ def _traces_of(content: bytes) -> Traces:
         raise ValueError(str(error)) from error
 
 
-def _floats(values: Mapping[str, Any]) -> dict[str, float]:
-    # Nearly all are floats; looking at each costs more than taking them all.
-    if _ONLY_FLOAT.issuperset(map(type, values.values())):
-        return values if type(values) is dict else dict(values)
-    return {name: _float(value) for name, value in values.items()}
-
-
-def _float(value: Any) -> float:
-    """A number as `plain` writes it."""
-    if type(value) is float:
-        return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number and value not in _NOT_FINITE:
-        raise TypeError(f"{value!r:.60} is not a number")
-    return float(value)
-
-
 def plain(value: Any) -> Any:
     """A value as JSON holds it: tuples as lists, numbers that are not finite as words."""
     if isinstance(value, Mapping):
@@ -315,3 +245,15 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of numpy
         return plain(value.item())
     return value
+
+
+def reason_of(error: Exception) -> str:
+    """What is wrong with a file that cannot be read, in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = said.strip().partition("\n")[0][:200]
+    if isinstance(error, OSError):
+        return f"{Path(error.filename).name}: {line}" if error.filename else line
+    return f"{type(error).__name__}: {line}"

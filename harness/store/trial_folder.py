@@ -20,7 +20,19 @@ from pydantic_core import from_json
 
 from ..records.results import Ranks, Rows, TrialResult, TrialSummary
 from ..utils.errors import DamagedError, StoreError
-from .format import RESULT, SCHEMA, SPLITS, TRACEBACK, json_bytes, pack, ranks_of, rows_of, summary_of, unpack
+from .format import (
+    RESULT,
+    SCHEMA,
+    SPLITS,
+    TRACEBACK,
+    json_bytes,
+    pack,
+    ranks_of,
+    reason_of,
+    rows_of,
+    summary_of,
+    unpack,
+)
 
 MANIFEST = "manifest.json"
 
@@ -113,9 +125,9 @@ def _attempt(folder: Path, of: Callable[[Mapping[str, Any]], _Held]) -> _Held:
     except OSError as error:
         if error.errno in _NOT_DAMAGE:
             raise StoreError(f"{folder} cannot be read: {error.strerror}.") from error
-        raise DamagedError(folder, _words(error)) from error
+        raise DamagedError(folder, reason_of(error)) from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise DamagedError(folder, _words(error)) from error
+        raise DamagedError(folder, reason_of(error)) from error
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -140,10 +152,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _summary(folder: Path, manifest: Mapping[str, Any]) -> TrialSummary:
-    data = from_json(_checked(folder, RESULT, manifest))
-    summary = summary_of(data)
-    for split in SPLITS:
-        if (data[split] is not None) != (f"{split}.parquet" in manifest["files"]):
+    summary = summary_of(_checked(folder, RESULT, manifest))
+    for split, metrics in zip(SPLITS, (summary.validation, summary.test), strict=True):
+        if (metrics is not None) != (f"{split}.parquet" in manifest["files"]):
             raise DamagedError(folder, f"of {split} there are numbers without rows, or rows without numbers")
     if summary.key != folder.name:
         raise DamagedError(folder, f"what it describes is trial {summary.key}")
@@ -179,13 +190,6 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 def _versions() -> str:
     return f"version{'s' if len(READABLE) > 1 else ''} {', '.join(map(str, READABLE))}"
-
-
-def _words(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    name = f"{Path(error.filename).name}: " if isinstance(error, OSError) and error.filename else ""
-    first = said.strip().partition("\n")[0][:200]
-    return f"{name}{first}" if isinstance(error, OSError) else f"{type(error).__name__}: {first}"
 
 
 def _sha256(content: bytes) -> str:

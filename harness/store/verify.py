@@ -8,7 +8,6 @@ whatever lies among trials and suites without belonging there. Other files of th
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..suite.model import Suite
 from ..utils import files as atomic
 from ..utils.errors import CheckpointError, DamagedError, StoreError
 from . import heartbeat
+from .format import reason_of
 from .store import Store
 from .suites import INDEX, KEY, LOG, SUITE, LogLines, index_keys, log_lines, opened, without_trials
 from .trial_folder import foreign_files, read_result
@@ -228,16 +228,13 @@ def _checkpoints(root: Path) -> Iterator[Finding]:
 
 
 def _profiles(root: Path) -> Iterator[Finding]:
-    from ..records.profile import SCHEMA, Profile
+    from ..records.profile import Profile
 
     for path in sorted((root / "profiles").glob("*/profile.json")):
         try:
-            data = json.loads(path.read_bytes())
-            if data["schema"] != SCHEMA:
-                raise ValueError(f"schema version {data['schema']!r:.20}; this version of rearec-bench reads {SCHEMA}")
-            Profile.from_json(data)
-        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-            yield Finding("profile", path.parent, f"{type(error).__name__}: {error}")
+            Profile.from_json(path.read_bytes())
+        except (OSError, RecursionError, ValueError) as error:
+            yield Finding("profile", path.parent, reason_of(error))
 
 
 def _digest(path: Path) -> str:

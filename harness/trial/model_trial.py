@@ -163,7 +163,7 @@ class ModelTrial:
             "strategy": _state_of(self._strategy),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state() if self.spec.device == "cuda" else None,
-            "history": [epoch._asdict() for epoch in self._history],
+            "history": [dataclasses.asdict(epoch) for epoch in self._history],
             "best": self._best,
             "started_at": self._started_at,
             "spent_s": self.elapsed_s,

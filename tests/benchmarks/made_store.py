@@ -123,7 +123,7 @@ def _made(steps: int, purpose: str, rows: int, traced: int) -> TrialResult:
     import synthetic
 
     made: TrialResult = synthetic.trial(synthetic.spec(steps=steps, purpose=purpose), rows=rows)
-    history = tuple(made.history[0]._replace(epoch=epoch) for epoch in range(1, EPOCHS + 1))
+    history = tuple(dataclasses.replace(made.history[0], epoch=epoch) for epoch in range(1, EPOCHS + 1))
     if made.test is None:
         return dataclasses.replace(made, history=history)
     draw = np.random.default_rng(steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,11 +154,11 @@ def test_every_part_of_a_pruner_is_part_of_the_key_and_none_leaves_keys_as_they_
 
 
 @pytest.mark.parametrize(
-    "held", [{}, {"kind": "asha"}, [1], {**ASHA.to_json(), "grace": "5"}, {**ASHA.to_json(), "x": 1}]
+    "stored", [{}, {"kind": "asha"}, [1], {**vars(ASHA), "grace": "x"}, {**vars(ASHA), "reduction": 1}]
 )
-def test_what_is_no_pruner_is_damage(held: Any) -> None:
-    with pytest.raises((TypeError, ValueError, KeyError, AttributeError)):
-        TrialSpec.from_json({**spec_with(ASHA).to_json(), "pruner": held})
+def test_a_stored_pruner_that_is_none_is_refused(stored: Any) -> None:
+    with pytest.raises(ValueError, match="pruner"):
+        TrialSpec.from_json({**spec_with(ASHA).to_json(), "pruner": stored})
 
 
 def test_a_pruned_trial_is_stored_with_its_history_and_without_evidence() -> None:
@@ -170,7 +169,7 @@ def test_a_pruned_trial_is_stored_with_its_history_and_without_evidence() -> Non
     read = unpack(pack(made))
     assert (read.status, read.reason, read.validation, read.key) == ("pruned", "at epoch 3", None, made.key)
     assert read.history == made.history
-    assert summary_of(json.loads(pack(made)["result.json"])).epochs == 3
+    assert summary_of(pack(made)["result.json"]).epochs == 3
     assert json_bytes(read.spec.to_json()) == json_bytes(made.spec.to_json())
 
 

@@ -53,7 +53,7 @@ def test_training_counts_all_rows_and_all_seconds(made: ModuleType) -> None:
 
 def test_a_profile_is_the_same_after_a_trip_through_json(made: ModuleType) -> None:
     profile = made.profile()
-    assert Profile.from_json(json.loads(json.dumps(profile.to_json()))) == profile
+    assert Profile.from_json(json.dumps(profile.to_json()).encode()) == profile
 
 
 def test_repeats_and_time_do_not_make_another_subject(made: ModuleType) -> None:

@@ -46,9 +46,9 @@ def test_a_profile_is_a_file_that_says_what_it_is(made: ModuleType, tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "is damaged"),
-        ('{"schema": 1, "lines": []}', "is damaged"),
-        ('{"schema": 2}', "schema version 2; this version of rearec-bench reads version 1"),
+        ("{", "cannot be read"),
+        ('{"schema": 1, "lines": []}', "cannot be read"),
+        ('{"schema": 2}', "schema version 2; this version of rearec-bench reads 1"),
     ],
 )
 def test_what_cannot_be_read_is_named(made: ModuleType, tmp_path: Path, content: str, words: str) -> None:

@@ -92,7 +92,7 @@ def test_a_diverged_trial_comes_back_with_its_reason_and_losses_that_are_not_fin
     store: Store, synthetic: ModuleType
 ) -> None:
     made = synthetic.trial(synthetic.spec(), status="diverged")
-    last = made.history[-1]._replace(losses={"total": float("nan"), "rec": float("inf")})
+    last = dataclasses.replace(made.history[-1], losses={"total": float("nan"), "rec": float("inf")})
     store.write(dataclasses.replace(made, history=(*made.history[:-1], last)))
     read = store.read(made.key)
     assert (read.status, read.reason, read.traceback) == ("diverged", "loss not finite at epoch 3", "Traceback")

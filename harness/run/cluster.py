@@ -1,30 +1,28 @@
-"""Ray, started for one run and ended with it, or joined where an address is given; quiet either way."""
+"""Ray, started for one run and ended with it, or joined if an address is given; silent either way."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import shutil
-import tempfile
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..utils.errors import InputError, RearecError
-from .cluster_access import Door, environment, find_door, let_in, own_token
+from .cluster_access import address_to_join, cannot_join, environment, given_token, open_note, own_token
+from .liveness import GONE, RayWatch
 from .nodes import Node, alive
-from .raylet import RayletWatch, own_raylet, raylet_of
-from .signals import kept_from_ray
+from .scratch import scratch_folder
+from .stopping import Terminated
 
-PREFIX = "rearec-"
 _STARTS = 2
 _LOOK_S = 5.0
 _RAYS = "r"  # Ray lets everybody write to its folder, and into its sockets; ours around it lets nobody in
-_BASE_LIMIT = 14  # with this folder's name and Ray's about 65 characters, a socket's path may have 107
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -95,19 +93,21 @@ class Cluster:
             )
         return count
 
-    def room(self, *, cpu: float, gpu: float, limit: int | None, look: Callable[[], tuple[Node, ...]] = alive) -> Room:
+    def slots(
+        self, *, cpu: float, gpu: float, limit: int | None, look: Callable[[], tuple[Node, ...]] = alive
+    ) -> TrialSlots:
         """How many trials may run at once while nodes come and go.
 
         Args:
             cpu: cores of one trial.
             gpu: GPUs of one trial.
-            limit: most trials at once; None for all that fit.
+            limit: max trials at once; None for all that fit.
             look: finds the nodes that are there.
 
         Raises:
             InputError: not even one fits.
         """
-        return Room(
+        return TrialSlots(
             self.fits(cpu=cpu, gpu=gpu),
             limit,
             lambda: sum(node.fits(cpu=cpu, gpu=gpu) for node in look()),
@@ -115,12 +115,12 @@ class Cluster:
         )
 
 
-class Room:
+class TrialSlots:
     """How many trials may run at once; looks again from time to time where nodes may come and go.
 
     Args:
         fits: trials at first.
-        limit: most trials; None for all that fit.
+        limit: max trials; None for all that fit.
         count: how many fit now.
         fixed: no nodes come or go.
     """
@@ -154,115 +154,80 @@ def cluster(
 
     Raises:
         InputError: the Ray at the address cannot be joined.
-        RearecError: no Ray can be started here.
+        RearecError: no Ray can be started here, or it has died.
+        Terminated: SIGTERM arrived while Ray started.
     """
-    with environment(_ENVIRONMENT), scratch_folder() as scratch:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(environment(_ENVIRONMENT))
+        scratch = stack.enter_context(scratch_folder())
+        place = None if address is None else address_to_join(address)
+        stack.enter_context(environment(own_token(scratch) if place is None else given_token()))
         import ray
         import ray.tune
 
-        quiet: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False, "configure_logging": False}
-        _silence()
-        door = find_door(address) if address is not None else Door("", own_token(scratch))
-        with let_in(door.environment):
-            with kept_from_ray():
-                if door.address:
-                    _join(door, **quiet)
-                else:
-                    _start(
-                        num_cpus=cpus or usable_cores(),
-                        object_store_memory=2 * store_bytes + 256 * 2**20,
-                        _temp_dir=str(scratch / _RAYS),
-                        **quiet,
-                    )
-            here = ray.get_runtime_context().get_node_id()
-            watch = RayletWatch(died, find=partial(raylet_of, here) if door.address else own_raylet)
-            try:
-                with watch:
-                    yield Cluster(scratch, alive(), not door.address, door.address, door.note)
-            except Exception as error:  # without its raylet Ray raises nearly anything
-                if watch.error is None:
-                    raise
-                raise watch.error from error
-            finally:
-                ray.shutdown()
-                watch.left()
+        note = ""
+        if place is None:
+            memory = 2 * store_bytes + 256 * 2**20
+            _start(num_cpus=cpus or usable_cores(), object_store_memory=memory, _temp_dir=str(scratch / _RAYS))
+        else:
+            _join(place)
+            place = ray.get_runtime_context().gcs_address
+            note = open_note(place)
+        here = ray.get_runtime_context().get_node_id()
+        watch = RayWatch(died, is_alive=lambda: here in {node.id for node in alive()})
+        try:
+            with watch:
+                yield Cluster(scratch, alive(), place is None, place or "", note)
+        except Exception as error:  # Ray raises nearly anything once it is gone
+            if watch.error is None and not isinstance(error, ray.exceptions.RayError):
+                raise
+            raise watch.error or RearecError(GONE) from error
+        finally:
+            ray.shutdown()
+            watch.left()
 
 
-def _join(door: Door, **options: Any) -> None:
-    """Join a Ray whose door is open."""
-    import ray
-
+def _join(address: str) -> None:
+    """Join a Ray that is there."""
     try:
-        ray.init(address=door.address, **options)
-    except (Exception, SystemExit) as error:  # Ray's own are of the plainest types
-        ray.shutdown()
-        said = " ".join(str(error).split())
-        raise InputError(f"the Ray at {door.address} cannot be joined: {said}. More: docs/cluster.md.") from error
+        _init(address=address)
+    except Exception as error:  # Ray's own are of the plainest types
+        raise cannot_join(address, error) from error
 
 
 def _start(**options: Any) -> None:
     """Start a Ray on this machine; a second time where a busy machine let it run into a time limit of its own."""
-    import ray
-
     for attempt in range(1, _STARTS + 1):
         try:
-            ray.init(address="local", include_dashboard=False, **options)
+            _init(address="local", include_dashboard=False, **options)
             return
-        except (Exception, SystemExit) as error:  # Ray's own are of the plainest types
-            ray.shutdown()
+        except Exception as error:  # Ray's own are of the plainest types
             if attempt == _STARTS:
                 raise RearecError(
                     f"Ray does not start on this machine: {error}. Is it very busy? Type the same command again later."
                 ) from error
 
 
+def _init(**options: Any) -> None:
+    """Call `ray.init`, silently; afterwards SIGTERM does what it did before, instead of ending the process at once."""
+    import ray
+
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **options)
+    except SystemExit as error:  # from Ray's own handler, or from a Ray that gives up
+        ray.shutdown()
+        raise (
+            Terminated if error.code == signal.SIGTERM else RuntimeError(f"it ended with status {error.code}")
+        ) from error
+    except Exception:
+        ray.shutdown()
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
+
+
 def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _silence() -> None:
-    """Ray's and Tune's own chatter: what matters of it reaches the user as a trial's reason."""
-    from ray._private import worker
-
-    for name in ("ray", "ray.tune", "ray.train", "ray.air"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    worker._worker_logs_enabled = False  # log_to_driver leaves the last lines of a raylet that died
-
-
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A short-lived folder, named after this process; those of runs that were killed are removed first."""
-    base = Path(tempfile.gettempdir())
-    if len(str(base)) > _BASE_LIMIT:
-        base = Path("/tmp")  # noqa: S108 - a longer path would not fit into a socket's address
-    sweep(base)
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep(base: Path) -> None:
-    """Remove folders that processes which are gone have left.
-
-    Args:
-        base: where they are.
-    """
-    for old in base.glob(f"{PREFIX}*-*"):
-        if _abandoned(old):
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _abandoned(folder: Path) -> bool:
-    """Whether the process that made the folder is gone; its name says it, as dying processes may write to it again."""
-    try:
-        if folder.stat().st_uid != os.getuid():
-            return False
-        os.kill(int(folder.name.split("-")[1]), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..utils.errors import InputError
 from ..utils.registry import BUILT_IN, REGISTRIES, TABLES, load_plugin
-from .cluster import PREFIX, sweep
 from .nodes import Components
+from .scratch import new_folder
 
 if TYPE_CHECKING:
     from ..suite.model import Suite
@@ -92,9 +90,7 @@ def warning(suite: Suite) -> str:
 @lru_cache
 def _copy(name: str, content: bytes) -> Path:
     """A copy of this process's own; those of processes that are gone are removed."""
-    base = Path(tempfile.gettempdir())
-    sweep(base)
-    file = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base)) / name
+    file = new_folder() / name
     file.write_bytes(content)
     return file
 

@@ -23,12 +23,11 @@ from ..store.checkpoints import Checkpoints
 from ..store.heartbeat import NAME as HEARTBEAT
 from ..store.store import Store
 from ..utils.errors import DatasetError
-from .cluster import Cluster, Room, cluster
+from .cluster import Cluster, TrialSlots, cluster
 from .nodes import Software, compare
 from .outcome import RunOutcome
 from .plugins import PluginFile, brought
-from .signals import heard
-from .stopping import Closing
+from .stopping import StopPolicy, Terminated, stop_on_signals
 from .supervisor import Care
 from .tracker import RunStopped, RunTracker
 
@@ -93,7 +92,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     from ..plan.cells import check_precision, expand
 
     clock = time.perf_counter()
-    closing = Closing(options.time_budget_s)
+    closing = StopPolicy(options.time_budget_s)
     cells = expand(suite)
     datasets = load_all(suite, cells, data_dir)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
@@ -131,7 +130,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         estimate=Estimate(queue.over(), sizes),
         closing=closing,
     )
-    with heart, book as tracker, heard(tracker):
+    with heart, book as tracker, stop_on_signals(tracker):
         heart.start()
         tracker.begin(**_circumstances(suite, options, device))
         ray_s = 0.0
@@ -143,11 +142,14 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                 size = sum(_bytes(data) for data in datasets.values())
                 with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=tracker.stop) as joined:
                     ray_s = time.perf_counter() - clock
-                    room = joined.room(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
+                    slots = joined.slots(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
-                    tracker.most = most = room()
+                    tracker.most = most = slots()
                     told.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
-                    _tune(joined, tracker, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, room=room)
+                    _tune(joined, tracker, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, slots=slots)
+        except Terminated as why:
+            tracker.stop(why)
+            tracker.settle()
         except RunStopped:
             tracker.settle()
         if isinstance(tracker.stopped_by, Exception):
@@ -219,7 +221,7 @@ def _tune(
     *,
     cpu: float,
     gpu: float,
-    room: Room,
+    slots: TrialSlots,
 ) -> None:
     import ray
     from ray import tune
@@ -260,7 +262,7 @@ def _tune(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=QueueSearcher(tracker, room, arrivals),
+            search_alg=QueueSearcher(tracker, slots, arrivals),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),

@@ -7,10 +7,13 @@ within `RECALL_S` is left behind, and goes on from its last checkpoint.
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, Protocol
 
 Ending = Literal["complete", "limit", "interrupted", "terminated", "time budget"]
 """How a run ended that no error has ended; "limit": as many trials as it was to start have run."""
@@ -34,8 +37,8 @@ def grace_s(budget_s: float) -> float:
     return min(budget_s * GRACE_SHARE, GRACE_MOST_S)
 
 
-class Closing:
-    """When a run starts no more trials, when it calls back those under way, and when it leaves.
+class StopPolicy:
+    """When a run starts no more trials, when it suspends those under way, and when it leaves.
 
     Args:
         budget_s: seconds in which trials may start, from now on; None for any time.
@@ -86,3 +89,38 @@ class Closing:
         if self._stopped_at is not None:
             return self._stopped_at
         return None if self.budget_s is None else self._began + self.budget_s + grace_s(self.budget_s)
+
+
+class Stoppable(Protocol):
+    """A run that a signal stops."""
+
+    @property
+    def stopped_by(self) -> BaseException | None:
+        """Why it stops, None where it does not."""
+
+    def stop(self, why: BaseException) -> None:
+        """Stop soon."""
+
+    def abandon(self) -> None:
+        """The process is about to end."""
+
+
+@contextmanager
+def stop_on_signals(run: Stoppable) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM stops the run, the second ends the process; does nothing outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: object) -> None:
+        if run.stopped_by is not None:
+            run.abandon()
+            os._exit(128 + number)  # Ray's processes die with this one
+        run.stop(SIGNALS[number]())
+
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -19,7 +19,7 @@ from ..utils.durations import duration_text
 from ..utils.errors import StoreError
 from .index import RunIndex
 from .outcome import RunOutcome
-from .stopping import Closing, Ending, Terminated, grace_s
+from .stopping import Ending, StopPolicy, Terminated, grace_s
 
 if TYPE_CHECKING:
     from ..suite.model import Suite
@@ -55,7 +55,7 @@ class RunTracker:
         store: Store,
         reporter: Reporter,
         estimate: Estimate,
-        closing: Closing | None = None,
+        closing: StopPolicy | None = None,
     ) -> None:
         self._suite = suite
         self.queue = queue
@@ -71,7 +71,7 @@ class RunTracker:
         self._ended: list[tuple[Job, TrialSummary]] = []
         self._due: list[tuple[Job, TrialSummary]] = []
         self._stop: BaseException | None = None
-        self._closing = closing or Closing()
+        self._closing = closing or StopPolicy()
         self._said_stop = self._said_over = False
         self._opened_at: float | None = None
         self._finished = False

@@ -77,14 +77,14 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
 
     Args:
         tracker: of the run.
-        room: says how many trials may run at once now.
+        slots: says how many trials may run at once now.
         arrivals: results on their way to the disk.
     """
 
-    def __init__(self, tracker: RunTracker, room: Callable[[], int], arrivals: Arrivals) -> None:
+    def __init__(self, tracker: RunTracker, slots: Callable[[], int], arrivals: Arrivals) -> None:
         super().__init__()
         self._tracker = tracker
-        self._room = room
+        self._slots = slots
         self._arrivals = arrivals
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
         after it has slept, and lets the idle worker go.
         """
-        self._tracker.most = most = max(self._room(), 1)  # with no room Tune waits for it
+        self._tracker.most = most = max(self._slots(), 1)  # without a slot Tune waits for one
         if self._tracker.running >= most:
             return None
         job = self._tracker.take(trial_id)

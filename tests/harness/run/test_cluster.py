@@ -1,9 +1,12 @@
-"""Rays that do not start, what fits on how many nodes, and how many trials run while nodes come and go."""
+"""Rays that do not start, how many trials fit on how many nodes, and folders that killed runs left behind."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-import time
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +14,10 @@ import pytest
 import ray
 
 from rearec_bench.harness.run import cluster as harness
-from rearec_bench.harness.run.cluster import Cluster, Room, cluster
+from rearec_bench.harness.run.cluster import Cluster, TrialSlots, cluster
 from rearec_bench.harness.run.nodes import Node
-from rearec_bench.harness.run.raylet import raylet_of
+from rearec_bench.harness.run.scratch import scratch_folder
+from rearec_bench.harness.run.stopping import Terminated
 from rearec_bench.harness.utils.errors import InputError, RearecError
 
 
@@ -43,6 +47,21 @@ def test_a_ray_that_does_not_start_is_tried_again_and_then_an_error_with_advice(
     assert calls[0]["include_dashboard"] is False
 
 
+@pytest.mark.parametrize(("status", "error"), [(15, Terminated), (1, RearecError)])
+def test_sigterm_while_ray_starts_ends_the_run_as_it_does_later(
+    monkeypatch: pytest.MonkeyPatch, status: int, error: type[BaseException]
+) -> None:
+    def init(**options: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray sets a handler of its own, which ends the process
+        sys.exit(status)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(error), cluster(address=None, cpus=1, store_bytes=0, died=print):
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize(
     ("nodes", "cpu", "gpu", "count"),
     [
@@ -53,6 +72,9 @@ def test_a_ray_that_does_not_start_is_tried_again_and_then_an_error_with_advice(
         (((16, 3), (16, 3)), 1, 2, 2),  # a trial does not spread over nodes
         (((0, 8), (2, 1)), 1, 0.25, 2),  # GPUs without cores are of no use
         (((0, 0), (4, 0)), 0.5, 0, 8),
+        (((8, 0),), 3, 0, 2),
+        (((8, 2),), 1, 0.25, 8),
+        (((16, 4),), 1, 2, 2),
     ],
 )
 def test_parts_of_several_nodes_do_not_add_up_to_a_trial(
@@ -66,45 +88,52 @@ def test_a_trial_that_is_larger_than_every_node_is_refused_with_the_sums() -> No
         of((3, 0), (3, 0)).fits(cpu=4, gpu=0)
 
 
+def test_a_missing_gpu_is_an_error_and_not_a_fallback() -> None:
+    with pytest.raises(InputError, match=r"0\.25 GPUs .* 0 GPUs are there\. Type --gpu 0"):
+        of((2, 0)).fits(cpu=1, gpu=0.25)
+
+
 def test_one_trial_and_a_half_gpus_are_refused() -> None:
     with pytest.raises(InputError, match=r"cannot have 1\.5 GPUs .* parts of one, or whole numbers"):
         of((8, 4)).fits(cpu=1, gpu=1.5)
 
 
-def test_room_follows_nodes_that_come_and_go_but_stays_below_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_follow_nodes_that_come_and_go_but_stay_below_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(harness.time, "monotonic", lambda: now[0])
     there = [Node("a", "a", 2, 0)]
-    room = of((2, 0)).room(cpu=1, gpu=0, limit=3, look=lambda: tuple(there))
-    assert room() == 2
+    slots = of((2, 0)).slots(cpu=1, gpu=0, limit=3, look=lambda: tuple(there))
+    assert slots() == 2
     there.append(Node("b", "b", 2, 0))
     now[0] += 1.0
-    assert room() == 2, "it is not looked at all the time"
+    assert slots() == 2, "it is not looked at all the time"
     now[0] += 10.0
-    assert room() == 3, "4 fit, and 3 are allowed"
+    assert slots() == 3, "4 fit, and 3 are allowed"
     there.clear()
     now[0] += 10.0
-    assert room() == 0
+    assert slots() == 0
 
 
-def test_room_on_one_machine_is_counted_once() -> None:
+def test_slots_on_one_machine_are_counted_once() -> None:
     def never() -> int:
         raise AssertionError
 
-    room = Room(4, None, never, fixed=True)
-    room._looked_at = float("-inf")
-    assert room() == 4
+    slots = TrialSlots(4, None, never, fixed=True)
+    slots._looked_at = float("-inf")
+    assert slots() == 4
 
 
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes in /proc")
-def test_the_raylet_of_a_ray_that_was_joined_is_found_by_its_node() -> None:
-    """A run whose own node is killed ends with words, whoever started the node."""
-    pretending = ["/somewhere/raylet", "-c", "read line", "--node_id=abc123"]
-    with subprocess.Popen(pretending, executable="/bin/sh", stdin=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while raylet_of("abc123") is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert raylet_of("abc123") == process.pid
-        assert raylet_of("abc12") is None
-        process.stdin.close()
-    assert raylet_of("abc123") is None
+def test_what_killed_runs_left_behind_is_removed_and_what_running_ones_use_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    over = subprocess.Popen([sys.executable, "-c", ""])
+    over.wait()
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as base:
+        monkeypatch.setattr(tempfile, "tempdir", base)
+        dead, alive, foreign = (Path(base) / f"rearec-{owner}-x" for owner in (over.pid, os.getpid(), "me"))
+        for folder in (dead, alive, foreign):
+            (folder / "session").mkdir(parents=True)
+        with scratch_folder() as mine:
+            assert mine.is_dir() and mine.parent == Path(base)
+            assert (dead.exists(), alive.exists(), foreign.exists()) == (False, True, True)
+        assert not mine.exists()

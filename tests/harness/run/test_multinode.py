@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from rearec_bench.harness.run.cluster_access import let_in
+from rearec_bench.harness.run.cluster_access import environment
 from rearec_bench.harness.store.store import Store
 
 pytestmark = pytest.mark.slow
@@ -57,12 +56,11 @@ STRATEGIES = {"echo_nodes": Echo}
 
 @pytest.fixture
 def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster of one node with one core, which asks for a token."""
+    """A cluster of one node with one core."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("HELD_NODES", str(tmp_path / "held"))
     folder = tempfile.mkdtemp(prefix="rn", dir="/tmp")
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    with let_in(token):
+    with environment({"RAY_AUTH_MODE": "disabled"}):
         cluster = Cluster(initialize_head=True, head_node_args={"temp_dir": folder, "include_dashboard": False})
         try:
             yield cluster

@@ -20,15 +20,13 @@ import pytest
 from rearec_bench.harness.monitor.log import RunLog
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.run import runner as execute
-from rearec_bench.harness.run.cluster import Cluster, scratch_folder
-from rearec_bench.harness.run.nodes import Node
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.run.runner import RunOptions, dry_run, run_suite
-from rearec_bench.harness.run.stopping import Closing
+from rearec_bench.harness.run.stopping import StopPolicy
 from rearec_bench.harness.store.heartbeat import read
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
-from rearec_bench.harness.utils.errors import DatasetError, InputError
+from rearec_bench.harness.utils.errors import DatasetError
 
 HERE = Path(__file__).resolve().parents[1]
 SUITE = """
@@ -124,7 +122,9 @@ def test_after_its_time_budget_a_run_starts_no_trials_and_goes_on_later(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = Store(tmp_path / "results")
-    monkeypatch.setattr(execute, "Closing", lambda budget_s: Closing(budget_s, clock=lambda: float(len(stored.keys()))))
+    monkeypatch.setattr(
+        execute, "StopPolicy", lambda budget_s: StopPolicy(budget_s, clock=lambda: float(len(stored.keys())))
+    )
     first, store, said = run(time_budget_s=3.0, max_concurrent=1)  # its clock counts trials
     assert (first.ended_by, first.interrupted) == ("time budget", False)
     assert first.done in (3, 4) and first.left == TRIALS - first.done, "one may have been under way"
@@ -233,35 +233,6 @@ def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(tmp_p
             reporter=LineReporter(StringIO()),
         )
     assert not (tmp_path / "results").exists()
-
-
-@pytest.mark.parametrize(
-    ("cpus", "gpus", "cpu", "gpu", "count"),
-    [(2, 0, 1, 0, 2), (8, 0, 3, 0, 2), (8, 2, 1, 0.25, 8), (16, 2, 1, 0.3, 6), (16, 4, 1, 2, 2), (2, 0, 0.5, 0, 4)],
-)
-def test_as_many_trials_run_at_once_as_fit(cpus: int, gpus: int, cpu: float, gpu: float, count: int) -> None:
-    assert Cluster(Path(), (Node("id", "here", cpus, gpus),), owned=True).fits(cpu=cpu, gpu=gpu) == count
-
-
-def test_a_missing_gpu_is_an_error_and_not_a_fallback() -> None:
-    with pytest.raises(InputError, match=r"0\.25 GPUs .* 0 GPUs are there\. Type --gpu 0"):
-        Cluster(Path(), (Node("id", "here", 2, 0),), owned=True).fits(cpu=1, gpu=0.25)
-
-
-def test_what_killed_runs_left_behind_is_removed_and_what_running_ones_use_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    over = subprocess.Popen([sys.executable, "-c", ""])
-    over.wait()
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as base:
-        monkeypatch.setattr(tempfile, "tempdir", base)
-        dead, alive, foreign = (Path(base) / f"rearec-{owner}-x" for owner in (over.pid, os.getpid(), "me"))
-        for folder in (dead, alive, foreign):
-            (folder / "session").mkdir(parents=True)
-        with scratch_folder() as mine:
-            assert mine.is_dir() and mine.parent == Path(base)
-            assert (dead.exists(), alive.exists(), foreign.exists()) == (False, True, True)
-        assert not mine.exists()
 
 
 def test_a_line_that_a_killed_run_left_half_written_is_closed(tmp_path: Path) -> None:

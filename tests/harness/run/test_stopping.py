@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from rearec_bench.harness.run import signals
-from rearec_bench.harness.run.signals import heard
-from rearec_bench.harness.run.stopping import RECALL_S, Closing, Terminated, grace_s
+from rearec_bench.harness.run import stopping
+from rearec_bench.harness.run.stopping import RECALL_S, StopPolicy, Terminated, grace_s, stop_on_signals
 
 
 class Clock:
@@ -23,42 +22,42 @@ class Clock:
         return self.now
 
 
-def state(closing: Closing, *, busy: int = 2, begun: int = 2) -> tuple[bool, bool, bool]:
-    return closing.accepts, closing.recalls, closing.leaves(busy=busy, begun=begun)
+def state(policy: StopPolicy, *, busy: int = 2, begun: int = 2) -> tuple[bool, bool, bool]:
+    return policy.accepts, policy.recalls, policy.leaves(busy=busy, begun=begun)
 
 
 def test_without_a_budget_nothing_ends_by_itself() -> None:
     clock = Clock()
-    closing = Closing(clock=clock)
+    policy = StopPolicy(clock=clock)
     clock.now += 1e9
-    assert state(closing, busy=0, begun=0) == (True, False, False)
+    assert state(policy, busy=0, begun=0) == (True, False, False)
 
 
 def test_a_budget_lets_those_under_way_finish_and_then_calls_them_back() -> None:
     clock = Clock()
-    closing = Closing(3600.0, clock=clock)
+    policy = StopPolicy(3600.0, clock=clock)
     clock.now += 3599.0
-    assert state(closing, busy=0, begun=0) == (True, False, False), "a pause between two trials is no end"
+    assert state(policy, busy=0, begun=0) == (True, False, False), "a pause between two trials is no end"
     clock.now += 1.0
-    assert state(closing) == (False, False, False)
-    assert closing.leaves(busy=0, begun=0)
+    assert state(policy) == (False, False, False)
+    assert policy.leaves(busy=0, begun=0)
     clock.now += grace_s(3600.0)
-    assert state(closing) == (False, True, False)
-    assert closing.leaves(busy=1, begun=0), "one that no worker has begun has nothing to save"
+    assert state(policy) == (False, True, False)
+    assert policy.leaves(busy=1, begun=0), "one that no worker has begun has nothing to save"
     clock.now += RECALL_S + 0.1
-    assert state(closing) == (False, True, True)
+    assert state(policy) == (False, True, True)
 
 
 def test_who_stops_it_does_not_wait_for_the_grace() -> None:
     clock = Clock()
-    closing = Closing(3600.0, clock=clock)
-    closing.stop()
-    assert state(closing) == (False, True, False)
+    policy = StopPolicy(3600.0, clock=clock)
+    policy.stop()
+    assert state(policy) == (False, True, False)
     clock.now += RECALL_S - 0.1
-    closing.stop()
-    assert not closing.leaves(busy=1, begun=1), "saying it twice gives no more time, and no less"
+    policy.stop()
+    assert not policy.leaves(busy=1, begun=1), "saying it twice gives no more time, and no less"
     clock.now += 0.2
-    assert closing.leaves(busy=1, begun=1)
+    assert policy.leaves(busy=1, begun=1)
 
 
 @pytest.mark.parametrize(("budget", "grace"), [(60.0, 6.0), (3600.0, 360.0), (8 * 3600.0, 600.0)])
@@ -85,10 +84,10 @@ def test_the_first_signal_stops_and_the_second_ends_the_process(
     monkeypatch: pytest.MonkeyPatch, number: int, kind: type[BaseException]
 ) -> None:
     exits: list[int] = []
-    monkeypatch.setattr(signals.os, "_exit", exits.append)
+    monkeypatch.setattr(stopping.os, "_exit", exits.append)
     before = signal.getsignal(number)
     run = Run()
-    with heard(run):
+    with stop_on_signals(run):
         signal.raise_signal(number)
         assert isinstance(run.stopped_by, kind) and (run.abandoned, exits) == (0, [])
         signal.raise_signal(signal.SIGTERM)
@@ -101,7 +100,7 @@ def test_a_thread_leaves_the_signals_alone() -> None:
     seen: list[Any] = []
 
     def go() -> None:
-        with heard(Run()):
+        with stop_on_signals(Run()):
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=go)

@@ -1,0 +1,92 @@
+"""Ends a run whose Ray has died, which Ray's own calls would wait for without end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+from ..utils.errors import RearecError
+
+GONE = (
+    "Ray has died during this run: its process here or its head was killed, or the memory was full. Stored results are "
+    "intact; rerun the same command to resume."
+)
+_PERIOD_S = 2.0
+_ANSWER_S = 45.0  # after 60 s without the head, Ray ends the process itself, with a dump of the stack
+_LEAVE_S = 30.0
+
+
+class RayWatch:
+    """Asks Ray every two seconds, in a thread, whether this machine's node is alive; a context manager.
+
+    Args:
+        died: called in that thread with the error once Ray is gone; should make the run leave.
+        is_alive: whether the node is alive; may block or raise where it is not.
+        end: ends this process if the run has not left after a while.
+
+    Attributes:
+        error: what to raise; None while Ray is alive.
+    """
+
+    def __init__(
+        self,
+        died: Callable[[RearecError], None],
+        *,
+        is_alive: Callable[[], bool],
+        end: Callable[[RearecError], None] | None = None,
+        period_s: float = _PERIOD_S,
+        answer_s: float = _ANSWER_S,
+        leave_s: float = _LEAVE_S,
+    ) -> None:
+        self.error: RearecError | None = None
+        self._died = died
+        self._is_alive = is_alive
+        self._end = end or _end_process
+        self._period_s, self._answer_s, self._leave_s = period_s, answer_s, leave_s
+        self._closed = threading.Event()
+        self._left = threading.Event()
+
+    def __enter__(self) -> RayWatch:
+        threading.Thread(target=self._watch, daemon=True, name="ray-watch").start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """From now on Ray may end."""
+        self._closed.set()
+
+    def left(self) -> None:
+        """The run waits for nothing of Ray any more."""
+        self._left.set()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self._period_s):
+            if self._answers() or self._closed.is_set():
+                continue
+            self.error = RearecError(GONE)
+            self._died(self.error)
+            if not self._left.wait(self._leave_s):
+                self._end(self.error)
+            return
+
+    def _answers(self) -> bool:
+        """Whether Ray says in time that the node is alive."""
+        answers: list[bool] = []
+
+        def ask() -> None:
+            try:
+                answers.append(self._is_alive())
+            except Exception:  # Ray raises nearly anything once it is gone
+                answers.append(False)
+
+        thread = threading.Thread(target=ask, daemon=True, name="ray-watch-ask")
+        thread.start()
+        thread.join(self._answer_s)
+        return answers == [True]
+
+
+def _end_process(error: RearecError) -> None:
+    sys.stderr.write(f"\n{error}\n")
+    sys.stderr.flush()
+    os._exit(1)

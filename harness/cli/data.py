@@ -65,13 +65,13 @@ def prepare(
             f"say which recipe: a name or a file.  {PROGRAM} prepare NAME --source DIR  or  "
             f"{PROGRAM} prepare --recipe FILE --source DIR"
         )
-    if synthetic.asked_for(recipe, numbers, source=source):
-        dataset = preparation.prepare_synthetic(synthetic.size_of(numbers), data_dir=data_dir, name=name)
+    size = synthetic.size_of(recipe, numbers, source=source)
+    if size is not None:
+        dataset = preparation.prepare_synthetic(size, data_dir=data_dir, name=name)
     else:
         chosen = recipe_files.read_recipe(file) if file is not None else preparation.find_recipe(str(recipe))
         if source is None:
-            advice = f"{chosen.command(name or 'NAME')}\n  {chosen.contents(name or 'NAME')}"
-            raise InputError(f"say where the raw data is. Type:  {advice}")
+            raise InputError(f"say where the raw data is. Type:  {chosen.advice(name or 'NAME')}")
         meter = Meter(sys.stderr)
         try:
             dataset = preparation.prepare(
@@ -229,12 +229,14 @@ def verify_dataset(name: str, source: Path | None, data_dir: Path) -> None:
     """
     from ..datasets import verify
 
-    wrong = []
+    remedies = {}
     for check in verify.verify(name, data_dir=data_dir, source=source):
-        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what:<18} {check.wrong or check.said}".rstrip())
-        wrong += [check] if check.wrong else []
-    for line in verify.notes(name, data_dir=data_dir, source=source):
-        click.echo(line)
-    if wrong:
-        click.echo("\n".join(verify.advice(name, wrong, data_dir=data_dir)), err=True)
+        if isinstance(check, str):
+            click.echo(check)
+            continue
+        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what:<18} {check.wrong or check.found}".rstrip())
+        if check.wrong:
+            remedies[check.remedy] = True
+    if remedies:
+        click.echo("\n".join(remedies), err=True)
         sys.exit(FAILED)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -11,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.errors import DatasetError
+from ..utils.messages import hint
 from .data import files
 from .data.assembled import dataset_of
 from .data.card import make_card
 from .data.dataset import Dataset
 from .data.items import Items, items_of
 from .generate import SYNTHETIC, SYNTHETIC_COMMAND
+from .recipe.files import shipped_recipes
 from .vectors import vectors as vector_files
 from .vectors.vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> Dataset:
@@ -41,17 +39,18 @@ def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> 
         DatasetError: not prepared (with the command that prepares it), without the vectors asked for (with the command
             that makes them), or damaged.
     """
-    held = _embedded()[0] if name in EMBEDDED else files.read(_prepared_folder(name, data_dir))
+    dataset = _embedded()[0] if name in EMBEDDED else files.read(_prepared_folder(name, data_dir))
     if vectors is False:
-        return held
+        return dataset
     if isinstance(vectors, Path):
-        given = vector_files.load_vectors_file(vectors, held.num_items, dataset_fingerprint=held.fingerprint)
-        return replace(held, vectors=given)
+        content = dataset.fingerprint
+        given = vector_files.load_vectors_file(vectors, dataset.num_items, dataset_fingerprint=content)
+        return replace(dataset, vectors=given)
     own = _embedded_vectors() if name in EMBEDDED else vector_files.read_vectors(data_dir / name)
     if own is None:
         raise DatasetError(no_vectors_message(name))
-    _refuse_other_vectors(own.card, name, held.card)
-    return replace(held, vectors=own)
+    _refuse_other_vectors(own.card, name, dataset.card)
+    return replace(dataset, vectors=own)
 
 
 def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
@@ -66,7 +65,7 @@ def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
 
 def has_vectors(name: str, data_dir: Path) -> bool:
     """Whether a data set has item vectors of its own: embedded, or with their file in its folder."""
-    return name in EMBEDDED or (is_safe(name) and (data_dir / name / vector_files.FILE).is_file())
+    return name in EMBEDDED or (data_dir / name / vector_files.FILE).is_file()
 
 
 def no_vectors_message(name: str, why: str = "") -> str:
@@ -81,34 +80,26 @@ def no_vectors_message(name: str, why: str = "") -> str:
 
 def load_items(name: str, *, data_dir: Path) -> Items:
     """Tokens, titles, popularity and texts of a data set's items; arguments and errors as `load_dataset`."""
-    if name in EMBEDDED:
-        return _embedded()[1]
-    return files.read_items(_prepared_folder(name, data_dir))
+    return _embedded()[1] if name in EMBEDDED else files.read_items(_prepared_folder(name, data_dir))
 
 
 def card(name: str, data_dir: Path) -> Mapping[str, Any]:
     """The card of a data set; arguments and errors as `load_dataset`."""
-    if name in EMBEDDED:
-        return _embedded()[0].card
-    return files.read_card(_prepared_folder(name, data_dir))
+    return _embedded()[0].card if name in EMBEDDED else files.read_card(_prepared_folder(name, data_dir))
 
 
 def is_prepared(name: str, data_dir: Path) -> bool:
     """Whether a data set can be loaded: embedded, or with a card in the data folder."""
-    return name in EMBEDDED or (is_safe(name) and (data_dir / name / files.CARD).is_file())
+    return name in EMBEDDED or (data_dir / name / files.CARD).is_file()
 
 
 def prepared(data_dir: Path) -> list[str]:
     """The names in the data folder that can be loaded, sorted; embedded ones not among them."""
-    if not data_dir.is_dir():
-        return []
-    return sorted(path.name for path in data_dir.iterdir() if is_prepared(path.name, data_dir))
+    return sorted(path.parent.name for path in data_dir.glob(f"*/{files.CARD}") if not path.parent.name.startswith("."))
 
 
 def known(data_dir: Path) -> list[str]:
     """All names that a suite can use or prepare: embedded, prepared, and recipes that need no name; sorted."""
-    from .recipe.files import shipped_recipes
-
     unnamed = [recipe.name for recipe in shipped_recipes().values() if not recipe.named]
     return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
 
@@ -124,25 +115,19 @@ def not_prepared_message(name: str) -> str:
     """
     if name == SYNTHETIC:
         return f"{name} is not prepared. Type:  {SYNTHETIC_COMMAND}"
-    from .recipe.files import shipped_recipes
-
     recipes = shipped_recipes()
     for recipe in recipes.values():
-        if recipe.name == name and not recipe.named:
-            return f"{name} is not prepared. Type:  {recipe.command()}\n  {recipe.contents()}"
-        if recipe.prefix and name.startswith(recipe.prefix):
-            source_name = name.removeprefix(recipe.prefix)
-            command, contents = recipe.command(source_name), recipe.contents(source_name)
-            return f"{name} is not prepared. Type:  {command}\n  {contents}"
-    near = difflib.get_close_matches(name, [*EMBEDDED, *recipes], n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    lines = [
-        f"{name} is not prepared.{hint}",
-        "From files of your own:  rearec-bench prepare --recipe FILE --source DIR",
-    ]
-    for words, key in (("From a sequence file", "sequences"), ("From a ready split", "splits")):
-        lines += [f"{words}:  {recipes[key].command(name)}", f"  {recipes[key].contents(name)}"]
-    return "\n".join(lines)
+        prefixed = bool(recipe.prefix) and name.startswith(recipe.prefix)
+        if prefixed or (recipe.name == name and not recipe.named):
+            return f"{name} is not prepared. Type:  {recipe.advice(name.removeprefix(recipe.prefix))}"
+    return "\n".join(
+        (
+            f"{name} is not prepared.{hint(name, [*EMBEDDED, *recipes])}",
+            "From files of your own:  rearec-bench prepare --recipe FILE --source DIR",
+            f"From a sequence file:  {recipes['sequences'].advice(name)}",
+            f"From a ready split:  {recipes['splits'].advice(name)}",
+        )
+    )
 
 
 def _refuse_other_vectors(found: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> None:
@@ -152,11 +137,6 @@ def _refuse_other_vectors(found: Mapping[str, Any], name: str, data: Mapping[str
             f"the item vectors of {name} were made for another content of it. Make them again:  rearec-bench embed "
             f"{name}"
         )
-
-
-def is_safe(name: str) -> bool:
-    """Whether a data set, and with it its folder, can be called so."""
-    return _NAME.fullmatch(name) is not None
 
 
 def _prepared_folder(name: str, data_dir: Path) -> Path:

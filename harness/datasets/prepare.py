@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from ..utils.errors import DatasetError
+from ..utils.messages import hint
 from . import catalog
 from .data import files
 from .data.assembled import dataset_of
-from .data.card import make_card
+from .data.card import SPLITS, make_card
 from .data.dataset import Dataset
 from .data.item_attributes import ItemAttributes
 from .data.items import Items, items_of
@@ -24,6 +26,8 @@ from .recipe.files import read_recipe, shipped_recipes
 from .recipe.recipe import Recipe
 from .rules.build import build
 from .vectors import vectors as vector_files
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def find_recipe(name: str) -> Recipe:
@@ -39,17 +43,9 @@ def find_recipe(name: str) -> Recipe:
         raise DatasetError(f"{name} is embedded: it needs no preparation.")
     known = [*shipped_recipes(), SYNTHETIC]
     if name not in shipped_recipes():
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        file = (
-            f" For a recipe of your own type:  rearec-bench prepare --recipe {name} --source DIR" if "." in name else ""
-        )
-        raise DatasetError(f"unknown recipe '{name}'.{hint} Known: {', '.join(known)}.{file}")
+        file = f" For a recipe of your own:  rearec-bench prepare --recipe {name} --source DIR" if "." in name else ""
+        raise DatasetError(f"unknown recipe '{name}'.{hint(name, known)} Known: {', '.join(known)}.{file}")
     return shipped_recipes()[name]
-
-
-def _quiet(done: int, total: int, what: str) -> None:
-    """Tell nobody."""
 
 
 def prepare(
@@ -59,7 +55,7 @@ def prepare(
     data_dir: Path,
     name: str | None = None,
     on_bad_line: OnBadLine = "error",
-    progress: ReadProgress = _quiet,
+    progress: ReadProgress = lambda done, total, what: None,
 ) -> Dataset:
     """Make a data set from its source and write it to the data folder.
 
@@ -82,20 +78,23 @@ def prepare(
         recipe = read_recipe(recipe)
     elif isinstance(recipe, str):
         recipe = find_recipe(recipe)
-    label = _label(recipe, name)
+    if recipe.named and name is None:
+        raise DatasetError(f"the recipe {recipe.name} needs a name. Type:  {recipe.advice()}")
+    label = _free_label(recipe.prefix + name if name is not None else recipe.name, recipe)
+    advice = f"Type:  {recipe.advice(name or 'NAME')}"
     if not source.exists():
-        raise DatasetError(f"{source} does not exist. {_what_to_type(recipe, name)}")
+        raise DatasetError(f"{source} does not exist. {advice}")
     named = recipe.model_copy(update={"files": recipe.file_names(name or recipe.name)})
     reader = reader_of(recipe.reader)
     try:
-        held = reader.read(source, named, progress=progress, on_bad_line=on_bad_line)
+        rows = reader.read(source, named, progress=progress, on_bad_line=on_bad_line)
     except MissingFileError as error:
-        raise DatasetError(f"{error} {_what_to_type(recipe, name)}") from error
+        raise DatasetError(f"{error} {advice}") from error
 
     def describe(wanted: Collection[str]) -> ItemAttributes | None:
         return reader.attributes(source, named, wanted, progress=progress, on_bad_line=on_bad_line)
 
-    return keep(build(recipe, held, describe), label=label, data_dir=data_dir)
+    return keep(build(recipe, rows, describe), label=label, data_dir=data_dir)
 
 
 def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None = None) -> Dataset:
@@ -110,17 +109,10 @@ def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None 
         The data set, as `load_dataset` will return it.
 
     Raises:
-        InputError: a number out of range, a name that is taken, or another content under this name.
+        DatasetError: a name that is taken, or another content under this name.
     """
-    synthetic.check(size)
-    label = free_label(name or SYNTHETIC, own=SYNTHETIC)
-    made = synthetic.make(size.users, size.items, seed=size.seed, mean_length=size.mean_length, topics=size.topics)
-    return keep(made, label=label, data_dir=data_dir)
-
-
-def _what_to_type(recipe: Recipe, name: str | None) -> str:
-    given = name or "NAME"
-    return f"Type:  {recipe.command(given)}\n  {recipe.contents(given)}"
+    label = _free_label(name or SYNTHETIC, None)
+    return keep(synthetic.make(size), label=label, data_dir=data_dir)
 
 
 def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
@@ -128,7 +120,7 @@ def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
 
     Args:
         made: arrays, and what the card says of them.
-        label: what suites will call it; see `free_label`.
+        label: what suites will call it.
         data_dir: where prepared data sets live.
 
     Returns:
@@ -149,45 +141,29 @@ def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
 def _still_right(folder: Path, items: Items) -> tuple[str, ...]:
     """The files of a data set's vectors, where preparing it again changes nothing that they were made from."""
     try:
-        made_of, held = vector_files.read_card(folder), files.read_items(folder)
+        vectors, before = vector_files.read_card(folder), files.read_items(folder)
     except DatasetError:
         return ()
-    if made_of is None or held.tokens.tolist() != items.tokens.tolist():
+    if vectors is None or not np.array_equal(before.tokens, items.tokens):
         return ()
-    imported = str(made_of["encoder"]).startswith(vector_files.FROM_FILE)
-    same = _listed(held.texts) == _listed(items.texts)
+    imported = str(vectors["encoder"]).startswith(vector_files.FROM_FILE)
+    same = np.array_equal(np.asarray(before.texts), np.asarray(items.texts))
     return (vector_files.FILE, vector_files.CARD) if imported or same else ()
 
 
-def _listed(texts: Any) -> list[str] | None:
-    return None if texts is None else texts.tolist()
-
-
-def _label(recipe: Recipe, name: str | None) -> str:
-    if recipe.named and name is None:
-        raise DatasetError(f"the recipe {recipe.name} needs a name. Type:  {recipe.command()}\n  {recipe.contents()}")
-    if name is not None and not catalog.is_safe(name):
-        raise DatasetError(_unsafe(name))
-    label = recipe.prefix + name if name is not None else recipe.name
-    return free_label(label, own=recipe.name if not recipe.named else "", prefix=recipe.prefix)
-
-
-def free_label(label: str, *, own: str = "", prefix: str = "") -> str:
-    """A name for a data set that belongs to no other one.
+def _free_label(label: str, recipe: Recipe | None) -> str:
+    """The name of a data set where it can be a folder's and belongs to no other data set or recipe.
 
     Args:
         label: the name.
-        own: of the recipe that prepares it, where its data sets may be called like it.
-        prefix: of the recipe that prepares it, "" where it has none.
-
-    Returns:
-        The name.
-
-    Raises:
-        DatasetError: it cannot be a folder's, or belongs to another recipe.
+        recipe: that prepares it; None for synthetic data.
     """
-    if not catalog.is_safe(label):
-        raise DatasetError(_unsafe(label))
+    if not _NAME.fullmatch(label):
+        raise DatasetError(
+            f"'{label}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
+            "at most 64 characters."
+        )
+    own, prefix = (SYNTHETIC, "") if recipe is None else ("" if recipe.named else recipe.name, recipe.prefix)
     taken = {*catalog.EMBEDDED, SYNTHETIC, *shipped_recipes()} - {own}
     prefixes = [other.prefix for other in shipped_recipes().values() if other.prefix not in ("", prefix)]
     if label in taken or any(label.startswith(other) for other in prefixes):
@@ -195,16 +171,9 @@ def free_label(label: str, *, own: str = "", prefix: str = "") -> str:
     return label
 
 
-def _unsafe(name: str) -> str:
-    return (
-        f"'{name}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
-        "at most 64 characters."
-    )
-
-
 def _refuse_empty(made: Made, label: str) -> None:
     arrays = made.assembled
-    empty = [split for split in ("train", "valid", "test") if len(getattr(arrays, split)) == 0]
+    empty = [split for split in SPLITS if len(getattr(arrays, split)) == 0]
     if empty:
         removed = [f"{why}: {count:,} interactions" for why, count in made.filtered if count]
         removed += [f"{why}: {sum(rows.values()):,} rows" for why, rows in arrays.dropped.items() if sum(rows.values())]
@@ -216,13 +185,13 @@ def _refuse_other_content(folder: Path, new: str) -> None:
     if not folder.exists():
         return
     if not (folder / files.CARD).is_file():
-        raise DatasetError(f"{folder} exists and is no prepared data set. Move it away, or choose another name.")
+        raise DatasetError(f"{folder} exists and is not a prepared data set. Move it away, or choose another name.")
     try:
-        held = files.read_card(folder).get("fingerprint")
+        old = str(files.read_card(folder).get("fingerprint"))
     except DatasetError:
         return  # damaged, or of another version: this is the remedy
-    if held != new:
+    if old != new:
         raise DatasetError(
-            f"{folder} holds a data set with another content (fingerprint {str(held)[:12]}, the new one has "
+            f"{folder} holds a data set with another content (fingerprint {old[:12]}, the new one has "
             f"{new[:12]}). Remove that folder, or choose another --name."
         )

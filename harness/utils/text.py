@@ -7,6 +7,7 @@ are shown as what they are, `\x1b` or `\u202e`, so that nothing is hidden and no
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 _KEPT = {"\u200c", "\u200d"}  # joiners: some scripts and signs cannot be written without them
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -22,6 +23,19 @@ def one_line(text: str) -> str:
 def lines(text: str) -> str:
     """The same for a text of several lines: line ends and tabs stay."""
     return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Cells side by side, one line a row: the first `left` columns to the left, numbers to the right."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "   ".join(
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _is_safe(character: str) -> bool:

@@ -3,43 +3,31 @@
 Items belong to topics of about twenty; popularity is long-tailed within and across topics. A user has two or three
 interests, strays from one to another, and now and then swaps an interest for a new one. Within an interest the next
 item mostly follows the user's last item of it on the topic's ring. All users take their next step at once, so that a
-million of them take seconds.
-
-The same numbers give the same data set on every machine: all chance comes from raw words of PCG64, whose stream numpy
-promises to keep (the streams of `Generator`'s methods may change), and they are turned into choices by comparisons,
-divisions and running sums alone, which IEEE 754 fixes to the last bit.
+million of them take seconds. The same numbers give the same data set on every machine; see `draws.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import InputError
-from ..data.events import Events
 from ..data.interactions import Interactions
-from ..data.item_attributes import ItemAttributes
 from ..data.made import Made
-from ..recipe.recipe import Recipe, SplitRule, Text
-from ..rules.build import build
 from . import SYNTHETIC, SYNTHETIC_COMMAND, tiny
+from .draws import Draws, generated
 
-NAME = SYNTHETIC
 VERSION = 1  # of the generator: raised when the same numbers make other data
-FEWEST_USERS, FEWEST_ITEMS, SHORTEST_MEAN = 20, 20, 4
-MOST = 2**31 - 1  # ids are kept in 32 bits
+MAX_ID = 2**31 - 1  # ids are kept in 32 bits
 ITEMS_PER_TOPIC = 20
-FEWEST_TOPICS, FEWEST_PER_TOPIC = 3, 4
+MIN_TOPICS, MIN_PER_TOPIC = 3, 4
 INTERESTS = 3  # at most
 LONGEST = 10  # times the mean
 DAY_S = 86_400
-
-_Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -52,6 +40,9 @@ class Size:
         seed: from 0.
         mean_length: interactions of a user on average.
         topics: of the items; None for one per 20 items.
+
+    Raises:
+        InputError: a number out of range.
     """
 
     users: int
@@ -60,33 +51,28 @@ class Size:
     mean_length: int = 12
     topics: int | None = None
 
+    def __post_init__(self) -> None:
+        bounds = (
+            ("users", self.users, 20, MAX_ID),
+            ("items", self.items, 20, MAX_ID),
+            ("mean-length", self.mean_length, 4, 10_000),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("topics", self.num_topics, MIN_TOPICS, self.items // MIN_PER_TOPIC),
+        )
+        for label, value, low, high in bounds:
+            if not low <= value <= high:
+                raise InputError(
+                    f"--{label} {value:,}: from {low:,} to {high:,} is allowed. Such as:  {SYNTHETIC_COMMAND}"
+                )
+
     @property
     def num_topics(self) -> int:
         """How many topics there are."""
-        return max(FEWEST_TOPICS, self.items // ITEMS_PER_TOPIC) if self.topics is None else self.topics
+        return max(MIN_TOPICS, self.items // ITEMS_PER_TOPIC) if self.topics is None else self.topics
 
 
-def make(users: int, items: int, *, seed: int = 1, mean_length: int = 12, topics: int | None = None) -> Made:
-    """Generate a data set; arguments as of `Size`.
-
-    Returns:
-        What the card needs; nothing is read from or written to disk. Split by time at 80/90%, as `tiny`.
-
-    Raises:
-        InputError: a number out of range.
-    """
-    size = Size(users, items, seed=seed, mean_length=mean_length, topics=topics)
-    check(size)
-    events = Events(generate(size), ratings=None, sources=(), time_unit="seconds")
-    made = build(_RULES, events, lambda wanted: ItemAttributes(_names(wanted, size), sources=()))
-    notes = {name: note for name, note in made.notes.items() if not name.startswith("recipe_")}
-    return replace(
-        made, protocol={**made.protocol, "filters": "none: generated"}, notes={**notes, "generator": _settings(size)}
-    )
-
-
-def asked_for(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> bool:
-    """Whether made data is wanted.
+def size_of(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> Size | None:
+    """The size of the data set that is asked for, None for another recipe.
 
     Args:
         recipe: what is typed after `prepare`, if anything.
@@ -94,46 +80,30 @@ def asked_for(recipe: str | None, numbers: Mapping[str, int], *, source: Path | 
         source: folder with raw data, if one is given.
 
     Raises:
-        InputError: numbers for another recipe, or a source for made data.
-    """
-    if recipe != NAME and numbers:
-        given = ", ".join(f"--{name.replace('_', '-')}" for name in numbers)
-        raise InputError(f"{given}: for made data only. Such as:  {SYNTHETIC_COMMAND}")
-    if recipe == NAME and source is not None:
-        raise InputError(f"--source: {NAME} data is made from nothing. Such as:  {SYNTHETIC_COMMAND}")
-    return recipe == NAME
-
-
-def size_of(numbers: Mapping[str, int]) -> Size:
-    """A size from what was given of it.
-
-    Raises:
-        InputError: users or items are missing.
+        InputError: numbers for another recipe, a source, too few numbers, or one out of range.
     """
     missing = " and ".join(f"--{name}" for name in ("users", "items") if name not in numbers)
-    if missing:
-        raise InputError(f"{NAME} data needs {missing}. Such as:  {SYNTHETIC_COMMAND}")
-    return Size(**numbers)
+    problem = ""
+    if recipe != SYNTHETIC:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in numbers)
+        problem = f"{given}: for made data only." if numbers else ""
+    elif source is not None:
+        problem = f"--source: {SYNTHETIC} data is made from nothing."
+    elif missing:
+        problem = f"{SYNTHETIC} data needs {missing}."
+    if problem:
+        raise InputError(f"{problem} Such as:  {SYNTHETIC_COMMAND}")
+    return Size(**numbers) if recipe == SYNTHETIC else None
 
 
-def check(size: Size) -> None:
-    """Refuse numbers that make no data set.
+def make(size: Size) -> Made:
+    """Generate a data set.
 
-    Raises:
-        InputError: what is wrong, what is allowed.
+    Returns:
+        What the card needs; nothing is read from or written to disk. Split by time at 80/90%, as `tiny`.
     """
-    bounds = (
-        ("users", size.users, FEWEST_USERS, MOST),
-        ("items", size.items, FEWEST_ITEMS, MOST),
-        ("mean-length", size.mean_length, SHORTEST_MEAN, 10_000),
-        ("seed", size.seed, 0, 2**63 - 1),
-        ("topics", size.num_topics, FEWEST_TOPICS, size.items // FEWEST_PER_TOPIC),
-    )
-    for label, value, least, most in bounds:
-        if not least <= value <= most:
-            raise InputError(
-                f"--{label} {value:,}: from {least:,} to {most:,} is allowed. Such as:  {SYNTHETIC_COMMAND}"
-            )
+    settings = {**asdict(size), "topics": size.num_topics, "version": VERSION}
+    return generated(SYNTHETIC, generate(size), lambda wanted: _names(wanted, size), generator=settings)
 
 
 def generate(size: Size) -> Interactions:
@@ -145,7 +115,7 @@ def generate(size: Size) -> Interactions:
     Returns:
         About `users * mean_length` of them.
     """
-    draw = _Draws(size.seed)
+    draw = Draws(size.seed)
     shelf = _Shelf(draw, size)
     lengths = _lengths(draw, size)
     order = np.argsort(-lengths, kind="stable")  # long ones first: those with a next step stand in front
@@ -167,27 +137,6 @@ def generate(size: Size) -> Interactions:
     )
 
 
-class _Draws:
-    """Numbers for many at once, from the raw words of PCG64."""
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.PCG64(seed)
-
-    def words(self, count: int) -> _Words:
-        return self._bits.random_raw(count)
-
-    def uniform(self, count: int) -> NDArray[np.float64]:
-        return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-    def below(self, bound: int, count: int) -> NDArray[np.int64]:
-        return (self.uniform(count) * bound).astype(np.int64)
-
-    def choice(self, cumulative: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-        """Places of a running sum of weights, each with the odds of its weight."""
-        found = np.searchsorted(cumulative, self.uniform(count) * cumulative[-1], side="right")
-        return np.minimum(found, len(cumulative) - 1)
-
-
 class _Shelf:
     """The items: by topic, and within a topic by place on its ring.
 
@@ -196,7 +145,7 @@ class _Shelf:
         size: (T,) items of each topic.
     """
 
-    def __init__(self, draw: _Draws, size: Size) -> None:
+    def __init__(self, draw: Draws, size: Size) -> None:
         topics = size.num_topics
         self.start = _topic_starts(size)
         self.size = np.diff(np.append(self.start, size.items))
@@ -208,15 +157,15 @@ class _Shelf:
         self._item_odds = _long_tail(int(self.size[0]))
         self._steps = np.cumsum(tiny.STEPS_ON_RING)
 
-    def topic(self, draw: _Draws, count: int) -> NDArray[np.int64]:
+    def topic(self, draw: Draws, count: int) -> NDArray[np.int64]:
         return self._topics[draw.choice(self._topic_odds, count)]
 
-    def popular(self, draw: _Draws, topic: NDArray[np.int64]) -> NDArray[np.int64]:
+    def popular(self, draw: Draws, topic: NDArray[np.int64]) -> NDArray[np.int64]:
         """A place on the ring of each topic, by popularity."""
         rank = draw.choice(self._item_odds, len(topic)) % self.size[topic]
         return self._popular[self.start[topic] + rank] - self.start[topic]
 
-    def onward(self, draw: _Draws, topic: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+    def onward(self, draw: Draws, topic: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
         """One, two or three places on."""
         return (place + 1 + draw.choice(self._steps, len(place))) % self.size[topic]
 
@@ -227,7 +176,7 @@ class _Shelf:
 class _Users:
     """Users under way: their interests, and where they are in each."""
 
-    def __init__(self, draw: _Draws, shelf: _Shelf, count: int) -> None:
+    def __init__(self, draw: Draws, shelf: _Shelf, count: int) -> None:
         self._draw, self._shelf = draw, shelf
         self._interests = _distinct_topics(draw, shelf, count)  # (U, 3)
         self._many = 2 + draw.below(INTERESTS - 1, count)
@@ -261,7 +210,7 @@ class _Users:
         return (self._draw.uniform(len(users)) * self._many[users]).astype(np.int64)
 
 
-def _distinct_topics(draw: _Draws, shelf: _Shelf, count: int) -> NDArray[np.int64]:
+def _distinct_topics(draw: Draws, shelf: _Shelf, count: int) -> NDArray[np.int64]:
     """(U, 3) topics by popularity, no user with one twice."""
     topics = np.empty((count, INTERESTS), dtype=np.int64)
     left = np.arange(count)
@@ -273,7 +222,7 @@ def _distinct_topics(draw: _Draws, shelf: _Shelf, count: int) -> NDArray[np.int6
     return topics
 
 
-def _lengths(draw: _Draws, size: Size) -> NDArray[np.int64]:
+def _lengths(draw: Draws, size: Size) -> NDArray[np.int64]:
     """(U,) at least half the mean, geometric beyond it, at most ten times the mean."""
     shortest = size.mean_length // 2
     beyond = size.mean_length - shortest
@@ -317,22 +266,3 @@ def _topic_starts(size: Size) -> NDArray[np.int64]:
 
 _THEMES = tuple(tiny.TOPICS)
 _WORDS = tuple((firsts.split(), seconds.split()) for firsts, seconds in tiny.TOPICS.values())
-_RULES = Recipe(
-    name=NAME,
-    about="made data of any size",
-    reader="csv",  # nothing is read: the rules want a recipe
-    columns={"user": "user", "item": "item", "time": "time"},
-    split=SplitRule(kind="quantiles", at=(Decimal("0.8"), Decimal("0.9"))),
-    text=Text(fields={"title": ("title",), "topic": ("topic",)}),
-)
-
-
-def _settings(size: Size) -> dict[str, int]:
-    return {
-        "users": size.users,
-        "items": size.items,
-        "seed": size.seed,
-        "mean_length": size.mean_length,
-        "topics": size.num_topics,
-        "version": VERSION,
-    }

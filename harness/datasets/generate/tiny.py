@@ -9,23 +9,21 @@ some steps back.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.events import Events
 from ..data.interactions import from_tokens
-from ..data.item_attributes import ItemAttributes
 from ..data.made import Made
-from ..recipe.recipe import Recipe, SplitRule, Text
-from ..rules.build import build
+from .draws import Draws, generated
 
 NAME = "tiny"
 SEED = 20250322
 NUM_USERS = 320
+ITEMS_PER_TOPIC = 20
 SHORTEST, LONGEST = 6, 20
 STAY = 0.6  # with the topic of the item before
 SWAP = 0.03  # an interest for a new one
@@ -56,110 +54,82 @@ def make() -> Made:
     Returns:
         What the card needs; nothing is read from or written to disk.
     """
-    draw = _Draws(SEED)
-    titles = _titles()
-    users, items, times = _interactions(draw, titles)
-    events = Events(from_tokens(users, items, times), ratings=None, sources=(), time_unit="seconds")
-    told = {str(number): _told(title) for number, title in enumerate(titles)}
-    made = build(_RULES, events, lambda wanted: ItemAttributes({item: told[item] for item in wanted}, sources=()))
-    notes = {name: note for name, note in made.notes.items() if not name.startswith("recipe_")}
-    return replace(
-        made,
-        titles=np.array([titles[int(token)] for token in made.assembled.item_tokens], dtype=object),
-        protocol={**made.protocol, "filters": "none: generated"},
-        notes={**notes, "generator_seed": SEED},
-    )
-
-
-class _Draws:
-    """Uniform numbers from the raw words of PCG64, whose stream numpy promises to keep."""
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.PCG64(seed)
-
-    def uniform(self) -> float:
-        return (int(self._bits.random_raw()) >> 11) * 2.0**-53
-
-    def below(self, bound: int) -> int:
-        return int(self.uniform() * bound)
-
-    def choice(self, weights: NDArray[np.float64]) -> int:
-        cumulative = np.cumsum(weights)
-        return int(np.searchsorted(cumulative, self.uniform() * cumulative[-1], side="right"))
-
-    def shuffled(self, count: int) -> list[int]:
-        order = list(range(count))
-        for last in range(count - 1, 0, -1):
-            other = self.below(last + 1)
-            order[last], order[other] = order[other], order[last]
-        return order
-
-
-def _titles() -> list[str]:
-    return [
+    draw = Draws(SEED)
+    titles = [
         f"{first} {second} ({topic})"
         for topic, (firsts, seconds) in TOPICS.items()
         for first in firsts.split()
         for second in seconds.split()
     ]
 
+    def attributes(items: Collection[str]) -> dict[str, dict[str, str]]:
+        parts = {item: titles[int(item)].removesuffix(")").partition(" (") for item in items}
+        return {item: {"title": name, "topic": topic} for item, (name, _, topic) in parts.items()}
 
-def _told(title: str) -> dict[str, str]:
-    name, _, topic = title.partition(" (")
-    return {"title": name, "topic": topic.rstrip(")")}
+    users, items, times = _interactions(draw)
+    made = generated(NAME, from_tokens(users, items, times), attributes, generator_seed=SEED)
+    return replace(made, titles=np.array([titles[int(token)] for token in made.assembled.item_tokens], dtype=object))
 
 
-def _interactions(
-    draw: _Draws, titles: list[str]
-) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.float64]]:
+def _interactions(draw: Draws) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.float64]]:
     num_topics = len(TOPICS)
-    size = len(titles) // num_topics
-    rings = [draw.shuffled(size) for _ in range(num_topics)]  # place on the ring -> item of the topic
-    popularity = [_long_tail(draw, size) for _ in range(num_topics)]  # by place on the ring
-    topic_weights = _long_tail(draw, num_topics)
-    step_weights = np.array(STEPS_ON_RING)
+    rings = [_shuffled(draw, ITEMS_PER_TOPIC) for _ in range(num_topics)]  # place on the ring -> item of the topic
+    popularity = [_long_tail(draw, ITEMS_PER_TOPIC) for _ in range(num_topics)]  # by place on the ring
+    topic_odds = _long_tail(draw, num_topics)
+    step_odds = np.cumsum(STEPS_ON_RING)
     users, items, times = [], [], []
     for user in range(NUM_USERS):
-        interests = _interests(draw, topic_weights)
+        interests = _interests(draw, topic_odds)
         last_place: dict[int, int] = {}
         topic = interests[0]
-        clock = START + draw.below(DAYS * 86_400)
-        for _ in range(SHORTEST + draw.below(LONGEST - SHORTEST + 1)):
-            if draw.uniform() < SWAP:
-                interests[draw.below(len(interests))] = draw.choice(topic_weights)
-            if topic not in interests or draw.uniform() >= STAY:
-                topic = interests[draw.below(len(interests))]
-            if topic in last_place and draw.uniform() < FOLLOW:
-                place = (last_place[topic] + 1 + draw.choice(step_weights)) % size
+        clock = START + _below(draw, DAYS * 86_400)
+        for _ in range(SHORTEST + _below(draw, LONGEST - SHORTEST + 1)):
+            if _uniform(draw) < SWAP:
+                interests[_below(draw, len(interests))] = _choice(draw, topic_odds)  # the topic is drawn first
+            if topic not in interests or _uniform(draw) >= STAY:
+                topic = interests[_below(draw, len(interests))]
+            if topic in last_place and _uniform(draw) < FOLLOW:
+                place = (last_place[topic] + 1 + _choice(draw, step_odds)) % ITEMS_PER_TOPIC
             else:
-                place = draw.choice(popularity[topic])
+                place = _choice(draw, popularity[topic])
             last_place[topic] = place
-            clock += 600 + draw.below(LONGEST_PAUSE_DAYS * 86_400)
+            clock += 600 + _below(draw, LONGEST_PAUSE_DAYS * 86_400)
             users.append(str(user))
-            items.append(str(topic * size + rings[topic][place]))
+            items.append(str(topic * ITEMS_PER_TOPIC + rings[topic][place]))
             times.append(float(clock))
     return np.array(users, dtype=object), np.array(items, dtype=object), np.array(times)
 
 
-def _interests(draw: _Draws, weights: NDArray[np.float64]) -> list[int]:
-    wanted = 2 + draw.below(2)
+def _interests(draw: Draws, odds: NDArray[np.float64]) -> list[int]:
+    wanted = 2 + _below(draw, 2)
     interests: list[int] = []
     while len(interests) < wanted:
-        topic = draw.choice(weights)
+        topic = _choice(draw, odds)
         if topic not in interests:
             interests.append(topic)
     return interests
 
 
-def _long_tail(draw: _Draws, count: int) -> NDArray[np.float64]:
-    """Zipf's weights, 1 / rank, in shuffled order."""
-    return 1.0 / (1.0 + np.array(draw.shuffled(count)))
+def _long_tail(draw: Draws, count: int) -> NDArray[np.float64]:
+    """Running sum of Zipf's weights, 1 / rank, in shuffled order."""
+    return np.cumsum(1.0 / (1.0 + np.array(_shuffled(draw, count))))
 
 
-_RULES = Recipe(
-    name=NAME,
-    reader="csv",  # nothing is read: the rules want a recipe
-    columns={"user": "user", "item": "item", "time": "time"},
-    split=SplitRule(kind="quantiles", at=(Decimal("0.8"), Decimal("0.9"))),
-    text=Text(fields={"title": ("title",), "topic": ("topic",)}),
-)
+def _shuffled(draw: Draws, count: int) -> list[int]:
+    order = list(range(count))
+    for last in range(count - 1, 0, -1):
+        other = _below(draw, last + 1)
+        order[last], order[other] = order[other], order[last]
+    return order
+
+
+def _uniform(draw: Draws) -> float:
+    return float(draw.uniform(1)[0])
+
+
+def _below(draw: Draws, bound: int) -> int:
+    return int(draw.below(bound, 1)[0])
+
+
+def _choice(draw: Draws, cumulative: NDArray[np.float64]) -> int:
+    return int(draw.choice(cumulative, 1)[0])

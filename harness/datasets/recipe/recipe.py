@@ -327,3 +327,7 @@ class Recipe(_Section):
         option = f" --name {name}" if self.named else ""
         which = f"--recipe {self.file}" if self.file else self.name
         return f"rearec-bench prepare {which}{option} --source {source}"
+
+    def advice(self, name: str = "NAME") -> str:
+        """The command that follows it, and on a second line what DIR must hold."""
+        return f"{self.command(name)}\n  {self.contents(name)}"

@@ -40,10 +40,10 @@ def wrong(lines: list[str]) -> list[str]:
     return [" ".join(line.split()[1:]) for line in lines if line.startswith("wrong ")]
 
 
-def spoil(path: Path) -> None:
-    """Change a byte in the middle."""
+def spoil(path: Path, place: int | None = None) -> None:
+    """Change a byte, by default in the middle."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x40
+    content[len(content) // 2 if place is None else place] ^= 0x40
     path.write_bytes(content)
 
 
@@ -66,32 +66,16 @@ def test_what_was_prepared_is_as_it_was_written_down(data_dir: Path) -> None:
     ]
 
 
-def test_what_was_not_checked_is_said(data_dir: Path) -> None:
-    status, lines, _ = verify(data_dir)
-    assert status == 0
-    assert lines[-1] == (
-        "The files it was made from were not checked: sequences.txt. Say where they are:  --source DIR"
-    )
-
-
-def test_a_changed_file_is_named_with_the_command_that_makes_it_again(data_dir: Path) -> None:
+def test_a_changed_size_and_a_changed_byte_are_found(data_dir: Path) -> None:
     items = data_dir / "mine/items.parquet"
-    table = pq.read_table(items)
-    size = items.stat().st_size
+    table, size = pq.read_table(items), items.stat().st_size
     pq.write_table(table, items, compression="none")
-    assert items.stat().st_size != size
-    status, lines, said = verify(data_dir)
-    assert (status, said) == (1, AGAIN)
-    assert wrong(lines) == [f"items.parquet has {items.stat().st_size:,} bytes, {size:,} were written down"]
-
-
-def test_a_changed_byte_is_found_though_the_size_is_the_same(data_dir: Path) -> None:
     spoil(data_dir / "mine/valid.parquet")
     status, lines, said = verify(data_dir)
     assert (status, said) == (1, AGAIN)
-    first, *others = wrong(lines)
-    assert first.startswith("valid.parquet has sha256 ")
-    assert all(one.startswith("fingerprint ") for one in others)
+    by_size = f"items.parquet has {items.stat().st_size:,} bytes, {size:,} were written down"
+    assert by_size in wrong(lines)
+    assert wrong(lines)[0].startswith("valid.parquet has sha256 ")
 
 
 def test_other_arrays_are_found_by_their_fingerprint_without_checksums(data_dir: Path) -> None:
@@ -111,8 +95,9 @@ def test_a_data_set_of_an_earlier_version_is_checked_by_its_fingerprint_alone(da
     status, lines, said = verify(data_dir)
     assert (status, said) == (0, "")
     assert not any(".parquet" in line for line in lines)
-    assert lines[2].startswith("Its card has no checksums of its files: it was prepared by an earlier version")
+    assert lines[2].startswith("Its card has no checksums of its files")
     assert lines[2].endswith("prepare it again:  rearec-bench prepare sequences --name mine --source DIR")
+    assert lines[3].startswith("The files it was made from were not checked: sequences.txt.")
 
 
 def test_a_missing_file_is_named(data_dir: Path) -> None:
@@ -122,13 +107,13 @@ def test_a_missing_file_is_named(data_dir: Path) -> None:
     assert wrong(lines)[0].startswith("sequences.parquet there is no ")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}'])
-def test_a_damaged_card_is_a_finding(data_dir: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_damaged_card_is_reported(data_dir: Path, content: str) -> None:
     (data_dir / "mine/card.json").write_text(content)
     status, lines, said = verify(data_dir)
-    assert status == 1
-    assert len(lines) == 1 and wrong(lines)[0].startswith("card.json ")
-    assert said == "Prepare it again:  rearec-bench prepare --recipe FILE --source DIR --name mine\n"
+    assert (status, len(lines)) == (1, 1)
+    assert wrong(lines)[0].startswith("card.json ")
+    assert said.endswith("--source DIR --name mine\n")
 
 
 def test_another_source_is_found(data_dir: Path) -> None:
@@ -143,8 +128,7 @@ def test_another_source_is_found(data_dir: Path) -> None:
 
 
 def test_a_source_is_found_as_a_file_and_below_the_folder(data_dir: Path) -> None:
-    raw = data_dir.parent / "raw"
-    assert verify(data_dir, "--source", raw / "sequences.txt")[0] == 0
+    assert verify(data_dir, "--source", data_dir.parent / "raw/sequences.txt")[0] == 0
     assert verify(data_dir, "--source", data_dir.parent)[0] == 0
 
 
@@ -154,10 +138,7 @@ def test_vectors_are_checked_with_the_data_set(data_dir: Path) -> None:
     status, lines, _ = verify(data_dir)
     assert status == 0
     assert any(line.startswith("ok    item vectors") for line in lines)
-    path = data_dir / "mine/vectors.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 0x40
-    path.write_bytes(content)
+    spoil(data_dir / "mine/vectors.safetensors", -1)
     status, lines, said = verify(data_dir)
     assert (status, said) == (1, "Make the item vectors again:  rearec-bench embed mine\n")
     assert len(wrong(lines)) == 1
@@ -180,11 +161,13 @@ def test_the_embedded_data_set_has_no_files(tmp_path: Path) -> None:
     assert [line.split()[:2] for line in lines] == [["ok", "fingerprint"]]
 
 
-def test_what_is_not_there_is_invalid_input(data_dir: Path) -> None:
-    status, _, said = verify(data_dir, name="ml-100k")
-    assert (status, said.splitlines()[0]) == (
-        2,
-        "ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR",
-    )
-    status, _, said = verify(data_dir, "--source", "no such folder")
-    assert (status, said) == (2, "no such folder does not exist. It should hold sequences.txt.\n")
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("ml-100k", (), "ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR"),
+        ("mine", ("--source", "no such folder"), "no such folder does not exist. It should hold sequences.txt."),
+    ],
+)
+def test_what_is_not_there_is_invalid_input(name: str, arguments: tuple[str, ...], words: str, data_dir: Path) -> None:
+    status, _, said = verify(data_dir, *arguments, name=name)
+    assert (status, said.splitlines()[0]) == (2, words)

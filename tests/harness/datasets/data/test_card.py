@@ -68,7 +68,7 @@ def test_statistics_are_those_counted_one_by_one(flat: list[int], train: list, v
     assert statistics(arrays) == naive(arrays)
 
 
-@pytest.mark.parametrize("made", [tiny.make(), synthetic.make(60, 20)], ids=["tiny", "synthetic"])
+@pytest.mark.parametrize("made", [tiny.make(), synthetic.make(synthetic.Size(60, 20))], ids=["tiny", "synthetic"])
 def test_every_step_of_the_funnel_leaves_what_it_does_not_drop(made: Made) -> None:
     card = make_card(made, "mine")
     rows, dropped = card["statistics"]["rows"], card["dropped"]

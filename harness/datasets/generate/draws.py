@@ -1,0 +1,74 @@
+"""What generated data sets share: chance that is the same on every machine, and the rules of their recipe.
+
+All chance comes from raw words of PCG64, whose stream numpy promises to keep (the streams of `Generator`'s methods may
+change), and they are turned into choices by comparisons, divisions and running sums alone, which IEEE 754 fixes to the
+last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.events import Events
+from ..data.interactions import Interactions
+from ..data.item_attributes import ItemAttributes
+from ..data.made import Made
+from ..recipe.recipe import Recipe, SplitRule, Text
+from ..rules.build import build
+
+
+class Draws:
+    """Numbers for many at once, from the raw words of PCG64."""
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.PCG64(seed)
+
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """Whole numbers of 64 bits."""
+        return self._bits.random_raw(count)
+
+    def uniform(self, count: int) -> NDArray[np.float64]:
+        """Numbers from 0 to 1, 1 excluded."""
+        return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def below(self, bound: int, count: int) -> NDArray[np.int64]:
+        """Whole numbers from 0, `bound` excluded."""
+        return (self.uniform(count) * bound).astype(np.int64)
+
+    def choice(self, cumulative: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+        """Places of a running sum of weights, each with the odds of its weight."""
+        places = np.searchsorted(cumulative, self.uniform(count) * cumulative[-1], side="right")
+        return np.minimum(places, len(cumulative) - 1)
+
+
+def generated(
+    name: str,
+    interactions: Interactions,
+    attributes: Callable[[Collection[str]], Mapping[str, Mapping[str, str]]],
+    **notes: Any,
+) -> Made:
+    """A data set of generated interactions, split by time at 80/90%.
+
+    Args:
+        name: of its recipe.
+        interactions: what the users did.
+        attributes: title and topic of items, by their tokens.
+        notes: facts for the card.
+    """
+    recipe = Recipe(
+        name=name,
+        reader="csv",  # nothing is read: the rules want a recipe
+        columns={"user": "user", "item": "item", "time": "time"},
+        split=SplitRule(kind="quantiles", at=(Decimal("0.8"), Decimal("0.9"))),
+        text=Text(fields={"title": ("title",), "topic": ("topic",)}),
+    )
+    events = Events(interactions, ratings=None, sources=(), time_unit="seconds")
+    made = build(recipe, events, lambda wanted: ItemAttributes(attributes(wanted), sources=()))
+    kept = {key: note for key, note in made.notes.items() if not key.startswith("recipe_")}
+    return replace(made, protocol={**made.protocol, "filters": "none: generated"}, notes={**kept, **notes})

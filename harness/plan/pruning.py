@@ -54,34 +54,21 @@ class Reached:
         return self.values[rung] if rung < len(self.values) else self.final
 
 
-def goes_on(value: float, others: Sequence[float], *, reduction: int) -> bool:
-    """Whether a trial at a rung is among the best 1 / `reduction` there; one trial at least always is.
+class Brackets:
+    """What the search trials of each cell have reached, and which of them go on at a rung.
 
     Args:
-        value: its own.
-        others: of those that came to this rung before it.
-        reduction: see `Pruner`.
+        load: a stored trial.
+        over: cell id to the keys of its search trials that were over when the run began.
     """
-    return sum(other > value for other in others) < most_that_go_on(len(others) + 1, reduction)
 
+    def __init__(self, load: Callable[[str], TrialSummary | None], over: Mapping[str, Sequence[str]]) -> None:
+        self._load = load
+        self._over = over
+        self._reached: dict[str, dict[str, Reached]] = {}
 
-def most_that_go_on(trials: int, reduction: int) -> int:
-    """How many of the trials at a rung go on, but for equals."""
-    return max(trials // reduction, 1)
-
-
-class Contest:
-    """The search trials of one cell as their pruner sees them."""
-
-    def __init__(self) -> None:
-        self._reached: dict[str, Reached] = {}
-
-    def enter(self, key: str, reached: Reached) -> None:
-        """Take in how far a trial has come; what was known of it before is forgotten."""
-        self._reached[key] = reached
-
-    def verdict(self, key: str, reached: Reached, pruner: Pruner, *, metric: str) -> str:
-        """Take in that a trial has come to a rung, and judge it there.
+    def promote(self, key: str, reached: Reached, pruner: Pruner, *, metric: str) -> str:
+        """Take in that a trial has come to a rung, and decide whether it goes on.
 
         Args:
             key: the trial.
@@ -92,50 +79,32 @@ class Contest:
         Returns:
             "" if it goes on, else why it does not.
         """
-        self.enter(key, reached)
-        rung = len(reached.values) - 1
-        held = (other.at(rung) for name, other in self._reached.items() if name != key)
-        others = [value for value in held if value is not None]
-        value = reached.values[rung]
-        if goes_on(value, others, reduction=pruner.reduction):
+        bracket = self._bracket(pruner)
+        bracket[key] = reached
+        rung, value = len(reached.values) - 1, reached.values[-1]
+        reached_by_others = (other.at(rung) for name, other in bracket.items() if name != key)
+        others = [other for other in reached_by_others if other is not None]
+        better = sum(other > value for other in others)
+        promoted = max((len(others) + 1) // pruner.reduction, 1)
+        if better < promoted:
             return ""
         epoch = pruner.grace * pruner.reduction**rung
-        most = most_that_go_on(len(others) + 1, pruner.reduction)
-        better = sum(other > value for other in others)
-        return f"at epoch {epoch}, {better} of {len(others)} had a better {metric} than {value:.4f}; {most} may go on"
-
-
-class Contests:
-    """The contests of all cells of a run.
-
-    Args:
-        load: a stored trial.
-        over: cell id to the keys of its search trials that were over when the run began.
-    """
-
-    def __init__(self, load: Callable[[str], TrialSummary | None], over: Mapping[str, Sequence[str]]) -> None:
-        self._load = load
-        self._over = over
-        self._contests: dict[str, Contest] = {}
-
-    def verdict(self, key: str, reached: Reached, pruner: Pruner, *, metric: str) -> str:
-        """See `Contest.verdict`."""
-        return self._of(pruner).verdict(key, reached, pruner, metric=metric)
+        return (
+            f"at epoch {epoch}, {better} of {len(others)} had a better {metric} than {value:.4f}; {promoted} may go on"
+        )
 
     def ended(self, result: TrialResult) -> None:
         """Take in the end of a trial; of those without a pruner, nothing."""
         pruner = result.spec.pruner
         if pruner is not None:
-            self._of(pruner).enter(result.key, _reached(result, pruner))
+            self._bracket(pruner)[result.key] = _reached(result, pruner)
 
-    def _of(self, pruner: Pruner) -> Contest:
-        if pruner.cell not in self._contests:
-            contest = self._contests[pruner.cell] = Contest()
-            for key in self._over.get(pruner.cell, ()):
-                found = self._load(key)
-                if found is not None:
-                    contest.enter(key, _reached(found, pruner))
-        return self._contests[pruner.cell]
+    def _bracket(self, pruner: Pruner) -> dict[str, Reached]:
+        """The trials of a pruner's cell by key, those stored before this run included."""
+        if pruner.cell not in self._reached:
+            stored = ((key, self._load(key)) for key in self._over.get(pruner.cell, ()))
+            self._reached[pruner.cell] = {key: _reached(trial, pruner) for key, trial in stored if trial is not None}
+        return self._reached[pruner.cell]
 
 
 def _reached(trial: TrialResult | TrialSummary, pruner: Pruner) -> Reached:

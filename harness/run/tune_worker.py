@@ -157,7 +157,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
                 }
                 if epoch.done:
                     return {**progress, **self._end(keeper)}
-                if reason := self._verdict(run, epoch.epoch):
+                if reason := self._pruned_by(run, epoch.epoch):
                     return {**progress, **self._hand_over(run.pruned(reason))}
                 keeper.look()
             return {**progress, "done": False, "notes": keeper.said()}
@@ -187,14 +187,14 @@ class TuneTrial(Trainable):  # type: ignore[misc]
             )
         return self._keeper
 
-    def _verdict(self, run: Any, epoch: int) -> str:
+    def _pruned_by(self, run: Any, epoch: int) -> str:
         """Why the trial ends after this epoch, "" where it goes on; asks at the rungs of its pruner."""
         pruner, metric = self._spec.pruner, self._spec.metric
         rungs = pruner.rungs(self._spec.training.max_epochs) if pruner is not None else ()
         if epoch not in rungs:
             return ""
         reached = Reached.of(run.history, metric=metric, rungs=rungs)
-        return str(ray.get(self._context.collector.verdict.remote(self._spec.key, reached, pruner, metric)))
+        return str(ray.get(self._context.collector.promote.remote(self._spec.key, reached, pruner, metric)))
 
     def _end(self, keeper: Keeper) -> dict[str, Any]:
         keep = keeper.last()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ..plan.pruning import Contests, Reached
+from ..plan.pruning import Brackets, Reached
 from ..records.pruner import Pruner
 from ..records.results import TrialResult, TrialSummary
 from ..store.checkpoints import Checkpoints
@@ -27,7 +27,7 @@ class Collector:
 
     def __init__(self, root: str, searched: Mapping[str, Sequence[str]] | None = None) -> None:
         self._store = Store(Path(root))
-        self._contests = Contests(self._stored, searched or {})
+        self._brackets = Brackets(self._stored, searched or {})
         self._checkpoints = Checkpoints(Path(root), clean=True)
         self._recalled = False
 
@@ -47,15 +47,15 @@ class Collector:
             return f"{type(error).__name__}: {error}" if not str(error) else str(error)
         with contextlib.suppress(CheckpointError):  # what is left goes when the suite ends
             self._checkpoints.finish(result.key, keep=keep and result.status == "done")
-        self._contests.ended(result)
+        self._brackets.ended(result)
         return ""
 
-    def verdict(self, key: str, reached: Reached, pruner: Pruner, metric: str) -> str:
+    def promote(self, key: str, reached: Reached, pruner: Pruner, metric: str) -> str:
         """Why a search trial ends at the rung that it has come to; "" if it goes on."""
-        return self._contests.verdict(key, reached, pruner, metric=metric)
+        return self._brackets.promote(key, reached, pruner, metric=metric)
 
     def _stored(self, key: str) -> TrialSummary | None:
-        """What a contest reads of a trial that was there before: one that cannot be read takes no part in it."""
+        """A trial that was stored before this run, for its bracket; one that cannot be read takes no part."""
         with contextlib.suppress(StoreError):
             return self._store.lookup(key)
         return None

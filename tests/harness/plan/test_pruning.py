@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from rearec_bench.harness.plan.cells import Cell, expand
-from rearec_bench.harness.plan.pruning import Contest, Contests, Reached
+from rearec_bench.harness.plan.pruning import Brackets, Reached
 from rearec_bench.harness.plan.queue import SuiteQueue, repeatable
 from rearec_bench.harness.plan.search import Outcome, _ask
 from rearec_bench.harness.records.pruner import Pruner
@@ -71,13 +71,13 @@ def test_the_best_so_far_counts_at_a_rung_and_the_end_at_all_rungs_behind_it() -
 
 
 @pytest.mark.parametrize("reduction", [2, 3, 4])
-def test_verdicts_are_those_of_another_implementation(reduction: int) -> None:
+def test_promotions_are_those_of_another_implementation(reduction: int) -> None:
     draw = random.Random(reduction)  # noqa: S311 - no secret
     pruner = Pruner("asha", "c", grace=2, reduction=reduction)
     rungs = pruner.rungs(40)
     oracle = optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=reduction)
     study = optuna.create_study(direction="maximize", pruner=oracle)
-    contest = Contest()
+    brackets = Brackets(lambda key: None, {})
     running: dict[int, tuple[optuna.Trial, list[float]]] = {}
     ends = []
     for step in range(900):
@@ -91,7 +91,7 @@ def test_verdicts_are_those_of_another_implementation(reduction: int) -> None:
         trial.report(values[-1], epoch)
         said = ""
         if epoch in rungs:
-            said = contest.verdict(str(number), reached(values, rungs), pruner, metric=METRIC)
+            said = brackets.promote(str(number), reached(values, rungs), pruner, metric=METRIC)
             assert bool(said) == trial.should_prune(), f"trial {number} at epoch {epoch}"
             ends.append(bool(said))
         if said or epoch == 39:
@@ -103,29 +103,29 @@ def test_verdicts_are_those_of_another_implementation(reduction: int) -> None:
 
 
 def test_trials_that_are_over_count_where_they_have_been() -> None:
-    contest = Contest()
-    contest.enter("whole", Reached((0.5,), final=0.6))
-    contest.enter("pruned", Reached((0.4,)))
-    contest.enter("young", Reached(()))
-    assert contest.verdict("late", Reached((0.45,)), ASHA, metric=METRIC).startswith("at epoch 2, 1 of 2 had a better")
-    assert contest.verdict("good", Reached((0.55, 0.59)), ASHA, metric=METRIC).startswith("at epoch 6, 1 of 1 had")
-    assert contest.verdict("best", Reached((0.55, 0.6)), ASHA, metric=METRIC) == "", "equals go on"
+    brackets = Brackets(lambda key: None, {})
+    for status, history in (("done", [0.5, 0.5, 0.6]), ("pruned", [0.4] * 3), ("pruned", [0.9])):
+        spec = spec_with(ASHA)
+        brackets.ended(SimpleNamespace(spec=spec, key=str(history), history=epochs(history), status=status))
+    assert brackets.promote("late", Reached((0.45,)), ASHA, metric=METRIC).startswith("at epoch 2, 1 of 2 had a better")
+    assert brackets.promote("good", Reached((0.55, 0.59)), ASHA, metric=METRIC).startswith("at epoch 6, 1 of 1 had")
+    assert brackets.promote("best", Reached((0.55, 0.6)), ASHA, metric=METRIC) == "", "equals go on"
 
 
 def test_stored_trials_take_part_as_those_of_this_run_do() -> None:
     """A run that is started again knows what one that went through would know."""
-    through = Contests(lambda key: None, {})
+    through = Brackets(lambda key: None, {})
     stored = {}
     for number in range(5):
         spec = spec_with(ASHA, seed=number)
         history = epochs([0.1 * number] * 3)
         through.ended(SimpleNamespace(spec=spec, key=spec.key, history=history, status="done"))
         stored[spec.key] = dataclasses.replace(summary_for(spec), history=history)
-    anew = Contests(stored.get, {"c": list(stored)})
+    anew = Brackets(stored.get, {"c": list(stored)})
     for value in (0.0, 0.15, 0.25, 0.35, 0.45):
         here = Reached((value,))
-        assert through.verdict("new", here, ASHA, metric=METRIC) == anew.verdict("new", here, ASHA, metric=METRIC)
-    assert Contests(lambda key: None, {"c": list(stored)}).verdict("x", Reached((0.0,)), ASHA, metric=METRIC) == ""
+        assert through.promote("new", here, ASHA, metric=METRIC) == anew.promote("new", here, ASHA, metric=METRIC)
+    assert Brackets(lambda key: None, {"c": list(stored)}).promote("x", Reached((0.0,)), ASHA, metric=METRIC) == ""
 
 
 def spec_with(pruner: Pruner | None, *, seed: int = 1) -> TrialSpec:
@@ -184,7 +184,7 @@ def curve(spec: TrialSpec) -> Iterator[float]:
 
 def run(queue: SuiteQueue, held: dict[str, TrialSummary], *, most: int = 1, stop: int = 10**6) -> list[str]:
     """Run a queue as `most` workers would, an epoch of each in turn; the keys in the order in which they began."""
-    contests = Contests(held.get, queue.searched())
+    brackets = Brackets(held.get, queue.searched())
     running: dict[str, tuple[Any, Iterator[float], list[float]]] = {}
     began: list[str] = []
     while True:
@@ -198,12 +198,12 @@ def run(queue: SuiteQueue, held: dict[str, TrialSummary], *, most: int = 1, stop
             pruner, reason = job.spec.pruner, ""
             rungs = pruner.rungs(20) if pruner else ()
             if len(seen) in rungs:
-                reason = contests.verdict(key, reached(seen, rungs), pruner, metric=METRIC)
+                reason = brackets.promote(key, reached(seen, rungs), pruner, metric=METRIC)
             if reason or len(seen) == 20:
                 status = "pruned" if reason else "done"
                 summary = summary_for(job.spec, status=status, value=max(seen))
                 held[key] = dataclasses.replace(summary, history=epochs(seen))
-                contests.ended(SimpleNamespace(spec=job.spec, key=key, history=epochs(seen), status=status))
+                brackets.ended(SimpleNamespace(spec=job.spec, key=key, history=epochs(seen), status=status))
                 del running[key]
                 queue.tell(held[key])
 

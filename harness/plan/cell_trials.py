@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 Lookup = Callable[[str], TrialSummary | None]
 """The summary of a trial that is over, None of any other."""
 
-
-# A machine that kills one worker often kills two at once, and a trial may be moved from the one to the other.
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
+"""Of a trial whose worker dies: a machine that kills one worker often kills the next one as well."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Job:
         index: number of the search trial, or of the seed among the cell's seeds; counted from 0.
         count: how many of that purpose the cell has; 0 where that is not known yet.
         values: the hyper-parameters chosen for it, by dotted name.
-        attempt: counted from 1; one more each time its worker died, up to `MOST_ATTEMPTS`.
+        attempt: counted from 1; one more each time its worker died, up to `MAX_ATTEMPTS`.
         alone: has a GPU for itself, as it ran out of memory beside others.
     """
 
@@ -81,8 +80,7 @@ class CellProgress:
 class CellTrials:
     """All trials of a cell, as far as the results known so far determine them.
 
-    Whoever holds it calls `advance` at first and after each `tell`; nothing else changes it. What one trial's end costs
-    does not depend on how many trials other cells have.
+    Call `advance` at first and after each `tell`; nothing else changes it.
 
     Args:
         cell: the cell.
@@ -99,7 +97,7 @@ class CellTrials:
         self._device = device
         self._lookup = lookup
         self._search = CellSearch(cell, self._search_spec)
-        self._made: tuple[Suggestion, ...] = ()
+        self._suggestions: tuple[Suggestion, ...] = ()
         self._finals: tuple[TrialSpec, ...] | None = None
         self._best: Suggestion | None = None
         self._open: dict[str, Job] = {}
@@ -114,9 +112,9 @@ class CellTrials:
         """
         self._index = self._more = None
         size = self._search.size if self.cell.search.epochs is None else 0
-        made = self._search.suggestions(self._known)[len(self._made) :]
-        self._made += tuple(made)
-        new = [self._add(Job(one.spec, self.cell, "search", one.index, size, one.values)) for one in made]
+        suggested = self._search.suggestions(self._known)[len(self._suggestions) :]
+        self._suggestions += tuple(suggested)
+        new = [self._add(Job(new.spec, self.cell, "search", new.index, size, new.values)) for new in suggested]
         if self._finals is None and not self._open and self._search.complete:
             self._finals = self._make_finals()
             values = self._best.values if self._best is not None else {}
@@ -140,7 +138,7 @@ class CellTrials:
     def undetermined(self) -> int:
         """How many more trials there may be beside those that are determined."""
         if self._more is None:
-            self._more = self._search.expected(self._known) - len(self._made)
+            self._more = self._search.expected(self._known) - len(self._suggestions)
         return self._more + (len(self.cell.seeds) if self._finals is None else 0)
 
     @property
@@ -164,7 +162,7 @@ class CellTrials:
         finals = self._finals
         return CellProgress(
             cell=self.cell,
-            search_over=sum(self._lookup(one.spec.key) is not None for one in self._made),
+            search_over=len(self.searched()),
             search_size=self._search.expected(self._known),
             search_epochs=self._search.spent(self._known),
             final_over=sum(self._lookup(spec.key) is not None for spec in finals or ()),
@@ -176,7 +174,7 @@ class CellTrials:
 
     def searched(self) -> list[str]:
         """Keys of the search trials that are over."""
-        return [one.spec.key for one in self._made if self._lookup(one.spec.key) is not None]
+        return [made.spec.key for made in self._suggestions if self._lookup(made.spec.key) is not None]
 
     def index(self) -> Mapping[str, Any]:
         """Which stored trials stand behind the cell, for the suite's index.json."""
@@ -187,20 +185,21 @@ class CellTrials:
     def _make_index(self) -> dict[str, Any]:
         search: list[str | None] = []
         failed: list[str] = []
-        for one in self._made:
-            summary = self._lookup(one.spec.key)
+        for suggestion in self._suggestions:
+            key = suggestion.spec.key
+            summary = self._lookup(key)
             if summary is None:
                 break
-            search.append(None if one.duplicate or summary.status == "failed" else one.spec.key)
-            if summary.status == "failed" and not one.duplicate:
-                failed.append(one.spec.key)
+            search.append(None if suggestion.duplicate or summary.status == "failed" else key)
+            if summary.status == "failed" and not suggestion.duplicate:
+                failed.append(key)
         entry: dict[str, Any] = {
             "search": search,
             "best": self._best.spec.key if self._best is not None else None,
             "final": {str(spec.seed): spec.key for spec in self._finals or () if self._lookup(spec.key) is not None},
         }
-        more = {"failed": failed, "note": self._note()}
-        return {**entry, **{name: held for name, held in more.items() if held}}
+        optional = {"failed": failed, "note": self._note()}
+        return {**entry, **{name: value for name, value in optional.items() if value}}
 
     def _add(self, job: Job) -> str:
         if job.key not in self._open and self._lookup(job.key) is None:
@@ -233,12 +232,12 @@ class CellTrials:
     def _make_finals(self) -> tuple[TrialSpec, ...]:
         """The final runs, once the search has ended; none where it found nothing to repeat."""
         self._best = self._search.best(self._known)
-        if self._best is None and self._made:
+        if self._best is None and self._suggestions:
             return ()
         values = self._best.values if self._best is not None else {}
         return tuple(self._spec(values, purpose="final", seed=seed) for seed in self.cell.seeds)
 
     def _note(self) -> str:
-        if self._finals == () and self._made:
-            return f"none of its {len(self._made)} search trials succeeded, so there is nothing to repeat"
+        if self._finals == () and self._suggestions:
+            return f"none of its {len(self._suggestions)} search trials succeeded, so there is nothing to repeat"
         return ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..records.results import Epoch, Status, TrialSummary
 from ..records.spec import TrialSpec
-from .cell_trials import MOST_ATTEMPTS, CellProgress, CellTrials, Job, Lookup
+from .cell_trials import MAX_ATTEMPTS, CellProgress, CellTrials, Job, Lookup
 
 if TYPE_CHECKING:
     from .cells import Cell
@@ -37,7 +37,7 @@ class SuiteQueue:
         device: "cpu" or "cuda".
         stored: the summary of a stored trial, or None where it is not stored or should run again.
         cost: seconds (or anything proportional) of one trial of a cell; the big ones start first.
-        limit: most trials to start, None for all.
+        limit: max trials to start, None for all.
         vectors: data set name to the fingerprint of its item vectors, where a text-based backbone needs them.
     """
 
@@ -122,43 +122,37 @@ class SuiteQueue:
         """Take in that a trial ran out of memory beside others: it runs again when nothing else does."""
         self._alone.append(dataclasses.replace(self._in_flight.pop(key), alone=True))
 
-    def lost(self, key: str, *, got_on: bool = False) -> bool:
+    def lost(self, key: str, *, progressed: bool = False) -> bool:
         """Take in that the worker of a trial died.
 
         Args:
             key: the trial.
-            got_on: it has left a checkpoint further on than where it began: that attempt does not count.
+            progressed: it has left a checkpoint further on than where it began: that attempt does not count.
 
         Returns:
             Whether the trial will be given out once more; otherwise it stays in flight until its failure is told.
         """
         job = self._in_flight[key]
-        attempt = job.attempt if got_on else job.attempt + 1
-        if attempt > MOST_ATTEMPTS:
+        attempt = job.attempt if progressed else job.attempt + 1
+        if attempt > MAX_ATTEMPTS:
             return False
         del self._in_flight[key]
-        again = dataclasses.replace(job, attempt=attempt)
-        if job.alone:
-            self._alone.append(again)
-        else:
-            self._again.append(again)
+        (self._alone if job.alone else self._again).append(dataclasses.replace(job, attempt=attempt))
         return True
 
     def summary(self, key: str) -> TrialSummary | None:
         """The summary of a trial that is over, without its epochs and steps; None of any other."""
         if key not in self._summaries and key not in self._missing:
-            found = self._stored(key)
-            if found is None:
+            summary = self._stored(key)
+            if summary is None:
                 self._missing.add(key)
             else:
-                self._summaries[key] = _lean(found, found.spec)
+                self._summaries[key] = _lean(summary, summary.spec)
         return self._summaries.get(key)
 
     def look_again(self, key: str) -> TrialSummary | None:
         """The summary of a trial, asking the store anew where it is not known to be over."""
-        if key in self._summaries:
-            return self._summaries[key]
-        return self._stored(key)
+        return self._summaries.get(key) or self._stored(key)
 
     def totals(self) -> tuple[int, int]:
         """How many trials of the suite are over, and how many there are at most.
@@ -186,8 +180,7 @@ class SuiteQueue:
 
     def over(self) -> tuple[TrialSummary, ...]:
         """The suite's trials that are over."""
-        found = (self.summary(key) for key in sorted(self._holders))
-        return tuple(summary for summary in found if summary is not None)
+        return tuple(summary for key in sorted(self._holders) if (summary := self.summary(key)) is not None)
 
     def best(self, cell: Cell) -> float | None:
         """Best validation metric of a cell's search so far."""
@@ -234,12 +227,12 @@ class SuiteQueue:
             return None
         while ready := list(self._ready()):
             _, position, job = min(ready, key=lambda entry: entry[0])
-            held = self.look_again(job.key)
-            if held is None:
+            stored = self.look_again(job.key)
+            if stored is None:
                 self._issued[position] += 1
                 self._started += 1
                 return job
-            self.tell(held)  # another process has stored it since we looked
+            self.tell(stored)  # another process has stored it since we looked
         return None
 
     def _ready(self) -> Iterator[tuple[tuple[Any, ...], int, Job]]:

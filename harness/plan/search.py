@@ -88,9 +88,8 @@ class CellSearch:
         self._build = build
         self._space = {name: cell.space[name] for name in sorted(cell.space)}
         self._points = _enumerated(self._space, cell)
-        self._made: list[Suggestion] = []
+        self._suggestions: list[Suggestion] = []
         self._keys: set[str] = set()
-        self._ended = False
         self._count = _count(self._space)
         self.size = search_size(cell)
         self.complete = False
@@ -98,7 +97,7 @@ class CellSearch:
     def suggestions(self, known: Known) -> Sequence[Suggestion]:
         """All suggestions that the known outcomes determine, in index order; `complete` says whether there are more."""
         while not self.complete:
-            index = len(self._made)
+            index = len(self._suggestions)
             room = self._has_room(known)
             self.complete = room is False
             told = self._told(index, known) if room else None
@@ -106,30 +105,23 @@ class CellSearch:
                 break
             values = self._values(index, told)
             spec = self._build(values)
-            self._made.append(Suggestion(index, values, spec, duplicate=spec.key in self._keys))
+            self._suggestions.append(Suggestion(index, values, spec, duplicate=spec.key in self._keys))
             self._keys.add(spec.key)
-        return self._made
-
-    def ended(self, known: Known) -> bool:
-        """Whether every suggestion is made and has its outcome."""
-        if not self._ended:
-            made = self.suggestions(known)
-            self._ended = self.complete and all(known(one.spec.key) is not None for one in made)
-        return self._ended
+        return self._suggestions
 
     def expected(self, known: Known) -> int:
         """How many suggestions there will be; with a budget in epochs about so many, until it is complete."""
-        made, budget = self._made, self._cell.search.epochs
+        made, budget = len(self._suggestions), self._cell.search.epochs
         if self.complete:
-            return len(made)
+            return made
         if budget is None:
             return self.size
         spent, unknown = self._spent(known)
-        over = len(made) - len(unknown)
+        over = made - len(unknown)
         each = spent / over if over else _EPOCHS_SHARE * _max_epochs(self._cell)
         more = max(math.ceil((budget - spent) / max(each, 1.0)) - len(unknown), 1)
         points = math.inf if self._count is None else self._count
-        return min(len(made) + more, int(min(points, budget)))
+        return min(made + more, int(min(points, budget)))
 
     def spent(self, known: Known) -> int:
         """Epochs of the suggestions whose outcome is known."""
@@ -139,15 +131,15 @@ class CellSearch:
         """The suggestion with the highest value, the earliest of equals; None where no trial succeeded."""
         best: Suggestion | None = None
         best_value = -math.inf
-        for made in self.suggestions(known):
-            outcome = known(made.spec.key)
+        for suggestion in self.suggestions(known):
+            outcome = known(suggestion.spec.key)
             if outcome is not None and outcome.value is not None and outcome.value > best_value:
-                best, best_value = made, outcome.value
+                best, best_value = suggestion, outcome.value
         return best
 
     def _has_room(self, known: Known) -> bool | None:
         """Whether the budget has room for one more suggestion; None where that depends on outcomes not known yet."""
-        budget, made = self._cell.search.epochs, len(self._made)
+        budget, made = self._cell.search.epochs, len(self._suggestions)
         if budget is None or not self._space:
             return made < self.size
         if made == (len(self._points) if self._points is not None else budget) or len(self._keys) == self._count:
@@ -155,7 +147,7 @@ class CellSearch:
         spent, unknown = self._spent(known)
         if spent >= budget:
             return False
-        return True if spent + sum(one.spec.training.max_epochs for one in unknown) < budget else None
+        return True if spent + sum(suggestion.spec.training.max_epochs for suggestion in unknown) < budget else None
 
     def _spent(self, known: Known) -> tuple[int, list[Suggestion]]:
         """Epochs of the suggestions whose outcome is known, and the others.
@@ -163,10 +155,10 @@ class CellSearch:
         A duplicate counts like the trial that it repeats, and a trial that failed at once like one epoch.
         """
         spent, unknown = 0, []
-        for made in self._made:
-            outcome = known(made.spec.key)
+        for suggestion in self._suggestions:
+            outcome = known(suggestion.spec.key)
             if outcome is None:
-                unknown.append(made)
+                unknown.append(suggestion)
             else:
                 spent += max(outcome.epochs, 1)
         return spent, unknown
@@ -176,11 +168,11 @@ class CellSearch:
         if self._points is not None or self._cell.search.sampler != "tpe":
             return []
         told = []
-        for made in self._made[: max(index - self._cell.search.window + 1, 0)]:
-            outcome = known(made.spec.key)
+        for suggestion in self._suggestions[: max(index - self._cell.search.window + 1, 0)]:
+            outcome = known(suggestion.spec.key)
             if outcome is None:
                 return None
-            told.append((made.values, outcome))
+            told.append((suggestion.values, outcome))
         return told
 
     def _values(self, index: int, told: Sequence[tuple[Values, Outcome]]) -> Values:
@@ -216,16 +208,11 @@ def _max_epochs(cell: Cell) -> int:
 
 def _count(space: Mapping[str, Space]) -> int | None:
     """Number of points of a finite space, None for an infinite one."""
-    total = 1
-    for one in space.values():
-        values = listed(one)
-        if values is None:
-            return None
-        total *= len(values)
-    return total
+    axes = [_listed(axis) for axis in space.values()]
+    return None if None in axes else math.prod(len(values) for values in axes if values is not None)
 
 
-def listed(space: Space) -> Sequence[Any] | None:
+def _listed(space: Space) -> Sequence[Any] | None:
     """All values of a space in order, None where it is a range that cannot be listed evenly."""
     if space.choices:
         return space.choices
@@ -241,9 +228,9 @@ def _enumerated(space: Mapping[str, Space], cell: Cell) -> list[tuple[Any, ...]]
     count = _count(space)
     if count is None or (count > _trials_at_least(cell) and cell.search.sampler != "grid"):
         return None
-    axes = [listed(one) or () for one in space.values()]
-    most = cell.search.trials if cell.search.epochs is None else cell.search.epochs
-    return list(itertools.islice(itertools.product(*axes), most))
+    axes = [_listed(axis) or () for axis in space.values()]
+    budget = cell.search.trials if cell.search.epochs is None else cell.search.epochs
+    return list(itertools.islice(itertools.product(*axes), budget))
 
 
 def _ask(
@@ -253,13 +240,13 @@ def _ask(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    distributions = {name: _distribution(one) for name, one in space.items()}
+    distributions = {name: _distribution(axis) for name, axis in space.items()}
     study = optuna.create_study(sampler=_sampler(sampler, seed, trials), direction="maximize")
     for values, outcome in told:
         params = {name: _outward(space[name], value) for name, value in values.items()}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, **_state(outcome)))
     asked = study.ask(distributions).params
-    return {name: _inward(one, asked[name]) for name, one in space.items()}
+    return {name: _inward(axis, asked[name]) for name, axis in space.items()}
 
 
 def _state(outcome: Outcome) -> dict[str, Any]:

@@ -197,7 +197,7 @@ class RunTracker:
             hung = trial_id in self._killed and self._limit_s is not None
             self._log.write("lost", **job_facts(job), reason=cause)
             got_on = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
-            if not hung and self.queue.lost(job.key, got_on=got_on):
+            if not hung and self.queue.lost(job.key, progressed=got_on):
                 self._reporter.lost(job, cause)
                 return
             reason = f"its worker died {job.attempt} times: {cause}"

@@ -242,16 +242,16 @@ def test_a_trial_whose_worker_died_runs_again_and_after_three_times_no_more(cell
     assert queue.started == TRIALS
 
 
-def test_an_attempt_that_got_on_does_not_count(cells: tuple[Cell, ...]) -> None:
+def test_an_attempt_that_left_a_newer_checkpoint_does_not_count(cells: tuple[Cell, ...]) -> None:
     queue = queue_of(cells)
     job = queue.next()
     for _ in range(5):
-        assert queue.lost(job.key, got_on=True)
+        assert queue.lost(job.key, progressed=True)
         assert queue.next() == job
     for attempt in (2, 3):
         assert queue.lost(job.key)
         assert queue.next().attempt == attempt
-    assert queue.lost(job.key, got_on=True)
+    assert queue.lost(job.key, progressed=True)
     assert queue.next().attempt == 3
     assert not queue.lost(job.key)
 

@@ -39,6 +39,10 @@ def start(cell: Cell) -> CellSearch:
     return CellSearch(cell, partial(cell.spec, seed=0, purpose="search", fingerprint="f", device="cpu"))
 
 
+def over(search: CellSearch, known: dict[str, Outcome]) -> bool:
+    return all(made.spec.key in known for made in search.suggestions(known.get)) and search.complete
+
+
 def outcome_of(spec: Any) -> Outcome:
     """A formula; every fifth trial or so diverges."""
     value = metrics_for(spec)["ndcg@20"]
@@ -48,7 +52,7 @@ def outcome_of(spec: Any) -> Outcome:
 def run(cell: Cell, search: CellSearch | None = None, known: dict[str, Outcome] | None = None) -> list[Any]:
     """Run a search to its end; what it suggested."""
     search, known = search or start(cell), known if known is not None else {}
-    while not search.ended(known.get):
+    while not over(search, known):
         waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
         known[waiting[-1].spec.key] = outcome_of(waiting[-1].spec)
     return [(one.values, one.duplicate) for one in search.suggestions(known.get)]
@@ -77,7 +81,7 @@ def test_two_searches_of_one_cell_agree_and_another_seed_disagrees(cell_of: Call
 def test_a_model_of_the_outcomes_makes_the_later_suggestions(cell_of: Callable[..., Cell]) -> None:
     cell = cell_of()
     search, known = start(cell), {}
-    while not search.ended(known.get):
+    while not over(search, known):
         for one in search.suggestions(known.get):
             known.setdefault(one.spec.key, Outcome("done", -abs(one.values["strategy.temperature"] - 3.0)))
     made = [one.values["strategy.temperature"] for one in search.suggestions(known.get)]
@@ -104,7 +108,7 @@ def test_the_order_in_which_a_window_ends_changes_nothing(cell_of: Callable[...,
 
     def ends(pick: int) -> list[Any]:
         search, known = start(cell), {}
-        while not search.ended(known.get):
+        while not over(search, known):
             waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
             known[waiting[pick % len(waiting)].spec.key] = outcome_of(waiting[pick % len(waiting)].spec)
         return [one.values for one in search.suggestions(known.get)]
@@ -141,7 +145,7 @@ def test_a_duplicate_uses_up_budget(cell_of: Callable[..., Cell]) -> None:
 
 def test_nothing_to_search_means_no_search_trial(cell_of: Callable[..., Cell]) -> None:
     search = start(cell_of("decay: 1.2"))
-    assert search.size == 0 and search.ended({}.get) and search.best({}.get) is None
+    assert search.size == 0 and over(search, {}) and search.best({}.get) is None
 
 
 def test_the_best_is_the_earliest_of_equals_and_never_a_failure(cell_of: Callable[..., Cell]) -> None:
@@ -164,7 +168,7 @@ def lasting(spec: Any) -> Outcome:
 def run_for_epochs(cell: Cell, pick: int, known: dict[str, Outcome]) -> list[Any]:
     """Run a search with a budget in epochs, ending one of those that wait at a time; what it suggested."""
     search = start(cell)
-    while not search.ended(known.get):
+    while not over(search, known):
         waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
         left = search.expected(known.get) - len(search.suggestions(known.get))
         assert left >= (0 if search.complete else 1)
@@ -206,7 +210,7 @@ def test_points_that_surely_fit_are_enumerated_and_a_grid_ends_with_its_points(c
         cell = cell_of(points, search, training="max_epochs: 30")
         known: dict[str, Outcome] = {}
         one = start(cell)
-        while not one.ended(known.get):
+        while not over(one, known):
             for made in one.suggestions(known.get):
                 known.setdefault(made.spec.key, Outcome("done", 0.5, epochs=10))
         values = [
@@ -218,7 +222,7 @@ def test_points_that_surely_fit_are_enumerated_and_a_grid_ends_with_its_points(c
 def test_a_sampled_finite_space_ends_when_all_of_it_has_been_tried(cell_of: Callable[..., Cell]) -> None:
     cell = cell_of("decay: {search: [1.2, 1.5, 2.0]}", "epochs: 70, sampler: random", training="max_epochs: 30")
     search, known = start(cell), {}
-    while not search.ended(known.get):
+    while not over(search, known):
         for made in search.suggestions(known.get):
             known.setdefault(made.spec.key, Outcome("done", 0.5, epochs=2))
     assert len(known) == 3 and search.spent(known.get) < 70

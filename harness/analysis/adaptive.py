@@ -1,6 +1,6 @@
 """Adaptive depth: what choosing each row's number of steps without its target would have scored.
 
-Beside the methods of `depth_rules.py` stand the readout, the fixed depth that is best on validation, and the ceiling,
+Beside the methods of `early_exit.py` stand the readout, the fixed depth that is best on validation, and the ceiling,
 an oracle. Each run chooses its rules on its own validation rows; its test rows' signals give the depths; only then are
 test ranks looked up. (Validation also chose the hyper-parameters and the epoch, so what a rule gains there is an
 optimistic guess; nothing of it is reported.) A depth's state ranks alone: an adaptive readout of ERL that stops at
@@ -15,19 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records.results import Ranks, Rows, TrialSummary
+from ..records.results import Rows, TrialSummary
 from ..store.store import Store
 from ..trial.metrics import row_gains
 from ..utils.errors import StoreError
-from .compare import METRICS, Measured, measure, reference_of, stat
-from .depth_rules import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
+from .compare import METRICS, Measured, measure, row_against, stat
+from .early_exit import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
+from .paired_rows import gains_of, same_rows
 from .resultset import CellResults, ResultSet
-from .tested import gains_of, same_rows
 
 CHOSEN_BY = "ndcg@20"
 """The validation metric that rules are chosen by."""
@@ -36,7 +37,7 @@ READOUT, FIXED, ROUTER, CEILING = "readout", "fixed", "router", "ceiling"
 RULES = (FIXED, *EVIDENCE, ROUTER)
 METHODS = (READOUT, *RULES, CEILING)
 
-_LEAST = 1e-12  # a ceiling that is not above the readout by more has no shares
+_MIN_ROOM = 1e-12  # a ceiling that is not above the readout by more has no shares
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Method:
         name: one of `METHODS`.
         metrics: per metric, on test.
         over_readout: gain over the readout in percent, per metric; empty for the readout.
-        over_reference: gain over the row that this one is compared with, in percent, per metric; empty without one.
+        over_against: gain over the row that this one is compared with, in percent, per metric; empty without one.
         share: per metric, percent of the way from the readout to the ceiling; empty for both of them.
         steps: mean number of steps per row.
     """
@@ -72,7 +73,7 @@ class Method:
     name: str
     metrics: Mapping[str, Estimate]
     over_readout: Mapping[str, Estimate]
-    over_reference: Mapping[str, Estimate]
+    over_against: Mapping[str, Estimate]
     share: Mapping[str, Estimate]
     steps: Estimate
 
@@ -97,23 +98,26 @@ class Adaptive:
 
 
 def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
-    """Adaptive depth of every cell that has steps.
+    """Adaptive depth of every cell of a model that has steps.
 
     Raises:
         StoreError: the rows of a trial cannot be read, or trials that are averaged have other rows.
     """
-    references: dict[str, _Tested] = {}
-    found = []
+
+    @cache
+    def read_out(key: str, seed: int, steps: int) -> _Tested:
+        test = results.store.ranks(key, "test")
+        columns = _columns(test.readout_ranks, np.full(len(test.users), steps))
+        return _Tested(key, seed, test.users, test.items, columns[:, None])
+
+    cells = []
     for cell, row in zip(results.cells, measure(results), strict=True):
-        if cell.steps != 0 and not cell.is_baseline:
-            reference = reference_of(cell, results.cells)
-            runs = reference.runs if reference is not None else ()
-            for run in runs:
-                if run.key not in references:
-                    references[run.key] = _read_out(run, results.store.ranks(run.key, "test"))
-            against = [references[run.key] for run in runs]
-            found.append(_adaptive(cell, row, against=against, store=results.store))
-    return tuple(found)
+        if cell.steps != 0:
+            other = row_against(cell, results.cells)
+            runs = other.runs if other is not None else ()
+            against = [read_out(run.key, run.spec.seed, run.spec.steps) for run in runs]
+            cells.append(_adaptive(cell, row, against=against, store=results.store))
+    return tuple(cells)
 
 
 def choose_rules(validation: Rows) -> dict[str, DepthRule]:
@@ -158,11 +162,11 @@ class _Means:
 
     Attributes:
         methods: (..., methods, metrics and the number of steps).
-        reference: (..., metrics); not a number where there is none.
+        against: (..., metrics) of the row compared with; not a number where there is none.
     """
 
     methods: Floats
-    reference: Floats
+    against: Floats
 
 
 _Views = tuple[_Means, _Means, _Means]
@@ -183,22 +187,19 @@ def _adaptive(cell: CellResults, row: Measured, *, against: Sequence[_Tested], s
     if scored:
         _check_rows([*scored, *against])
         views = _views(scored, against)
-        methods = tuple(_method(place, views, has_reference=bool(against)) for place in range(len(METHODS)))
+        methods = tuple(_method(place, views, compared=bool(against)) for place in range(len(METHODS)))
     return Adaptive(row, methods, len(scored), len(cell.seeds), tuple(left_out))
 
 
 def _scored(run: TrialSummary, valid: Rows, test: Rows) -> _Tested:
     chosen = choose_depths(valid, test)
     rows = np.arange(len(test.users))
-    found = [_columns(test.readout_ranks, np.full(len(rows), run.spec.steps))]
-    found += [_columns(test.step_ranks[rows, chosen[name]], chosen[name]) for name in RULES]
-    found.append(_columns(test.step_ranks.min(axis=1), test.step_ranks.argmin(axis=1)))
-    return _Tested(run.key, run.spec.seed, test.users, test.items, np.stack(found, axis=1))
-
-
-def _read_out(run: TrialSummary, test: Ranks) -> _Tested:
-    readout = _columns(test.readout_ranks, np.full(len(test.users), run.spec.steps))
-    return _Tested(run.key, run.spec.seed, test.users, test.items, readout[:, None])
+    by_method = [
+        _columns(test.readout_ranks, np.full(len(rows), run.spec.steps)),
+        *(_columns(test.step_ranks[rows, chosen[name]], chosen[name]) for name in RULES),
+        _columns(test.step_ranks.min(axis=1), test.step_ranks.argmin(axis=1)),
+    ]
+    return _Tested(run.key, run.spec.seed, test.users, test.items, np.stack(by_method, axis=1))
 
 
 def _check_rows(tested: Sequence[_Tested]) -> None:
@@ -216,23 +217,23 @@ def _columns(ranks: NDArray[np.int32], depths: Depths) -> Floats:
 
 
 def _views(scored: Sequence[_Tested], against: Sequence[_Tested]) -> _Views:
-    """The means of all, of each resample of users, and of each seed; a seed's reference is the one of that seed."""
+    """The means of all, of each resample of users, and of each seed; each seed against the run of that seed."""
     scores = np.stack([run.scores for run in scored])  # (S, R, methods, metrics + 1)
     rows, shape = scores.shape[1], scores.shape[2:]
     absent = np.full((rows, len(METRICS)), np.nan)
     readouts = {run.seed: run.scores[:, 0, : len(METRICS)] for run in against}  # (R, metrics) each
-    reference = np.mean(list(readouts.values()), axis=0) if readouts else absent
+    compared = np.mean(list(readouts.values()), axis=0) if readouts else absent
     averaged = scores.mean(axis=0)  # (R, methods, metrics + 1)
-    resampled = cluster_means(np.concatenate([averaged.reshape(rows, -1), reference], axis=1), scored[0].users)
+    resampled = cluster_means(np.concatenate([averaged.reshape(rows, -1), compared], axis=1), scored[0].users)
     width = int(np.prod(shape))
     return (
-        _Means(averaged.mean(axis=0), reference.mean(axis=0)),
+        _Means(averaged.mean(axis=0), compared.mean(axis=0)),
         _Means(resampled[:, :width].reshape(-1, *shape), resampled[:, width:]),
         _Means(scores.mean(axis=1), np.stack([readouts.get(run.seed, absent).mean(axis=0) for run in scored])),
     )
 
 
-def _method(place: int, views: _Views, *, has_reference: bool) -> Method:
+def _method(place: int, views: _Views, *, compared: bool) -> Method:
     def per_metric(statistic: Callable[[_Means, int], Floats], shown: bool) -> dict[str, Estimate]:
         if not shown:
             return {}
@@ -248,8 +249,8 @@ def _method(place: int, views: _Views, *, has_reference: bool) -> Method:
         over_readout=per_metric(
             lambda means, at: _percent(means.methods[..., place, at], means.methods[..., readout, at]), name != READOUT
         ),
-        over_reference=per_metric(
-            lambda means, at: _percent(means.methods[..., place, at], means.reference[..., at]), has_reference
+        over_against=per_metric(
+            lambda means, at: _percent(means.methods[..., place, at], means.against[..., at]), compared
         ),
         share=per_metric(
             lambda means, at: _share(*(means.methods[..., which, at] for which in (place, readout, ceiling))),
@@ -260,23 +261,23 @@ def _method(place: int, views: _Views, *, has_reference: bool) -> Method:
 
 
 def _estimate(statistic: _Statistic, views: _Views) -> Estimate:
-    every, resampled, by_seed = (statistic(means) for means in views)
+    overall, resampled, by_seed = (statistic(means) for means in views)
     seeds: list[float] = by_seed.tolist()
-    defined = bool(np.isfinite(every))
+    defined = bool(np.isfinite(overall))
     return Estimate(
-        value=float(every) if defined else None,
+        value=float(overall) if defined else None,
         std=stat(seeds, planned=len(seeds)).std if np.isfinite(seeds).all() else None,
         users=percentile_interval(resampled) if defined else None,
         seeds=t_interval(seeds) if defined else None,
     )
 
 
-def _percent(values: Floats, reference: Floats) -> Floats:
+def _percent(values: Floats, against: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(reference > 0, (values - reference) / reference * 100, np.nan)
+        return np.where(against > 0, (values - against) / against * 100, np.nan)
 
 
 def _share(values: Floats, readout: Floats, ceiling: Floats) -> Floats:
     room = ceiling - readout
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(room > _LEAST, (values - readout) / room * 100, np.nan)
+        return np.where(room > _MIN_ROOM, (values - readout) / room * 100, np.nan)

@@ -11,11 +11,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..records.results import Status, TrialSummary
-from .compare import measure, reference_of
+from .compare import row_against
 from .resultset import CellResults, ResultSet
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Budget:
         search: what they have cost.
         finals: what the final runs have cost.
         curve: expected best validation score at 1, 2, ... trials; empty where no trial was trained.
-        reference: the row that this one is compared with; None where there is none.
+        against: the row that this one is compared with; None where there is none.
     """
 
     cell: CellResults
@@ -80,7 +79,7 @@ class Budget:
     search: Spent
     finals: Spent
     curve: tuple[Point, ...]
-    reference: CellResults | None = None
+    against: CellResults | None = None
 
     @property
     def is_exhausted(self) -> bool:
@@ -103,28 +102,21 @@ class Budget:
 
 def budgets(results: ResultSet) -> tuple[Budget, ...]:
     """The search of every row of models, in the order of the suite; rows that cannot run are left out."""
-    results = results.models()
-    rows = measure(results)
-    held = dict(zip(map(id, rows), results.cells, strict=True))
+    cells = results.models().cells
     resources = results.suite.resources if results.suite is not None else None
-    found = []
-    for row, cell in zip(rows, results.cells, strict=True):
-        if not cell.unsupported:
-            reference = reference_of(row, rows)
-            found.append(_budget(cell, held[id(reference)] if reference is not None else None, resources))
-    return tuple(found)
+    return tuple(_budget(cell, row_against(cell, cells), resources) for cell in cells if not cell.unsupported)
 
 
-def unequal(found: Iterable[Budget], *, in_epochs: bool) -> tuple[tuple[Budget, Budget], ...]:
+def unequal(budgets: Iterable[Budget], *, in_epochs: bool) -> tuple[tuple[Budget, Budget], ...]:
     """Rows whose budget is not that of the row that they are compared with, each with that row.
 
     Args:
-        found: the rows.
+        budgets: the rows.
         in_epochs: the suite's budget is in epochs: those within 10% are equal; else the number of trials must be.
     """
-    found = tuple(found)
-    by_cell = {id(one.cell): one for one in found}
-    pairs = [(one, by_cell[id(one.reference)]) for one in found if id(one.reference) in by_cell]
+    budgets = tuple(budgets)
+    by_cell = {id(budget.cell): budget for budget in budgets}
+    pairs = [(budget, by_cell[id(budget.against)]) for budget in budgets if id(budget.against) in by_cell]
     return tuple(pair for pair in pairs if _differ(*pair, in_epochs=in_epochs))
 
 
@@ -159,9 +151,8 @@ def score(trial: TrialSummary) -> float:
     return value if math.isfinite(value) else 0.0
 
 
-def _budget(cell: CellResults, reference: CellResults | None, resources: Resources | None) -> Budget:
-    spent = partial(_spent, resources=resources)
-    search = spent(cell.searched)
+def _budget(cell: CellResults, against: CellResults | None, resources: Resources | None) -> Budget:
+    search = _spent(cell.searched, resources)
     values = [score(trial) for trial in cell.searched]
     curve: tuple[Point, ...] = ()
     if any(trial.status in _TRAINED for trial in cell.searched):
@@ -174,13 +165,13 @@ def _budget(cell: CellResults, reference: CellResults | None, resources: Resourc
         trials=len(values),
         statuses=Counter(trial.status for trial in cell.searched),
         search=search,
-        finals=spent(cell.finals),
+        finals=_spent(cell.finals, resources),
         curve=curve,
-        reference=reference,
+        against=against,
     )
 
 
-def _spent(trials: Sequence[TrialSummary], *, resources: Resources | None) -> Spent:
+def _spent(trials: Sequence[TrialSummary], resources: Resources | None) -> Spent:
     gpu_s = core_s = 0.0
     for trial in trials:
         seconds = trial.timings.get("total_s", 0.0)
@@ -194,8 +185,7 @@ def _spent(trials: Sequence[TrialSummary], *, resources: Resources | None) -> Sp
 def _share(trial: TrialSummary, name: str, planned: float) -> float:
     """What a trial occupied: as it noted itself, else as the suite says, else one."""
     noted = trial.environment.get(name)
-    held = float(noted) if isinstance(noted, int | float) else 0.0
-    return held or planned or 1.0
+    return (float(noted) if isinstance(noted, int | float) else 0.0) or planned or 1.0
 
 
 def _chances(total: int, n: int) -> list[float]:
@@ -212,8 +202,8 @@ def _counts(values: Sequence[float]) -> range:
     return range(1, len(values) + 1)
 
 
-def _differ(one: Budget, other: Budget, *, in_epochs: bool) -> bool:
+def _differ(first: Budget, second: Budget, *, in_epochs: bool) -> bool:
     if not in_epochs:
-        return one.trials != other.trials
-    low, high = sorted((one.search.epochs, other.search.epochs))
+        return first.trials != second.trials
+    low, high = sorted((first.search.epochs, second.search.epochs))
     return high > low * _EPOCHS_APART

@@ -7,13 +7,14 @@ better than any one of them even where the steps are nothing but noise, so three
 - cross-fitted: the best step of each row is chosen on one seed's model and scored on another seed's. What a row gains
   from its depth stays, what was luck goes; on pure noise there is no gain.
 - noised: the optimum of K + 1 noised copies of the readout, at the cosine that the steps have to it.
-- models: the optimum of K + 1 models of the reference under different seeds, without any step.
+- models: the optimum of K + 1 models of the row compared with under different seeds, without any step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,9 @@ from numpy.typing import NDArray
 from ..records.results import Metrics, Ranks
 from ..store.store import Store
 from ..trial.metrics import metrics_of, row_gains
-from .compare import METRICS, Measured, Stat, improvements, measure, reference_of, stat, stats_of
+from .compare import METRICS, Measured, Stat, improvements, measure, row_against, stat, stats_of
+from .paired_rows import same_rows
 from .resultset import CellResults, ResultSet
-from .tested import same_rows
 
 CROSSED, NOISED, MODELS = "crossed", "noised", "models"
 CONTROLS = (CROSSED, NOISED, MODELS)
@@ -35,7 +36,7 @@ class Control:
 
     Attributes:
         stats: its metrics over seeds.
-        over: its gain in percent per metric, unrounded: over the readout, of "models" over the reference.
+        over: its gain in percent per metric, unrounded: over the readout, of "models" over the row compared with.
     """
 
     stats: Mapping[str, Stat]
@@ -51,16 +52,16 @@ class Ceiling:
         steps: metrics of each step's state, 0 to K; empty where no run is done.
         optimum: metrics of the best step per test row; None for rows without steps, or where no run is done.
         over_readout: gain of the mean optimum over the mean readout, in percent per metric, unrounded.
-        over_reference: the same over the row that this one is compared with.
+        over_against: the same over the row that this one is compared with.
         controls: by name in `CONTROLS`, those that the runs allow: "crossed" needs two of them, "models" K + 1 of the
-            reference.
+            row compared with.
     """
 
     row: Measured
     steps: tuple[Mapping[str, Stat], ...]
     optimum: Mapping[str, Stat] | None
     over_readout: Mapping[str, float]
-    over_reference: Mapping[str, float]
+    over_against: Mapping[str, float]
     controls: Mapping[str, Control] = field(default_factory=dict)
 
 
@@ -71,21 +72,17 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
         StoreError: the rows of a trial cannot be read.
     """
     rows = measure(results)
-    readouts: dict[str, Ranks] = {}
 
-    def references(cell: CellResults) -> list[Ranks]:
-        """Test rows of the runs of the cell that this one is compared with."""
-        reference = reference_of(cell, results.cells)
-        runs = reference.runs if reference is not None else ()
-        for run in runs:
-            if run.key not in readouts:
-                readouts[run.key] = results.store.ranks(run.key, "test")
-        return [readouts[run.key] for run in runs]
+    @cache
+    def test_rows(key: str) -> Ranks:
+        return results.store.ranks(key, "test")
 
-    return tuple(
-        _ceiling(cell, row, reference_of(row, rows), references(cell), store=results.store)
-        for cell, row in zip(results.cells, rows, strict=True)
-    )
+    def ceiling(cell: CellResults, row: Measured) -> Ceiling:
+        other = row_against(cell, results.cells)
+        others = [test_rows(run.key) for run in other.runs] if other is not None else []
+        return _ceiling(cell, row, row_against(row, rows), others, store=results.store)
+
+    return tuple(ceiling(cell, row) for cell, row in zip(results.cells, rows, strict=True))
 
 
 def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
@@ -103,12 +100,12 @@ def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
         return []
     best = [ranks == ranks.min(axis=1, keepdims=True) for ranks in steps]
     weights = [chosen / chosen.sum(axis=1, keepdims=True) for chosen in best]  # (R, K + 1) each
-    every = np.sum(weights, axis=0)
-    found = []
+    total = np.sum(weights, axis=0)
+    by_run = []
     for ranks, own in zip(steps, weights, strict=True):
-        others = (every - own) / (len(steps) - 1)
-        found.append({name: float((row_gains(ranks, name) * others).sum(axis=1).mean()) for name in METRICS})
-    return found
+        others = (total - own) / (len(steps) - 1)
+        by_run.append({name: float((row_gains(ranks, name) * others).sum(axis=1).mean()) for name in METRICS})
+    return by_run
 
 
 def best_of_models(readouts: Sequence[NDArray[np.int32]], count: int) -> list[Metrics]:
@@ -129,7 +126,7 @@ def best_of_models(readouts: Sequence[NDArray[np.int32]], count: int) -> list[Me
 
 
 def _ceiling(
-    cell: CellResults, row: Measured, reference: Measured | None, references: Sequence[Ranks], *, store: Store
+    cell: CellResults, row: Measured, against: Measured | None, others: Sequence[Ranks], *, store: Store
 ) -> Ceiling:
     deepest = min((len(run.test_steps) for run in cell.runs), default=0)
     if deepest < 2:
@@ -142,29 +139,29 @@ def _ceiling(
         steps=tuple(stats_of(cell, lambda run, k=k: run.test_steps[k]) for k in range(deepest)),  # type: ignore[misc]
         optimum=optimum,
         over_readout=improvements(optimum, row.stats),
-        over_reference=improvements(optimum, reference.stats) if reference is not None else {},
-        controls=_controls(row, reference, tests, references, deepest=deepest, planned=planned),
+        over_against=improvements(optimum, against.stats) if against is not None else {},
+        controls=_controls(row, against, tests, others, deepest=deepest, planned=planned),
     )
 
 
 def _controls(
     row: Measured,
-    reference: Measured | None,
+    against: Measured | None,
     tests: Sequence[Ranks],
-    references: Sequence[Ranks],
+    others: Sequence[Ranks],
     *,
     deepest: int,
     planned: int,
 ) -> dict[str, Control]:
     noised = [metrics_of(rows.control_ranks.min(axis=1)) for rows in tests if rows.control_ranks.shape[1] > 1]
     crossed = cross_fitted([rows.step_ranks for rows in tests]) if _paired(tests) else []
-    models = best_of_models([rows.readout_ranks for rows in references], deepest) if _paired(references) else []
-    found = {}
-    for name, metrics, beside in ((CROSSED, crossed, row), (NOISED, noised, row), (MODELS, models, reference)):
+    models = best_of_models([rows.readout_ranks for rows in others], deepest) if _paired(others) else []
+    controls = {}
+    for name, metrics, beside in ((CROSSED, crossed, row), (NOISED, noised, row), (MODELS, models, against)):
         if metrics and beside is not None:
             stats = _stats(metrics, len(metrics) if name == MODELS else planned)
-            found[name] = Control(stats, improvements(stats, beside.stats))
-    return found
+            controls[name] = Control(stats, improvements(stats, beside.stats))
+    return controls
 
 
 def _paired(tests: Sequence[Ranks]) -> bool:
@@ -172,4 +169,4 @@ def _paired(tests: Sequence[Ranks]) -> bool:
 
 
 def _stats(metrics: Sequence[Metrics], planned: int) -> dict[str, Stat]:
-    return {name: stat([one[name] for one in metrics], planned=planned) for name in METRICS}
+    return {name: stat([run[name] for run in metrics], planned=planned) for name in METRICS}

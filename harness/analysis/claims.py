@@ -20,7 +20,7 @@ from ..trial.baselines import popularity_of
 from ..trial.metrics import ndcg_at
 from ..utils.errors import DatasetError
 from .compare import METRICS, row_beside
-from .groups import ITEMS, Load, checked, item_groups, user_groups
+from .groups import ITEMS, Load, check_dataset, item_groups, user_groups
 from .intervals import Interval, t_interval
 from .resultset import CellResults, ResultSet
 
@@ -219,7 +219,7 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
         if cell.strategy != test["row"] or not cell.runs or not cell.runs[0].spec.steps:
             continue
         try:
-            data = checked(load(cell.dataset), cell)
+            data = check_dataset(load(cell.dataset), cell)
         except DatasetError:
             return _Found(why=f"needs the prepared data set {cell.dataset} (--data-dir)")
         if test["of"] == ITEMS:

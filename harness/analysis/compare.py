@@ -5,36 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ..records.results import Metrics, TrialSummary
-from .resultset import CellResults, ResultSet
+from .resultset import CellResults, ResultSet, Row
 
 METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")
 """The four metrics of the paper's tables, in their order."""
 
 AVERAGE = "avg"
-
-Place = tuple[str, str, str, int | None]
-"""Data set, backbone, row and K: what a row of a table is called."""
-
-
-class Row(Protocol):
-    """A row of a comparison, measured (`Measured`) or as it is stored (`CellResults`)."""
-
-    @property
-    def dataset(self) -> str: ...  # noqa: D102
-    @property
-    def backbone(self) -> str: ...  # noqa: D102
-    @property
-    def strategy(self) -> str: ...  # noqa: D102
-    @property
-    def against(self) -> str: ...  # noqa: D102
-    @property
-    def steps(self) -> int | None: ...  # noqa: D102
-    @property
-    def is_baseline(self) -> bool: ...  # noqa: D102
-
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 """Rows of one kind: a measured row is compared with measured rows, a stored one with stored ones."""
@@ -62,29 +41,15 @@ class Stat:
         return self.seeds == self.planned > 0
 
 
-@dataclass(frozen=True)
-class Measured:
+@dataclass(frozen=True, kw_only=True)
+class Measured(Row):
     """One row of a comparison before it is compared.
 
     Attributes:
-        dataset: name.
-        backbone: label.
-        strategy: the row's name.
-        against: name of the row that it is compared with; "" for none.
-        steps: K; None where validation chooses it or nobody says.
         stats: per metric.
-        unsupported: why it cannot run; "" where it can.
-        is_baseline: a count of the training rows under the name of its backbone; compared with no row, never best.
     """
 
-    dataset: str
-    backbone: str
-    strategy: str
-    against: str
-    steps: int | None
     stats: Mapping[str, Stat]
-    unsupported: str = ""
-    is_baseline: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,14 +58,14 @@ class Compared:
 
     Attributes:
         row: what was measured.
-        reference: the row it is compared with; None where it is its own reference or that row is not there.
-        improvements: per metric in percent of the reference, unrounded; empty without a reference.
+        against: the row it is compared with; None where there is none.
+        improvements: per metric in percent of that row, unrounded; empty without one.
         average: mean of the four unrounded improvements; None unless all four are there.
         best: metrics (and "avg") in which no row of the same data set and backbone is better.
     """
 
     row: Measured
-    reference: Measured | None
+    against: Measured | None
     improvements: Mapping[str, float]
     average: float | None
     best: frozenset[str]
@@ -123,8 +88,8 @@ def stats_of(cell: CellResults, metrics_of: Callable[[TrialSummary], Metrics]) -
         cell: the cell.
         metrics_of: which metrics of a run are meant, for example those of its readout on test.
     """
-    found = [metrics_of(run) for run in cell.runs]
-    return {name: stat([metrics[name] for metrics in found], planned=len(cell.seeds)) for name in METRICS}
+    by_run = [metrics_of(run) for run in cell.runs]
+    return {name: stat([metrics[name] for metrics in by_run], planned=len(cell.seeds)) for name in METRICS}
 
 
 def measure(results: ResultSet) -> tuple[Measured, ...]:
@@ -149,60 +114,53 @@ def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
 
     Only rows whose every run is there can be best: a mean over the seeds that succeeded is shown, not praised.
     """
-    references = [reference_of(row, rows) for row in rows]
+    others = [row_against(row, rows) for row in rows]
     gains = [
-        improvements(row.stats, reference.stats) if reference is not None else {}
-        for row, reference in zip(rows, references, strict=True)
+        improvements(row.stats, other.stats) if other is not None else {}
+        for row, other in zip(rows, others, strict=True)
     ]
     averages = [_average(gain) for gain in gains]
     best: list[set[str]] = [set() for _ in rows]
     for places in _together(rows):
         for metric in METRICS:
             means = {place: rows[place].stats[metric] for place in places}
-            full = {place: held.mean for place, held in means.items() if held.complete and held.mean is not None}
-            _mark(best, metric, full, least=2)
+            full = {place: stat.mean for place, stat in means.items() if stat.complete and stat.mean is not None}
+            _mark(best, metric, full, min_rows=2)
         full = {
             place: average
             for place in places
-            if (average := averages[place]) is not None and average > 0 and _complete(rows[place], references[place])
+            if (average := averages[place]) is not None and average > 0 and _complete(rows[place], others[place])
         }
-        _mark(best, AVERAGE, full, least=1)
+        _mark(best, AVERAGE, full, min_rows=1)
     return tuple(
-        Compared(row, reference, gain, average, frozenset(marks))
-        for row, reference, gain, average, marks in zip(rows, references, gains, averages, best, strict=True)
+        Compared(row, other, gain, average, frozenset(marks))
+        for row, other, gain, average, marks in zip(rows, others, gains, averages, best, strict=True)
     )
 
 
-def place_of(row: Row) -> Place:
-    """Which row of a table it is."""
-    return row.dataset, row.backbone, row.strategy, row.steps
-
-
-def reference_of(row: AnyRow, rows: Iterable[AnyRow]) -> AnyRow | None:
-    """The row that another is compared with; None where it is its own reference or that row is not there."""
+def row_against(row: AnyRow, rows: Iterable[AnyRow]) -> AnyRow | None:
+    """The row that another is compared with; None where it names none or itself, or where that row is not there."""
     return None if row.against in ("", row.strategy) else row_beside(row, row.against, rows)
 
 
 def row_beside(row: AnyRow, name: str, rows: Iterable[AnyRow]) -> AnyRow | None:
     """The row of a name beside another: of its data set and backbone, and of its K where there are several."""
-    here = [other for other in rows if (other.dataset, other.backbone) == (row.dataset, row.backbone)]
-    here = [other for other in here if not other.is_baseline]
-    named = [other for other in here if other.strategy == name]
+    named = [other for other in rows if not other.is_baseline and other.place[:3] == (row.dataset, row.backbone, name)]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
     return named[0] if len(named) == 1 else None
 
 
-def percent(value: float | None, reference: float | None) -> float | None:
-    """(value - reference) / reference * 100; None where either is absent or the reference is 0."""
-    if value is None or not reference:
+def percent(value: float | None, against: float | None) -> float | None:
+    """(value - against) / against * 100; None where either is absent or what it is compared with is 0."""
+    if value is None or not against:
         return None
-    return (value - reference) / reference * 100
+    return (value - against) / against * 100
 
 
-def improvements(stats: Mapping[str, Stat], reference: Mapping[str, Stat]) -> dict[str, float]:
-    """Per metric the mean's gain in percent of the reference's, unrounded; without those that have none."""
-    gains = {name: percent(stats[name].mean, reference[name].mean) for name in METRICS}
+def improvements(stats: Mapping[str, Stat], against: Mapping[str, Stat]) -> dict[str, float]:
+    """Per metric the mean's gain in percent of the other row's, unrounded; without those that have none."""
+    gains = {name: percent(stats[name].mean, against[name].mean) for name in METRICS}
     return {name: gain for name, gain in gains.items() if gain is not None}
 
 
@@ -218,12 +176,12 @@ def _together(rows: Sequence[Measured]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _complete(row: Measured, reference: Measured | None) -> bool:
-    return all(held.stats[name].complete for held in (row, reference) if held is not None for name in METRICS)
+def _complete(row: Measured, against: Measured | None) -> bool:
+    return all(each.stats[name].complete for each in (row, against) if each is not None for name in METRICS)
 
 
-def _mark(best: list[set[str]], metric: str, values: Mapping[int, float], *, least: int) -> None:
-    if len(values) >= least:
+def _mark(best: list[set[str]], metric: str, values: Mapping[int, float], *, min_rows: int) -> None:
+    if len(values) >= min_rows:
         top = max(values.values())
         for place, value in values.items():
             if value == top:

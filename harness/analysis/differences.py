@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ..store.merge import differences
 from ..store.store import Store
 from ..utils.errors import DamagedError
-from .compare import METRICS, Place, Stat, place_of, stats_of
+from .compare import METRICS, Stat, stats_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
-from .resultset import CellResults, ResultSet, load_results
-from .tested import gains_of, same_rows
+from .paired_rows import gains_of, same_rows
+from .resultset import CellResults, Place, ResultSet, load_results
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class CellDifference:
     @property
     def marks(self) -> tuple[str, ...]:
         """Which intervals have no zero in them: "users", "seeds"."""
-        found = (("users", self.users), ("seeds", self.seeds))
-        return tuple(name for name, held in found if held is not None and not held.low <= 0 <= held.high)
+        intervals = (("users", self.users), ("seeds", self.seeds))
+        return tuple(name for name, around in intervals if around is not None and not around.low <= 0 <= around.high)
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ def compare_trials(
             except DamagedError as error:
                 damaged[place, key] = error.why
         if len(results) == 2:
-            found = differences(results[0], results[1])
-            same += not found
-            if found:
-                different[key] = found[0]
+            distinctions = differences(results[0], results[1])
+            same += not distinctions
+            if distinctions:
+                different[key] = distinctions[0]
         reach(number, len(both))
     return TrialDifferences((tuple(sorted(ours - theirs)), tuple(sorted(theirs - ours))), same, different, damaged)
 
@@ -142,8 +142,8 @@ def compare_suite(name: str, first: Store, second: Store) -> SuiteDifferences:
 
 
 def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
-    ours, theirs = ({place_of(cell): cell for cell in side.cells if not cell.unsupported} for side in (first, second))
-    found: list[CellDifference] = []
+    ours, theirs = ({cell.place: cell for cell in side.cells if not cell.unsupported} for side in (first, second))
+    cells: list[CellDifference] = []
     other_rows: list[Place] = []
     alike = 0
     for place in (place for place in ours if place in theirs):
@@ -156,13 +156,15 @@ def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
         if changes is None and all(cell.runs for cell in pair):
             other_rows.append(place)
         users = _by_users(changes)
-        for at, metric in enumerate(METRICS):
-            found.append(_difference(place, metric, (stats[0][metric], stats[1][metric]), pair, users[at]))
+        cells += [
+            _difference(place, metric, (stats[0][metric], stats[1][metric]), pair, users[at])
+            for at, metric in enumerate(METRICS)
+        ]
     only = (
         tuple(place for place in ours if place not in theirs),
         tuple(place for place in theirs if place not in ours),
     )
-    return SuiteDifferences(first.name, tuple(found), alike, only, tuple(other_rows))
+    return SuiteDifferences(first.name, tuple(cells), alike, only, tuple(other_rows))
 
 
 def _difference(

@@ -20,8 +20,8 @@ from ..trial.baselines import popularity_of
 from ..utils.errors import InputError
 from .compare import METRICS, Measured, Stat, measure, stat
 from .intervals import Interval, cluster_means, percentile_interval
+from .paired_rows import gains_of
 from .resultset import CellResults, ResultSet
-from .tested import gains_of
 
 GROUPS = 4
 USERS, ITEMS = "users", "items"
@@ -118,26 +118,24 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
         InputError: a data set is not prepared, or is not the one that the trials were tested on.
         StoreError: the rows of a trial cannot be read.
     """
-    found = []
-    held: dict[str, tuple[tuple[Group, NDArray[np.bool_]], ...]] = {}
+    cells = []
+    by_dataset: dict[str, tuple[tuple[Group, NDArray[np.bool_]], ...]] = {}
     for cell, row in zip(results.cells, measure(results), strict=True):
         if not cell.runs:
-            found.append(Grouped(row, ()))
+            cells.append(Grouped(row, ()))
             continue
-        if cell.dataset not in held:
-            held[cell.dataset] = _groups(checked(load(cell.dataset), cell))
+        if cell.dataset not in by_dataset:
+            by_dataset[cell.dataset] = _groups(check_dataset(load(cell.dataset), cell))
         tests = [results.store.ranks(run.key, "test") for run in cell.runs]
         states = [_states(rows) for rows in tests]
-        found.append(
-            Grouped(
-                row,
-                tuple(_group(group, inside, tests[0].users, states, cell) for group, inside in held[cell.dataset]),
-            )
+        groups = by_dataset[cell.dataset]
+        cells.append(
+            Grouped(row, tuple(_group(group, inside, tests[0].users, states, cell) for group, inside in groups))
         )
-    return tuple(found)
+    return tuple(cells)
 
 
-def checked(dataset: Dataset, cell: CellResults) -> Dataset:
+def check_dataset(dataset: Dataset, cell: CellResults) -> Dataset:
     """The data set, if it is the one that a cell's runs were tested on.
 
     Raises:
@@ -164,7 +162,7 @@ def _longest_histories(split: Split) -> tuple[NDArray[np.int32], NDArray[np.int6
 def _groups(dataset: Dataset) -> tuple[tuple[Group, NDArray[np.bool_]], ...]:
     test, popularity = dataset.test, popularity_of(dataset)
     _, places, lengths = _longest_histories(test)
-    found = []
+    groups = []
     for kind, of_rows, values in (
         (USERS, user_groups(test), lengths[places]),
         (ITEMS, item_groups(test.targets, popularity), popularity[test.targets]),
@@ -173,8 +171,8 @@ def _groups(dataset: Dataset) -> tuple[tuple[Group, NDArray[np.bool_]], ...]:
             inside = of_rows == number
             here = values[inside]
             low, high = (int(here.min()), int(here.max())) if len(here) else (0, 0)
-            found.append((Group(kind, number, int(inside.sum()), low, high), inside))
-    return tuple(found)
+            groups.append((Group(kind, number, int(inside.sum()), low, high), inside))
+    return tuple(groups)
 
 
 def _states(rows: Ranks) -> dict[str, NDArray[np.int32]]:
@@ -198,10 +196,10 @@ def _group(
     }
     states = {
         name: {
-            metric: stat(held[:, :, at].mean(axis=1).tolist(), planned=len(cell.seeds))
+            metric: stat(by_run[:, :, at].mean(axis=1).tolist(), planned=len(cell.seeds))
             for at, metric in enumerate(METRICS)
         }
-        for name, held in gains.items()
+        for name, by_run in gains.items()
     }
     if "step_0" not in gains:
         return GroupStates(group, states, {}, {})

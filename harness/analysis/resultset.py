@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
 from ..records.spec import BASELINE
@@ -13,61 +13,29 @@ from ..store.store import Store
 from ..utils.errors import DamagedError, RearecError
 
 if TYPE_CHECKING:
+    from ..plan.cells import Cell
     from ..suite.model import Suite
 
 SameSource = Callable[[str, str, str], bool]
 """Whether a stored digest, of a backbone and a strategy by their kinds, is of today's source."""
 
 
-class PlannedCell(Protocol):
-    """What is needed of a cell of the plan."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def dataset(self) -> str: ...  # noqa: D102
-    @property
-    def backbone(self) -> str: ...  # noqa: D102
-    @property
-    def against(self) -> str: ...  # noqa: D102
-    @property
-    def row(self) -> str: ...  # noqa: D102
-    @property
-    def steps(self) -> int | None: ...  # noqa: D102
-    @property
-    def seeds(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def unsupported(self) -> str | None: ...  # noqa: D102
-    @property
-    def is_baseline(self) -> bool: ...  # noqa: D102
-    @property
-    def points(self) -> int | None: ...  # noqa: D102
+Place = tuple[str, str, str, int | None]
+"""Data set, backbone, row and K: what a row of a table is called."""
 
 
-@dataclass(frozen=True)
-class CellResults:
-    """What is stored of one cell.
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of a comparison.
 
     Attributes:
         dataset: name of the data set.
-        backbone: the backbone's label.
+        backbone: the backbone's label; the baseline's of a baseline.
         strategy: the row's name: the strategy's label, with the swept values where there are any.
         against: name of the row that it is compared with; "" for none.
-        steps: K; None where validation chooses it.
-        seeds: of the final runs that are planned.
-        runs: final runs that are done, ordered as the seeds are.
-        ended: seed to "diverged: ...", "failed: ..." or "damaged" for final runs that ended otherwise or that
-            cannot be used.
-        missing: seeds whose final run is not stored.
-        search_trials: number of distinct search trials.
-        epochs: trained by all of them and by the final runs.
-        unsupported: why the cell cannot run; "" where it can.
-        note: what the run said of the cell, such as that no search trial succeeded.
-        is_baseline: a count of the training rows under the name of its backbone, no model; it is compared with none.
-        searched: its distinct search trials, however they ended, in the order of the search, failed ones last; of
-            suites that were run before failed ones were noted without these.
-        finals: its final runs, however they ended.
-        points: configurations that can be searched; None where they are endless.
+        steps: K; None where validation chooses it, or where the paper does not say.
+        unsupported: why it cannot run; "" where it can.
+        is_baseline: a count of the training rows, no model; compared with no row, never best.
     """
 
     dataset: str
@@ -75,15 +43,41 @@ class CellResults:
     strategy: str
     against: str
     steps: int | None
+    unsupported: str = ""
+    is_baseline: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Which row of a table it is."""
+        return self.dataset, self.backbone, self.strategy, self.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResults(Row):
+    """What is stored of one cell.
+
+    Attributes:
+        seeds: of the final runs that are planned.
+        runs: final runs that are done, ordered as the seeds are.
+        ended: seed to "diverged: ...", "failed: ..." or "damaged" for final runs that ended otherwise or that
+            cannot be used.
+        missing: seeds whose final run is not stored.
+        search_trials: number of distinct search trials.
+        epochs: trained by all of them and by the final runs.
+        note: what the run said of the cell, such as that no search trial succeeded.
+        searched: its distinct search trials, however they ended, in the order of the search, failed ones last; of
+            suites that were run before failed ones were noted without these.
+        finals: its final runs, however they ended.
+        points: configurations that can be searched; None where they are endless.
+    """
+
     seeds: tuple[int, ...]
     runs: tuple[TrialSummary, ...]
     ended: Mapping[int, str]
     missing: tuple[int, ...]
     search_trials: int
     epochs: int
-    unsupported: str = ""
     note: str = ""
-    is_baseline: bool = False
     searched: tuple[TrialSummary, ...] = ()
     finals: tuple[TrialSummary, ...] = ()
     points: int | None = None
@@ -98,7 +92,7 @@ class ResultSet:
         cells: in the order of the plan.
         facts: per data set, what its card says: "protocol" and "statistics".
         changed: "backbone + strategy" of components whose source is not what it was when their trials ran; of
-            references their name.
+            baselines their name.
         store: where the rows of each trial are.
         damaged: key to reason of the trials that are left out because they are damaged.
         suite: the suite itself, where it is known.
@@ -113,7 +107,7 @@ class ResultSet:
     suite: Suite | None = None
 
     def models(self) -> ResultSet:
-        """The same without reference rows, for tables that have no place for them."""
+        """The same without baselines, for tables that have no place for them."""
         return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_baseline))
 
 
@@ -136,13 +130,13 @@ def load_results(
 
     content, index = store.read_suite(name)
     suite = Suite.from_json(content)
-    found = collect(name, expand(suite), index, store=store, same_source=same_source, damaged=damaged)
-    return replace(found, suite=suite)
+    results = collect(name, expand(suite), index, store=store, same_source=same_source, damaged=damaged)
+    return replace(results, suite=suite)
 
 
 def collect(
     name: str,
-    cells: Iterable[PlannedCell],
+    cells: Iterable[Cell],
     index: Mapping[str, Any],
     *,
     store: Store,
@@ -162,12 +156,12 @@ def collect(
     Raises:
         StoreError: a trial cannot be read, for another reason than damage.
     """
-    held = store.keys()
+    stored = store.keys()
     broken = dict(damaged or {})
     cache: dict[str, TrialSummary] = {}
 
     def summary(key: str | None) -> TrialSummary | None:
-        if key is None or key not in held or key in broken:
+        if key is None or key not in stored or key in broken:
             return None
         if key not in cache:
             try:
@@ -178,10 +172,9 @@ def collect(
         return cache[key]
 
     entries = index.get("cells", {})
-    found = tuple(_cell(cell, entries.get(cell.id, {}), summary, broken) for cell in cells)
     return ResultSet(
         name=name,
-        cells=found,
+        cells=tuple(_cell(cell, entries.get(cell.id, {}), summary, broken) for cell in cells),
         facts=index.get("dataset_facts", {}),
         changed=_changed(cache.values(), same_source),
         store=store,
@@ -190,7 +183,7 @@ def collect(
 
 
 def _cell(
-    cell: PlannedCell,
+    cell: Cell,
     entry: Mapping[str, Any],
     summary: Callable[[str | None], TrialSummary | None],
     damaged: Mapping[str, str],
@@ -210,8 +203,8 @@ def _cell(
         else:
             runs.append(run)
     searched = dict.fromkeys(key for key in entry.get("search", ()) if key)
-    held_finals = [summary(key) for key in dict.fromkeys(finals.values()) if key]
-    trained = [*map(summary, searched), *held_finals]
+    stored_finals = [run for key in dict.fromkeys(finals.values()) if (run := summary(key)) is not None]
+    trained = [*(trial for key in searched if (trial := summary(key)) is not None), *stored_finals]
     failed = dict.fromkeys(key for key in entry.get("failed", ()) if key not in searched)
     return CellResults(
         dataset=cell.dataset,
@@ -224,18 +217,18 @@ def _cell(
         ended=ended,
         missing=tuple(missing),
         search_trials=len(searched),
-        epochs=sum(len(trial.history) for trial in trained if trial is not None),
+        epochs=sum(len(trial.history) for trial in trained),
         unsupported=cell.unsupported or "",
         note=entry.get("note", ""),
         is_baseline=cell.is_baseline,
         searched=tuple(trial for trial in map(summary, [*searched, *failed]) if trial is not None),
-        finals=tuple(trial for trial in held_finals if trial is not None),
+        finals=tuple(stored_finals),
         points=cell.points,
     )
 
 
-def _is_final(run: TrialSummary, cell: PlannedCell, seed: int) -> bool:
-    """Whether a run is what an index takes it for; suites share references, whatever their seeds."""
+def _is_final(run: TrialSummary, cell: Cell, seed: int) -> bool:
+    """Whether a run is what an index takes it for; suites share baselines, whatever their seeds."""
     return run.spec.purpose == "final" and (cell.is_baseline or run.spec.seed == seed)
 
 

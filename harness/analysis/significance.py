@@ -1,8 +1,8 @@
 """Is a row better than the one it is compared with, or is it chance? Paired tests, corrected within a table.
 
 Two questions, two tests, as with intervals (`intervals.py`). Over users: each user's mean over its test rows, of the
-row and of its reference, averaged over their runs; a paired t-test on these. Over seeds: a paired t-test on the
-metrics of runs with the same seed. Rows of one user are not independent, so no test counts rows.
+row and of the one it is compared with, averaged over their runs; a paired t-test on these. Over seeds: a paired t-test
+on the metrics of runs with the same seed. Rows of one user are not independent, so no test counts rows.
 
 The p-values over users are corrected for the number of comparisons in the table (Holm 1979), because a table of a
 hundred differences without any effect shows five at p < 0.05. A user weighs the same in the test however many test
@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
-from .compare import METRICS, Measured, Place, measure, percent, place_of, reference_of
+from .compare import METRICS, Measured, measure, percent, row_against
 from .intervals import Interval, cluster_means, detectable_difference, percentile_interval, t_interval
-from .resultset import ResultSet
-from .tested import Floats, Tested, same_rows, tested, user_means
+from .paired_rows import Floats, PairedRows, paired_rows, same_rows, user_means
+from .resultset import Place, ResultSet
 
 LEVEL = 0.05
 ROUNDING = 1e-13
@@ -34,10 +35,10 @@ class Comparison:
 
     Attributes:
         row: the row.
-        reference: what it is compared with.
+        against: what it is compared with.
         metric: one of the paper's four.
-        change: mean of the row less that of its reference, over rows and runs.
-        percent: the same in percent of the reference; None where that is 0.
+        change: mean of the row less that of the other, over rows and runs.
+        percent: the same in percent of the other; None where that is 0.
         p_users: of the paired t-test on users' means; None for fewer than two users.
         p_holm: the same, corrected for the comparisons of the table.
         p_seeds: of the paired t-test on runs with the same seed; None for fewer than two.
@@ -52,7 +53,7 @@ class Comparison:
     """
 
     row: Measured
-    reference: Measured
+    against: Measured
     metric: str
     change: float
     percent: float | None
@@ -83,7 +84,7 @@ class Significance:
 
     Attributes:
         comparisons: in the order of the rows, four metrics each.
-        unpaired: rows whose runs, or whose reference's, were tested on different rows: nothing can be paired.
+        unpaired: rows whose runs, or the other row's, were tested on different rows: nothing can be paired.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -92,15 +93,15 @@ class Significance:
     @property
     def tests(self) -> int:
         """How many p-values over users are corrected together."""
-        return sum(one.p_users is not None for one in self.comparisons)
+        return sum(comparison.p_users is not None for comparison in self.comparisons)
 
     def marks(self) -> Mapping[tuple[Place, str], str]:
-        """(`place_of` a row, metric) to its mark, where it has one."""
-        return {(place_of(one.row), one.metric): one.mark for one in self.comparisons if one.mark}
+        """(a row's place, metric) to its mark, where it has one."""
+        return {(each.row.place, each.metric): each.mark for each in self.comparisons if each.mark}
 
 
 def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
-    """Every row of a suite against its reference.
+    """Every row of a suite against the one that it names.
 
     Args:
         results: of the suite.
@@ -110,27 +111,24 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
         StoreError: the rows of a trial cannot be read.
     """
     rows = measure(results)
-    cells = {place_of(row): cell for row, cell in zip(rows, results.cells, strict=True)}
-    held: dict[Place, Tested | None] = {}
+    cells = {cell.place: cell for cell in results.cells}
 
-    def rows_of(row: Measured) -> Tested | None:
-        place = place_of(row)
-        if place not in held:
-            held[place] = tested(cells[place], results.store)
-        return held[place]
+    @cache
+    def rows_of(place: Place) -> PairedRows | None:
+        return paired_rows(cells[place], results.store)
 
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     unpaired: list[Measured] = []
     for row in rows:
-        reference = reference_of(row, rows)
-        if reference is None or not cells[place_of(row)].runs or not cells[place_of(reference)].runs:
+        other = row_against(row, rows)
+        if other is None or not cells[row.place].runs or not cells[other.place].runs:
             continue
-        ours, theirs = rows_of(row), rows_of(reference)
+        ours, theirs = rows_of(row.place), rows_of(other.place)
         if ours is None or theirs is None or not same_rows(ours, theirs):
             unpaired.append(row)
         else:
-            found += _compare(row, reference, ours, theirs, intervals=intervals)
-    return Significance(tuple(_corrected(found)), tuple(unpaired))
+            comparisons += _compare(row, other, ours, theirs, intervals=intervals)
+    return Significance(tuple(_corrected(comparisons)), tuple(unpaired))
 
 
 def paired_test(differences: Sequence[float] | Floats) -> float | None:
@@ -173,19 +171,21 @@ def _alike(differences: Floats) -> bool:
     return bool(np.ptp(differences) <= ROUNDING)
 
 
-def _compare(row: Measured, reference: Measured, ours: Tested, theirs: Tested, *, intervals: bool) -> list[Comparison]:
+def _compare(
+    row: Measured, against: Measured, ours: PairedRows, theirs: PairedRows, *, intervals: bool
+) -> list[Comparison]:
     change = ours.gains - theirs.gains  # (R, metrics)
     by_user = user_means(change, ours.users)  # (users, metrics)
     shared = [seed for seed in ours.by_seed if seed in theirs.by_seed]
     by_seed = np.array([ours.by_seed[seed] - theirs.by_seed[seed] for seed in shared]).reshape(-1, len(METRICS))
     resampled = cluster_means(change, ours.users) if intervals else None
-    found = []
+    comparisons = []
     for at, metric in enumerate(METRICS):
-        first, second = row.stats[metric], reference.stats[metric]
+        first, second = row.stats[metric], against.stats[metric]
         assert first.mean is not None and second.mean is not None  # noqa: S101 - both have runs
         comparison = Comparison(
             row=row,
-            reference=reference,
+            against=against,
             metric=metric,
             change=first.mean - second.mean,
             percent=percent(first.mean, second.mean),
@@ -206,11 +206,10 @@ def _compare(row: Measured, reference: Measured, ours: Tested, theirs: Tested, *
                 detectable_users=detectable_difference(by_user[:, at].tolist(), zeros, paired=True),
                 detectable_seeds=detectable_difference(by_seed[:, at].tolist(), [0.0] * len(shared), paired=True),
             )
-        found.append(comparison)
-    return found
+        comparisons.append(comparison)
+    return comparisons
 
 
-def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
-    places = [place for place, one in enumerate(found) if one.p_users is not None]
-    corrected = dict(zip(places, holm([found[place].p_users or 0.0 for place in places]), strict=True))
-    return [replace(one, p_holm=corrected.get(place)) for place, one in enumerate(found)]
+def _corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    corrected = iter(holm([each.p_users for each in comparisons if each.p_users is not None]))
+    return [each if each.p_users is None else replace(each, p_holm=next(corrected)) for each in comparisons]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import Interval, cluster_means, percentile_interval, t_interval
+from rearec_bench.harness.analysis.paired_rows import PairedRows, paired_rows, same_rows
 from rearec_bench.harness.analysis.resultset import CellResults, load_results
-from rearec_bench.harness.analysis.tested import Tested, same_rows, tested
 from rearec_bench.harness.store.store import Store
 
 METRIC = "ndcg@20"
@@ -43,7 +43,7 @@ def interval_text(interval: Interval | None, form: str) -> str:
     return "" if interval is None else f"[{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def row_line(cell: CellResults, rows: Tested) -> str:
+def row_line(cell: CellResults, rows: PairedRows) -> str:
     """One line of the first table."""
     values = [float(metrics[AT]) for metrics in rows.by_seed.values()]
     name = name_of(cell)
@@ -56,7 +56,7 @@ def row_line(cell: CellResults, rows: Tested) -> str:
     return f"| {name} | {cell.runs[0].parameters:,} | {value} | {epochs} |"
 
 
-def difference_line(cell: CellResults, other: CellResults, ours: Tested, theirs: Tested) -> str:
+def difference_line(cell: CellResults, other: CellResults, ours: PairedRows, theirs: PairedRows) -> str:
     """One line of the second table."""
     name = f"| {name_of(cell)} over {name_of(other)} |"
     seeds = [seed for seed in ours.by_seed if seed in theirs.by_seed]
@@ -88,7 +88,7 @@ def main() -> None:
     arguments = parser.parse_args()
     store = Store(arguments.results)
     every = load_results(arguments.suite, store=store).models().cells
-    rows = {cell.strategy: found for cell in every if (found := tested(cell, store)) is not None}
+    rows = {cell.strategy: found for cell in every if (found := paired_rows(cell, store)) is not None}
     cells = [cell for cell in every if cell.strategy in rows]
     epochs = max(run.spec.training.max_epochs for cell in cells for run in cell.runs)
     print(f"| row | parameters | test NDCG@20, 95% over seeds | best epochs of {epochs} |")

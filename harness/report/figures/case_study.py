@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...analysis.groups import checked
+from ...analysis.groups import check_dataset
 from ...datasets.data.items import Items
 from ...utils.errors import DatasetError
 from ...utils.text import one_line
@@ -72,7 +72,7 @@ def case_of(material: Material) -> Case:
     if test is None or test.traces is None or not len(test.traces.rows):
         raise Unfilled("needs a final run that holds states of traced rows")
     try:
-        data, items = checked(material.load(cell.dataset), cell), material.items(cell.dataset)
+        data, items = check_dataset(material.load(cell.dataset), cell), material.items(cell.dataset)
     except DatasetError as error:
         raise Unfilled(f"needs the prepared data set {cell.dataset} (--data-dir)") from error
     ranks = test.rows.step_ranks[test.traces.rows]  # (T, K + 1)

@@ -181,7 +181,7 @@ def sweeps(material: Material) -> list[Sweep]:
     for place in dict.fromkeys(_swept(row) for row in rows):
         here = [row for row in rows if _swept(row) == place and row.row.stats[METRIC].mean is not None]
         values = tuple(row.row.strategy.partition("=")[2].removesuffix("]") for row in here)
-        reference = next((row.reference for row in here if row.reference is not None), None)
+        reference = next((row.against for row in here if row.against is not None), None)
         found.append(Sweep(*place, values, tuple(row.row for row in here), reference))
     return found
 

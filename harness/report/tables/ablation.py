@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.compare import Compared, compare, measure, place_of
+from ...analysis.compare import Compared, compare, measure
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import significance
 from ..table import Table
@@ -37,6 +37,6 @@ def families(rows: tuple[Compared, ...]) -> tuple[Compared, ...]:
     """Whole methods, each followed by the rows that are compared with it, in the order of the suite."""
     parts: dict[tuple[str, str, str, int | None], list[Compared]] = {}
     for row in rows:
-        if row.reference is not None and row.reference.against not in ("", row.reference.strategy):
-            parts.setdefault(place_of(row.reference), []).append(row)
-    return tuple(one for row in rows for one in (row, *parts.get(place_of(row.row), ())) if place_of(row.row) in parts)
+        if row.against is not None and row.against.against not in ("", row.against.strategy):
+            parts.setdefault(row.against.place, []).append(row)
+    return tuple(one for row in rows for one in (row, *parts.get(row.row.place, ())) if row.row.place in parts)

@@ -96,7 +96,7 @@ def _place(item: Adaptive) -> tuple[str, str]:
 
 
 def _is_compared(item: Adaptive) -> bool:
-    return any(method.over_reference for method in item.methods)
+    return any(method.over_against for method in item.methods)
 
 
 def _only(against: Mapping[str, str]) -> str:
@@ -131,7 +131,7 @@ def _readout(item: Adaptive) -> TableCell:
 
 def _values(method: Method, item: Adaptive, *, compared: bool) -> list[TableCell]:
     shown = method.metrics[_SHOWN]
-    gains = [method.over_readout, *([method.over_reference] if compared else [])]
+    gains = [method.over_readout, *([method.over_against] if compared else [])]
     return [
         TableCell("value", shown.value, shown.std, item.seeds, item.planned),
         *(_cell("average", gain) for gain in gains),
@@ -150,7 +150,7 @@ def _cell(kind: str, held: Mapping[str, Estimate]) -> TableCell:
 
 
 def _ranges(method: Method, *, compared: bool) -> list[TableCell]:
-    gains = [method.over_readout, *([method.over_reference] if compared else [])]
+    gains = [method.over_readout, *([method.over_against] if compared else [])]
     return [
         _range(method.metrics[_SHOWN], digits=4),
         *(_range(gain.get(_SHOWN), digits=2) for gain in gains),
@@ -187,7 +187,7 @@ def _records(item: Adaptive) -> list[Record]:
         quantities: list[tuple[str, Mapping[str, Estimate]]] = [
             ("value", method.metrics),
             ("over_readout_percent", method.over_readout),
-            ("over_reference_percent", method.over_reference),
+            ("over_reference_percent", method.over_against),
             ("ceiling_share_percent", method.share),
         ]
         held = [(name, metric, one) for name, estimates in quantities for metric, one in estimates.items()]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...analysis.beyond import Beyond, beyond
-from ...analysis.compare import METRICS, Stat, place_of
+from ...analysis.beyond_accuracy import BeyondAccuracy, beyond_accuracy
+from ...analysis.compare import METRICS, Stat
 from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label, steps_label
@@ -20,7 +20,7 @@ _NOTE = (
 
 def beyond_table(results: ResultSet, load: Load) -> Table:
     """Each row's accuracy beside what it recommends."""
-    found = beyond(results, load)
+    found = beyond_accuracy(results, load)
     groups: dict[tuple[str, str], list[Line]] = {}
     for one in found:
         shown = f" ({steps_label(one.row.steps)})" if one.row.steps else ""
@@ -39,7 +39,7 @@ def beyond_table(results: ResultSet, load: Load) -> Table:
     )
 
 
-def _stats(one: Beyond) -> dict[str, Stat]:
+def _stats(one: BeyondAccuracy) -> dict[str, Stat]:
     return {
         **{metric: one.row.stats[metric] for metric in METRICS},
         "mrr": one.mrr,
@@ -48,19 +48,17 @@ def _stats(one: Beyond) -> dict[str, Stat]:
     }
 
 
-def _cells(one: Beyond) -> tuple[TableCell, ...]:
+def _cells(one: BeyondAccuracy) -> tuple[TableCell, ...]:
     if one.row.unsupported:
         return (TableCell("text", text="n/a"),) * len(_stats(one))
     digits = {"popularity@10": 1}
     return tuple(
-        TableCell(
-            "value", held.mean, held.std, held.seeds, held.planned, digits=digits.get(name, 4), of=place_of(one.row)
-        )
+        TableCell("value", held.mean, held.std, held.seeds, held.planned, digits=digits.get(name, 4), of=one.row.place)
         for name, held in _stats(one).items()
     )
 
 
-def _records(one: Beyond) -> list[Record]:
+def _records(one: BeyondAccuracy) -> list[Record]:
     head = {name: getattr(one.row, name) for name in FIELDS[:4]}
     return [
         head | {"metric": name, "mean": held.mean, "std": held.std, "seeds": held.seeds}

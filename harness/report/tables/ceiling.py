@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ...analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
-from ...analysis.compare import AVERAGE, METRICS, Stat, place_of
+from ...analysis.compare import AVERAGE, METRICS, Stat
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
@@ -72,7 +72,7 @@ def _place(item: Ceiling) -> tuple[str, str, int | None]:
 def _lines(across: Mapping[str, Ceiling], backbones: Sequence[str]) -> list[Line]:
     """Readout, steps, and, where there are steps, the optimum and its controls, each with its gains."""
     deepest = max(len(item.steps) for item in across.values())
-    against = next((item.row.against for item in across.values() if item.over_reference), None)
+    against = next((item.row.against for item in across.values() if item.over_against), None)
     shown = [name for name in CONTROLS if any(name in item.controls for item in across.values())]
 
     def line(label: str, cells: Callable[[Ceiling], list[TableCell]]) -> Line:
@@ -94,7 +94,7 @@ def _lines(across: Mapping[str, Ceiling], backbones: Sequence[str]) -> list[Line
         lines.append(line("Optimum", lambda item: _values(item, item.optimum)))
         lines.append(line("(over readout)", lambda item: _gains(item.over_readout)))
     if against is not None:
-        lines.append(line(f"(over {label_of(against)})", lambda item: _gains(item.over_reference)))
+        lines.append(line(f"(over {label_of(against)})", lambda item: _gains(item.over_against)))
     for name in shown:
         over = "readout" if name != MODELS else label_of(against or "reference")
         lines += [line(_CONTROL_LABELS[name], control(name)), line(f"(over {over})", gain(name))]
@@ -107,7 +107,7 @@ def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
     if item.row.unsupported:
         return [*([TableCell("text", text="n/a")] * len(METRICS)), EMPTY]
     held = [stats[metric] for metric in METRICS]
-    place = place_of(item.row)
+    place = item.row.place
     return [*(TableCell("value", one.mean, one.std, one.seeds, one.planned, of=place) for one in held), EMPTY]
 
 
@@ -124,7 +124,7 @@ def _records(item: Ceiling) -> list[Record]:
     states = [("readout", item.row.stats, nothing, nothing)]
     states += [(f"step_{k}", stats, nothing, nothing) for k, stats in enumerate(item.steps)]
     if item.optimum is not None:
-        states.append(("optimum", item.optimum, item.over_readout, item.over_reference))
+        states.append(("optimum", item.optimum, item.over_readout, item.over_against))
     for name, control in item.controls.items():
         readout, reference = (nothing, control.over) if name == MODELS else (control.over, nothing)
         states.append((name, control.stats, readout, reference))
@@ -138,8 +138,8 @@ def _records(item: Ceiling) -> list[Record]:
             "std": stats[metric].std,
             "seeds": stats[metric].seeds,
             "over_readout_percent": over_readout.get(metric),
-            "over_reference_percent": over_reference.get(metric),
+            "over_reference_percent": over_against.get(metric),
         }
-        for state, stats, over_readout, over_reference in states
+        for state, stats, over_readout, over_against in states
         for metric in METRICS
     ]

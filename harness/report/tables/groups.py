@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.compare import METRICS, Measured, place_of
+from ...analysis.compare import METRICS, Measured
 from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, steps_label
@@ -82,7 +82,7 @@ def _value(one: GroupStates, state: str, row: Measured) -> TableCell:
     held = one.states.get(state, {}).get(METRIC)
     if held is None:
         return EMPTY
-    return TableCell("value", held.mean, held.std, held.seeds, held.planned, of=place_of(row))
+    return TableCell("value", held.mean, held.std, held.seeds, held.planned, of=row.place)
 
 
 def _gain(one: GroupStates, state: str) -> TableCell:

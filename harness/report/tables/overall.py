@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ...analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure, place_of
+from ...analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure
 from ...analysis.paper import paper_rows
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import Significance, significance
@@ -158,7 +158,7 @@ def value_cell(row: Compared, metric: str, marks: Marks = NO_MARKS) -> TableCell
     if row.row.unsupported:
         return TableCell("text", text="n/a")
     held = row.row.stats[metric]
-    place = place_of(row.row)
+    place = row.row.place
     mark = MARKS.get(marks.get((place, metric), ""), "")
     best = metric in row.best
     return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=best, mark=mark, of=place)
@@ -179,7 +179,7 @@ def _lines(
             values += _value_cells(found, marks)
             gains += _gain_cells(found)
         lines.append(Line(row_label(any_row.row, shows_steps), tuple(values)))
-        if any(row.reference is not None for row in across.values()):
+        if any(row.against is not None for row in across.values()):
             lines.append(Line(_gain_label(any_row.row), tuple(gains)))
     return lines
 
@@ -191,7 +191,7 @@ def _gain_label(row: Measured) -> str:
 def _value_cells(row: Compared | None, marks: Marks = NO_MARKS) -> list[TableCell]:
     if row is None:
         return [EMPTY] * len(_COLUMNS)
-    last = EMPTY if row.reference is not None else TableCell("text", text="-")
+    last = EMPTY if row.against is not None else TableCell("text", text="-")
     return [*(value_cell(row, metric, marks) for metric in METRICS), last]
 
 

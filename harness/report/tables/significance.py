@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...analysis.compare import Place, place_of
 from ...analysis.intervals import Interval
-from ...analysis.resultset import ResultSet
+from ...analysis.resultset import Place, ResultSet
 from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
 from ..labels import label_of, metric_label, steps_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
@@ -53,7 +52,7 @@ def significance_table(results: ResultSet) -> Table:
     groups: dict[tuple[str, ...], list[Line]] = {}
     for one in found.comparisons:
         shown = f" ({steps_label(one.row.steps)})" if one.row.steps else ""
-        label = f"{label_of(one.row.strategy)}{shown} - {label_of(one.reference.strategy)}"
+        label = f"{label_of(one.row.strategy)}{shown} - {label_of(one.against.strategy)}"
         groups.setdefault((one.row.dataset, label_of(one.row.backbone), label), []).append(_line(one))
     return Table(
         name="significance",
@@ -106,7 +105,7 @@ def _line(one: Comparison) -> Line:
     return Line(
         metric_label(one.metric) + missing,
         (
-            TableCell("change", one.change, digits=_DIGITS, mark=mark, of=place_of(one.row)),
+            TableCell("change", one.change, digits=_DIGITS, mark=mark, of=one.row.place),
             EMPTY if one.percent is None else TableCell("average", one.percent),
             _range(one.users_interval),
             _p(one.p_holm),
@@ -138,7 +137,7 @@ def _record(one: Comparison) -> Record:
         "backbone": one.row.backbone,
         "strategy": one.row.strategy,
         "steps": one.row.steps,
-        "against": one.reference.strategy,
+        "against": one.against.strategy,
         "metric": one.metric,
         "change": one.change,
         "change_percent": one.percent,

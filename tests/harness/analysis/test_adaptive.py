@@ -90,7 +90,7 @@ def test_every_number_equals_loops_over_rows_and_resamples(tmp_path: Path, synth
             for held, expected in (
                 (method.metrics, ours),
                 (method.over_readout, (ours - readout) / readout * 100),
-                (method.over_reference, (ours - base) / base * 100),
+                (method.over_against, (ours - base) / base * 100),
                 (method.share, (ours - readout) / (ceiling - readout) * 100),
             ):
                 if held:
@@ -126,7 +126,7 @@ def test_intervals_over_seeds_are_of_the_seeds_own_values(tmp_path: Path, synthe
         low, high, ours = (mean(outcome[name]) for name in ("readout", "ceiling", "margin"))
         shares.append((ours - low) / (high - low) * 100)
         gains.append((ours - base.test["ndcg@20"]) / base.test["ndcg@20"] * 100)
-    for held, values in ((method.share, shares), (method.over_reference, gains)):
+    for held, values in ((method.share, shares), (method.over_against, gains)):
         expected = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
         assert (held["ndcg@20"].seeds.low, held["ndcg@20"].seeds.high) == pytest.approx(expected)
         assert held["ndcg@20"].std == pytest.approx(np.std(values, ddof=1))
@@ -219,7 +219,7 @@ def test_a_target_that_is_never_found_leaves_no_gain(tmp_path: Path, synthetic: 
     method = best_of(found, "router")
     assert method.metrics["ndcg@20"].value == 0.0
     assert method.over_readout["ndcg@20"].value is None and method.share["ndcg@20"].value is None
-    assert method.over_reference["ndcg@20"].value == -100.0
+    assert method.over_against["ndcg@20"].value == -100.0
 
 
 def test_a_run_without_validation_rows_is_left_out(tmp_path: Path, synthetic: ModuleType) -> None:

@@ -43,7 +43,7 @@ def test_the_optimum_and_its_gains_equal_a_loop_over_rows(tmp_path: Path, synthe
         reference = sum(run.test.readout[metric] for run in bases) / 3
         assert prl.optimum[metric].mean == pytest.approx(optimum, rel=1e-12)
         assert prl.over_readout[metric] == pytest.approx((optimum - readout) / readout * 100, rel=1e-9)
-        assert prl.over_reference[metric] == pytest.approx((optimum - reference) / reference * 100, rel=1e-9)
+        assert prl.over_against[metric] == pytest.approx((optimum - reference) / reference * 100, rel=1e-9)
         for k in range(3):
             step = sum(run.test.steps[k][metric] for run in runs) / 3
             assert prl.steps[k][metric].mean == pytest.approx(step, rel=1e-12)

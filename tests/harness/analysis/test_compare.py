@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +17,8 @@ from rearec_bench.harness.store.store import Store
 
 
 def row(strategy: str, value: float, *, against: str = "base", steps: int | None = 2, seeds: int = 3) -> Measured:
-    return Measured("d", "b", strategy, against, steps, {name: Stat(value, 0.1, seeds, 3) for name in METRICS})
+    stats = {name: Stat(value, 0.1, seeds, 3) for name in METRICS}
+    return Measured(dataset="d", backbone="b", strategy=strategy, against=against, steps=steps, stats=stats)
 
 
 @given(st.lists(st.floats(1e-4, 1.0), min_size=2, max_size=9))
@@ -82,10 +84,10 @@ def test_a_row_is_compared_with_the_one_of_its_own_k() -> None:
 
 
 def test_rows_of_another_data_set_or_backbone_are_no_reference() -> None:
-    other = Measured("d2", "b", "prl", "base", 2, row("prl", 0.5).stats)
-    third = Measured("d", "b2", "prl", "base", 2, row("prl", 0.5).stats)
+    other = replace(row("prl", 0.5), dataset="d2")
+    third = replace(row("prl", 0.5), backbone="b2")
     found = compare([row("base", 0.1, against="", steps=0), other, third])
-    assert [one.reference for one in found] == [None, None, None]
+    assert [one.against for one in found] == [None, None, None]
 
 
 def test_a_gain_over_nothing_is_no_number() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearec_bench.harness.analysis.beyond import beyond, coverage_of, popularity_at
+from rearec_bench.harness.analysis.beyond_accuracy import beyond_accuracy, coverage_of, popularity_at
 from rearec_bench.harness.analysis.groups import GROUPS, ITEMS, USERS, grouped, item_groups, user_groups
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.datasets.data.dataset import Dataset, Split
@@ -96,7 +96,7 @@ def test_another_data_set_is_refused(results: ResultSet) -> None:
 
 def test_what_is_recommended_equals_loops(results: ResultSet) -> None:
     data = dataset(results)
-    found = beyond(results, lambda name: data)[1]
+    found = beyond_accuracy(results, lambda name: data)[1]
     counts = [int((data.train.targets == item).sum()) for item in range(60)]
     covered, popular, ranks = [], [], []
     for run in results.cells[1].runs:

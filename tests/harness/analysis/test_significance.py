@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rearec_bench.harness.analysis.compare import METRICS, place_of
+from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import cluster_means, percentile_interval, t_interval
+from rearec_bench.harness.analysis.paired_rows import user_means
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.analysis.significance import (
     OVER_BOTH,
@@ -22,7 +23,6 @@ from rearec_bench.harness.analysis.significance import (
     paired_test,
     significance,
 )
-from rearec_bench.harness.analysis.tested import user_means
 from rearec_bench.harness.store.store import Store
 
 SIMULATIONS = 1000
@@ -101,7 +101,7 @@ def test_only_whole_rows_are_marked_and_marks_follow_the_p_values(tmp_path: Path
     assert replace(one, p_seeds=0.01).mark == OVER_BOTH
     assert replace(one, p_holm=0.06, p_seeds=0.01).mark == ""
     assert replace(one, complete=False).mark == ""
-    assert place_of(one.row) == ("tiny", "sasrec", "prl", 2)
+    assert one.row.place == ("tiny", "sasrec", "prl", 2)
 
 
 def test_runs_tested_on_different_rows_are_said_and_not_paired(tmp_path: Path, synthetic: ModuleType) -> None:

@@ -50,7 +50,7 @@ def test_what_is_shown_are_the_numbers_of_the_analysis(results: ResultSet) -> No
         assert shown[1] == f"{held.value:.4f}"
         assert below[1] == f"{held.users.low:.4f}..{held.users.high:.4f}"
         assert shown[5] == f"{method.steps.value:.2f}"
-        gain = method.over_reference["ndcg@20"]
+        gain = method.over_against["ndcg@20"]
         assert shown[3] == f"{'↑' if gain.value > 0 else '↓'}{abs(gain.value):.2f}%"
         assert below[3] == f"{gain.users.low:.2f}..{gain.users.high:.2f}"
         if method.share:

@@ -164,10 +164,12 @@ def test_a_backbone_of_the_same_name_is_compared_without_the_reference() -> None
     def row(strategy: str, mean: float, **more: object) -> Measured:
         stats = dict.fromkeys(METRICS, Stat(mean, None, 1, 1))
         against = "base" if strategy == "erl" else ""
-        return Measured("tiny", "popularity", strategy, against, 0, stats, **more)  # type: ignore[arg-type]
+        return Measured(
+            dataset="tiny", backbone="popularity", strategy=strategy, against=against, steps=0, stats=stats, **more
+        )
 
     reference, base, erl = compare([row("base", 0.9, is_baseline=True), row("base", 0.4), row("erl", 0.5)])
-    assert (reference.best, reference.reference) == (frozenset(), None)
-    assert erl.reference is not None and erl.reference.stats["ndcg@10"].mean == 0.4
+    assert (reference.best, reference.against) == (frozenset(), None)
+    assert erl.against is not None and erl.against.stats["ndcg@10"].mean == 0.4
     assert erl.best >= set(METRICS)
     assert base.best == frozenset()

@@ -1,4 +1,4 @@
-"""Test rows of runs, side by side: whether they are the same rows, and what each adds to each metric."""
+"""Test rows of several runs, paired: whether they are the same rows, and what each adds to each metric."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .resultset import CellResults
 Floats = NDArray[np.float64]
 
 
-class OfRows(Protocol):
+class TestedRows(Protocol):
     """What is known of each test row; R rows."""
 
     @property
@@ -28,7 +28,7 @@ class OfRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Tested:
+class PairedRows:
     """The test rows of a cell's runs; R rows, S runs.
 
     Attributes:
@@ -44,7 +44,7 @@ class Tested:
     by_seed: Mapping[int, Floats]
 
 
-def tested(cell: CellResults, store: Store) -> Tested | None:
+def paired_rows(cell: CellResults, store: Store) -> PairedRows | None:
     """The readout's test rows of a cell's final runs.
 
     Returns:
@@ -68,10 +68,10 @@ def tested(cell: CellResults, store: Store) -> Tested | None:
         by_seed[run.spec.seed] = gains.mean(axis=0)
     if first is None or total is None:
         return None
-    return Tested(first.users, first.items, total / len(by_seed), by_seed)
+    return PairedRows(first.users, first.items, total / len(by_seed), by_seed)
 
 
-def same_rows(*tests: OfRows) -> bool:
+def same_rows(*tests: TestedRows) -> bool:
     """Whether all were tested on the same rows in the same order, so that they can be paired."""
     return all(
         np.array_equal(tests[0].users, other.users) and np.array_equal(tests[0].items, other.items)

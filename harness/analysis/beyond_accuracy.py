@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ..trial.baselines import popularity_of
 from .compare import Measured, Stat, measure, stat
-from .groups import Load, checked
+from .groups import Load, check_dataset
 from .resultset import ResultSet
 
 
 @dataclass(frozen=True)
-class Beyond:
+class BeyondAccuracy:
     """One cell.
 
     Attributes:
@@ -30,24 +30,24 @@ class Beyond:
     popularity: Stat
 
 
-def beyond(results: ResultSet, load: Load) -> tuple[Beyond, ...]:
+def beyond_accuracy(results: ResultSet, load: Load) -> tuple[BeyondAccuracy, ...]:
     """Every cell of a suite; arguments and errors as `groups.grouped`."""
-    found = []
+    cells = []
     counts: dict[str, NDArray[np.int64]] = {}
     for cell, row in zip(results.cells, measure(results), strict=True):
         planned = len(cell.seeds)
         if cell.runs and cell.dataset not in counts:
-            counts[cell.dataset] = popularity_of(checked(load(cell.dataset), cell))
+            counts[cell.dataset] = popularity_of(check_dataset(load(cell.dataset), cell))
         tops = [results.store.rows(run.key, "test").top_items for run in cell.runs]
-        found.append(
-            Beyond(
+        cells.append(
+            BeyondAccuracy(
                 row=row,
                 mrr=stat([(run.test or {})["mrr"] for run in cell.runs], planned=planned),
                 coverage=stat([coverage_of(top, len(counts[cell.dataset])) for top in tops], planned=planned),
                 popularity=stat([popularity_at(top, counts[cell.dataset]) for top in tops], planned=planned),
             )
         )
-    return tuple(found)
+    return tuple(cells)
 
 
 def coverage_of(top: NDArray[np.int32], num_items: int) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.adaptive import RULES, choose_depths, choose_rules
-from rearec_bench.harness.analysis.depth_rules import (
+from rearec_bench.harness.analysis.early_exit import (
     EVIDENCE,
     FixedDepth,
     Router,
@@ -151,7 +151,7 @@ def test_rows_of_a_user_never_help_to_predict_each_other() -> None:
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import GroupKFold
 
-    from rearec_bench.harness.analysis.depth_rules import _out_of_fold
+    from rearec_bench.harness.analysis.early_exit import _out_of_fold
 
     predicted = _out_of_fold(signals_of(rows), gains, rows.users)
     features = np.stack([entropy.astype(np.float16).astype(float), np.full(240, np.log1p(1.0))], 1)

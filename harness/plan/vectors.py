@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from ..utils.errors import DatasetError
 if TYPE_CHECKING:
     from ..suite.model import Suite
     from .cells import Cell
-
-_FACTS = ("encoder", "width")
 
 
 def needed_vectors(suite: Suite, cells: Iterable[Cell], data_dir: Path) -> dict[str, bool | Path]:
@@ -36,11 +34,11 @@ def needed_vectors(suite: Suite, cells: Iterable[Cell], data_dir: Path) -> dict[
     for cell in cells:
         if cell.text_based and cell.unsupported is None and catalog.is_prepared(cell.dataset, data_dir):
             users.setdefault(cell.dataset, {})[cell.chosen_backbone.kind] = None
-    missing = [
-        catalog.no_vectors_message(name, _who(kinds))
-        for name, kinds in users.items()
-        if name not in suite.vectors and not catalog.has_vectors(name, data_dir)
-    ]
+    missing = []
+    for name, kinds in users.items():
+        if name not in suite.vectors and not catalog.has_vectors(name, data_dir):
+            need = " and ".join(filter(None, (", ".join([*kinds][:-1]), [*kinds][-1])))
+            missing.append(catalog.no_vectors_message(name, f", which {need} {'need' if len(kinds) > 1 else 'needs'}"))
     if missing:
         raise DatasetError("\n".join(missing))
     return {name: Path(suite.vectors[name]) if name in suite.vectors else True for name in users}
@@ -69,9 +67,4 @@ def vectors_fingerprint(name: str, given: bool | Path, *, data_dir: Path) -> str
 
 def vector_facts(vectors: ItemVectors) -> dict[str, Any]:
     """What a table says of the item vectors behind its text-based rows."""
-    return {name: vectors.card[name] for name in _FACTS}
-
-
-def _who(kinds: Mapping[str, None]) -> str:
-    *others, last = kinds
-    return f", which {', '.join(others)} and {last} need" if others else f", which {last} needs"
+    return {name: vectors.card[name] for name in ("encoder", "width")}

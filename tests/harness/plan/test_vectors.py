@@ -260,6 +260,7 @@ def test_the_model_is_given_the_values_and_not_their_memory(
     assert (data.vectors.values == np.load(own)).all()
 
 
+@pytest.mark.slow
 def test_two_data_sets_of_one_content_run_through_ray_with_vectors_of_their_own(
     own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
 ) -> None:

@@ -17,8 +17,8 @@ from ..records.spec import EvaluationSettings, TrainingSettings
 from ..suite.bundled import shipped_suites, summary_of
 from ..suite.labels import value_text
 from ..suite.model import Resources, SearchSettings
-from ..suite.values import Declared
 from ..utils.errors import InputError
+from ..utils.messages import allowed
 from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
 
 _SECTIONS = (
@@ -84,7 +84,7 @@ def _settings(settings: type[Settings], width: int) -> Iterator[str]:
 
 
 def _words(field: FieldInfo, extra: dict[str, Any]) -> str:
-    words = [field.description or "", f"[{Declared.of(field).allowed}]"]
+    words = [field.description or "", f"[{allowed(field)}]"]
     if extra.get("grid"):
         words.append(f"The paper searches {', '.join(map(_shown, extra['grid']))}.")
     return " ".join(word for word in words if word)

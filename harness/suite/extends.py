@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils.messages import did_you_mean
-from ..utils.yaml_tree import Entry, Items, Mark, Node, Problems, Scalar, Source, Table, parse
+from ..utils.messages import hint
+from ..utils.yaml_tree import Entry, Items, Mark, Node, Problems, Scalar, Source, Table, parse, parse_file
 
 _LISTS_OF_ROWS = ("backbones", "strategies")
 _VARYING = ({"search"}, {"sweep"})
-_MOST_BYTES = 2**20
-_LONGEST_CHAIN = 20
-_LONGEST_PATH = 10
-_LONGEST_LABEL = 200
+_MAX_CHAIN = 20
+_MAX_PATH = 10
+_MAX_LABEL = 200
 
 
 def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> Table | None:
@@ -29,9 +27,11 @@ def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> 
     Returns:
         The tree, or None where there is nothing to look at any further.
     """
-    reader = _FileReader(problems)
-    root = Source(str(path), path.parent)
-    tree = reader.read(root, path, at=None, chain=())
+    source = Source(str(path), path.parent)
+    if not os.path.isfile(path):
+        problems.add(Mark(source, 0, 0), "", missing_file(path))
+        return None
+    tree = _FileReader(problems).read(source, path, chain=())
     return tree if tree is None else with_overrides(tree, overrides, problems=problems)
 
 
@@ -44,7 +44,7 @@ def with_overrides(tree: Table, overrides: tuple[str, ...], *, problems: Problem
         problems: gets every mistake.
     """
     for number, text in enumerate(overrides):
-        label = text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}..."
+        label = text if len(text) <= _MAX_LABEL else f"{text[:_MAX_LABEL]}..."
         source = Source(f"--set {label}", Path.cwd(), rank=1_000_000 + number, numbered=False)
         tree = _override(tree, text, source=source, problems=problems)
     return tree
@@ -61,15 +61,14 @@ def row_name(item: Node) -> str:
     return ""
 
 
-def missing_file(path: Path, label: str) -> str:
+def missing_file(path: Path, label: str = "") -> str:
     """What to say about a file that is not there, with the nearest name in its folder; its label unless that is ""."""
     try:
         names = sorted(os.listdir(path.parent))
     except (OSError, ValueError):
         names = []
-    stems = {Path(name).stem: name for name in names if name.endswith(path.suffix)}
-    near = difflib.get_close_matches(path.stem, stems, n=1)
-    return f"no such file{label and ': '}{label}." + (f" Did you mean '{stems[near[0]]}'?" if near else "")
+    near = hint(path.name, [name for name in names if name.endswith(path.suffix)])
+    return f"no such file{label and ': '}{label}.{near}"
 
 
 @dataclass
@@ -77,76 +76,42 @@ class _FileReader:
     problems: Problems
     files: int = 0
 
-    def read(self, source: Source, path: Path, *, at: Mark | None, chain: tuple[Path, ...]) -> Table | None:
-        mark = at or Mark(Source(source.label, source.folder, numbered=False), 0, 0)
-        where = "extends" if at else ""
-        if not os.path.isfile(path):  # pathlib's own is_file raises where a name is too long
-            self.problems.add(mark, where, missing_file(path, source.label if at else ""))
-            return None
-        try:
-            with path.open("rb") as file:
-                content = file.read(_MOST_BYTES + 1)
-        except OSError as error:
-            label = f"{source.label} " if at else ""
-            self.problems.add(mark, where, f"{label}cannot be read: {error.strerror or error}.")
-            return None
-        if len(content) > _MOST_BYTES:
-            self.problems.add(Mark(source, 1, 1), "", f"too large for a suite. Allowed: up to {_MOST_BYTES:,} bytes.")
-            return None
-        before = len(self.problems)
-        text = _decode(content, source, self.problems)
-        tree = parse(text, source, self.problems) if text is not None else None
-        if tree is None or (isinstance(tree, Scalar) and tree.is_null):
-            if len(self.problems) == before:
-                self.problems.add(Mark(source, 1, 1), "", "the file is empty.")
-            return None
-        if not isinstance(tree, Table):
-            self.problems.add(tree.mark, "", "a suite is a mapping of settings (key: value), this is not.")
-            return None
-        return self._extended(tree, path, chain=(*chain, _real(path)))
-
-    def _extended(self, tree: Table, path: Path, *, chain: tuple[Path, ...]) -> Table:
-        entry = tree.entries.get("extends")
-        own = Table({key: held for key, held in tree.entries.items() if key != "extends"}, tree.mark)
-        if entry is None:
-            return own
-        if not isinstance(entry.value, Scalar) or entry.value.is_null:
-            self.problems.add(entry.value.mark, "extends", "the name of one suite file is needed.")
-            return own
-        source, target = tree.mark.source, entry.value.text
-        other = path.parent / target
-        if _real(other) in chain:
-            names = " -> ".join(held.name for held in (*chain, other))
-            self.problems.add(entry.value.mark, "extends", f"goes round in a circle: {names}.")
-            return own
-        if len(chain) == _LONGEST_CHAIN:
-            self.problems.add(entry.value.mark, "extends", f"goes through more than {_LONGEST_CHAIN} files.")
-            return own
-        self.files += 1
-        label = os.path.normpath(os.path.join(os.path.dirname(source.label), target))
-        parent_source = Source(label, other.parent, rank=self.files)
-        parent = self.read(parent_source, other, at=entry.value.mark, chain=chain)
+    def read(self, source: Source, path: Path, *, chain: tuple[Path, ...]) -> Table | None:
+        """A file with everything it extends; `chain` are those that lead to it."""
+        tree = parse_file(path, source, self.problems)
+        entry = tree.entries.get("extends") if tree else None
+        if tree is None or entry is None:
+            return tree
+        own = Table({key: entry for key, entry in tree.entries.items() if key != "extends"}, tree.mark)
+        parent = self._parent(source, path, entry.value, chain=(*chain, _real(path)))
         if parent is None:
             return own
         # A suite never inherits its name: two suites under one name would share their results.
-        nameless = Table({key: held for key, held in parent.entries.items() if key != "name"}, parent.mark)
-        merged = _merge(own, nameless)
-        return Table(merged.entries, own.mark)
+        nameless = Table({key: entry for key, entry in parent.entries.items() if key != "name"}, parent.mark)
+        return _merge(own, nameless)
+
+    def _parent(self, source: Source, path: Path, node: Node, *, chain: tuple[Path, ...]) -> Table | None:
+        target = node.text if isinstance(node, Scalar) and not node.is_null else ""
+        other = path.parent / target
+        label = os.path.normpath(os.path.join(os.path.dirname(source.label), target))
+        if not target:
+            what = "the name of one suite file is needed."
+        elif _real(other) in chain:
+            what = f"goes round in a circle: {' -> '.join(file.name for file in (*chain, other))}."
+        elif len(chain) == _MAX_CHAIN:
+            what = f"goes through more than {_MAX_CHAIN} files."
+        elif not os.path.isfile(other):  # pathlib's own is_file raises where a name is too long
+            what = missing_file(other, label)
+        else:
+            self.files += 1
+            return self.read(Source(label, other.parent, rank=self.files), other, chain=chain)
+        self.problems.add(node.mark, "extends", what)
+        return None
 
 
 def _real(path: Path) -> Path:
     """Without links; pathlib's own resolve raises where they go round in a circle."""
     return Path(os.path.realpath(path))
-
-
-def _decode(data: bytes, source: Source, problems: Problems) -> str | None:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        mark = Mark(source, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
-        problems.add(mark, "", "the file is not UTF-8 text.")
-        return None
 
 
 def _merge(own: Table, parent: Table) -> Table:
@@ -172,7 +137,7 @@ def _override(tree: Table, text: str, *, source: Source, problems: Problems) -> 
     if not equals or not all(keys):
         problems.add(mark, "", "expected key.path=value, such as training.lr=0.01.")
         return tree
-    if len(keys) > _LONGEST_PATH:
+    if len(keys) > _MAX_PATH:
         problems.add(mark, "", f"no setting has a path of {len(keys):,} names.")
         return tree
     if keys[0] == "extends":
@@ -195,7 +160,7 @@ def _override_row(tree: Table, keys: list[str], *, node: Node, mark: Mark, probl
     names = [row_name(row) for row in rows]
     if held is None or name not in names:
         known = f" Known: {', '.join(names)}." if names else ""
-        problems.add(mark, f"{section}.{name}", f"no row has this name.{did_you_mean(name, names)}{known}")
+        problems.add(mark, f"{section}.{name}", f"no row has this name.{hint(name, names)}{known}")
         return tree
     position = names.index(name)
     row = _row_table(rows[position], mark)

@@ -1,203 +1,250 @@
-"""The lists `backbones` and `strategies` of a suite: kinds, names and what each row is compared with."""
+"""The lists `backbones` and `strategies` of a suite: kinds, names, settings and what each row is compared with."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..utils.errors import InputError
-from ..utils.messages import did_you_mean, shown
-from ..utils.registry import Registry
-from ..utils.yaml_tree import Entry, Mark, Node, Problems, Scalar, Table
-from .backbones import DEFAULTS, OWN, Encoder, read_own_backbone, with_defaults
+from ..utils.messages import hint, shown
+from ..utils.registry import BACKBONES, STRATEGIES, Registry
+from ..utils.yaml_tree import Items, Mark, Node, Problems, Scalar, Table
+from .checks import rows_of, too_many_rows
 from .extends import row_name
 from .labels import row_label, swept_values
 from .model import Variant
-from .parameters import Section, read_parameters
-from .size import rows_of, too_many_rows
-from .values import Mistake
+from .parameters import check_together, read_component
+from .schema import ROW_NAME, RowName
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_DEFAULT_AGAINST = "base"
+DEFAULTS = "backbone_defaults"
+_BASE = "base"
+_OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
+    "backbones": {"name": RowName},
+    "strategies": {"name": RowName, "against": str, "backbone": dict[str, Any]},
+}
 
 
+@dataclass(frozen=True)
+class Row:
+    """A row without mistakes.
+
+    Attributes:
+        variant: what was read of it.
+        settings: its settings class.
+        node: its mapping as written, defaults included.
+    """
+
+    variant: Variant
+    settings: Any
+    node: Table
+
+
+@dataclass
 class RowReader:
     """Reads one of the two lists.
 
-    Args:
-        registry: where the kinds are known.
+    Attributes:
         section: "backbones" or "strategies".
         problems: gets every mistake.
-        reserved: keys beside the hyper-parameters: `name`, for strategies also `against` and `backbone`.
-        facts: what a settings class says about all cells of a row, as fields of `Variant`.
-        unknown_kinds: False where a broken plug-in explains them already.
-        defaults: backbones only: settings of all of them that have such a setting.
-        encoders: strategies only: the backbones that `backbone` of a row may change.
-
-    Attributes:
-        nodes: name of a row without mistakes to its settings as written, defaults included and its name left out.
+        explain: False where a broken plug-in explains unknown kinds already.
+        defaults: backbones: settings of all of them that have such a setting.
+        backbones: strategies: the rows whose settings `backbone` may change.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        *,
-        section: str,
-        problems: Problems,
-        reserved: tuple[str, ...],
-        facts: Callable[[Any], Mapping[str, Any]],
-        unknown_kinds: bool = True,
-        defaults: Table | None = None,
-        encoders: tuple[Encoder, ...] = (),
-    ) -> None:
-        self._registry = registry
-        self._section = section
-        self._problems = problems
-        self._reserved = reserved
-        self._facts = facts
-        self._unknown_kinds = unknown_kinds
-        self._defaults = defaults
-        self._encoders = encoders
-        self.nodes: dict[str, Table] = {}
-        self._names: dict[str, Mark] = {}
-        self._against: dict[str, Scalar] = {}
+    section: str
+    problems: Problems
+    explain: bool = True
+    defaults: Table | None = None
+    backbones: Sequence[Row] = ()
+    _names: dict[str, Mark] = field(default_factory=dict)
 
-    def read(self, nodes: tuple[Node, ...]) -> tuple[Variant, ...]:
+    @property
+    def registry(self) -> Registry:
+        """Where the kinds are known."""
+        return BACKBONES if self.section == "backbones" else STRATEGIES
+
+    def read(self, items: Items) -> tuple[Row, ...]:
         """The rows that have no mistakes."""
-        rows = []
-        for node in nodes:
-            try:
-                row = self._row(node)
-            except Mistake as mistake:
-                self._problems.add(mistake.mark, self._section, mistake.what)
-                continue
-            if row is not None:
-                rows.append(row)
-        if self._section != "strategies":
-            return tuple(rows)
-        labels = {row.name: [row_label(row.name, values) for values in swept_values(row.parameters)] for row in rows}
-        return tuple(self._compared(row, labels) for row in rows)
+        rows = tuple(row for item in items.items if (row := self._row(item)) is not None)
+        return self._compared(rows) if self.section == "strategies" else rows
 
-    def _row(self, node: Node) -> Variant | None:
-        kind, settings_node = _split(node, self._section)
-        name = row_name(node)
-        where = f"{self._section}.{name}"
-        settings = self._settings(kind, node)
+    def _row(self, item: Node) -> Row | None:
+        kind, node, what = self._split(item)
+        settings = None if what else self._settings(kind, item)
+        name = row_name(item)
+        written = node.entries.get("name") if isinstance(node, Table) else None
         if settings is None:
             return None
-        taken: frozenset[str] = frozenset()
-        if self._defaults is not None:
-            settings_node, taken = with_defaults(settings_node, self._defaults, settings)
-        options = settings_node.entries if isinstance(settings_node, Table) else {}
-        self._check_name(name, kind, options.get("name"), node)
-        if "against" in options and "against" in self._reserved:
-            self._note_against(name, options["against"].value)
-        section = Section(
-            settings,
-            where,
-            "hyper-parameter",
-            varying=True,
-            reserved=self._reserved,
-            elsewhere=dict.fromkeys(taken, DEFAULTS),
+        is_named = self._may_be_called(name, kind, written.value.mark if written else None, item)
+        where = f"{self.section}.{name if ROW_NAME.fullmatch(name) else kind}"
+        added = self._defaults_of(settings, node)
+        default = read_component(settings, added, where=DEFAULTS, problems=self.problems)
+        read = read_component(settings, node, where=where, problems=self.problems, own=_OWN_KEYS[self.section])
+        if default is None or read is None:
+            return None
+        own, rest = read.parameters, default.parameters
+        parameters = own.model_copy(
+            update={
+                "fixed": {**own.fixed, **rest.fixed},
+                "searched": {**own.searched, **rest.searched},
+                "swept": {**own.swept, **rest.swept},
+            }
         )
-        parameters = read_parameters(settings_node, section, self._problems)
-        if parameters is None:
+        entries = {**(node.entries if isinstance(node, Table) else {}), **added.entries}
+        whole = Table({key: entry for key, entry in entries.items() if key != "name"}, node.mark)
+        if not check_together(settings, parameters, whole, where=where, problems=self.problems) or not is_named:
             return None
         if (too_many := too_many_rows(rows_of(parameters))) is not None:
-            self._problems.add(settings_node.mark, where, too_many)
+            self.problems.add(node.mark, where, too_many)
             return None
-        self.nodes[name] = Table({key: entry for key, entry in options.items() if key != "name"}, settings_node.mark)
-        return Variant(
+        changed = self._changed_backbone(whole, f"{where}.backbone") if self.section == "strategies" else {}
+        facts = _backbone_facts(settings) if self.section == "backbones" else {"uses_steps": settings.uses_steps}
+        variant = Variant(
             name=name,
             kind=kind,
             parameters=parameters,
-            backbone=self._own_backbone(options.get(OWN), where),
-            **self._facts(settings),
+            against=read.own.get("against") or "",
+            backbone=changed,
+            **facts,
         )
+        return Row(variant, settings, whole)
 
-    def _own_backbone(self, entry: Entry | None, where: str) -> Mapping[str, Any]:
-        if entry is None or OWN not in self._reserved:
-            return {}
-        return read_own_backbone(entry.value, where=f"{where}.{OWN}", encoders=self._encoders, problems=self._problems)
+    def _split(self, item: Node) -> tuple[str, Node, str]:
+        """Kind and settings of one item of the list, or what is wrong with it."""
+        what = ""
+        if isinstance(item, Scalar) and not item.is_null:
+            return item.text, Table({}, item.mark), what
+        if isinstance(item, Table) and len(item.entries) == 1:
+            entry = next(iter(item.entries.values()))
+            return entry.key, entry.value, what
+        if isinstance(item, Table) and item.entries:
+            kind = next(iter(item.entries))
+            what = f"one name an item, found {', '.join(item.entries)}. Indent the settings of {kind} below it."
+        else:
+            found = "an empty mapping" if isinstance(item, Table) else shown(item)
+            what = f"{found} is not a {self.registry.kind}. Write its name, or its name: {{settings}}."
+        self.problems.add(item.mark, self.section, what)
+        return "", item, what
 
-    def _settings(self, kind: str, node: Node) -> Any:
-        known = self._registry.names()
-        if kind not in known:
-            if not self._unknown_kinds:
-                return None
-            refused = self._registry.refused(kind)
-            near = f" {refused}" if refused else did_you_mean(kind, known)
-            raise Mistake(node.mark, f"unknown {self._registry.kind} '{kind}'.{near} Known: {', '.join(known)}.")
-        try:
-            return self._registry.settings(kind)
-        except (InputError, ImportError, AttributeError) as error:
-            last = str(error).strip().splitlines()[-1]
-            raise Mistake(node.mark, f"{self._registry.kind} '{kind}' cannot be used: {last}") from None
+    def _settings(self, kind: str, item: Node) -> Any:
+        known = self.registry.names()
+        if kind in known:
+            try:
+                return self.registry.settings(kind)
+            except (InputError, ImportError, AttributeError) as error:
+                last = str(error).strip().splitlines()[-1]
+                self.problems.add(item.mark, self.section, f"{self.registry.kind} '{kind}' cannot be used: {last}")
+        elif self.explain:
+            refused = self.registry.refused(kind)
+            near = f" {refused}" if refused else hint(kind, known)
+            what = f"unknown {self.registry.kind} '{kind}'.{near} Known: {', '.join(known)}."
+            self.problems.add(item.mark, self.section, what)
+        return None
 
-    def _check_name(self, name: str, kind: str, entry: Entry | None, node: Node) -> None:
-        mark = entry.value.mark if entry else node.mark
-        if entry is not None:
-            if not isinstance(entry.value, Scalar) or not _NAME.fullmatch(name):
-                where = f"{self._section}.{kind}.name"
-                allowed = "Allowed: letters, digits, '_' and '-', at most 64, a letter or digit first."
-                self._problems.add(mark, where, f"{shown(entry.value)} cannot be a name. {allowed}")
-                return
-            if name != kind and name in self._registry.names():
-                what = f"'{name}' is the name of another {self._registry.kind}. Choose a name of its own."
-                self._problems.add(mark, f"{self._section}.{kind}.name", what)
-                return
-        if name in self._names:
-            hint = "Give one of them a name of its own" + (
-                f", such as {kind}: {{name: {kind}_2}}." if not entry else "."
-            )
+    def _may_be_called(self, name: str, kind: str, mark: Mark | None, item: Node) -> bool:
+        if mark is not None and name != kind and name in self.registry.names():
+            what = f"'{name}' is the name of another {self.registry.kind}. Choose a name of its own."
+            self.problems.add(mark, f"{self.section}.{kind}.name", what)
+        elif name in self._names:
             first = self._names[name]
             place = f"line {first.line}" if first.source.numbered else first.source.label
-            raise Mistake(mark, f"two rows are called '{name}', the first in {place}. {hint}")
-        self._names[name] = mark
-
-    def _note_against(self, name: str, value: Node) -> None:
-        if isinstance(value, Scalar) and not value.is_null:
-            self._against[name] = value
+            example = "." if mark else f", such as {kind}: {{name: {kind}_2}}."
+            what = f"two rows are called '{name}', the first in {place}. Give one of them a name of its own{example}"
+            self.problems.add(mark or item.mark, self.section, what)
         else:
-            where = f"{self._section}.{name}.against"
-            self._problems.add(value.mark, where, f"{shown(value)} is not the name of a row.")
+            self._names[name] = mark or item.mark
+            return True
+        return False
 
-    def _compared(self, row: Variant, labels: Mapping[str, list[str]]) -> Variant:
-        """The row with the name of what it is compared with: its own choice, else `base` where that is a row."""
-        written = self._against.get(row.name)
-        if written is None:
-            plain = labels.get(_DEFAULT_AGAINST) == [_DEFAULT_AGAINST] and row.name != _DEFAULT_AGAINST
-            return row.model_copy(update={"against": _DEFAULT_AGAINST if plain else ""})
-        known = [label for name in labels for label in labels[name] if name != row.name]
-        if written.text not in known:
-            broken = written.text in self._names and written.text not in labels
-            if not broken:  # a row with mistakes of its own is no news here
-                self._problems.add(written.mark, f"strategies.{row.name}.against", _no_row(written, row, known, labels))
-        return row.model_copy(update={"against": written.text})
+    def _defaults_of(self, settings: Any, node: Node) -> Table:
+        """Those defaults that the row has and does not set itself."""
+        defaults = self.defaults
+        if defaults is None:
+            return Table({}, node.mark)
+        own = node.entries if isinstance(node, Table) else {}
+        taken = {
+            key: entry for key, entry in defaults.entries.items() if key in settings.model_fields and key not in own
+        }
+        return Table(taken, defaults.mark)
+
+    def _changed_backbone(self, row: Table, where: str) -> Mapping[str, Any]:
+        """The settings of the backbone that a strategy's row changes: one plain value each."""
+        entry = row.entries.get("backbone")
+        if entry is None or not isinstance(entry.value, Table):
+            return {}
+        changed = entry.value
+        if not changed.entries:
+            self.problems.add(changed.mark, where, "the mapping is empty. Write settings, such as {layers: 4}.")
+        values: dict[str, Any] = {}
+        for backbone in self.backbones:
+            name, settings = backbone.variant.name, backbone.settings
+            word = f"hyper-parameter of {name}"
+            own = read_component(settings, changed, where=where, problems=self.problems, word=word)
+            if own is None:
+                continue
+            varied = [*own.parameters.searched, *own.parameters.swept]
+            for key in varied:
+                what = "cannot be searched or swept here. Give one value, and each further one a row of its own."
+                self.problems.add(changed.entries[key].value.mark, f"{where}.{key}", what)
+            swept = [key for key in changed.entries if key in backbone.variant.parameters.swept]
+            for key in swept:
+                what = f"the backbone {name} sweeps it. Fix it in one of the two places."
+                self.problems.add(changed.entries[key].mark, f"{where}.{key}", what)
+            if not varied and not swept:
+                values |= own.parameters.fixed
+                rest = backbone.variant.parameters
+                searched = {key: space for key, space in rest.searched.items() if key not in changed.entries}
+                merged = rest.model_copy(update={"fixed": {**rest.fixed, **values}, "searched": searched})
+                check_together(settings, merged, changed, where=where, problems=self.problems)
+        return values
+
+    def _compared(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        """The rows with the name of what each is compared with: its own choice, else `base` where that is a row."""
+        labels = {
+            row.variant.name: [row_label(row.variant.name, values) for values in swept_values(row.variant.parameters)]
+            for row in rows
+        }
+        has_base = labels.get(_BASE) == [_BASE]
+        compared = []
+        for row in rows:
+            against, name = row.variant.against, row.variant.name
+            known = [label for other, found in labels.items() for label in found if other != name]
+            is_broken = against in self._names and against not in labels  # its own mistakes are reported already
+            if not against and has_base and name != _BASE:
+                against = _BASE
+            elif against and against not in known and not is_broken:
+                mark = row.node.entries["against"].value.mark
+                self.problems.add(mark, f"strategies.{name}.against", _no_row(against, name, known, labels))
+            compared.append(Row(row.variant.model_copy(update={"against": against}), row.settings, row.node))
+        return tuple(compared)
 
 
-def _split(node: Node, section: str) -> tuple[str, Node]:
-    """Kind and settings of one item of the list."""
-    if isinstance(node, Scalar) and not node.is_null:
-        return node.text, Table({}, node.mark)
-    if isinstance(node, Table) and len(node.entries) == 1:
-        entry = next(iter(node.entries.values()))
-        return entry.key, entry.value
-    if isinstance(node, Table) and node.entries:
-        kind = next(iter(node.entries))
-        found = ", ".join(node.entries)
-        raise Mistake(node.mark, f"one name an item, found {found}. Indent the settings of {kind} below it.")
-    found = "an empty mapping" if isinstance(node, Table) else shown(node)
-    one = "backbone" if section == "backbones" else "strategy"
-    raise Mistake(node.mark, f"{found} is not a {one}. Write its name, or its name: {{settings}}.")
+def check_defaults(defaults: Table, problems: Problems) -> None:
+    """Refuse defaults that no backbone has; one that only others than the suite's have is no mistake."""
+    known: set[str] = set()
+    for name in BACKBONES.names():
+        try:
+            known |= set(BACKBONES.settings(name).model_fields)
+        except (InputError, ImportError, AttributeError):
+            continue
+    for key, entry in defaults.entries.items():
+        if key not in known:
+            what = f"no backbone has this setting.{hint(key, known)} Known: {', '.join(sorted(known))}."
+            problems.add(entry.mark, f"{DEFAULTS}.{key}", what)
 
 
-def _no_row(written: Scalar, row: Variant, known: list[str], labels: Mapping[str, list[str]]) -> str:
-    if written.text == row.name:
+def _no_row(against: str, name: str, known: Sequence[str], labels: Mapping[str, Sequence[str]]) -> str:
+    if against == name:
         return "a row cannot be compared with itself."
-    swept = labels.get(written.text)
-    if swept:
-        return f"{written.text} is swept. Name one of its rows: {', '.join(swept)}."
-    near = did_you_mean(written.text, known)
-    return f"no row is called {shown(written)}.{near} Known: {', '.join(known) or 'none'}."
+    if against in labels:
+        return f"{against} is swept. Name one of its rows: {', '.join(labels[against])}."
+    return f"no row is called {against}.{hint(against, known)} Known: {', '.join(known) or 'none'}."
+
+
+def _backbone_facts(settings: Any) -> Mapping[str, Any]:
+    reasons = {packing: settings.supports(packing=packing) for packing in ("none", "users")}
+    return {
+        "unsupported": {packing: reason for packing, reason in reasons.items() if reason},
+        "text_based": settings.text_based,
+    }

@@ -1,4 +1,4 @@
-"""The words of a suite's error messages: values as written, types and bounds in plain English, nearest names."""
+"""The words of error messages: the nearest name, values as written, types and bounds in plain English."""
 
 from __future__ import annotations
 
@@ -8,37 +8,21 @@ from collections.abc import Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+from pydantic.fields import FieldInfo
 
 from .durations import Duration
 from .yaml_tree import Items, Node, Scalar
 
 COLLECTIONS = (tuple, list, set, frozenset)
 
-_LONGEST = 40
-_NOUNS = {
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    bool: ("true or false", "true, false"),
-    str: ("text", "text"),
-    Duration: (Duration.noun, Duration.nouns),
-    type(None): ("null", "null"),
-}
+_MAX_SHOWN = 40
+_PLURALS = {int: "whole numbers", float: "numbers", bool: "true, false", str: "text", type(None): "null"}
 _BOUNDS: tuple[tuple[type, str, str], ...] = (
     (annotated_types.Ge, "ge", "from"),
     (annotated_types.Gt, "gt", "above"),
     (annotated_types.Le, "le", "up to"),
     (annotated_types.Lt, "lt", "below"),
 )
-
-
-def shown(node: Node) -> str:
-    """An offending value as a message shows it."""
-    if isinstance(node, Scalar):
-        text = node.text if len(node.text) <= _LONGEST else node.text[: _LONGEST - 3] + "..."
-        if node.quoted:
-            return f"'{text}' (in quotes)"
-        return text or "nothing"
-    return "a list" if isinstance(node, Items) else "a mapping"
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -50,38 +34,37 @@ def hint(name: str, known: Iterable[str]) -> str:
 did_you_mean = hint  # the name of before, until all callers use the new one
 
 
-def singular(member: Any) -> str:
-    """One value of a type: "a whole number"."""
-    if get_origin(member) in COLLECTIONS:
-        return f"a list of {plural(get_args(member)[0])}"
-    return _NOUNS[member][0] if member in _NOUNS else "valid"
+def shown(node: Node) -> str:
+    """An offending value as a message shows it."""
+    if isinstance(node, Scalar):
+        text = node.text if len(node.text) <= _MAX_SHOWN else node.text[: _MAX_SHOWN - 3] + "..."
+        if node.quoted:
+            return f"'{text}' (in quotes)"
+        return text or "nothing"
+    return "a list" if isinstance(node, Items) else "a mapping"
 
 
-def plural(member: Any) -> str:
-    """The values of a type: "whole numbers", or the choices themselves."""
-    if is_literal(member):
-        return ", ".join(str(value) for value in get_args(member))
-    if get_origin(member) in COLLECTIONS:
-        return singular(member)
-    return _NOUNS[member][1] if member in _NOUNS else str(getattr(member, "__name__", member))
+def members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, else the type alone."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
-def bounds(limits: tuple[Any, ...]) -> str:
-    """Pydantic's bounds: " above 0 and below 1", "" where there are none."""
-    words = [
+def allowed(field: FieldInfo) -> str:
+    """The values that a field may hold: "whole numbers from 1, or null"."""
+    limits = [
         f"{word} {getattr(limit, attribute)}"
-        for limit in limits
+        for limit in field.metadata
         for kind, attribute, word in _BOUNDS
         if isinstance(limit, kind)
     ]
-    return " " + " and ".join(words) if words else ""
+    bounds = " " + " and ".join(limits) if limits else ""
+    parts = [_plural(member) + (bounds if member in (int, float) else "") for member in members(field.annotation)]
+    return ", or ".join(dict.fromkeys(parts))
 
 
-def is_union(annotation: Any) -> bool:
-    """Whether a type is a union of types."""
-    return get_origin(annotation) in (Union, types.UnionType)
-
-
-def is_literal(annotation: Any) -> bool:
-    """Whether a type is a choice of values."""
-    return get_origin(annotation) is Literal
+def _plural(member: Any) -> str:
+    if get_origin(member) is Literal:
+        return ", ".join(str(value) for value in get_args(member))
+    if get_origin(member) in COLLECTIONS:
+        return f"a list of {_plural(get_args(member)[0])}"
+    return Duration.nouns if member is Duration else _PLURALS.get(member, str(getattr(member, "__name__", member)))

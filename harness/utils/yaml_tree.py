@@ -1,7 +1,7 @@
 """Strict YAML: text to a tree that keeps the position of every key and value, and guesses no types.
 
 PyYAML would read `1e-3` as text, `no` as False, `10:30` as 630, and take the last of duplicate keys. Here a scalar
-stays the text that was written; whoever knows the declared type reads it (`suite_values`).
+stays the text that was written; whoever knows the declared type reads it (`yaml_model`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import yaml
 
 from .errors import Problem, SuiteError
 
-_DEEPEST = 60
-_MOST_CHARACTERS = 256 * 1024  # PyYAML reads some hundred thousand a second
-_MOST_VALUES = 100_000
-_MOST_PROBLEMS = 100
-_LONGEST_WORDS = 1000
+_MAX_BYTES = 2**20
+_MAX_CHARACTERS = 256 * 1024  # PyYAML reads some hundred thousand a second
+_MAX_DEPTH = 60
+_MAX_VALUES = 100_000
+_MAX_PROBLEMS = 100
+_MAX_MESSAGE = 1000
 _LAST = 2**62
 _MERGE = "<<"
 _NOT_PRINTABLE: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
@@ -121,9 +122,9 @@ class Problems:
             SuiteError: so many that nobody would read further ones.
         """
         self._note(mark, where, what)
-        if len(self._found) == _MOST_PROBLEMS:
+        if len(self._found) == _MAX_PROBLEMS:
             self._note(
-                mark, "", f"these are the first {_MOST_PROBLEMS} problems; no further ones were looked for.", last=True
+                mark, "", f"these are the first {_MAX_PROBLEMS} problems; no further ones were looked for.", last=True
             )
             raise self.error()
 
@@ -138,6 +139,37 @@ class Problems:
         self._found.setdefault(problem, _LAST if last else mark.source.rank)
 
 
+def parse_file(path: Path, source: Source, problems: Problems) -> Table | None:
+    """The mapping that a YAML file is, or None where it is something else or cannot be read."""
+    top = Mark(source, 1, 1)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        problems.add(Mark(source, 0, 0), "", f"cannot be read: {error.strerror or error}.")
+        return None
+    if len(content) > _MAX_BYTES:
+        problems.add(top, "", f"too large. Allowed: up to {_MAX_BYTES:,} bytes.")
+        return None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        mark = Mark(source, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        problems.add(mark, "", "the file is not UTF-8 text.")
+        return None
+    count = len(problems)
+    tree = parse(text, source, problems)
+    if isinstance(tree, Table):
+        return tree
+    if tree is None or (isinstance(tree, Scalar) and tree.is_null):
+        if len(problems) == count:
+            problems.add(top, "", "the file is empty.")
+    else:
+        problems.add(tree.mark, "", "the file is not a mapping of settings (key: value).")
+    return None
+
+
 def parse(text: str, source: Source, problems: Problems) -> Node | None:
     """The tree of one YAML document.
 
@@ -149,8 +181,8 @@ def parse(text: str, source: Source, problems: Problems) -> Node | None:
     Returns:
         The tree, or None where the text is empty or not YAML.
     """
-    if len(text) > _MOST_CHARACTERS:
-        what = f"it is too long: {len(text):,} characters. Allowed: up to {_MOST_CHARACTERS:,}."
+    if len(text) > _MAX_CHARACTERS:
+        what = f"it is too long: {len(text):,} characters. Allowed: up to {_MAX_CHARACTERS:,}."
         problems.add(Mark(source, 1, 1), "", what)
         return None
     try:
@@ -186,7 +218,7 @@ class _Composer(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None):
             self.tags.append((event.start_mark, str(event.tag).replace("tag:yaml.org,2002:", "!!")))
-        if self._depth == _DEEPEST:
+        if self._depth == _MAX_DEPTH:
             raise yaml.composer.ComposerError(None, None, "it is nested too deeply", event.start_mark)
         self._depth += 1
         node = super().compose_node(parent, index)
@@ -237,10 +269,10 @@ class _Converter:
         extents = [self._extents.get(id(one), (1, 1)) for one in _inside(node)]
         size = 1 + sum(size for size, _ in extents)
         depth = 1 + max((depth for _, depth in extents), default=0)
-        if size <= _MOST_VALUES and depth <= _DEEPEST:
+        if size <= _MAX_VALUES and depth <= _MAX_DEPTH:
             self._extents[id(node)] = (size, depth)
             return node
-        how = "it is nested too deeply" if depth > _DEEPEST else f"it stands for more than {_MOST_VALUES:,} values"
+        how = "it is nested too deeply" if depth > _MAX_DEPTH else f"it stands for more than {_MAX_VALUES:,} values"
         self._problems.add(node.mark, "", f"with its aliases, {how}.")
         return Scalar("", False, node.mark)
 
@@ -280,7 +312,7 @@ def _inside(node: Node) -> Iterable[Node]:
 
 
 def _brief(words: str) -> str:
-    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]} ..."
+    return words if len(words) <= _MAX_MESSAGE else f"{words[:_MAX_MESSAGE]} ..."
 
 
 def _mark(source: Source, mark: Any) -> Mark:

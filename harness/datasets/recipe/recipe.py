@@ -109,6 +109,8 @@ class SplitRule(_Section):
         if isinstance(value, Mapping) and "kind" not in value and len(value) == 1:
             kind, at = next(iter(value.items()))
             return {"kind": kind, "at": at}
+        if isinstance(value, Mapping) and "kind" not in value:
+            raise ValueError("give one way of splitting, such as quantiles: [0.8, 0.9]")
         return value
 
     @model_validator(mode="after")
@@ -223,7 +225,7 @@ class Recipe(_Section):
 
     name: str = ""
     """What is typed after `prepare`, and what the data set is called unless a name is given."""
-    file: str = ""
+    file: str = Field(default="", exclude=True)
     """The user's own recipe file, as it was named; "" for a recipe that ships."""
     about: str = ""
     """One line for lists."""
@@ -235,7 +237,7 @@ class Recipe(_Section):
     """Needs --name, which then stands for {name} in `files`."""
     prefix: str = ""
     """Before --name in the data set's name."""
-    reader: ReaderName
+    reader: ReaderName = Field(examples=["reader: csv"])
     """Who reads the files."""
     files: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_fields)] = Field(default_factory=dict)
     """Role -> names or globs, in place of the reader's own. A `.gz` after a name is found, too."""
@@ -253,7 +255,7 @@ class Recipe(_Section):
     """Of the same user and item. "once": equal times count once; "first" or "last": one is left; "error": equal times
     are refused."""
     core: Core | None = None
-    split: SplitRule
+    split: SplitRule = Field(examples=["split: {quantiles: [0.8, 0.9]} or split: leave_one_out"])
     min_history: PerSplit = PerSplit()
     """Fewest items in a row's history."""
     required_text: RequiredText = RequiredText()
@@ -302,7 +304,7 @@ class Recipe(_Section):
 
     def settings(self) -> dict[str, Any]:
         """Everything but the name and the file, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name", "file"})
+        return self.model_dump(mode="json", exclude={"name"})
 
     def fingerprint(self) -> str:
         """A hash of `settings`, 64 hexadecimal digits."""

@@ -10,12 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from hypothesis import strategies as st
+from pydantic.fields import FieldInfo
 
 from rearec_bench.harness.records.spec import EvaluationSettings, TrainingSettings
 from rearec_bench.harness.suite.bundled import shipped_suites
 from rearec_bench.harness.suite.model import Resources, SearchSettings, Suite
-from rearec_bench.harness.suite.values import Declared
 from rearec_bench.harness.utils.durations import Duration
+from rearec_bench.harness.utils.messages import members
 from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 from rearec_bench.models.settings import Settings
 
@@ -59,9 +60,9 @@ def mostly(good: st.SearchStrategy[Any], *, junk_in: int = 40) -> st.SearchStrat
     return st.integers(1, junk_in).flatmap(lambda draw: junk() if draw == junk_in else good)
 
 
-def values(declared: Declared) -> st.SearchStrategy[Any]:
+def values(field: FieldInfo) -> st.SearchStrategy[Any]:
     """Values that a setting may have by its declaration."""
-    return st.one_of([_values(member, declared.limits) for member in declared.members])
+    return st.one_of([_values(member, tuple(field.metadata)) for member in members(field.annotation)])
 
 
 def _values(member: Any, limits: tuple[Any, ...]) -> st.SearchStrategy[Any]:
@@ -84,14 +85,14 @@ def settings_of(settings: type[Settings], *, varying: bool = False) -> st.Search
     """A mapping of settings, some of them searched or swept."""
 
     def held(name: str) -> st.SearchStrategy[Any]:
-        declared = Declared.of(settings.model_fields[name])
-        good = values(declared)
+        field = settings.model_fields[name]
+        good = values(field)
         if not varying:
             return mostly(good)
         several = st.lists(good, min_size=1, max_size=3, unique_by=repr)
         ends = st.fixed_dictionaries({"low": good, "high": good}, optional={"log": st.booleans()})
         ways = [several.map(lambda given: {"search": given}), several.map(lambda given: {"sweep": given})]
-        ways += [ends.map(lambda given: {"search": given})] if declared.is_number else []
+        ways += [ends.map(lambda given: {"search": given})] if {int, float} & set(members(field.annotation)) else []
         return mostly(st.one_of([good] * 6 + ways))
 
     return st.fixed_dictionaries({}, optional={name: held(name) for name in settings.model_fields})

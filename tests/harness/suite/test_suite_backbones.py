@@ -9,8 +9,10 @@ import pytest
 
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.suite.load import Space, Suite, load_suite
-from rearec_bench.harness.utils.errors import SuiteError
+from rearec_bench.harness.utils.errors import Problem, SuiteError
 from rearec_bench.harness.utils.registry import BACKBONES
+
+from .tables import cases, check
 
 REST = """\
 datasets: [tiny]
@@ -29,8 +31,6 @@ class Gru:
 
 BACKBONES = {"gru": Gru}
 """
-TRANSFORMER = ", ".join(sorted(BACKBONES.settings("sasrec").model_fields))
-ALL = ", ".join(sorted({field for name in BACKBONES.names() for field in BACKBONES.settings(name).model_fields}))
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def load(folder: Path, text: str, *overrides: str) -> Suite:
     return load_suite(Path("my.yaml"), overrides=overrides)
 
 
-def problems(folder: Path, text: str, *overrides: str) -> list[str]:
+def problems(folder: Path, text: str, *overrides: str) -> tuple[Problem, ...]:
     with pytest.raises(SuiteError) as caught:
         load(folder, text, *overrides)
-    return str(caught.value).splitlines()[:-1]
+    return caught.value.problems
 
 
 def fixed(suite: Suite) -> dict[str, dict[str, Any]]:
@@ -120,41 +120,33 @@ def test_no_defaults_may_be_written_as_nothing(folder: Path) -> None:
 
 
 BOTH = "strategies: [base]\nbackbones: [sasrec, bert4rec]\n"
-MISTAKEN = {
-    "an unknown setting": (
-        BOTH + "backbone_defaults: {widht: 16}\n",
-        [f"my.yaml:6:21  backbone_defaults.widht: no backbone has this setting. Did you mean 'width'? Known: {ALL}."],
-    ),
-    "a name": (
-        BOTH + "backbone_defaults: {name: x}\n",
-        [f"my.yaml:6:21  backbone_defaults.name: no backbone has this setting. Known: {ALL}."],
-    ),
-    "a list": (
-        BOTH + "backbone_defaults: [16]\n",
-        ["my.yaml:6:20  backbone_defaults: a list is not a mapping of settings (key: value)."],
-    ),
-    "a value of another type": (
-        BOTH + "backbone_defaults: {width: wide}\n",
-        ["my.yaml:6:28  backbone_defaults.width: wide is not a whole number. Allowed: whole numbers from 2."],
-    ),
-    "a value that does not fit what a row sets": (
-        "strategies: [base]\nbackbones: [sasrec, {bert4rec: {heads: 3}}]\nbackbone_defaults: {width: 16}\n",
-        ["my.yaml:5:32  backbones.bert4rec: width 16 is not a multiple of heads 3."],
-    ),
-}
+DEFAULTS = r"""
+{widht: 16}    => 6:21 backbone_defaults.widht: Did you mean 'width'
+{name: x}      => 6:21 backbone_defaults.name: no backbone has this setting
+[16]           => 6:20 backbone_defaults: not a mapping
+{width: wide}  => 6:28 backbone_defaults.width: Allowed: whole numbers from 2
+"""
 
 
-@pytest.mark.parametrize(("text", "expected"), MISTAKEN.values(), ids=MISTAKEN.keys())
-def test_a_wrong_default_is_told_once_where_it_stands(folder: Path, text: str, expected: list[str]) -> None:
-    assert problems(folder, text) == expected
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *cases(DEFAULTS, lambda given: f"{BOTH}backbone_defaults: {given}\n"),
+        (
+            "strategies: [base]\nbackbones: [sasrec, {bert4rec: {heads: 3}}]\nbackbone_defaults: {width: 16}\n",
+            "5:32 backbones.bert4rec: width 16 is not a multiple of heads 3",
+        ),
+    ],
+)
+def test_a_wrong_default_is_reported_once_where_it_stands(folder: Path, text: str, expected: str) -> None:
+    check(problems(folder, text), expected)
 
 
-def test_a_wrong_default_of_another_file_is_told_there(folder: Path) -> None:
+def test_a_wrong_default_of_another_file_is_reported_there(folder: Path) -> None:
     (folder / "parent.yaml").write_text("backbone_defaults:\n  width: 1\n")
-    assert problems(folder, "extends: parent.yaml\n" + BOTH, "backbone_defaults.layers=0") == [
-        "parent.yaml:2:10  backbone_defaults.width: 1 is too small. Allowed: whole numbers from 2.",
-        "--set backbone_defaults.layers=0  backbone_defaults.layers: 0 is too small. Allowed: whole numbers from 1.",
-    ]
+    found = problems(folder, "extends: parent.yaml\n" + BOTH, "backbone_defaults.layers=0")
+    check(found, "2:10 backbone_defaults.width: too small ; 0:0 backbone_defaults.layers: too small")
+    assert [problem.file for problem in found] == ["parent.yaml", "--set backbone_defaults.layers=0"]
 
 
 # backbone in a strategy's row
@@ -201,67 +193,26 @@ def test_a_suite_with_changed_backbones_is_the_same_after_a_trip_through_json(fo
     assert expand(Suite.from_json(suite.to_json())) == expand(suite)
 
 
-def row(settings: str, backbones: str = "[sasrec]") -> str:
+CHANGED = r"""
+{layer: 3}      | sasrec                             => 5:33 strategies.base.backbone.layer: Did you mean 'layers'
+{experts: 3}    | sasrec, unisrec                    => 5:33 strategies.base.backbone.experts: of sasrec. Known:
+{name: x}       | {sasrec: {name: other}}            => 5:33 strategies.base.backbone.name: of other. Known:
+{layers: deep}  | sasrec                             => 5:41 strategies.base.backbone.layers: whole numbers from 1
+{heads: 3}      | {sasrec: {width: 16}}              => 5:32 strategies.base.backbone: width 16 is not a multiple
+{layers: {search: [2, 3]}} | sasrec                  => 5:41 strategies.base.backbone.layers: cannot be searched
+{layers: 2}     | {sasrec: {layers: {sweep: [2, 3]}}} => 5:33 strategies.base.backbone.layers: sasrec sweeps it
+6               | sasrec                             => 5:32 strategies.base.backbone: 6 is not a mapping
+{}              | sasrec                             => 5:32 strategies.base.backbone: the mapping is empty
+{layers: 2}     | {sasrec: {width: 0}}               => 4:30 backbones.sasrec.width: 0 is too small
+"""
+
+
+def with_row(line: str) -> str:
     """A suite whose line 5 has a row's backbone, from column 32."""
-    return f"backbones: {backbones}\nstrategies: [{{base: {{backbone: {settings}}}}}]\n"
+    settings, backbones = (part.strip() for part in line.split("|"))
+    return f"backbones: [{backbones}]\nstrategies: [{{base: {{backbone: {settings}}}}}]\n"
 
 
-CHANGED = {
-    "an unknown setting": (
-        row("{layer: 3}"),
-        [
-            "my.yaml:5:33  strategies.base.backbone.layer: unknown hyper-parameter of sasrec. Did you mean 'layers'? "
-            f"Known: {TRANSFORMER}."
-        ],
-    ),
-    "a setting that one of the backbones lacks": (
-        row("{experts: 3}", "[sasrec, unisrec]"),
-        [f"my.yaml:5:33  strategies.base.backbone.experts: unknown hyper-parameter of sasrec. Known: {TRANSFORMER}."],
-    ),
-    "a name": (
-        row("{name: x}", "[{sasrec: {name: other}}]"),
-        [f"my.yaml:5:33  strategies.base.backbone.name: unknown hyper-parameter of other. Known: {TRANSFORMER}."],
-    ),
-    "a value of another type": (
-        row("{layers: deep}"),
-        ["my.yaml:5:41  strategies.base.backbone.layers: deep is not a whole number. Allowed: whole numbers from 1."],
-    ),
-    "a value that does not fit the backbone's own": (
-        row("{heads: 3}", "[{sasrec: {width: 16}}]"),
-        ["my.yaml:5:32  strategies.base.backbone: width 16 is not a multiple of heads 3."],
-    ),
-    "a search": (
-        row("{layers: {search: [2, 3]}}"),
-        [
-            "my.yaml:5:41  strategies.base.backbone.layers: cannot be searched or swept here. Give one value, and each "
-            "further one a row of its own."
-        ],
-    ),
-    "what the backbone sweeps": (
-        row("{layers: 2}", "[{sasrec: {layers: {sweep: [2, 3]}}}]"),
-        [
-            "my.yaml:5:33  strategies.base.backbone.layers: the backbone sasrec sweeps it. Fix it in one of the two "
-            "places."
-        ],
-    ),
-    "no mapping": (
-        row("6"),
-        ["my.yaml:5:32  strategies.base.backbone: 6 is not a mapping of the backbone's settings, such as {layers: 4}."],
-    ),
-    "nothing": (
-        row("{}"),
-        [
-            "my.yaml:5:32  strategies.base.backbone: the mapping is empty. Give the backbone's settings, such as "
-            "{layers: 4}."
-        ],
-    ),
-    "a backbone that is wrong itself": (
-        row("{layers: 2}", "[{sasrec: {width: 0}}]"),
-        ["my.yaml:4:30  backbones.sasrec.width: 0 is too small. Allowed: whole numbers from 2."],
-    ),
-}
-
-
-@pytest.mark.parametrize(("text", "expected"), CHANGED.values(), ids=CHANGED.keys())
-def test_a_wrong_backbone_of_a_row_gets_its_exact_message(folder: Path, text: str, expected: list[str]) -> None:
-    assert problems(folder, text) == expected
+@pytest.mark.parametrize(("text", "expected"), cases(CHANGED, with_row))
+def test_a_wrong_backbone_of_a_row_is_reported_where_it_stands(folder: Path, text: str, expected: str) -> None:
+    check(problems(folder, text), expected)

@@ -22,7 +22,7 @@ CASES = {
     "a long file": ("# " + "x" * 300_000 + "\n" + HEAD, "my.yaml:1:1  it is too long: 300,"),
     "a huge file": (
         "# " + "x" * 2_000_000 + "\n" + HEAD,
-        "my.yaml:1:1  too large for a suite. Allowed: up to",
+        "my.yaml:1:1  too large. Allowed: up to",
     ),
     "aliases by the million": (
         "a0: &a0 [x]\n" + LADDER + HEAD,
@@ -81,7 +81,7 @@ def test_the_first_hundred_problems_are_told(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as caught:
         load_suite(file)
     lines = str(caught.value).splitlines()
-    assert len(lines) == suite_yaml._MOST_PROBLEMS + 2
+    assert len(lines) == suite_yaml._MAX_PROBLEMS + 2
     assert lines[-2].endswith(":105:1  these are the first 100 problems; no further ones were looked for.")
 
 

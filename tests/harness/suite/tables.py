@@ -1,0 +1,32 @@
+"""Tables of wrong suites: a line of text a case, and what is reported about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rearec_bench.harness.utils.errors import Problem
+
+Case = tuple[str, str]
+
+
+def cases(table: str, suite: Callable[[str], str]) -> Iterator[Case]:
+    """Whole suites and what is expected of them.
+
+    Args:
+        table: a case a line: what stands in the suite, `=>`, and problems `line:column key: hint` between `;`.
+        suite: the text of a table's line -> the whole suite.
+    """
+    for line in filter(None, table.splitlines()):
+        text, _, expected = line.partition(" => ")
+        yield suite(text.strip().replace("\\n", "\n")), expected.strip()
+
+
+def check(problems: tuple[Problem, ...], expected: str) -> None:
+    """Compare position and key of every problem, and look for the hint in its words."""
+    wanted = [entry.strip() for entry in expected.split(" ; ")]
+    found = [f"{problem.line}:{problem.column} {problem.where}".strip() + f": {problem.what}" for problem in problems]
+    assert len(found) == len(wanted), found
+    for words, entry in zip(found, wanted, strict=True):
+        place, _, hint = entry.partition(": ")
+        assert words.startswith(f"{place}: "), words
+        assert hint in words, words

@@ -11,7 +11,7 @@ import torch
 
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.run.supervisor import Care, Keeper
+from rearec_bench.harness.run.supervisor import TrialLimits, TrialSupervisor
 from rearec_bench.harness.store.checkpoints import Checkpoints
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
@@ -39,13 +39,13 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
         seed=1,
         purpose="final",
     )
-    held = Checkpoints(tmp_path / "results")
-    keeper = Keeper(lambda: ModelTrial(spec, data), spec, care=Care("s", None, keep="best"), channel=held, resume=False)
-    while not keeper.run.done:
-        keeper.run.epoch()
-    assert keeper.last()
-    result = keeper.run.result()
-    held.finish(spec.key, keep=True)
+    checkpoints, limits = Checkpoints(tmp_path / "results"), TrialLimits("s", None, keep="best")
+    supervisor = TrialSupervisor(lambda: ModelTrial(spec, data), spec, limits=limits, channel=checkpoints, resume=False)
+    while not supervisor.run.done:
+        supervisor.run.epoch()
+    assert supervisor.save_last()
+    result = supervisor.run.result()
+    checkpoints.finish(spec.key, keep=True)
 
     monkeypatch.chdir(tmp_path)
     (code,) = blocks(PAGE, "python")

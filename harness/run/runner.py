@@ -28,7 +28,7 @@ from .nodes import Software, compare
 from .outcome import RunOutcome
 from .plugins import PluginFile, brought
 from .stopping import StopPolicy, Terminated, stop_on_signals
-from .supervisor import Care
+from .supervisor import TrialLimits
 from .tracker import RunStopped, RunTracker
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _tune(
         collector=collector,
         factory=factory,
         plugins=tuple(PluginFile.read(path) for path in suite.plugins),
-        care=Care(
+        limits=TrialLimits(
             suite.name,
             every_s=suite.resources.checkpoint_every.seconds,
             timeout_s=suite.resources.timeout.seconds,

@@ -1,4 +1,4 @@
-"""Looks after a trial under way: ends it when its time is over, and takes a checkpoint every so often."""
+"""Supervises a trial under way: ends it when its time is over, and takes a checkpoint every so often."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..records.spec import TrialSpec
-from ..store.checkpoints import Channel, fetch, send
+from ..store.checkpoints import Channel
 from ..trial.checkpoint import Checkpoint, pack, unpack
 from ..utils.durations import duration_text
 from ..utils.errors import CheckpointError, TrialSuspended, TrialTimedOut
@@ -41,8 +41,8 @@ class Resumable(Protocol):
 
 
 @dataclass(frozen=True)
-class Care:
-    """How trials are looked after; nothing here can change a number of theirs.
+class TrialLimits:
+    """How long trials may take and what is saved of them; nothing here can change a number of theirs.
 
     Attributes:
         suite: the suite that runs.
@@ -63,12 +63,20 @@ class Care:
         return self.keep == "all" or (self.keep == "best" and spec.purpose == "final")
 
 
-class Keeper:
-    """Looks after one trial.
+class TrialSupervisor:
+    """Supervises one trial.
+
+    Args:
+        make: builds the trial.
+        spec: what it is.
+        limits: of its time, and what is saved of it.
+        channel: where checkpoints are.
+        resume: whether it has one to go on from.
+        recalled: whether the run wants its trials back; does not wait for the answer.
+        clock: seconds.
 
     Attributes:
         run: the trial; it went on from its checkpoint where there was one of use.
-        notes: what the run's log should say of it; whoever has said it empties the list.
     """
 
     def __init__(
@@ -76,26 +84,15 @@ class Keeper:
         make: Callable[[], Any],
         spec: TrialSpec,
         *,
-        care: Care,
+        limits: TrialLimits,
         channel: Channel,
         resume: bool,
         recalled: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Build the trial, and go on from its checkpoint.
-
-        Args:
-            make: builds it.
-            spec: what it is.
-            care: how to look after it.
-            channel: where checkpoints are.
-            resume: whether it has one.
-            recalled: whether the run wants its trials back; does not wait for the answer.
-            clock: seconds.
-        """
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self._spec = spec
-        self._care = care
+        self._limits = limits
         self._channel = channel
         self._recalled = recalled
         self._clock = clock
@@ -103,16 +100,16 @@ class Keeper:
         self.run: Any = self._resumed(make) if resume else make()
         if isinstance(self.run, Resumable):
             self._started = clock() - self.run.elapsed_s
-            self.run.after_batch = self.look
+            self.run.after_batch = self.check
         self._saved = clock()
-        self._able = isinstance(self.run, Resumable) and care.every_s is not None
+        self._able = isinstance(self.run, Resumable) and limits.every_s is not None
 
-    def said(self) -> list[str]:
-        """The notes since the last call."""
-        notes, self.notes = self.notes, []
+    def take_notes(self) -> list[str]:
+        """What the run's log should say of the trial, since the last call."""
+        notes, self._notes = self._notes, []
         return notes
 
-    def look(self) -> None:
+    def check(self) -> None:
         """To be called between two batches or epochs.
 
         Raises:
@@ -124,19 +121,19 @@ class Keeper:
             self._asked = now
             if self._recalled():
                 raise TrialSuspended(saved=self._able and self._save())
-        limit = self._care.timeout_s
-        if limit is not None and now - self._started > limit:
-            raise TrialTimedOut(f"timed out after {duration_text(limit)} (resources.timeout)")
-        if self._able and self._care.every_s is not None and now - self._saved >= self._care.every_s:
+        timeout_s, every_s = self._limits.timeout_s, self._limits.every_s
+        if timeout_s is not None and now - self._started > timeout_s:
+            raise TrialTimedOut(f"timed out after {duration_text(timeout_s)} (resources.timeout)")
+        if self._able and every_s is not None and now - self._saved >= every_s:
             self._save()
 
-    def last(self) -> bool:
-        """To be called before the trial is evaluated: its weights go where they are kept, if they are.
+    def save_last(self) -> bool:
+        """To be called before the trial is evaluated: saves its weights where they are to stay.
 
         Returns:
-            Whether they are.
+            Whether they are saved.
         """
-        if not (isinstance(self.run, Resumable) and self._care.keeps(self._spec)):
+        if not (isinstance(self.run, Resumable) and self._limits.keeps(self._spec)):
             return False
         return self._save()
 
@@ -145,18 +142,18 @@ class Keeper:
         if not isinstance(run, Resumable):
             return run
         try:
-            run.restore(unpack(fetch(self._channel, self._spec.key)))
+            run.restore(unpack(self._channel.read(self._spec.key)))
         except CheckpointError as error:
-            self.notes.append(f"its checkpoint is of no use, it starts over: {error}")
+            self._notes.append(f"its checkpoint is of no use, it starts over: {error}")
             return make()
         return run
 
     def _save(self) -> bool:
         try:
-            send(self._channel, self._spec.key, pack(self.run.snapshot()), suite=self._care.suite)
+            self._channel.write(self._spec.key, pack(self.run.snapshot()), self._limits.suite)
         except (CheckpointError, TypeError) as error:
-            self.notes.append(f"no checkpoint of it: {error}")
-            self._able = self._able and isinstance(error, CheckpointError)  # what is no tensor now will be none later
+            self._notes.append(f"no checkpoint of it: {error}")
+            self._able = self._able and isinstance(error, CheckpointError)  # no tensor now will be none later
             return False
         finally:
             self._saved = self._clock()

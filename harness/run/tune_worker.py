@@ -20,7 +20,7 @@ from ..utils.errors import CheckpointError, InputError, TrialSuspended
 from ..utils.registry import resolve
 from .nodes import Software
 from .plugins import PluginFile
-from .supervisor import Care, Keeper, Resumable
+from .supervisor import Resumable, TrialLimits, TrialSupervisor
 
 _STEP_S = 0.25  # epochs shorter than this are not worth a message each
 
@@ -34,7 +34,7 @@ class WorkerContext:
         collector: the actor that writes results.
         factory: "module:attribute" of what makes a trial from (spec, data set).
         plugins: of the suite.
-        care: how trials are looked after.
+        limits: of a trial's time, and what is saved of it.
         shares_gpu: a trial has a part of a GPU, and could have a whole one.
         software: what all nodes have in common; None where there is one machine.
     """
@@ -43,12 +43,12 @@ class WorkerContext:
     collector: Any
     factory: str
     plugins: tuple[PluginFile, ...]
-    care: Care
+    limits: TrialLimits
     shares_gpu: bool = False
     software: Software | None = None
 
 
-class CheckpointsElsewhere:
+class RemoteCheckpoints:
     """The collector's checkpoints, as a `Channel` for a worker.
 
     Args:
@@ -58,22 +58,13 @@ class CheckpointsElsewhere:
     def __init__(self, collector: Any) -> None:
         self._collector = collector
 
-    def put(self, key: str, token: str, name: str, offset: int, content: bytes) -> None:
-        """See `Checkpoints.put`."""
-        self._ask("put", key, token, name, offset, content)
+    def write(self, key: str, files: Mapping[str, bytes], suite: str) -> None:
+        """See `Checkpoints.write`."""
+        self._ask("write", key, dict(files), suite)
 
-    def commit(self, key: str, token: str, manifest: Mapping[str, Any]) -> None:
-        """See `Checkpoints.commit`."""
-        self._ask("commit", key, token, manifest)
-
-    def open(self, key: str) -> tuple[dict[str, Any], dict[str, int]]:
-        """See `Checkpoints.open`."""
-        manifest, sizes = self._ask("open", key)
-        return manifest, sizes
-
-    def get(self, key: str, name: str, offset: int, size: int) -> bytes:
-        """See `Checkpoints.get`."""
-        return bytes(self._ask("get", key, name, offset, size))
+    def read(self, key: str) -> dict[str, bytes]:
+        """See `Checkpoints.read`."""
+        return dict(self._ask("read", key))
 
     def _ask(self, verb: str, *arguments: Any) -> Any:
         answer, refusal = ray.get(self._collector.checkpoint.remote(verb, *arguments))
@@ -124,7 +115,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         """Take the next trial."""
         self._spec = TrialSpec.from_json(json.loads(new_config["spec"]))
         self._resume, self._alone = new_config["resume"], new_config["alone"]
-        self._keeper: Keeper | None = None
+        self._supervisor: TrialSupervisor | None = None
         return True
 
     def step(self) -> dict[str, Any]:
@@ -143,10 +134,10 @@ class TuneTrial(Trainable):  # type: ignore[misc]
     def _step(self) -> dict[str, Any]:
         progress: dict[str, Any] = {}
         try:
-            keeper = self._kept()
-            run = keeper.run
+            supervisor = self._supervised()
+            run = supervisor.run
             if isinstance(run, Resumable) and run.done:
-                return self._end(keeper)
+                return self._end(supervisor)
             until = time.monotonic() + _STEP_S
             while not progress or time.monotonic() < until:
                 epoch = run.epoch()
@@ -156,11 +147,11 @@ class TuneTrial(Trainable):  # type: ignore[misc]
                     "rows_per_s": epoch.rows_per_s,
                 }
                 if epoch.done:
-                    return {**progress, **self._end(keeper)}
+                    return {**progress, **self._end(supervisor)}
                 if reason := self._pruned_by(run, epoch.epoch):
                     return {**progress, **self._hand_over(run.pruned(reason))}
-                keeper.look()
-            return {**progress, "done": False, "notes": keeper.said()}
+                supervisor.check()
+            return {**progress, "done": False, "notes": supervisor.take_notes()}
         except TrialSuspended as suspended:
             return {**progress, **self._put_aside(suspended)}
         except Exception as error:
@@ -171,21 +162,21 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         if self._saved is not None:
             ray.wait([self._saved])
 
-    def _kept(self) -> Keeper:
+    def _supervised(self) -> TrialSupervisor:
         if self._full:
             _free_gpu()
             self._full = False
-        if self._keeper is None:
+        if self._supervisor is None:
             dataset = ray.get(self._context.datasets[self._spec.dataset])
-            self._keeper = Keeper(
+            self._supervisor = TrialSupervisor(
                 partial(resolve(self._context.factory), self._spec, dataset),
                 self._spec,
-                care=self._context.care,
-                channel=CheckpointsElsewhere(self._context.collector),
+                limits=self._context.limits,
+                channel=RemoteCheckpoints(self._context.collector),
                 resume=self._resume,
                 recalled=Recall(self._context.collector),
             )
-        return self._keeper
+        return self._supervisor
 
     def _pruned_by(self, run: Any, epoch: int) -> str:
         """Why the trial ends after this epoch, "" where it goes on; asks at the rungs of its pruner."""
@@ -196,12 +187,12 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         reached = Reached.of(run.history, metric=metric, rungs=rungs)
         return str(ray.get(self._context.collector.promote.remote(self._spec.key, reached, pruner, metric)))
 
-    def _end(self, keeper: Keeper) -> dict[str, Any]:
-        keep = keeper.last()
-        return self._hand_over(keeper.run.result(), keep=keep)
+    def _end(self, supervisor: TrialSupervisor) -> dict[str, Any]:
+        keep = supervisor.save_last()
+        return self._hand_over(supervisor.run.result(), keep=keep)
 
     def _put_aside(self, suspended: TrialSuspended) -> dict[str, Any]:
-        notes = self._keeper.said() if self._keeper is not None else []
+        notes = self._supervisor.take_notes() if self._supervisor is not None else []
         self._let_go()
         return {"done": True, "suspended": suspended.saved, "notes": notes}
 
@@ -209,7 +200,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         """What becomes of a trial that an error has ended."""
         from ..trial.failure import failed_result, is_out_of_memory
 
-        run = self._keeper.run if self._keeper is not None else None
+        run = self._supervisor.run if self._supervisor is not None else None
         if is_out_of_memory(error) and self._context.shares_gpu and not self._alone:
             self._let_go()
             self._full = True
@@ -219,7 +210,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         return self._hand_over(failed_result(self._spec, error))
 
     def _hand_over(self, result: TrialResult, *, keep: bool = False) -> dict[str, Any]:
-        notes = self._keeper.said() if self._keeper is not None else []
+        notes = self._supervisor.take_notes() if self._supervisor is not None else []
         self._let_go()
         self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
         result = replace(result, environment={**result.environment, **_occupied()})
@@ -227,10 +218,10 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         return {"done": True, "saved": self._saved, "notes": notes}
 
     def _let_go(self) -> None:
-        """Free the trial's model now: it and its keeper refer to each other, and Python looks for cycles seldom."""
-        if self._keeper is not None and isinstance(self._keeper.run, Resumable):
-            self._keeper.run.after_batch = None
-        self._keeper = None
+        """Free the trial's model now: it and its supervisor refer to each other, and Python looks for cycles seldom."""
+        if self._supervisor is not None and isinstance(self._supervisor.run, Resumable):
+            self._supervisor.run.after_batch = None
+        self._supervisor = None
 
 
 def _occupied() -> dict[str, float]:

@@ -60,7 +60,7 @@ class Collector:
             return self._store.lookup(key)
         return None
 
-    def checkpoint(self, verb: Literal["put", "commit", "open", "get"], *arguments: Any) -> tuple[Any, str]:
+    def checkpoint(self, verb: Literal["write", "read"], *arguments: Any) -> tuple[Any, str]:
         """Do what a worker asks of the checkpoints.
 
         Returns:

@@ -7,7 +7,6 @@ whatever lies among trials and suites without belonging there. Other files of th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from .suites import INDEX, KEY, LOG, SUITE, LogLines, index_keys, log_lines, ope
 from .trial_folder import foreign_files, read_result
 
 Kind = Literal["trial", "suite", "index", "log", "heartbeat", "checkpoint", "profile", "foreign", "missing"]
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -214,17 +212,12 @@ def _mend_log(store: Store, name: str, log: LogLines) -> None:
 def _checkpoints(root: Path) -> Iterator[Finding]:
     from .checkpoints import Checkpoints
 
-    held = Checkpoints(root)
-    for key in sorted(held.keys()):
-        folder = held.folder(key)
+    checkpoints = Checkpoints(root)
+    for key in sorted(checkpoints.keys()):
         try:
-            manifest, _ = held.open(key)
-            wrong = [name for name in manifest["files"] if _digest(folder / name) != manifest["files"][name]]
-        except (CheckpointError, OSError) as error:
-            yield Finding("checkpoint", folder, str(error))
-            continue
-        if wrong:
-            yield Finding("checkpoint", folder, f"the checksum of {wrong[0]} is not that of the manifest")
+            checkpoints.read(key)
+        except CheckpointError as error:
+            yield Finding("checkpoint", checkpoints.folder(key), str(error))
 
 
 def _profiles(root: Path) -> Iterator[Finding]:
@@ -235,11 +228,3 @@ def _profiles(root: Path) -> Iterator[Finding]:
             Profile.from_json(path.read_bytes())
         except (OSError, RecursionError, ValueError) as error:
             yield Finding("profile", path.parent, reason_of(error))
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

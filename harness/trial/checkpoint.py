@@ -1,20 +1,19 @@
-"""A trial under way as files: what it is as JSON, its weights and everything else as safetensors; no pickle.
+"""A trial under way as files; nothing is unpickled beyond what torch's weights_only loader allows.
 
-    checkpoint.json      what it is: spec, sizes, epoch, best epoch and its validation metrics, versions
-    model.safetensors    the weights of the best epoch so far, by their names in the model
-    resume.json          history and random states; where a tensor belongs, {"~tensor": NAME}
-    resume.safetensors   those tensors: current weights, optimiser, random states
+    checkpoint.json     what it is: spec, sizes, epoch, best epoch and its validation metrics, versions
+    model.safetensors   the weights of the best epoch so far, by their names in the model
+    resume.pt           everything else to go on from: current weights, optimiser, random states, history (torch.save)
 
-The first two are what stays of a finished trial. docs/checkpoints.md tells how to load them.
+The first two are what stays of a finished trial. docs/checkpoints.md tells how to load them. Schema 1 had resume.json
+(a tree, with {"~tensor": NAME} where a tensor belongs) and resume.safetensors in place of resume.pt.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..records.source import same_source, source_digest
@@ -24,13 +23,13 @@ from ..utils.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Buffer = bytes | memoryview
+SCHEMA = 2
+READABLE = (1, 2)
+"""Schema versions that this version reads."""
 
-SCHEMA = 1
-ABOUT, MODEL = "checkpoint.json", "model.safetensors"
+ABOUT, MODEL, RESUME = "checkpoint.json", "model.safetensors", "resume.pt"
 KEPT = (ABOUT, MODEL)
-_TREE, _TENSORS = "resume.json", "resume.safetensors"
-FILES = (ABOUT, MODEL, _TREE, _TENSORS)
+_TREE, _TENSORS = "resume.json", "resume.safetensors"  # of schema 1
 
 
 @dataclass(frozen=True)
@@ -48,45 +47,52 @@ class Checkpoint:
     state: Mapping[str, Any]
 
 
-def pack(checkpoint: Checkpoint) -> dict[str, Iterable[Buffer]]:
-    """The files of a checkpoint, by name, each as the pieces that it is made of.
-
-    The pieces are the trial's own memory wherever they can be: they are to be used up before it goes on.
+def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """The files of a checkpoint, by name.
 
     Raises:
-        TypeError: the state holds what is neither number, word, tensor, list nor mapping.
+        TypeError: the state holds what is neither number, word, tensor, list nor mapping, or the weights hold a tensor
+            that safetensors does not know.
     """
     import torch
+    from safetensors.torch import save
 
     weights = {name: value for name, value in checkpoint.weights.items() if isinstance(value, torch.Tensor)}
     others = {name: value for name, value in checkpoint.weights.items() if name not in weights}
-    tensors: dict[str, Tensor] = {}
-    tree = {"state": _encoded(checkpoint.state, "", tensors), "others": _encoded(others, "others", tensors)}
-    return {
-        ABOUT: [_json({"schema": SCHEMA, **checkpoint.about}, indent=1)],
-        MODEL: _safetensors(weights),
-        _TREE: [_json(tree)],
-        _TENSORS: _safetensors(tensors),
-    }
+    resume = {"state": checkpoint.state, "others": others}
+    _check_types(checkpoint.state, "")
+    _check_types(others, "")
+    buffer = io.BytesIO()
+    torch.save(resume, buffer)
+    try:
+        model = save({name: _apart(tensor) for name, tensor in weights.items()})
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise TypeError(f"safetensors cannot hold the weights ({error})") from error
+    about = json.dumps({"schema": SCHEMA, **checkpoint.about}, indent=1, allow_nan=False) + "\n"
+    return {ABOUT: about.encode(), MODEL: model, RESUME: buffer.getvalue()}
 
 
 def unpack(files: Mapping[str, bytes]) -> Checkpoint:
     """The inverse of `pack`; tensors are on the CPU.
 
     Raises:
-        CheckpointError: content that no `pack` of this schema made.
+        CheckpointError: content that no `pack` of a known schema made.
     """
-    from safetensors import SafetensorError
+    import torch
 
     try:
         about = json.loads(files[ABOUT])
-        if about["schema"] != SCHEMA:
+        if about["schema"] not in READABLE:
             raise CheckpointError(f"it has schema version {about['schema']}, and this version reads {SCHEMA}")
-        tree = json.loads(files[_TREE])
-        tensors = _loaded(files[_TENSORS])
-        weights = {**_loaded(files[MODEL]), **_decoded(tree["others"], tensors)}
-        return Checkpoint(about, weights, _decoded(tree["state"], tensors))
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        if about["schema"] == 1:
+            tensors = _loaded(files[_TENSORS])
+            resume = _of_schema_1(json.loads(files[_TREE]), tensors)
+        else:
+            resume = torch.load(io.BytesIO(files[RESUME]), map_location="cpu", weights_only=True)
+        return Checkpoint(about, {**_loaded(files[MODEL]), **resume["others"]}, resume["state"])
+    except CheckpointError:
+        raise
+    except Exception as error:  # torch's reader raises many kinds, those of pickle among them
         raise CheckpointError(f"it is damaged ({type(error).__name__}: {error})") from error
 
 
@@ -115,91 +121,42 @@ def check(checkpoint: Checkpoint, spec: TrialSpec) -> None:
             raise CheckpointError(f"it was made by another {words[name]} ({found}, and this is {wanted})")
 
 
-def _encoded(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """A tree as JSON values; its tensors are put aside under the path that leads to them."""
+def _check_types(value: Any, name: str) -> None:
+    """Refuse what could be written and never read again."""
     import torch
 
-    if isinstance(value, torch.Tensor):
-        tensors[name] = value
-        return {"~tensor": name}
     if isinstance(value, Mapping):
-        held = [(key, _encoded(inner, f"{name}.{key}", tensors)) for key, inner in value.items()]
-        if all(isinstance(key, str) and not key.startswith("~") for key, _ in held):
-            return dict(held)
-        return {"~pairs": [[_encoded(key, name, tensors), inner] for key, inner in held]}
-    if isinstance(value, list | tuple):
-        return [_encoded(inner, f"{name}.{place}", tensors) for place, inner in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"~float": str(value)}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"{name.strip('.') or 'the state'} is {type(value).__name__}, which is neither JSON nor a tensor")
+        for key, inner in value.items():
+            _check_types(inner, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            _check_types(inner, f"{name}.{place}")
+    elif not (value is None or isinstance(value, bool | int | float | str | torch.Tensor)):
+        raise TypeError(f"{name.strip('.') or 'the state'} is {type(value).__name__}, neither number, word nor tensor")
 
 
-def _decoded(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The inverse of `_encoded`; tuples come back as lists."""
-    if isinstance(value, list):
-        return [_decoded(inner, tensors) for inner in value]
-    if not isinstance(value, dict):
-        return value
-    if "~tensor" in value:
-        return tensors[value["~tensor"]]
-    if "~float" in value:
-        return float(value["~float"])
-    if "~pairs" in value:
-        return {_decoded(key, tensors): _decoded(inner, tensors) for key, inner in value["~pairs"]}
-    return {key: _decoded(inner, tensors) for key, inner in value.items()}
-
-
-def _json(value: Any, *, indent: int | None = None) -> bytes:
-    return (json.dumps(value, indent=indent, allow_nan=False) + "\n").encode()
-
-
-_NAMES = {
-    "float64": "F64",
-    "float32": "F32",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "int64": "I64",
-    "int32": "I32",
-    "int16": "I16",
-    "int8": "I8",
-    "uint8": "U8",
-    "bool": "BOOL",
-}
-
-
-def _safetensors(tensors: Mapping[str, Tensor]) -> Iterable[Buffer]:
-    """A file in the format of safetensors, piece by piece: the library's own writer makes copies of everything.
-
-    Its header is the length of what follows (8 bytes, little-endian), then JSON: name to dtype, shape and place; then
-    the tensors' bytes. Source: https://github.com/huggingface/safetensors, "Format".
-
-    Raises:
-        TypeError: a tensor of a type that the format does not have, or that is not dense.
-    """
-    header: dict[str, Any] = {}
-    end = 0
-    for name, tensor in tensors.items():
-        kind = str(tensor.dtype).removeprefix("torch.")
-        if kind not in _NAMES or tensor.is_sparse:
-            raise TypeError(f"{name} is a tensor of {kind}, which safetensors cannot hold")
-        start, end = end, end + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": _NAMES[kind], "shape": list(tensor.shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight
-    return chain([len(text).to_bytes(8, "little") + text], (_bytes_of(tensor) for tensor in tensors.values()))
-
-
-def _bytes_of(tensor: Tensor) -> memoryview:
-    """The memory of a tensor, copied only where it is not on the CPU or not in order."""
+def _apart(tensor: Tensor) -> Tensor:
+    """A copy on the CPU: safetensors takes no tensors that share memory, as tied weights do."""
     import torch
 
-    held = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(held.view(torch.uint8).numpy().data) if held.numel() else memoryview(b"")
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _loaded(content: bytes) -> dict[str, Tensor]:
     from safetensors.torch import load
 
     return {name: tensor.clone() for name, tensor in load(content).items()}  # in memory that torch has aligned
+
+
+def _of_schema_1(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """The tree in a `resume.json`."""
+    if isinstance(value, list):
+        return [_of_schema_1(inner, tensors) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if "~tensor" in value:
+        return tensors[value["~tensor"]]
+    if "~float" in value:
+        return float(value["~float"])
+    pairs = value.get("~pairs", list(value.items()))
+    return {_of_schema_1(key, tensors): _of_schema_1(inner, tensors) for key, inner in pairs}

@@ -64,19 +64,15 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, replace: bool) -> 
         for name, content in files.items():
             _write_synced(temporary / name, content)
         _sync(temporary)
-        if replace and target.exists():
-            old = _temporary("old", target)
-            target.rename(old)
+        if replace:
+            _take_place(temporary, target)
+            return
+        try:
             temporary.rename(target)
-            _sync(target.parent)
-            shutil.rmtree(old)
-        else:
-            try:
-                temporary.rename(target)
-            except OSError as error:  # another writer was faster: the first one stays
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
-            _sync(target.parent)
+        except OSError as error:  # another writer was faster: the first one stays
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        _sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -102,33 +98,17 @@ def new_folder(target: Path) -> Iterator[Path]:
         yield temporary
         for path in temporary.iterdir():
             _sync(path)
-        place_folder(temporary, target)
+        _sync(temporary)
+        _take_place(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def place_folder(folder: Path, target: Path) -> None:
-    """Move a folder whose files are synced to its place; what stands there goes then and not before.
-
-    Raises:
-        OSError: the parent cannot be written.
-    """
-    _sync(folder)
-    _take_place(folder, target)
-    _sync(target.parent)
-
-
-def append(path: Path, content: bytes) -> None:
-    """Add to a file, which need not exist; what was added is on disk when this returns."""
-    with path.open("ab") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _take_place(temporary: Path, target: Path) -> None:
+    """Move a folder to its place; what stands there goes then and not before."""
     if not target.exists():
         temporary.rename(target)
+        _sync(target.parent)
         return
     old = _temporary("old", target)
     target.rename(old)
@@ -137,6 +117,7 @@ def _take_place(temporary: Path, target: Path) -> None:
     except OSError:
         os.rename(old, target)
         raise
+    _sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

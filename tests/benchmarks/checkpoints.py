@@ -1,7 +1,7 @@
 """What checkpoints cost: the time of one, and its share of training at the default interval.
 
 The model is SASRec of width 256 over 87,969 items: 23 million parameters, four times as many numbers in a checkpoint
-(weights, the best epoch's, and two of the optimiser). It is cut into parts, written and synced as by a worker and its
+(weights, the best epoch's, and two of the optimiser). It is written and synced as by a worker and its
 collector, without the way through Ray between them; then read back and verified.
 """
 
@@ -16,13 +16,13 @@ from figure import Figure, alternating, main
 
 from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.run.supervisor import Care
-from rearec_bench.harness.store.checkpoints import Checkpoints, fetch, send
+from rearec_bench.harness.run.supervisor import TrialLimits
+from rearec_bench.harness.store.checkpoints import Checkpoints
 from rearec_bench.harness.trial.checkpoint import pack, unpack
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
-INTERVAL_S = Care("").every_s or float("inf")
+INTERVAL_S = TrialLimits("").every_s or float("inf")
 MOST_SHARE = 1.0  # percent of the time of a trial
 
 
@@ -30,13 +30,13 @@ def measure(tiny: bool) -> list[Figure]:
     """Build the model, train a batch so that the optimiser has its state, and write it again and again."""
     items, width, repeats = (1_000, 32, 2) if tiny else (87_969, 256, 7)
     run = trained(items, width)
-    size = sum(len(piece) for pieces in pack(run.snapshot()).values() for piece in pieces)
+    size = sum(map(len, pack(run.snapshot()).values()))
     with tempfile.TemporaryDirectory() as folder:
         held, key = Checkpoints(Path(folder)), run.spec.key
         seconds = alternating(
             {
-                "send": lambda: send(held, key, pack(run.snapshot()), suite="benchmark"),
-                "read": lambda: unpack(fetch(held, key)),
+                "send": lambda: held.write(key, pack(run.snapshot()), "benchmark"),
+                "read": lambda: unpack(held.read(key)),
                 "plain write": lambda: write(Path(folder) / "plain", size),
             },
             repeats=repeats,
@@ -44,7 +44,7 @@ def measure(tiny: bool) -> list[Figure]:
     words = f"d = {width}, N = {items:,}, {size / 1e6:,.0f} MB"
     share = 100 * seconds["send"] / (INTERVAL_S + seconds["send"])
     return [
-        Figure(f"a checkpoint, {words}", seconds["send"], "s", detail="in parts, with checksums, synced"),
+        Figure(f"a checkpoint, {words}", seconds["send"], "s", detail="with checksums, synced"),
         Figure(f"share of a trial's time at one every {INTERVAL_S:.0f} s", share, "%", target=MOST_SHARE, detail=words),
         Figure(
             "a checkpoint beside writing and syncing as many bytes",

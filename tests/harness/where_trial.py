@@ -21,7 +21,7 @@ def refuse(*given: object, **options: object) -> NoReturn:
     raise PermissionError("only the collector writes")
 
 
-for owner, verb in ((Store, "write"), (Store, "write_files"), (Checkpoints, "put"), (Checkpoints, "commit")):
+for owner, verb in ((Store, "write"), (Store, "write_files"), (Checkpoints, "write")):
     if not hasattr(owner, verb):
         raise AttributeError(f"{owner.__name__}.{verb} has another name now")
     setattr(owner, verb, refuse)

@@ -14,7 +14,7 @@ import pytest
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.run import tune_worker
-from rearec_bench.harness.run.supervisor import Care
+from rearec_bench.harness.run.supervisor import TrialLimits
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial.memory import Reclaimer, give_back, resident_bytes
 from rearec_bench.harness.trial.model_trial import ModelTrial
@@ -45,11 +45,11 @@ def worker(spec: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch) -> tune_wor
     made._context = SimpleNamespace(
         datasets={"tiny": dataset},
         factory="rearec_bench.harness.trial.start:start",
-        care=Care(suite="reuse", every_s=None),
+        limits=TrialLimits(suite="reuse", every_s=None),
         collector=SimpleNamespace(write=SimpleNamespace(remote=lambda *arguments: None)),
         shares_gpu=False,
     )
-    made._spec, made._saved, made._full, made._keeper = spec, None, False, None
+    made._spec, made._saved, made._full, made._supervisor = spec, None, False, None
     made._resume = made._alone = False
     made._refusal = ""
     made._reclaimer = Reclaimer()

@@ -22,7 +22,7 @@ from rearec_bench.cli import main
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.monitor.log import RunLog
 from rearec_bench.harness.report.report import render_report
-from rearec_bench.harness.run.supervisor import Care, Keeper
+from rearec_bench.harness.run.supervisor import TrialLimits, TrialSupervisor
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import log_lines
 from rearec_bench.harness.store.verify import verify
@@ -212,12 +212,12 @@ def test_a_clock_that_jumps_while_a_trial_runs_moves_nothing_but_its_date(
     steady = run_trial(spec, data)
     clock, jumps = time.time, itertools.cycle((0.0, 1e9, -1e9, 86400.0, -3600.0))
     monkeypatch.setattr(time, "time", lambda: clock() + next(jumps))
-    care, nowhere = Care("s", every_s=3600.0, timeout_s=1800.0), cast(Any, None)
-    keeper = Keeper(lambda: ModelTrial(spec, data), spec, care=care, channel=nowhere, resume=False)
-    while not keeper.run.epoch().done:
-        keeper.look()
-    result = keeper.run.result()
-    assert told(result) == told(steady) and keeper.said() == []
+    limits, nowhere = TrialLimits("s", every_s=3600.0, timeout_s=1800.0), cast(Any, None)
+    supervisor = TrialSupervisor(lambda: ModelTrial(spec, data), spec, limits=limits, channel=nowhere, resume=False)
+    while not supervisor.run.epoch().done:
+        supervisor.check()
+    result = supervisor.run.result()
+    assert told(result) == told(steady) and supervisor.take_notes() == []
     timings = result.timings
     assert 0 < timings["train_s"] < timings["total_s"] < 1800 and timings["evaluate_s"] > 0 < timings["build_s"]
     store = Store(tmp_path / "results")

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from rearec_bench.cli import main
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.records.source import same_source
-from rearec_bench.harness.store.checkpoints import Checkpoints, fetch
+from rearec_bench.harness.store.checkpoints import Checkpoints
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.checkpoint import unpack
 from rearec_bench.harness.trial.model_trial import ModelTrial
@@ -66,7 +66,7 @@ def test_its_trials_have_the_same_numbers_today(key: str) -> None:
 
 
 def test_an_interrupted_trial_goes_on_from_its_checkpoint(root: Path) -> None:
-    checkpoint = unpack(fetch(Checkpoints(root), UNFINISHED))
+    checkpoint = unpack(Checkpoints(root).read(UNFINISHED))
     unfinished = Store(HERE).read(KEYS[0]).spec.__class__.from_json(checkpoint.about["spec"])
     run = ModelTrial(unfinished, catalog.load_dataset("tiny", data_dir=root))
     run.restore(checkpoint)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,7 @@ from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.trial.checkpoint import Checkpoint, check, unpack
-from rearec_bench.harness.trial.checkpoint import pack as pieces_of
+from rearec_bench.harness.trial.checkpoint import Checkpoint, check, pack, unpack
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.errors import CheckpointError
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
@@ -23,11 +24,6 @@ from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from ..run.test_kill import told
 
 SIZE = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8, "dropout": 0.3}
-
-
-def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """Its files, out of the trial's own memory."""
-    return {name: b"".join(pieces) for name, pieces in pieces_of(checkpoint).items()}
 
 
 class Stop(Exception):
@@ -238,32 +234,22 @@ def test_tied_weights_are_written_under_both_names() -> None:
     assert torch.equal(found["c"], weight.t())
 
 
-def test_tensors_are_written_as_the_library_of_the_format_writes_them() -> None:
-    from safetensors.torch import load, save
-
-    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16)
-    kinds = (*kinds, torch.int8, torch.uint8, torch.bool)
-    tensors = {f'{kind} \u00e9 "': (torch.randn(3, 2) * 9).to(kind) for kind in kinds}
-    tensors |= {"scalar": torch.tensor(2.5), "empty": torch.empty(0, 4), "turned": torch.randn(3, 5).t()}
-    own = pack(Checkpoint({}, tensors, {}))["model.safetensors"]
-    theirs = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-    mine, expected = load(own), load(theirs)
-    assert mine.keys() == expected.keys() == tensors.keys()
-    for name, tensor in expected.items():
-        assert mine[name].dtype == tensor.dtype
-        assert mine[name].shape == tensor.shape
-        assert torch.equal(mine[name], tensor)
-    assert load(pack(Checkpoint({}, {}, {}))["model.safetensors"]) == {}
-
-
-def test_a_tensor_that_the_format_does_not_have_is_named() -> None:
-    with pytest.raises(TypeError, match=r"\.odd is a tensor of complex64, which safetensors cannot hold"):
-        pack(Checkpoint({}, {}, {"odd": torch.zeros(2, dtype=torch.complex64)}))
-
-
-def test_what_is_no_tensor_and_no_json_is_named() -> None:
-    with pytest.raises(TypeError, match=r"trainer\.1\.odd is object, which is neither JSON nor a tensor"):
+def test_what_torch_would_refuse_to_load_is_not_written() -> None:
+    with pytest.raises(TypeError, match=r"trainer\.1\.odd is object, neither number, word nor tensor"):
         pack(Checkpoint({}, {}, {"trainer": [0, {"odd": object()}]}))
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "ran",))
+
+    content = io.BytesIO()
+    torch.save({"state": Hostile(), "others": {}}, content)
+    files = {**pack(Checkpoint({}, {}, {})), "resume.pt": content.getvalue()}
+    with pytest.raises(CheckpointError, match="it is damaged"):
+        unpack(files)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["key", "source_digest", "torch"])

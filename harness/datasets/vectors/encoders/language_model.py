@@ -210,7 +210,7 @@ def _means(
     vectors = np.zeros((len(tokens), model.width), dtype=np.float32)
     stored = 0
     while (part := _part(folder, stored)).is_file():
-        values = np.load(part)
+        values = np.load(part, allow_pickle=False)
         vectors[order[stored : stored + len(values)]] = values
         stored += len(values)
     work = np.concatenate([[0], np.cumsum(lengths[order])])  # tokens before each text
@@ -238,7 +238,7 @@ def _part(folder: Path, first: int) -> Path:
 
 def _save(path: Path, values: NDArray[np.float32]) -> None:
     content = io.BytesIO()
-    np.save(content, values)
+    np.save(content, values, allow_pickle=False)
     try:
         atomic.write_file(path, content.getvalue())
     except OSError as error:

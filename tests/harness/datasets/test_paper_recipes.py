@@ -74,7 +74,7 @@ def rows_of(data: Dataset, split: str, users: list[str], items: Any) -> list[tup
 # Against the reference
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_and_every_count_is_what_the_reference_gives(tmp_path: Path, name: str, seed: int) -> None:
     folder = write(tmp_path, name, seed=seed, broken=True, zipped=seed % 2 == 0)
@@ -138,7 +138,7 @@ def check_facts(card: Mapping[str, Any], wanted: Prepared, folder: Path) -> None
 def test_the_files_hold_something_for_every_step(tmp_path: Path) -> None:
     lost: dict[str, int] = {}
     for name in NAMES:
-        for seed in range(4):
+        for seed in range(2):
             made = reference(write(tmp_path, name, seed=seed), name)
             assert all(len(made.rows[split]) >= 10 for split in SPLITS)
             counts = [sum(left.values()) for _, left in made.steps]
@@ -148,7 +148,7 @@ def test_the_files_hold_something_for_every_step(tmp_path: Path) -> None:
     assert min(lost.values()) > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["yelp", "software"])
 def test_files_without_a_mistake_need_no_option_and_zipping_them_changes_nothing(tmp_path: Path, name: str) -> None:
     plain = prepare(write(tmp_path / "plain", name, seed=5, zipped=False), name)
     zipped = prepare(write(tmp_path / "zipped", name, seed=5, zipped=True), name)
@@ -158,7 +158,7 @@ def test_files_without_a_mistake_need_no_option_and_zipping_them_changes_nothing
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["yelp", "software"])
 def test_how_much_is_read_at_once_changes_nothing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path, name, seed=6, broken=True)
     card = prepare(folder, name, on_bad_line="skip").card
@@ -167,9 +167,8 @@ def test_how_much_is_read_at_once_changes_nothing(tmp_path: Path, name: str, mon
     assert again == card
 
 
-@pytest.mark.parametrize("name", CATEGORIES)
-def test_all_rows_of_a_user_lie_in_one_stretch(tmp_path: Path, name: str) -> None:
-    data = prepare(write(tmp_path, name, seed=7), name)
+def test_all_rows_of_a_user_lie_in_one_stretch(tmp_path: Path) -> None:
+    data = prepare(write(tmp_path, "software", seed=7), "software")
     longest: dict[int, int] = {}
     for split in SPLITS:
         arrays = data.split(split)
@@ -217,7 +216,7 @@ def test_another_rule_gives_another_data_set(tmp_path: Path, name: str, rule: st
 # What bad input gets
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["yelp", "software"])
 def test_a_line_that_cannot_be_read_is_an_error_that_tells_how_many_there_are(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path, name, seed=0, broken=True)
     with pytest.raises(DatasetError) as caught:
@@ -231,7 +230,7 @@ def test_a_line_that_cannot_be_read_is_an_error_that_tells_how_many_there_are(tm
     assert not (folder / "data").exists()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["yelp", "software"])
 def test_a_missing_file_says_which_and_where_it_can_be_had(tmp_path: Path, name: str) -> None:
     files = [file for names in shipped_recipes()[name].files.values() for file in names]
     origin = "https://www.yelp.com/dataset" if name == "yelp" else "https://amazon-reviews-2023.github.io"
@@ -245,7 +244,7 @@ def test_a_missing_file_says_which_and_where_it_can_be_had(tmp_path: Path, name:
         assert f"({origin}, under its terms)" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["yelp", "software"])
 def test_a_download_that_broke_off_is_an_error_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     for names in shipped_recipes()[name].files.values():
         folder = write(tmp_path, name, seed=0, zipped=True)
@@ -257,24 +256,16 @@ def test_a_download_that_broke_off_is_an_error_and_leaves_nothing(tmp_path: Path
         assert not (folder / "data").exists()
 
 
-def test_seconds_among_milliseconds_are_refused_with_how_many_of_each(tmp_path: Path) -> None:
-    folder = write(tmp_path, "software", seed=0, zipped=False, newest_in_seconds=True)
-    times = [
-        int(line.split(",")[3])
-        for split in SPLITS
-        for line in (folder / f"Software.{split}.csv").read_text().splitlines()[1:]
-    ]
-    seconds = sum(time < 1e11 for time in times)
-    with pytest.raises(DatasetError) as caught:
-        prepare(folder, "software")
-    assert f"{seconds:,} look like seconds, {len(times) - seconds:,} look like milliseconds" in str(caught.value)
-
-
-def test_seconds_among_milliseconds_are_read_where_the_recipe_says_so(tmp_path: Path) -> None:
+def test_seconds_among_milliseconds_are_refused_and_read_where_the_recipe_says_so(tmp_path: Path) -> None:
     recipe = shipped_recipes()["software"]
     mixed = recipe.model_copy(update={"time": recipe.time.model_copy(update={"unit": "mixed"})})
     right = prepare(write(tmp_path / "right", "software", seed=0), "software")
-    folder = write(tmp_path / "mixed", "software", seed=0, newest_in_seconds=True)
+    folder = write(tmp_path / "mixed", "software", seed=0, zipped=False, newest_in_seconds=True)
+    lines = [line for split in SPLITS for line in (folder / f"Software.{split}.csv").read_text().splitlines()[1:]]
+    seconds = sum(int(line.split(",")[3]) < 1e11 for line in lines)
+    with pytest.raises(DatasetError) as caught:
+        prepare(folder, "software")
+    assert f"{seconds:,} look like seconds, {len(lines) - seconds:,} look like milliseconds" in str(caught.value)
     data = preparation.prepare(mixed, source=folder, data_dir=folder / "data")
     assert data.fingerprint == right.fingerprint
     for split in SPLITS:
@@ -324,27 +315,18 @@ def test_a_split_without_rows_is_an_error(tmp_path: Path, keep: Callable[[str], 
     assert not (folder / "data").exists()
 
 
-def test_rows_that_stand_there_twice_are_kept_and_counted(tmp_path: Path) -> None:
-    folder = write(tmp_path, "baby_products", seed=0, zipped=False)
-    seen: set[tuple[str, ...]] = set()
-    repeated = 0
+@pytest.mark.parametrize("name", ["baby_products", "video_games"])
+def test_repeated_rows_and_descriptions_are_counted(tmp_path: Path, name: str) -> None:
+    folder, category = write(tmp_path, name, seed=0, zipped=False), CATEGORIES[name][0]
+    described = [json.loads(line)["parent_asin"] for line in (folder / f"meta_{category}.jsonl").open()]
+    used: set[str] = set()
+    rows: list[tuple[str, ...]] = []
     for split in SPLITS:
-        for line in (folder / f"Baby_Products.{split}.csv").read_text().splitlines()[1:]:
-            user, item, _, time, _ = line.split(",")
-            repeated += (user, item, time) in seen
-            seen.add((user, item, time))
-    assert prepare(folder, "baby_products").card["repeated_rows_kept"] == repeated > 0
-
-
-def test_items_that_are_described_twice_or_not_at_all_are_counted(tmp_path: Path) -> None:
-    folder = write(tmp_path, "video_games", seed=0, zipped=False)
-    described = [json.loads(line)["parent_asin"] for line in (folder / "meta_Video_Games.jsonl").open()]
-    used = set()
-    for split in SPLITS:
-        for line in (folder / f"Video_Games.{split}.csv").read_text().splitlines()[1:]:
-            _, item, _, _, history = line.split(",")
+        for line in (folder / f"{category}.{split}.csv").read_text().splitlines()[1:]:
+            user, item, _, time, history = line.split(",")
             used |= {item, *history.split()}
-    card = prepare(folder, "video_games").card
+            rows.append((user, item, time))
+    card = prepare(folder, name).card
+    assert card["repeated_rows_kept"] == len(rows) - len(set(rows)) > 0
     assert card["items_not_described"] == len(used - set(described)) > 0
-    again = sum(described.count(item) - 1 for item in set(described) & used)
-    assert card["items_described_again"] == again > 0
+    assert card["items_described_again"] == sum(described.count(item) - 1 for item in set(described) & used) > 0

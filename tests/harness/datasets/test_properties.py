@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.events import Events
@@ -81,7 +80,7 @@ def is_core(pairs: Sequence[tuple[int, int]], users_k: int, items_k: int) -> boo
 
 
 @given(PAIRS, st.integers(1, 3), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_core_is_the_largest_one(pairs: list[tuple[int, int]], users_k: int, items_k: int) -> None:
     if not pairs:
         return
@@ -92,21 +91,6 @@ def test_the_core_is_the_largest_one(pairs: list[tuple[int, int]], users_k: int,
         for chosen in itertools.combinations(range(len(pairs)), size):
             if is_core([pairs[place] for place in chosen], users_k, items_k):
                 assert core.issuperset(chosen)
-
-
-@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=80), st.randoms(), st.data())
-@settings(max_examples=60, deadline=None)
-def test_the_core_does_not_depend_on_the_order_of_the_rows(
-    pairs: list[tuple[int, int]], random: Any, data: st.DataObject
-) -> None:
-    users_k, items_k = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
-    order = list(range(len(pairs)))
-    random.shuffle(order)
-
-    def core(rows: list[tuple[int, int]]) -> np.ndarray:
-        return rules.k_core(interactions(*zip(*rows, strict=True), [0] * len(rows)), users_k, items_k)  # type: ignore[arg-type]
-
-    assert core([pairs[place] for place in order]).tolist() == core(pairs)[order].tolist()
 
 
 # ---- rows
@@ -123,7 +107,7 @@ def place_of(token: str) -> int:
 
 
 @given(LOGS, RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_row_of_a_split_precedes_its_start(log: Log, chosen: dict[str, Any]) -> None:
     made = followed(Recipe(**BASE, **chosen, unseen="keep"), unlike(log), [rating for *_, rating in log])
     first, second = made.notes["boundaries"]
@@ -139,7 +123,7 @@ def test_no_row_of_a_split_precedes_its_start(log: Log, chosen: dict[str, Any]) 
 
 
 @given(LOGS, RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_history_is_the_exact_past_of_its_user(log: Log, chosen: dict[str, Any]) -> None:
     recipe = Recipe(**BASE, **chosen, unseen="keep")
     made = followed(recipe, unlike(log), [rating for *_, rating in log])
@@ -194,7 +178,7 @@ SHARED = st.lists(
 
 
 @given(SHARED, RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_row_stays_exactly_if_training_has_all_its_items(log: Log, chosen: dict[str, Any]) -> None:
     users, times, items = zip(*log, strict=True)
     held = interactions(users, items, times)
@@ -213,7 +197,7 @@ def test_a_row_stays_exactly_if_training_has_all_its_items(log: Log, chosen: dic
 
 
 @given(SHARED, st.randoms(), RULES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_rows_do_not_depend_on_the_order_of_the_file(log: Log, random: Any, chosen: dict[str, Any]) -> None:
     chosen = {**chosen, "equal_times": "hash"}
     shuffled = list(log)
@@ -296,7 +280,7 @@ def test_every_field_of_a_recipe_is_tried() -> None:
 
 
 @pytest.mark.parametrize("field", sorted(OTHER))
-def test_another_value_of_any_field_is_another_fingerprint(field: str) -> None:
+def test_another_value_of_any_field_but_the_name_is_another_fingerprint(field: str) -> None:
     content = dict(FULL)
     name, _, inner = field.partition(".")
     if not inner or field in WHOLE:
@@ -307,14 +291,5 @@ def test_another_value_of_any_field_is_another_fingerprint(field: str) -> None:
     if field == "text":
         content["required_text"] = {}
     first, second = Recipe(**FULL), Recipe(**content)
-    assert first.fingerprint() != second.fingerprint()
+    assert first.fingerprint() != second.fingerprint() == Recipe(**content, name="b").fingerprint()
     assert first.settings() != second.settings()
-
-
-def test_the_name_of_a_recipe_is_not_in_its_fingerprint() -> None:
-    assert Recipe(**FULL, name="a").fingerprint() == Recipe(**FULL, name="b").fingerprint()
-
-
-def test_a_recipe_cannot_be_changed_after_its_fingerprint_was_taken() -> None:
-    with pytest.raises(ValidationError):
-        Recipe(**FULL).max_history = 5  # type: ignore[misc]

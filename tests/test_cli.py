@@ -113,6 +113,7 @@ def test_ctrl_c_while_looking_is_status_130(invoke: Invoke, ran: Any) -> None:
     assert invoke("run", "smoke").exit_code == 130
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_leaves_no_traceback() -> None:
     program = [sys.executable, "-c", "from rearec_bench.cli import main; main()", "list"]
     read, write = os.pipe()
@@ -471,6 +472,7 @@ def test_embed_takes_a_file(invoke: Invoke, tmp_path: Path) -> None:
     assert done.stdout.startswith("4 item vectors of width 3 by file:own.npy\n")
 
 
+@pytest.mark.slow
 def test_embed_by_a_language_model_goes_to_the_card_and_a_table(invoke: Invoke, tmp_path: Path) -> None:
     from .harness.datasets.tiny_models import save
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..analysis.resultset import Row
+
 _NAMES = {
     "base": "Base",
     "naive": "Naive",
@@ -33,3 +38,14 @@ def metric_label(name: str) -> str:
 def steps_label(steps: int | None) -> str:
     """K as a table shows it."""
     return "K searched" if steps is None else f"K={steps}"
+
+
+def row_name(row: Row, *, brackets: bool = True) -> str:
+    """A row with its K where it has steps: PRL (K=2), or PRL K=2 without brackets."""
+    shown = f"({steps_label(row.steps)})" if brackets else steps_label(row.steps)
+    return f"{label_of(row.strategy)} {shown}" if row.steps else label_of(row.strategy)
+
+
+def full_name(row: Row, name: str = "") -> str:
+    """Data set, backbone and row, the last by the name given or by its own: ml-100k SASRec PRL K=2."""
+    return f"{row.dataset} {label_of(row.backbone)} {name or row_name(row, brackets=False)}"

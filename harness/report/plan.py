@@ -15,6 +15,7 @@ from ..records.source import same_source
 from ..run.cluster import usable_cores
 from ..store.store import Store
 from ..utils.durations import duration
+from ..utils.text import columns
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
@@ -113,16 +114,7 @@ def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepar
         rows.append((*name, _searched(cell.space), search, f"{one.final_over}/{one.final_size}"))
         if one.note:
             notes.append(f"  {' '.join(name)}: {one.note}.")
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    return [
-        "  "
-        + "   ".join(
-            cell.rjust(width) if column >= 4 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-        if len(rows) > 1
-    ] + notes
+    return [f"  {line}" for line in columns(rows, left=4) if len(rows) > 1] + notes
 
 
 def _searched(space: Mapping[str, Space]) -> str:

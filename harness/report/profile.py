@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..records.profile import Line, Part, Profile, Times, step_name
+from ..utils.text import columns
 from .formats.markdown import render_markdown
 from .labels import label_of
 from .tables.registry import PROFILE_TABLES
@@ -139,15 +140,5 @@ def _memory(size: int) -> str:
     return f"{size / 2**20:,.0f} MiB"
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns of words, the first to the left and the others to the right."""
-    held = list(rows)
-    widths = [max(len(row[column]) for row in held) for column in range(len(held[0]))]
-    return [
-        _INDENT
-        + "   ".join(
-            word.rjust(width) if column else word.ljust(width)
-            for column, (word, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in held
-    ]
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [_INDENT + line for line in columns(rows)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..profile.store import ProfileStore
 from ..records.profile import Profile
 from ..store.store import Store
 from ..utils.errors import DamagedError, DatasetError, InputError
+from ..utils.messages import hint
 from .formats.latex import render_latex
 from .formats.markdown import escape, render_markdown
 from .formats.tidy import render_csv, render_json
@@ -257,9 +257,7 @@ def known(kind: str, name: str, names: Iterable[str]) -> None:
     """
     names = list(names)
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise InputError(f"unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+        raise InputError(f"unknown {kind} '{name}'.{hint(name, names)} Known: {', '.join(names)}.")
 
 
 def _suites(suites: Sequence[str] | None, store: Store) -> list[str]:

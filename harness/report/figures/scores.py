@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...analysis.ceiling import CROSSED, NOISED, Ceiling, Control, ceilings
 from ...analysis.compare import Compared, Measured, Stat, compare, measure
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
-from ..labels import label_of, steps_label
+from ..labels import label_of, row_name
 from ..tables.ablation import families
 from .material import Material, Unfilled
 from .style import bars, fill, legend, series, wrapped
@@ -74,7 +74,7 @@ def ceiling_figure(material: Material) -> Figure:
         held = [(name, [of(at) for at in range(len(here))]) for name, of in kinds]
         bars(
             one,
-            [_row(item.row) for item in here],
+            [row_name(item.row, brackets=False) for item in here],
             [
                 (
                     name,
@@ -125,7 +125,7 @@ def groups_figure(material: Material) -> Figure:
                     for state in states
                 ],
             )
-            one.set_title(f"{item.row.dataset}\n{label_of(item.row.backbone)} {_row(item.row)}")
+            one.set_title(f"{item.row.dataset}\n{label_of(item.row.backbone)} {row_name(item.row, brackets=False)}")
             one.set_ylabel(_LABEL)
     legend(figure, axes[0])
     return figure
@@ -285,10 +285,6 @@ def timed(material: Material) -> list[tuple[Measured, float]]:
 def _control(controls: Mapping[str, Control], name: str) -> Mapping[str, Stat] | None:
     held = controls.get(name)
     return None if held is None else held.stats
-
-
-def _row(row: Measured) -> str:
-    return f"{label_of(row.strategy)}{f' {steps_label(row.steps)}' if row.steps else ''}"
 
 
 def _swept(row: Compared) -> tuple[str, str, str, str]:

@@ -11,7 +11,6 @@ from ...analysis.resultset import CellResults
 from ..figures.material import title_of
 from ..figures.scores import METRIC
 from ..figures.style import COLOURS
-from ..labels import label_of, steps_label
 
 _DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
@@ -80,16 +79,6 @@ def pattern(place: int) -> str:
 def symbol(place: int) -> str:
     """Marker of a series."""
     return _SYMBOLS[place % len(_SYMBOLS)]
-
-
-def row_name(row: Measured) -> str:
-    """A row within its panel: strategy and K."""
-    return f"{label_of(row.strategy)}{f' {steps_label(row.steps)}' if row.steps else ''}"
-
-
-def full_name(row: Measured) -> str:
-    """A row by itself: data set, backbone, strategy, K."""
-    return f"{row.dataset} {label_of(row.backbone)} {row_name(row)}"
 
 
 def cell_name(cell: CellResults) -> str:

@@ -24,8 +24,8 @@ from ..figures.scores import (
     sweeps,
     timed,
 )
-from ..labels import label_of
-from .chart import Chart, bars, fill, full_name, line, pattern, row_name, spreads
+from ..labels import full_name, label_of, row_name
+from .chart import Chart, bars, fill, line, pattern, spreads
 
 
 def ceiling_charts(material: Material) -> list[Chart]:
@@ -40,7 +40,7 @@ def ceiling_charts(material: Material) -> list[Chart]:
             ("Noised copies", [item.controls[NOISED].stats if NOISED in item.controls else None for item in here]),
             ("Optimum", [item.optimum for item in here]),
         ]
-        labels = [row_name(item.row) for item in here]
+        labels = [row_name(item.row, brackets=False) for item in here]
         data = [bars(name, labels, stats, place) for place, (name, stats) in enumerate(kinds)]
         about = "Test NDCG@20 of the readout, of the best step after the fact, and of two controls: how much is luck."
         title = f"Ceiling of reasoning (Figure 2): {dataset} {label_of(backbone)}"

@@ -5,32 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ...analysis.adaptive import CEILING, CHOSEN_BY, FIXED, READOUT, ROUTER, Adaptive, Estimate, Method, adaptive
-from ...analysis.intervals import RESAMPLES, Interval
+from ...analysis.intervals import RESAMPLES
 from ...analysis.resultset import ResultSet
-from ..labels import label_of, metric_label
+from ..labels import full_name, label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
-from .protocol import protocol_lines
+from .parts import NOT_AVAILABLE, ROW, SEEDS, USERS, bounds, row_fields, span, suite_table, value
 
-FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
-    "method",
-    "quantity",
-    "metric",
-    "value",
-    "std",
-    "seeds",
-    "users_low",
-    "users_high",
-    "seeds_low",
-    "seeds_high",
-)
+FIELDS = (*ROW, "method", "quantity", "metric", "value", "std", "seeds", *USERS, *SEEDS)
 
 _SHOWN = CHOSEN_BY
 _LABELS = {
@@ -68,26 +52,21 @@ def adaptive_depth(results: ResultSet) -> Table:
     heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
     against = {row_label(item.row, shows_steps): label_of(item.row.against) for item in found if _is_compared(item)}
     over = [f"over {_only(against)}"] if against else []
-    return Table(
+    return suite_table(
+        results,
         name="adaptive",
-        title=results.name,
-        caption=f"{results.name}: adaptive depth",
-        columns=(ColumnGroup(heading, (metric_label(_SHOWN), "over readout", *over, "of ceiling", "steps")),),
-        groups=tuple(
+        caption="adaptive depth",
+        columns=[ColumnGroup(heading, (metric_label(_SHOWN), "over readout", *over, "of ceiling", "steps"))],
+        groups=(
             RowGroup(
                 tuple(itertools.compress(_place(item), varies)),
                 tuple(_lines(item, row_label(item.row, shows_steps), compared=bool(against))),
             )
             for item in found
         ),
-        protocol=(
-            *(_NOTES if found else (_NOTHING,)),
-            *_references(against),
-            *_left_out(found),
-            *protocol_lines(results),
-        ),
+        notes=(*(_NOTES if found else (_NOTHING,)), *_references(against), *_left_out(found)),
         fields=FIELDS,
-        records=tuple(record for item in found for record in _records(item)),
+        records=(record for item in found for record in _records(item)),
     )
 
 
@@ -113,20 +92,14 @@ def _references(against: Mapping[str, str]) -> list[str]:
 
 def _lines(item: Adaptive, label: str, *, compared: bool) -> list[Line]:
     if not item.methods:
-        return [Line(label, (_readout(item), *[EMPTY] * (4 if compared else 3)))]
+        readout = NOT_AVAILABLE if item.row.unsupported else value(item.row.stats[_SHOWN])
+        return [Line(label, (readout, *[EMPTY] * (4 if compared else 3)))]
     lines = []
     for method in item.methods:
         name = label if method.name == READOUT else _LABELS[method.name]
         lines.append(Line(name, tuple(_values(method, item, compared=compared))))
         lines.append(Line("95%", tuple(_ranges(method, compared=compared))))
     return lines
-
-
-def _readout(item: Adaptive) -> TableCell:
-    if item.row.unsupported:
-        return TableCell("text", text="n/a")
-    held = item.row.stats[_SHOWN]
-    return TableCell("value", held.mean, held.std, held.seeds, held.planned)
 
 
 def _values(method: Method, item: Adaptive, *, compared: bool) -> list[TableCell]:
@@ -160,13 +133,9 @@ def _ranges(method: Method, *, compared: bool) -> list[TableCell]:
 
 
 def _range(estimate: Estimate | None, *, digits: int) -> TableCell:
-    if estimate is None or estimate.users is None or _is_point(estimate.users):
-        return EMPTY
-    return TableCell("range", estimate.users.low, high=estimate.users.high, digits=digits)
-
-
-def _is_point(interval: Interval) -> bool:
-    return math.isclose(interval.low, interval.high, abs_tol=1e-9)
+    users = estimate.users if estimate else None
+    is_point = users is not None and math.isclose(users.low, users.high, abs_tol=1e-9)
+    return EMPTY if is_point else span(users, digits=digits)
 
 
 def _left_out(found: Sequence[Adaptive]) -> list[str]:
@@ -175,35 +144,24 @@ def _left_out(found: Sequence[Adaptive]) -> list[str]:
         if item.left_out:
             plural = "s" if len(item.left_out) > 1 else ""
             seeds = ", ".join(map(str, item.left_out))
-            name = f"{item.row.dataset} {label_of(item.row.backbone)} {row_label(item.row, lambda row: True)}"
+            name = full_name(item.row, row_label(item.row, lambda row: True))
             lines.append(f"{name}: seed{plural} {seeds} left out, without validation rows to choose depths on.")
     return lines
 
 
 def _records(item: Adaptive) -> list[Record]:
-    head = {name: getattr(item.row, name) for name in FIELDS[:4]}
     records: list[Record] = []
     for method in item.methods:
-        quantities: list[tuple[str, Mapping[str, Estimate]]] = [
-            ("value", method.metrics),
-            ("over_readout_percent", method.over_readout),
-            ("over_reference_percent", method.over_against),
-            ("ceiling_share_percent", method.share),
-        ]
-        held = [(name, metric, one) for name, estimates in quantities for metric, one in estimates.items()]
-        for name, metric, one in [*held, ("mean_steps", None, method.steps)]:
-            place = {"method": method.name, "quantity": name, "metric": metric}
-            records.append(head | place | _numbers(one, item.seeds))
+        by_metric = {
+            "value": method.metrics,
+            "over_readout_percent": method.over_readout,
+            "over_reference_percent": method.over_against,
+            "ceiling_share_percent": method.share,
+        }
+        quantities = [(name, metric, one) for name, found in by_metric.items() for metric, one in found.items()]
+        for name, metric, estimate in [*quantities, ("mean_steps", None, method.steps)]:
+            what = {"method": method.name, "quantity": name, "metric": metric}
+            numbers = {"value": estimate.value, "std": estimate.std, "seeds": item.seeds}
+            intervals = bounds(USERS, estimate.users) | bounds(SEEDS, estimate.seeds)
+            records.append(row_fields(item.row) | what | numbers | intervals)
     return records
-
-
-def _numbers(one: Estimate, seeds: int) -> dict[str, Any]:
-    return {
-        "value": one.value,
-        "std": one.std,
-        "seeds": seeds,
-        "users_low": one.users.low if one.users else None,
-        "users_high": one.users.high if one.users else None,
-        "seeds_low": one.seeds.low if one.seeds else None,
-        "seeds_high": one.seeds.high if one.seeds else None,
-    }

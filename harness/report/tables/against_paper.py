@@ -6,15 +6,12 @@ from ...analysis.compare import METRICS, Compared, compare, measure
 from ...analysis.paper import paper_datasets, paper_rows
 from ...analysis.resultset import ResultSet
 from ...utils.errors import InputError
-from ..labels import label_of, metric_label, steps_label
-from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
-from .protocol import protocol_lines
+from ..labels import label_of, metric_label, row_name
+from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from .parts import ROW, number, row_fields, suite_table, value
 
 FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
+    *ROW,
     "metric",
     "paper",
     "ours",
@@ -59,55 +56,46 @@ def against_paper(results: ResultSet) -> Table:
     groups: dict[tuple[str, str], list[Line]] = {}
     for theirs, ours in pairs:
         groups.setdefault((ours.row.dataset, label_of(ours.row.backbone)), []).extend(_lines(theirs, ours))
-    return Table(
+    return suite_table(
+        results,
         name="overall",
-        title=results.name,
-        caption=f"{results.name}: test metrics beside those of the paper",
-        columns=tuple(ColumnGroup(metric_label(metric), ("Paper", "Ours", "Difference")) for metric in METRICS),
-        groups=tuple(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
-        protocol=(_NOTE, *protocol_lines(results)),
+        caption="test metrics beside those of the paper",
+        columns=[ColumnGroup(metric_label(metric), ("Paper", "Ours", "Difference")) for metric in METRICS],
+        groups=(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
+        notes=[_NOTE],
         fields=FIELDS,
-        records=tuple(record for theirs, ours in pairs for record in _records(theirs, ours)),
+        records=(record for theirs, ours in pairs for record in _records(theirs, ours)),
     )
 
 
 def _lines(theirs: Compared, ours: Compared) -> list[Line]:
-    shown = f" ({steps_label(ours.row.steps)})" if ours.row.steps else ""
     values: list[TableCell] = []
     gains: list[TableCell] = []
     for metric in METRICS:
-        paper, held = theirs.row.stats[metric], ours.row.stats[metric]
-        values += [
-            TableCell("value", paper.mean),
-            TableCell("value", held.mean, held.std, held.seeds, held.planned),
-            EMPTY if held.mean is None or paper.mean is None else TableCell("change", held.mean - paper.mean, digits=4),
-        ]
+        paper, own = theirs.row.stats[metric], ours.row.stats[metric]
+        values += [TableCell("value", paper.mean), value(own), number("change", _less(own.mean, paper.mean))]
         printed, found = theirs.improvements.get(metric), ours.improvements.get(metric)
-        gains += [
-            EMPTY if printed is None else TableCell("gain", printed),
-            EMPTY if found is None else TableCell("gain", found),
-            EMPTY if printed is None or found is None else TableCell("change", found - printed, digits=2),
-        ]
-    lines = [Line(f"{label_of(ours.row.strategy)}{shown}", tuple(values))]
+        gains += [number("gain", printed), number("gain", found), number("change", _less(found, printed), digits=2)]
+    lines = [Line(row_name(ours.row), tuple(values))]
     return [*lines, Line("(Improv.)", tuple(gains))] if theirs.improvements else lines
 
 
+def _less(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours - theirs
+
+
 def _records(theirs: Compared, ours: Compared) -> list[Record]:
-    head = {name: getattr(ours.row, name) for name in FIELDS[:4]}
-    records: list[Record] = []
-    for metric in METRICS:
-        paper, held = theirs.row.stats[metric].mean, ours.row.stats[metric]
-        records.append(
-            head
-            | {
-                "metric": metric,
-                "paper": paper,
-                "ours": held.mean,
-                "std": held.std,
-                "seeds": held.seeds,
-                "difference": None if held.mean is None or paper is None else held.mean - paper,
-                "paper_improvement_percent": theirs.improvements.get(metric),
-                "our_improvement_percent": ours.improvements.get(metric),
-            }
-        )
-    return records
+    return [
+        row_fields(ours.row)
+        | {
+            "metric": metric,
+            "paper": theirs.row.stats[metric].mean,
+            "ours": ours.row.stats[metric].mean,
+            "std": ours.row.stats[metric].std,
+            "seeds": ours.row.stats[metric].seeds,
+            "difference": _less(ours.row.stats[metric].mean, theirs.row.stats[metric].mean),
+            "paper_improvement_percent": theirs.improvements.get(metric),
+            "our_improvement_percent": ours.improvements.get(metric),
+        }
+        for metric in METRICS
+    ]

@@ -6,25 +6,16 @@ import itertools
 from collections.abc import Sequence
 from typing import get_args
 
-from ...analysis.budget import RISING, Budget, Point, Spent, budgets, unequal
+from ...analysis.budget import RISING, Budget, Spent, budgets, unequal
 from ...analysis.compare import Measured, measure
 from ...analysis.resultset import ResultSet
 from ...records.results import Status
-from ..labels import label_of, metric_label
+from ..labels import full_name, label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
-from .protocol import protocol_lines
+from .parts import ROW, number, row_fields, suite_table
 
-FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
-    "quantity",
-    "trials",
-    "epochs",
-    "value",
-)
+FIELDS = (*ROW, "quantity", "trials", "epochs", "value")
 
 _SHOWN = (1, 2, 5, 10)
 _STATUSES = get_args(Status)
@@ -48,18 +39,18 @@ def budget(results: ResultSet) -> Table:
     grouped = itertools.groupby(zip(found, labels, strict=True), key=lambda pair: _place(pair[0]))
     best = [f"best of {_SHOWN[0]}", *(f"of {n}" for n in _SHOWN[1:]), "of all"]
     columns = ("trials", "not done", "epochs", unit, *best, f"final {unit}")
-    return Table(
+    return suite_table(
+        results,
         name="budget",
-        title=results.name,
-        caption=f"{results.name}: what each row's search has cost, and the best validation score expected of less",
-        columns=(ColumnGroup(heading, columns),),
-        groups=tuple(
+        caption="what each row's search has cost, and the best validation score expected of less",
+        columns=[ColumnGroup(heading, columns)],
+        groups=(
             RowGroup(tuple(itertools.compress(place, varies)), tuple(_line(one, label, unit) for one, label in pairs))
             for place, pairs in grouped
         ),
-        protocol=(*_notes(results, found, labels), *protocol_lines(results)),
+        notes=_notes(results, found, labels),
         fields=FIELDS,
-        records=tuple(record for one in found for record in _records(one)),
+        records=(record for one in found for record in _records(one)),
     )
 
 
@@ -81,28 +72,20 @@ def _unit(found: Sequence[Budget]) -> str:
 def _line(one: Budget, label: str, unit: str) -> Line:
     cut = ", ".join(f"{one.statuses[status]} {status}" for status in _STATUSES[1:] if one.statuses.get(status))
     shown = [n if n <= len(one.curve) else None for n in _SHOWN]
-    points = [_score(one.curve[n - 1]) if n is not None else EMPTY for n in shown]
-    last = _score(one.curve[-1]) if one.curve else EMPTY
+    points = [number("value", one.curve[n - 1].expected if n is not None else None) for n in shown]
+    last = number("value", one.curve[-1].expected if one.curve else None)
     return Line(
         label,
         (
-            _count(one.trials),
+            number("count", one.trials),
             TableCell("text", text=cut) if cut else EMPTY,
-            _count(one.search.epochs),
-            _count(_seconds(one.search, unit)),
+            number("count", one.search.epochs),
+            number("count", _seconds(one.search, unit)),
             *points,
             last,
-            _count(_seconds(one.finals, unit)),
+            number("count", _seconds(one.finals, unit)),
         ),
     )
-
-
-def _score(point: Point) -> TableCell:
-    return TableCell("value", point.expected)
-
-
-def _count(number: float) -> TableCell:
-    return TableCell("count", float(number))
 
 
 def _seconds(spent: Spent, unit: str) -> float:
@@ -114,7 +97,7 @@ def _notes(results: ResultSet, found: Sequence[Budget], labels: Sequence[str]) -
         return [_NOTHING]
     metrics = sorted({metric_label(trial.spec.metric) for one in found for trial in one.cell.searched})
     in_epochs = results.suite is not None and results.suite.search.epochs is not None
-    names = {id(one): _name(one, label) for one, label in zip(found, labels, strict=True)}
+    names = {id(one): full_name(one.cell, label) for one, label in zip(found, labels, strict=True)}
     lines = [_NOTE.format(metric=" or ".join(metrics))]
     pairs = unequal(found, in_epochs=in_epochs)
     what = "epochs" if in_epochs else "search trials"
@@ -135,30 +118,23 @@ def _notes(results: ResultSet, found: Sequence[Budget], labels: Sequence[str]) -
     return lines
 
 
-def _name(one: Budget, label: str) -> str:
-    return f"{one.cell.dataset} {label_of(one.cell.backbone)} {label}"
-
-
 def _size(one: Budget, in_epochs: bool) -> int:
     return one.search.epochs if in_epochs else one.trials
 
 
 def _records(one: Budget) -> list[Record]:
-    head = {name: getattr(one.cell, name) for name in FIELDS[:4]}
-
-    def record(quantity: str, value: float, trials: int, epochs: float) -> Record:
-        return head | {"quantity": quantity, "trials": trials, "epochs": epochs, "value": value}
-
-    here: list[Record] = []
-    for name, trials, spent in (
-        ("search", one.trials, one.search),
-        ("final", len(one.cell.finals), one.finals),
-    ):
-        for unit in ("gpu_s", "core_s"):
-            here.append(record(f"{name}_{unit}", getattr(spent, unit), trials, spent.epochs))
-    for status in _STATUSES:
-        here.append(record(f"search_{status}", one.statuses.get(status, 0), one.trials, one.search.epochs))
+    search, finals = (one.trials, one.search.epochs), (len(one.cell.finals), one.finals.epochs)
+    rows: list[tuple[str, tuple[int, float], float]] = [
+        ("search_gpu_s", search, one.search.gpu_s),
+        ("search_core_s", search, one.search.core_s),
+        ("final_gpu_s", finals, one.finals.gpu_s),
+        ("final_core_s", finals, one.finals.core_s),
+        *((f"search_{status}", search, one.statuses.get(status, 0)) for status in _STATUSES),
+    ]
     for point in one.curve:
-        here.append(record("expected_best", point.expected, point.trials, point.epochs))
-        here.append(record("expected_best_with_replacement", point.with_replacement, point.trials, point.epochs))
-    return here
+        rows.append(("expected_best", (point.trials, point.epochs), point.expected))
+        rows.append(("expected_best_with_replacement", (point.trials, point.epochs), point.with_replacement))
+    return [
+        row_fields(one.cell) | dict(zip(FIELDS[4:], (quantity, *size, amount), strict=True))
+        for quantity, size, amount in rows
+    ]

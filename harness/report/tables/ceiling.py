@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ...analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
-from ...analysis.compare import AVERAGE, METRICS, Stat
+from ...analysis.compare import METRICS, Stat
 from ...analysis.resultset import ResultSet
-from ..labels import label_of, metric_label
-from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from ..labels import label_of
+from ..table import EMPTY, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
-from .protocol import protocol_lines
+from .parts import COLUMNS, NOT_AVAILABLE, ROW, STAT, gains, metric_columns, row_fields, stat_fields, suite_table, value
 
-FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
-    "state",
-    "metric",
-    "mean",
-    "std",
-    "seeds",
-    "over_readout_percent",
-    "over_reference_percent",
-)
+FIELDS = (*ROW, "state", "metric", *STAT, "over_readout_percent", "over_reference_percent")
 
-_COLUMNS = (*METRICS, AVERAGE)
-_NOTHING = [EMPTY] * len(_COLUMNS)
+_NOTHING = [EMPTY] * len(COLUMNS)
 _NOTES = (
     "Optimum: for each test row the best rank among steps 0..K, chosen by looking at the test target; no model reaches "
     "it. The readout is not among them.",
@@ -50,18 +37,15 @@ def ceiling(results: ResultSet) -> Table:
         across = {item.row.backbone: item for item in found if _place(item) == (dataset, strategy, steps)}
         label = row_label(next(iter(across.values())).row, shows_steps)
         groups.append(RowGroup((dataset, label), tuple(_lines(across, backbones))))
-    return Table(
+    return suite_table(
+        results,
         name="ceiling",
-        title=results.name,
-        caption=f"{results.name}: ceiling of reasoning",
-        columns=tuple(
-            ColumnGroup(label_of(backbone), tuple(metric_label(metric) for metric in _COLUMNS))
-            for backbone in backbones
-        ),
-        groups=tuple(groups),
-        protocol=(*_NOTES, *protocol_lines(results)),
+        caption="ceiling of reasoning",
+        columns=metric_columns(backbones),
+        groups=groups,
+        notes=_NOTES,
         fields=FIELDS,
-        records=tuple(record for item in found for record in _records(item)),
+        records=(record for item in found for record in _records(item)),
     )
 
 
@@ -105,18 +89,13 @@ def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
     if stats is None:
         return _NOTHING
     if item.row.unsupported:
-        return [*([TableCell("text", text="n/a")] * len(METRICS)), EMPTY]
-    held = [stats[metric] for metric in METRICS]
-    place = item.row.place
-    return [*(TableCell("value", one.mean, one.std, one.seeds, one.planned, of=place) for one in held), EMPTY]
+        return [*([NOT_AVAILABLE] * len(METRICS)), EMPTY]
+    return [*(value(stats[metric], of=item.row.place) for metric in METRICS), EMPTY]
 
 
-def _gains(gains: Mapping[str, float]) -> list[TableCell]:
-    if not gains:
-        return _NOTHING
-    cells = [TableCell("gain", gains[metric]) if metric in gains else EMPTY for metric in METRICS]
-    average = sum(gains[metric] for metric in METRICS) / len(METRICS) if len(gains) == len(METRICS) else None
-    return [*cells, EMPTY if average is None else TableCell("average", average)]
+def _gains(found: Mapping[str, float]) -> list[TableCell]:
+    average = sum(found[metric] for metric in METRICS) / len(METRICS) if len(found) == len(METRICS) else None
+    return gains(found, average)
 
 
 def _records(item: Ceiling) -> list[Record]:
@@ -128,18 +107,11 @@ def _records(item: Ceiling) -> list[Record]:
     for name, control in item.controls.items():
         readout, reference = (nothing, control.over) if name == MODELS else (control.over, nothing)
         states.append((name, control.stats, readout, reference))
-    head = {name: getattr(item.row, name) for name in FIELDS[:4]}
     return [
-        head
-        | {
-            "state": state,
-            "metric": metric,
-            "mean": stats[metric].mean,
-            "std": stats[metric].std,
-            "seeds": stats[metric].seeds,
-            "over_readout_percent": over_readout.get(metric),
-            "over_reference_percent": over_against.get(metric),
-        }
+        row_fields(item.row)
+        | {"state": state, "metric": metric}
+        | stat_fields(stats[metric])
+        | dict(zip(FIELDS[-2:], (over_readout.get(metric), over_against.get(metric)), strict=True))
         for state, stats, over_readout, over_against in states
         for metric in METRICS
     ]

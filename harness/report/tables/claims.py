@@ -6,7 +6,7 @@ from ...analysis.claims import Judged, judge
 from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
-from .protocol import protocol_lines
+from .parts import bounds, span, suite_table
 
 FIELDS = ("id", "claim", "where", "verdict", "expected", "value_percent", "low", "high", "seeds", "cells", "note")
 
@@ -21,15 +21,15 @@ _NOTES = (
 def claims(results: ResultSet, load: Load) -> Table:
     """Every claim, where it stands in the paper, what is expected, what was found."""
     found = judge(results, load)
-    return Table(
+    return suite_table(
+        results,
         name="claims",
-        title=results.name,
-        caption=f"{results.name}: the claims of arXiv 2503.22675",
-        columns=(ColumnGroup("", ("Where", "Verdict", "Expected", "Percent", "95%", "Seeds", "Of")),),
-        groups=(RowGroup((), tuple(Line(one.claim.claim, _cells(one)) for one in found)),),
-        protocol=(*_NOTES, *_open(found), *protocol_lines(results)),
+        caption="the claims of arXiv 2503.22675",
+        columns=[ColumnGroup("", ("Where", "Verdict", "Expected", "Percent", "95%", "Seeds", "Of"))],
+        groups=[RowGroup((), tuple(Line(one.claim.claim, _cells(one)) for one in found))],
+        notes=(*_NOTES, *_open(found)),
         fields=FIELDS,
-        records=tuple(
+        records=(
             {
                 "id": one.claim.id,
                 "claim": one.claim.claim,
@@ -37,8 +37,7 @@ def claims(results: ResultSet, load: Load) -> Table:
                 "verdict": one.verdict,
                 "expected": expectation(one),
                 "value_percent": one.value,
-                "low": one.interval.low if one.interval else None,
-                "high": one.interval.high if one.interval else None,
+                **bounds(("low", "high"), one.interval),
                 "seeds": one.seeds,
                 "cells": one.cells,
                 "note": one.why or one.claim.note,
@@ -62,7 +61,7 @@ def _cells(one: Judged) -> tuple[TableCell, ...]:
         TableCell("text", text=one.verdict),
         TableCell("text", text=expectation(one)),
         TableCell("plain" if one.claim.test["kind"] == "share" else "change", one.value, digits=1) if tested else EMPTY,
-        TableCell("range", one.interval.low, high=one.interval.high, digits=1) if one.interval else EMPTY,
+        span(one.interval, digits=1),
         TableCell("count", one.seeds) if tested else EMPTY,
         TableCell("count", one.cells) if tested else EMPTY,
     )

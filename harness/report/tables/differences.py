@@ -8,24 +8,20 @@ from ...analysis.differences import CellDifference, SuiteDifferences, TrialDiffe
 from ...analysis.intervals import RESAMPLES
 from ...analysis.resultset import Place
 from ..labels import label_of, metric_label, steps_label
-from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from .parts import ROW, SEEDS, USERS, bounds, number, span, value
 
 FIELDS = (
     "suite",
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
+    *ROW,
     "metric",
     "first_mean",
     "first_seeds",
     "second_mean",
     "second_seeds",
     "change",
-    "users_low",
-    "users_high",
-    "seeds_low",
-    "seeds_high",
+    *USERS,
+    *SEEDS,
 )
 
 _MOST_NAMED = 20
@@ -81,15 +77,13 @@ def _row(place: Place) -> str:
 
 
 def _cells(cell: CellDifference) -> list[TableCell]:
-    change = EMPTY if cell.change is None else TableCell("change", cell.change, digits=4)
     return [
         TableCell("text", text=metric_label(cell.metric)),
-        *(TableCell("value", held.mean, held.std, held.seeds, held.planned) for held in (cell.first, cell.second)),
-        change,
-        *(
-            EMPTY if held is None else TableCell("range", held.low, high=held.high, digits=4)
-            for held in (cell.users, cell.seeds)
-        ),
+        value(cell.first),
+        value(cell.second),
+        number("change", cell.change),
+        span(cell.users),
+        span(cell.seeds),
         TableCell("text", text=", ".join(cell.marks) or "-"),
     ]
 
@@ -130,21 +124,15 @@ def _name(place: Place) -> str:
 
 
 def _record(suite: str, cell: CellDifference) -> Record:
-    dataset, backbone, strategy, steps = cell.place
     return {
         "suite": suite,
-        "dataset": dataset,
-        "backbone": backbone,
-        "strategy": strategy,
-        "steps": steps,
+        **dict(zip(ROW, cell.place, strict=True)),
         "metric": cell.metric,
         "first_mean": cell.first.mean,
         "first_seeds": cell.first.seeds,
         "second_mean": cell.second.mean,
         "second_seeds": cell.second.seeds,
         "change": cell.change,
-        "users_low": cell.users.low if cell.users else None,
-        "users_high": cell.users.high if cell.users else None,
-        "seeds_low": cell.seeds.low if cell.seeds else None,
-        "seeds_high": cell.seeds.high if cell.seeds else None,
+        **bounds(USERS, cell.users),
+        **bounds(SEEDS, cell.seeds),
     }

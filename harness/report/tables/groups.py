@@ -5,29 +5,13 @@ from __future__ import annotations
 from ...analysis.compare import METRICS, Measured
 from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ...analysis.resultset import ResultSet
-from ..labels import label_of, steps_label
+from ..labels import label_of, row_name
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
-from .protocol import protocol_lines
+from .parts import ROW, STAT, bounds, number, row_fields, stat_fields, suite_table, value
+from .parts import USERS as USERS_BOUNDS
 
-FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
-    "groups_of",
-    "group",
-    "rows",
-    "low",
-    "high",
-    "state",
-    "metric",
-    "mean",
-    "std",
-    "seeds",
-    "over_step_0_percent",
-    "users_low",
-    "users_high",
-)
+GROUP = ("groups_of", "group", "rows", "low", "high")
+FIELDS = (*ROW, *GROUP, "state", "metric", *STAT, "over_step_0_percent", *USERS_BOUNDS)
 METRIC = "ndcg@20"
 
 _NAMES = {USERS: "UG", ITEMS: "IG"}
@@ -42,25 +26,22 @@ _NOTES = (
 def groups(results: ResultSet, load: Load) -> Table:
     """Each row's metric in every group, and what its steps gain there."""
     found = grouped(results, load)
-    lines = [(item, _lines(item)) for item in found]
-    return Table(
+    return suite_table(
+        results,
         name="groups",
-        title=results.name,
-        caption=f"{results.name}: test NDCG@20 by group of users and items",
-        columns=tuple(
+        caption="test NDCG@20 by group of users and items",
+        columns=[
             ColumnGroup(title, tuple(f"{_NAMES[kind]}-{number}" for number in range(GROUPS)))
             for kind, title in ((USERS, "Users"), (ITEMS, "Items"))
+        ],
+        groups=(
+            RowGroup((item.row.dataset, label_of(item.row.backbone), row_name(item.row)), tuple(_lines(item)))
+            for item in found
         ),
-        groups=tuple(RowGroup(_titles(item), tuple(held)) for item, held in lines),
-        protocol=(*_NOTES, *_sizes(found), *protocol_lines(results)),
+        notes=(*_NOTES, *_sizes(found)),
         fields=FIELDS,
-        records=tuple(record for item in found for one in item.groups for record in _records(item, one)),
+        records=(record for item in found for one in item.groups for record in _records(item, one)),
     )
-
-
-def _titles(item: Grouped) -> tuple[str, str, str]:
-    shown = f" ({steps_label(item.row.steps)})" if item.row.steps else ""
-    return item.row.dataset, label_of(item.row.backbone), f"{label_of(item.row.strategy)}{shown}"
 
 
 def _lines(item: Grouped) -> list[Line]:
@@ -79,15 +60,12 @@ def _lines(item: Grouped) -> list[Line]:
 
 
 def _value(one: GroupStates, state: str, row: Measured) -> TableCell:
-    held = one.states.get(state, {}).get(METRIC)
-    if held is None:
-        return EMPTY
-    return TableCell("value", held.mean, held.std, held.seeds, held.planned, of=row.place)
+    stat = one.states.get(state, {}).get(METRIC)
+    return EMPTY if stat is None else value(stat, of=row.place)
 
 
 def _gain(one: GroupStates, state: str) -> TableCell:
-    gain = one.over_first.get(state, {}).get(METRIC)
-    return EMPTY if gain is None else TableCell("gain", gain)
+    return number("gain", one.over_first.get(state, {}).get(METRIC))
 
 
 def _sizes(found: tuple[Grouped, ...]) -> list[str]:
@@ -106,28 +84,14 @@ def _sizes(found: tuple[Grouped, ...]) -> list[str]:
 
 
 def _records(item: Grouped, one: GroupStates) -> list[Record]:
-    head = {name: getattr(item.row, name) for name in FIELDS[:4]} | {
-        "groups_of": one.group.kind,
-        "group": one.group.number,
-        "rows": one.group.rows,
-        "low": one.group.low,
-        "high": one.group.high,
-    }
-    records: list[Record] = []
-    for state, stats in one.states.items():
-        for metric in METRICS:
-            interval = one.intervals.get(state, {}).get(metric)
-            records.append(
-                head
-                | {
-                    "state": state,
-                    "metric": metric,
-                    "mean": stats[metric].mean,
-                    "std": stats[metric].std,
-                    "seeds": stats[metric].seeds,
-                    "over_step_0_percent": one.over_first.get(state, {}).get(metric),
-                    "users_low": interval.low if interval else None,
-                    "users_high": interval.high if interval else None,
-                }
-            )
-    return records
+    group = one.group
+    head = dict(zip(GROUP, (group.kind, group.number, group.rows, group.low, group.high), strict=True))
+    return [
+        row_fields(item.row)
+        | head
+        | {"state": state, "metric": metric, "over_step_0_percent": one.over_first.get(state, {}).get(metric)}
+        | stat_fields(stats[metric])
+        | bounds(USERS_BOUNDS, one.intervals.get(state, {}).get(metric))
+        for state, stats in one.states.items()
+        for metric in METRICS
+    ]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ...analysis.compare import AVERAGE, METRICS, Compared, Measured, compare, measure
+from ...analysis.compare import AVERAGE, METRICS, Compared, Measured, Stat, compare, measure
 from ...analysis.paper import paper_rows
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import Significance, significance
-from ..labels import label_of, metric_label, steps_label
-from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from ..labels import label_of, steps_label
+from ..table import EMPTY, Line, Record, RowGroup, Table, TableCell
+from .parts import COLUMNS, NOT_AVAILABLE, ROW, STAT, gains, metric_columns, row_fields, stat_fields, value
 from .protocol import protocol_lines
 from .significance import MARKS, NO_MARKS, Marks, mark_lines
 
-FIELDS = ("dataset", "backbone", "strategy", "steps", "metric", "mean", "std", "seeds", "improvement_percent")
+FIELDS = (*ROW, "metric", *STAT, "improvement_percent")
 
-_COLUMNS = (*METRICS, AVERAGE)
 _Key = tuple[str, int | None]
 
 
@@ -96,10 +96,7 @@ def comparison_table(
         name=name,
         title=title,
         caption=caption,
-        columns=tuple(
-            ColumnGroup(label_of(backbone), tuple(metric_label(metric) for metric in _COLUMNS))
-            for backbone in backbones
-        ),
+        columns=tuple(metric_columns(backbones)),
         groups=tuple(groups),
         protocol=protocol,
         fields=FIELDS,
@@ -109,27 +106,14 @@ def comparison_table(
 
 def records_of(row: Compared) -> list[Record]:
     """The tidy records of a row: the four metrics, and the average gain where there is one."""
-    head = {name: getattr(row.row, name) for name in FIELDS[:4]}
-    records: list[Record] = []
-    for metric in METRICS:
-        held = row.row.stats[metric]
-        gain = row.improvements.get(metric)
-        records.append(
-            head
-            | {
-                "metric": metric,
-                "mean": held.mean,
-                "std": held.std,
-                "seeds": held.seeds,
-                "improvement_percent": gain,
-            }
-        )
+    stats = {metric: (row.row.stats[metric], row.improvements.get(metric)) for metric in METRICS}
     if row.average is not None:
-        seeds = min(held.seeds for held in row.row.stats.values())
-        records.append(
-            head | {"metric": AVERAGE, "mean": None, "std": None, "seeds": seeds, "improvement_percent": row.average}
-        )
-    return records
+        seeds = min(stat.seeds for stat in row.row.stats.values())
+        stats[AVERAGE] = (Stat(None, None, seeds, seeds), row.average)
+    return [
+        row_fields(row.row) | {"metric": metric} | stat_fields(stat) | {"improvement_percent": gain}
+        for metric, (stat, gain) in stats.items()
+    ]
 
 
 def row_label(row: Measured, shows_steps: Callable[[Measured], bool]) -> str:
@@ -156,12 +140,10 @@ def steps_shown(rows: Iterable[Measured]) -> Callable[[Measured], bool]:
 def value_cell(row: Compared, metric: str, marks: Marks = NO_MARKS) -> TableCell:
     """The cell of a row's metric."""
     if row.row.unsupported:
-        return TableCell("text", text="n/a")
-    held = row.row.stats[metric]
+        return NOT_AVAILABLE
     place = row.row.place
     mark = MARKS.get(marks.get((place, metric), ""), "")
-    best = metric in row.best
-    return TableCell("value", held.mean, held.std, held.seeds, held.planned, best=best, mark=mark, of=place)
+    return value(row.row.stats[metric], best=metric in row.best, mark=mark, of=place)
 
 
 def _lines(
@@ -173,14 +155,14 @@ def _lines(
         across = {row.row.backbone: row for row in rows if (row.row.strategy, row.row.steps) == key}
         any_row = next(iter(across.values()))
         values: list[TableCell] = []
-        gains: list[TableCell] = []
+        below: list[TableCell] = []
         for backbone in backbones:
             found = across.get(backbone)
             values += _value_cells(found, marks)
-            gains += _gain_cells(found)
+            below += _gain_cells(found)
         lines.append(Line(row_label(any_row.row, shows_steps), tuple(values)))
         if any(row.against is not None for row in across.values()):
-            lines.append(Line(_gain_label(any_row.row), tuple(gains)))
+            lines.append(Line(_gain_label(any_row.row), tuple(below)))
     return lines
 
 
@@ -190,14 +172,12 @@ def _gain_label(row: Measured) -> str:
 
 def _value_cells(row: Compared | None, marks: Marks = NO_MARKS) -> list[TableCell]:
     if row is None:
-        return [EMPTY] * len(_COLUMNS)
+        return [EMPTY] * len(COLUMNS)
     last = EMPTY if row.against is not None else TableCell("text", text="-")
     return [*(value_cell(row, metric, marks) for metric in METRICS), last]
 
 
 def _gain_cells(row: Compared | None) -> list[TableCell]:
     if row is None:
-        return [EMPTY] * len(_COLUMNS)
-    cells = [TableCell("gain", row.improvements[metric]) if metric in row.improvements else EMPTY for metric in METRICS]
-    average = EMPTY if row.average is None else TableCell("average", row.average, best=AVERAGE in row.best)
-    return [*cells, average]
+        return [EMPTY] * len(COLUMNS)
+    return gains(row.improvements, row.average, best=AVERAGE in row.best)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...analysis.compare import AVERAGE, METRICS, Compared, compare, measure
+from ...analysis.compare import METRICS, Compared, compare, measure
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import significance
 from ..labels import label_of, metric_label, steps_label
-from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
+from ..table import ColumnGroup, Line, RowGroup, Table, TableCell
 from .overall import FIELDS, records_of, value_cell
-from .protocol import protocol_lines
+from .parts import COLUMNS, number, suite_table
 from .significance import Marks, mark_lines
 
 
@@ -30,22 +30,20 @@ def sensitivity(results: ResultSet) -> Table:
         for (family, steps), held in of.items():
             shown = f"{label_of(family)}{f' ({steps_label(steps)})' if steps else ''}"
             groups.append(RowGroup((dataset, label_of(backbone), shown), tuple(_lines(held, rows, marks))))
-    columns = (*(metric_label(metric) for metric in METRICS), metric_label(AVERAGE))
-    return Table(
+    return suite_table(
+        results,
         name="sensitivity",
-        title=results.name,
-        caption=f"{results.name}: sensitivity to hyper-parameters",
-        columns=(ColumnGroup("", columns),),
-        groups=tuple(groups),
-        protocol=(
+        caption="sensitivity to hyper-parameters",
+        columns=[ColumnGroup("", tuple(map(metric_label, COLUMNS)))],
+        groups=groups,
+        notes=(
             "Avg.: mean of the four gains over the row that each is compared with."
             if groups
             else "No row of this suite sweeps a hyper-parameter ({sweep: [...]}).",
             *mark_lines(found),
-            *protocol_lines(results),
         ),
         fields=FIELDS,
-        records=tuple(record for row in swept for record in records_of(row)),
+        records=(record for row in swept for record in records_of(row)),
     )
 
 
@@ -61,5 +59,4 @@ def _lines(held: Sequence[Compared], rows: Sequence[Compared], marks: Marks) -> 
 
 
 def _cells(row: Compared, marks: Marks) -> tuple[TableCell, ...]:
-    average = EMPTY if row.average is None else TableCell("average", row.average)
-    return (*(value_cell(row, metric, marks) for metric in METRICS), average)
+    return (*(value_cell(row, metric, marks) for metric in METRICS), number("average", row.average))

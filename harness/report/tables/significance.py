@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...analysis.intervals import Interval
 from ...analysis.resultset import Place, ResultSet
 from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
-from ..labels import label_of, metric_label, steps_label
-from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
-from .protocol import protocol_lines
+from ..labels import label_of, metric_label, row_name
+from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from .parts import ROW, SEEDS, USERS, bounds, number, row_fields, span, suite_table
 
 FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
+    *ROW,
     "against",
     "metric",
     "change",
     "change_percent",
-    "users_low",
-    "users_high",
+    *USERS,
     "p_users",
     "p_users_holm",
     "effect_size",
     "detectable_users",
     "users",
-    "seeds_low",
-    "seeds_high",
+    *SEEDS,
     "p_seeds",
     "detectable_seeds",
     "seeds",
@@ -42,8 +36,6 @@ Marks = Mapping[tuple[Place, str], str]
 
 NO_MARKS: Marks = {}
 
-_DIGITS = 4
-
 
 def significance_table(results: ResultSet) -> Table:
     """Each row's differences to its reference: 95% intervals, p-values, effect sizes, detectable differences."""
@@ -51,22 +43,21 @@ def significance_table(results: ResultSet) -> Table:
     found = significance(results)
     groups: dict[tuple[str, ...], list[Line]] = {}
     for one in found.comparisons:
-        shown = f" ({steps_label(one.row.steps)})" if one.row.steps else ""
-        label = f"{label_of(one.row.strategy)}{shown} - {label_of(one.against.strategy)}"
+        label = f"{row_name(one.row)} - {label_of(one.against.strategy)}"
         groups.setdefault((one.row.dataset, label_of(one.row.backbone), label), []).append(_line(one))
-    return Table(
+    return suite_table(
+        results,
         name="significance",
-        title=results.name,
-        caption=f"{results.name}: differences and their tests",
-        columns=(
+        caption="differences and their tests",
+        columns=[
             ColumnGroup("", ("Change", "Percent")),
             ColumnGroup("Over users", ("95%", "p (Holm)", "d", "Detectable")),
             ColumnGroup("Over seeds", ("95%", "p", "Detectable")),
-        ),
-        groups=tuple(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
-        protocol=(*_notes(found), *mark_lines(found), *protocol_lines(results)),
+        ],
+        groups=(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
+        notes=(*_notes(found), *mark_lines(found)),
         fields=FIELDS,
-        records=tuple(_record(one) for one in found.comparisons),
+        records=map(_record, found.comparisons),
     )
 
 
@@ -105,51 +96,33 @@ def _line(one: Comparison) -> Line:
     return Line(
         metric_label(one.metric) + missing,
         (
-            TableCell("change", one.change, digits=_DIGITS, mark=mark, of=one.row.place),
-            EMPTY if one.percent is None else TableCell("average", one.percent),
-            _range(one.users_interval),
-            _p(one.p_holm),
-            _number(one.effect, digits=3),
-            _number(one.detectable_users),
-            _range(one.seeds_interval),
-            _p(one.p_seeds),
-            _number(one.detectable_seeds),
+            TableCell("change", one.change, mark=mark, of=one.row.place),
+            number("average", one.percent),
+            span(one.users_interval),
+            number("p", one.p_holm),
+            number("change", one.effect, digits=3),
+            number("value", one.detectable_users),
+            span(one.seeds_interval),
+            number("p", one.p_seeds),
+            number("value", one.detectable_seeds),
         ),
     )
 
 
-def _range(interval: Interval | None) -> TableCell:
-    return EMPTY if interval is None else TableCell("range", interval.low, high=interval.high, digits=_DIGITS)
-
-
-def _p(value: float | None) -> TableCell:
-    return EMPTY if value is None else TableCell("p", value)
-
-
-def _number(value: float | None, digits: int = _DIGITS) -> TableCell:
-    return EMPTY if value is None else TableCell("change" if digits == 3 else "value", value, digits=digits)
-
-
 def _record(one: Comparison) -> Record:
-    users, seeds = one.users_interval, one.seeds_interval
     return {
-        "dataset": one.row.dataset,
-        "backbone": one.row.backbone,
-        "strategy": one.row.strategy,
-        "steps": one.row.steps,
+        **row_fields(one.row),
         "against": one.against.strategy,
         "metric": one.metric,
         "change": one.change,
         "change_percent": one.percent,
-        "users_low": users.low if users else None,
-        "users_high": users.high if users else None,
+        **bounds(USERS, one.users_interval),
         "p_users": one.p_users,
         "p_users_holm": one.p_holm,
         "effect_size": one.effect,
         "detectable_users": one.detectable_users,
         "users": one.users,
-        "seeds_low": seeds.low if seeds else None,
-        "seeds_high": seeds.high if seeds else None,
+        **bounds(SEEDS, one.seeds_interval),
         "p_seeds": one.p_seeds,
         "detectable_seeds": one.detectable_seeds,
         "seeds": one.seeds,

@@ -9,7 +9,7 @@ from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table
 from .overall import FIELDS, records_of, row_label, value_cell
-from .protocol import protocol_lines
+from .parts import suite_table
 
 
 def steps(results: ResultSet) -> Table:
@@ -24,15 +24,15 @@ def steps(results: ResultSet) -> Table:
         for metric in METRICS:
             titles = (dataset, label_of(backbone), metric_label(metric))
             groups.append(RowGroup(titles, tuple(_lines(here, columns, metric=metric))))
-    return Table(
+    return suite_table(
+        results,
         name="steps",
-        title=results.name,
-        caption=f"{results.name}: test metrics by number of reasoning steps K",
-        columns=(ColumnGroup("K", tuple("searched" if k is None else str(k) for k in columns)),),
-        groups=tuple(groups),
-        protocol=("One model trained for each K.", *protocol_lines(results)),
+        caption="test metrics by number of reasoning steps K",
+        columns=[ColumnGroup("K", tuple("searched" if k is None else str(k) for k in columns))],
+        groups=groups,
+        notes=["One model trained for each K."],
         fields=FIELDS,
-        records=tuple(record for row in rows for record in records_of(row) if record["metric"] in METRICS),
+        records=(record for row in rows for record in records_of(row) if record["metric"] in METRICS),
     )
 
 

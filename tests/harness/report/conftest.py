@@ -14,6 +14,25 @@ import pytest
 from rearec_bench.harness.records.profile import Profile
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What opens a browser or runs LaTeX is slow."""
+    for item in items:
+        if {"browser", "pdflatex"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def pdflatex() -> str:
+    """The program."""
+    found = shutil.which("pdflatex")
+    if found is None or shutil.which("bibtex") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI installs pdflatex and bibtex, and they are not there")
+        pytest.skip("needs pdflatex and bibtex, which are not installed")
+    return found
+
+
 @pytest.fixture(scope="session")
 def made_profile() -> Profile:
     """Seconds by K of the row erl of the suite s, from the tests of profiles: 2 s, 2.5 s, 4 s."""

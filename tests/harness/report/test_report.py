@@ -7,10 +7,7 @@ import dataclasses
 import importlib.util
 import io
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -42,16 +39,6 @@ def test_a_table_looks_as_its_golden_file(
 ) -> None:
     expected = golden.file_of(*variant).read_text(encoding="utf-8")
     assert golden.text_of(varied, synthetic.dataset(varied), *variant) == expected
-
-
-@pytest.fixture(scope="module")
-def pdflatex() -> str:
-    found = shutil.which("pdflatex")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI installs pdflatex, and it is not there")
-        pytest.skip("needs pdflatex, which is not installed")
-    return found
 
 
 def test_every_latex_table_compiles_as_printed(varied: ResultSet, pdflatex: str, tmp_path: Path) -> None:
@@ -252,17 +239,3 @@ def test_an_unknown_suite_is_an_error_with_the_nearest_one(tmp_path: Path) -> No
 def test_an_empty_store_says_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no suite is stored in .*\. Type:  rearec-bench run"):
         render_report(None, store=Store(tmp_path))
-
-
-def test_the_report_imports_neither_torch_nor_ray(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from rearec_bench.harness.store.store import Store\n"
-        "from rearec_bench.harness.report.report import render_report\n"
-        "render_report(None, store=Store(Path('none')), source='paper', table='table2')\n"
-        "import rearec_bench.harness.suite.load, rearec_bench.harness.plan.cells\n"
-        "import rearec_bench.harness.records.provenance\n"
-        "print([name for name in ('torch', 'ray', 'optuna', 'pandas') if name in sys.modules])"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert ended.stdout.strip() == "[]"

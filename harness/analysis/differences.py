@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..store.merge import differences
+from ..records.comparison import differences
 from ..store.store import Store
 from ..utils.errors import DamagedError
 from .compare import METRICS, Stat, stats_of

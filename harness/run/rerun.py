@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from ..records.results import EpochProgress, Evidence, TrialResult
+from ..records.comparison import differences
+from ..records.results import EpochProgress, TrialResult
 from ..records.source import same_source
 from ..records.spec import ENGINE_VERSION, TrialSpec
 from ..store.store import Store
@@ -16,7 +15,6 @@ from ..suite.model import Suite
 from ..utils.errors import DatasetError
 from ..utils.registry import TABLES
 
-_ARRAYS = ("users", "items", "readout_ranks", "step_ranks", "top_items", "control_ranks")
 _MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cpu", "gpu", "cuda")
 
 
@@ -82,7 +80,9 @@ def rerun(
     cut = Cut(len(stored.history), stored.reason) if stored.status == "pruned" else None
     again = run_trial(spec, dataset, on_epoch, cut=cut)
     circumstances += _circumstances(stored, again)
-    return Comparison(stored, again, tuple(_differences(stored, again)), tuple(circumstances))
+    return Comparison(
+        stored, again, differences(stored, again, sides=("then", "now"), ranks_only=True), tuple(circumstances)
+    )
 
 
 def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
@@ -123,47 +123,3 @@ def _circumstances(stored: TrialResult, again: TrialResult) -> Iterator[str]:
         then, now = stored.environment.get(name, ""), again.environment.get(name, "")
         if then != now:
             yield f"{name}: {then or 'none'} then, {now or 'none'} now"
-
-
-def _differences(stored: TrialResult, again: TrialResult) -> Iterator[str]:
-    if stored.status != again.status:
-        reason = f" ({again.reason})" if again.reason else ""
-        yield f"status: {stored.status} then, {again.status} now{reason}"
-        return
-    if stored.reason != again.reason:
-        yield f"reason: {stored.reason} then, {again.reason} now"
-    yield from _history_differences(stored, again)
-    for split, then, now in (
-        ("validation", stored.validation, again.validation),
-        ("test", stored.test, again.test),
-    ):
-        if then is not None and now is not None:
-            yield from _rank_differences(split, then, now)
-
-
-def _history_differences(stored: TrialResult, again: TrialResult) -> Iterator[str]:
-    metric = stored.spec.metric
-    for then, now in zip(stored.history, again.history, strict=False):
-        if then.losses != now.losses or then.validation != now.validation:
-            yield (
-                f"epoch {then.epoch} is the first that differs: loss {then.losses['total']:.6g} then, "
-                f"{now.losses['total']:.6g} now; {metric} {then.validation[metric]:.6f} then, "
-                f"{now.validation[metric]:.6f} now"
-            )
-            break
-    for what, before, after in (
-        ("epochs", len(stored.history), len(again.history)),
-        ("best epoch", stored.best_epoch, again.best_epoch),
-    ):
-        if before != after:
-            yield f"{what}: {before} then, {after} now"
-
-
-def _rank_differences(split: str, then: Evidence, now: Evidence) -> Iterator[str]:
-    for name in _ARRAYS:
-        before, after = getattr(then.rows, name), getattr(now.rows, name)
-        if before.shape != after.shape:
-            yield f"{split}: {name} had the shape {before.shape}, and has {after.shape}"
-        elif not np.array_equal(before, after):
-            differing = (before != after).reshape(len(before), -1).any(axis=1)
-            yield f"{split}: {name} differ in {int(differing.sum()):,} of {len(before):,} rows"

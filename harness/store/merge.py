@@ -7,13 +7,11 @@ can bring about, the first stays and the difference is named.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..records.results import Evidence, TrialResult
+from ..records.comparison import differences
 from ..utils.errors import DamagedError, StoreError
 from .store import Store
 from .suites import LOG, SUITE, log_lines, opened
@@ -66,11 +64,6 @@ def merge(target: Store, source: Store, *, reach: Callable[[int, int], None] = l
     return Merged(added, same, tuple(changed), tuple(conflicts))
 
 
-def differences(first: TrialResult, second: TrialResult) -> tuple[str, ...]:
-    """What tells two results of one trial apart, one line each; times, memory, machine and source do not count."""
-    return tuple(_differences(first, second))
-
-
 def _trial(key: str, target: Store, source: Store) -> tuple[str, ...] | None:
     """What is wrong with taking a trial in; None where it was new."""
     try:
@@ -87,49 +80,6 @@ def _trial(key: str, target: Store, source: Store) -> tuple[str, ...] | None:
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
     target.write_files(key, files)
     return None
-
-
-def _differences(first: TrialResult, second: TrialResult) -> Iterator[str]:
-    for what in ("status", "reason", "best_epoch", "parameters"):
-        one, other = getattr(first, what), getattr(second, what)
-        if one != other:
-            yield f"{what.replace('_', ' ')} {one!r} and {other!r}"
-    for split, one, other in (
-        ("validation", first.validation, second.validation),
-        ("test", first.test, second.test),
-    ):
-        if one is not None and other is not None:
-            yield from _evidence_differences(split, one, other)
-        elif one is not other:
-            yield f"{split} is there and is not"
-    for before, after in zip(first.history, second.history, strict=False):
-        if not _alike(before.losses, after.losses) or not _alike(before.validation, after.validation):
-            yield f"losses and validation differ from epoch {before.epoch} on"
-            break
-    if len(first.history) != len(second.history):
-        yield f"{len(first.history)} and {len(second.history)} epochs"
-
-
-def _evidence_differences(split: str, one: Evidence, other: Evidence) -> Iterator[str]:
-    for name, before in vars(one.rows).items():
-        after = getattr(other.rows, name)
-        if before.shape != after.shape:
-            yield f"{split}: {name} of shapes {before.shape} and {after.shape}"
-        elif before.tobytes() != after.tobytes():
-            rows = int((before != after).reshape(len(before), -1).any(axis=1).sum())
-            yield f"{split}: {name} differ in {rows:,} of {len(before):,} rows"
-    if not _alike(one.readout, other.readout):
-        yield f"{split}: the metrics differ"
-    if (one.traces is None) != (other.traces is None):
-        yield f"{split}: states are there and are not"
-    elif one.traces is not None and other.traces is not None:
-        for name, before in vars(one.traces).items():
-            if not np.array_equal(before, getattr(other.traces, name), equal_nan=before.dtype.kind == "f"):
-                yield f"{split}: {name} of the rows whose states are kept differ"
-
-
-def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return {name: repr(value) for name, value in one.items()} == {name: repr(value) for name, value in other.items()}
 
 
 def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:

@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 
 from rearec_bench.cli import main
 from rearec_bench.harness.analysis.differences import compare_suite, compare_trials
+from rearec_bench.harness.records.comparison import differences
 from rearec_bench.harness.records.results import TrialResult
-from rearec_bench.harness.store.merge import differences, merge
+from rearec_bench.harness.store.merge import merge
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
 

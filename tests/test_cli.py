@@ -202,7 +202,7 @@ def test_a_time_budget_that_is_no_time_is_refused(invoke: Invoke, ran: Any, text
     asked = ran(OUTCOME)
     done = invoke("run", "smoke", "--time-budget", text)
     assert (done.exit_code, asked) == (2, [])
-    assert "is no duration; one is a number above 0 and a unit" in done.stderr
+    assert "is not a valid duration. Allowed: a number above 0 and a unit" in done.stderr
 
 
 def test_a_broken_suite_names_every_mistake_and_starts_nothing(invoke: Invoke, ran: Any, tmp_path: Path) -> None:

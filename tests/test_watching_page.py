@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from rearec_bench.harness.monitor.status import STALE_S, WATCH_S, State
+from rearec_bench.harness.monitor import log
+from rearec_bench.harness.monitor.events import RunStarted
+from rearec_bench.harness.monitor.status import STALE_S, State
 from rearec_bench.harness.records.results import Status
-from rearec_bench.harness.run import tracker
 from rearec_bench.harness.run.stopping import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
 from rearec_bench.harness.run.tracker import RunStopped
-from rearec_bench.harness.store.heartbeat import BEAT_S
+from rearec_bench.harness.store.progress_file import REFRESH_S
 
-from .harness.run.test_tracker import TrackedRun
+from .harness.tracked_run import TrackedRun
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
@@ -37,41 +37,38 @@ def events() -> dict[str, set[str]]:
 
 
 def test_every_event_that_a_run_logs_is_on_the_page() -> None:
-    source = Path(tracker.__file__).read_text(encoding="utf-8")
-    written = set(re.findall(r'_log\.write\(\s*"([a-z_]+)"', source)) | set(get_args(Status))
+    source = Path(log.__file__).read_text(encoding="utf-8")
+    written = set(re.findall(r'self\.write\(\s*"([a-z_]+)"', source)) | set(get_args(Status))
     assert set(events()) == written
 
 
 def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
-    made = TrackedRun(tmp_path)
-    with made.tracker as run:
-        run.begin(command="rearec-bench run x", folder="f", process=1, host="h", device="cpu", options={})
-        run.warn("a cell cannot run")
-        first = run.take("t1")
-        run.started("t1")
-        run.note("t1", "no checkpoint")
-        made.finish(first)
-        run.handed_over("t1")
-        run.over("t1", unsaved="")
-        run.tick()
-        run.tick()
-        second = run.take("t2")
-        run.started("t2")
-        run.lost("t2", "killed")
-        again = run.take("t3")
-        assert again.key == second.key
-        run.started("t3")
-        run.stop(Terminated())
-        run.tick()
-        run.suspended("t3", saved=True)
+    details = {"command": "x", "folder": "f", "process": 1, "host": "h", "device": "cpu", "options": {}}
+    run = TrackedRun(tmp_path, details=details)
+    with run.tracker as tracker:
+        given: dict[str, Any] = {"results": Path(), "log": Path(), "totals": tracker.totals(), "notes": ("cannot run",)}
+        tracker.emit(RunStarted("fake", 1, 2, "2 cores", **given))
+        first = run.start("t1")
+        tracker.note("t1", "no checkpoint")
+        run.end("t1", first)
+        tracker.tick()
+        tracker.tick()
+        second = run.start("t2")
+        tracker.lost("t2", "killed")
+        assert run.start("t3").key == second.key
+        tracker.short_of_memory("t3", "12 GB")
+        assert run.start("t4").key == second.key
+        tracker.stop(Terminated())
+        tracker.tick()
+        tracker.suspended("t4", saved=True)
         with pytest.raises(RunStopped):
-            run.tick()
-    lines = [json.loads(line) for line in made.tracker.log_path.read_text().splitlines()]
-    names = [line["event"] for line in lines]
-    assert names == [
-        *("begin", "warning", "start", "note", "done", "start", "lost", "start", "stopping", "suspended", "end")
+            tracker.tick()
+    assert run.logged() == [
+        *("begin", "warning", "start", "note", "done", "start", "lost", "start", "short_of_memory", "start"),
+        *("stopping", "suspended", "end"),
     ]
     page = events()
+    lines = run.lines()
     for line in lines:
         assert {"schema", "time", "level", "event"} <= set(line)
         missing = page[line["event"]] - set(line) - {"reason", "resources", "plugins", "environment"}
@@ -82,23 +79,17 @@ def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
 
 
 def test_an_error_is_logged_and_so_is_the_end(tmp_path: Path) -> None:
-    made = TrackedRun(tmp_path)
-    with pytest.raises(OSError, match="full"), made.tracker as run:
-        run.begin()
+    run = TrackedRun(tmp_path)
+    with pytest.raises(OSError, match="full"), run.tracker:
         raise OSError("the disk is full")
-    lines = [json.loads(line) for line in made.tracker.log_path.read_text().splitlines()]
-    assert [(line["event"], line["level"]) for line in lines] == [
-        ("begin", "info"),
-        ("error", "error"),
-        ("end", "info"),
-    ]
-    assert (lines[1]["reason"], lines[2]["how"]) == ("OSError: the disk is full", "error")
+    levels = [(line["event"], line["level"]) for line in run.lines()]
+    assert levels == [("begin", "info"), ("error", "error"), ("end", "info")]
+    assert (run.lines()[1]["reason"], run.lines()[2]["how"]) == ("OSError: the disk is full", "error")
 
 
 def test_the_page_names_every_state_and_ending_and_the_right_times() -> None:
     states = {"stored" if state == "unknown" else state for state in get_args(State)}
     assert all(f"`{word}`" in PAGE for word in (*states, *get_args(Ending)))
-    assert (BEAT_S, STALE_S, RECALL_S, GRACE_SHARE, GRACE_MOST_S) == (5.0, 30.0, 15.0, 0.1, 600.0)
-    assert 12 <= WATCH_S < 13
+    assert (REFRESH_S, STALE_S, RECALL_S, GRACE_SHARE, GRACE_MOST_S) == (5.0, 30.0, 15.0, 0.1, 600.0)
     for words in ("every five seconds", "30 seconds", "within 15 seconds", "another tenth", "ten minutes at most"):
         assert words in PAGE.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""A run's log: one JSON line per event, in `run.jsonl` beside its suite; docs/watching.md has the events."""
+"""A run's log: one JSON line per event, in `run.jsonl` beside its suite; docs/watching.md lists the events."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..store.suites import SCHEMA
 from ..utils.errors import StoreError
+from .events import (
+    Event,
+    OutOfMemory,
+    RunEnded,
+    RunStarted,
+    RunStarting,
+    RunStopping,
+    TrialDamaged,
+    TrialEnded,
+    TrialNote,
+    TrialStarted,
+    TrialSuspended,
+    WorkerLost,
+)
 
 if TYPE_CHECKING:
     from ..plan.cell_trials import Job
@@ -34,6 +48,42 @@ class RunLog:
             self._file: IO[bytes] = path.open("ab", buffering=0)
             if torn:
                 self._file.write(b"\n")
+
+    def handle(self, event: Event) -> None:
+        """Append an event of the run, if it is one of those that are logged.
+
+        Raises:
+            StoreError: the file cannot be written; never at the run's end, when an error has said so already.
+        """
+        match event:
+            case RunStarting(suite, over, trials, details):
+                self.write("begin", suite=suite, over=over, trials=trials, **details)
+            case TrialDamaged(key, reason):
+                self.write("damaged", key=key, reason=reason)
+            case RunStarted(notes=notes):
+                for note in notes:
+                    self.write("warning", note=note)
+            case TrialStarted(job):
+                self.write("start", **job_facts(job))
+            case TrialNote(job, note):
+                self.write("note", **job_facts(job), note=note)
+            case WorkerLost(job, reason):
+                self.write("lost", **job_facts(job), reason=reason)
+            case OutOfMemory(job, reason):
+                self.write("short_of_memory", **job_facts(job), reason=reason)
+            case TrialSuspended(job, saved):
+                self.write("suspended", **job_facts(job), checkpoint=saved)
+            case TrialEnded(job, summary):
+                self.write(summary.status, **job_facts(job), **summary_facts(summary))
+            case RunStopping(why, running):
+                self.write("stopping", why=why, running=running)
+            case RunEnded(how, error, over, trials, counts, seconds):
+                with contextlib.suppress(StoreError):
+                    if error:
+                        self.write("error", reason=error)
+                    self.write("end", how=how, over=over, trials=trials, **counts, seconds=round(seconds, 3))
+            case _:
+                pass
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event; it has left this process when this returns.

@@ -1,265 +1,175 @@
-"""How the suites of a results folder stand: from their heartbeats while runs go on, else from what is stored.
+"""How far the suites of a results folder are: by their progress files while runs go on, else by what is stored.
 
-Only reads, needs no lock, and imports neither torch nor ray. Whether a run lives is not a matter of clocks where its
-process can be looked for; where it cannot, a heartbeat whose time is odd is watched until it moves or should have.
+Only reads, takes no lock, and imports neither torch nor ray.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..plan.cells import Cell, expand
+from ..plan.cells import expand
 from ..plan.search import search_size
 from ..records.results import Status
-from ..store.heartbeat import BEAT_S, NAME, Beat, CellCount, label_of, lives, read
+from ..store.progress_file import NAME, REFRESH_S, CellCounts, RunProgress, cell_label, read
 from ..store.store import Store
 from ..store.suites import INDEX, LOG, log_lines
 from ..suite.model import Suite
+from ..utils import lock
 from ..utils.errors import DamagedError, RearecError
 
 State = Literal["starting", "running", "stopping", "silent", "gone", "ended", "unknown"]
 ALIVE: tuple[State, ...] = ("starting", "running", "stopping", "silent")
 
-STALE_S = 6 * BEAT_S
-"""Seconds without a beat after which a run counts as gone, or as silent where its process is seen."""
-WATCH_S = 2.5 * BEAT_S
-_SKEW_S = 5.0
-_POLL_S = 0.5
+STALE_S = 6 * REFRESH_S
+"""Seconds without a write after which a run counts as gone, or as silent where it has the lock."""
 
 
 @dataclass(frozen=True)
 class SuiteStatus:
-    """How a suite stands.
+    """How far a suite is.
 
     Attributes:
         suite: its name.
-        state: of its last run; "silent": the process is there and says nothing; "gone": it ended without a word;
-            "unknown": there is no heartbeat that can be read.
-        beat: the last heartbeat, None where none can be read.
-        why: it cannot be read, or what is stored cannot, "" for neither.
-        cells: where each cell stands.
+        state: of its last run; "silent": the process is alive and writes nothing; "gone": it was killed; "unknown":
+            there is no progress file that can be read.
+        progress: of the last run, None where none can be read.
+        problem: why it, or what is stored, cannot be read; "" for neither.
+        cells: how far each cell is.
         over: trials of the suite that are over.
-        trials: most trials that it may have.
-        command: that goes on with it, "" where nobody knows.
+        trials: max number of trials.
+        command: that resumes it, "" where it is not known.
         log: of its runs.
     """
 
     suite: str
     state: State
-    beat: Beat | None
-    why: str
-    cells: tuple[CellCount, ...]
+    progress: RunProgress | None
+    problem: str
+    cells: tuple[CellCounts, ...]
     over: int
     trials: int
     command: str
     log: Path
 
-    def count(self, status: str) -> int:
+    @property
+    def live(self) -> RunProgress | None:
+        """Progress of a run that is alive."""
+        return self.progress if self.state in ALIVE else None
+
+    def count(self, status: Status) -> int:
         """Trials that are over with a status; one that several cells share counts in each."""
         return sum(cell.over.get(status, 0) for cell in self.cells)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, for other programs."""
-        beat = self.beat if self.state in ALIVE else None
+        last, live = self.progress, self.live
+        names = ("phase", "ending", "host", "since", "at", "budget_ends_at", "folder")
         return {
             "suite": self.suite,
             "state": self.state,
-            "why": self.why,
+            "why": self.problem,
             "over": self.over,
             "trials": self.trials,
             "command": self.command,
             "log": str(self.log),
-            "last": None if self.beat is None else _last(self.beat),
-            "rate_per_h": beat.rate_per_h if beat is not None else None,
-            "left_s": beat.left_s if beat is not None else None,
-            "cells": [vars(cell) for cell in self.cells],
-            "workers": [vars(worker) for worker in beat.workers] if beat is not None else [],
+            "last": None if last is None else {"process": last.pid, **{name: getattr(last, name) for name in names}},
+            "rate_per_h": None if live is None else live.rate_per_h,
+            "left_s": None if live is None else live.left_s,
+            "cells": [asdict(cell) for cell in self.cells],
+            "workers": [] if live is None else [asdict(trial) for trial in live.running],
         }
 
 
-class Watcher:
-    """Tells the living from the dead, and remembers since when a heartbeat has not moved.
-
-    Args:
-        now: Unix time.
-        clock: seconds that only go forward.
-        sleep: waits.
-    """
-
-    def __init__(
-        self,
-        *,
-        now: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._now = now
-        self._clock = clock
-        self._sleep = sleep
-        self._seen: dict[Path, tuple[tuple[Any, ...], float, bool]] = {}
-
-    def state(self, folder: Path, beat: Beat) -> State:
-        """Of the run that wrote a suite's heartbeat.
-
-        Args:
-            folder: of the suite.
-            beat: what has just been read there.
-        """
-        if beat.phase == "ended":
-            return "ended"
-        there = lives(beat)
-        if there is False:
-            return "gone"
-        moving = self._moving(folder, beat)
-        ages = self._ages(folder, beat)
-        if moving is not None:
-            fresh = moving
-        elif all(-_SKEW_S <= age <= STALE_S for age in ages):
-            fresh = True
-        elif there or all(age > STALE_S for age in ages):
-            fresh = False
-        else:
-            fresh = self._moves(folder, beat)
-        if fresh:
-            return beat.phase
-        return "silent" if there else "gone"
-
-    def _moving(self, folder: Path, beat: Beat) -> bool | None:
-        """Whether it has moved of late before our eyes; None where we have not looked for long enough."""
-        identity = (beat.process, beat.number)
-        now = self._clock()
-        seen = self._seen.get(folder)
-        if seen is None:
-            self._seen[folder] = (identity, now, False)
-            return None
-        held, since, moved = seen
-        if held != identity:
-            self._seen[folder] = (identity, now, True)
-            return True
-        if now - since > STALE_S:
-            return False
-        return True if moved else None
-
-    def _ages(self, folder: Path, beat: Beat) -> tuple[float, ...]:
-        """Seconds since the last beat, by the clock of its writer and by that of the file system."""
-        now = self._now()
-        try:
-            return now - beat.at, now - (folder / NAME).stat().st_mtime
-        except OSError:
-            return (now - beat.at,)
-
-    def _moves(self, folder: Path, beat: Beat) -> bool:
-        """Whether it moves within two beats: its time is of a clock that is not ours."""
-        end = self._clock() + WATCH_S
-        while self._clock() < end:
-            self._sleep(_POLL_S)
-            try:
-                latest = read(folder)
-            except DamagedError:
-                continue
-            if latest is not None and latest.number != beat.number:
-                self._moving(folder, latest)
-                return True
-        return False
-
-
-def status_of(store: Store, name: str, watcher: Watcher) -> SuiteStatus:
-    """How a suite stands.
-
-    Args:
-        store: where it is.
-        name: of the suite.
-        watcher: to be given again where the same suite is looked at again.
+def status_of(store: Store, name: str) -> SuiteStatus:
+    """How far a suite is.
 
     Raises:
         StoreError: no such suite is stored.
     """
     folder = store.suite_folder(name)
+    progress, problem = None, ""
     try:
-        beat, why = read(folder), ""
+        progress = read(folder)
     except DamagedError as error:
-        beat, why = None, f"its heartbeat cannot be read ({error.why})"
-    if beat is None and name not in store.suites():
+        problem = f"its progress file cannot be read ({error.why})"
+    if progress is None and name not in store.suites():
         store.read_suite(name)
-    state: State = "unknown" if beat is None else watcher.state(folder, beat)
-    if beat is not None and (state in ALIVE or (state == "ended" and _is_last(folder))):
-        cells, over, trials, command = beat.cells, beat.over, beat.trials, beat.command
+    state: State = "unknown" if progress is None else state_of(store.root, folder, progress)
+    command = progress.command if progress is not None else _last_command(folder)
+    if progress is not None and (state in ALIVE or (state == "ended" and _is_newer(folder / NAME, folder / INDEX))):
+        cells, over, trials = progress.cells, progress.over, progress.trials
     else:
         try:
             cells, over, trials = stored_cells(store, name)
         except RearecError as error:
-            why = "; ".join(part for part in (why, f"what is stored of it cannot be read ({error})") if part)
-            cells, over, trials = (beat.cells, beat.over, beat.trials) if beat is not None else ((), 0, 0)
-        command = beat.command if beat is not None else _last_command(folder)
-    return SuiteStatus(name, state, beat, why, cells, over, trials, command, folder / LOG)
+            problem = "; ".join(filter(None, (problem, f"what is stored of it cannot be read ({error})")))
+            cells, over, trials = (progress.cells, progress.over, progress.trials) if progress else ((), 0, 0)
+    return SuiteStatus(name, state, progress, problem, cells, over, trials, command, folder / LOG)
 
 
-def stored_cells(store: Store, name: str) -> tuple[tuple[CellCount, ...], int, int]:
-    """Where the cells of a suite stand by what is stored: its index, its log, its trials.
+def state_of(root: Path, folder: Path, progress: RunProgress) -> State:
+    """State of the run that wrote a progress file: alive while it has the lock of its results folder.
+
+    Another machine may not see that lock; there, a file that was written of late counts, too.
+    """
+    if progress.phase == "ended":
+        return "ended"
+    writer = lock.writer_of(root)
+    try:
+        fresh = abs(time.time() - (folder / NAME).stat().st_mtime) <= STALE_S
+    except OSError:
+        fresh = False
+    if writer is not None and (writer.pid, writer.host) == (progress.pid, progress.host):
+        return progress.phase if fresh or progress.phase != "running" else "silent"
+    return progress.phase if fresh and writer is None and progress.host != socket.gethostname() else "gone"
+
+
+def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, int]:
+    """How far the cells of a suite are by what is stored: its index, its log, its trials.
 
     The index names no failed search trials, and the log none that another suite ran; both together name all but the
     failed search trials that another suite ran.
 
     Returns:
-        The cells; how many trials are over; how many there are at most, which is a guess until all are over.
+        The cells; how many trials are over; the max number of trials, which is a guess until all are over.
 
     Raises:
         StoreError: not stored, or damaged.
     """
     suite, index = store.read_suite(name)
-    logged = _logged(store.suite_folder(name))
-    statuses: dict[str, str | None] = {}
+    logged: dict[tuple[object, object], set[str]] = {}
+    for event in _events(store.suite_folder(name)):
+        if event.get("event") in get_args(Status) and isinstance(event.get("key"), str):
+            logged.setdefault((event.get("cell"), event.get("purpose")), set()).add(event["key"])
+    statuses: dict[str, Status] = {}
 
-    def status(key: str, said: str) -> str | None:
-        if key not in statuses:
-            known = said == "done" and store.has(key)
-            summary = None if known else store.lookup(key)
-            statuses[key] = "done" if known else summary.status if summary is not None else None
-        return statuses[key]
+    def stored(keys: set[str]) -> list[Status]:
+        for key in keys - statuses.keys():
+            if (summary := store.lookup(key)) is not None:
+                statuses[key] = summary.status
+        return [statuses[key] for key in keys if key in statuses]
 
     cells = []
     for cell in expand(Suite.from_json(suite)):
-        if cell.unsupported is None:
-            cells.append(_stored_cell(cell, index.get("cells", {}).get(cell.id, {}), logged.get(cell.id, {}), status))
-    over = sum(held is not None for held in statuses.values())
-    return tuple(cells), over, over + sum(cell.waiting for cell in cells)
-
-
-def _stored_cell(
-    cell: Cell,
-    entry: Mapping[str, Any],
-    logged: Mapping[str, tuple[str, str]],
-    status: Callable[[str, str], str | None],
-) -> CellCount:
-    listed = entry.get("search", [])
-    search = {key for key in listed if key} | {key for key, (_, purpose) in logged.items() if purpose == "search"}
-    final = {*entry.get("final", {}).values()}
-    final |= {key for key, (_, purpose) in logged.items() if purpose == "final"}
-    found = {key: status(key, logged.get(key, ("", ""))[0]) for key in search | final}
-    over = Counter(held for held in found.values() if held is not None)
-    searched = sum(found[key] is not None for key in search)
-    failed = sum(found[key] == "failed" for key in search)
-    duplicates = max(sum(key is None for key in listed) - failed, 0)
-    has_ended = bool(entry.get("best") or entry.get("note"))
-    left = 0 if has_ended else max(search_size(cell) - searched - duplicates, 0)
-    finals = 0 if entry.get("note") else max(len(cell.seeds) - sum(found[key] is not None for key in final), 0)
-    return CellCount(cell.id, label_of(cell), dict(over), 0, left + finals)
-
-
-def _logged(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """Cell id to key to the status and purpose that a suite's log says last."""
-    found: dict[str, dict[str, tuple[str, str]]] = {}
-    for event in _events(folder):
-        status, key, cell = event.get("event"), event.get("key"), event.get("cell")
-        if status in get_args(Status) and isinstance(key, str) and isinstance(cell, str):
-            found.setdefault(cell, {})[key] = (str(status), str(event.get("purpose")))
-    return found
+        if cell.unsupported is not None:
+            continue
+        entry = index.get("cells", {}).get(cell.id, {})
+        listed, has_note = entry.get("search", []), bool(entry.get("note"))
+        search = stored({key for key in listed if key} | logged.get((cell.id, "search"), set()))
+        final = stored({*entry.get("final", {}).values()} | logged.get((cell.id, "final"), set()))
+        duplicates = max(sum(key is None for key in listed) - search.count("failed"), 0)
+        is_searched = bool(entry.get("best")) or has_note
+        waiting = 0 if is_searched else max(search_size(cell) - len(search) - duplicates, 0)
+        waiting += 0 if has_note else max(len(cell.seeds) - len(final), 0)
+        cells.append(CellCounts(cell.id, cell_label(cell), dict(Counter(search + final)), 0, waiting))
+    return tuple(cells), len(statuses), len(statuses) + sum(cell.waiting for cell in cells)
 
 
 def _events(folder: Path) -> Iterator[dict[str, Any]]:
@@ -272,27 +182,12 @@ def _events(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _last_command(folder: Path) -> str:
-    said = [event.get("command") for event in _events(folder) if event.get("event") == "begin"]
-    return str(said[-1]) if said and said[-1] else ""
+    commands = [event.get("command") for event in _events(folder) if event.get("event") == "begin"]
+    return str(commands[-1] or "") if commands else ""
 
 
-def _is_last(folder: Path) -> bool:
-    """Whether the last heartbeat is newer than the index, which `results` may have changed since."""
+def _is_newer(path: Path, other: Path) -> bool:
     try:
-        return (folder / NAME).stat().st_mtime_ns >= (folder / INDEX).stat().st_mtime_ns
+        return path.stat().st_mtime_ns >= other.stat().st_mtime_ns
     except OSError:
         return False
-
-
-def _last(beat: Beat) -> dict[str, Any]:
-    return {
-        "phase": beat.phase,
-        "ending": beat.ending,
-        "process": beat.process.pid,
-        "host": beat.process.host,
-        "since": beat.process.since,
-        "at": beat.at,
-        "told_at": beat.told_at,
-        "budget_ends_at": beat.budget_ends_at,
-        "folder": beat.folder,
-    }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..monitor.progress import METRIC_WORDS, decimals
+from ..monitor.lines import METRIC_WORDS, decimals
 from ..plan.cells import expand
 from ..records.results import Metrics, TrialResult
 from ..records.spec import Component, TrialSpec

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..cost.time import DataSize, Estimate, example, operations
 from ..datasets.data.dataset import Dataset
-from ..monitor.heart import Heart, working_folder
-from ..monitor.progress import Reporter, Reporters, RunFacts
+from ..monitor.events import Listener, RunStarted
+from ..monitor.progress_writer import ProgressWriter, working_folder
 from ..plan.queue import SuiteQueue, repeatable
 from ..records.results import TrialSummary
 from ..store.checkpoints import Checkpoints
-from ..store.heartbeat import NAME as HEARTBEAT
 from ..store.store import Store
 from ..utils.errors import DatasetError
 from .cluster import Cluster, TrialSlots, cluster
@@ -72,7 +71,7 @@ class RunOptions:
     command: str = field(default="", compare=False)
 
 
-def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Reporter) -> RunOutcome:
+def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Listener) -> RunOutcome:
     """Run what is left of a suite.
 
     Args:
@@ -80,7 +79,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         store: where results go.
         data_dir: where prepared data sets are.
         options: how to run.
-        reporter: told how it goes.
+        reporter: given the events of the run.
 
     Returns:
         How it ended; Ctrl-C is an outcome, not an exception.
@@ -113,31 +112,25 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         cost=lambda cell: operations(example(cell, device), sizes[cell.dataset]),
         limit=options.max_trials,
     )
-    heart = Heart(
-        store.suite_folder(suite.name) / HEARTBEAT,
-        suite=suite.name,
-        queue=queue,
-        command=options.command,
-        budget_s=options.time_budget_s,
+    progress = ProgressWriter(
+        store.suite_folder(suite.name), queue=queue, command=options.command, budget_s=options.time_budget_s
     )
-    told = Reporters(reporter, heart)
-    book = RunTracker(
+    run = RunTracker(
         suite,
         header=_header(datasets),
         queue=queue,
         store=store,
-        reporter=told,
+        listeners=(reporter, progress),
         estimate=Estimate(queue.over(), sizes),
         closing=closing,
+        details=_circumstances(suite, options, device),
     )
-    with heart, book as tracker, stop_on_signals(tracker):
-        heart.start()
-        tracker.begin(**_circumstances(suite, options, device))
+    with run as tracker, stop_on_signals(tracker):
         ray_s = 0.0
         facts = partial(_facts, suite, cells, tracker)
         try:
             if not queue.left:
-                told.begin(facts(most=0, place=""))
+                tracker.emit(facts(max_concurrent=0, place=""))
             else:
                 size = sum(_bytes(data) for data in datasets.values())
                 with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=tracker.stop) as joined:
@@ -145,7 +138,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                     slots = joined.slots(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
                     tracker.most = most = slots()
-                    told.begin(facts(most=most, place=_place(joined, gpu), note=joined.note))
+                    tracker.emit(facts(max_concurrent=most, place=_place(joined, gpu), note=joined.note))
                     _tune(joined, tracker, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, slots=slots)
         except Terminated as why:
             tracker.stop(why)
@@ -156,9 +149,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
             raise tracker.stopped_by
         if not queue.left:
             Checkpoints(store.root, clean=True).clear(suite=suite.name, over=store.has)
-        outcome = tracker.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
-        heart.ending = outcome.ended_by
-        return outcome
+        return tracker.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
 
 
 def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None:
@@ -328,13 +319,13 @@ def _circumstances(suite: Suite, options: RunOptions, device: str) -> dict[str, 
 
 
 def _facts(
-    suite: Suite, cells: tuple[Cell, ...], tracker: RunTracker, *, most: int, place: str, note: str = ""
-) -> RunFacts:
-    return RunFacts(
+    suite: Suite, cells: tuple[Cell, ...], tracker: RunTracker, *, max_concurrent: int, place: str, note: str = ""
+) -> RunStarted:
+    return RunStarted(
         suite=suite.name,
         cells=len(cells),
         totals=tracker.totals(),
-        most=most,
+        max_concurrent=max_concurrent,
         place=place,
         results=tracker.root,
         log=tracker.log_path,

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from ..records.spec import TrialSpec
 from ..store.checkpoints import Channel
 from ..trial.checkpoint import Checkpoint, pack, unpack
-from ..utils.durations import duration_text
+from ..utils.durations import duration
 from ..utils.errors import CheckpointError, TrialSuspended, TrialTimedOut
 
 Keep = Literal["none", "best", "all"]
@@ -123,7 +123,7 @@ class TrialSupervisor:
                 raise TrialSuspended(saved=self._able and self._save())
         timeout_s, every_s = self._limits.timeout_s, self._limits.every_s
         if timeout_s is not None and now - self._started > timeout_s:
-            raise TrialTimedOut(f"timed out after {duration_text(timeout_s)} (resources.timeout)")
+            raise TrialTimedOut(f"timed out after {duration(timeout_s)} (resources.timeout)")
         if self._able and every_s is not None and now - self._saved >= every_s:
             self._save()
 

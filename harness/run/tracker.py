@@ -1,21 +1,37 @@
-"""The books of a run: queue, store, index, log and terminal move together, one entry per event."""
+"""Tracks the trials of a run: each change goes to queue, store and index, and as an event to the listeners."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..cost.time import Estimate
-from ..monitor.log import RunLog, job_facts, summary_facts
-from ..monitor.progress import Progress, Reporter, Totals
+from ..monitor.events import (
+    EpochEnded,
+    Event,
+    Listener,
+    OutOfMemory,
+    RunAbandoned,
+    RunEnded,
+    RunStarting,
+    RunStopping,
+    Tick,
+    Totals,
+    TrialDamaged,
+    TrialEnded,
+    TrialNote,
+    TrialStarted,
+    TrialSuspended,
+    WorkerLost,
+)
+from ..monitor.log import RunLog
 from ..plan.cell_trials import Job
 from ..plan.queue import FINISHED, Signal, SuiteQueue
 from ..records.results import Status, TrialResult, TrialSummary
 from ..store.checkpoints import Checkpoints
 from ..store.store import Store
-from ..utils.durations import duration_text
+from ..utils.durations import duration
 from ..utils.errors import StoreError
 from .index import RunIndex
 from .outcome import RunOutcome
@@ -34,16 +50,17 @@ class RunStopped(BaseException):
 
 
 class RunTracker:
-    """What the driver knows of a run, and everything that happens when that changes; a context manager.
+    """What the driver knows of a run; a context manager, which writes index and log.
 
     Args:
         suite: what runs.
-        header: what stands in index.json beside the cells.
+        header: the content of index.json beside the cells.
         queue: all trials.
         store: where results are.
-        reporter: the terminal.
-        estimate: of the time that is left; told every trial that ends.
+        listeners: given every event, after the log.
+        estimate: of the time that is left; updated with every trial that ends.
         closing: when it ends before its work is done.
+        details: how the run was started, for its log, as JSON values.
     """
 
     def __init__(
@@ -53,9 +70,10 @@ class RunTracker:
         header: Mapping[str, Any],
         queue: SuiteQueue,
         store: Store,
-        reporter: Reporter,
+        listeners: Iterable[Listener],
         estimate: Estimate,
         closing: StopPolicy | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         self._suite = suite
         self.queue = queue
@@ -63,8 +81,9 @@ class RunTracker:
         self._index = RunIndex(suite, header=header, queue=queue, store=store)
         self.root = store.root
         self.log_path = store.suite_folder(suite.name) / "run.jsonl"
-        self._reporter = reporter
+        self._listeners = tuple(listeners)
         self._estimate = estimate
+        self._details = details or {}
         self.most = 1
         self._jobs: dict[str, Job] = {}
         self._storing: dict[str, Job] = {}
@@ -72,8 +91,7 @@ class RunTracker:
         self._due: list[tuple[Job, TrialSummary]] = []
         self._stop: BaseException | None = None
         self._closing = closing or StopPolicy()
-        self._said_stop = self._said_over = False
-        self._opened_at: float | None = None
+        self._told_stop = self._told_over = False
         self._finished = False
         self._checkpoints = Checkpoints(store.root)
         self._limit_s = suite.resources.timeout.seconds
@@ -82,33 +100,33 @@ class RunTracker:
         self._killed: set[str] = set()
 
     def __enter__(self) -> RunTracker:
+        self._began_at = time.perf_counter()
         self._index.write()
         self._log = RunLog(self.log_path)
+        over, trials = self.queue.totals()
+        self.emit(RunStarting(self._suite.name, over, trials, self._details))
+        for key, reason in self._store.damaged.items():
+            self.emit(TrialDamaged(key, reason))
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         try:
-            self._enter_all()
-            self._log_end(exception[1])
+            self._record_all()
+        except StoreError as full:
+            error = full
+            raise
         finally:
-            self._reporter.end()
+            self._emit_end(error)
             self._log.close()
 
-    def begin(self, **facts: Any) -> None:
-        """Log that the run begins; it will also be logged how it ends.
+    def emit(self, event: Event) -> None:
+        """Give the listeners an event, the log first.
 
-        Args:
-            facts: what is known of it, as JSON values.
+        Raises:
+            StoreError: the log cannot be written.
         """
-        self._opened_at = time.perf_counter()
-        over, trials = self.queue.totals()
-        self._log.write("begin", suite=self._suite.name, over=over, trials=trials, **facts)
-        for key, why in self._store.damaged.items():
-            self._log.write("damaged", key=key, reason=why)
-
-    def warn(self, words: str) -> None:
-        """Log something that is not as it might be."""
-        self._log.write("warning", note=words)
+        for listener in (self._log, *self._listeners):
+            listener.handle(event)
 
     @property
     def running(self) -> int:
@@ -130,19 +148,14 @@ class RunTracker:
         """A worker has begun."""
         job = self._jobs[trial_id]
         self._begun[trial_id] = time.monotonic()
-        self._log.write("start", **job_facts(job))
-        self._reporter.started(job)
+        self.emit(TrialStarted(job))
 
     def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A worker has finished an epoch."""
         job = self._jobs[trial_id]
-        progress = Progress(
-            epoch=int(result["epoch"]),
-            value=float(result["value"]),
-            rows_per_s=float(result["rows_per_s"]),
-            cell_best=self.queue.best(job.cell) if job.purpose == "search" else None,
-        )
-        self._reporter.epoch(job, progress)
+        best = self.queue.best(job.cell) if job.purpose == "search" else None
+        epoch, value, rows_per_s = int(result["epoch"]), float(result["value"]), float(result["rows_per_s"])
+        self.emit(EpochEnded(job, epoch, value, rows_per_s, best))
 
     def resumable(self, job: Job) -> bool:
         """Whether a trial has a checkpoint to go on from."""
@@ -150,21 +163,19 @@ class RunTracker:
 
     def note(self, trial_id: str, words: str) -> None:
         """A worker says something about its trial."""
-        self._log.write("note", **job_facts(self._jobs[trial_id]), note=words)
+        self.emit(TrialNote(self._jobs[trial_id], words))
 
     def short_of_memory(self, trial_id: str, reason: str) -> None:
         """A trial ran out of GPU memory beside others; it runs again, alone."""
         job = self._jobs.pop(trial_id)
-        self._log.write("short_of_memory", **job_facts(job), reason=reason)
         self.queue.short_of_memory(job.key)
-        self._reporter.lost(job, f"alone on a GPU: {reason}")
+        self.emit(OutOfMemory(job, reason))
 
     def suspended(self, trial_id: str, *, saved: bool) -> None:
         """A trial came back before its end, as it was asked to; a later run goes on with it."""
         job = self._jobs.pop(trial_id, None)
         if job is not None:
-            self._log.write("suspended", **job_facts(job), checkpoint=saved)
-            self._reporter.suspended(job, saved=saved)
+            self.emit(TrialSuspended(job, saved))
 
     def hung(self) -> tuple[str, ...]:
         """Trials whose time is over and that have not ended by themselves; each is named once, to be killed."""
@@ -195,14 +206,14 @@ class RunTracker:
         summary = self.queue.look_again(job.key)
         if summary is None:
             hung = trial_id in self._killed and self._limit_s is not None
-            self._log.write("lost", **job_facts(job), reason=cause)
-            got_on = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
-            if not hung and self.queue.lost(job.key, progressed=got_on):
-                self._reporter.lost(job, cause)
+            has_new_checkpoint = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
+            runs_again = not hung and self.queue.lost(job.key, progressed=has_new_checkpoint)
+            self.emit(WorkerLost(job, cause, runs_again))
+            if runs_again:
                 return
             reason = f"its worker died {job.attempt} times: {cause}"
             if hung:
-                reason = f"timed out after {duration_text(self._limit_s or 0.0)} (resources.timeout): it hung"
+                reason = f"timed out after {duration(self._limit_s or 0.0)} (resources.timeout): it hung"
             self._store.write(TrialResult(spec=job.spec, status="failed", reason=reason), replace=True)
             summary = self._store.summary(job.key)
         self._take_in(job, summary)  # it may also have died after its result was on disk
@@ -216,13 +227,13 @@ class RunTracker:
             RunStopped: the run is complete, or should stop.
         """
         try:
-            self._enter_due()
+            self._record_due()
         except StoreError as error:  # raised here, Tune would take it for its own
             self.stop(error)
-        self._reporter.tick()
+        self.emit(Tick())
         if isinstance(self._stop, Exception) or (self._finished and self._stop is None):
             raise RunStopped from self._stop
-        self._say_why()
+        self._emit_stopping()
         begun = sum(trial_id in self._begun for trial_id in self._jobs)
         if self._closing.leaves(busy=len(self._jobs) + len(self._storing), begun=begun):
             raise RunStopped from self._stop
@@ -254,7 +265,7 @@ class RunTracker:
 
     def abandon(self) -> None:
         """Leave the terminal as it was; the process is about to end."""
-        self._reporter.end()
+        self.emit(RunAbandoned())
 
     def settle(self) -> None:
         """Take in what is on disk of the trials that were running when the run stopped."""
@@ -262,7 +273,7 @@ class RunTracker:
             summary = self.queue.look_again(job.key)
             if summary is not None:
                 self._take_in(job, summary)
-        self._enter_all()
+        self._record_all()
 
     def outcome(self, *, wall_s: float, ray_s: float) -> RunOutcome:
         """How the run ended."""
@@ -305,57 +316,55 @@ class RunTracker:
             return "complete"
         return "time budget" if self._closing.over else "limit"
 
-    def _say_why(self) -> None:
-        """Say once why the run comes to its end, where it does before its time."""
-        if self._stop is not None and not self._said_stop:
-            self._said_stop = True
-            self._log.write("stopping", why=self._how(), running=self.running)
-            self._reporter.stopping(len(self._store.keys()))
-        elif self._stop is None and self._closing.over and not self._said_over:
-            self._said_over = True
-            self._log.write("stopping", why="time budget", running=self.running)
-            budget = self._closing.budget_s or 0.0
-            what = f"the time budget of {duration_text(budget)} is over: no more trials start"
+    def _emit_stopping(self) -> None:
+        """Report once why the run ends before its work is done."""
+        if self._stop is not None and not self._told_stop:
+            self._told_stop = True
+            stored = len(self._store.keys())
+            message = f"stopping (once more: at once). Go on with the same command; {stored} trials are stored."
+            self.emit(RunStopping(self._how(), self.running, message, by_signal=True))
+        elif self._stop is None and self._closing.over and not self._told_over:
+            self._told_over = True
+            budget_s = self._closing.budget_s or 0.0
+            message = f"the time budget of {duration(budget_s)} is over: no more trials start"
             if self.running:
-                what += f", {self.running} under way may take {duration_text(grace_s(budget))} more"
-            self._reporter.said(f"{what}.")
+                message += f", {self.running} under way may take {duration(grace_s(budget_s))} more"
+            self.emit(RunStopping("time budget", self.running, f"{message}.", by_signal=False))
 
-    def _log_end(self, error: object) -> None:
-        """Log how the run has ended; a disk that is full has been complained about already."""
-        if self._opened_at is None:
-            return
+    def _emit_end(self, error: BaseException | None) -> None:
         over, trials = self.queue.totals()
         error = error or (self._stop if isinstance(self._stop, Exception) else None)
-        if error is not None:
-            with contextlib.suppress(StoreError):
-                self._log.write("error", reason=f"{type(error).__name__}: {error}")
-        seconds = round(time.perf_counter() - self._opened_at, 3)
-        counts = {status: self.queue.count(status) for status in get_args(Status)}
-        how = "error" if error is not None else self._how()
-        with contextlib.suppress(StoreError):
-            self._log.write("end", how=how, over=over, trials=trials, **counts, seconds=seconds)
+        self.emit(
+            RunEnded(
+                how="error" if error is not None else self._how(),
+                error="" if error is None else f"{type(error).__name__}: {error}",
+                over=over,
+                trials=trials,
+                counts={status: self.queue.count(status) for status in get_args(Status)},
+                seconds=time.perf_counter() - self._began_at,
+            )
+        )
 
     def _take_in(self, job: Job, summary: TrialSummary) -> None:
-        """Let the queue know at once, so that a worker can go on; log, terminal and index follow in `tick`."""
+        """Update the queue at once, so that a worker can go on; listeners and index follow in `tick`."""
         self.queue.tell(summary)
         self._ended.append((job, summary))
 
-    def _enter_due(self) -> None:
-        """Enter what ended before the last tick: since then each idle worker has been given its next trial."""
+    def _record_due(self) -> None:
+        """Record what ended before the last tick: since then each idle worker has been given its next trial."""
         due, self._due, self._ended = self._due, self._ended, []
         for job, summary in due:
-            self._enter(job, summary)
+            self._record(job, summary)
         self._index.write_if_due()
 
-    def _enter_all(self) -> None:
-        """Enter everything and leave the index up to date."""
+    def _record_all(self) -> None:
+        """Record everything that ended, and leave the index up to date."""
         for job, summary in (*self._due, *self._ended):
-            self._enter(job, summary)
+            self._record(job, summary)
         self._due, self._ended = [], []
         self._index.write_if_old()
 
-    def _enter(self, job: Job, summary: TrialSummary) -> None:
+    def _record(self, job: Job, summary: TrialSummary) -> None:
         self._estimate.add(summary)
         self._index.is_old = True
-        self._log.write(summary.status, **job_facts(job), **summary_facts(summary))
-        self._reporter.finished(job, summary, self.totals())
+        self.emit(TrialEnded(job, summary, self.totals()))

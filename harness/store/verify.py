@@ -1,8 +1,8 @@
 """Looks at every byte of a results folder: what is damaged, and, where asked for, out of the way with it.
 
 What is looked at: each trial (manifest, names, sizes, checksums, what it decodes to, that its spec hashes to its key),
-each suite's files (seal, schema, the trials that its index names), its log and heartbeat, checkpoints, profiles, and
-whatever lies among trials and suites without belonging there. Other files of the folder are nobody's business.
+each suite's files (seal, schema, the trials that its index names), its log and progress file, checkpoints, profiles,
+and whatever lies among trials and suites without belonging there. Other files of the folder are nobody's business.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Literal
 from ..suite.model import Suite
 from ..utils import files as atomic
 from ..utils.errors import CheckpointError, DamagedError, StoreError
-from . import heartbeat
+from . import progress_file
 from .format import reason_of
 from .store import Store
 from .suites import INDEX, KEY, LOG, SUITE, LogLines, index_keys, log_lines, opened, without_trials
 from .trial_folder import foreign_files, read_result
 
-Kind = Literal["trial", "suite", "index", "log", "heartbeat", "checkpoint", "profile", "foreign", "missing"]
+Kind = Literal["trial", "suite", "index", "log", "progress", "checkpoint", "profile", "foreign", "missing"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def verify(
             found(finding)
         if not _is_suite(store, name):
             continue
-        for finding in _heartbeat(store.suite_folder(name)):
+        for finding in _progress(store.suite_folder(name)):
             found(finding)
         missing = _missing(store, name, gone)
         if missing is not None:
@@ -180,11 +180,11 @@ def _forget(store: Store, name: str) -> None:
     store.write_index(name, without_trials(index, {key for key in index_keys(index) if not store.has(key)}))
 
 
-def _heartbeat(folder: Path) -> Iterator[Finding]:
+def _progress(folder: Path) -> Iterator[Finding]:
     try:
-        heartbeat.read(folder)
+        progress_file.read(folder)
     except DamagedError as error:
-        yield Finding("heartbeat", error.path, error.why)
+        yield Finding("progress", error.path, error.why)
 
 
 def _log(path: Path) -> LogLines | None:

@@ -1,4 +1,4 @@
-"""Durations as people write them: 90s, 5m, 2h, 1.5d, 1h30m; in a suite also none."""
+"""Durations: read as people write them (90s, 5m, 2h, 1.5d, 1h30m; in a suite also none), and printed for them."""
 
 from __future__ import annotations
 
@@ -22,61 +22,60 @@ class Duration(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        """A word that is a duration; it stays a word in JSON."""
+        """A string that is a duration; it stays a string in JSON."""
         return core_schema.no_info_plain_validator_function(
             cls.read, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
 
     @classmethod
     def read(cls, value: Any) -> Duration:
-        """Check it.
+        """A checked duration.
 
         Raises:
-            ValueError: no duration.
+            ValueError: not a valid duration.
         """
         text = str(value).strip()
         if text != NONE:
             try:
                 seconds_of(text)
             except ValueError as error:
-                raise ValueError("no duration") from error
+                raise ValueError("not a duration") from error
         return cls(text)
 
     @property
     def seconds(self) -> float | None:
-        """Its length; None for `none`."""
+        """Seconds; None for `none`."""
         return None if self == NONE else seconds_of(self)
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a duration.
+    """A duration in seconds.
 
     Args:
         text: a number and a unit (s, m, h or d), or several, the larger unit first.
 
     Raises:
-        ValueError: no such duration, or none at all (0s).
+        ValueError: not a valid duration, or 0.
     """
     parts = re.findall(_PART, text) if _DURATION.fullmatch(text.strip()) else []
     units = [_UNITS[unit] for _, unit in parts]
     seconds = sum(float(number) * unit for (number, _), unit in zip(parts, units, strict=True))
     if seconds <= 0 or units != sorted(set(units), reverse=True):
-        raise ValueError(f"'{text}' is no duration; one is a number above 0 and a unit, such as 90s, 5m, 2h or 1d")
+        raise ValueError(
+            f"'{text}' is not a valid duration. Allowed: a number above 0 and a unit, such as 90s, 5m, 2h or 1d"
+        )
     return seconds
 
 
-def duration_text(seconds: float) -> str:
-    """Seconds in the largest unit that they fill, such as 2h or 1.5d."""
-    unit = next((unit for unit in ("d", "h", "m") if seconds >= _UNITS[unit]), "s")
-    return f"{seconds / _UNITS[unit]:.3g}{unit}"
-
-
 def duration(seconds: float) -> str:
-    """A length of time for people, such as "40 s", "12 min", "3.2 h", "4 days"."""
+    """A length of time for people, such as "0.5 s", "40 s", "1.5 min", "12 min", "3.2 h", "4 days"."""
+    if seconds < 1:
+        return f"{seconds:.1g} s" if seconds >= 0.05 else "0 s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
+        minutes = seconds / 60
+        return f"{round(minutes, 1) if minutes < 10 else round(minutes):g} min"
     if seconds < 72 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.0f} days"

@@ -16,7 +16,6 @@ from rearec_bench.harness.records.source import source_digest
 from rearec_bench.harness.report.plan import plan_report
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import Suite, load_suite
-from rearec_bench.harness.utils.durations import duration
 
 from ..fake_trial import FakeTrial, summary_for
 
@@ -161,10 +160,3 @@ def test_where_patience_lasts_to_the_end_the_guess_takes_every_epoch(tmp_path: P
         for patience in (2, 4)
     }
     assert seconds[4] == pytest.approx(2 * seconds[2])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(40, "40 s"), (720, "12 min"), (3 * 3600, "3.0 h"), (5 * 86400, "5 days")]
-)
-def test_durations_are_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

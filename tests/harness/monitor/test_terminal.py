@@ -1,4 +1,4 @@
-"""What a run shows: lines where there is no terminal, a live view where there is one."""
+"""What a run prints: lines where there is no terminal, a live view where there is one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rearec_bench.harness.monitor.progress import Progress, RunFacts, Totals
+from rearec_bench.harness.monitor.events import (
+    EpochEnded,
+    Event,
+    OutOfMemory,
+    RunEnded,
+    RunStarted,
+    RunStopping,
+    Totals,
+    TrialEnded,
+    TrialStarted,
+    TrialSuspended,
+    WorkerLost,
+)
 from rearec_bench.harness.monitor.terminal import LineReporter, LiveReporter, reporter_for
 from rearec_bench.harness.plan.cell_trials import Job
 from rearec_bench.harness.plan.cells import expand
@@ -19,10 +31,22 @@ from rearec_bench.harness.suite.load import load_suite
 from ..fake_trial import summary_for
 
 TOTALS = Totals(over=36, trials=89, diverged=1, failed=0, left_s=725.0)
+STARTED = RunStarted(
+    suite="ml100k",
+    cells=13,
+    max_concurrent=2,
+    place="2 cores",
+    results=Path("results"),
+    log=Path("results/suites/ml100k/run.jsonl"),
+    totals=TOTALS,
+    notes=("yelp morec base cannot run: no item vectors",),
+)
+ENDED = RunEnded("complete", "", 89, 89, {}, 1.0)
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> dict[str, Job]:
+def jobs(tmp_path: Path) -> tuple[Job, Job]:
+    """A search trial and a final run."""
     file = tmp_path / "suite.yaml"
     file.write_text(
         "datasets: [ml-100k]\nbackbones: [sasrec]\nsteps: [2]\nseeds: [1, 2]\n"
@@ -31,99 +55,101 @@ def jobs(tmp_path: Path) -> dict[str, Job]:
     base, prl = expand(load_suite(file))
     values = {"strategy.temperature": 0.5, "strategy.decay": 1.5}
     where: dict[str, Any] = {"fingerprint": "f", "device": "cpu"}
-    return {
-        "search": Job(prl.spec(values, seed=0, purpose="search", **where), prl, "search", 2, 4, values),
-        "final": Job(base.spec({}, seed=2, purpose="final", **where), base, "final", 1, 5, {}),
-    }
+    return (
+        Job(prl.spec(values, seed=0, purpose="search", **where), prl, "search", 2, 4, values),
+        Job(base.spec({}, seed=2, purpose="final", **where), base, "final", 1, 5, {}),
+    )
 
 
-def facts(**changed: Any) -> RunFacts:
-    given: dict[str, Any] = {
-        "suite": "ml100k",
-        "cells": 13,
-        "most": 2,
-        "place": "2 cores",
-        "results": Path("results"),
-        "log": Path("results/suites/ml100k/run.jsonl"),
-        "totals": TOTALS,
-    }
-    return RunFacts(**{**given, **changed})
-
-
-def lines_of(reporter: Any, out: StringIO) -> list[str]:
+def lines_of(*events: Event) -> list[str]:
+    """What a run without a terminal prints, the time of day left out."""
+    out = StringIO()
+    reporter = LineReporter(out)
+    for event in events:
+        reporter.handle(event)
     return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in out.getvalue().splitlines()]
 
 
+def live(*events: Event, width: int = 160) -> tuple[list[str], str]:
+    """The live view after some events, without empty lines; and what stands above it."""
+    console = Console(file=StringIO(), force_terminal=True, width=width, color_system=None)
+    reporter = LiveReporter(console)
+    for event in events:
+        reporter.handle(event)
+    with console.capture() as captured:
+        console.print(reporter._view())
+    reporter.handle(ENDED)
+    assert isinstance(console.file, StringIO)
+    return [line.rstrip() for line in captured.get().splitlines() if line.strip()], console.file.getvalue()
+
+
 def test_a_run_opens_with_what_will_run_and_where_results_go() -> None:
-    out = StringIO()
-    LineReporter(out).begin(facts(notes=("yelp morec base cannot run: no item vectors",)))
-    assert out.getvalue().splitlines() == [
+    assert lines_of(STARTED) == [
         "ml100k  13 cells, 89 trials (36 stored), 2 at a time on 2 cores          "
         "results in results    log: results/suites/ml100k/run.jsonl",
         "yelp morec base cannot run: no item vectors",
     ]
 
 
-def test_each_finished_trial_is_a_line(jobs: dict[str, Job]) -> None:
-    out = StringIO()
-    reporter = LineReporter(out)
-    search, final = jobs["search"], jobs["final"]
-    reporter.finished(search, summary_for(search.spec, value=0.07684), TOTALS)
-    reporter.finished(final, summary_for(final.spec, status="diverged"), TOTALS)
-    first, second = lines_of(reporter, out)
-    assert first == (
+def test_each_finished_trial_is_a_line(jobs: tuple[Job, Job]) -> None:
+    search, final = jobs
+    assert lines_of(
+        TrialStarted(search),
+        EpochEnded(search, 1, 0.5, 100.0, None),
+        TrialEnded(search, summary_for(search.spec, value=0.07684), TOTALS),
+        TrialEnded(final, summary_for(final.spec, status="diverged"), TOTALS),
+    ) == [
         f"done      {search.key[:8]}  ml-100k sasrec prl K=2 search temperature=0.5 decay=1.5   "
-        "val N@20 .0768   0 epochs  1.0 s"
+        "val N@20 .0768   0 epochs  1.0 s",
+        f"diverged  {final.key[:8]}  ml-100k sasrec base final seed=2   a reason   (rearec-bench show {final.key[:8]})",
+    ]
+
+
+def test_what_else_happens_to_a_trial_is_a_line_with_its_cause(jobs: tuple[Job, Job]) -> None:
+    trial = jobs[0]
+    lost, alone, saved, unsaved, budget = lines_of(
+        WorkerLost(trial, "killed", runs_again=True),
+        WorkerLost(trial, "killed", runs_again=False),
+        OutOfMemory(trial, "12 GB"),
+        TrialSuspended(trial, saved=True),
+        TrialSuspended(trial, saved=False),
+        RunStopping("time budget", 1, "the time budget\x1b is over", by_signal=False),
     )
-    assert second == (
-        f"diverged  {final.key[:8]}  ml-100k sasrec base final seed=2   a reason   (rearec-bench show {final.key[:8]})"
-    )
+    assert lost.startswith(f"again     {trial.key[:8]}") and lost.endswith("killed")
+    assert alone.endswith("alone on a GPU: 12 GB")
+    assert saved.startswith("suspended") and saved.endswith("from where it is")
+    assert unsaved.endswith("last checkpoint, if it has one")
+    assert budget == "the time budget\\x1b is over"
 
 
-def live(width: int = 160) -> tuple[LiveReporter, Console]:
-    console = Console(file=StringIO(), force_terminal=True, width=width, color_system=None)
-    return LiveReporter(console), console
-
-
-def test_the_live_view_shows_what_runs_and_how_far_it_is(jobs: dict[str, Job]) -> None:
-    reporter, console = live()
-    reporter.begin(facts())
-    reporter.started(jobs["final"])
-    reporter.epoch(jobs["search"], Progress(epoch=14, value=0.0752, rows_per_s=1912.4, cell_best=0.0768))
-    with console.capture() as captured:
-        console.print(reporter._view())
-    reporter.end()
-    shown = [line.rstrip() for line in captured.get().splitlines() if line.strip()]
+def test_the_live_view_shows_what_runs_and_how_far_it_is(jobs: tuple[Job, Job]) -> None:
+    search, final = jobs
+    shown, above = live(STARTED, TrialStarted(final), EpochEnded(search, 14, 0.0752, 1912.4, 0.0768))
+    assert shown[0] == "  ml-100k sasrec base      final 2/5, seed 2"
     assert re.fullmatch(
         r"  ml-100k sasrec prl K=2   search 3/4 +epoch  14   val N@20 \.0752   cell's best \.0768   1,912 rows/s",
         shown[1],
     )
-    assert shown[0] == "  ml-100k sasrec base      final 2/5, seed 2"
     assert shown[2] == "  done 36/89   diverged 1   failed 0   [============>                     ]   40%   12 min left"
+    assert "yelp morec base cannot run" in above
 
 
-def test_the_live_view_fits_a_narrow_terminal(jobs: dict[str, Job]) -> None:
-    reporter, console = live(width=72)
-    reporter.begin(facts())
-    reporter.epoch(jobs["search"], Progress(epoch=14, value=0.0752, rows_per_s=1912.4, cell_best=0.0768))
-    with console.capture() as captured:
-        console.print(reporter._view())
-    reporter.end()
-    shown = captured.get().splitlines()
-    assert max(len(line) for line in shown) <= 72
-    assert len([line for line in shown if line.strip()]) == 2
+def test_the_live_view_fits_a_narrow_terminal(jobs: tuple[Job, Job]) -> None:
+    shown, _ = live(STARTED, EpochEnded(jobs[0], 14, 0.0752, 1912.4, 0.0768), width=72)
+    assert max(map(len, shown)) <= 72 and len(shown) == 2
 
 
-def test_a_finished_trial_leaves_the_live_view_and_a_failure_stays_above_it(jobs: dict[str, Job]) -> None:
-    reporter, console = live()
-    reporter.begin(facts())
-    reporter.started(jobs["search"])
-    reporter.finished(jobs["search"], summary_for(jobs["search"].spec, status="failed"), TOTALS)
-    with console.capture() as captured:
-        console.print(reporter._view())
-    reporter.end()
-    assert "prl" not in captured.get()
-    assert f"failed    {jobs['search'].key[:8]}" in console.file.getvalue()
+def test_a_trial_that_is_over_leaves_the_live_view_and_a_failure_stays_above_it(jobs: tuple[Job, Job]) -> None:
+    search, final = jobs
+    shown, above = live(
+        STARTED,
+        TrialStarted(search),
+        TrialStarted(final),
+        TrialSuspended(search, saved=True),
+        TrialEnded(final, summary_for(final.spec, status="failed"), TOTALS),
+    )
+    assert shown[-1].startswith("  done 36/89") and "sasrec" not in "".join(shown)
+    assert f"failed    {final.key[:8]}" in above and f"suspended {search.key[:8]}" in above
 
 
 def test_no_terminal_means_lines() -> None:

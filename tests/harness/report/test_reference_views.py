@@ -13,8 +13,9 @@ from rich.console import Console
 from rearec_bench.harness.cli.listing import inventory
 from rearec_bench.harness.cost.time import DataSize, Estimate, example
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.monitor.progress import Progress, RunFacts, Totals, finished_line, label
-from rearec_bench.harness.monitor.terminal import LiveReporter, place
+from rearec_bench.harness.monitor.events import EpochEnded, RunAbandoned, RunStarted, Totals
+from rearec_bench.harness.monitor.lines import finished_line, label, place
+from rearec_bench.harness.monitor.terminal import LiveReporter
 from rearec_bench.harness.plan.cell_trials import Job
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.queue import Signal, SuiteQueue
@@ -114,12 +115,12 @@ def test_the_live_view_shows_no_epoch_of_it(suite: Suite) -> None:
     console = Console(file=StringIO(), force_terminal=True, width=120, color_system=None)
     reporter = LiveReporter(console)
     totals = Totals(over=0, trials=4, diverged=0, failed=0, left_s=1.0)
-    facts: dict[str, Any] = {"suite": "s", "cells": 3, "most": 1, "place": "1 core", "totals": totals}
-    reporter.begin(RunFacts(**facts, results=Path("r"), log=Path("l")))
-    reporter.epoch(job_of(suite), Progress(epoch=0, value=0.0752, rows_per_s=1912.4, cell_best=None))
+    facts: dict[str, Any] = {"suite": "s", "cells": 3, "max_concurrent": 1, "place": "1 core", "totals": totals}
+    reporter.handle(RunStarted(**facts, results=Path("r"), log=Path("l")))
+    reporter.handle(EpochEnded(job_of(suite), epoch=0, value=0.0752, rows_per_s=1912.4, cell_best=None))
     with console.capture() as captured:
         console.print(reporter._view())
-    reporter.end()
+    reporter.handle(RunAbandoned())
     shown = next(line for line in captured.get().splitlines() if "markov" in line)
     assert shown.split() == ["tiny", "markov", "reference", "counting", "val", "N@20", ".0752", "1,912", "rows/s"]
 

@@ -122,7 +122,7 @@ ENDS = {
     "wrong_readout": ("failed", "ValueError: the readout of Bad has the shape ("),
     "vector_term": ("failed", "ValueError: the terms of the loss of Bad are not names and numbers: "),
     "exits": ("failed", "its worker died 3 times: "),
-    "hangs": ("failed", "timed out after 40s (resources.timeout): it hung"),
+    "hangs": ("failed", "timed out after 40 s (resources.timeout): it hung"),
 }
 
 

@@ -155,8 +155,8 @@ def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(tmp_path: Path) 
         0.8: "failed",
     }
     assert by_lr[0.6].reason == "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB."
-    assert by_lr[0.7].reason == "timed out after 40s (resources.timeout)"
-    assert by_lr[0.8].reason == "timed out after 40s (resources.timeout): it hung"
+    assert by_lr[0.7].reason == "timed out after 40 s (resources.timeout)"
+    assert by_lr[0.8].reason == "timed out after 40 s (resources.timeout): it hung"
     short = [event for event in logged(store, "short") if event["event"] == "short_of_memory"]
     by_key = {one.key: lr for lr, one in by_lr.items()}
     assert sorted(by_key[event["key"]] for event in short) == [0.55, 0.6]

@@ -16,7 +16,8 @@ from rearec_bench.harness.run.tune_driver import Arrivals, Events, QueueSearcher
 from rearec_bench.harness.run.tune_worker import TuneTrial, WorkerContext, ray
 from rearec_bench.harness.utils.errors import RearecError
 
-from .test_tracker import TrackedRun, collector
+from ..tracked_run import TrackedRun
+from .test_tracker import collector
 
 UNLOADABLE = """Failure # 1 (occurred at 2026-01-01_00-00-00)
 The actor died because of an error raised in its creation task, ray::TuneTrial.__init__() (ip=10.0.0.2)

@@ -23,7 +23,7 @@ from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.run.runner import RunOptions, dry_run, run_suite
 from rearec_bench.harness.run.stopping import StopPolicy
-from rearec_bench.harness.store.heartbeat import read
+from rearec_bench.harness.store.progress_file import read
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.errors import DatasetError
@@ -128,10 +128,10 @@ def test_after_its_time_budget_a_run_starts_no_trials_and_goes_on_later(
     first, store, said = run(time_budget_s=3.0, max_concurrent=1)  # its clock counts trials
     assert (first.ended_by, first.interrupted) == ("time budget", False)
     assert first.done in (3, 4) and first.left == TRIALS - first.done, "one may have been under way"
-    assert "the time budget of 3s is over: no more trials start" in said
+    assert "the time budget of 3 s is over: no more trials start" in said
     assert [line["why"] for line in events(store) if line["event"] == "stopping"] == ["time budget"]
-    beat = read(store.suite_folder("fake"))
-    assert beat is not None and beat.ending == "time budget"
+    progress = read(store.suite_folder("fake"))
+    assert progress is not None and progress.ending == "time budget"
     monkeypatch.undo()
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     second, _, _ = run()
@@ -160,7 +160,7 @@ def test_a_limited_run_goes_on_and_leaves_nothing_of_ray_behind(run: Callable[..
     second, _, _ = run()
     assert (second.started, second.done, second.left) == (TRIALS - 3, TRIALS, 0)
     assert {path.name for path in store.root.iterdir()} == {"suites", "trials"}
-    files = {"suite.json", "index.json", "run.jsonl", "heartbeat.json"}
+    files = {"suite.json", "index.json", "run.jsonl", "progress.json"}
     assert {path.name for path in store.suite_folder("fake").iterdir()} == files
     assert not list(Path(tempfile.gettempdir()).glob(f"rearec-{os.getpid()}-*"))
 
@@ -194,8 +194,8 @@ def test_a_signal_stops_between_two_steps_and_it_is_said_how_to_go_on(
     outcome = json.loads(said.splitlines()[-1])
     assert (outcome["interrupted"], outcome["done"], outcome["left"]) == (True, stored, TRIALS - stored)
     assert outcome["ended_by"] == how == events(store)[-1]["how"]
-    beat = read(store.suite_folder("fake"))
-    assert beat is not None and (beat.phase, beat.ending, beat.over) == ("ended", how, stored)
+    progress = read(store.suite_folder("fake"))
+    assert progress is not None and (progress.phase, progress.ending, progress.over) == ("ended", how, stored)
     for key in sorted(store.keys()):
         store.read(key)
 

@@ -48,7 +48,7 @@ def test_elsewhere_there_is_a_plain_line_now_and_then() -> None:
     meter.end()
     lines = out.getvalue().splitlines()
     assert len(lines) == 3
-    assert lines[0] == "embedding  30%   150 of 500 tokens   2 tokens/s   2 min left"
+    assert lines[0] == "embedding  30%   150 of 500 tokens   2 tokens/s   2.3 min left"
     assert "\r" not in out.getvalue()
 
 

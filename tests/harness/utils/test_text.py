@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from rearec_bench.harness.datasets import catalog, describe
+from rearec_bench.harness.monitor.events import RunStopping
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.report.formats.latex import escape as latex
 from rearec_bench.harness.report.formats.markdown import escape as markdown
@@ -111,5 +112,5 @@ def test_a_trial_with_hostile_words_is_shown_without_them(tmp_path: Path, synthe
 
 def test_what_a_run_says_of_a_hostile_reason_is_one_line(synthetic: ModuleType) -> None:
     out = StringIO()
-    LineReporter(out)._say(HOSTILE)
+    LineReporter(out).handle(RunStopping("limit", 0, HOSTILE, by_signal=False))
     assert out.getvalue().count("\n") == 1 and obeyed(out.getvalue()) == set()

@@ -1,0 +1,112 @@
+"""The lines that describe a run and its trials to people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..records.results import TrialSummary
+from ..utils.text import one_line
+from .events import Event, OutOfMemory, RunStarted, RunStopping, TrialEnded, TrialSuspended, WorkerLost
+
+if TYPE_CHECKING:
+    from ..plan.cell_trials import Job
+
+METRIC_WORDS: Mapping[str, str] = {
+    "ndcg@10": "N@10",
+    "ndcg@20": "N@20",
+    "recall@10": "R@10",
+    "recall@20": "R@20",
+    "mrr": "MRR",
+}
+BAR = 34
+
+
+def opening(facts: RunStarted) -> list[str]:
+    """The first lines of a run."""
+    about = "" if facts.totals.exact else "about "
+    trials = about + _counted(facts.totals.trials, "trial")
+    head = f"{facts.suite}  {_counted(facts.cells, 'cell')}, {trials} ({facts.totals.over} stored), "
+    head += f"{facts.max_concurrent} at a time on {facts.place}" if facts.max_concurrent else "none left to run"
+    return [one_line(f"{head}          results in {facts.results}    log: {facts.log}"), *map(one_line, facts.notes)]
+
+
+def event_line(event: Event) -> str:
+    """An event in one line; "" for those that are not worth one."""
+    match event:
+        case WorkerLost(job, reason, runs_again=True):
+            line = f"again     {job.key[:8]}  {label(job)}   {reason}"
+        case OutOfMemory(job, reason):
+            line = f"again     {job.key[:8]}  {label(job)}   alone on a GPU: {reason}"
+        case TrialSuspended(job, saved):
+            how = "it goes on from where it is" if saved else "it goes on from its last checkpoint, if it has one"
+            line = f"suspended {job.key[:8]}  {label(job)}   {how}"
+        case TrialEnded(job, summary):
+            line = finished_line(job, summary)
+        case RunStopping(message=message, by_signal=True):
+            return message
+        case RunStopping(message=message):
+            line = message
+        case _:
+            return ""
+    return one_line(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+def finished_line(job: Job, summary: TrialSummary) -> str:
+    """A finished trial in one line, without the time of day."""
+    head = f"{summary.status:<9} {job.key[:8]}  {label(job)}"
+    if summary.status != "done" or summary.validation is None:
+        return f"{head}   {summary.reason}   (rearec-bench show {job.key[:8]})"
+    metric = summary.spec.metric
+    total = summary.timings.get("total_s", 0.0)
+    value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
+    epochs = "" if job.spec.is_baseline else f"{len(summary.history)} epochs  "
+    return f"{head}   {value}   {epochs}{total:.1f} s"
+
+
+def label(job: Job) -> str:
+    """A trial's cell and its place in it, such as "ml-100k sasrec prl K=2 search temperature=0.5 decay=1.5"."""
+    if job.spec.is_baseline:
+        return cell_label(job)
+    if job.purpose == "final":
+        return f"{cell_label(job)} final seed={job.spec.seed}"
+    values = [f"{name.rpartition('.')[2]}={_short(value)}" for name, value in job.values.items() if name != "steps"]
+    return " ".join([cell_label(job), "search", *values])
+
+
+def cell_label(job: Job) -> str:
+    """A trial's cell, such as "ml-100k sasrec prl K=2"."""
+    parts = [job.cell.dataset, job.cell.backbone, job.cell.row]
+    if job.spec.steps:
+        parts.append(f"K={job.spec.steps}")
+    return " ".join(parts)
+
+
+def place(job: Job) -> str:
+    """A trial's place in its cell, such as "search 3/4" or "final 2/5, seed 2"; a baseline is the only one."""
+    if job.spec.is_baseline:
+        return "counting"
+    if job.purpose == "final":
+        return f"final {job.index + 1}/{job.count}, seed {job.spec.seed}"
+    return f"search {job.index + 1}/{job.count}" if job.count else f"search {job.index + 1}"
+
+
+def decimals(value: float) -> str:
+    """Four decimals without the leading zero."""
+    text = f"{value:.4f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def bar(share: float, width: int = BAR) -> str:
+    """A share of 1 as a bar, such as "[=====>     ]"."""
+    full = int(share * width)
+    return f"[{'=' * max(full - 1, 0) + ('>' if full else ''):<{width}}]"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

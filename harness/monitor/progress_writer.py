@@ -1,0 +1,169 @@
+"""The listener that keeps a run's progress file (`store/progress_file.py`) up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..store import progress_file
+from ..store.progress_file import REFRESH_S, CellCounts, Phase, RunningTrial, RunProgress
+from . import lines
+from .events import (
+    EpochEnded,
+    Event,
+    OutOfMemory,
+    RunEnded,
+    RunStarted,
+    RunStarting,
+    RunStopping,
+    Tick,
+    Totals,
+    TrialEnded,
+    TrialStarted,
+    TrialSuspended,
+    WorkerLost,
+)
+
+if TYPE_CHECKING:
+    from ..plan.queue import SuiteQueue
+
+_MIN_S = 1.0  # between two writes of one phase
+_RATE_S = 3600.0
+
+
+class ProgressWriter:
+    """Writes the progress file of a run: at each event, at most once a second, and while nothing happens.
+
+    Args:
+        folder: of the suite.
+        queue: of the run.
+        command: that resumes it, as typed.
+        budget_s: seconds of its time budget, None for none.
+    """
+
+    def __init__(self, folder: Path, *, queue: SuiteQueue, command: str = "", budget_s: float | None = None) -> None:
+        self._folder = folder
+        self._queue = queue
+        self._command = command
+        self._since = time.time()
+        self._budget_ends_at = None if budget_s is None else self._since + budget_s
+        self._phase: Phase = "starting"
+        self._ending = self._place = ""
+        self._max_concurrent = 0
+        self._left: tuple[float, float] | None = None  # seconds, and when they were estimated
+        self._running: dict[str, RunningTrial] = {}
+        self._cells_of: dict[str, str] = {}
+        self._began_at = time.monotonic()
+        self._ended_at: list[float] = []
+        self._written_at = 0.0
+        self._number = 0
+
+    def handle(self, event: Event) -> None:
+        """Take in an event, and write if it is time."""
+        phase = self._phase
+        match event:
+            case RunStarted(place=place, max_concurrent=max_concurrent, totals=totals):
+                self._phase, self._place, self._max_concurrent = "running", place, max_concurrent
+                self._began_at = time.monotonic()
+                self._set_totals(totals)
+            case TrialStarted(job):
+                self._cells_of[job.key] = job.cell.id
+                self._running[job.key] = RunningTrial(
+                    key=job.key,
+                    label=lines.cell_label(job),
+                    place=lines.place(job),
+                    attempt=job.attempt,
+                    since=time.time(),
+                    epoch=0,
+                    metric=job.spec.metric,
+                    value=None,
+                    rows_per_s=None,
+                )
+            case EpochEnded(job, epoch, value, rows_per_s):
+                if (trial := self._running.get(job.key)) is not None:
+                    self._running[job.key] = dataclasses.replace(trial, epoch=epoch, value=value, rows_per_s=rows_per_s)
+            case WorkerLost(job) | OutOfMemory(job) | TrialSuspended(job):
+                self._running.pop(job.key, None)
+            case TrialEnded(job, totals=totals):
+                self._running.pop(job.key, None)
+                self._set_totals(totals)
+                self._ended_at.append(time.monotonic())
+            case RunStopping():
+                self._phase = "stopping"
+            case RunEnded(how, error):
+                self._phase = "ended"
+                self._ending = error.splitlines()[0][:200] if error else how
+                self._running.clear()
+            case _:
+                pass
+        passed_s = time.monotonic() - self._written_at
+        is_new = self._phase != phase or isinstance(event, RunStarting)
+        if is_new or passed_s >= (REFRESH_S if isinstance(event, Tick) else _MIN_S):
+            self._write()
+
+    def _set_totals(self, totals: Totals) -> None:
+        self._left = totals.left_s, time.monotonic()
+
+    def _write(self) -> None:
+        self._written_at = time.monotonic()
+        self._number += 1
+        over, trials = self._queue.totals()
+        left_s = None
+        if self._left is not None:
+            left_s = max(self._left[0] - (self._written_at - self._left[1]), 0.0) if over < trials else 0.0
+        progress = RunProgress(
+            schema=1,
+            suite=self._folder.name,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            since=self._since,
+            command=self._command,
+            folder=working_folder(),
+            number=self._number,
+            at=time.time(),
+            phase=self._phase,
+            ending=self._ending,
+            place=self._place,
+            max_concurrent=self._max_concurrent,
+            over=over,
+            trials=trials,
+            left_s=left_s,
+            rate_per_h=self._rate_per_h(),
+            budget_ends_at=self._budget_ends_at,
+            cells=self._cells(),
+            running=tuple(self._running.values()),
+        )
+        progress_file.write(self._folder, progress)
+
+    def _cells(self) -> tuple[CellCounts, ...]:
+        running = Counter(self._cells_of[key] for key in self._running)
+        return tuple(
+            CellCounts(
+                cell.id,
+                progress_file.cell_label(cell),
+                dict(over),
+                running[cell.id],
+                max(left - running[cell.id], 0),
+            )
+            for cell, over, left in self._queue.standings()
+        )
+
+    def _rate_per_h(self) -> float | None:
+        """Trials per hour over the last hour, or since the run began."""
+        now = time.monotonic()
+        self._ended_at = [moment for moment in self._ended_at if now - moment <= _RATE_S]
+        seconds = min(now - self._began_at, _RATE_S)
+        return len(self._ended_at) * 3600.0 / seconds if self._ended_at and seconds > 0 else None
+
+
+def working_folder() -> str:
+    """The working folder of this process; "" where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""

@@ -76,7 +76,7 @@ def suite_of_options(texts: Mapping[str, str], *, overrides: Sequence[str] = ())
     for rank, (name, text) in enumerate({**texts, "seed": "1"}.items()):
         key = _KEYS[name]
         source = Source(f"--{name} {text}", Path.cwd(), rank=rank, numbered=False)
-        values = parse(f"[{_listed(text)}]", source, problems)
+        values = parse(f"[{_listed(text)}]", source, problems, where=key)
         if values is not None:
             entries[key] = Entry(key, values.mark, values)
     if len(problems):

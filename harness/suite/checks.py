@@ -45,7 +45,7 @@ def check_size(tree: Table, parts: Mapping[str, Any], problems: Problems) -> Non
         advice = "Search or sweep less, or make several suites of it."
         what = f"{trials:,} trials. Allowed: up to {MAX_TRIALS:,}. {advice}"
     if what is not None:
-        problems.add(Mark(tree.mark.source, 1, 1), "", what)
+        problems.add(Mark(tree.mark.source, 1, 1), what)
 
 
 def check_seeds(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
@@ -55,7 +55,7 @@ def check_seeds(tree: Table, parts: Mapping[str, Any], problems: Problems) -> No
         node = tree.entries["seeds"].value
         mark = node.items[parts["seeds"].index(seed)].mark if isinstance(node, Items) else node.mark
         advice = "Final runs need seeds of their own: leave it out, or change search.seed."
-        problems.add(mark, "seeds", f"{seed} is the seed of the search. {advice}")
+        problems.add(mark, f"{seed} is the seed of the search. {advice}")
 
 
 def check_grid(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
@@ -72,7 +72,7 @@ def check_grid(tree: Table, parts: Mapping[str, Any], problems: Problems) -> Non
     endless = [name for name, space in spaces.items() if space.size is None or space.size > MAX_POINTS]
     if endless:
         what = f"grid goes through lists, and a range is given for {', '.join(endless)}."
-        problems.add(node.mark, "search.sampler", f"{what} Give lists there, or take the sampler tpe or random.")
+        problems.add(node.mark, f"{what} Give lists there, or take the sampler tpe or random.")
 
 
 def check_rungs(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
@@ -85,7 +85,7 @@ def check_rungs(tree: Table, parts: Mapping[str, Any], problems: Problems) -> No
     node = _search_value(tree, key)
     if parts["search"].pruner != "none" and node is not None and grace >= epochs:
         what = f"the first rung is at epoch {grace}, and no trial has more epochs than {epochs} (training.max_epochs)"
-        problems.add(node.mark, f"search.{key}", f"{what}. Allowed: less.")
+        problems.add(node.mark, f"{what}. Allowed: less.")
 
 
 def _search_value(tree: Table, key: str) -> Node | None:

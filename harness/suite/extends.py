@@ -29,7 +29,7 @@ def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> 
     """
     source = Source(str(path), path.parent)
     if not os.path.isfile(path):
-        problems.add(Mark(source, 0, 0), "", missing_file(path))
+        problems.add(Mark(source), missing_file(path))
         return None
     tree = _FileReader(problems).read(source, path, chain=())
     return tree if tree is None else with_overrides(tree, overrides, problems=problems)
@@ -105,7 +105,7 @@ class _FileReader:
         else:
             self.files += 1
             return self.read(Source(label, other.parent, rank=self.files), other, chain=chain)
-        self.problems.add(node.mark, "extends", what)
+        self.problems.add(node.mark, what)
         return None
 
 
@@ -131,19 +131,19 @@ def _varies(table: Table) -> bool:
 
 
 def _override(tree: Table, text: str, *, source: Source, problems: Problems) -> Table:
-    mark = Mark(source, 0, 0)
+    mark = Mark(source)
     path, equals, value = text.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys):
-        problems.add(mark, "", "expected key.path=value, such as training.lr=0.01.")
+        problems.add(mark, "expected key.path=value, such as training.lr=0.01.")
         return tree
     if len(keys) > _MAX_PATH:
-        problems.add(mark, "", f"no setting has a path of {len(keys):,} names.")
+        problems.add(mark, f"no setting has a path of {len(keys):,} names.")
         return tree
     if keys[0] == "extends":
-        problems.add(mark, "extends", "cannot be set on the command line.")
+        problems.add(mark.under("extends"), "cannot be set on the command line.")
         return tree
-    node = parse(value, source, problems)
+    node = parse(value, source, problems, where=".".join(keys))
     if node is None:
         if value.strip():
             return tree
@@ -155,35 +155,28 @@ def _override(tree: Table, text: str, *, source: Source, problems: Problems) -> 
 
 def _override_row(tree: Table, keys: list[str], *, node: Node, mark: Mark, problems: Problems) -> Table:
     section, name, *rest = keys
-    held = tree.entries.get(section)
-    rows = held.value.items if held and isinstance(held.value, Items) else (held.value,) if held else ()
+    entry, mark = tree.entries.get(section), mark.under(section)
+    rows = entry.value.items if entry and isinstance(entry.value, Items) else (entry.value,) if entry else ()
     names = [row_name(row) for row in rows]
-    if held is None or name not in names:
+    if entry is None or name not in names:
         known = f" Known: {', '.join(names)}." if names else ""
-        problems.add(mark, f"{section}.{name}", f"no row has this name.{hint(name, names)}{known}")
+        problems.add(mark.under(name), f"no row has this name.{hint(name, names)}{known}")
         return tree
     position = names.index(name)
-    row = _row_table(rows[position], mark)
-    kind = next(iter(row.entries))
-    changed = _set(row, [kind, *rest], node=node, mark=mark)
-    items = Items((*rows[:position], changed, *rows[position + 1 :]), held.value.mark)
-    return tree.with_entry(Entry(section, held.mark, items))
-
-
-def _row_table(row: Node, mark: Mark) -> Table:
-    """The row as {kind: settings}, also where the file has the bare kind."""
-    if isinstance(row, Table):
-        return row
-    kind = row.text if isinstance(row, Scalar) else ""
-    return Table({kind: Entry(kind, row.mark, Table({}, row.mark))}, mark)
+    row = rows[position]
+    if isinstance(row, Scalar):
+        row = Table({row.text: Entry(row.text, row.mark, Table({}, row.mark.under(row.text)))}, row.mark)
+    changed = _set(row, [next(iter(row.entries)), *rest], node=node, mark=mark) if isinstance(row, Table) else row
+    items = Items((*rows[:position], changed, *rows[position + 1 :]), entry.value.mark)
+    return tree.with_entry(Entry(section, entry.mark, items))
 
 
 def _set(table: Table, keys: list[str], *, node: Node, mark: Mark) -> Table:
     """A copy in which the value stands under the path of keys; what is no mapping on the way becomes one."""
     key, *rest = keys
-    held = table.entries.get(key)
-    inner = held.value if held and isinstance(held.value, Table) else Table({}, mark)
-    if rest:
-        value: Node = _set(inner, rest, node=node, mark=mark)
-        return table.with_entry(Entry(key, held.mark if held else mark, value))
-    return _merge(Table({key: Entry(key, mark, node)}, table.mark), table)
+    mark, entry = mark.under(key), table.entries.get(key)
+    if not rest:
+        return _merge(Table({key: Entry(key, mark, node)}, table.mark), table)
+    inner = entry.value if entry and isinstance(entry.value, Table) else Table({}, mark)
+    value = _set(inner, rest, node=node, mark=mark)
+    return table.with_entry(Entry(key, entry.mark if entry else mark, value))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
 from ...models.settings import Settings
 from ..utils.messages import allowed, members
 from ..utils.yaml_model import Location, blamed, read
-from ..utils.yaml_tree import Items, Node, Problems, Scalar, Table
+from ..utils.yaml_tree import Items, Node, Problems, Table
 from .labels import value_text
 from .model import Parameters, Space
 from .schema import Range, Varied, varying
@@ -20,68 +21,50 @@ from .schema import Range, Varied, varying
 _MAX_COMBINATIONS = 4096
 
 
-class Component(NamedTuple):
-    """What was read of a mapping of settings.
-
-    Attributes:
-        parameters: fixed, searched and swept.
-        own: values of the keys that are no settings.
-    """
-
-    parameters: Parameters
-    own: Mapping[str, Any]
-
-
 def read_component(
     settings: type[Settings],
     node: Node,
-    *,
-    where: str,
     problems: Problems,
-    own: Mapping[str, Any] | None = None,
+    *,
+    own: Mapping[str, Any] = MappingProxyType({}),
     word: str = "hyper-parameter",
-) -> Component | None:
-    """The hyper-parameters of one component, each checked by its declaration; None where one is wrong.
+) -> tuple[Parameters, Mapping[str, Any]] | None:
+    """The hyper-parameters of one component, each checked by its declaration, and the values of its own keys.
 
     Args:
         settings: the class that declares them.
-        node: the mapping; nothing written means nothing set.
-        where: dotted path of it.
+        node: the mapping.
         problems: gets every mistake.
         own: name -> type of keys that mean something else.
         word: what the keys are called in messages.
+
+    Returns:
+        None where one is wrong.
     """
-    if isinstance(node, Scalar) and node.is_null:
-        node = Table({}, node.mark)
     fields = settings.model_fields
 
-    def said(location: Location, wrong: Node) -> str:
+    def said(location: Location, value: Node) -> str:
         if not location or location[0] not in fields:
             return ""
-        if isinstance(wrong, Items):
+        if isinstance(value, Items):
             return "one value, {search: [...]} to have one chosen, or {sweep: [...]} for a row each"
         return allowed(fields[str(location[0])])
 
-    model = varying(settings, *(own or {}).items())
-    found = read(model, node, where=where, problems=problems, allowed=said, word=word)
+    found = read(varying(settings, *own.items()), node, problems, allowed=said, word=word)
     if found is None or not isinstance(node, Table):
         return None
     values = found.model_dump(mode="json", exclude_unset=True)
     fixed, searched, swept = {}, {}, {}
-    for name in node.entries:
-        held, value = getattr(found, name), values[name]
-        if name in (own or {}):
-            continue
-        if not isinstance(held, Varied):
+    for name in (name for name in node.entries if name not in own):
+        varied, value = getattr(found, name), values[name]
+        if not isinstance(varied, Varied):
             fixed[name] = value
-        elif held.sweep is not None:
+        elif varied.sweep is not None:
             swept[name] = tuple(value["sweep"])
         else:
             types = members(fields[name].annotation)
-            searched[name] = space_of(held.search, value["search"], whole=int in types and float not in types)
-    return Component(
-        Parameters(fixed=fixed, searched=searched, swept=swept), {name: getattr(found, name) for name in own or {}}
-    )
+            searched[name] = space_of(varied.search, value["search"], whole=int in types and float not in types)
+    return Parameters(fixed=fixed, searched=searched, swept=swept), {name: getattr(found, name) for name in own}
 
 
 def space_of(searched: Any, value: Any, *, whole: bool) -> Space:
@@ -98,9 +81,7 @@ def space_of(searched: Any, value: Any, *, whole: bool) -> Space:
     return Space(low=number(value["low"]), high=number(value["high"]), log=value.get("log", False), integer=whole)
 
 
-def check_together(
-    settings: type[Settings], parameters: Parameters, node: Node, *, where: str, problems: Problems
-) -> bool:
+def check_together(settings: type[Settings], parameters: Parameters, table: Table, problems: Problems) -> bool:
     """Whether all values fit together, for classes whose validators look at several fields; one problem at most."""
     for values in _combinations(parameters):
         try:
@@ -110,10 +91,8 @@ def check_together(
             what = str(first.get("ctx", {}).get("error", first["msg"]))
             varied = [f"{name}={value_text(values[name])}" for name in values if name not in parameters.fixed]
             chosen = f" (with {', '.join(varied)})" if varied else ""
-            name = str(first["loc"][0]) if first["loc"] else ""
-            entry = node.entries.get(name) if isinstance(node, Table) else None
-            mark = entry.value.mark if entry else blamed(node)
-            problems.add(mark, f"{where}.{name}" if name else where, f"{what}{chosen}.")
+            entry = table.entries.get(str(first["loc"][0])) if first["loc"] else None
+            problems.add(entry.value.mark if entry else blamed(table), f"{what}{chosen}.")
             return False
     return True
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from ..datasets.vectors.vectors import ENDINGS
 from ..records.spec import TrainingSettings
 from ..utils.errors import InputError
 from ..utils.messages import allowed, hint, shown
 from ..utils.registry import BACKBONES, REGISTRIES, load_plugin
-from ..utils.yaml_model import Location, read
+from ..utils.yaml_model import Location, missing, read
 from ..utils.yaml_tree import Items, Mark, Node, Problems, Scalar, Table
 from .checks import check_grid, check_rungs, check_seeds, check_size
 from .extends import missing_file
-from .model import Parameters, Space, Suite
+from .model import Parameters, Space, Suite, Variant
 from .parameters import read_component, space_of
-from .rows import DEFAULTS, RowReader, check_defaults
+from .rows import RowReader, check_defaults
 from .schema import NAME, NAME_RULE, FromZero, SuiteFile, Varied, type_of
 
 _FIELDS = SuiteFile.model_fields
-_LISTS = ("plugins", "datasets", "backbones", "strategies", "references", "steps", "seeds")
-_BY_ITSELF = ("search", "evaluation", "resources")
+_MAY_BE_NULL = ("backbone_defaults", "references", "search", "training", "evaluation", "resources")
 _ALLOWED = {"steps": "whole numbers from 0, or {search: [...]}", "seeds": "whole numbers from 0"}
 
 
@@ -64,60 +63,53 @@ class _Reader:
         """The fields of a Suite."""
         self._check_keys()
         plugins, are_sound = self._plugins()
-        datasets = self._value("datasets")
         backbones, strategies = self._rows(explain=are_sound)
+        values = {key: self._value(key) for key in ("datasets", "references", "seeds", "evaluation", "resources")}
         return {
+            **values,
             "plugins": plugins,
-            "datasets": datasets,
             "backbones": backbones,
             "strategies": strategies,
             "steps": self._steps(),
             "training": self._training(),
             "search": self._value("search", self._search()),
-            "vectors": self._vectors(datasets),
+            "vectors": self._vectors(values["datasets"]),
             "name": self._name(default_name),
-            **{key: self._value(key) for key in ("references", "seeds", "evaluation", "resources")},
         }
 
     def _check_keys(self) -> None:
         for key, entry in self._tree.entries.items():
             if key not in _FIELDS:
-                what = f"unknown key.{hint(key, _FIELDS)} Known: {', '.join(sorted(_FIELDS))}."
-                self._problems.add(entry.mark, key, what)
+                known = ", ".join(sorted(_FIELDS))
+                self._problems.add(entry.mark, f"unknown key.{hint(key, _FIELDS)} Known: {known}.")
         for key, field in _FIELDS.items():
             if field.is_required() and key not in self._tree.entries:
-                self._problems.add(self._top, key, f"missing. {_example(key)}.")
+                self._problems.add(self._top.under(key), missing(field))
 
     def _node(self, key: str) -> Node | None:
         """What is written for a key; a single value of a list may stand without brackets."""
-        entry = self._tree.entries.get(key)
-        if entry is None:
-            return None
-        node = entry.value
-        if key in _LISTS and isinstance(node, Scalar) and (not node.is_null or key == "references"):
-            return Items(() if node.is_null else (node,), node.mark)
-        return node
+        node = self._tree.entries[key].value if key in self._tree.entries else None
+        if isinstance(node, Scalar) and not node.is_null and get_origin(_FIELDS[key].annotation) is tuple:
+            return Items((node,), node.mark)
+        return None if isinstance(node, Scalar) and node.is_null and key in _MAY_BE_NULL else node
 
     def _value(self, key: str, node: Node | None = None) -> Any:
         """A key's value by its type in `SuiteFile`."""
         field, node = _FIELDS[key], node or self._node(key)
-        if node is None or (key in _BY_ITSELF and isinstance(node, Scalar) and node.is_null):
-            return () if field.is_required() else field.default
+        empty: Any = () if field.is_required() else field.default
 
-        def said(location: Location, wrong: Node) -> str:
-            if key in _BY_ITSELF and location:
-                return allowed(field.annotation.model_fields[location[0]])  # type: ignore[union-attr]
-            return _ALLOWED.get(key, "")
+        def said(location: Location, value: Node) -> str:
+            fields = getattr(field.annotation, "model_fields", {})
+            return allowed(fields[location[0]]) if location and location[0] in fields else _ALLOWED.get(key, "")
 
-        value = read(type_of(field), node, where=key, problems=self._problems, allowed=said)
-        if value is not None:
-            return value
-        return () if key in _LISTS else field.default
+        value = None if node is None else read(type_of(field), node, self._problems, allowed=said)
+        return empty if value is None else value
 
     def _name(self, default: str) -> str:
         if self._node("name") is None and not NAME.fullmatch(default):
-            what = f"the file's name '{default}' cannot be the suite's. {NAME_RULE}"
-            self._problems.add(self._top, "name", what)
+            self._problems.add(
+                self._top.under("name"), f"the file's name '{default}' cannot be the suite's. {NAME_RULE}"
+            )
         return self._value("name") or default
 
     def _search(self) -> Node | None:
@@ -129,7 +121,7 @@ class _Reader:
         is_null = isinstance(epochs.value, Scalar) and epochs.value.is_null
         if _precedence(trials.mark) == _precedence(epochs.mark) and not is_null:
             what = "trials is given, too. The budget of a cell is one of them: leave the other out."
-            self._problems.add(epochs.mark, "search.epochs", what)
+            self._problems.add(epochs.mark, what)
         ignored = "epochs" if is_null or _precedence(trials.mark) > _precedence(epochs.mark) else "trials"
         return Table({key: entry for key, entry in node.entries.items() if key != ignored}, node.mark)
 
@@ -137,87 +129,73 @@ class _Reader:
         """Paths of the plug-ins, loaded; and whether all of them are sound."""
         before = len(self._problems)
         names, node = self._value("plugins"), self._node("plugins")
-        items = node.items if names and isinstance(node, Items) else ()
-        paths = [self._file(item, "plugins", _load) for item in items]
+        paths = [self._file(item, _load) for item in node.items] if names and isinstance(node, Items) else []
         return tuple(filter(None, paths)), len(self._problems) == before
 
-    def _file(self, node: Node, where: str, check: Callable[[Path, str], str]) -> str:
+    def _file(self, node: Node, check: Callable[[Path, str], str]) -> str:
         """The absolute path of a file that is named relative to the file where its name stands; "" for a wrong one."""
         text = node.text if isinstance(node, Scalar) else ""
         path = Path(os.path.realpath(node.mark.source.folder / text))
         what = check(path, text)
         if what:
-            self._problems.add(node.mark, where, what)
+            self._problems.add(node.mark, what)
         return "" if what else str(path)
 
-    def _rows(self, *, explain: bool) -> tuple[Any, Any]:
-        defaults = self._node(DEFAULTS)
-        if defaults is not None and not (isinstance(defaults, Scalar) and defaults.is_null):
-            self._value(DEFAULTS)
-        if isinstance(defaults, Table) and explain:
-            check_defaults(defaults, self._problems)
+    def _rows(self, *, explain: bool) -> tuple[tuple[Variant, ...], tuple[Variant, ...]]:
+        self._value("backbone_defaults")
+        defaults = self._node("backbone_defaults")
         table = defaults if isinstance(defaults, Table) else None
-        backbones = RowReader("backbones", self._problems, explain, defaults=table).read(self._items("backbones"))
-        strategies = RowReader("strategies", self._problems, explain, backbones=backbones)
-        rows = strategies.read(self._items("strategies"))
-        return tuple(row.variant for row in backbones), tuple(row.variant for row in rows)
-
-    def _items(self, key: str) -> Items:
-        node = self._node(key)
-        if isinstance(node, Items) and node.items:
-            return node
-        self._value(key)
-        return Items((), self._top)
+        if table is not None and explain:
+            check_defaults(table, self._problems)
+        items = {}
+        for key in ("backbones", "strategies"):
+            self._value(key)
+            node = self._node(key)
+            items[key] = node.items if isinstance(node, Items) else ()
+        backbones = RowReader("backbones", self._problems, explain, defaults=table).read(items["backbones"])
+        strategies = RowReader("strategies", self._problems, explain, backbones=backbones).read(items["strategies"])
+        return tuple(row.variant for row in backbones), tuple(row.variant for row in strategies)
 
     def _steps(self) -> tuple[int, ...] | Space:
         node = self._node("steps")
         if not isinstance(node, Table):
             return tuple(self._value("steps"))
-        found = read(Varied[FromZero], node, where="steps", problems=self._problems)
-        if found is None:
-            return ()
-        if found.sweep is not None:
-            self._problems.add(node.mark, "steps", f"a sweep of steps is a plain list. {_example('steps')}.")
+        found = read(Varied[FromZero], node, self._problems)
+        if found is None or found.search is None:
+            if found is not None:
+                self._problems.add(node.mark, "a sweep of steps is a plain list, such as steps: [1, 2].")
             return ()
         return space_of(found.search, found.model_dump(mode="json")["search"], whole=True)
 
     def _training(self) -> Parameters:
         node = self._node("training") or Table({}, self._tree.mark)
-        found = read_component(TrainingSettings, node, where="training", problems=self._problems)
-        if found is None:
-            return Parameters(fixed=TrainingSettings().model_dump(mode="json"))
-        fixed = {
-            name: found.parameters.fixed.get(name, value)
-            for name, value in TrainingSettings().model_dump(mode="json").items()
-            if name not in found.parameters.searched and name not in found.parameters.swept
-        }
-        return found.parameters.model_copy(update={"fixed": fixed})
+        defaults = TrainingSettings().model_dump(mode="json")
+        found = read_component(TrainingSettings, node, self._problems)
+        given = found[0] if found else Parameters()
+        varied = {*given.searched, *given.swept}
+        fixed = {name: given.fixed.get(name, value) for name, value in defaults.items() if name not in varied}
+        return given.model_copy(update={"fixed": fixed})
 
     def _vectors(self, datasets: tuple[str, ...]) -> dict[str, str]:
         """Data set -> file of item vectors; a single file where there is a single data set."""
         node = self._node("vectors")
-        if isinstance(node, Scalar) and not node.is_null and len(datasets) == 1:
-            path = self._file(node, "vectors", _check_vectors)
+        if isinstance(node, Scalar) and len(datasets) == 1:
+            path = self._file(node, _check_vectors)
             return {datasets[0]: path} if path else {}
         if node is not None and not isinstance(node, Table):
             example = f"vectors: {{{datasets[0] if datasets else 'tiny'}: vectors.npy}}"
             what = f"{shown(node)} is not a mapping of data sets to files. Write one, such as {example}."
-            self._problems.add(node.mark, "vectors", what)
+            self._problems.add(node.mark, what)
         if not isinstance(node, Table) or not self._value("vectors"):
             return {}
         files = {}
         for key, entry in node.entries.items():
             if key in datasets:
-                files[key] = self._file(entry.value, f"vectors.{key}", _check_vectors)
+                files[key] = self._file(entry.value, _check_vectors)
             elif datasets:
                 what = f"no data set of this suite has this name.{hint(key, datasets)} Known: {', '.join(datasets)}."
-                self._problems.add(entry.mark, f"vectors.{key}", what)
+                self._problems.add(entry.mark, what)
         return files
-
-
-def _example(key: str) -> str:
-    examples = _FIELDS[key].examples
-    return f"Write it, such as {examples[0]}" if examples else ""
 
 
 def _precedence(mark: Mark) -> int:

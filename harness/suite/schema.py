@@ -151,8 +151,8 @@ class SuiteFile(Strict):
     datasets: Listed[Name] = Field(examples=["datasets: [tiny]"])
     vectors: dict[str, str] = {}
     backbone_defaults: dict[str, Any] = {}
-    backbones: tuple[Any, ...] = Field(examples=["backbones: [sasrec]"])
-    strategies: tuple[Any, ...] = Field(examples=["strategies: [base, erl, prl]"])
+    backbones: tuple[Any, ...] = Field(min_length=1, examples=["backbones: [sasrec]"])
+    strategies: tuple[Any, ...] = Field(min_length=1, examples=["strategies: [base, erl, prl]"])
     references: Distinct[Annotated[str, AfterValidator(_reference)]] = ()
     steps: Listed[FromZero] = Field(examples=["steps: [1, 2] or steps: {search: [1, 2]}"])
     seeds: Listed[FromZero] = Field(examples=["seeds: [1, 2, 3]"])

@@ -10,7 +10,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias, get_args
+from dataclasses import replace
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -35,26 +36,11 @@ _NOUNS = {
 _ABOUT_VALUE = "about_value"
 
 
-class Place(NamedTuple):
-    """The deepest node of a tree that a location leads to.
-
-    Attributes:
-        node: the value.
-        key: where its key stands; its own position in a list.
-        path: keys and indexes from the root of the tree.
-    """
-
-    node: Node
-    key: Mark
-    path: Location
-
-
 def read(
     kind: Any,
     node: Node,
-    *,
-    where: str,
     problems: Problems,
+    *,
     strict: bool = True,
     allowed: Callable[[Location, Node], str] = lambda location, node: "",
     word: str = "key",
@@ -64,7 +50,6 @@ def read(
     Args:
         kind: a pydantic model, or any type that pydantic knows.
         node: the value as written.
-        where: dotted path of it, for messages; "" for the whole file.
         problems: gets every mistake.
         strict: as the module's docstring says; otherwise scalars are text, and pydantic converts it.
         allowed: location of a wrong value, and the value -> what may stand there, "" to leave that to pydantic.
@@ -79,33 +64,49 @@ def read(
             return adapter.validate_json(json.dumps(_plain(node, texts)), strict=True)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        expected = {_locate(node, one["loc"]).path for one in errors if one["type"] in ("string_type", "literal_error")}
+        expected = {_locate(node, one["loc"])[1] for one in errors if one["type"] in ("string_type", "literal_error")}
         if not strict or expected <= texts:
             break
         texts |= expected
     misspelled = [one["loc"][:-1] for one in errors if one["type"] == "extra_forbidden"]
     reported: set[Location] = set()
     for details in errors:
-        location, is_missing = details["loc"], details["type"] == "missing"
-        place = _locate(node, location)
-        if location[:-1] not in misspelled if is_missing else place.path not in reported:
-            reported.add(place.path)
-            _report(details, place, kind, where=where, problems=problems, allowed=allowed, word=word)
+        location = details["loc"]
+        value, path, key = _locate(node, location)
+        if details["type"] == "missing":
+            if location[:-1] not in misspelled:
+                name = str(location[-1])
+                problems.add(value.mark.under(name), missing(_fields(kind, location[:-1])[name]))
+        elif details["type"] == "extra_forbidden":
+            known = sorted(_fields(kind, location[:-1]))
+            what = f"unknown {word if len(location) == 1 else 'key'}.{hint(str(location[-1]), known)}"
+            problems.add(key, f"{what} Known: {', '.join(known) or 'none'}.")
+        elif path not in reported:
+            is_whole = details["type"] == "value_error" and isinstance(value, Table)
+            problems.add(
+                blamed(value) if is_whole else value.mark, _wrong_value(details, value, allowed(location, value))
+            )
+        reported.add(path)
     return None
 
 
 def wrong(message: str, *location: int | str) -> ValidationError:
-    """What a validator raises about a part of its value; "{} ..." stands for the value as it was written."""
+    """What a validator raises about a part of its value; "{}" stands for the value as it was written."""
     error = PydanticCustomError(_ABOUT_VALUE, "{message}", {"message": message})
     details: Any = {"type": error, "loc": location, "input": None}
     return ValidationError.from_exception_data("value", [details])
+
+
+def missing(field: FieldInfo) -> str:
+    """What to say about a field that is not there."""
+    return f"missing. Write it, such as {field.examples[0]}." if field.examples else "missing."
 
 
 def blamed(table: Node) -> Mark:
     """Where to report that values of a mapping do not fit together: the one that the command line set, else all."""
     entries = table.entries.values() if isinstance(table, Table) else ()
     overridden = [entry.mark for entry in entries if not entry.mark.source.numbered]
-    return overridden[-1] if overridden else table.mark
+    return replace(overridden[-1], where=table.mark.where) if overridden else table.mark
 
 
 def _plain(node: Node, texts: set[Location] | None, path: Location = ()) -> Any:
@@ -124,59 +125,31 @@ def _plain(node: Node, texts: set[Location] | None, path: Location = ()) -> Any:
     return _VALUES.get(node.text, node.text)
 
 
-def _locate(root: Node, location: Location) -> Place:
-    """Steps that are not in the tree, such as pydantic's tags of a union, are passed over."""
-    node, mark = root, root.mark
+def _locate(root: Node, location: Location) -> tuple[Node, Location, Mark]:
+    """The deepest node that a location leads to, its path, and where its key stands.
+
+    Steps that are not in the tree, such as pydantic's tags of a union, are passed over.
+    """
+    node, key = root, root.mark
     path: list[int | str] = []
     for step in location:
         if isinstance(node, Table) and str(step) in node.entries:
-            entry = node.entries[str(step)]
-            node, mark = entry.value, entry.mark
+            key, node = node.entries[str(step)].mark, node.entries[str(step)].value
         elif isinstance(node, Items) and isinstance(step, int) and step < len(node.items):
             node = node.items[step]
-            mark = node.mark
         else:
             continue
         path.append(step)
-    return Place(node, mark, tuple(path))
-
-
-def _report(
-    details: ErrorDetails,
-    place: Place,
-    kind: Any,
-    *,
-    where: str,
-    problems: Problems,
-    allowed: Callable[[Location, Node], str],
-    word: str,
-) -> None:
-    error, location, node = details["type"], details["loc"], place.node
-    keys = [step for step in place.path if isinstance(step, str)]
-    mark = node.mark
-    if error == "extra_forbidden":
-        mark = place.key
-        known = sorted(_fields(kind, location[:-1]))
-        word = word if len(location) == 1 else "key"
-        what = f"unknown {word}.{hint(str(location[-1]), known)} Known: {', '.join(known) or 'none'}."
-    elif error == "missing":
-        keys.append(str(location[-1]))
-        field = _fields(kind, location[:-1]).get(keys[-1])
-        what = f"missing. Write it, such as {field.examples[0]}." if field and field.examples else "missing."
-    elif error == "value_error":
-        mark = blamed(node)
-        about = f"{shown(node)} is not valid: " if isinstance(node, Scalar) else ""
-        said = allowed(location, node) if about else ""
-        what = f"{about}{details['ctx']['error']}." + (f" Allowed: {said}." if said else "")
-    elif error == _ABOUT_VALUE:
-        what = details["msg"].replace("{}", shown(node))
-    else:
-        what = _wrong_value(details, node, allowed(location, node))
-    problems.add(mark, ".".join(filter(None, (where, *keys))), what)
+    return node, tuple(path), key
 
 
 def _wrong_value(details: ErrorDetails, node: Node, allowed: str) -> str:
-    error, advice = details["type"], details["msg"].removeprefix("Input ")
+    error, advice = details["type"], f" Allowed: {allowed}." if allowed else ""
+    if error == _ABOUT_VALUE:
+        return details["msg"].replace("{}", shown(node))
+    if error == "value_error":
+        said = f"{details['ctx']['error']}."
+        return f"{shown(node)} is not valid: {said}{advice}" if isinstance(node, Scalar) else said
     if error == "literal_error":
         choices = details["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
         near = hint(node.text, choices.split(", ")) if isinstance(node, Scalar) else ""
@@ -187,9 +160,9 @@ def _wrong_value(details: ErrorDetails, node: Node, allowed: str) -> str:
     if noun == "a list" and isinstance(node, Table):
         return "a mapping is not a list. Put '- ' before each of its items."
     if noun is not None:
-        return f"{shown(node)} is not {noun}." + (f" Allowed: {allowed}." if allowed else "")
+        return f"{shown(node)} is not {noun}.{advice}"
     size = "too small" if error.startswith("greater") else "too large" if error.startswith("less") else "not valid"
-    return f"{shown(node)} is {size}. " + (f"Allowed: {allowed}." if allowed else f"It {advice}.")
+    return f"{shown(node)} is {size}.{advice or ' It ' + details['msg'].removeprefix('Input ') + '.'}"
 
 
 def _fields(kind: Any, location: Location) -> dict[str, FieldInfo]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,11 +47,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Mark:
-    """A position: 1-based line and column in a source."""
+    """A position: 1-based line and column in a source, and the dotted path of the keys that lead there."""
 
     source: Source
-    line: int
-    column: int
+    line: int = 0
+    column: int = 0
+    where: str = ""
+
+    def under(self, key: str) -> Mark:
+        """The same position, for a key below this one."""
+        return replace(self, where=f"{self.where}.{key}" if self.where else key)
 
 
 @dataclass(frozen=True)
@@ -115,17 +120,16 @@ class Problems:
     def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, mark: Mark, where: str, what: str) -> None:
+    def add(self, mark: Mark, what: str) -> None:
         """Note a mistake at a position.
 
         Raises:
             SuiteError: so many that nobody would read further ones.
         """
-        self._note(mark, where, what)
+        self._note(mark, what, mark.source.rank)
         if len(self._found) == _MAX_PROBLEMS:
-            self._note(
-                mark, "", f"these are the first {_MAX_PROBLEMS} problems; no further ones were looked for.", last=True
-            )
+            what = f"these are the first {_MAX_PROBLEMS} problems; no further ones were looked for."
+            self._note(replace(mark, where=""), what, _LAST)
             raise self.error()
 
     def error(self) -> SuiteError:
@@ -133,10 +137,10 @@ class Problems:
         found = sorted(self._found.items(), key=lambda held: (held[1], held[0].line, held[0].column))
         return SuiteError(tuple(problem for problem, _ in found))
 
-    def _note(self, mark: Mark, where: str, what: str, *, last: bool = False) -> None:
+    def _note(self, mark: Mark, what: str, rank: int) -> None:
         line, column = (mark.line, mark.column) if mark.source.numbered else (0, 0)
-        problem = Problem(mark.source.label, line, column, _brief(where), _brief(what))
-        self._found.setdefault(problem, _LAST if last else mark.source.rank)
+        problem = Problem(mark.source.label, line, column, _brief(mark.where), _brief(what))
+        self._found.setdefault(problem, rank)
 
 
 def parse_file(path: Path, source: Source, problems: Problems) -> Table | None:
@@ -146,17 +150,17 @@ def parse_file(path: Path, source: Source, problems: Problems) -> Table | None:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        problems.add(Mark(source, 0, 0), "", f"cannot be read: {error.strerror or error}.")
+        problems.add(Mark(source), f"cannot be read: {error.strerror or error}.")
         return None
     if len(content) > _MAX_BYTES:
-        problems.add(top, "", f"too large. Allowed: up to {_MAX_BYTES:,} bytes.")
+        problems.add(top, f"too large. Allowed: up to {_MAX_BYTES:,} bytes.")
         return None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         mark = Mark(source, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
-        problems.add(mark, "", "the file is not UTF-8 text.")
+        problems.add(mark, "the file is not UTF-8 text.")
         return None
     count = len(problems)
     tree = parse(text, source, problems)
@@ -164,18 +168,19 @@ def parse_file(path: Path, source: Source, problems: Problems) -> Table | None:
         return tree
     if tree is None or (isinstance(tree, Scalar) and tree.is_null):
         if len(problems) == count:
-            problems.add(top, "", "the file is empty.")
+            problems.add(top, "the file is empty.")
     else:
-        problems.add(tree.mark, "", "the file is not a mapping of settings (key: value).")
+        problems.add(tree.mark, "the file is not a mapping of settings (key: value).")
     return None
 
 
-def parse(text: str, source: Source, problems: Problems) -> Node | None:
+def parse(text: str, source: Source, problems: Problems, *, where: str = "") -> Node | None:
     """The tree of one YAML document.
 
     Args:
         text: the document.
         source: where it comes from.
+        where: dotted path of what it stands for.
         problems: gets syntax errors, tags, duplicate keys, keys that are not plain names, and what is too large.
 
     Returns:
@@ -183,27 +188,26 @@ def parse(text: str, source: Source, problems: Problems) -> Node | None:
     """
     if len(text) > _MAX_CHARACTERS:
         what = f"it is too long: {len(text):,} characters. Allowed: up to {_MAX_CHARACTERS:,}."
-        problems.add(Mark(source, 1, 1), "", what)
+        problems.add(Mark(source, 1, 1), what)
         return None
     try:
         composer = _Composer(text)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = Mark(source, before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1)
-        problems.add(mark, "", f"not YAML: the character U+{error.character:04X} is not allowed.")
+        problems.add(mark, f"not YAML: the character U+{error.character:04X} is not allowed.")
         return None
     try:
         root = composer.get_single_node()
     except yaml.MarkedYAMLError as error:
-        where = error.problem_mark or error.context_mark
-        problems.add(_mark(source, where), "", f"not YAML: {_sentence(error)}")
+        problems.add(_mark(source, error.problem_mark or error.context_mark), f"not YAML: {_sentence(error)}")
         return None
     except (ValueError, OverflowError):  # PyYAML leaves the numbers of escapes and directives to Python's chr and int
-        problems.add(_mark(source, composer.get_mark()), "", "not YAML: a number here is too large.")
+        problems.add(_mark(source, composer.get_mark()), "not YAML: a number here is too large.")
         return None
     for mark, tag in composer.tags:
-        problems.add(_mark(source, mark), "", f"the tag {tag} is not allowed. Write the value plainly, without a tag.")
-    return None if root is None else _Converter(source, problems).node(root)
+        problems.add(_mark(source, mark), f"the tag {tag} is not allowed. Write the value plainly, without a tag.")
+    return None if root is None else _Converter(source, problems).node(root, where)
 
 
 class _Composer(yaml.SafeLoader):
@@ -236,19 +240,19 @@ class _Converter:
         self._open: set[int] = set()
         self._extents: dict[int, tuple[int, int]] = {}
 
-    def node(self, node: Any) -> Node:
-        mark = _mark(self._source, node.start_mark)
+    def node(self, node: Any, where: str) -> Node:
+        mark = _mark(self._source, node.start_mark, where)
         if id(node) in self._done:
             return self._done[id(node)]
         if id(node) in self._open:
-            self._problems.add(mark, "", "the anchor contains itself.")
+            self._problems.add(mark, "the anchor contains itself.")
             return Scalar("", False, mark)
         self._open.add(id(node))
         converted: Node
         if isinstance(node, yaml.ScalarNode):
             converted = Scalar(self._printable(node.value, mark), node.style is not None, mark)
         elif isinstance(node, yaml.SequenceNode):
-            converted = Items(tuple(self.node(item) for item in node.value), mark)
+            converted = Items(tuple(self.node(item, where) for item in node.value), mark)
         else:
             converted = self._table(node, mark)
         converted = self._bounded(converted)
@@ -261,7 +265,7 @@ class _Converter:
         found = _NOT_PRINTABLE.search(text)
         if found is None:
             return text
-        self._problems.add(mark, "", f"the character U+{ord(found[0]):04X} is not allowed, nor is its escape.")
+        self._problems.add(mark, f"the character U+{ord(found[0]):04X} is not allowed, nor is its escape.")
         return _SPECIAL.sub("0", text)  # what may stand anywhere: of this text nothing else is to be said
 
     def _bounded(self, node: Node) -> Node:
@@ -273,23 +277,25 @@ class _Converter:
             self._extents[id(node)] = (size, depth)
             return node
         how = "it is nested too deeply" if depth > _MAX_DEPTH else f"it stands for more than {_MAX_VALUES:,} values"
-        self._problems.add(node.mark, "", f"with its aliases, {how}.")
+        self._problems.add(node.mark, f"with its aliases, {how}.")
         return Scalar("", False, node.mark)
 
     def _table(self, node: Any, mark: Mark) -> Table:
         entries: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
         for key_node, value_node in node.value:
-            at = _mark(self._source, key_node.start_mark)
+            at = _mark(self._source, key_node.start_mark, mark.where)
             if not isinstance(key_node, yaml.ScalarNode):
-                self._problems.add(at, "", "a key must be a plain name.")
+                self._problems.add(at, "a key must be a plain name.")
                 continue
-            key, value = self._printable(key_node.value, at), self.node(value_node)
+            key = self._printable(key_node.value, at)
+            at = at.under(key)
+            value = self.node(value_node, at.where)
             if key == _MERGE and key_node.style is None:
                 merged = {**self._merged(value), **merged}
             elif key in entries:
                 first = f", first in line {entries[key].mark.line}" if self._source.numbered else ""
-                self._problems.add(at, key, f"this key stands here twice{first}. Remove one of them.")
+                self._problems.add(at, f"this key stands here twice{first}. Remove one of them.")
             else:
                 entries[key] = Entry(key, at, value)
         return Table({**merged, **entries}, mark)
@@ -301,7 +307,7 @@ class _Converter:
             if isinstance(table, Table):
                 merged = {**table.entries, **merged}
             else:
-                self._problems.add(table.mark, _MERGE, "merges mappings only.")
+                self._problems.add(table.mark, "merges mappings only.")
         return merged
 
 
@@ -315,8 +321,8 @@ def _brief(words: str) -> str:
     return words if len(words) <= _MAX_MESSAGE else f"{words[:_MAX_MESSAGE]} ..."
 
 
-def _mark(source: Source, mark: Any) -> Mark:
-    return Mark(source, mark.line + 1, mark.column + 1) if mark is not None else Mark(source, 1, 1)
+def _mark(source: Source, mark: Any, where: str = "") -> Mark:
+    return Mark(source, mark.line + 1, mark.column + 1, where) if mark is not None else Mark(source, 1, 1)
 
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:

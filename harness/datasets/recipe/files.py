@@ -41,15 +41,14 @@ def read_recipe(path: Path) -> Recipe:
     if tree is None:
         raise _refused(problems)
     if "file" in tree.entries:
-        problems.add(tree.entries["file"].mark, "file", "unknown key. Did you mean 'files'?")
-    recipe = read(Recipe, tree, where="", problems=problems, strict=False)
+        problems.add(tree.entries["file"].mark, "unknown key. Did you mean 'files'?")
+    recipe = read(Recipe, tree, problems, strict=False)
     if recipe is None or len(problems):
         raise _refused(problems)
     name = recipe.name or path.stem
     if not _NAME.fullmatch(name):
-        problems.add(
-            tree.mark, "name", f"'{name}' cannot name a data set. Give it a name: letters, digits, '.', '_', '-'."
-        )
+        what = f"'{name}' cannot name a data set. Give it a name: letters, digits, '.', '_', '-'."
+        problems.add(tree.mark.under("name"), what)
         raise _refused(problems)
     return recipe.model_copy(update={"name": name, "file": "" if path.parent == _FOLDER else str(path)})
 

@@ -23,7 +23,7 @@ training:\n	lr: 1                    => 7:1: not YAML: found character '\t'
 ? [a]\n: 1                            => 6:3: a key must be a plain name
 name: *other                          => 6:7: found undefined alias 'other'
 name: !!python/object/apply:os.getcwd [] => 6:7: the tag !!python/object/apply:os.getcwd ; 6:7 name: a list is not text
-evaluation: &a {trace_users: *a}      => 6:13: contains itself ; 6:13 evaluation.trace_users: a list of whole numbers
+evaluation: &a {trace_users: *a}      => 6:13 evaluation.trace_users: itself ; 6:13 evaluation.trace_users: a list
 seeds: [2]                            => 6:1 seeds: twice, first in line 4
 trainings: {}                         => 6:1 trainings: Did you mean 'training'
 name: ../up                           => 6:7 name: ../up cannot be a name
@@ -70,7 +70,7 @@ seeds: [1, 2, 1]                      => 5:15 seeds: stands here twice
 seeds: [0, 1]                         => 5:9 seeds: 0 is the seed of the search
 strategies: [base, prll]              => 5:20 strategies: Did you mean 'prl'
 strategies: [base, erl, {erl: {kl_weight: 1}}] => 5:25 strategies: the first in line 5
-strategies: [{erl: {name: x}}, {prl: {name: x}}] => 5:45 strategies: two rows are called 'x'
+strategies: [{erl: {name: x}}, {prl: {name: x}}] => 5:45 strategies.prl.name: two rows are called 'x'
 strategies: [{prl: {name: erl}}]      => 5:27 strategies.prl.name: the name of another strategy
 strategies: [{prl: {name: 'a[b]'}}]   => 5:27 strategies.prl.name: cannot be a name
 strategies: [base, {erl: {against: bsae}}] => 5:36 strategies.erl.against: Did you mean 'base'
@@ -128,7 +128,7 @@ search.trials=0                       => 0:0 search.trials: 0 is too small
 references=[popularty]                => 0:0 references: Did you mean 'popularity'
 steps=[1, 2.5]                        => 0:0 steps: 2.5 is not a whole number
 seeds=[1                              => 0:0: not YAML: expected ',' or ']'
-training={lr: 1, lr: 2}               => 0:0 lr: this key stands here twice
+training={lr: 1, lr: 2}               => 0:0 training.lr: this key stands here twice
 datasets=!x tiny                      => 0:0: the tag !x is not allowed
 extends=other.yaml                    => 0:0 extends: cannot be set on the command line
 training.lr                           => 0:0: expected key.path=value

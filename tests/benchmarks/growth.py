@@ -101,7 +101,7 @@ def training_points(tiny: bool) -> list[Point]:
             temperature=1.0,
             seed=1,
         )
-        trainer.epoch(1, most_batches=1)
+        trainer.epoch(1, max_batches=1)
         seconds = _seconds(lambda trainer=trainer: trainer.epoch(2))  # type: ignore[misc]
         points.append(Point("one epoch", "interactions", interactions, seconds))
     return points

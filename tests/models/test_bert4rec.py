@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from rearec_bench.harness.plan.cells import expand
-from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.reasoning import ReasoningModel
 
 from .naive import build, naive_states
 
 HISTORIES = [[3], [1, 2, 3, 4, 5, 6, 7], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3, 11, 12, 13]]
-SUITE = """
-name: mine
-datasets: [tiny]
-backbones: [sasrec, bert4rec]
-strategies: [base]
-steps: [1]
-seeds: [1]
-training: {packing: users}
-"""
 
 
 def states_of(model: ReasoningModel, histories: list[list[int]]) -> torch.Tensor:
@@ -60,14 +47,3 @@ def test_states_of_prefixes_cannot_be_had_in_one_pass() -> None:
     histories = Histories(torch.tensor([[1, 2, 3]]), torch.tensor([3]), every_prefix=True)
     with pytest.raises(ValueError, match="bidirectional"):
         model.reason(histories)
-
-
-def test_packed_users_are_a_cell_with_a_reason(tmp_path: Path) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text(SUITE)
-    sasrec, bert4rec = expand(load_suite(file))
-    assert sasrec.unsupported is None
-    assert bert4rec.unsupported is not None
-    assert "causal backbone" in bert4rec.unsupported and "training.packing: auto" in bert4rec.unsupported
-    file.write_text(SUITE.replace("users", "auto"))
-    assert [cell.unsupported for cell in expand(load_suite(file))] == [None, None]

@@ -120,15 +120,6 @@ def test_values_and_gradients_equal_the_dense_ones_whatever_the_chunk(recipe: Re
         _close(ours, theirs)
 
 
-@every_recipe
-def test_a_single_row_is_a_batch_like_any_other(recipe: Recipe):
-    states, items, targets = _case(recipe, rows=1)
-    expected = _dense(recipe, states, items, targets)[0]
-    found = recipe(states, items, targets).total
-    _close(found, expected)
-    _close(torch.autograd.grad(found, items)[0], torch.autograd.grad(expected, items)[0])
-
-
 @settings(max_examples=30, deadline=None)
 @given(
     rows=st.integers(1, 9),
@@ -178,12 +169,6 @@ def test_the_divergence_from_a_probability_that_underflows_is_its_exact_value():
     terms.total.backward()
     # p_i ((log p_i - log p_j) - KL): 1/2 * 1000 for the second item; p_j - p_i: -1/2
     _close(states.grad, torch.tensor([[[500.0], [-0.5]]], dtype=torch.float64))
-
-
-def test_one_state_with_cross_entropy_alone_is_plain_cross_entropy():
-    states, items, targets = _case(RECIPES["base"], rows=9)
-    expected = torch.nn.functional.cross_entropy(states[:, 0] @ items.T, targets)
-    _close(RECIPES["base"](states, items, targets).total, expected)
 
 
 def test_a_loss_in_float32_stays_near_the_one_in_float64():
@@ -403,14 +388,6 @@ def test_info_nce_with_tiles_that_are_hidden_as_a_whole(chunk: int | None):
         _close(ours, theirs)
 
 
-def test_rows_of_one_user_are_not_each_others_negatives():
-    queries, keys = _views(6)
-    assert info_nce(queries, keys, temperature=1.0, users=torch.zeros(6, dtype=torch.int64)).item() == 0.0
-    assert info_nce(queries, keys, temperature=1.0, users=torch.arange(6)).item() == pytest.approx(
-        info_nce(queries, keys, temperature=1.0).item(), rel=1e-12
-    )
-
-
 def test_info_nce_drops_no_row_however_many_there_are():
     """A class index that is ignored (the number of items, -100) would leave one row without a gradient."""
     generator = torch.Generator().manual_seed(0)
@@ -430,15 +407,6 @@ def test_info_nce_is_finite_at_logits_of_ten_thousand(users: Tensor | None, dtyp
     loss.backward()
     for tensor in (loss, queries.grad, keys.grad):
         assert tensor.isfinite().all()
-
-
-def test_info_nce_without_gradients_has_the_same_value():
-    queries, keys = _views(5)
-    expected = info_nce(queries, keys, temperature=0.3)
-    with torch.no_grad():
-        found = info_nce(queries, keys, temperature=0.3)
-    assert not found.requires_grad
-    _close(found, expected.detach())
 
 
 @pytest.mark.parametrize(

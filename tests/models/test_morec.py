@@ -11,8 +11,6 @@ from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.settings import MoRecSettings
 from rearec_bench.models.layers import initialise, seed_dropout
-from rearec_bench.models.losses import catalogue_loss
-from rearec_bench.models.reasoning import ReasoningModel
 
 from .naive import build, naive_states
 
@@ -71,28 +69,3 @@ def test_dropout_stands_before_every_layer_but_the_first() -> None:
     assert torch.equal(table(projection_layers=1, projection_dropout=0.5), plain)
     assert not torch.allclose(table(projection_dropout=0.5), table(projection_dropout=0.0))
     assert not torch.allclose(table(projection_dropout=0.0), plain)
-
-
-def test_the_loss_falls_in_thirty_steps_on_text_that_tells_the_next_item() -> None:
-    torch.manual_seed(0)
-    text = torch.nn.functional.normalize(torch.randn(30, 16), dim=-1)
-    settings = MoRecSettings(width=16, feed_forward=32, dropout=0.1, input_dropout=0.1)
-    model = ReasoningModel(MoRec(settings, num_items=30, max_len=6, item_text=text), steps=1, positions=True).train()
-    initialise(model, 1)
-    seed_dropout(model, 2, CPU)
-    starts = torch.arange(30)
-    histories = Histories((starts[:, None] + torch.arange(4)) % 30, torch.full((30,), 4))
-    targets = (starts + 4) % 30
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-    losses = []
-    for _ in range(30):
-        with model.backbone.prepared():
-            queries = model.backbone.queries(model.reason(histories)[:, 0, -1:])
-            items = model.backbone.item_vectors()
-        loss = catalogue_loss(queries, items, targets, temperatures=[1.0], ce_weights=[1.0]).total
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert losses[0] == pytest.approx(math.log(30), abs=0.3)
-    assert sum(losses[-5:]) / 5 < 0.9 * losses[0]

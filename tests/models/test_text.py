@@ -12,7 +12,6 @@ from rearec_bench.models.backbones.text import TextBackbone
 from rearec_bench.models.backbones.unisrec import UniSRec
 from rearec_bench.models.layers import initialise, seed_dropout, seed_noise
 from rearec_bench.models.reasoning import ReasoningModel
-from rearec_bench.models.strategies.contract import Reasoning
 
 from .naive import build, naive_states
 
@@ -165,27 +164,6 @@ def test_text_vectors_are_frozen_and_stand_in_no_checkpoint(name: str, settings:
 def test_text_vectors_of_another_number_of_items_are_refused(cls: Any, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="23 items and text vectors of shape"):
         cls(cls.Settings(width=8), num_items=23, max_len=5, item_text=torch.zeros(shape))
-
-
-@MADE
-def test_gradients_reach_every_parameter_in_training(name: str, settings: dict[str, Any]) -> None:
-    model = seeded(build(backbone=name, steps=2, dropout=0.1, **settings).train())
-    with model.backbone.prepared():
-        states, _ = model.reason_twice(padded(HISTORIES), Reasoning(), None)
-        scores = model.backbone.queries(states[:, 0]) @ model.backbone.item_vectors().T
-    scores.log_softmax(-1)[..., 3].sum().backward()
-    for key, parameter in model.named_parameters():
-        assert parameter.grad is not None, key
-        assert float(parameter.grad.abs().max()) > 1e-9, key
-
-
-@NAMES
-def test_the_seeds_decide_what_training_draws(name: str) -> None:
-    def table(seed: int) -> Tensor:
-        return seeded(build(backbone=name, steps=0, dropout=0.1).train(), seed).backbone.item_vectors()
-
-    assert torch.equal(table(3), table(3))
-    assert not torch.allclose(table(3), table(4))
 
 
 @NAMES

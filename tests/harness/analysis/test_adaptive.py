@@ -136,45 +136,6 @@ def best_of(found: Adaptive, name: str) -> Method:
     return found.methods[METHODS.index(name)]
 
 
-def test_a_signal_that_tells_the_best_step_captures_the_ceiling(tmp_path: Path, synthetic: ModuleType) -> None:
-    draw = np.random.default_rng(0)
-
-    def telling(rows: Rows) -> Rows:
-        best = draw.integers(0, 3, len(rows.users))
-        steps = np.arange(3)
-        entropy = np.where(steps >= best[:, None], 2.0, 4.0) + draw.uniform(-0.1, 0.1, (len(best), 3))
-        ranks = np.where(steps == best[:, None], 1, 30).astype(np.int32)
-        return dataclasses.replace(
-            rows, step_ranks=ranks, readout_ranks=ranks[:, -1], entropy=entropy.astype(np.float16)
-        )
-
-    results = results_of(Store(tmp_path), synthetic, change=lambda valid, test: (telling(valid), telling(test)))
-    (found,) = adaptive(results)
-    share = best_of(found, "entropy").share["ndcg@20"]
-    assert share.value > 85 and share.users.low > 70
-    assert best_of(found, "entropy").steps.value < 1.5 < best_of(found, "readout").steps.value
-    assert best_of(found, "fixed").share["ndcg@20"].value < 40
-
-
-def test_the_router_captures_the_ceiling_where_step_0_tells_the_best_step(
-    tmp_path: Path, synthetic: ModuleType
-) -> None:
-    draw = np.random.default_rng(0)
-
-    def telling(rows: Rows) -> Rows:
-        entropy = draw.uniform(1, 6, (len(rows.users), 3))
-        ranks = np.where((entropy[:, :1] > 3.5) * 2 == np.arange(3), 1, 30).astype(np.int32)
-        return dataclasses.replace(
-            rows, step_ranks=ranks, readout_ranks=ranks[:, -1], entropy=entropy.astype(np.float16)
-        )
-
-    results = results_of(Store(tmp_path), synthetic, change=lambda valid, test: (telling(valid), telling(test)))
-    (found,) = adaptive(results)
-    share = best_of(found, "router").share["ndcg@20"]
-    assert share.value > 80 and share.users.low > 60
-    assert best_of(found, "router").steps.value < 1.4
-
-
 def test_signals_that_say_nothing_capture_nothing(tmp_path: Path, synthetic: ModuleType) -> None:
     """Steps whose ranks are noise around the readout's: the ceiling is high, and no rule can reach for it."""
     draw = np.random.default_rng(1)
@@ -264,8 +225,3 @@ def test_runs_that_were_tested_on_other_rows_are_not_averaged(tmp_path: Path, sy
     results = results_of(Store(tmp_path), synthetic, change=lambda valid, test: (valid, other(test)))
     with pytest.raises(StoreError, match="tested on different rows"):
         adaptive(results)
-
-
-def test_the_same_report_twice_has_the_same_intervals(tmp_path: Path, synthetic: ModuleType) -> None:
-    results = results_of(Store(tmp_path), synthetic)
-    assert adaptive(results) == adaptive(results)

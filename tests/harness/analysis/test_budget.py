@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import random
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -35,20 +34,6 @@ def test_both_curves_are_means_over_all_draws(values: list[float]) -> None:
         assert without == pytest.approx(math.fsum(draws) / len(draws), abs=1e-12)
         again = [max(draw) for draw in itertools.product(values, repeat=n)]
         assert replaced == pytest.approx(math.fsum(again) / len(again), abs=1e-12)
-
-
-def test_a_long_curve_is_what_drawing_at_random_finds() -> None:
-    draw = random.Random(3)  # noqa: S311 - no secret
-    values = [draw.gauss(0.1, 0.02) for _ in range(60)]
-    without, replaced = expected_best(values), expected_best_with_replacement(values)
-    for n in (1, 5, 20, 60):
-        samples = [max(draw.sample(values, n)) for _ in range(4000)]
-        again = [max(draw.choices(values, k=n)) for _ in range(4000)]
-        assert without[n - 1] == pytest.approx(sum(samples) / 4000, abs=0.001)
-        assert replaced[n - 1] == pytest.approx(sum(again) / 4000, abs=0.001)
-    assert without[0] == pytest.approx(sum(values) / 60) and without[-1] == max(values)
-    assert replaced[-1] < max(values), "an empirical distribution is drawn from, not used up"
-    assert all(later >= earlier for earlier, later in itertools.pairwise(without))
 
 
 def test_nothing_overflows_where_there_are_thousands() -> None:

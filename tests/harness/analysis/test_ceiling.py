@@ -84,6 +84,7 @@ def test_the_best_of_models_takes_each_run_with_those_that_follow_it() -> None:
     assert best_of_models(ranks, 4) == []
 
 
+@pytest.mark.slow
 def test_on_pure_noise_the_optimum_gains_and_the_cross_fitted_ceiling_does_not() -> None:
     draw = np.random.default_rng(6)
     crossed, optimum = [], []
@@ -98,6 +99,7 @@ def test_on_pure_noise_the_optimum_gains_and_the_cross_fitted_ceiling_does_not()
     assert f'the "gain" is {np.mean(optimum):+.0%}' in PAGE.read_text(encoding="utf-8").replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_where_rows_have_a_true_best_step_the_cross_fitted_ceiling_finds_it() -> None:
     draw = np.random.default_rng(7)
     crossed = []

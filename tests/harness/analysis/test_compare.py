@@ -29,11 +29,6 @@ def test_mean_and_deviation_are_those_of_the_standard_library(values: list[float
     assert (found.seeds, found.complete) == (len(values), len(values) == 9)
 
 
-def test_one_run_has_no_deviation_and_none_has_no_mean() -> None:
-    assert stat([0.5], planned=1) == Stat(0.5, None, 1, 1)
-    assert stat([], planned=3) == Stat(None, None, 0, 3)
-
-
 def test_improvements_come_from_unrounded_means_and_their_average_is_rounded_by_nobody(
     tmp_path: Path, synthetic: ModuleType
 ) -> None:

@@ -15,7 +15,6 @@ from rearec_bench.harness.analysis.early_exit import (
     FixedDepth,
     Router,
     StopRule,
-    choose_fixed,
     choose_router,
     choose_stop,
     signals_of,
@@ -107,18 +106,6 @@ def test_the_chosen_threshold_is_the_best_of_the_grid(evidence: str, seed: int) 
     assert depths.mean() == pytest.approx(fewest)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_no_fixed_depth_is_better_on_validation_than_what_is_chosen_there(seed: int) -> None:
-    rows = noise(seed, steps=1 + seed % 3)
-    gains = row_gains(rows.step_ranks, "ndcg@20")
-    fixed = gains.mean(axis=0).max()
-    for evidence in EVIDENCE:
-        depths = choose_stop(evidence, signals_of(rows), gains).depths(signals_of(rows))
-        assert gains[np.arange(200), depths].mean() >= fixed - 1e-12
-    depths = choose_fixed(gains).depths(signals_of(rows))
-    assert gains[np.arange(200), depths].mean() == pytest.approx(fixed, rel=1e-12)
-
-
 def test_the_router_predicts_what_an_ordinary_least_squares_with_a_ridge_predicts() -> None:
     rows = noise(4)
     gains = row_gains(rows.step_ranks, "ndcg@20")
@@ -179,19 +166,6 @@ def test_depths_do_not_change_with_the_targets_of_test() -> None:
     for name in RULES:
         assert before[name].tolist() == after[name].tolist()
     assert len(set(before["margin"].tolist())) > 1  # something was chosen
-
-
-def test_depths_change_with_the_targets_of_validation() -> None:
-    test = noise(2)
-    draw = np.random.default_rng(3)
-    changed = dict.fromkeys(RULES, 0)
-    for seed in range(5):
-        validation = noise(seed)
-        other = dataclasses.replace(validation, step_ranks=draw.permuted(validation.step_ranks, axis=1))
-        before, after = choose_depths(validation, test), choose_depths(other, test)
-        for name in RULES:
-            changed[name] += before[name].tolist() != after[name].tolist()
-    assert all(changed.values()), changed
 
 
 def telling(seed: int, *, by: str, count: int = 300) -> Rows:

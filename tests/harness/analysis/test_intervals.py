@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -50,18 +48,6 @@ def test_rows_of_one_user_make_the_interval_as_wide_as_one_row_would() -> None:
     assert as_if_independent.high - as_if_independent.low < (alone.high - alone.low) / 3
 
 
-def test_intervals_over_users_cover_the_truth_about_as_often_as_they_say() -> None:
-    draw = np.random.default_rng(1)
-    inside = 0
-    for trial in range(200):
-        effects = draw.normal(0, 1, 80)
-        users = np.repeat(np.arange(80, dtype=np.int32), 5)
-        values = (effects[users] + draw.normal(0, 0.5, 400))[:, None]
-        found = percentile_interval(cluster_means(values, users, resamples=300, seed=trial)[:, 0])
-        inside += found.low <= 0 <= found.high
-    assert 175 <= inside <= 200
-
-
 def test_the_chunks_of_the_bootstrap_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(5)
     values, users = draw.random((60, 2)), draw.integers(0, 15, 60)
@@ -76,14 +62,6 @@ def test_a_sample_that_is_undefined_leaves_no_interval() -> None:
     assert percentile_interval(np.array([])) is None
     found = percentile_interval(np.arange(1001.0))
     assert (found.low, found.high) == pytest.approx((25.0, 975.0))
-
-
-def test_2000_resamples_of_a_large_split_take_a_second() -> None:
-    draw = np.random.default_rng(0)
-    values, users = draw.random((5000, 40)), draw.integers(0, 5000, 5000)
-    start = time.process_time()
-    cluster_means(values, users)
-    assert time.process_time() - start < 3.0  # 0.2 s on an idle core
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 20])
@@ -105,16 +83,6 @@ def test_a_detectable_difference_is_found_with_the_stated_power(seeds: int) -> N
             lambda s, freedom=freedom, root=root: found_given(s) * stats.chi.pdf(s * root, freedom) * root, 0, 20
         )
         assert power == pytest.approx(0.8, abs=1e-4)
-
-
-def test_a_detectable_difference_agrees_with_simulated_experiments() -> None:
-    draw = np.random.default_rng(0)
-    first, second = [1.0, 2.0, 3.0, 4.0], [2.5, 1.5, 2.0, 3.0]
-    shift = detectable_difference(first, second, paired=False)
-    spread = np.sqrt((np.var(first, ddof=1) + np.var(second, ddof=1)) / 2)
-    ours, theirs = draw.normal(shift, spread, (20_000, 4)), draw.normal(0, spread, (20_000, 4))
-    tested = stats.ttest_ind(ours, theirs, axis=1)
-    assert ((tested.pvalue < 0.05) & (tested.statistic > 0)).mean() == pytest.approx(0.8, abs=0.01)
 
 
 def test_too_few_seeds_have_no_detectable_difference() -> None:

@@ -114,6 +114,7 @@ def test_runs_tested_on_different_rows_are_said_and_not_paired(tmp_path: Path, s
     assert found.comparisons == () and [row.strategy for row in found.unpaired] == ["prl"]
 
 
+@pytest.mark.slow
 def test_without_an_effect_five_in_a_hundred_tests_over_users_find_one() -> None:
     draw = np.random.default_rng(11)
     found = 0
@@ -124,12 +125,14 @@ def test_without_an_effect_five_in_a_hundred_tests_over_users_find_one() -> None
     assert 0.03 <= found / SIMULATIONS <= 0.07
 
 
+@pytest.mark.slow
 def test_an_effect_is_found_far_more_often() -> None:
     draw = np.random.default_rng(12)
     found = sum(paired_test(user_means(*_simulated(draw, effect=0.4))[:, 0]) < 0.05 for _ in range(SIMULATIONS))
     assert found / SIMULATIONS > 0.8
 
 
+@pytest.mark.slow
 def test_without_an_effect_a_corrected_table_is_free_of_marks_in_95_of_a_hundred(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,6 +151,7 @@ def test_tests_over_seeds_keep_their_level() -> None:
     assert 0.03 <= found / SIMULATIONS <= 0.07
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_difference_in_95_of_a_hundred() -> None:
     draw = np.random.default_rng(15)
     over_users = over_seeds = 0

@@ -57,6 +57,10 @@ def key_of(folder: Path, *overrides: str, row: str = "prl") -> str:
 
 
 def test_every_row_has_a_cell_for_each_k_and_base_has_one(folder: Path) -> None:
+    cells = cells_of(folder, "datasets=[b, a]", "strategies=[prl, base]", "steps=[0, 2]")
+    assert [(cell.dataset, cell.row, cell.steps) for cell in cells] == [
+        (dataset, *row) for dataset in "ba" for row in (("prl", 0), ("prl", 2), ("base", 0))
+    ]
     assert [(cell.row, cell.steps) for cell in cells_of(folder)] == [
         ("base", 0),
         ("naive", 1),
@@ -66,15 +70,6 @@ def test_every_row_has_a_cell_for_each_k_and_base_has_one(folder: Path) -> None:
         ("prl", 1),
         ("prl", 2),
     ]
-
-
-def test_cells_come_in_the_order_of_the_file(folder: Path) -> None:
-    cells = cells_of(folder, "datasets=[b, a]", "strategies=[prl, base]", "steps=[2]")
-    assert [(cell.dataset, cell.row) for cell in cells] == [("b", "prl"), ("b", "base"), ("a", "prl"), ("a", "base")]
-
-
-def test_no_steps_are_a_count_like_others(folder: Path) -> None:
-    assert [cell.steps for cell in cells_of(folder, "strategies=[prl]", "steps=[0, 1]")] == [0, 1]
 
 
 def test_searched_steps_are_one_cell_whose_space_holds_them(folder: Path) -> None:
@@ -201,11 +196,6 @@ def test_content_gives_a_cell_another_id(folder: Path, override: str) -> None:
     assert cells_of(folder, override)[-1].id != cells_of(folder)[-1].id
 
 
-def test_cells_of_one_suite_have_ids_of_their_own(folder: Path) -> None:
-    cells = cells_of(folder, "datasets=[a, b]", "strategies.prl.decay={sweep: [1, 2]}")
-    assert len({cell.id for cell in cells}) == len(cells)
-
-
 # trials
 
 
@@ -214,6 +204,7 @@ def test_a_trial_has_every_setting_filled_in(folder: Path) -> None:
     assert spec.strategy == Component("erl", {"recipe": "released", "kl_weight": 0.05, "score_temperature": 0.07}, 1)
     assert set(spec.backbone.settings) == set(BACKBONES.settings("sasrec").model_fields)
     assert (spec.dataset, spec.dataset_fingerprint, spec.metric) == ("tiny", "f", "ndcg@20")
+    assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
 def test_whole_numbers_for_number_fields_are_the_same_trial(folder: Path) -> None:
@@ -230,11 +221,8 @@ def test_a_default_written_out_is_the_same_trial(folder: Path) -> None:
 def test_the_negatives_of_prl_are_said_outright_in_the_trial(folder: Path, packing: str, meaning: str) -> None:
     cell = cells_of(folder, f"training.packing={packing}")[-1]
     assert trial(cell).strategy.settings["same_user_negatives"] == meaning
-
-
-def test_negatives_that_the_suite_names_stay(folder: Path) -> None:
-    cell = cells_of(folder, "training.packing=users", "strategies.prl.same_user_negatives=keep")[-1]
-    assert trial(cell).strategy.settings["same_user_negatives"] == "keep"
+    named = cells_of(folder, f"training.packing={packing}", "strategies.prl.same_user_negatives=keep")[-1]
+    assert trial(named).strategy.settings["same_user_negatives"] == "keep"
 
 
 @pytest.mark.parametrize(("backbone", "meaning"), [("sasrec", "users"), ("bert4rec", "none")])
@@ -268,11 +256,6 @@ def test_item_vectors_are_part_of_the_trials_that_use_them_alone(folder: Path) -
 def test_values_that_are_not_those_of_the_space_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"values for \['training.lr'\], where \[\] are searched"):
         trial(cells_of(folder)[0], training__lr=1)
-
-
-def test_a_trial_of_a_cell_survives_json(folder: Path) -> None:
-    spec = trial(cells_of(folder)[-1])
-    assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))).key == spec.key
 
 
 # keys flip
@@ -309,11 +292,6 @@ def flips() -> list[tuple[str, str]]:
 def test_each_setting_gives_a_trial_another_key(folder: Path, row: str, override: str) -> None:
     rows = "strategies=[base, naive, rpe, erl, prl]"
     assert key_of(folder, rows, override, row=row) != key_of(folder, rows, row=row)
-
-
-@pytest.mark.parametrize("override", ["search.metric=mrr", "steps=[3]"])
-def test_metric_and_steps_give_a_trial_another_key(folder: Path, override: str) -> None:
-    assert key_of(folder, override) != key_of(folder)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,6 @@ def test_what_was_written_is_read_in_the_order_in_which_it_was_taken(made: Modul
     assert store.read(["nobody"]) == []
 
 
-def test_nothing_is_read_where_nothing_was_written(tmp_path: Path) -> None:
-    assert ProfileStore(tmp_path / "nowhere").read() == []
-
-
 def test_a_repeated_profile_takes_the_place_of_the_one_before(made: ModuleType, tmp_path: Path) -> None:
     store = ProfileStore(tmp_path)
     store.write(made.profile(taken_at=1.0))
@@ -64,6 +60,7 @@ def test_what_cannot_be_read_is_named(made: ModuleType, tmp_path: Path, content:
 def test_a_folder_without_its_file_is_no_profile(made: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "profiles" / ("0" * 12)).mkdir(parents=True)
     (tmp_path / "profiles" / "notes").mkdir()
+    assert ProfileStore(tmp_path / "nowhere").read() == []
     assert ProfileStore(tmp_path).read() == []
 
 

@@ -48,29 +48,13 @@ def test_works_are_taken_in_turns_and_every_other_round_runs_backwards() -> None
     assert "".join(calls) == "abc" + "cba" + "abc"
 
 
-def test_a_machine_that_slows_down_evenly_slows_all_works_alike() -> None:
-    clock = FakeClock()
-
-    def go() -> None:
-        clock.now += clock.now / 1000
-
-    times = interleaved([go] * 3, repeats=4, clock=clock, warmups=0)
-    totals = [sum(one.seconds) for one in times]
-    assert max(totals) / min(totals) < 1.0001
-    assert times[0].seconds[-1] > 1.005 * times[0].seconds[0]
-
-
-@given(st.lists(st.floats(0.001, 1e3), min_size=2, max_size=9))
+@given(st.lists(st.floats(0.001, 1e3), min_size=1, max_size=9))
 def test_quartiles_are_those_of_numpy(seconds: list[float]) -> None:
     import numpy as np
 
     times = Times(tuple(seconds))
     assert times.median == pytest.approx(statistics.median(seconds))
     assert times.quartiles == pytest.approx(tuple(np.quantile(seconds, [0.25, 0.75])))
-
-
-def test_a_single_repeat_is_its_own_quartiles() -> None:
-    assert Times((3.0,)).quartiles == (3.0, 3.0)
 
 
 def test_a_stopwatch_adds_up_phases_that_come_again_and_starts_anew() -> None:

@@ -95,6 +95,7 @@ print(result.status, "|", result.reason, "|", result.peak_memory_bytes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures its memory in /proc")
 def test_a_limit_of_the_host_is_a_failure_with_its_peak(tmp_path: Path) -> None:
     (tmp_path / "rearec_bench_tests_spec.py").write_text(Path(__file__).with_name("test_model_trial.py").read_text())

@@ -52,6 +52,7 @@ def spec_of(
     )
 
 
+@pytest.mark.slow
 def test_a_sequence_model_beats_popularity_and_popularity_beats_chance(tiny: Dataset) -> None:
     model = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 64, "dropout": 0.1, "input_dropout": 0.1}
     result = run_trial(spec_of(tiny, backbone=model, batch_size=128, max_epochs=8), tiny)
@@ -66,7 +67,7 @@ def test_a_sequence_model_beats_popularity_and_popularity_beats_chance(tiny: Dat
 @pytest.mark.parametrize("packing", ["none", "users"])
 def test_the_same_seed_gives_the_same_ranks_and_another_seed_others(tiny: Dataset, packing: str) -> None:
     def ranks(seed: int) -> list[int]:
-        spec = spec_of(tiny, "prl", steps=2, seed=seed, packing=packing)
+        spec = spec_of(tiny, "prl", steps=2, seed=seed, packing=packing, max_epochs=1)
         result = run_trial(spec, tiny)
         assert result.test is not None, result.traceback
         return result.test.rows.step_ranks.ravel().tolist()

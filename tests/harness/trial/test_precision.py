@@ -86,7 +86,7 @@ def test_products_are_rounded_in_training_alone(name: str, tiny: Dataset, tmp_pa
     monkeypatch.setattr(run.parts.strategy, "loss", noting("training", run.parts.strategy.loss))
     monkeypatch.setattr(run.parts.scorer.backbone, "queries", noting("ranking", run.parts.scorer.backbone.queries))
     with precision.products("fp32"):
-        run._trainer.epoch(1, most_batches=1)
+        run._trainer.epoch(1, max_batches=1)
         seen["ranking"].clear()
         run._evidence("test")
     assert seen == {"training": {name == "tf32"}, "ranking": {False}}

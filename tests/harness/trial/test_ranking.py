@@ -65,16 +65,6 @@ def test_ranks_are_those_of_all_scores_at_once(items: int, hide: bool) -> None:
     assert torch.equal(found.ranks(targets), dense_ranks(dense, targets))
 
 
-def test_there_are_ties_and_hidden_items_that_matter() -> None:
-    vectors, states, targets, histories = made(1000, rows=50)
-    dense = states @ vectors.T
-    open_ranks = dense_ranks(dense, targets)
-    own = dense.gather(-1, targets[:, None, None].expand(-1, STATES, 1))
-    assert ((dense == own).sum(-1) > 10).float().mean() > 0.9
-    hide_histories(dense, histories, targets)
-    assert (dense_ranks(dense, targets) < open_ranks).any()
-
-
 @pytest.mark.parametrize("rows", [1, 2, 5, 70])
 @pytest.mark.parametrize("items", [23, 1023])
 def test_equal_items_tie_wherever_they_stand(rows: int, items: int) -> None:
@@ -145,7 +135,7 @@ def test_hiding_all_but_the_target_makes_it_first() -> None:
 
 @pytest.mark.parametrize("columns", [16, 40, 64, 1024])
 def test_blocks_hold_every_item_and_end_with_the_last(columns: int) -> None:
-    for items in (*range(1, 400), 12_101, 22_933, 87_969):
+    for items in (*range(1, 70), 399, 12_101, 22_933, 87_969):
         width, starts = ranking._blocks(items, columns)
         assert starts[-1] + width == items
         assert width % 16 == 0 or items < 16
@@ -184,18 +174,10 @@ def test_nothing_that_is_made_grows_with_rows_times_items(monkeypatch: pytest.Mo
     assert largest[0] == largest[1] < 90 * (5000 + 1024)
 
 
-def test_a_split_of_few_rows_gets_a_buffer_for_few() -> None:
-    vectors, _, _, _ = made(1000, rows=50)
-    assert Ranker(vectors, states=7, rows=10)._scores.shape[1] == 70
-
-
-def test_more_rows_than_there_is_room_for_are_refused() -> None:
+def test_more_rows_than_there_is_room_for_and_items_in_another_precision_are_refused() -> None:
     vectors, states, _, _ = made(1000, rows=50)
-    with pytest.raises(ValueError, match="50 rows of 3 states: there is room for 10 rows"):
-        Ranker(vectors, states=STATES, rows=10).score(states)
-
-
-def test_items_in_another_precision_are_refused() -> None:
-    vectors, _, _, _ = made(23, rows=50)
+    assert Ranker(vectors, states=7, rows=10)._scores.shape[1] == 70, "no room for more rows than there are"
     with pytest.raises(TypeError, match="in float32, not in"):
         Ranker(vectors.bfloat16(), states=1, rows=50)
+    with pytest.raises(ValueError, match="50 rows of 3 states: there is room for 10 rows"):
+        Ranker(vectors, states=STATES, rows=10).score(states)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -90,7 +91,7 @@ def card(name: str, data_dir: Path) -> Mapping[str, Any]:
 
 def is_prepared(name: str, data_dir: Path) -> bool:
     """Whether a data set can be loaded: embedded, or with a card in the data folder."""
-    return name in EMBEDDED or (data_dir / name / files.CARD).is_file()
+    return name in EMBEDDED or os.path.isfile(data_dir / name / files.CARD)  # False of names that no file can have
 
 
 def prepared(data_dir: Path) -> list[str]:

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from ..parsing.bad_lines import BadLineLog, BadLines
-from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, check_format, in_one_unit
-from ..parsing.event_frames import EventFrames
-from ..parsing.numbering import TokenColumn
+from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, PackedRows, check_format, in_one_unit
 from ..parsing.raw import Source
-from .interactions import Interactions
+from .interactions import Interactions, number_tokens
 
 if TYPE_CHECKING:
     from ..parsing.table_files import TableFile
@@ -61,35 +59,32 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
     Raises:
         DatasetError: a line that cannot be read, unless such lines are skipped; no interaction; times of several units.
     """
+    import polars as pl
+
     if columns.time_format:
         check_format(columns.time_format)
-    ratings: list[NDArray[np.float32]] = []
-    times: list[NDArray[np.float64]] = []
-    frames = EventFrames(columns)
-    with TokenColumn() as users, TokenColumn() as items:
-        for file in files:
-            for frame in frames.of(file):
-                users.add(frame[USER])
-                items.add(frame[ITEM])
-                if columns.rating:
-                    ratings.append(frame[RATING].to_numpy().astype(np.float32))
-                if columns.time:
-                    times.append(frame[TIME].to_numpy())
-        log.refuse()
-        of_users, of_items = users.finish(), items.finish()
-        (user_codes, user_tokens), (item_codes, item_tokens) = of_users.result(), of_items.result()
-    if not len(user_codes):
+    packed = PackedRows(columns)
+    parts, sources = [], []
+    for file in files:
+        part, source = file.read(columns.names, packed.read, tokens=(columns.user, columns.item))
+        parts.append(part)
+        sources.append(source)
+    log.refuse()
+    rows = pl.concat(parts)
+    if not rows.height:
         skipped = f" {log.words()}" if log.found() else ""
         raise DatasetError(f"{', '.join(str(file.path) for file in files)} holds no interaction.{skipped}")
-    every_time, unit = np.arange(len(user_codes), dtype=np.float64), "order"
+    times, unit = np.arange(rows.height, dtype=np.float64), "order"
     if columns.time:
-        every_time, unit = np.concatenate(times), "seconds"
-        if not frames.dated:
-            every_time, unit = in_one_unit(every_time, time.unit, f"{files[0].path}  {columns.time}")
+        times, unit = rows[TIME].to_numpy(), "seconds"
+        if not packed.dated:
+            times, unit = in_one_unit(times, time.unit, f"{files[0].path}  {columns.time}")
+    user_codes, user_tokens = number_tokens(rows[USER])
+    item_codes, item_tokens = number_tokens(rows[ITEM])
     return Events(
-        interactions=Interactions(user_codes, item_codes, every_time, user_tokens, item_tokens),
-        ratings=np.concatenate(ratings) if columns.rating else None,
-        sources=tuple(frames.sources),
+        interactions=Interactions(user_codes, item_codes, times, user_tokens, item_tokens),
+        ratings=rows[RATING].to_numpy() if columns.rating else None,
+        sources=tuple(sources),
         time_unit=unit,
         bad_lines=log.found(),
     )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_DIGITS = 18  # whole numbers of so many fit in 64 bits
 
 
 @dataclass(frozen=True)
@@ -35,41 +41,64 @@ class Interactions:
         return replace(self, users=self.users[chosen], items=self.items[chosen], times=self.times[chosen])
 
 
-def from_tokens(users: NDArray[Any], items: NDArray[Any], times: NDArray[np.float64]) -> Interactions:
+def from_tokens(users: Iterable[str], items: Iterable[str], times: NDArray[np.float64]) -> Interactions:
     """Number the users and items of a source.
 
     Args:
-        users: (M,) tokens, strings.
-        items: (M,) tokens, strings.
+        users: M tokens.
+        items: M tokens.
         times: (M,) in the source's unit.
 
     Returns:
-        The interactions in the same order. Tokens are numbered in numeric order where all of them are whole numbers,
-        in alphabetical order elsewhere.
+        The interactions in the same order, numbered as `number_tokens` does.
     """
-    user_codes, user_tokens = number_tokens(users)
-    item_codes, item_tokens = number_tokens(items)
+    import polars as pl
+
+    user_codes, user_tokens = number_tokens(pl.Series(list(map(str, users)), dtype=pl.String))
+    item_codes, item_tokens = number_tokens(pl.Series(list(map(str, items)), dtype=pl.String))
     return Interactions(user_codes, item_codes, times, user_tokens, item_tokens)
 
 
-def number_tokens(tokens: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+def number_tokens(tokens: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     """Number the tokens of a source.
 
     Args:
-        tokens: (M,) strings.
+        tokens: (M,) strings or categories, none missing.
 
     Returns:
         (M,) numbers, and the distinct tokens in the order of their numbers: numeric where all of them are whole
         numbers, alphabetical elsewhere.
     """
-    import pandas as pd
+    import polars as pl
 
-    codes, uniques = pd.factorize(np.asarray(tokens, dtype=object))
-    names = [str(token) for token in uniques]
-    whole = all(name.isascii() and name.isdigit() for name in names)
-    order = sorted(range(len(names)), key=(lambda n: (int(names[n]), names[n])) if whole else names.__getitem__)
-    place = np.empty(len(names), dtype=np.int64)
-    place[order] = np.arange(len(names))
-    sorted_names = np.empty(len(names), dtype=object)
-    sorted_names[:] = [names[n] for n in order]
-    return place[codes], sorted_names
+    if tokens.dtype == pl.String:
+        tokens = tokens.cast(pl.Categorical(pl.Categories.random()))
+    (numbers,), names = number_categories(tokens)
+    return numbers.astype(np.int64), names
+
+
+def number_categories(*columns: pl.Series) -> tuple[list[NDArray[np.int32]], NDArray[np.object_]]:
+    """Number the tokens of several columns of the same categories; otherwise as `number_tokens`."""
+    import polars as pl
+
+    distinct = pl.concat([tokens.unique() for tokens in columns]).unique()
+    ordered = distinct.gather(_order(distinct.cast(pl.String)))
+    physical = ordered.to_physical().to_numpy()
+    numbers = np.zeros(int(physical.max(initial=0)) + 1, dtype=np.int32)
+    numbers[physical] = np.arange(len(physical))
+    names = np.empty(len(ordered), dtype=object)
+    names[:] = ordered.cast(pl.String).to_list()
+    return [numbers[tokens.to_physical().to_numpy()] for tokens in columns], names
+
+
+def _order(tokens: pl.Series) -> pl.Series:
+    """The places of tokens in order."""
+    import polars as pl
+
+    if not tokens.str.contains(r"^[0-9]+$").all():
+        return tokens.arg_sort()
+    if (tokens.str.len_bytes() <= _DIGITS).all():
+        frame = pl.DataFrame({"number": tokens.cast(pl.Int64), "token": tokens})
+        return frame.select(pl.arg_sort_by("number", "token")).to_series()
+    names = tokens.to_list()
+    return pl.Series(sorted(range(len(names)), key=lambda place: (int(names[place]), names[place])))

@@ -20,9 +20,11 @@ class ItemAttributes:
         sources: the files.
         bad_lines: lines that were skipped, by file and reason.
         notes: facts for the card, such as how many items are described twice.
+        described: how many items the files describe, wanted or not.
     """
 
     values: Mapping[str, Mapping[str, str]]
     sources: tuple[Source, ...]
     bad_lines: tuple[BadLines, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    described: int = 0

@@ -25,13 +25,11 @@ class ReadySplit:
         rows: numbers of users, targets and histories; a history may be empty.
         ratings: (R,) float32, the row's own rating; None where the source has none.
         times: (R,) float64, of the target, in the source's unit; None where the source has none.
-        lines: (R,) int64, where each row stands in its file, the header being line 1; None where it is not known.
     """
 
     rows: Rows
     ratings: NDArray[np.float32] | None = None
     times: NDArray[np.float64] | None = None
-    lines: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

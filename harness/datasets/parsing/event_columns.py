@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
+from .table_files import Wrong
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,21 +23,6 @@ SPACES = " \t\r\n\v\f"
 _DIRECTIVES = re.compile(r"%(.)")
 _KNOWN_TO_POLARS = frozenset("YmdHMS")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """Rows where a column is not what it should be.
-
-    Attributes:
-        column: as the file calls it.
-        rows: (R,) bool.
-        wanted: such as "a number".
-    """
-
-    column: str
-    rows: NDArray[np.bool_]
-    wanted: str
 
 
 @dataclass(frozen=True)
@@ -62,46 +48,60 @@ class EventColumns:
         """The columns, each once."""
         return tuple(dict.fromkeys(name for name in (self.user, self.item, self.rating, self.time) if name))
 
+
+class PackedRows:
+    """Makes of rows the columns user and item (categories), rating (float32) and time (float64), as far as there are.
+
+    Args:
+        columns: which columns of a file hold what; the categories are the same for all files that are read by this.
+
+    Attributes:
+        items: the type of the column of items.
+        dated: whether times were dates, and so are in seconds.
+    """
+
+    def __init__(self, columns: EventColumns) -> None:
+        import polars as pl
+
+        self.dated = bool(columns.time_format)
+        self.items = pl.Categorical(pl.Categories.random())
+        self._users = pl.Categorical(pl.Categories.random())
+        self._columns = columns
+
     def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Wrong, ...]]:
-        """Give a frame the columns user, item (strings), rating and time (float64), as far as there are such.
-
-        Args:
-            frame: columns as the file has them.
-
-        Returns:
-            The new frame, and where its values are no names, no finite numbers, no times.
+        """See `table_files.Convert`; wrong are values that are not names, finite numbers, times.
 
         Raises:
             DatasetError: the type of a column does not fit.
         """
         import polars as pl
 
-        columns = {USER: as_tokens(frame[self.user], self.user), ITEM: as_tokens(frame[self.item], self.item)}
-        wrong = [Wrong(self.user, _empty(columns[USER]), "a name"), Wrong(self.item, _empty(columns[ITEM]), "a name")]
-        if self.rating:
-            columns[RATING] = _numbers(frame[self.rating], self.rating)
-            wrong.append(Wrong(self.rating, _not_finite(columns[RATING]), "a number"))
-        if self.time:
-            columns[TIME] = self._times(frame[self.time])
-            wanted = f"a time such as {self.time_format}" if self.time_format else "a number"
-            wrong.append(Wrong(self.time, _not_finite(columns[TIME]), wanted))
+        names = self._columns
+        columns = {USER: as_tokens(frame[names.user], names.user), ITEM: as_tokens(frame[names.item], names.item)}
+        wrong = [Wrong(names.user, _empty(columns[USER]), "a name"), Wrong(names.item, _empty(columns[ITEM]), "a name")]
+        columns = {USER: columns[USER].cast(self._users), ITEM: columns[ITEM].cast(self.items)}
+        if names.rating:
+            ratings = _numbers(frame[names.rating], names.rating)
+            wrong.append(Wrong(names.rating, _not_finite(ratings), "a number"))
+            columns[RATING] = ratings.cast(pl.Float32)
+        if names.time:
+            columns[TIME] = self._times(frame[names.time])
+            wanted = f"a time such as {names.time_format}" if names.time_format else "a number"
+            wrong.append(Wrong(names.time, _not_finite(columns[TIME]), wanted))
         read = pl.DataFrame([column.alias(name) for name, column in columns.items()])
-        return read, tuple(one for one in wrong if one.rows.any())
-
-    def is_dated(self, frame: pl.DataFrame) -> bool:
-        """Whether the times are dates, and so come out in seconds."""
-        return bool(self.time) and (bool(self.time_format) or frame[self.time].dtype.is_temporal())
+        return read, tuple(fault for fault in wrong if fault.rows.any())
 
     def _times(self, column: pl.Series) -> pl.Series:
         import polars as pl
 
         if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+            self.dated = True
             return column.dt.epoch("us").cast(pl.Float64) / 1e6
-        if not self.time_format:
-            return _numbers(column, self.time)
+        if not self._columns.time_format:
+            return _numbers(column, self._columns.time)
         if column.dtype != pl.String:
-            raise DatasetError(f"the column '{self.time}' is of type {column.dtype}; time.format is for text.")
-        return read_times(column, self.time_format)
+            raise DatasetError(f"the column '{self._columns.time}' is of type {column.dtype}; time.format is for text.")
+        return read_times(column, self._columns.time_format)
 
 
 def as_tokens(column: pl.Series, name: str) -> pl.Series:
@@ -232,9 +232,3 @@ def in_one_unit(times: NDArray[np.float64], unit: str, place: str) -> tuple[NDAr
     if held and unit not in ("any", held[0]):
         raise DatasetError(f"{place}: the recipe says {unit}, and all {said}. Say time: {{unit: {held[0]}}}.")
     return times, unit
-
-
-def words_of(value: Any) -> str:
-    """A value as an error shows it."""
-    text = "" if value is None else str(value)
-    return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"

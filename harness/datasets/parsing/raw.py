@@ -1,21 +1,25 @@
-"""Source files: found, hashed, and read into columns, with errors that name the file and the line."""
+"""Source files: their digests and their lines."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeAlias
 
 from ...utils.errors import DatasetError
 
-if TYPE_CHECKING:
-    import pandas as pd
+LONGEST_LINE = 2**28
+"""A file with a longer line is not taken for a file of lines."""
+
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_LINES_A_REPORT = 2**16
 
 
 ReadProgress: TypeAlias = Callable[[int, int, str], None]
@@ -62,119 +66,65 @@ def describe(path: Path) -> Source:
     return Source(path.name, digest, path.stat().st_size)
 
 
-def find(folder: Path, names: Sequence[str], *, advice: str = "") -> Path:
-    """The first of several names that is a file in a folder.
+def lines_of(path: Path, progress: ReadProgress | None = None) -> Generator[tuple[int, bytes], None, None]:
+    """The lines of a text file with their numbers, from 1.
 
     Args:
-        folder: where to look.
-        names: what the file may be called, in order of preference.
-        advice: what to do where there is none; appended to the error, unless a caller does that.
+        path: the file: plain, or gzipped as its first bytes tell.
+        progress: told now and then.
 
-    Returns:
-        The file.
-
-    Raises:
-        MissingFileError: there is no such folder or file.
-    """
-    if not folder.exists():
-        raise MissingFileError(f"{folder} does not exist. {advice}".rstrip())
-    if not folder.is_dir():
-        raise MissingFileError(f"{folder} is a file; a folder is wanted. {advice}".rstrip())
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise MissingFileError(f"{folder} holds no {' or '.join(names)}. {advice}".rstrip())
-
-
-def read_columns(path: Path, columns: Sequence[str], *, separator: str, also: Sequence[str] = ()) -> pd.DataFrame:
-    """Some columns of a delimited text file with a header, as text: nothing is guessed, nothing becomes NaN.
-
-    Args:
-        path: the file, gzipped where its name ends in .gz.
-        columns: names in the header.
-        separator: "," (with CSV's double quotes) or a tab (no quoting).
-        also: names of columns that are read where the header has them.
-
-    Returns:
-        A frame of strings with these columns; row r stands on line r + 2.
+    Yields:
+        Number, and the line with its line end.
 
     Raises:
-        DatasetError: not readable as such a file, or a column is missing.
+        DatasetError: the file is empty, not text, cut short or damaged, or has no lines.
     """
-    import pandas as pd
-
-    quoting: Literal[0, 3] = 0 if separator == "," else 3  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
+    line, size = 0, path.stat().st_size
     try:
-        frame = pd.read_csv(
-            path,
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            quoting=quoting,
-            skip_blank_lines=False,
-            encoding="utf-8",
-        )
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        UnicodeDecodeError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-    ) as error:
-        raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the first fields for names of the rows then
-        raise DatasetError(f"{path}:2  has more fields than the header: {', '.join(map(str, frame.columns))}.")
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        wanted = ", ".join(f"'{name}'" for name in missing)
-        raise DatasetError(f"{path}:1  no column {wanted}. The header has: {', '.join(map(str, frame.columns))}.")
-    return frame[[*columns, *(name for name in also if name in frame.columns and name not in columns)]]
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == _GZIP
+            if path.name.endswith(".gz") and not packed and size:
+                raise DatasetError(
+                    f"{path} is called .gz and is not gzipped. Download it again, or rename it where it is plain text."
+                )
+            stream = gzip.GzipFile(fileobj=file) if packed else file
+            while text := stream.readline(LONGEST_LINE):
+                if len(text) == LONGEST_LINE:
+                    raise DatasetError(
+                        f"{path}:{line + 1}  has more than {LONGEST_LINE // 2**20} MB without a line end. "
+                        "One record a line is wanted."
+                    )
+                if line == 0:
+                    text = _checked(text, path)
+                yield line + 1, text
+                line += 1
+                if progress is not None and line % _LINES_A_REPORT == 0:
+                    progress(file.tell(), size, path.name)
+    except EOFError as error:
+        raise DatasetError(
+            f"{path} is cut short: the gzip stream ends too early, after {line:,} whole lines. Download it again."
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is damaged after {line:,} whole lines ({error}). Download it again.") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if line == 0:
+        raise DatasetError(f"{path} is empty.")
 
 
-def numbers(path: Path, frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """A column of finite numbers.
-
-    Args:
-        path: the file it came from, for the error.
-        frame: what `read_columns` returned.
-        column: its name.
-
-    Returns:
-        (R,) float64.
-
-    Raises:
-        DatasetError: a value that is not a finite number, with its line.
-    """
-    import pandas as pd
-
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    _refuse_first(path, frame, column, ~np.isfinite(values), "a number")
-    return values
+def first_line(path: Path) -> bytes:
+    """The first line of a text file; errors as `lines_of`."""
+    with closing(lines_of(path)) as lines:
+        return next(lines)[1]
 
 
-def whole_numbers(path: Path, frame: pd.DataFrame, column: str) -> NDArray[np.int64]:
-    """A column of whole numbers from 0 to 2^31 - 2; arguments, shape and errors as `numbers`."""
-    import pandas as pd
-
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~np.isfinite(values) | (values < 0) | (values >= LARGEST) | (values != np.floor(values))
-    _refuse_first(path, frame, column, wrong, "a whole number from 0")
-    return values.astype(np.int64)
-
-
-def tokens(path: Path, frame: pd.DataFrame, column: str) -> NDArray[np.str_]:
-    """A column of names, none of them empty; arguments, shape and errors as `numbers`."""
-    values = frame[column].to_numpy(dtype=object)
-    _refuse_first(path, frame, column, values == "", "a name")
-    return values
-
-
-def _refuse_first(path: Path, frame: pd.DataFrame, column: str, wrong: NDArray[np.bool_], wanted: str) -> None:
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        found = frame[column].iloc[row]
-        said = f"'{found}' is not {wanted}" if found else "is empty"
-        more = int(wrong.sum()) - 1
-        others = f" ({more:,} more such lines)" if more else ""
-        raise DatasetError(f"{path}:{row + 2}  {column}: {said}{others}.")
+def _checked(first: bytes, path: Path) -> bytes:
+    """The first line without the mark of UTF-8."""
+    if first.startswith(_UTF16):
+        raise DatasetError(f"{path} is UTF-16 text. Save it as UTF-8.")
+    first = first.removeprefix(_BOM)
+    if not first:
+        raise DatasetError(f"{path} is empty.")
+    if b"\r" in first.rstrip(b"\r\n"):
+        raise DatasetError(f"{path}:1  has carriage returns for line ends. Save it with line feeds.")
+    return first

@@ -1,40 +1,44 @@
-"""Files of rows, however they are written: delimited text, JSON lines, Parquet."""
+"""Files of rows, however they are written: by Polars, and where it refuses, line by line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
-from . import raw
 from .bad_lines import BadLineLog
-from .blocks import LineFile, Parsed
-from .json_lines import JsonLinesParser
-from .raw import ReadProgress, Source
-from .separated import Layout, SeparatedParser, no_column
+from .by_polars import OddRowsError, json_frames, separated_frames
+from .layout import Format, no_column
+from .line_by_line import LINE, frames, json_rows, separated_rows
+from .raw import ReadProgress, Source, describe, lines_of
 
-Format: TypeAlias = Layout | Literal["jsonl", "parquet"]
-
-_JSON = (".jsonl", ".json", ".ndjson")
-_PARQUET = (".parquet", ".pq")
-_ROWS = 2**18  # of a Parquet file at once
+if TYPE_CHECKING:
+    import polars as pl
 
 
-def format_of(path: Path, layout: Layout) -> Format:
-    """How a file is written, by its name.
+@dataclass(frozen=True)
+class Wrong:
+    """Rows where a column is not what it should be.
 
-    Args:
-        path: the file.
-        layout: of files that are neither JSON lines nor Parquet; `.tsv` has tabs nonetheless.
+    Attributes:
+        column: as the file calls it.
+        rows: (R,) bool.
+        wanted: such as "a number".
     """
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if suffix in _JSON:
-        return "jsonl"
-    return "parquet" if suffix in _PARQUET else layout
+
+    column: str
+    rows: NDArray[np.bool_]
+    wanted: str
+
+
+Convert: TypeAlias = "Callable[[pl.DataFrame], tuple[pl.DataFrame, Sequence[Wrong]]]"
+"""Columns of R rows as a file has them, and `LINE` -> what is made of them, R rows, and those that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -53,64 +57,113 @@ class TableFile:
     progress: ReadProgress
     log: BadLineLog
 
-    def parsed(
-        self, columns: Sequence[str], *, tokens: Sequence[str], sources: list[Source], numbers: Sequence[str] = ()
-    ) -> Iterator[Parsed]:
-        """Read some columns, block after block.
+    def read(self, columns: Sequence[str], convert: Convert, *, tokens: Sequence[str]) -> tuple[pl.DataFrame, Source]:
+        """Read some columns.
 
         Args:
             columns: their names, each once.
-            tokens: of them, those that hold names.
-            sources: told the file's digest, once it was read to its end.
-            numbers: of the columns, those that hold numbers; they may come as strings nonetheless.
+            convert: what is to be made of their rows.
+            tokens: of the columns, those that hold names.
+
+        Returns:
+            What `convert` made of all rows that can be read, and the file's digest.
 
         Raises:
             DatasetError: the file is no such file, damaged or cut short, or lacks a column.
         """
-        if self.format == "parquet":
-            yield from self._row_groups(columns)
-            sources.append(raw.describe(self.path))
-            return
-        lines = LineFile(self.path, progress=self.progress)
-        parser = (
-            JsonLinesParser(self.path, columns, log=self.log, texts=tokens)
-            if self.format == "jsonl"
-            else SeparatedParser(self.path, self.format, columns, log=self.log, numbers=numbers)
-        )
-        yield from lines.parsed(parser)
-        sources.append(lines.source())
-
-    def _row_groups(self, columns: Sequence[str]) -> Iterator[Parsed]:
         import polars as pl
-        import pyarrow as pa
-        from pyarrow import parquet
 
-        size = self.path.stat().st_size
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            source = thread.submit(describe, self.path)
+            parts = self._by_polars(columns, convert, tokens)
+            if parts is None:
+                parts = [self._without_wrong(part, convert) for part in self.frames(columns, tokens=tokens)]
+            if not parts:
+                empty = pl.DataFrame(schema={LINE: pl.UInt32, **dict.fromkeys(columns, pl.String)})
+                parts = [convert(empty)[0]]
+            size = self.path.stat().st_size
+            self.progress(size, size, self.path.name)
+            return pl.concat(parts), source.result()
+
+    def frames(self, columns: Sequence[str], *, tokens: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Rows line by line, as strings (of Parquet, as they are), with `LINE`; arguments and errors as `read`."""
+        if self.format == "parquet":
+            return self._row_groups(columns)
+        if self.format == "jsonl":
+            return frames(json_rows(self.path, columns, tokens, self.log, self.progress), columns)
+        return frames(separated_rows(self.path, self.format, columns, self.log, self.progress), columns)
+
+    def _by_polars(self, columns: Sequence[str], convert: Convert, tokens: Sequence[str]) -> list[pl.DataFrame] | None:
+        """What is made of all rows; None where one of them wants a closer look."""
+        import polars as pl
+
+        if self.format == "parquet":
+            return None
+        parts, rows = [], 0
+        size, bytes_a_line = self.path.stat().st_size, _bytes_a_line(self.path)
         try:
-            with parquet.ParquetFile(self.path) as held:
-                names, rows, done = held.schema_arrow.names, held.metadata.num_rows, 0
-                for column in columns:
-                    if names.count(column) != 1:
-                        raise DatasetError(f"{self.path}  {no_column(column, names)}")
-                for batch in held.iter_batches(batch_size=_ROWS, columns=list(columns)):
-                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                    if not isinstance(frame, pl.DataFrame):
-                        raise TypeError("a table has columns")
-                    yield Parsed(frame.select(columns), done + 1 + np.arange(frame.height))
-                    done += frame.height
-                    self.progress(size * done // rows, size, self.path.name)
-        except (pa.ArrowException, OSError) as error:
-            said = " ".join(str(error).split())
-            raise DatasetError(f"{self.path} cannot be read as Parquet: {said}. Download it again.") from error
+            scan = (
+                json_frames(self.path, columns, tokens)
+                if self.format == "jsonl"
+                else separated_frames(self.path, self.format, columns)
+            )
+            for frame in scan:
+                part, wrong = convert(frame)
+                if wrong:
+                    return None
+                parts.append(part)
+                rows += frame.height
+                self.progress(min(int(rows * bytes_a_line), size), size, self.path.name)
+        except (pl.exceptions.PolarsError, OddRowsError, OSError):
+            return None
+        return parts
+
+    def _without_wrong(self, frame: pl.DataFrame, convert: Convert) -> pl.DataFrame:
+        part, wrong = convert(frame)
+        return part.filter(~self._log_wrong(frame, wrong)) if wrong else part
+
+    def _log_wrong(self, frame: pl.DataFrame, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:
+        """(R,) which rows are wrong somewhere; each is counted once, for its first column that is wrong."""
+        rows = np.zeros(frame.height, dtype=bool)
+        for fault in wrong:
+            new = np.flatnonzero(fault.rows & ~rows)
+            rows |= fault.rows
+            values = frame[fault.column]
+            empty = np.array([value is None or not str(value).strip() for value in values.gather(new)], dtype=bool)
+            for chosen, why in ((new[empty], "is empty"), (new[~empty], f"is not {fault.wanted}")):
+                if len(chosen):
+                    first = int(chosen[0])
+                    shown = why if why == "is empty" else f"{_quoted(values[first])} {why}"
+                    log_entry = (f"{fault.column} {why}", f"{fault.column}: {shown}")
+                    self.log.add(self.path, frame[LINE][first], *log_entry, lines=len(chosen))
+        return rows
+
+    def _row_groups(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        import polars as pl
+
+        try:
+            scan = pl.scan_parquet(self.path)
+            names = scan.collect_schema().names()
+            for column in columns:
+                if column not in names:
+                    raise DatasetError(f"{self.path}  {no_column(column, names)}")
+            numbered = scan.select(columns).with_row_index(LINE, offset=1)
+            yield from numbered.collect_batches(maintain_order=True)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            message = " ".join(str(error).split())
+            raise DatasetError(f"{self.path} cannot be read as Parquet: {message}. Download it again.") from error
 
 
-def header_of(path: Path, layout: Layout) -> tuple[str, ...]:
-    """The names in the first line of a delimited file.
+def _bytes_a_line(path: Path) -> float:
+    """About how many bytes of the file on disk a line takes; 0 for a short file."""
+    told: list[int] = []
+    for line, _ in lines_of(path, lambda done, *_: told.append(done)):
+        if told:
+            return told[0] / line
+    return 0.0
 
-    Raises:
-        DatasetError: it cannot be read.
-    """
-    parser = SeparatedParser(path, layout, (), log=BadLineLog("skip"))
-    for _ in LineFile(path, progress=lambda *_: None, block_bytes=2**16).parsed(parser):
-        break
-    return parser.names
+
+def _quoted(value: object) -> str:
+    """A value as an error shows it."""
+    text = "" if value is None else str(value)
+    return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"

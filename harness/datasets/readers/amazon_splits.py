@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +12,17 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
 from ..data.item_attributes import ItemAttributes
-from ..data.published import Rows
 from ..data.ready_rows import ReadyRows, ReadySplit
 from ..parsing.bad_lines import BadLineLog, OnBadLine
-from ..parsing.blocks import Parsed
-from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, in_one_unit
-from ..parsing.event_frames import log_wrong
-from ..parsing.numbering import Numbering
-from ..parsing.raw import ReadProgress, Source
-from ..parsing.separated import Layout
+from ..parsing.event_columns import RATING, TIME, EventColumns, PackedRows, in_one_unit
+from ..parsing.layout import Layout, format_of
+from ..parsing.raw import ReadProgress
 from ..parsing.source_files import find_files
-from ..parsing.table_files import TableFile, format_of
+from ..parsing.table_files import TableFile, Wrong
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable, read_items
 from .table_reader import text_columns
-from .tables import split_paths
+from .tables import HISTORY, numbered, read_tables, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,24 +50,31 @@ class AmazonSplits:
             DatasetError: a missing file or column, a row that cannot be read, seconds among milliseconds, no row at
                 all.
         """
+        import polars as pl
+
         paths = split_paths(source, recipe, self.files)
         if recipe.text.fields:
             find_files(source, recipe, "items", self.files)
-        reading = _Reading(recipe)
+        columns, history = _columns(recipe)
+        rows = PackedRows(columns)
         log = BadLineLog(on_bad_line)
         layout = Layout(separator=recipe.separator or ",")
-        blocks = [reading.blocks(TableFile(path, format_of(path, layout), progress, log)) for path in paths]
-        log.refuse()
-        sizes = [sum(len(block.lines) for block in of_file) for of_file in blocks]
-        for path, size in zip(paths, sizes, strict=True):
-            if not size:
-                raise DatasetError(f"{path} holds no row. {log.words()}".rstrip())
-        times, unit = reading.times(blocks, f"{source}  {reading.columns.time}")
-        user_places, user_tokens = reading.users.finish()
-        item_places, item_tokens = reading.items.finish()
+        files = [TableFile(path, format_of(path, layout), progress, log) for path in paths]
+
+        def convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
+            read, wrong = rows.read(frame)
+            return read.with_columns(words(frame[history]).cast(pl.List(rows.items)).alias(HISTORY)), wrong
+
+        tokens = (columns.user, columns.item)
+        tables, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
+        times, unit = pl.concat([table[TIME] for table in tables]).to_numpy(), "seconds"
+        if not rows.dated:
+            times, unit = in_one_unit(times, recipe.time.unit, f"{source}  {columns.time}")
+        of_splits = np.split(times, np.cumsum([table.height for table in tables])[:-1])
+        numbers, user_tokens, item_tokens = numbered(tables)
         train, valid, test = (
-            _ready(of_file, of_split, user_places.astype(np.int32), item_places.astype(np.int32))
-            for of_file, of_split in zip(blocks, np.split(times, np.cumsum(sizes)[:-1]), strict=True)
+            ReadySplit(of_split, ratings=table[RATING].to_numpy(), times=of_times)
+            for of_split, table, of_times in zip(numbers, tables, of_splits, strict=True)
         )
         return ReadyRows(
             train=train,
@@ -80,7 +82,7 @@ class AmazonSplits:
             test=test,
             user_tokens=user_tokens,
             item_tokens=item_tokens,
-            sources=tuple(reading.sources),
+            sources=sources,
             bad_lines=log.found(),
             layout="prefixes",
             notes={"time_unit": unit, "repeated_rows_kept": _repeated((train, valid, test), times)},
@@ -110,115 +112,19 @@ class AmazonSplits:
 READER = AmazonSplits()
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Rows of a block, R of them, by numbers of first appearance; columns as in `Rows` and `ReadySplit`."""
-
-    users: NDArray[np.int32]
-    targets: NDArray[np.int32]
-    history: NDArray[np.int32]
-    lengths: NDArray[np.int64]
-    ratings: NDArray[np.float32]
-    times: NDArray[np.float64]
-    lines: NDArray[np.int64]
-
-
-class _Reading:
-    """Reads files one after the other, with one numbering of users and one of items.
+def _columns(recipe: Recipe) -> tuple[EventColumns, str]:
+    """The columns of rows, and that of histories.
 
     Raises:
         DatasetError: the recipe names a column for what there is not.
     """
-
-    def __init__(self, recipe: Recipe) -> None:
-        for role in recipe.columns:
-            if role not in _COLUMNS:
-                known = ", ".join(_COLUMNS)
-                raise DatasetError(f"columns: unknown '{role}'.{did_you_mean(role, _COLUMNS)} Known: {known}.")
-        named = {**_COLUMNS, **recipe.columns}
-        self.columns = EventColumns(
-            named["user"], named["item"], rating=named["rating"], time=named["time"], time_format=recipe.time.format
-        )
-        self.users, self.items = Numbering(), Numbering()
-        self.sources: list[Source] = []
-        self._history = named["history"]
-        self._unit = recipe.time.unit
-        self._dated = False
-
-    def blocks(self, file: TableFile) -> list[_Block]:
-        """The rows of a file that can be read.
-
-        Raises:
-            DatasetError: a missing column, a file that is cut short or damaged.
-        """
-        columns = self.columns
-        numbers = [columns.rating] if columns.time_format else [columns.rating, columns.time]
-        parts = file.parsed(
-            [*columns.names, self._history],
-            tokens=(columns.user, columns.item),
-            sources=self.sources,
-            numbers=numbers,
-        )
-        return [self._block(file, parsed) for parsed in parts]
-
-    def times(self, blocks: Sequence[Sequence[_Block]], place: str) -> tuple[NDArray[np.float64], str]:
-        """The times of all rows, in one unit.
-
-        Raises:
-            DatasetError: they are of several, and the recipe does not say so.
-        """
-        times = np.concatenate([block.times for of_file in blocks for block in of_file])
-        return (times, "seconds") if self._dated else in_one_unit(times, self._unit, place)
-
-    def _block(self, file: TableFile, parsed: Parsed) -> _Block:
-        read, wrong = self.columns.read(parsed.frame)
-        self._dated = self._dated or self.columns.is_dated(parsed.frame)
-        history, lines = parsed.frame[self._history], parsed.lines
-        if wrong:
-            kept = ~log_wrong(file, parsed, wrong)
-            read, history, lines = read.filter(kept), history.filter(kept), lines[kept]
-        words, lengths = _split_words(history)
-        return _Block(
-            users=self.users.add(read[USER]),
-            targets=self.items.add(read[ITEM]),
-            history=self.items.add(words),
-            lengths=lengths,
-            ratings=read[RATING].to_numpy().astype(np.float32),
-            times=read[TIME].to_numpy(),
-            lines=lines,
-        )
-
-
-def _split_words(texts: pl.Series) -> tuple[pl.Series, NDArray[np.int64]]:
-    """All words of all texts, and how many each text has."""
-    lists = texts.fill_null("").str.split(" ")
-    lengths = lists.list.len().to_numpy().astype(np.int64)
-    words = lists.explode()
-    empty = (words == "").to_numpy()
-    if empty.any():
-        of_text = np.repeat(np.arange(len(lengths)), lengths)
-        lengths = lengths - np.bincount(of_text[empty], minlength=len(lengths))
-        words = words.filter(~empty)
-    return words, lengths
-
-
-def _ready(
-    blocks: list[_Block], times: NDArray[np.float64], user_places: NDArray[np.int32], item_places: NDArray[np.int32]
-) -> ReadySplit:
-    """Blocks in one, by the numbers that count; they are emptied on the way, so that histories are held once."""
-    sizes = np.cumsum([0, *(len(block.history) for block in blocks)])
-    history = np.empty(int(sizes[-1]), dtype=np.int32)
-    others = []
-    for start in sizes[:-1].tolist():
-        block = blocks.pop(0)
-        history[start : start + len(block.history)] = item_places[block.history]
-        others.append(replace(block, history=history[:0]))
-
-    def column(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(block, name) for block in others])
-
-    rows = Rows(user_places[column("users")], item_places[column("targets")], history, column("lengths"))
-    return ReadySplit(rows, ratings=column("ratings"), times=times, lines=column("lines"))
+    for role in recipe.columns:
+        if role not in _COLUMNS:
+            known = ", ".join(_COLUMNS)
+            raise DatasetError(f"columns: unknown '{role}'.{did_you_mean(role, _COLUMNS)} Known: {known}.")
+    names = {**_COLUMNS, **recipe.columns}
+    history = names.pop("history")
+    return EventColumns(**names, time_format=recipe.time.format), history
 
 
 def _repeated(splits: Sequence[ReadySplit], times: NDArray[np.float64]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..parsing.table_files import Format
+from ..parsing.layout import Format
 from ..recipe.recipe import Recipe
 from .table_reader import TableReader, layout_of
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...utils.errors import DatasetError
 from ..data.item_attributes import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
-from ..parsing.blocks import LineFile, Parsed
 from ..parsing.event_columns import as_tokens
-from ..parsing.json_lines import WantedObjects
-from ..parsing.raw import Source
+from ..parsing.line_by_line import LINE, json_objects
+from ..parsing.raw import describe
 from ..parsing.table_files import TableFile
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ class ItemTable:
         item: the column with the item.
         columns: the columns with its texts, as the file calls them.
         derive: the texts of those columns -> what a recipe knows them as; None where that is the same.
+        optional: of JSON lines, whether no object needs to have a text.
     """
 
     file: TableFile
     item: str
     columns: tuple[str, ...]
     derive: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+    optional: bool = False
 
 
 def read_items(
@@ -61,29 +63,22 @@ def read_items(
     """
     known = frozenset(wanted)
     values: dict[str, dict[str, str]] = {}
-    sources: list[Source] = []
-    again = 0
+    described = again = 0
     for table in tables:
-        for parsed in _parsed(table, known, log, sources):
-            for row, line in zip(_rows(table, parsed.frame), parsed.lines.tolist(), strict=True):
-                token, *texts = row
-                if token not in known:
-                    if not token.strip():
-                        log.add(table.file.path, line, f"{table.item} is empty", f"{table.item}: is empty")
-                    continue
-                if token in values:
-                    again += 1
-                    if repeated == "refuse":
-                        said = f"{table.item}: '{token}' is described on an earlier line already"
-                        log.add(table.file.path, line, "the item is described on an earlier line", said)
-                    continue
-                told: Mapping[str, str] = dict(zip(table.columns, texts, strict=True))
-                if table.derive is not None:
-                    told = table.derive(told)
-                values[token] = {
-                    label: ", ".join(filter(None, (told[column].strip() for column in columns)))
-                    for label, columns in fields.items()
-                }
+        for line, token, texts in _described(table, known):
+            described += 1
+            if token not in known:
+                continue
+            if token in values:
+                again += 1
+                if repeated == "refuse":
+                    message = f"{table.item}: '{token}' is described on an earlier line already"
+                    log.add(table.file.path, line, "the item is described on an earlier line", message)
+                continue
+            values[token] = {
+                label: ", ".join(filter(None, (texts[column].strip() for column in columns)))
+                for label, columns in fields.items()
+            }
     log.refuse()
     if known and not values:
         names = ", ".join(str(table.file.path) for table in tables)
@@ -91,26 +86,56 @@ def read_items(
     notes = {"items_not_described": len(known) - len(values)}
     if again and repeated == "first":
         notes["items_described_again"] = again
-    return ItemAttributes(values, tuple(sources), log.found(), notes)
+    sources = tuple(describe(table.file.path) for table in tables)
+    return ItemAttributes(values, sources, log.found(), notes, described - again)
 
 
-def _parsed(table: ItemTable, wanted: Collection[str], log: BadLineLog, sources: list[Source]) -> Iterator[Parsed]:
+def _described(table: ItemTable, wanted: Collection[str]) -> Iterator[tuple[int, str, Mapping[str, str]]]:
+    """Line, token and texts of each row of a file; the texts of wanted items only."""
     file = table.file
-    if file.format != "jsonl":
-        yield from file.parsed((table.item, *table.columns), tokens=(table.item,), sources=sources)
-        return
-    lines = LineFile(file.path, progress=file.progress)
-    yield from lines.parsed(WantedObjects(file.path, table.item, table.columns, wanted=wanted, log=log))
-    sources.append(lines.source())
+    derive = table.derive or (lambda texts: texts)
+    rows = _objects(table, wanted) if file.format == "jsonl" else _rows(table)
+    for line, token, texts in rows:
+        if not token.strip():
+            file.log.add(file.path, line, f"{table.item} is empty", f"{table.item}: is empty")
+        else:
+            yield line, token, derive(dict(zip(table.columns, texts, strict=True))) if token in wanted else {}
 
 
-def _rows(table: ItemTable, frame: pl.DataFrame) -> Iterator[tuple[str, ...]]:
-    """Token and texts of each row, "" for what is missing."""
+def _objects(table: ItemTable, wanted: Collection[str]) -> Iterator[tuple[int, str, Sequence[str]]]:
+    file, columns = table.file, table.columns
+    keys = (table.item,) if table.optional else (table.item, *columns)
+    for line, value in json_objects(file.path, keys, file.log, file.progress):
+        token = value.get(table.item)
+        if token is not None and not isinstance(token, str):
+            file.log.add(file.path, line, f"{table.item} is not text", f"{table.item}: {json.dumps(token)[:60]}")
+            continue
+        texts = [_joined(value.get(column)) for column in columns] if token in wanted else []
+        if None not in texts:
+            yield line, token or "", [text for text in texts if text is not None]
+            continue
+        why = f"{columns[texts.index(None)]} is neither text, a number nor a list of such"
+        file.log.add(file.path, line, why)
+
+
+def _joined(value: Any) -> str | None:
+    """A JSON value as text: text, a number, or a list of such; None for anything else."""
+    parts = value if isinstance(value, list) else [value]
+    if any(isinstance(part, list | dict) for part in parts):
+        return None
+    texts = [json.dumps(part) if isinstance(part, bool) else part for part in parts if part is not None]
+    return " ".join(texts).strip().encode(errors="replace").decode()
+
+
+def _rows(table: ItemTable) -> Iterator[tuple[int, str, Sequence[str]]]:
+    """Line, token and texts of each row, "" for what is missing."""
     import polars as pl
 
-    texts = [as_tokens(frame[table.item], table.item), *(_texts(frame[column]) for column in table.columns)]
-    named = pl.DataFrame([column.alias(str(place)) for place, column in enumerate(texts)])
-    return named.fill_null("").iter_rows()
+    for frame in table.file.frames((table.item, *table.columns), tokens=(table.item,)):
+        texts = [as_tokens(frame[table.item], table.item), *(_texts(frame[column]) for column in table.columns)]
+        named = pl.DataFrame([column.alias(str(place)) for place, column in enumerate(texts)])
+        for line, (token, *of_row) in zip(frame[LINE], named.fill_null("").iter_rows(), strict=True):
+            yield line, token, of_row
 
 
 def _texts(column: pl.Series) -> pl.Series:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ...utils.errors import DatasetError
 from ..parsing.event_columns import EventColumns
-from ..parsing.separated import Layout
-from ..parsing.table_files import Format, TableFile
+from ..parsing.layout import Format, Layout
+from ..parsing.raw import lines_of
+from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable
 from .table_reader import TableReader, chosen_columns, text_columns
@@ -93,15 +94,11 @@ def _separator(path: Path) -> str:
 
 def _encoding(path: Path) -> str:
     """The older files are ISO-8859-1, and do not say so."""
-    import gzip
-
     try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
-            stream.read().decode()
+        for _, line in lines_of(path):
+            line.decode()
     except UnicodeDecodeError:
         return "latin-1"
-    except (OSError, EOFError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}. Download it again.") from error
     return "utf-8"
 
 

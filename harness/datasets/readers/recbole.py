@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..parsing.event_columns import EventColumns
-from ..parsing.separated import Layout
-from ..parsing.table_files import Format, TableFile, header_of
+from ..parsing.layout import Format, Layout, column_names
+from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .table_reader import TableReader, chosen_columns
 
@@ -27,7 +27,7 @@ class _RecBole(TableReader):
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
         """Ratings and times are read where the file has them; see `TableReader.event_columns`."""
         chosen = chosen_columns(self.columns, recipe)
-        names = header_of(file.path, _LAYOUT)
+        names = column_names(file.path, _LAYOUT)
         if "rating" not in recipe.columns and chosen.rating not in names:
             chosen = replace(chosen, rating="")
         if "time" not in recipe.columns and chosen.time not in names:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,16 @@ from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows
 from ..data.ready_rows import ReadyRows, ReadySplit
 from ..parsing import raw
-from ..parsing.bad_lines import BadLines, OnBadLine
+from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.event_columns import ITEM, TIME, USER
+from ..parsing.layout import Layout
 from ..parsing.raw import ReadProgress
+from ..parsing.table_files import TableFile, Wrong
 from ..recipe.recipe import Recipe
-from .tables import Table, split_paths
+from .tables import HISTORY, flat_history, history_lengths, read_tables, split_paths, words
+
+if TYPE_CHECKING:
+    import polars as pl
 
 COLUMNS = ("user_id", "item_id", "history_id", "timestamp")
 
@@ -38,14 +45,16 @@ class Released:
             DatasetError: a missing file or column, a value that is not a number, a row without history, no row at all.
         """
         paths = split_paths(source, recipe, self.files)
-        splits, bad_lines = [], []
-        for path in paths:
-            split, bad = _read_split(path, on_bad_line)
-            splits.append(split)
-            bad_lines += bad
-            progress(path.stat().st_size, path.stat().st_size, path.name)
-        train, valid, test = splits
-        rows = [split.rows for split in splits]
+        log = BadLineLog(on_bad_line)
+        files = [TableFile(path, Layout(), progress, log) for path in paths]
+        tables, sources = read_tables(files, COLUMNS, _convert, tokens=())
+        rows = [
+            Rows(table[USER].to_numpy(), table[ITEM].to_numpy(), flat_history(table).to_numpy(), history_lengths(table))
+            for table in tables
+        ]
+        train, valid, test = (
+            ReadySplit(of_split, times=table[TIME].to_numpy()) for of_split, table in zip(rows, tables, strict=True)
+        )
         largest_user = max(int(of_split.users.max(initial=-1)) for of_split in rows)
         items = [column for of_split in rows for column in (of_split.targets, of_split.history)]
         largest_item = max(int(column.max(initial=-1)) for column in items)
@@ -55,8 +64,8 @@ class Released:
             test=test,
             user_tokens=_numbers_to(largest_user),
             item_tokens=_numbers_to(largest_item),
-            sources=tuple(map(raw.describe, paths)),
-            bad_lines=tuple(bad_lines),
+            sources=sources,
+            bad_lines=log.found(),
             fixed_numbers=True,
         )
 
@@ -80,46 +89,27 @@ def _numbers_to(largest: int) -> NDArray[np.object_]:
     return np.array([str(number) for number in range(largest + 1)], dtype=object)
 
 
-def _read_split(path: Path, on_bad_line: OnBadLine) -> tuple[ReadySplit, list[BadLines]]:
-    table = Table(path, COLUMNS, on_bad_line=on_bad_line)
-    table.whole_numbers("user_id")
-    table.whole_numbers("item_id")
-    table.numbers("timestamp")
-    lists = _refuse_histories(table)
-    rows = Rows(
-        table.values("user_id").astype(np.int64),
-        table.values("item_id").astype(np.int64),
-        np.array([item for history in lists for item in history], dtype=np.int64),
-        np.array([len(history) for history in lists], dtype=np.int64),
+def _convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
+    import polars as pl
+
+    numbers = {name: frame[name].cast(pl.Float64, strict=False) for name in ("user_id", "item_id", "timestamp")}
+    history = words(frame["history_id"]).list.eval(pl.element().cast(pl.Int64, strict=False))
+    is_id = pl.element().is_between(0, raw.LARGEST, closed="left").fill_null(value=False)
+    all_ids = (history.list.len() > 0) & history.list.eval(is_id).list.all()
+    wrong = [Wrong(name, _not_an_id(numbers[name]), "a whole number from 0") for name in ("user_id", "item_id")]
+    wrong.append(Wrong("timestamp", ~np.isfinite(numbers["timestamp"].to_numpy()), "a number"))
+    wrong.append(Wrong("history_id", ~all_ids.to_numpy(), "whole numbers from 0"))
+    read = pl.DataFrame(
+        {
+            USER: numbers["user_id"].cast(pl.Int64, strict=False),
+            ITEM: numbers["item_id"].cast(pl.Int64, strict=False),
+            TIME: numbers["timestamp"],
+            HISTORY: history,
+        }
     )
-    return ReadySplit(rows, times=table.values("timestamp"), lines=table.lines), table.bad_lines
+    return read, [fault for fault in wrong if fault.rows.any()]
 
 
-def _refuse_histories(table: Table) -> list[list[int]]:
-    """The histories of the rows that have one, of whole numbers."""
-
-    def empty(row: int, more: int) -> str:
-        others = f" (and on {more:,} more lines)" if more else ""
-        return f"history_id: is empty{others}; a row needs at least one earlier item. Remove such rows."
-
-    table.refuse((table.frame["history_id"].str.strip() == "").to_numpy(), "history_id is empty", empty)
-    words = [text.split() for text in table.frame["history_id"]]
-    lists = [_whole(history) for history in words]
-
-    def broken(row: int, more: int) -> str:
-        return f"history_id: '{_first_wrong(words[row])}' is not a whole number from 0."
-
-    table.refuse(np.array([one is None for one in lists], dtype=bool), "history_id is not whole numbers from 0", broken)
-    return [one for one in lists if one is not None]
-
-
-def _whole(words: list[str]) -> list[int] | None:
-    try:
-        numbers = [int(word) for word in words]
-    except ValueError:
-        return None
-    return numbers if min(numbers) >= 0 and max(numbers) < raw.LARGEST else None
-
-
-def _first_wrong(words: list[str]) -> str:
-    return next((word for word in words if not (word.isdecimal() and int(word) < raw.LARGEST)), words[0])
+def _not_an_id(column: pl.Series) -> NDArray[np.bool_]:
+    values = column.to_numpy()
+    return ~((values >= 0) & (values < raw.LARGEST) & (values == np.floor(values)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -13,14 +11,13 @@ from ...utils.errors import DatasetError
 from ..data.events import Events
 from ..data.interactions import from_tokens
 from ..data.item_attributes import ItemAttributes
-from ..parsing import raw
-from ..parsing.bad_lines import BadLines, OnBadLine
-from ..parsing.raw import ReadProgress
+from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.raw import ReadProgress, describe, lines_of
 from ..recipe.recipe import Recipe
 from .tables import one_file
 
 FILE = "sequences.txt"
-_A_LINE = "A line is: user item item ..."
+_A_LINE = "A line is: user item item"
 
 
 class Sequences:
@@ -38,17 +35,17 @@ class Sequences:
             DatasetError: a missing file, a line without items, a user on two lines.
         """
         path = one_file(source, recipe, "interactions", self.files)
-        lines, bad_lines = _checked(path, on_bad_line)
-        progress(path.stat().st_size, path.stat().st_size, path.name)
+        log = BadLineLog(on_bad_line)
+        lines = _checked(path, log, progress)
         counts = np.array([len(line) - 1 for line in lines], dtype=np.int64)
-        users = np.repeat(np.array([line[0] for line in lines], dtype=object), counts)
-        items = np.array([item for line in lines for item in line[1:]], dtype=object)
+        users = [line[0] for line in lines for _ in line[1:]]
+        items = [item for line in lines for item in line[1:]]
         return Events(
             interactions=from_tokens(users, items, np.arange(len(items), dtype=np.float64)),
             ratings=None,
-            sources=(raw.describe(path),),
+            sources=(describe(path),),
             time_unit="order",
-            bad_lines=bad_lines,
+            bad_lines=log.found(),
             notes={"users_with_fewer_than_3_items_all_in_training": int((counts < 3).sum())},
         )
 
@@ -68,39 +65,26 @@ class Sequences:
 READER = Sequences()
 
 
-def _checked(path: Path, on_bad_line: OnBadLine) -> tuple[list[list[str]], tuple[BadLines, ...]]:
-    """The words of each line that has any, and the lines that were skipped."""
+def _checked(path: Path, log: BadLineLog, progress: ReadProgress) -> list[list[str]]:
+    """The words of each line that has any and can be read."""
     seen: dict[str, int] = {}
     kept: list[list[str]] = []
-    skipped: dict[str, list[int]] = {}
-    for number, line in enumerate(_bytes(path).splitlines(), start=1):
+    for number, line in lines_of(path, progress):
         try:
             words = line.decode("utf-8").split()
         except UnicodeDecodeError as error:
-            why, said = "is not UTF-8 text", f"{path} is not UTF-8 text: line {number}: {error}."
-        else:
-            if not words:
-                continue
-            if len(words) > 1 and words[0] not in seen:
-                seen[words[0]] = number
-                kept.append(words)
-                continue
-            if len(words) == 1:
-                why, said = "has no items", f"{path}:{number}  user '{words[0]}' has no items. {_A_LINE}"
-            else:
-                why = "its user stands on an earlier line"
-                said = f"{path}:{number}  user '{words[0]}' stands on line {seen[words[0]]} already."
-        if on_bad_line == "error":
-            raise DatasetError(said)
-        skipped.setdefault(why, []).append(number)
+            log.add(path, number, "is not UTF-8 text", f"is not UTF-8 text: {error.reason} at byte {error.start + 1}")
+            continue
+        if len(words) == 1:
+            log.add(path, number, "has no items", f"user '{words[0]}' has no items. {_A_LINE}")
+        elif words and words[0] in seen:
+            earlier = f"user '{words[0]}' stands on line {seen[words[0]]} already"
+            log.add(path, number, "its user stands on an earlier line", earlier)
+        elif words:
+            seen[words[0]] = number
+            kept.append(words)
+    log.refuse()
     if not kept:
-        raise DatasetError(f"{path} is empty. {_A_LINE}")
-    return kept, tuple(BadLines(path.name, why, len(where), where[0]) for why, where in skipped.items())
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.name.endswith(".gz") else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
+        raise DatasetError(f"{path} is empty. {_A_LINE}.")
+    progress(path.stat().st_size, path.stat().st_size, path.name)
+    return kept

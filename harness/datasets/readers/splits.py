@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import DatasetError
 from ..data.histories import share_histories
-from ..data.interactions import number_tokens
 from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows, join
 from ..data.ready_rows import ReadyRows, ReadySplit
-from ..parsing import raw
-from ..parsing.bad_lines import BadLines, OnBadLine
+from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.event_columns import ITEM, USER
+from ..parsing.layout import Layout
+from ..parsing.line_by_line import LINE
 from ..parsing.raw import ReadProgress
+from ..parsing.table_files import TableFile, Wrong
 from ..recipe.recipe import Recipe
 from ..rules import rules
-from .item_lines import read_attributes
-from .tables import Table, split_paths
+from .item_tables import ItemTable, read_items
+from .table_reader import text_columns
+from .tables import HISTORY, numbered, read_tables, split_paths, words
+
+if TYPE_CHECKING:
+    import polars as pl
 
 COLUMNS = ("user_id", "item_id", "history")
 ITEMS = "items.jsonl"
 
-_ITEM = re.compile(r"[^\s,;|\"'\[\](){}]+")
+_ITEM = r"""^[^\s,;|"'\[\](){}]+$"""
+_NAME = "a name without spaces, commas, quotes or brackets"
 _MISSING = ("nan", "none", "null", "<na>")
 
 
@@ -47,32 +54,30 @@ class Splits:
                 cut, a user who takes the same items again and again has such rows.
         """
         paths = split_paths(source, recipe, self.files)
-        tables = []
-        for path in paths:
-            tables.append(_table(path, on_bad_line))
-            progress(path.stat().st_size, path.stat().st_size, path.name)
-        parts, user_tokens, item_tokens = _number(tables)
-        bad_lines = [bad for table in tables for bad in table.bad_lines]
+        log = BadLineLog(on_bad_line)
+        rows = _SplitRows()
+        files = [TableFile(path, Layout(), progress, log) for path in paths]
+        tables, sources = read_tables(files, COLUMNS, rows.read, tokens=())
+        parts, user_tokens, item_tokens = numbered(tables)
         repeated = _repeated(join(parts))
-        if repeated and on_bad_line == "error":
-            raise DatasetError(_said_of_repeated(tables, *next(iter(repeated.items()))))
-        splits, low = [], 0
-        for rows, table in zip(parts, tables, strict=True):
-            kept = np.array([low + row not in repeated for row in range(len(rows))], dtype=bool)
-            splits.append(ReadySplit(rows.take(kept), lines=table.lines[kept]))
-            if not kept.all():
-                first = int(table.lines[np.argmin(kept)])
-                bad_lines.append(BadLines(table.path.name, "the row stands there already", int((~kept).sum()), first))
-            low += len(rows)
-        train, valid, test = splits
+        stands = [(path, line) for path, table in zip(paths, tables, strict=True) for line in table[LINE]]
+        for row, earlier in repeated.items():
+            (path, line), (other, other_line) = stands[row], stands[earlier]
+            message = f"the same user, item and history stand in {other.name}:{other_line} already"
+            log.add(path, line, "the row stands there already", message)
+        log.refuse()
+        kept = np.ones(len(stands), dtype=bool)
+        kept[list(repeated)] = False
+        of_splits = np.split(kept, np.cumsum([len(part) for part in parts])[:-1])
+        train, valid, test = (ReadySplit(part.take(mask)) for part, mask in zip(parts, of_splits, strict=True))
         return ReadyRows(
             train=train,
             valid=valid,
             test=test,
             user_tokens=user_tokens,
             item_tokens=item_tokens,
-            sources=tuple(map(raw.describe, paths)),
-            bad_lines=tuple(bad_lines),
+            sources=sources,
+            bad_lines=log.found(),
             layout="lengths",
         )
 
@@ -94,81 +99,52 @@ class Splits:
         path = next((path for one in (name, f"{name}.gz") if (path := source / one).is_file()), None)
         if path is None or not recipe.text.fields:
             return None
-        columns = list(dict.fromkeys(column for named in recipe.text.fields.values() for column in named))
-        bad_lines: list[BadLines] | None = [] if on_bad_line == "skip" else None
-        held = read_attributes(path, columns, key=recipe.item_columns.get("item", "item_id"), bad_lines=bad_lines)
-        progress(path.stat().st_size, path.stat().st_size, path.name)
-        known = [token for token in wanted if token in held]
-        if wanted and not known:
-            raise DatasetError(
-                f"{path} has none of the {len(wanted):,} items of the rows. Its first item_id is "
-                f"'{next(iter(held))}', theirs '{next(iter(wanted))}'."
-            )
-        return ItemAttributes(
-            values={
-                token: {
-                    label: ", ".join(filter(None, (held[token][column] for column in named)))
-                    for label, named in recipe.text.fields.items()
-                }
-                for token in known
-            },
-            sources=(raw.describe(path),),
-            bad_lines=tuple(bad_lines or ()),
-            notes={"items_described": len(held), "items_described_in_no_row": len(held) - len(known)},
-        )
+        log = BadLineLog(on_bad_line)
+        file = TableFile(path, "jsonl", progress, log)
+        table = ItemTable(file, recipe.item_columns.get("item", "item_id"), text_columns(recipe), optional=True)
+        told = read_items([table], recipe.text.fields, wanted, log, repeated="refuse")
+        in_no_row = told.described - len(told.values)
+        return replace(told, notes={"items_described": told.described, "items_described_in_no_row": in_no_row})
 
 
 READER = Splits()
 
 
-def _table(path: Path, on_bad_line: OnBadLine) -> Table:
-    table = Table(path, COLUMNS, on_bad_line=on_bad_line)
-    table.frame = table.frame.apply(lambda column: column.str.strip())
-    table.tokens("user_id")
-    table.tokens("item_id")
-    _refuse_words(table, "item_id", ([item] for item in table.frame["item_id"]))
-    _refuse_words(table, "history", (text.split() for text in table.frame["history"]))
-    return table
+class _SplitRows:
+    """Makes of rows the columns user, item, history, and the line they stand on."""
 
+    def __init__(self) -> None:
+        import polars as pl
 
-def _refuse_words(table: Table, column: str, rows: Iterable[Sequence[str]]) -> None:
-    is_item: dict[str, bool] = {}
-    first_wrong: dict[int, str] = {}
-    for row, words in enumerate(rows):
-        for word in words:
-            if word not in is_item:
-                is_item[word] = _ITEM.fullmatch(word) is not None and word.lower() not in _MISSING
-            if not is_item[word]:
-                first_wrong.setdefault(row, word)
+        self._users = pl.Categorical(pl.Categories.random())
+        self._items = pl.Categorical(pl.Categories.random())
 
-    def said(row: int, more: int) -> str:
-        return (
-            f"{column}: '{first_wrong[row]}' is no item. An item is a name without spaces, commas, quotes or "
-            "brackets; those of a history are separated by spaces, oldest first."
+    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
+        """See `table_files.Convert`."""
+        import polars as pl
+
+        users, items = (frame[name].str.strip_chars() for name in ("user_id", "item_id"))
+        history = words(frame["history"])
+        not_an_item = items.to_frame("item").select(~_is_item(pl.col("item"))).to_series()
+        not_items = history.list.eval(~_is_item(pl.element())).list.any()
+        wrong = (
+            Wrong("user_id", (users == "").to_numpy(), "a name"),
+            Wrong("item_id", not_an_item.to_numpy(), f"an item ({_NAME})"),
+            Wrong("history", not_items.to_numpy(), f"a list of items separated by spaces (an item: {_NAME})"),
         )
+        read = pl.DataFrame(
+            {
+                USER: users.cast(self._users),
+                ITEM: items.cast(self._items),
+                HISTORY: history.cast(pl.List(self._items)),
+                LINE: frame[LINE],
+            }
+        )
+        return read, [fault for fault in wrong if fault.rows.any()]
 
-    wrong = np.zeros(len(table), dtype=bool)
-    wrong[list(first_wrong)] = True
-    table.refuse(wrong, f"{column} holds what is no item", said)
 
-
-def _number(tables: Sequence[Table]) -> tuple[list[Rows], NDArray[np.object_], NDArray[np.object_]]:
-    """The rows in numbers, and the tokens of users and items."""
-    users, user_tokens = number_tokens(np.concatenate([table.frame["user_id"].to_numpy() for table in tables]))
-    targets = np.concatenate([table.frame["item_id"].to_numpy() for table in tables])
-    histories = [[text.split() for text in table.frame["history"]] for table in tables]
-    words = [word for of_table in histories for history in of_table for word in history]
-    items, item_tokens = number_tokens(np.concatenate([targets, np.array(words, dtype=object)]))
-    lengths = [np.array([len(history) for history in of_table], dtype=np.int64) for of_table in histories]
-    ends = np.cumsum([len(table) for table in tables])[:-1]
-    word_ends = np.cumsum([of_table.sum() for of_table in lengths])[:-1]
-    columns = (
-        np.split(users, ends),
-        np.split(items[: len(targets)], ends),
-        np.split(items[len(targets) :], word_ends),
-        lengths,
-    )
-    return [Rows(*of_table) for of_table in zip(*columns, strict=True)], user_tokens, item_tokens
+def _is_item(token: pl.Expr) -> pl.Expr:
+    return token.str.contains(_ITEM) & ~token.str.to_lowercase().is_in(_MISSING)
 
 
 def _repeated(rows: Rows) -> dict[int, int]:
@@ -210,12 +186,3 @@ def _continues(rows: Rows) -> NDArray[np.bool_]:
     order = np.argsort(ends)
     continues[order[1:]] = np.diff(ends[order]) == 1
     return continues
-
-
-def _said_of_repeated(tables: Sequence[Table], row: int, earlier: int) -> str:
-    places = [(table.path, line) for table in tables for line in table.lines]
-    (path, line), (other, other_line) = places[row], places[earlier]
-    return (
-        f"{path}:{line}  the same user, item and history stand in {other.name}:{other_line} already. "
-        "Remove repeated rows."
-    )

@@ -13,10 +13,10 @@ from ..data.events import Events, read_events
 from ..data.item_attributes import ItemAttributes
 from ..parsing.bad_lines import BadLineLog, OnBadLine
 from ..parsing.event_columns import EventColumns
+from ..parsing.layout import Format, Layout, format_of
 from ..parsing.raw import ReadProgress
-from ..parsing.separated import Layout
 from ..parsing.source_files import find_files
-from ..parsing.table_files import Format, TableFile, format_of
+from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable, read_items
 

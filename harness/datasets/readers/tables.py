@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from ..data.card import SPLITS
-from ..parsing import raw
-from ..parsing.bad_lines import BadLines, OnBadLine
+from ..data.interactions import number_categories
+from ..data.published import Rows
+from ..parsing.event_columns import ITEM, USER
+from ..parsing.raw import MissingFileError, Source
 from ..parsing.source_files import find_files
+from ..parsing.table_files import Convert, TableFile
 from ..recipe.recipe import Recipe
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import polars as pl
+
+HISTORY = "history"
 
 
 def one_file(source: Path, recipe: Recipe, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
@@ -48,76 +53,49 @@ def split_paths(source: Path, recipe: Recipe, names: Mapping[str, tuple[str, ...
         DatasetError: a missing file, or a split of several files.
     """
     if source.is_file():
-        raise raw.MissingFileError(f"{source} is a file; a folder is wanted.")
+        raise MissingFileError(f"{source} is a file; a folder is wanted.")
     return [one_file(source, recipe, split, names) for split in SPLITS]
 
 
-class Table:
-    """A delimited file as text, without the lines that were found to be unreadable.
+def read_tables(
+    files: Sequence[TableFile], columns: Sequence[str], convert: Convert, *, tokens: Sequence[str]
+) -> tuple[list[pl.DataFrame], tuple[Source, ...]]:
+    """Read the files of the splits; arguments as `TableFile.read`.
 
-    Attributes:
-        path: the file.
-        frame: (R, ...) strings.
-        lines: (R,) int64, where each row stands.
-        bad_lines: what was skipped.
+    Raises:
+        DatasetError: a line that cannot be read, unless such lines are skipped; a file without rows.
     """
+    log = files[0].log
+    tables, sources = zip(*(file.read(columns, convert, tokens=tokens) for file in files), strict=True)
+    log.refuse()
+    for file, table in zip(files, tables, strict=True):
+        if not table.height:
+            raise DatasetError(f"{file.path} holds no row. {log.words() if log.found() else ''}".rstrip())
+    return list(tables), sources
 
-    def __init__(self, path: Path, columns: Sequence[str], *, on_bad_line: OnBadLine) -> None:
-        self.path = path
-        self.frame: pd.DataFrame = raw.read_columns(path, columns, separator=",")
-        if self.frame.empty:
-            raise DatasetError(f"{path} holds no row, only a header.")
-        self.lines = np.arange(len(self.frame), dtype=np.int64) + 2
-        self.bad_lines: list[BadLines] = []
-        self._skip = on_bad_line == "skip"
 
-    def __len__(self) -> int:
-        return len(self.lines)
+def words(texts: pl.Series) -> pl.Series:
+    """(R,) lists of the words of texts, separated by spaces."""
+    import polars as pl
 
-    def refuse(self, wrong: NDArray[np.bool_], why: str, said: Callable[[int, int], str]) -> None:
-        """Skip some rows and count them, or refuse the file.
+    return texts.fill_null("").str.split(" ").list.eval(pl.element().filter(pl.element() != ""))
 
-        Args:
-            wrong: (R,) which.
-            why: what is wrong with them, for the card.
-            said: first such row, how many more -> the error, without its place.
 
-        Raises:
-            DatasetError: there is such a row, and it is not to be skipped.
-        """
-        if not wrong.any():
-            return
-        first, count = int(np.argmax(wrong)), int(wrong.sum())
-        if not self._skip:
-            raise DatasetError(f"{self.path}:{self.lines[first]}  {said(first, count - 1)}")
-        self.bad_lines.append(BadLines(self.path.name, why, count, int(self.lines[first])))
-        self.frame, self.lines = self.frame[~wrong], self.lines[~wrong]
+def numbered(tables: Sequence[pl.DataFrame]) -> tuple[list[Rows], NDArray[np.object_], NDArray[np.object_]]:
+    """The rows of tables with columns user, item and history (a list), and the tokens of users and items."""
+    users, user_tokens = number_categories(*(table[USER] for table in tables))
+    histories = [flat_history(table) for table in tables]
+    items, item_tokens = number_categories(*(table[ITEM] for table in tables), *histories)
+    columns = (users, items[: len(tables)], items[len(tables) :], map(history_lengths, tables))
+    return [Rows(*of_table) for of_table in zip(*columns, strict=True)], user_tokens, item_tokens
 
-    def tokens(self, column: str) -> None:
-        """Refuse rows whose field is empty."""
-        self._refuse_values(column, (self.frame[column] == "").to_numpy(), "a name")
 
-    def numbers(self, column: str) -> None:
-        """Refuse rows whose field is not a finite number."""
-        self._refuse_values(column, ~np.isfinite(self.values(column)), "a number")
+def flat_history(table: pl.DataFrame) -> pl.Series:
+    """The histories of all rows, one after the other."""
+    history = table[HISTORY]
+    return history.filter(history.list.len() > 0).explode()
 
-    def whole_numbers(self, column: str) -> None:
-        """Refuse rows whose field is not a whole number from 0 to 2^31 - 2."""
-        values = self.values(column)
-        wrong = ~np.isfinite(values) | (values < 0) | (values >= raw.LARGEST) | (values != np.floor(values))
-        self._refuse_values(column, wrong, "a whole number from 0")
 
-    def values(self, column: str) -> NDArray[np.float64]:
-        """(R,) the numbers of a column, NaN where a field is none."""
-        import pandas as pd
-
-        return pd.to_numeric(self.frame[column], errors="coerce").to_numpy(dtype=np.float64)
-
-    def _refuse_values(self, column: str, wrong: NDArray[np.bool_], wanted: str) -> None:
-        def said(row: int, more: int) -> str:
-            found: Any = self.frame[column].iloc[row]
-            fault = f"'{found}' is not {wanted}" if found else "is empty"
-            others = f" ({more:,} more such lines)" if more else ""
-            return f"{column}: {fault}{others}."
-
-        self.refuse(wrong, f"{column} is not {wanted}", said)
+def history_lengths(table: pl.DataFrame) -> NDArray[np.int64]:
+    """(R,) items in each history."""
+    return table[HISTORY].list.len().to_numpy().astype(np.int64)

@@ -13,7 +13,6 @@ import pytest
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.datasets.parsing import blocks
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError
@@ -156,15 +155,6 @@ def test_files_without_a_mistake_need_no_option_and_zipping_them_changes_nothing
     differs = ("sources", "recipe_settings")
     told = [{key: value for key, value in data.card.items() if key not in differs} for data in (plain, zipped)]
     assert told[0] == told[1]
-
-
-@pytest.mark.parametrize("name", ["yelp", "software"])
-def test_how_much_is_read_at_once_changes_nothing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(tmp_path, name, seed=6, broken=True)
-    card = prepare(folder, name, on_bad_line="skip").card
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 10_000)
-    again = preparation.prepare(name, source=folder, data_dir=folder / "again", on_bad_line="skip").card
-    assert again == card
 
 
 def test_all_rows_of_a_user_lie_in_one_stretch(tmp_path: Path) -> None:

@@ -95,9 +95,9 @@ def test_users_too_short_to_split_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a x y z\nb\n", "sequences.txt:2  user 'b' has no items. A line is: user item item ..."),
+        ("a x y z\nb\n", "sequences.txt:2  user 'b' has no items. A line is: user item item."),
         ("a x y z\nb x y z\na z y x\n", "sequences.txt:3  user 'a' stands on line 1 already."),
-        ("\n\n", "sequences.txt is empty. A line is: user item item ..."),
+        ("\n\n", "sequences.txt is empty. A line is: user item item."),
         (
             "a x y\nb y x\n",
             "mine: no row is left in valid and test. Left out before: nothing before it: 2 rows.",
@@ -113,7 +113,7 @@ def test_a_broken_file_is_one_clear_error(tmp_path: Path, text: str, message: st
 
 def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sequences.txt").write_bytes(b"a \xff\xfe x\n")
-    with pytest.raises(DatasetError, match=r"sequences\.txt is not UTF-8 text"):
+    with pytest.raises(DatasetError, match=r"sequences\.txt:1  is not UTF-8 text"):
         preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
 
 
@@ -128,12 +128,6 @@ def test_broken_lines_are_skipped_and_counted_where_that_is_asked_for(tmp_path: 
         {"file": "sequences.txt.gz", "why": "is not UTF-8 text", "lines": 1, "first": 2},
         {"file": "sequences.txt.gz", "why": "its user stands on an earlier line", "lines": 2, "first": 5},
     ]
-
-
-def test_a_damaged_archive_is_an_error_of_the_file(tmp_path: Path) -> None:
-    (tmp_path / "sequences.txt.gz").write_bytes(gzip.compress(LINES.encode() * 50)[:30])
-    with pytest.raises(DatasetError, match=r"sequences\.txt\.gz cannot be read: "):
-        preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
 
 
 def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:

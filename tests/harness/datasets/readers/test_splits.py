@@ -270,29 +270,26 @@ def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        ("u1,b,a\nu1,c,a nan\n", "train.csv:3  history: 'nan' is no item. An item is a name without spaces, commas, "),
-        ("u1,b,a\nu1,c,\"['a', 'b']\"\n", "train.csv:3  history: '['a',' is no item."),
-        ('u1,b,a\nu1,c,"a,b"\n', "train.csv:3  history: 'a,b' is no item."),
-        ("u1,b,a\nu1,None,a b\n", "train.csv:3  item_id: 'None' is no item."),
-        ("u1,b c,a\n", "train.csv:2  item_id: 'b c' is no item."),
+        ("u1,b,a\nu1,c,a nan\n", "train.csv:3  history: 'a nan' is not a list of items"),
+        ("u1,b,a\nu1,c,\"['a', 'b']\"\n", "train.csv:3  history: '['a', 'b']' is not a list of items"),
+        ('u1,b,a\nu1,c,"a,b"\n', "train.csv:3  history: 'a,b' is not a list of items"),
+        ("u1,b,a\nu1,None,a b\n", "train.csv:3  item_id: 'None' is not an item"),
+        ("u1,b c,a\n", "train.csv:2  item_id: 'b c' is not an item"),
         ("u1,,a\n", "train.csv:2  item_id: is empty."),
-        (",b,a\n,b,c\n", "train.csv:2  user_id: is empty (1 more such lines)."),
-        ("u1,b,a\n\nu1,c,a b\n", "train.csv:3  user_id: is empty."),
-        ("u1,b,a\nu1,c,a,b\n", "train.csv cannot be read: "),
-        ("u1,b,a,c\nu1,c,a,b\n", "train.csv:2  has more fields than the header: user_id, item_id, history."),
+        (",b,a\n,b,c\n", "train.csv:2  user_id: is empty."),
+        ("u1,b,a\nu1,c,a,b\n", "train.csv:3  has 4 fields, the header 3."),
+        ("u1,b,a\nu1,c\n", "train.csv:3  has 2 fields, the header 3."),
         ("u1,b,a\nu2,b,a\nu1,b,a\n", "train.csv:4  the same user, item and history stand in train.csv:2 already."),
-        ("", "train.csv holds no row, only a header."),
+        ("", "train.csv holds no row."),
     ],
 )
 def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: str, message: str) -> None:
-    said = error_of(write(tmp_path, train=train))
-    assert message in said
-    assert "\n" not in said
+    assert message in error_of(write(tmp_path, train=train))
 
 
 def test_a_row_of_training_that_stands_in_test_again_is_an_error(tmp_path: Path) -> None:
     said = error_of(write(tmp_path, test=ROWS["test"] + "u1,c, a  b\n"))
-    assert "test.csv:6  the same user, item and history stand in train.csv:3 already. Remove repeated rows." in said
+    assert "test.csv:6  the same user, item and history stand in train.csv:3 already." in said
 
 
 def test_equal_rows_that_follow_from_cut_histories_are_no_mistake(tmp_path: Path) -> None:
@@ -306,23 +303,17 @@ def test_a_wrong_header_names_the_missing_column_and_those_found(tmp_path: Path)
     assert said.endswith("train.csv:1  no column 'item_id'. The header has: user_id, parent_asin, history.")
 
 
-@pytest.mark.parametrize("content", [b"", b"user_id,item_id,history\nu1,b,\xff\xfe\n"])
-def test_an_empty_file_and_one_that_is_not_text_are_errors_of_the_file(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "valid.csv is empty"),
+        (b"user_id,item_id,history\nu1,b,\xff\xfe\n", "valid.csv:2  history: is not UTF-8 text"),
+    ],
+)
+def test_an_empty_file_and_one_that_is_not_text_are_errors(tmp_path: Path, content: bytes, message: str) -> None:
     write(tmp_path)
     (tmp_path / "valid.csv").write_bytes(content)
-    assert error_of(tmp_path).startswith(f"{tmp_path / 'valid.csv'} cannot be read: ")
-
-
-def test_a_damaged_archive_is_an_error_of_the_file(tmp_path: Path) -> None:
-    write(tmp_path)
-    (tmp_path / "test.csv").unlink()
-    packed = bytearray(
-        gzip.compress("".join(f"u{n * 7919 % 977},i{n},i{n * 31 % 1009}\n" for n in range(3000)).encode())
-    )
-    packed[len(packed) // 2] ^= 0xFF
-    packed[len(packed) // 2 + 1] ^= 0xFF
-    (tmp_path / "test.csv.gz").write_bytes(packed)
-    assert error_of(tmp_path).startswith(f"{tmp_path / 'test.csv.gz'} cannot be read: ")
+    assert message in error_of(tmp_path)
 
 
 def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:
@@ -338,10 +329,13 @@ def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path:
 
 def test_items_that_are_none_of_the_rows_are_an_error(tmp_path: Path) -> None:
     said = error_of(write(tmp_path, items=[{"item_id": "0a", "title": "Anvil"}]))
-    assert said.endswith("items.jsonl has none of the 6 items of the rows. Its first item_id is '0a', theirs 'a'.")
+    assert said.endswith("items.jsonl: none of the 6 items, such as 'a', is described.")
 
 
 # Lines that cannot be read, skipped
+
+
+AN_ITEM = "a name without spaces, commas, quotes or brackets"
 
 
 def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -351,26 +345,38 @@ def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: P
     data = prepare(source, "skip")
     assert data.fingerprint == clean.fingerprint
     assert data.card["bad_lines"] == [
-        {"file": "train.csv", "why": "item_id is not a name", "lines": 1, "first": 3},
-        {"file": "train.csv", "why": "item_id holds what is no item", "lines": 1, "first": 2},
-        {"file": "train.csv", "why": "history holds what is no item", "lines": 2, "first": 4},
+        {"file": "train.csv", "why": f"item_id is not an item ({AN_ITEM})", "lines": 1, "first": 2},
+        {"file": "train.csv", "why": "item_id is empty", "lines": 1, "first": 3},
+        {
+            "file": "train.csv",
+            "why": f"history is not a list of items separated by spaces (an item: {AN_ITEM})",
+            "lines": 2,
+            "first": 4,
+        },
         {"file": "test.csv", "why": "the row stands there already", "lines": 1, "first": 6},
     ]
 
 
 def test_broken_items_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
     lines = [json.dumps(one).encode() for one in ITEMS]
-    broken = [b'{"item_id": ', b"[]", b'{"item": "a"}', b'{"item_id": "b", "title": 5}', b'{"item_id": "a"}', b'"\xff"']
+    broken = [
+        b'{"item_id": ',
+        b"[]",
+        b'{"item": "a"}',
+        b'{"item_id": "b", "title": {}}',
+        b'{"item_id": "a"}',
+        b'"\xff"',
+    ]
     prepare(write(tmp_path / "clean", items=ITEMS))
     bad = [lines[0], *broken, *lines[1:]]
     data = prepare(write(tmp_path / "bad", items=b"\n".join(bad)), "skip")
     texts = [items_of(tmp_path / name).texts.tolist() for name in ("clean", "bad")]  # type: ignore[union-attr]
     assert texts[0] == texts[1]
     assert [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]] == [
-        ("is no JSON", 1, 2),
-        ("is no JSON object", 1, 3),
-        ("has no item_id", 1, 4),
-        ("title is neither text nor a list of texts", 1, 5),
-        ("the item stands on an earlier line", 1, 6),
-        ("is not UTF-8 text", 1, 7),
+        ("no JSON", 1, 2),
+        ("no JSON object", 1, 3),
+        ("item_id is empty", 1, 4),
+        ("title is neither text, a number nor a list of such", 1, 5),
+        ("the item is described on an earlier line", 1, 6),
+        ("not UTF-8 text", 1, 7),
     ]

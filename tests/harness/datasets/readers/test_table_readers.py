@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
-from rearec_bench.harness.datasets.parsing import blocks, event_frames
 from rearec_bench.harness.datasets.parsing.bad_lines import BadLines, OnBadLine
 from rearec_bench.harness.datasets.parsing.raw import MissingFileError
+from rearec_bench.harness.datasets.parsing.table_files import TableFile
 from rearec_bench.harness.datasets.readers import reader_of
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
@@ -59,19 +59,11 @@ def put(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     return folder
 
 
-@pytest.fixture(params=["at a stretch", "in blocks", "in tiny blocks"])
+@pytest.fixture(params=["by polars", "line by line"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """However a file is read."""
-    if request.param != "at a stretch":
-        monkeypatch.setattr(event_frames, "read_at_a_stretch", not_at_all)
-    if request.param == "in tiny blocks":
-        monkeypatch.setattr(blocks, "BLOCK_BYTES", 30)
-
-
-def not_at_all(*_: Any, **__: Any) -> Any:
-    """In place of `read_at_a_stretch`."""
-    return 0
-    yield
+    if request.param == "line by line":
+        monkeypatch.setattr(TableFile, "_by_polars", lambda *_: None)
 
 
 OWN = {"user": "who", "item": "what", "rating": "stars", "time": "at"}
@@ -262,19 +254,18 @@ def test_json_lines_come_out_the_same_at_a_stretch_and_in_blocks(tmp_path: Path,
 
 
 def same_ways(source: Path, how: Recipe) -> None:
-    """Read in every way and demand the same: rows and bad lines, or the same error."""
+    """Read in both ways and demand the same: rows and bad lines, or the same error."""
     outcomes = []
-    for block in (None, 2**24, 25):
+    for polars in (True, False):
         with pytest.MonkeyPatch.context() as patch:
-            if block is not None:
-                patch.setattr(event_frames, "read_at_a_stretch", not_at_all)
-                patch.setattr(blocks, "BLOCK_BYTES", block)
+            if not polars:
+                patch.setattr(TableFile, "_by_polars", lambda *_: None)
             try:
                 events = read(source, how, "skip")
                 outcomes.append((rows_of(events), events.bad_lines, events.interactions.item_tokens.tolist()))
             except DatasetError as error:
                 outcomes.append(str(error))
-    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert outcomes[0] == outcomes[1]
 
 
 # What bad input gets
@@ -409,7 +400,7 @@ def test_a_wrong_column_is_named_with_the_nearest(tmp_path: Path) -> None:
     ):
         read(tmp_path, CSV)
     with pytest.raises(
-        DatasetError, match=r"log.jsonl:1  no key 'stars'\. Did you mean 'star'\? The objects have: who, what"
+        DatasetError, match=r"log.jsonl  no key 'stars'\. Did you mean 'star'\? The objects have: who, what"
     ):
         read(tmp_path, recipe("jsonl", files={"interactions": "log.jsonl"}, columns=OWN))
     pl.DataFrame({"who": [1], "what": [2], "star": [3], "at": [4]}).write_parquet(tmp_path / "log.parquet")
@@ -484,11 +475,7 @@ def texts(files: str, **given: Any) -> Recipe:
     )
 
 
-@pytest.mark.parametrize("block", [20, 2**24])
-def test_texts_of_the_wanted_items_whatever_the_format(
-    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+def test_texts_of_the_wanted_items_whatever_the_format(tmp_path: Path) -> None:
     rows = [
         ("b", 'A "b", c', "Y", "Z"),
         ("a", "", "", "Z"),
@@ -676,13 +663,8 @@ def test_recbole_files_without_ratings_or_times(tmp_path: Path) -> None:
     assert (events.ratings, events.time_unit) == (None, "order")
 
 
-@pytest.mark.parametrize("block", [None, 2**24, 2**16])
-def test_movielens_100k_of_recbole_equals_plain_python(
-    shared: Path, block: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if block is not None:
-        monkeypatch.setattr(event_frames, "read_at_a_stretch", not_at_all)
-        monkeypatch.setattr(blocks, "BLOCK_BYTES", block)
+@pytest.mark.usefixtures("way")
+def test_movielens_100k_of_recbole_equals_plain_python(shared: Path) -> None:
     source = shared / "data/ml-100k"
     how = shipped_recipes()["ml-100k"]
     events = read(source, how)

@@ -1,0 +1,82 @@
+"""Files without a mistake, read by Polars; it refuses the others, and `line_by_line` reads those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .layout import Layout, column_names, places_of
+from .line_by_line import LINE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_ROWS = 2**18
+
+
+class OddRowsError(Exception):
+    """A file is not written as it should be, or in a way that wants a closer look."""
+
+
+def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The rows of a delimited file of UTF-8 text without quotes, as strings.
+
+    Args:
+        path: the file, plain or gzipped.
+        layout: how it is written.
+        columns: wanted ones.
+
+    Yields:
+        The wanted columns of the next rows, and `LINE`.
+
+    Raises:
+        OddRowsError: a row has another number of fields than the header, or a quote; the encoding is another one.
+        DatasetError: no such column.
+    """
+    import polars as pl
+
+    names = column_names(path, layout)
+    places = places_of(columns, names, path, layout)
+    if layout.encoding != "utf-8":
+        raise OddRowsError
+    line = pl.col("line")
+    fields = line.str.splitn(layout.separator, len(names)).struct.rename_fields(list(map(str, range(len(names)))))
+    last = pl.col(str(len(names) - 1))
+    numbered = pl.scan_lines(path, row_index_name=LINE, row_index_offset=1).slice(int(layout.header))
+    for lines in numbered.collect_batches(chunk_size=_ROWS, maintain_order=True):
+        rows = lines.select(LINE, fields).unnest("line")
+        if rows[last.meta.output_name()].null_count():
+            blank = (line.str.strip_chars() == "") & ~line.str.contains(layout.separator, literal=True)
+            rows = lines.filter(~blank).select(LINE, fields).unnest("line")
+        odd = last.is_null() | last.str.contains(layout.separator, literal=True)
+        quoted = layout.quotes and lines.select(line.str.contains('"', literal=True).any()).item()
+        if quoted or rows.select(odd.any()).item():
+            raise OddRowsError
+        yield rows.select(LINE, *(pl.col(str(place)).alias(name) for place, name in zip(places, columns, strict=True)))
+
+
+def json_frames(path: Path, columns: Sequence[str], tokens: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The objects of a JSON-lines file, their values as strings.
+
+    Args:
+        path: the file, plain or gzipped.
+        columns: keys; null and a missing key are null.
+        tokens: of the columns, those that must be text or numbers.
+
+    Raises:
+        OddRowsError: a token may have been a list, an object or half of a surrogate pair, or no object has a key.
+    """
+    import polars as pl
+
+    texts = [pl.col(name).str for name in tokens]
+    odd = pl.any_horizontal(
+        pl.lit(value=False),
+        *(text.starts_with("[") | text.starts_with("{") | text.contains("\0", literal=True) for text in texts),
+    )
+    scan = pl.scan_ndjson(path, schema=dict.fromkeys(columns, pl.String))
+    for rows in scan.collect_batches(chunk_size=_ROWS, maintain_order=True):
+        never = any(rows[name].null_count() == rows.height for name in columns)
+        if rows.height and (never or rows.select(odd.any()).item()):
+            raise OddRowsError
+        yield rows

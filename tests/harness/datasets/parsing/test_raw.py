@@ -1,0 +1,91 @@
+"""Lines of source files: unpacking, and what is cut short, damaged or not text."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rearec_bench.harness.datasets.parsing import raw
+from rearec_bench.harness.datasets.parsing.raw import lines_of
+from rearec_bench.harness.utils.errors import DatasetError
+
+LINE = st.binary(min_size=1, max_size=9).map(lambda text: text.replace(b"\n", b""))
+
+
+def file(folder: Path, content: bytes, name: str = "data.txt") -> Path:
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(LINE, max_size=5), min_size=1, max_size=3), st.booleans())
+def test_lines_come_out_as_they_are_plain_or_in_several_members_of_gzip(
+    tmp_path: Path, members: list[list[bytes]], ended: bool
+) -> None:
+    texts = [b"".join(line + b"\n" for line in lines) for lines in members]
+    texts[0] = b"first\n" + texts[0]
+    texts[-1] += b"" if ended else b"last"
+    whole = b"".join(texts)
+    for content in (whole, b"".join(map(gzip.compress, texts)), gzip.compress(whole) + b"\0" * 9):
+        numbers, lines = zip(*lines_of(file(tmp_path, content)), strict=True)
+        assert numbers == tuple(range(1, len(lines) + 1))
+        assert list(lines) == [line + b"\n" for line in whole.split(b"\n")[:-1]] + [b"last"] * (not ended)
+
+
+def test_progress_is_told_in_bytes_of_the_file_on_disk(tmp_path: Path) -> None:
+    path = file(tmp_path, gzip.compress(b"some line\n" * 200_000), "x.csv.gz")
+    told: list[tuple[int, int, str]] = []
+    assert sum(1 for _ in lines_of(path, lambda *of: told.append(of))) == 200_000
+    assert len(told) == 3
+    assert all(0 < done <= size == path.stat().st_size and name == "x.csv.gz" for done, size, name in told)
+
+
+def test_a_gzip_stream_that_is_cut_short_is_told_with_its_lines(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).integers(0, 10**9, size=50_000)
+    packed = gzip.compress(b"".join(b"%d\n" % number for number in numbers))
+    half = packed[: len(packed) // 2]
+    with pytest.raises(
+        DatasetError, match=r"cut\.csv\.gz is cut short.* after ([\d,]+) whole lines\. Download"
+    ) as error:
+        list(lines_of(file(tmp_path, half, "cut.csv.gz")))
+    told = int(str(error.value).split(" after ")[1].split()[0].replace(",", ""))
+    whole = zlib.decompressobj(31).decompress(half).count(b"\n")
+    assert whole - 30_000 < told <= whole
+
+
+def test_damage_within_a_gzip_stream_is_told(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(b"some text\n" * 100))
+    packed[-6] ^= 0xFF
+    for path in (file(tmp_path, bytes(packed), "x.gz"), file(tmp_path, gzip.compress(b"a\n") + b"junk")):
+        with pytest.raises(DatasetError, match=r"is damaged after .* Download it again"):
+            list(lines_of(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv.gz", b"<html>not found</html>", "is called .gz and is not gzipped"),
+        ("x.csv", b"", "is empty"),
+        ("x.csv.gz", gzip.compress(b""), "is empty"),
+        ("x.csv", b"\xef\xbb\xbf", "is empty"),
+        ("x.csv", "a,b\n".encode("utf-16"), "is UTF-16 text"),
+        ("x.csv", b"a,b\r1,2\r3,4\r", "x.csv:1  has carriage returns for line ends"),
+    ],
+)
+def test_what_is_not_text_in_lines_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        list(lines_of(file(tmp_path, content, name)))
+
+
+def test_a_file_without_line_ends_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "LONGEST_LINE", 1000)
+    with pytest.raises(DatasetError, match="One record a line is wanted"):
+        list(lines_of(file(tmp_path, b"[" + b"1," * 5000)))

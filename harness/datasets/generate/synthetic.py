@@ -23,8 +23,6 @@ from .draws import Draws, generated
 
 VERSION = 1  # of the generator: raised when the same numbers make other data
 MAX_ID = 2**31 - 1  # ids are kept in 32 bits
-ITEMS_PER_TOPIC = 20
-MIN_TOPICS, MIN_PER_TOPIC = 3, 4
 INTERESTS = 3  # at most
 LONGEST = 10  # times the mean
 DAY_S = 86_400
@@ -39,7 +37,6 @@ class Size:
         items: N; those that no training row has are not in the catalogue in the end.
         seed: from 0.
         mean_length: interactions of a user on average.
-        topics: of the items; None for one per 20 items.
 
     Raises:
         InputError: a number out of range.
@@ -49,7 +46,6 @@ class Size:
     items: int
     seed: int = 1
     mean_length: int = 12
-    topics: int | None = None
 
     def __post_init__(self) -> None:
         bounds = (
@@ -57,7 +53,6 @@ class Size:
             ("items", self.items, 20, MAX_ID),
             ("mean-length", self.mean_length, 4, 10_000),
             ("seed", self.seed, 0, 2**63 - 1),
-            ("topics", self.num_topics, MIN_TOPICS, self.items // MIN_PER_TOPIC),
         )
         for label, value, low, high in bounds:
             if not low <= value <= high:
@@ -67,8 +62,8 @@ class Size:
 
     @property
     def num_topics(self) -> int:
-        """How many topics there are."""
-        return max(MIN_TOPICS, self.items // ITEMS_PER_TOPIC) if self.topics is None else self.topics
+        """How many topics there are: one for 20 items, three at least."""
+        return max(3, self.items // 20)
 
 
 def size_of(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> Size | None:

@@ -42,11 +42,11 @@ def test_it_is_the_same_on_every_machine(data: Dataset) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"users": 301}, {"items": 61}, {"seed": 6}, {"mean_length": 13}, {"topics": 4}],
+    [{"users": 301}, {"items": 61}, {"seed": 6}, {"mean_length": 13}],
     ids=lambda x: next(iter(x)),
 )
 def test_every_number_makes_other_data(other: dict[str, int]) -> None:
-    given = {"users": 300, "items": 60, "seed": 5, "mean_length": 12, "topics": 3}
+    given = {"users": 300, "items": 60, "seed": 5, "mean_length": 12}
     one, two = (synthetic.generate(synthetic.Size(**numbers)) for numbers in (given, given | other))
     assert len(one) != len(two) or (one.items != two.items).any()
 
@@ -76,7 +76,7 @@ def test_popularity_is_long_tailed_and_nearly_every_item_is_used() -> None:
 
 
 def test_users_have_few_interests_and_mostly_move_on_along_a_ring() -> None:
-    made = synthetic.generate(synthetic.Size(1_000, 200, topics=10))
+    made = synthetic.generate(synthetic.Size(1_000, 200))
     topic = made.items // 20
     ends = np.append(np.flatnonzero(np.diff(made.users)) + 1, len(made))
     starts = np.append(0, ends[:-1])
@@ -90,9 +90,9 @@ def test_users_have_few_interests_and_mostly_move_on_along_a_ring() -> None:
     assert np.mean(three) > 0.6
 
 
-@pytest.mark.parametrize(("items", "topics"), [(61, 3), (60, 3), (47, 5), (200, 10)])
+@pytest.mark.parametrize(("items", "topics"), [(61, 3), (47, 3), (200, 10)])
 def test_every_item_is_named_by_its_topic_and_no_two_alike(items: int, topics: int) -> None:
-    made = synthetic.make(synthetic.Size(2_000, items, topics=topics))
+    made = synthetic.make(synthetic.Size(2_000, items))
     assert made.titles is not None
     assert made.texts is not None
     opening, *_ = made.texts[0].split("\n")
@@ -123,7 +123,6 @@ def test_the_card_tells_the_numbers(data: Dataset) -> None:
         ({"users": 100, "items": 19}, "--items 19: from 20 "),
         ({"users": 100, "items": 100, "mean_length": 3}, "--mean-length 3: from 4 "),
         ({"users": 100, "items": 100, "seed": -1}, "--seed -1: from 0 "),
-        ({"users": 100, "items": 100, "topics": 26}, "--topics 26: from 3 to 25 "),
     ],
 )
 def test_numbers_out_of_range_are_refused(given: dict[str, int], words: str) -> None:

@@ -60,32 +60,20 @@ def cosines(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64) @ values.astype(np.float64).T
 
 
-def test_with_all_components_the_cosines_are_those_of_the_weights() -> None:
+@pytest.mark.parametrize("width", [5, 768])
+def test_the_cosines_are_those_of_the_weights_on_their_leading_components(width: int) -> None:
     texts = texts_of(40)
     weights = naive_weights(texts.tolist())
-    made = encode(texts)
-    assert made.values.shape == (40, weights.shape[1] - 1)
-    kept = np.linalg.svd(weights, full_matrices=False)[0][:, : weights.shape[1] - 1]
-    projected = kept @ (kept.T @ weights)
-    projected /= np.linalg.norm(projected, axis=1, keepdims=True)
-    assert np.allclose(cosines(made.values), projected @ projected.T, atol=1e-5)
-
-
-def test_a_narrow_width_keeps_the_leading_components() -> None:
-    texts = texts_of(40)
-    weights = naive_weights(texts.tolist())
+    vectors = encode(texts, width=width)
+    kept = min(width, weights.shape[1] - 1)
     left, scale, _ = np.linalg.svd(weights, full_matrices=False)
-    projected = left[:, :5] * scale[:5]
+    projected = left[:, :kept] * scale[:kept]
+    explained = projected.var(axis=0).sum() / weights.var(axis=0).sum()
     projected /= np.linalg.norm(projected, axis=1, keepdims=True)
-    made = encode(texts, width=5)
-    assert made.values.shape == (40, 5)
-    assert np.linalg.norm(made.values, axis=1) == pytest.approx(1)
-    assert np.allclose(cosines(made.values), projected @ projected.T, atol=1e-4)
-    assert made.card["width_wanted"] == made.card["width"] == 5
-    centred = left[:, :5] * scale[:5]
-    assert made.card["explained_variance"] == pytest.approx(
-        centred.var(axis=0).sum() / weights.var(axis=0).sum(), abs=1e-3
-    )
+    assert vectors.values.shape == (40, kept)
+    assert np.linalg.norm(vectors.values, axis=1) == pytest.approx(1)
+    assert np.allclose(cosines(vectors.values), projected @ projected.T, atol=1e-4)
+    assert vectors.card["explained_variance"] == pytest.approx(explained, abs=1e-3)
 
 
 def test_the_card_says_how_the_vectors_were_made() -> None:
@@ -108,17 +96,17 @@ def test_items_without_text_have_zeros_and_change_nothing_for_the_others() -> No
 
 
 def test_texts_that_say_the_same_twice_bring_no_empty_dimension() -> None:
-    texts = np.array(["amber", "amber", "basalt", "basalt", "cedar", "cedar", "dune dune", "dune"], dtype=object)
-    made = encode(texts)
-    assert made.values.shape == (8, 3)
-    assert np.abs(made.values).max(axis=0).min() > 0.1
+    vectors = encode(
+        np.array(["amber", "amber", "basalt", "basalt", "cedar", "cedar", "dune dune", "dune"], dtype=object)
+    )
+    assert vectors.values.shape == (8, 3)
+    assert np.abs(vectors.values).max(axis=0).min() > 0.1
 
 
 def test_a_text_of_words_that_all_have_gets_zeros() -> None:
-    texts = np.array(["the amber", "the basalt", "the cedar dune", "the"], dtype=object)
-    made = encode(texts)
-    assert (made.values[3] == 0).all()
-    assert (made.card["items_without_text"], made.card["zero_vectors"]) == (0, 1)
+    vectors = encode(np.array(["the amber", "the basalt", "the cedar dune", "the"], dtype=object))
+    assert (vectors.values[3] == 0).all()
+    assert (vectors.card["items_without_text"], vectors.card["zero_vectors"]) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -147,19 +135,13 @@ def test_another_process_with_any_number_of_threads_gives_the_same_bytes(threads
     assert done.stdout.strip() == here.fingerprint
 
 
-def test_the_vectors_of_tiny_are_what_they_were(tmp_path: Path) -> None:
-    vectors = catalog.load_dataset("tiny", data_dir=tmp_path, vectors=True).vectors
-    assert vectors is not None
-    assert vectors.values.shape == (200, 80)
-    assert np.abs(vectors.values[0, :4]).round(3).tolist() == pytest.approx([0, 0.433, 0.267, 0.185], abs=1e-3)
-
-
 def test_tiny_has_vectors_of_its_own_in_which_topics_lie_together(tmp_path: Path) -> None:
     data = catalog.load_dataset("tiny", data_dir=tmp_path, vectors=True)
     items = catalog.load_items("tiny", data_dir=tmp_path)
     assert data.vectors is not None
     assert items.titles is not None
-    assert len(data.vectors.values) == data.num_items
+    assert data.vectors.values.shape == (data.num_items, 80)
+    assert np.abs(data.vectors.values[0, :4]) == pytest.approx([0, 0.433, 0.267, 0.185], abs=1e-3)
     assert catalog.load_dataset("tiny", data_dir=tmp_path).vectors is None
     topics = np.array([title.partition("(")[2] for title in items.titles])
     same = topics[:, None] == topics
@@ -275,28 +257,16 @@ def test_preparing_again_keeps_vectors_that_are_still_right(tmp_path: Path) -> N
 def test_vectors_of_another_content_are_refused(tmp_path: Path) -> None:
     data_dir = prepared(tmp_path, texts_of(9))
     embed("mine", data_dir=data_dir)
-    card = json.loads((data_dir / "mine" / "card.json").read_text())
-    vectors = data_dir / "mine" / "vectors.safetensors"
-    vectors.write_bytes(vectors.read_bytes().replace(card["fingerprint"].encode(), b"0" * 64))
-    for load in (
-        lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=True),
-        lambda: catalog.vectors_card("mine", data_dir=data_dir),
-    ):
-        with pytest.raises(
-            DatasetError, match=r"made for another content of it\. Make them again:  rearec-bench embed"
-        ):
-            load()
-
-
-def test_a_file_with_the_card_of_another_content_is_refused(tmp_path: Path) -> None:
-    data_dir = prepared(tmp_path, texts_of(9))
-    embed("mine", data_dir=data_dir)
-    file = data_dir / "mine" / "vectors.safetensors"
+    file, other = data_dir / "mine/vectors.safetensors", data_dir / "other.safetensors"
     assert catalog.load_dataset("mine", data_dir=data_dir, vectors=file).vectors is not None
-    other = data_dir / "other.safetensors"
     fingerprint = catalog.card("mine", data_dir)["fingerprint"].encode()
     other.write_bytes(file.read_bytes().replace(fingerprint, b"0" * 64))
-    with pytest.raises(DatasetError, match=r"other.safetensors holds the vectors of another data set's items \(mine\)"):
-        catalog.load_dataset("mine", data_dir=data_dir, vectors=other)
-    with pytest.raises(DatasetError, match="another data set"):
-        embed("mine", data_dir=data_dir, encoder=f"file:{other}")
+    file.write_bytes(other.read_bytes())
+    for load, words in (
+        (lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=True), "made for another content"),
+        (lambda: catalog.vectors_card("mine", data_dir=data_dir), "made for another content"),
+        (lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=other), r"another data set's items \(mine\)"),
+        (lambda: embed("mine", data_dir=data_dir, encoder=f"file:{other}"), r"another data set's items \(mine\)"),
+    ):
+        with pytest.raises(DatasetError, match=words):
+            load()

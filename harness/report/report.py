@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..analysis.groups import Load
-from ..analysis.resultset import ResultSet, SameSource, load_results
+from ..analysis.resultset import ResultSet, load_results
 from ..datasets import catalog
 from ..profile.options import NAME as OPTIONS
 from ..profile.store import ProfileStore
 from ..records.profile import Profile
+from ..records.source import same_source
 from ..store.store import Store
 from ..utils.errors import DamagedError, DatasetError, InputError
 from ..utils.messages import hint
@@ -273,7 +274,7 @@ def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store) -> _
     """What is made of a suite, without trials whose rows turn out to be damaged meanwhile."""
     damaged: dict[str, str] = {}
     while True:
-        results = load_results(name, store=store, same_source=_same_source(), damaged=damaged)
+        results = load_results(name, store=store, same_source=same_source, damaged=damaged)
         try:
             return make(results)
         except DamagedError as error:
@@ -322,9 +323,3 @@ def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:
         names = list(dict.fromkeys(name for suite in suites for name in store.read_suite(suite)[0]["datasets"]))
     held = {name: catalog.card(name, data_dir) for name in names if catalog.is_prepared(name, data_dir)}
     return Cards(held, tuple(name for name in names if name not in held), everything=not suites)
-
-
-def _same_source() -> SameSource:
-    from ..records.source import same_source
-
-    return same_source

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...analysis.ceiling import CROSSED, NOISED, Ceiling, Control, ceilings
+from ...analysis.ceiling import CROSSED, NOISED, Ceiling, ceilings
 from ...analysis.compare import Compared, Measured, Stat, compare, measure
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
 from ..labels import label_of, row_name
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRIC = "ndcg@20"
+GROUP_NAMES = {USERS: "UG", ITEMS: "IG"}
 _LABEL = "test NDCG@20"
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Grouped bars: labels along x, and the name of each series to its statistics, one per label."""
+
+    labels: tuple[str, ...]
+    series: Mapping[str, Sequence[Stat | None]]
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,8 @@ class Sweep:
     reference: Measured | None
 
 
-def ceiling_rows(material: Material) -> list[Ceiling]:
-    """What Figure 2 shows.
+def ceiling_bars(material: Material) -> dict[tuple[str, str], Bars]:
+    """What Figure 2 shows of each data set and backbone.
 
     Raises:
         Unfilled: no row with steps has runs.
@@ -55,43 +64,36 @@ def ceiling_rows(material: Material) -> list[Ceiling]:
     found = [item for item in ceilings(material.results) if item.optimum is not None]
     if not found:
         raise Unfilled("needs a row with steps whose runs are stored")
-    return found
+    panels: dict[tuple[str, str], list[Ceiling]] = {}
+    for item in found:
+        panels.setdefault((item.row.dataset, item.row.backbone), []).append(item)
+    return {
+        place: Bars(
+            tuple(row_name(item.row, brackets=False) for item in here),
+            {
+                "Readout": [item.row.stats[METRIC] for item in here],
+                "Cross-fitted": [_control(item, CROSSED) for item in here],
+                "Noised copies": [_control(item, NOISED) for item in here],
+                "Optimum": [item.optimum[METRIC] if item.optimum else None for item in here],
+            },
+        )
+        for place, here in panels.items()
+    }
 
 
 def ceiling_figure(material: Material) -> Figure:
     """Figure 2: the readout, the best step after the fact, and how much of it is luck."""
-    found = ceiling_rows(material)
-    places = list(dict.fromkeys((item.row.dataset, item.row.backbone) for item in found))
-    figure, axes = wrapped(len(places))
-    for one, place in zip(axes, places, strict=True):
-        here = [item for item in found if (item.row.dataset, item.row.backbone) == place]
-        kinds: list[tuple[str, Callable[[int], Mapping[str, Stat] | None]]] = [
-            ("Readout", lambda at, here=here: here[at].row.stats),  # type: ignore[misc]
-            ("Cross-fitted", lambda at, here=here: _control(here[at].controls, CROSSED)),  # type: ignore[misc]
-            ("Noised copies", lambda at, here=here: _control(here[at].controls, NOISED)),  # type: ignore[misc]
-            ("Optimum", lambda at, here=here: here[at].optimum),  # type: ignore[misc]
-        ]
-        held = [(name, [of(at) for at in range(len(here))]) for name, of in kinds]
-        bars(
-            one,
-            [row_name(item.row, brackets=False) for item in here],
-            [
-                (
-                    name,
-                    [stats[METRIC].mean if stats else None for stats in found_stats],
-                    [stats[METRIC].std if stats else None for stats in found_stats],
-                )
-                for name, found_stats in held
-            ],
-        )
-        one.set_title(f"{place[0]}\n{label_of(place[1])}")
-        one.set_ylabel(_LABEL)
+    found = ceiling_bars(material)
+    figure, axes = wrapped(len(found))
+    for one, ((dataset, backbone), shown) in zip(axes, found.items(), strict=True):
+        bars(one, shown.labels, list(shown.series.items()))
+        _labelled(one, dataset, label_of(backbone))
     legend(figure, axes[0])
     return figure
 
 
-def grouped_rows(material: Material) -> list[Grouped]:
-    """What Figure 4 shows.
+def group_bars(material: Material) -> list[tuple[Measured, dict[str, Bars]]]:
+    """What Figure 4 shows of each row with steps: "UG" and "IG" to each step in four groups.
 
     Raises:
         Unfilled: no row with steps has runs.
@@ -101,32 +103,17 @@ def grouped_rows(material: Material) -> list[Grouped]:
     found = [item for item in grouped(material.results, material.load) if item.groups and item.groups[0].over_first]
     if not found:
         raise Unfilled("needs a row with steps whose runs are stored")
-    return found
+    return [(item.row, {name: _of_groups(item, kind, name) for kind, name in GROUP_NAMES.items()}) for item in found]
 
 
 def groups_figure(material: Material) -> Figure:
     """Figure 4: groups of users and of items, each at every step of one model."""
-    found = grouped_rows(material)
+    found = group_bars(material)
     figure, axes = wrapped(2 * len(found), columns=4 if len(found) > 1 else 2)
-    for place, item in enumerate(found):
-        for side, (kind, name) in enumerate(((USERS, "UG"), (ITEMS, "IG"))):
-            one = axes[2 * place + side]
-            here = [held for held in item.groups if held.group.kind == kind]
-            states = sorted(state for state in here[0].states if state.startswith("step_"))
-            bars(
-                one,
-                [f"{name}-{number}" for number in range(GROUPS)],
-                [
-                    (
-                        state.replace("step_", "Step "),
-                        [held.states[state][METRIC].mean if held.states else None for held in here],
-                        [held.states[state][METRIC].std if held.states else None for held in here],
-                    )
-                    for state in states
-                ],
-            )
-            one.set_title(f"{item.row.dataset}\n{label_of(item.row.backbone)} {row_name(item.row, brackets=False)}")
-            one.set_ylabel(_LABEL)
+    panels = [(row, shown) for row, of in found for shown in of.values()]
+    for one, (row, shown) in zip(axes, panels, strict=True):
+        bars(one, shown.labels, list(shown.series.items()))
+        _labelled(one, row.dataset, f"{label_of(row.backbone)} {row_name(row, brackets=False)}")
     legend(figure, axes[0])
     return figure
 
@@ -162,8 +149,7 @@ def steps_figure(material: Material) -> Figure:
                 one.errorbar(depths, means, yerr=spread, elinewidth=0.6, label=label_of(name), **series(number))
         one.set_xticks(sorted({row.steps for row in here if row.steps}))
         one.set_xlabel("reasoning steps K")
-        one.set_ylabel(_LABEL)
-        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+        _labelled(one, place[0], label_of(place[1]))
     legend(figure, axes[0])
     return figure
 
@@ -204,8 +190,7 @@ def sensitivity_figure(material: Material) -> Figure:
             one.axhline(level, color="#000000", linewidth=0.8, label=label_of(sweep.reference.strategy))
         one.set_xticks(range(len(sweep.values)), sweep.values)
         one.set_xlabel(sweep.parameter)
-        one.set_ylabel(_LABEL)
-        one.set_title(f"{sweep.dataset}\n{label_of(sweep.backbone)} {label_of(sweep.strategy)}")
+        _labelled(one, sweep.dataset, f"{label_of(sweep.backbone)} {label_of(sweep.strategy)}")
         one.legend()
     return figure
 
@@ -235,8 +220,7 @@ def ablation_figure(material: Material) -> Figure:
             one.bar(number, held.mean or 0.0, 0.7, yerr=held.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
         one.set_xticks(range(len(rows)), [label_of(row.strategy) for row in rows], rotation=20, ha="right")
         one.grid(visible=False, axis="x")
-        one.set_ylabel(_LABEL)
-        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+        _labelled(one, place[0], label_of(place[1]))
         _from_below(one, [row.stats[METRIC] for row in rows])
     return figure
 
@@ -255,8 +239,7 @@ def pareto_figure(material: Material) -> Figure:
                 means = [row.stats[METRIC].mean or 0.0 for _, row in held]
                 one.plot([seconds for seconds, _ in held], means, label=label_of(name), **series(number))
         one.set_xlabel("seconds over the test set")
-        one.set_ylabel(_LABEL)
-        one.set_title(f"{place[0]}\n{label_of(place[1])}")
+        _labelled(one, place[0], label_of(place[1]))
     legend(figure, axes[0])
     return figure
 
@@ -282,9 +265,24 @@ def timed(material: Material) -> list[tuple[Measured, float]]:
     return found
 
 
-def _control(controls: Mapping[str, Control], name: str) -> Mapping[str, Stat] | None:
-    held = controls.get(name)
-    return None if held is None else held.stats
+def _control(item: Ceiling, name: str) -> Stat | None:
+    return item.controls[name].stats[METRIC] if name in item.controls else None
+
+
+def _of_groups(item: Grouped, kind: str, name: str) -> Bars:
+    here = [states for states in item.groups if states.group.kind == kind]
+    steps = sorted(state for state in here[0].states if state.startswith("step_"))
+    by_step = {step.replace("step_", "Step "): [_stat(states.states.get(step)) for states in here] for step in steps}
+    return Bars(tuple(f"{name}-{number}" for number in range(GROUPS)), by_step)
+
+
+def _stat(stats: Mapping[str, Stat] | None) -> Stat | None:
+    return None if stats is None else stats[METRIC]
+
+
+def _labelled(axes: Axes, dataset: str, rest: str) -> None:
+    axes.set_ylabel(_LABEL)
+    axes.set_title(f"{dataset}\n{rest}")
 
 
 def _swept(row: Compared) -> tuple[str, str, str, str]:

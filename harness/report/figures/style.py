@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ...analysis.compare import Stat
+
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)))
@@ -46,19 +48,14 @@ STYLE: dict[str, Any] = {
 _PANEL = (2.6, 2.1)
 
 
-def panels(rows: int, columns: int, *, size: tuple[float, float] = _PANEL) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of equal panels; inches."""
+def wrapped(count: int, *, columns: int = 4, size: tuple[float, float] = _PANEL) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels of a size in inches, at most `columns` side by side; spare ones are blank."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    return figure, [list(line) for line in figure.subplots(rows, columns, squeeze=False)]
-
-
-def wrapped(count: int, *, columns: int = 4, size: tuple[float, float] = _PANEL) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels, at most `columns` side by side; those too many are blank."""
     across = min(columns, count)
-    figure, lines = panels(-(-count // across), across, size=size)
-    axes = [one for line in lines for one in line]
+    down = -(-count // across)
+    figure = Figure(figsize=(size[0] * across, size[1] * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
     for spare in axes[count:]:
         spare.set_axis_off()
     return figure, axes[:count]
@@ -77,24 +74,22 @@ def fill(place: int) -> dict[str, Any]:
     return {"facecolor": face, "hatch": HATCHES[at], "edgecolor": "white" if HATCHES[at] else face, "linewidth": 0.3}
 
 
-def bars(
-    axes: Axes, groups: Sequence[str], values: Sequence[tuple[str, Sequence[float | None], Sequence[float | None]]]
-) -> None:
+def bars(axes: Axes, groups: Sequence[str], values: Sequence[tuple[str, Sequence[Stat | None]]]) -> None:
     """Grouped bars.
 
     Args:
         axes: where.
         groups: labels along x.
-        values: name, heights and standard deviations of each series, one per group; None where there is none.
+        values: name and statistics of each series, one per group; None where there is none.
     """
     width = 0.8 / max(1, len(values))
-    for place, (name, heights, spreads) in enumerate(values):
-        held = [(at, value, spreads[at] or 0.0) for at, value in enumerate(heights) if value is not None]
+    for place, (name, stats) in enumerate(values):
+        shown = [(at, stat.mean, stat.std or 0.0) for at, stat in enumerate(stats) if stat and stat.mean is not None]
         axes.bar(
-            [at + (place - (len(values) - 1) / 2) * width for at, _, _ in held],
-            [value for _, value, _ in held],
+            [at + (place - (len(values) - 1) / 2) * width for at, _, _ in shown],
+            [mean for _, mean, _ in shown],
             width * 0.94,
-            yerr=[spread for _, _, spread in held],
+            yerr=[spread for _, _, spread in shown],
             error_kw={"elinewidth": 0.6},
             label=name,
             **fill(place),

@@ -48,15 +48,14 @@ def line(name: str, x: Sequence[Any], y: Sequence[Any], place: int, **more: Any)
     }
 
 
-def bars(name: str, labels: Sequence[str], stats: Sequence[Mapping[str, Stat] | None], place: int) -> dict[str, Any]:
+def bars(name: str, labels: Sequence[str], stats: Sequence[Stat | None], place: int) -> dict[str, Any]:
     """Bars of one kind: means, with standard deviations over seeds; none where there is nothing."""
-    held = [None if one is None else one[METRIC] for one in stats]
     return {
         "type": "bar",
         "name": name,
         "x": list(labels),
-        "y": [None if one is None else one.mean for one in held],
-        "error_y": {"type": "data", "array": [0.0 if one is None else one.std or 0.0 for one in held]},
+        "y": [None if stat is None else stat.mean for stat in stats],
+        "error_y": {"type": "data", "array": [0.0 if stat is None else stat.std or 0.0 for stat in stats]},
         "marker": {"color": fill(place), "pattern": {"shape": pattern(place)}},
     }
 

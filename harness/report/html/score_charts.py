@@ -6,62 +6,43 @@ Each function raises `Unfilled` where the suite lacks what the figure needs; oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ...analysis.ceiling import CROSSED, NOISED
-from ...analysis.compare import Measured, Stat
-from ...analysis.groups import GROUPS, ITEMS, USERS
+from ...analysis.compare import Measured
 from ..figures.material import Material
 from ..figures.scores import (
     METRIC,
+    Bars,
     Sweep,
-    ceiling_rows,
-    grouped_rows,
+    ceiling_bars,
+    group_bars,
     parts,
     rows_by_steps,
     span_from_below,
     sweeps,
     timed,
 )
-from ..labels import full_name, label_of, row_name
+from ..labels import full_name, label_of
 from .chart import Chart, bars, fill, line, pattern, spreads
 
 
 def ceiling_charts(material: Material) -> list[Chart]:
     """Figure 2: a chart for each data set and backbone."""
-    found = ceiling_rows(material)
-    drawn = []
-    for dataset, backbone in dict.fromkeys((item.row.dataset, item.row.backbone) for item in found):
-        here = [item for item in found if (item.row.dataset, item.row.backbone) == (dataset, backbone)]
-        kinds: list[tuple[str, list[Mapping[str, Stat] | None]]] = [
-            ("Readout", [item.row.stats for item in here]),
-            ("Cross-fitted", [item.controls[CROSSED].stats if CROSSED in item.controls else None for item in here]),
-            ("Noised copies", [item.controls[NOISED].stats if NOISED in item.controls else None for item in here]),
-            ("Optimum", [item.optimum for item in here]),
-        ]
-        labels = [row_name(item.row, brackets=False) for item in here]
-        data = [bars(name, labels, stats, place) for place, (name, stats) in enumerate(kinds)]
-        about = "Test NDCG@20 of the readout, of the best step after the fact, and of two controls: how much is luck."
-        title = f"Ceiling of reasoning (Figure 2): {dataset} {label_of(backbone)}"
-        drawn.append(Chart(title, about, data, {"barmode": "group", "yaxis": {"title": METRIC}}))
-    return drawn
+    about = "Test NDCG@20 of the readout, of the best step after the fact, and of two controls: how much is luck."
+    return [
+        _grouped(f"Ceiling of reasoning (Figure 2): {dataset} {label_of(backbone)}", about, [shown])
+        for (dataset, backbone), shown in ceiling_bars(material).items()
+    ]
 
 
 def group_charts(material: Material) -> list[Chart]:
     """Figure 4: a chart for each row with steps."""
-    drawn = []
-    for item in grouped_rows(material):
-        labels = [f"{'UG' if kind == USERS else 'IG'}-{n}" for kind in (USERS, ITEMS) for n in range(GROUPS)]
-        states = sorted(state for state in item.groups[0].states if state.startswith("step_"))
-        data = [
-            bars(state.replace("step_", "Step "), labels, [one.states.get(state) for one in item.groups], place)
-            for place, state in enumerate(states)
-        ]
-        about = "Test NDCG@20 at each step: users by length of history (UG), items by popularity (IG), rising."
-        layout = {"barmode": "group", "yaxis": {"title": METRIC}}
-        drawn.append(Chart(f"Groups (Figure 4): {full_name(item.row)}", about, data, layout))
-    return drawn
+    about = "Test NDCG@20 at each step: users by length of history (UG), items by popularity (IG), rising."
+    return [
+        _grouped(f"Groups (Figure 4): {full_name(row)}", about, list(shown.values()))
+        for row, shown in group_bars(material)
+    ]
 
 
 def steps_charts(material: Material) -> list[Chart]:
@@ -137,6 +118,16 @@ def pareto_charts(material: Material) -> list[Chart]:
         layout = {"xaxis": {"title": "seconds over the test set"}, "yaxis": {"title": METRIC}}
         drawn.append(Chart(f"Quality against time: {dataset} {label_of(backbone)}", about, data, layout))
     return drawn
+
+
+def _grouped(title: str, about: str, beside: Sequence[Bars]) -> Chart:
+    """Bars that stand beside each other, all of the same series."""
+    labels = [label for shown in beside for label in shown.labels]
+    data = [
+        bars(name, labels, [stat for shown in beside for stat in shown.series[name]], place)
+        for place, name in enumerate(beside[0].series)
+    ]
+    return Chart(title, about, data, {"barmode": "group", "yaxis": {"title": METRIC}})
 
 
 def _sweep(sweep: Sweep, number: int) -> Chart:

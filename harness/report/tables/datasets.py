@@ -12,6 +12,7 @@ from ...datasets.data.card import SPLITS
 from ...datasets.data.summary import Step, Summary, Table1, funnel, moment, summary_of
 from ...utils.errors import InputError
 from ..table import EMPTY, ColumnGroup, Kind, Line, Record, RowGroup, Table, TableCell
+from .parts import number
 
 FIELDS = ("dataset", "source", "quantity", "split", "value")
 FUNNEL_FIELDS = ("dataset", "source", "step", "why", "split", "left", "lost")
@@ -76,7 +77,7 @@ def datasets(asked: Cards) -> Table:
     records: list[Record] = []
     for name, card, paper in _entries(asked, printed):
         ours = {} if card is None else _values(summary_of(card))
-        theirs = {} if paper is None else _printed_values(paper)
+        theirs = {} if paper is None else _table1_values(paper)
         sources = {OURS: ours, PAPER: theirs, DIFFERENCE: _differences(ours, theirs)}
         lines = [_line(source, values, card) for source, values in sources.items() if values]
         groups.append(RowGroup((paper.name if paper is not None and name in printed else name,), tuple(lines)))
@@ -107,7 +108,7 @@ def paper_datasets_table() -> Table:
             RowGroup(
                 (),
                 tuple(
-                    Line(one.name, tuple(_cell(column, _printed_values(one)) for column in _TABLE1))
+                    Line(one.name, tuple(_cell(column, _table1_values(one)) for column in _TABLE1))
                     for one in printed.values()
                 ),
             ),
@@ -120,7 +121,7 @@ def paper_datasets_table() -> Table:
         records=tuple(
             _record(name, PAPER, key, value)
             for name, one in printed.items()
-            for key, value in _printed_values(one).items()
+            for key, value in _table1_values(one).items()
         ),
     )
 
@@ -147,8 +148,8 @@ def funnels(asked: Cards) -> Table:
         theirs = [{} if paper is None else _authors_left(authors, paper.name, step) for step in steps]
         lines = list(chain.from_iterable(map(_step_lines, steps, theirs)))
         groups.append(RowGroup((name,), (*lines, *_day_lines(summary_of(card)))))
-        for number, (step, left) in enumerate(zip(steps, theirs, strict=True)):
-            records += _step_records(name, number, step, left)
+        for place, (step, left) in enumerate(zip(steps, theirs, strict=True)):
+            records += _step_records(name, place, step, left)
     return Table(
         name="funnel",
         title="Funnel",
@@ -199,25 +200,14 @@ def _values(summary: Summary) -> _Values:
     }
 
 
-def _table1_values(table1: Table1) -> dict[tuple[str, str], float | None]:
+def _table1_values(row: Table1 | PrintedDataset) -> dict[tuple[str, str], float | None]:
     return {
-        ("users", ""): table1.users,
-        ("items", ""): table1.items,
-        ("interactions", ""): table1.interactions,
-        ("interactions_per_user", ""): table1.per_user,
-        ("interactions_per_item", ""): table1.per_item,
-        ("sparsity_percent", ""): table1.sparsity_percent,
-    }
-
-
-def _printed_values(paper: PrintedDataset) -> _Values:
-    return {
-        ("users", ""): paper.users,
-        ("items", ""): paper.items,
-        ("interactions", ""): paper.interactions,
-        ("interactions_per_user", ""): paper.per_user,
-        ("interactions_per_item", ""): paper.per_item,
-        ("sparsity_percent", ""): paper.sparsity_percent,
+        ("users", ""): row.users,
+        ("items", ""): row.items,
+        ("interactions", ""): row.interactions,
+        ("interactions_per_user", ""): row.per_user,
+        ("interactions_per_item", ""): row.per_item,
+        ("sparsity_percent", ""): row.sparsity_percent,
     }
 
 
@@ -248,7 +238,7 @@ def _line(source: str, values: _Values, card: Card | None) -> Line:
 
 def _cell(column: _Quantity, values: _Values, kind: Kind | None = None) -> TableCell:
     value = values.get((column.name, column.split))
-    return EMPTY if value is None else TableCell(kind or column.kind, value, digits=column.digits)
+    return number(kind or column.kind, value, digits=column.digits)
 
 
 def _record(name: str, source: str, key: tuple[str, str], value: float | None) -> Record:
@@ -303,7 +293,7 @@ def _left(step: Step) -> Mapping[str, int]:
 
 
 def _left_cells(left: Mapping[str, int]) -> tuple[TableCell, ...]:
-    return tuple(TableCell("count", left[split]) if split in left else EMPTY for split in ("", *SPLITS))
+    return tuple(number("count", left.get(split)) for split in ("", *SPLITS))
 
 
 def _day_lines(summary: Summary) -> Iterator[Line]:

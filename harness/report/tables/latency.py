@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ...analysis.paper import Latency, paper_latency
 from ...records.profile import Line as Depth
 from ...records.profile import Profile, step_name
 from ..labels import label_of
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from .parts import number
 
 FIELDS = ("backbone", "step", "inference_time_s", "cost_increase_percent")
-
-PROFILE_FIELDS = (
-    "dataset",
-    "backbone",
-    "strategy",
-    "steps",
-    "inference_time_s",
-    "inference_time_q25_s",
-    "inference_time_q75_s",
-    "cost_increase_percent",
-    "step_time_s",
-    "rows_per_s",
-    "flops_counted",
-    "flops_formula",
-    "bound_s",
-    "time_over_bound",
-    "peak_memory_bytes",
-    "parameters",
-    "train_rows_per_s",
-    "train_data_s",
-    "train_forward_s",
-    "train_loss_s",
-    "train_backward_s",
-    "train_optimiser_s",
-    "train_share_of_peak",
-    "train_peak_memory_bytes",
-    "rows",
-    "repeats",
-    "device",
-    "machine",
-    "threads",
-    "profile",
-    "paper_time_s",
-    "paper_cost_percent",
-)
 
 _TIMES = ("Time (s)", "Cost (%)")
 _PAPER = ("Paper (s)", "Paper (%)")
@@ -95,30 +62,19 @@ def paper_latency_table() -> Table:
     """Seconds over the test set, and their increase over Base in percent, recomputed."""
     cells = paper_latency()
     backbones = list(dict.fromkeys(cell.backbone for cell in cells))
-    lines = []
-    for step in dict.fromkeys(cell.step for cell in cells):
-        line: list[TableCell] = []
-        for backbone in backbones:
-            for cell in cells:
-                if (cell.backbone, cell.step) == (backbone, step):
-                    line += [TableCell("value", cell.time_s), _plain(cell.cost_percent)]
-        lines.append(Line(step, tuple(line)))
+    steps: dict[str, list[TableCell]] = {}
+    for cell in sorted(cells, key=lambda cell: backbones.index(cell.backbone)):
+        steps.setdefault(cell.step, []).extend([TableCell("value", cell.time_s), number("plain", cell.cost_percent)])
     return Table(
         name="table4",
         title="Table 4",
         caption="Table 4 of arXiv 2503.22675: time of inference by number of reasoning steps",
         columns=tuple(ColumnGroup(backbone, _TIMES) for backbone in backbones),
-        groups=(RowGroup((), tuple(lines)),),
+        groups=(RowGroup((), tuple(Line(step, tuple(line)) for step, line in steps.items())),),
         protocol=(f"The times of Table 4 of arXiv 2503.22675 as printed: {_PRINTED} Costs are recomputed from them.",),
         fields=FIELDS,
         records=tuple(
-            {
-                "backbone": cell.backbone,
-                "step": cell.step,
-                "inference_time_s": cell.time_s,
-                "cost_increase_percent": cell.cost_percent,
-            }
-            for cell in cells
+            dict(zip(FIELDS, (cell.backbone, cell.step, cell.time_s, cell.cost_percent), strict=True)) for cell in cells
         ),
     )
 
@@ -161,10 +117,10 @@ def _cells(profile: Profile | None, steps: int, printed: _Printed, *, shows_pape
     line = next((one for one in profile.lines if one.steps == steps), None) if profile is not None else None
     if profile is None or line is None:
         return [EMPTY] * width
-    cells = [TableCell("value", line.times.median), _plain(profile.cost_percent(line))]
+    cells = [TableCell("value", line.times.median), number("plain", profile.cost_percent(line))]
     paper = _of_paper(profile, line, printed)
     if paper is not None:
-        cells += [TableCell("value", paper.time_s), _plain(paper.cost_percent)]
+        cells += [TableCell("value", paper.time_s), number("plain", paper.cost_percent)]
     return [*cells, *([EMPTY] * (width - len(cells)))]
 
 
@@ -223,42 +179,6 @@ def _sizes(profile: Profile) -> str:
     return ", ".join(f"{name} {settings[name]}" for name in _SIZES if name in settings)
 
 
-def _record(profile: Profile, line: Depth, printed: _Printed) -> Record:
-    subject, training = profile.subject, line.training
-    low, high = line.times.quartiles
-    paper = _of_paper(profile, line, printed)
-    return {
-        "dataset": subject.spec.dataset,
-        "backbone": subject.backbone,
-        "strategy": subject.row,
-        "steps": line.steps,
-        "inference_time_s": line.times.median,
-        "inference_time_q25_s": low,
-        "inference_time_q75_s": high,
-        "cost_increase_percent": profile.cost_percent(line),
-        "step_time_s": profile.step_s(line),
-        "rows_per_s": profile.rows_per_s(line),
-        "flops_counted": line.flops_counted,
-        "flops_formula": line.flops_formula,
-        "bound_s": line.bound_s,
-        "time_over_bound": line.over_bound,
-        "peak_memory_bytes": line.peak_memory_bytes,
-        "parameters": line.parameters,
-        "train_rows_per_s": training.rows_per_s,
-        **{f"train_{phase}_s": seconds for phase, seconds in training.phases.items()},
-        "train_share_of_peak": training.share_of_peak(profile.reach),
-        "train_peak_memory_bytes": training.peak_memory_bytes,
-        "rows": subject.rows,
-        "repeats": profile.repeats,
-        "device": subject.spec.device,
-        "machine": subject.machine,
-        "threads": subject.spec.training.threads,
-        "profile": subject.id,
-        "paper_time_s": None if paper is None else paper.time_s,
-        "paper_cost_percent": None if paper is None else paper.cost_percent,
-    }
-
-
 def _of_paper(profile: Profile, line: Depth, printed: _Printed) -> Latency | None:
     """What the paper prints for this backbone and K, of PRL alone."""
     spec = profile.subject.spec
@@ -267,5 +187,44 @@ def _of_paper(profile: Profile, line: Depth, printed: _Printed) -> Latency | Non
     return printed.get((label_of(spec.backbone.kind), step_name(line.steps)))
 
 
-def _plain(percent: float | None) -> TableCell:
-    return EMPTY if percent is None else TableCell("plain", percent)
+_VALUES: Mapping[str, Callable[[Profile, Depth], Any]] = {
+    "dataset": lambda profile, line: profile.subject.spec.dataset,
+    "backbone": lambda profile, line: profile.subject.backbone,
+    "strategy": lambda profile, line: profile.subject.row,
+    "steps": lambda profile, line: line.steps,
+    "inference_time_s": lambda profile, line: line.times.median,
+    "inference_time_q25_s": lambda profile, line: line.times.quartiles[0],
+    "inference_time_q75_s": lambda profile, line: line.times.quartiles[1],
+    "cost_increase_percent": lambda profile, line: profile.cost_percent(line),
+    "step_time_s": lambda profile, line: profile.step_s(line),
+    "rows_per_s": lambda profile, line: profile.rows_per_s(line),
+    "flops_counted": lambda profile, line: line.flops_counted,
+    "flops_formula": lambda profile, line: line.flops_formula,
+    "bound_s": lambda profile, line: line.bound_s,
+    "time_over_bound": lambda profile, line: line.over_bound,
+    "peak_memory_bytes": lambda profile, line: line.peak_memory_bytes,
+    "parameters": lambda profile, line: line.parameters,
+    "train_rows_per_s": lambda profile, line: line.training.rows_per_s,
+    "train_data_s": lambda profile, line: line.training.phases["data"],
+    "train_forward_s": lambda profile, line: line.training.phases["forward"],
+    "train_loss_s": lambda profile, line: line.training.phases["loss"],
+    "train_backward_s": lambda profile, line: line.training.phases["backward"],
+    "train_optimiser_s": lambda profile, line: line.training.phases["optimiser"],
+    "train_share_of_peak": lambda profile, line: line.training.share_of_peak(profile.reach),
+    "train_peak_memory_bytes": lambda profile, line: line.training.peak_memory_bytes,
+    "rows": lambda profile, line: profile.subject.rows,
+    "repeats": lambda profile, line: profile.repeats,
+    "device": lambda profile, line: profile.subject.spec.device,
+    "machine": lambda profile, line: profile.subject.machine,
+    "threads": lambda profile, line: profile.subject.spec.training.threads,
+    "profile": lambda profile, line: profile.subject.id,
+}
+PROFILE_FIELDS = (*_VALUES, "paper_time_s", "paper_cost_percent")
+
+
+def _record(profile: Profile, line: Depth, printed: _Printed) -> Record:
+    paper = _of_paper(profile, line, printed)
+    return {name: value(profile, line) for name, value in _VALUES.items()} | {
+        "paper_time_s": None if paper is None else paper.time_s,
+        "paper_cost_percent": None if paper is None else paper.cost_percent,
+    }

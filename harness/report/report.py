@@ -121,15 +121,15 @@ def draw_figures(
         InputError: an unknown name.
         StoreError: a suite's own files are damaged; damaged trials are left out.
     """
-    from .figures.registry import FIGURES, draw, material_of
+    from .figures.registry import FIGURES, context_of, draw
 
     for name in names:
         known("figure", name, FIGURES)
 
     def made(results: ResultSet) -> list[Drawn]:
         profiles = _profiles_of(results.name, store)
-        material = material_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
-        return draw(material, folder, names=names or tuple(FIGURES))
+        context = context_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
+        return draw(context, folder, names=names or tuple(FIGURES))
 
     drawn: list[Drawn] = []
     for suite in _suites(suites, store):
@@ -158,7 +158,7 @@ def render_html(
         InputError: an unknown suite.
         StoreError: a suite's own files are damaged; damaged trials are left out, and the tables say so.
     """
-    from .figures.material import Material
+    from .figures.context import FigureContext
     from .html.content import PageSuite, suite_content
     from .html.page import render_page
 
@@ -166,9 +166,9 @@ def render_html(
 
     def made(results: ResultSet) -> PageSuite:
         own = _profiles_of(results.name, store)
-        material = Material(results.models(), load, items, own, aggregates=aggregates)
+        context = FigureContext(results.models(), load, items, own, aggregates=aggregates)
         makers = every_table(results.name, load, own, store=store, data_dir=data_dir)
-        return suite_content(results, makers, store=store, material=material, folder=store.root)
+        return suite_content(results, makers, store=store, context=context, folder=store.root)
 
     return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
 

@@ -13,7 +13,7 @@ from ...analysis.groups import check_dataset
 from ...datasets.data.items import Items
 from ...utils.errors import DatasetError
 from ...utils.text import one_line
-from .material import Material, Unfilled, single_rows, title_of
+from .context import FigureContext, MissingData, single_rows, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,27 +56,27 @@ class Case:
     target: str
 
 
-def case_of(material: Material) -> Case:
+def case_of(context: FigureContext) -> Case:
     """The traced test row whose target climbs furthest from step 0 to the last one, by log rank: a best case.
 
     Of the last row of the suite with steps, first seed. With users asked for: the first of them that is traced.
 
     Raises:
-        Unfilled: no run holds states, the data set is not prepared, no user asked for is traced, or aggregates alone
+        MissingData: no run holds states, the data set is not prepared, no user asked for is traced, or aggregates alone
             are to be shown.
         InputError: the data set is not the one that the runs were tested on.
     """
-    cell = single_rows(material)[-1]
+    cell = single_rows(context)[-1]
     run = cell.runs[0]
-    test = material.results.store.read(run.key).test
+    test = context.results.store.read(run.key).test
     if test is None or test.traces is None or not len(test.traces.rows):
-        raise Unfilled("needs a final run that holds states of traced rows")
+        raise MissingData("needs a final run that holds states of traced rows")
     try:
-        data, items = check_dataset(material.load(cell.dataset), cell), material.items(cell.dataset)
+        data, items = check_dataset(context.load(cell.dataset), cell), context.items(cell.dataset)
     except DatasetError as error:
-        raise Unfilled(f"needs the prepared data set {cell.dataset} (--data-dir)") from error
+        raise MissingData(f"needs the prepared data set {cell.dataset} (--data-dir)") from error
     ranks = test.rows.step_ranks[test.traces.rows]  # (T, K + 1)
-    at = _chosen(test.rows.users[test.traces.rows], ranks, material.users)
+    at = _chosen(test.rows.users[test.traces.rows], ranks, context.users)
     row = int(test.traces.rows[at])
     history = data.flat[data.test.starts[row] : data.test.ends[row]][-_HISTORY:]
     target = int(data.test.targets[row])
@@ -93,11 +93,11 @@ def case_of(material: Material) -> Case:
     )
 
 
-def case_figure(material: Material) -> Figure:
+def case_figure(context: FigureContext) -> Figure:
     """Figure 11: the case that `case_of` chooses, as text."""
     from matplotlib.figure import Figure
 
-    case = case_of(material)
+    case = case_of(context)
     lines = [f"{case.row}, user {case.user}", "", "history, newest last:"]
     lines += [f"    {title}" for title in case.history]
     lines.append("first recommendation after")
@@ -114,7 +114,7 @@ def _chosen(users: NDArray[np.int32], ranks: NDArray[np.int32], asked: tuple[int
     if asked:
         found = np.flatnonzero(np.isin(users, asked))
         if not len(found):
-            raise Unfilled(
+            raise MissingData(
                 f"needs users whose states are held; {', '.join(map(str, asked))} are not among them. A suite names "
                 "them under evaluation: {trace_users: [...]}"
             )

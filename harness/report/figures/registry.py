@@ -13,7 +13,7 @@ from ...datasets import catalog
 from ...records.profile import Profile
 from ...utils.errors import DatasetError
 from .case_study import case_figure
-from .material import Material, Unfilled
+from .context import FigureContext, MissingData
 from .scores import ablation_figure, ceiling_figure, groups_figure, pareto_figure, sensitivity_figure, steps_figure
 from .states import similarity_figure, states_figure, trajectories_figure
 from .style import STYLE
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("pdf", "svg", "png")
 
-FIGURES: Mapping[str, Callable[[Material], Figure]] = {
+FIGURES: Mapping[str, Callable[[FigureContext], Figure]] = {
     "fig2_ceiling": ceiling_figure,
     "fig4_groups": groups_figure,
     "fig5_steps": steps_figure,
@@ -55,16 +55,16 @@ class Drawn:
     why: str = ""
 
 
-def material_of(
+def context_of(
     results: ResultSet,
     *,
     data_dir: Path,
     profiles: Sequence[Profile] = (),
     users: tuple[int, ...] = (),
     aggregates: bool = False,
-) -> Material:
+) -> FigureContext:
     """What figures of a suite are drawn from; each data set is read once."""
-    return Material(
+    return FigureContext(
         results=results.models(),
         load=cache(partial(catalog.load_dataset, data_dir=data_dir)),
         items=cache(partial(catalog.load_items, data_dir=data_dir)),
@@ -74,11 +74,11 @@ def material_of(
     )
 
 
-def draw(material: Material, folder: Path, *, names: Sequence[str] = tuple(FIGURES)) -> list[Drawn]:
+def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = tuple(FIGURES)) -> list[Drawn]:
     """Draw figures of a suite into `folder` as SUITE_NAME.pdf, .svg and .png.
 
     Args:
-        material: the suite.
+        context: the suite.
         folder: made where it is not there.
         names: which figures.
 
@@ -89,13 +89,13 @@ def draw(material: Material, folder: Path, *, names: Sequence[str] = tuple(FIGUR
     from matplotlib import rc_context
 
     folder.mkdir(parents=True, exist_ok=True)
-    suite = material.results.name
+    suite = context.results.name
     found = []
     for name in names:
         with rc_context(STYLE):  # type: ignore[arg-type]
             try:
-                figure = FIGURES[name](material)
-            except (Unfilled, DatasetError) as lacking:
+                figure = FIGURES[name](context)
+            except (MissingData, DatasetError) as lacking:
                 found.append(Drawn(suite, name, why=str(lacking)))
                 continue
             files = []

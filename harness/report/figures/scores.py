@@ -12,7 +12,7 @@ from ...analysis.compare import Compared, Measured, Stat, compare, measure
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
 from ..labels import label_of, row_name
 from ..tables.ablation import families
-from .material import Material, Unfilled
+from .context import FigureContext, MissingData
 from .style import bars, fill, legend, series, wrapped
 
 if TYPE_CHECKING:
@@ -55,15 +55,15 @@ class Sweep:
     reference: Measured | None
 
 
-def ceiling_bars(material: Material) -> dict[tuple[str, str], Bars]:
+def ceiling_bars(context: FigureContext) -> dict[tuple[str, str], Bars]:
     """What Figure 2 shows of each data set and backbone.
 
     Raises:
-        Unfilled: no row with steps has runs.
+        MissingData: no row with steps has runs.
     """
-    found = [item for item in ceilings(material.results) if item.optimum is not None]
+    found = [item for item in ceilings(context.results) if item.optimum is not None]
     if not found:
-        raise Unfilled("needs a row with steps whose runs are stored")
+        raise MissingData("needs a row with steps whose runs are stored")
     panels: dict[tuple[str, str], list[Ceiling]] = {}
     for item in found:
         panels.setdefault((item.row.dataset, item.row.backbone), []).append(item)
@@ -81,9 +81,9 @@ def ceiling_bars(material: Material) -> dict[tuple[str, str], Bars]:
     }
 
 
-def ceiling_figure(material: Material) -> Figure:
+def ceiling_figure(context: FigureContext) -> Figure:
     """Figure 2: the readout, the best step after the fact, and how much of it is luck."""
-    found = ceiling_bars(material)
+    found = ceiling_bars(context)
     figure, axes = wrapped(len(found))
     for one, ((dataset, backbone), shown) in zip(axes, found.items(), strict=True):
         bars(one, shown.labels, list(shown.series.items()))
@@ -92,23 +92,23 @@ def ceiling_figure(material: Material) -> Figure:
     return figure
 
 
-def group_bars(material: Material) -> list[tuple[Measured, dict[str, Bars]]]:
+def group_bars(context: FigureContext) -> list[tuple[Measured, dict[str, Bars]]]:
     """What Figure 4 shows of each row with steps: "UG" and "IG" to each step in four groups.
 
     Raises:
-        Unfilled: no row with steps has runs.
+        MissingData: no row with steps has runs.
         DatasetError: a data set is not prepared.
         InputError: it is not the one that the runs were tested on.
     """
-    found = [item for item in grouped(material.results, material.load) if item.groups and item.groups[0].over_first]
+    found = [item for item in grouped(context.results, context.load) if item.groups and item.groups[0].over_first]
     if not found:
-        raise Unfilled("needs a row with steps whose runs are stored")
+        raise MissingData("needs a row with steps whose runs are stored")
     return [(item.row, {name: _of_groups(item, kind, name) for kind, name in GROUP_NAMES.items()}) for item in found]
 
 
-def groups_figure(material: Material) -> Figure:
+def groups_figure(context: FigureContext) -> Figure:
     """Figure 4: groups of users and of items, each at every step of one model."""
-    found = group_bars(material)
+    found = group_bars(context)
     figure, axes = wrapped(2 * len(found), columns=4 if len(found) > 1 else 2)
     panels = [(row, shown) for row, of in found for shown in of.values()]
     for one, (row, shown) in zip(axes, panels, strict=True):
@@ -118,21 +118,21 @@ def groups_figure(material: Material) -> Figure:
     return figure
 
 
-def rows_by_steps(material: Material) -> list[Measured]:
+def rows_by_steps(context: FigureContext) -> list[Measured]:
     """What Figure 5 shows.
 
     Raises:
-        Unfilled: there is but one K.
+        MissingData: there is but one K.
     """
-    rows = [row for row in measure(material.results) if row.steps is not None and row.stats[METRIC].mean is not None]
+    rows = [row for row in measure(context.results) if row.steps is not None and row.stats[METRIC].mean is not None]
     if len({row.steps for row in rows} - {0}) < 2:
-        raise Unfilled("needs rows at several K")
+        raise MissingData("needs rows at several K")
     return rows
 
 
-def steps_figure(material: Material) -> Figure:
+def steps_figure(context: FigureContext) -> Figure:
     """Figure 5: a metric by K, a model trained for each."""
-    rows = rows_by_steps(material)
+    rows = rows_by_steps(context)
     places = list(dict.fromkeys((row.dataset, row.backbone) for row in rows))
     figure, axes = wrapped(len(places))
     names = list(dict.fromkeys(row.strategy for row in rows))
@@ -154,15 +154,15 @@ def steps_figure(material: Material) -> Figure:
     return figure
 
 
-def sweeps(material: Material) -> list[Sweep]:
+def sweeps(context: FigureContext) -> list[Sweep]:
     """What Figure 6 shows.
 
     Raises:
-        Unfilled: no row sweeps a hyper-parameter.
+        MissingData: no row sweeps a hyper-parameter.
     """
-    rows = [row for row in compare(measure(material.results)) if row.row.strategy.count("=") == 1]
+    rows = [row for row in compare(measure(context.results)) if row.row.strategy.count("=") == 1]
     if not rows:
-        raise Unfilled("needs a row that sweeps one hyper-parameter ({sweep: [...]})")
+        raise MissingData("needs a row that sweeps one hyper-parameter ({sweep: [...]})")
     found = []
     for place in dict.fromkeys(_swept(row) for row in rows):
         here = [row for row in rows if _swept(row) == place and row.row.stats[METRIC].mean is not None]
@@ -172,9 +172,9 @@ def sweeps(material: Material) -> list[Sweep]:
     return found
 
 
-def sensitivity_figure(material: Material) -> Figure:
+def sensitivity_figure(context: FigureContext) -> Figure:
     """Figure 6: a metric by the value of a swept hyper-parameter; the reference as a line."""
-    found = sweeps(material)
+    found = sweeps(context)
     figure, axes = wrapped(len(found))
     for number, (one, sweep) in enumerate(zip(axes, found, strict=True)):
         one.errorbar(
@@ -195,24 +195,24 @@ def sensitivity_figure(material: Material) -> Figure:
     return figure
 
 
-def parts(material: Material) -> dict[tuple[str, str], list[Measured]]:
+def parts(context: FigureContext) -> dict[tuple[str, str], list[Measured]]:
     """What Figure 7 shows: data set and backbone to whole methods, each followed by those that lack a part of it.
 
     Raises:
-        Unfilled: no row is compared with another one that reasons.
+        MissingData: no row is compared with another one that reasons.
     """
-    rows = [row for row in families(compare(measure(material.results))) if row.row.stats[METRIC].mean is not None]
+    rows = [row for row in families(compare(measure(context.results))) if row.row.stats[METRIC].mean is not None]
     if not rows:
-        raise Unfilled("needs a row that is compared with another one that reasons (against: erl)")
+        raise MissingData("needs a row that is compared with another one that reasons (against: erl)")
     found: dict[tuple[str, str], list[Measured]] = {}
     for row in rows:
         found.setdefault((row.row.dataset, row.row.backbone), []).append(row.row)
     return found
 
 
-def ablation_figure(material: Material) -> Figure:
+def ablation_figure(context: FigureContext) -> Figure:
     """Figure 7: whole methods and those that lack a part."""
-    found = parts(material)
+    found = parts(context)
     figure, axes = wrapped(len(found))
     for one, (place, rows) in zip(axes, found.items(), strict=True):
         for number, row in enumerate(rows):
@@ -225,9 +225,9 @@ def ablation_figure(material: Material) -> Figure:
     return figure
 
 
-def pareto_figure(material: Material) -> Figure:
+def pareto_figure(context: FigureContext) -> Figure:
     """Quality against measured time: each row at its K, from stored profiles of the suite."""
-    points = timed(material)
+    points = timed(context)
     places = list(dict.fromkeys((row.dataset, row.backbone) for row, _ in points))
     figure, axes = wrapped(len(places))
     names = list(dict.fromkeys(row.strategy for row, _ in points))
@@ -244,24 +244,24 @@ def pareto_figure(material: Material) -> Figure:
     return figure
 
 
-def timed(material: Material) -> list[tuple[Measured, float]]:
+def timed(context: FigureContext) -> list[tuple[Measured, float]]:
     """Rows with the median seconds that their profile has at their K.
 
     Raises:
-        Unfilled: no row has both runs and a profile.
+        MissingData: no row has both runs and a profile.
     """
     found = []
-    for row in measure(material.results):
+    for row in measure(context.results):
         if row.stats[METRIC].mean is None or row.steps is None:
             continue
-        for profile in material.profiles:
+        for profile in context.profiles:
             subject = profile.subject
             if (subject.spec.dataset, subject.backbone, subject.row) == (row.dataset, row.backbone, row.strategy):
                 seconds = {line.steps: line.times.median for line in profile.lines}
                 if row.steps in seconds:
                     found.append((row, seconds[row.steps]))
     if not found:
-        raise Unfilled(f"needs profiles of the suite's rows:  rearec-bench profile {material.results.name}")
+        raise MissingData(f"needs profiles of the suite's rows:  rearec-bench profile {context.results.name}")
     return found
 
 

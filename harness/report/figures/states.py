@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...analysis.resultset import CellResults
 from ...records.results import Rows, TestEvidence
-from .material import Material, Unfilled, reasoning_cells, single_rows, title_of
+from .context import FigureContext, MissingData, reasoning_cells, single_rows, title_of
 from .style import COLOURS, LINES, MARKERS, legend, wrapped
 
 if TYPE_CHECKING:
@@ -44,27 +44,27 @@ class States:
     explained: tuple[float, float]
 
 
-def trajectories(material: Material) -> list[tuple[CellResults, list[Trajectory]]]:
+def trajectories(context: FigureContext) -> list[tuple[CellResults, list[Trajectory]]]:
     """What Figure 8 shows of each row with steps; which test rows, `trajectories_figure` says.
 
     Raises:
-        Unfilled: there is no such row, or none of a user asked for, or aggregates alone are to be shown.
+        MissingData: there is no such row, or none of a user asked for, or aggregates alone are to be shown.
     """
     found = []
-    for cell in single_rows(material):
-        rows = material.results.store.rows(cell.runs[0].key, "test")
-        chosen = rows_of_users(rows, material.users) if material.users else typical_rows(rows.step_ranks)
+    for cell in single_rows(context):
+        rows = context.results.store.rows(cell.runs[0].key, "test")
+        chosen = rows_of_users(rows, context.users) if context.users else typical_rows(rows.step_ranks)
         found.append((cell, [Trajectory(int(rows.users[row]), tuple(rows.step_ranks[row].tolist())) for row in chosen]))
     return found
 
 
-def trajectories_figure(material: Material) -> Figure:
+def trajectories_figure(context: FigureContext) -> Figure:
     """Figure 8: the target's rank at each step for single test rows of the first seed's run.
 
     Rows are those of the users asked for. Otherwise, of the rows whose target is among the first 100 at some step, the
     six at even quantiles of the change of log rank from the first to the last step: losses and gains as they are.
     """
-    found = trajectories(material)
+    found = trajectories(context)
     figure, axes = wrapped(len(found))
     for one, (cell, curves) in zip(axes, found, strict=True):
         for number, curve in enumerate(curves):
@@ -89,21 +89,21 @@ def trajectories_figure(material: Material) -> Figure:
     return figure
 
 
-def similarities(material: Material) -> list[tuple[CellResults, NDArray[np.float64]]]:
+def similarities(context: FigureContext) -> list[tuple[CellResults, NDArray[np.float64]]]:
     """What Figure 9 shows of each row with steps: (K + 1, K + 1).
 
     Raises:
-        Unfilled: there is no such row.
+        MissingData: there is no such row.
     """
-    return [(cell, _similarity(cell, material)) for cell in reasoning_cells(material)]
+    return [(cell, _similarity(cell, context)) for cell in reasoning_cells(context)]
 
 
-def similarity_figure(material: Material) -> Figure:
+def similarity_figure(context: FigureContext) -> Figure:
     """Figure 9: mean cosine between the states of the steps over all test rows, averaged over runs."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    found = similarities(material)
+    found = similarities(context)
     figure, axes = wrapped(len(found), size=(2.1, 2.1))
     lowest = min(float(values.min()) for _, values in found)
     scale = Normalize(math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
@@ -131,25 +131,25 @@ def similarity_figure(material: Material) -> Figure:
     return figure
 
 
-def components(material: Material) -> list[States]:
+def components(context: FigureContext) -> list[States]:
     """What Figure 10 shows of each row with steps, first seed.
 
     Raises:
-        Unfilled: no final run holds states, or aggregates alone are to be shown.
+        MissingData: no final run holds states, or aggregates alone are to be shown.
     """
     found = []
-    for cell in single_rows(material):
-        test = material.results.store.read(cell.runs[0].key).test
+    for cell in single_rows(context):
+        test = context.results.store.read(cell.runs[0].key).test
         if test is not None and test.traces is not None and len(test.traces.rows) > 1:
             found.append(States(cell, *principal_components(test.traces.states)))
     if not found:
-        raise Unfilled("needs final runs that hold states of traced rows")
+        raise MissingData("needs final runs that hold states of traced rows")
     return found
 
 
-def states_figure(material: Material) -> Figure:
+def states_figure(context: FigureContext) -> Figure:
     """Figure 10: the states of the traced test rows at each step, on their first two principal components."""
-    found = components(material)
+    found = components(context)
     figure, axes = wrapped(len(found))
     for one, states in zip(axes, found, strict=True):
         for k in range(states.points.shape[1]):
@@ -203,19 +203,19 @@ def rows_of_users(rows: Rows, users: tuple[int, ...]) -> list[int]:
     """The last test row of each user asked for.
 
     Raises:
-        Unfilled: none of them has one.
+        MissingData: none of them has one.
     """
     found = [np.flatnonzero(rows.users == user) for user in users]
     last = [int(places[-1]) for places in found if len(places)]
     if not last:
-        raise Unfilled(f"needs users with test rows; {', '.join(map(str, users))} have none")
+        raise MissingData(f"needs users with test rows; {', '.join(map(str, users))} have none")
     return last
 
 
-def _similarity(cell: CellResults, material: Material) -> NDArray[np.float64]:
+def _similarity(cell: CellResults, context: FigureContext) -> NDArray[np.float64]:
     tests: list[TestEvidence] = []
     for run in cell.runs:
-        test = material.results.store.read(run.key).test
+        test = context.results.store.read(run.key).test
         if test is not None:
             tests.append(test)
     return np.asarray(np.mean([np.asarray(test.similarity) for test in tests], axis=0), dtype=np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...analysis.compare import Measured, Stat
 from ...analysis.resultset import CellResults
-from ..figures.material import title_of
+from ..figures.context import title_of
 from ..figures.scores import METRIC
 from ..figures.style import COLOURS
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from ...records.results import TrialSummary
 from ...utils.errors import DatasetError
-from ..figures.material import Material, Unfilled
+from ..figures.context import FigureContext, MissingData
 from .chart import Chart, short
 from .score_charts import ablation_charts, ceiling_charts, group_charts, pareto_charts, sensitivity_charts, steps_charts
 from .state_charts import similarity_charts, state_charts, trajectory_charts
 
 _CURVE = 40
 
-FIGURES: Mapping[str, Callable[[Material], list[Chart]]] = {
+FIGURES: Mapping[str, Callable[[FigureContext], list[Chart]]] = {
     "Ceiling of reasoning (Figure 2)": ceiling_charts,
     "Groups of users and items (Figure 4)": group_charts,
     "Number of steps (Figure 5)": steps_charts,
@@ -47,7 +47,7 @@ class Lacking:
     why: str
 
 
-def figures_of(material: Material) -> tuple[list[Panels], list[Lacking]]:
+def figures_of(context: FigureContext) -> tuple[list[Panels], list[Lacking]]:
     """Every figure that a suite fills, and what the others need.
 
     Raises:
@@ -57,8 +57,8 @@ def figures_of(material: Material) -> tuple[list[Panels], list[Lacking]]:
     filled, lacking = [], []
     for name, make in FIGURES.items():
         try:
-            filled.append(Panels(name, tuple(make(material))))
-        except (Unfilled, DatasetError) as error:
+            filled.append(Panels(name, tuple(make(context))))
+        except (MissingData, DatasetError) as error:
             lacking.append(Lacking(name, str(error)))
     return [panels for panels in filled if panels.charts], lacking
 

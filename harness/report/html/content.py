@@ -14,7 +14,7 @@ from ...store.frames import StoredTrial, trials_of
 from ...store.store import Store
 from ...utils.errors import DatasetError
 from ..figures.case_study import Case, case_of
-from ..figures.material import Material, Unfilled
+from ..figures.context import FigureContext, MissingData
 from ..formats.latex import render_latex
 from ..formats.tidy import render_csv
 from ..formats.words import Marks, cell_words
@@ -108,7 +108,7 @@ def suite_content(
     makers: Mapping[str, Callable[[ResultSet], Table]],
     *,
     store: Store,
-    material: Material,
+    context: FigureContext,
     folder: Path,
 ) -> PageSuite:
     """Everything that the page shows of a suite.
@@ -117,7 +117,7 @@ def suite_content(
         results: of the suite.
         makers: tables by name.
         store: where the trials are.
-        material: what figures and claims are made from; what needs a data set that is not prepared is left out, and
+        context: what figures and claims are made from; what needs a data set that is not prepared is left out, and
             the page says so.
         folder: of the results, as commands name it.
 
@@ -143,19 +143,19 @@ def suite_content(
             continue
         if any(group.lines for group in table.groups):
             tables.append(_table(table, behind))
-    figures, lacking = figures_of(material)
+    figures, lacking = figures_of(context)
     case = None
     try:
-        case = case_of(material)
-    except Unfilled as unfilled:
-        lacking.append(Lacking(CASE, str(unfilled)))
+        case = case_of(context)
+    except MissingData as missing:
+        lacking.append(Lacking(CASE, str(missing)))
     counts: dict[str, int] = {}
     for stored in trials:
         counts[stored.summary.status] = counts.get(stored.summary.status, 0) + 1
     return PageSuite(
         name=results.name,
         counts=counts,
-        verdicts=judge(results, material.load),
+        verdicts=judge(results, context.load),
         tables=tuple(tables),
         figures=(*figures, *_searches(trials)),
         case=case,

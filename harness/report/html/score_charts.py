@@ -1,6 +1,6 @@
 """Interactive figures of scores: 2, 4, 5, 6, 7, and quality against time; what they show is that of the printed ones.
 
-Each function raises `Unfilled` where the suite lacks what the figure needs; other errors are those of
+Each function raises `MissingData` where the suite lacks what the figure needs; other errors are those of
 `figures/scores.py`.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...analysis.compare import Measured
-from ..figures.material import Material
+from ..figures.context import FigureContext
 from ..figures.scores import (
     METRIC,
     Bars,
@@ -27,27 +27,27 @@ from ..labels import full_name, label_of
 from .chart import Chart, bars, fill, line, pattern, spreads
 
 
-def ceiling_charts(material: Material) -> list[Chart]:
+def ceiling_charts(context: FigureContext) -> list[Chart]:
     """Figure 2: a chart for each data set and backbone."""
     about = "Test NDCG@20 of the readout, of the best step after the fact, and of two controls: how much is luck."
     return [
         _grouped(f"Ceiling of reasoning (Figure 2): {dataset} {label_of(backbone)}", about, [shown])
-        for (dataset, backbone), shown in ceiling_bars(material).items()
+        for (dataset, backbone), shown in ceiling_bars(context).items()
     ]
 
 
-def group_charts(material: Material) -> list[Chart]:
+def group_charts(context: FigureContext) -> list[Chart]:
     """Figure 4: a chart for each row with steps."""
     about = "Test NDCG@20 at each step: users by length of history (UG), items by popularity (IG), rising."
     return [
         _grouped(f"Groups (Figure 4): {full_name(row)}", about, list(shown.values()))
-        for row, shown in group_bars(material)
+        for row, shown in group_bars(context)
     ]
 
 
-def steps_charts(material: Material) -> list[Chart]:
+def steps_charts(context: FigureContext) -> list[Chart]:
     """Figure 5: one chart with a curve for each data set, backbone and strategy."""
-    rows = rows_by_steps(material)
+    rows = rows_by_steps(context)
     data = []
     for place, key in enumerate(dict.fromkeys((row.dataset, row.backbone, row.strategy) for row in rows)):
         here = [row for row in rows if (row.dataset, row.backbone, row.strategy) == key]
@@ -59,15 +59,15 @@ def steps_charts(material: Material) -> list[Chart]:
     return [Chart("Number of steps (Figure 5)", "Test NDCG@20 by K, a model trained for each.", data, layout)]
 
 
-def sensitivity_charts(material: Material) -> list[Chart]:
+def sensitivity_charts(context: FigureContext) -> list[Chart]:
     """Figure 6: a chart for each swept hyper-parameter that has results."""
-    return [_sweep(sweep, number) for number, sweep in enumerate(sweeps(material)) if sweep.rows]
+    return [_sweep(sweep, number) for number, sweep in enumerate(sweeps(context)) if sweep.rows]
 
 
-def ablation_charts(material: Material) -> list[Chart]:
+def ablation_charts(context: FigureContext) -> list[Chart]:
     """Figure 7: a chart for each data set and backbone."""
     drawn = []
-    for (dataset, backbone), rows in parts(material).items():
+    for (dataset, backbone), rows in parts(context).items():
         data = {
             "type": "bar",
             "x": [label_of(row.strategy) for row in rows],
@@ -86,9 +86,9 @@ def ablation_charts(material: Material) -> list[Chart]:
     return drawn
 
 
-def pareto_charts(material: Material) -> list[Chart]:
+def pareto_charts(context: FigureContext) -> list[Chart]:
     """Quality against measured time: a chart for each data set and backbone, a curve for each strategy."""
-    points = timed(material)
+    points = timed(context)
     names = list(dict.fromkeys(row.strategy for row, _ in points))
     drawn = []
     for dataset, backbone in dict.fromkeys((row.dataset, row.backbone) for row, _ in points):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..figures.material import Material
+from ..figures.context import FigureContext
 from ..figures.states import States, components, similarities, trajectories
 from ..figures.style import COLOURS
 from .chart import Chart, cell_name, line, short, symbol
@@ -13,10 +13,10 @@ POINTS = 128
 """Test rows of a panel of states; the printed figure has all that are held."""
 
 
-def trajectory_charts(material: Material) -> list[Chart]:
+def trajectory_charts(context: FigureContext) -> list[Chart]:
     """Figure 8: a chart for each row with steps, a curve for each test row."""
     drawn = []
-    for cell, curves in trajectories(material):
+    for cell, curves in trajectories(context):
         data = [
             line(f"user {curve.user}", range(len(curve.ranks)), curve.ranks, place)
             for place, curve in enumerate(curves)
@@ -31,10 +31,10 @@ def trajectory_charts(material: Material) -> list[Chart]:
     return drawn
 
 
-def similarity_charts(material: Material) -> list[Chart]:
+def similarity_charts(context: FigureContext) -> list[Chart]:
     """Figure 9: a chart for each row with steps."""
     drawn = []
-    for cell, values in similarities(material):
+    for cell, values in similarities(context):
         steps = [f"step {k}" for k in range(len(values))]
         heat = {
             "type": "heatmap",
@@ -51,9 +51,9 @@ def similarity_charts(material: Material) -> list[Chart]:
     return drawn
 
 
-def state_charts(material: Material) -> list[Chart]:
+def state_charts(context: FigureContext) -> list[Chart]:
     """Figure 10: a chart for each row with steps, a colour and a marker for each step."""
-    return [_states(states) for states in components(material)]
+    return [_states(states) for states in components(context)]
 
 
 def _states(states: States) -> Chart:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.datasets.data.items import Items
-from rearec_bench.harness.report.figures.material import Material, Unfilled
+from rearec_bench.harness.report.figures.context import FigureContext, MissingData
 from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, draw
 from rearec_bench.harness.report.figures.scores import ceiling_figure, steps_figure
 from rearec_bench.harness.report.figures.states import (
@@ -25,7 +25,7 @@ from rearec_bench.harness.report.figures.states import (
 )
 from rearec_bench.harness.store.store import Store
 
-Make = Callable[..., Material]
+Make = Callable[..., FigureContext]
 HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
 
 
@@ -37,22 +37,22 @@ def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
 
 
 @pytest.fixture
-def material(synthetic: ModuleType) -> Make:
-    """Makes figures' material of a suite, with a data set whose rows are those of its made-up trials."""
+def context(synthetic: ModuleType) -> Make:
+    """Makes figures' context of a suite, with a data set whose rows are those of its made-up trials."""
 
-    def made(results: ResultSet, **fields: object) -> Material:
+    def made(results: ResultSet, **fields: object) -> FigureContext:
         data = synthetic.dataset(results)
         titles = np.array([HOSTILE] * 60, dtype=object)
         items = Items(np.array([str(i) for i in range(60)], dtype=object), titles, np.ones(60, np.int64))
-        return Material(results, lambda name: data, lambda name: items, **fields)  # type: ignore[arg-type]
+        return FigureContext(results, lambda name: data, lambda name: items, **fields)  # type: ignore[arg-type]
 
     return made
 
 
 def test_every_figure_that_the_store_fills_is_written_in_every_format(
-    results: ResultSet, material: Make, tmp_path: Path
+    results: ResultSet, context: Make, tmp_path: Path
 ) -> None:
-    drawn = {one.name: one for one in draw(material(results), tmp_path / "figures")}
+    drawn = {one.name: one for one in draw(context(results), tmp_path / "figures")}
     assert set(drawn) == set(FIGURES)
     assert {name for name, one in drawn.items() if not one.files} == {"pareto"}
     assert drawn["pareto"].why == "needs profiles of the suite's rows:  rearec-bench profile s"
@@ -64,22 +64,22 @@ def test_every_figure_that_the_store_fills_is_written_in_every_format(
     assert drawn["fig2_ceiling"].files[2].read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_figure_twice_is_the_same_file(results: ResultSet, material: Make, tmp_path: Path) -> None:
+def test_the_same_figure_twice_is_the_same_file(results: ResultSet, context: Make, tmp_path: Path) -> None:
     for folder in ("first", "second"):
-        draw(material(results), tmp_path / folder, names=["fig5_steps"])
+        draw(context(results), tmp_path / folder, names=["fig5_steps"])
     for form in FORMATS:
         first, second = (tmp_path / folder / f"s_fig5_steps.{form}" for folder in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_titles_are_text_and_nothing_else(results: ResultSet, material: Make, tmp_path: Path) -> None:
-    (one,) = draw(material(results), tmp_path, names=["fig11_case_study"])
+def test_titles_are_text_and_nothing_else(results: ResultSet, context: Make, tmp_path: Path) -> None:
+    (one,) = draw(context(results), tmp_path, names=["fig11_case_study"])
     text = one.files[1].read_text(encoding="utf-8")
     assert "<script>" not in text and "&lt;script&gt;" in text and r"\frac" in text
 
 
-def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, material: Make, tmp_path: Path) -> None:
-    drawn = {one.name: one for one in draw(material(results, aggregates=True), tmp_path)}
+def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, context: Make, tmp_path: Path) -> None:
+    drawn = {one.name: one for one in draw(context(results, aggregates=True), tmp_path)}
     left_out = {name for name, one in drawn.items() if not one.files} - {"pareto"}
     assert left_out == {"fig8_trajectories", "fig10_states", "fig11_case_study"}
     assert {drawn[name].why for name in left_out} == {"shows single users, which --aggregates leaves out"}
@@ -90,14 +90,14 @@ def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, materi
 
 def test_an_empty_store_says_what_each_figure_needs(tmp_path: Path, synthetic: ModuleType) -> None:
     empty = collect("s", (synthetic.cell("prl", 2),), {"cells": {}}, store=Store(tmp_path))
-    made = Material(empty, lambda name: pytest.fail(), lambda name: pytest.fail())
+    made = FigureContext(empty, lambda name: pytest.fail(), lambda name: pytest.fail())
     drawn = draw(made, tmp_path / "figures")
     assert [one.name for one in drawn] == list(FIGURES)
     assert all(one.why.startswith("needs ") and not one.files for one in drawn)
 
 
-def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, material: Make) -> None:
-    held = material(results)
+def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, context: Make) -> None:
+    held = context(results)
     expected = [sum(run.test["ndcg@20"] for run in cell.runs) / 3 for cell in results.cells if cell.steps]
     heights = [patch.get_height() for patch in ceiling_figure(held).axes[0].patches]
     assert heights[: len(expected)] == pytest.approx(expected)
@@ -111,19 +111,19 @@ def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, ma
     assert len(found) == 1 and list(found[0].get_ydata()) == pytest.approx([means[2], means[3]])
 
 
-def test_similarities_are_means_over_runs(results: ResultSet, material: Make) -> None:
-    figure = similarity_figure(material(results))
+def test_similarities_are_means_over_runs(results: ResultSet, context: Make) -> None:
+    figure = similarity_figure(context(results))
     image = figure.axes[0].get_images()[0].get_array()
     assert np.asarray(image) == pytest.approx(np.array([[1, 0.9, 0.8], [0.9, 1, 0.9], [0.8, 0.9, 1]]))
 
 
-def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet, material: Make) -> None:
+def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet, context: Make) -> None:
     rows = results.store.rows(results.cells[1].runs[0].key, "test")
     user = int(rows.users[0])
-    figure = trajectories_figure(material(results, users=(user,)))
+    figure = trajectories_figure(context(results, users=(user,)))
     last = int(np.flatnonzero(rows.users == user)[-1])
     assert list(figure.axes[0].get_lines()[0].get_ydata()) == rows.step_ranks[last].tolist()
-    with pytest.raises(Unfilled, match="999 have none"):
+    with pytest.raises(MissingData, match="999 have none"):
         rows_of_users(rows, (999,))
 
 
@@ -143,9 +143,9 @@ def test_components_are_those_of_the_covariance(rows: int, steps: int, width: in
     assert explained == pytest.approx(tuple(values[:2] / values.sum()), rel=1e-6, abs=1e-9)
 
 
-def test_a_suite_of_many_cells_is_drawn(tmp_path: Path, synthetic: ModuleType, material: Make) -> None:
+def test_a_suite_of_many_cells_is_drawn(tmp_path: Path, synthetic: ModuleType, context: Make) -> None:
     store = Store(tmp_path)
     cells = tuple(synthetic.cell("prl", 2, backbone=f"b{place}") for place in range(9))
     results = collect("s", cells, synthetic.fill(store, cells), store=store)
-    figure = similarity_figure(material(results))
+    figure = similarity_figure(context(results))
     assert sum(bool(one.get_images()) for one in figure.axes) == 9

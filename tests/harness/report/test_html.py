@@ -17,7 +17,7 @@ import pytest
 
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.records.results import Epoch
-from rearec_bench.harness.report.figures.material import Material
+from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES, curve, search_chart
 from rearec_bench.harness.report.html.page import packed, render_page, script_json
@@ -59,7 +59,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> co
             results,
             {**TABLES, "groups": lambda results: DATA_TABLES["groups"](results, unprepared)},
             store=store,
-            material=Material(results, unprepared, unprepared),
+            context=FigureContext(results, unprepared, unprepared),
             folder=Path("results"),
         )
 

@@ -17,7 +17,7 @@ from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, coll
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.records.results import Traces
-from rearec_bench.harness.report.figures.material import Material
+from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES
 from rearec_bench.harness.report.html.page import render_page
@@ -32,7 +32,7 @@ HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hur
 @pytest.fixture(scope="module")
 def made(
     tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType, made_profile: Profile
-) -> tuple[Material, list[StoredTrial]]:
+) -> tuple[FigureContext, list[StoredTrial]]:
     """A suite that fills every figure; item 7 has a hostile title."""
     store = Store(tmp_path_factory.mktemp("html"))
     cells = synthetic.cells_of_figures()
@@ -49,12 +49,12 @@ def made(
         for cell in cells
         for key in (*index["cells"][cell.id]["search"], *index["cells"][cell.id]["final"].values())
     ]  # fmt: skip
-    return Material(results, lambda name: data, lambda name: items, [made_profile]), trials
+    return FigureContext(results, lambda name: data, lambda name: items, [made_profile]), trials
 
 
 @pytest.fixture(scope="module")
-def suite(made: tuple[Material, list[StoredTrial]]) -> content.PageSuite:
-    material, stored = made
+def suite(made: tuple[FigureContext, list[StoredTrial]]) -> content.PageSuite:
+    context, stored = made
 
     def trials(store: Store, suites: list[str]) -> Iterator[StoredTrial]:
         yield from stored
@@ -62,7 +62,7 @@ def suite(made: tuple[Material, list[StoredTrial]]) -> content.PageSuite:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(content, "trials_of", trials)
         return content.suite_content(
-            material.results, TABLES, store=material.results.store, material=material, folder=Path("results")
+            context.results, TABLES, store=context.results.store, context=context, folder=Path("results")
         )
 
 
@@ -96,15 +96,15 @@ def cells(results: ResultSet) -> dict[tuple[str, int | None], CellResults]:
     return {(cell.strategy, cell.steps): cell for cell in results.cells}
 
 
-def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: tuple[Material, list[StoredTrial]]) -> None:
-    material, stored = made
+def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: tuple[FigureContext, list[StoredTrial]]) -> None:
+    context, stored = made
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(content, "trials_of", lambda store, suites: iter(stored))
         public = content.suite_content(
-            material.results,
+            context.results,
             TABLES,
-            store=material.results.store,
-            material=replace(material, aggregates=True),
+            store=context.results.store,
+            context=replace(context, aggregates=True),
             folder=Path("results"),
         )
     lacking = {one.name for one in public.lacking}
@@ -113,7 +113,7 @@ def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: tuple[Materi
     whole = json.dumps(content.as_rest(public)) + render_page([public], title="A report")
     private = re.compile(r"Title \d|\buser \d")
     assert not private.search(whole)
-    everything = content.figures_of(material), asdict(content.case_of(material))
+    everything = content.figures_of(context), asdict(content.case_of(context))
     assert private.search(str(everything[0])) and private.search(json.dumps(everything[1]))
 
 
@@ -170,8 +170,8 @@ def test_states_are_on_their_principal_components(suite: content.PageSuite, made
 
 
 def test_many_states_are_thinned_and_the_chart_says_so(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    material = made[0]
-    read = material.results.store.read
+    context = made[0]
+    read = context.results.store.read
     draw = np.random.default_rng(1)
 
     def with_many(key: str) -> Any:
@@ -183,8 +183,8 @@ def test_many_states_are_thinned_and_the_chart_says_so(made: Any, monkeypatch: p
         )
         return replace(held, test=replace(held.test, traces=traces))
 
-    monkeypatch.setattr(material.results.store, "read", with_many)
-    chart = state_charts(material)[0]
+    monkeypatch.setattr(context.results.store, "read", with_many)
+    chart = state_charts(context)[0]
     assert len(chart.data[0]["x"]) == POINTS and f"{POINTS} of 300 traced test rows" in chart.about
 
 

@@ -15,7 +15,7 @@ from rearec_bench.harness.analysis.claims import judge
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.data.items import Items
-from rearec_bench.harness.report.figures.material import Material, Unfilled
+from rearec_bench.harness.report.figures.context import FigureContext, MissingData
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.report import FORMATS, render
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, TABLES
@@ -100,12 +100,12 @@ def test_any_part_of_a_suite_has_every_table_and_no_wrong_mean(
 def test_any_part_of_a_suite_has_figures_or_says_what_they_need(part: Part, dataset: Dataset, seed: int) -> None:
     results, left = part(100 + seed)
     items = Items(np.array([str(i) for i in range(60)], dtype=object), None, np.ones(60, np.int64))
-    material = Material(results, lambda name: dataset, lambda name: items)
+    context = FigureContext(results, lambda name: dataset, lambda name: items)
     for make in FIGURES.values():
         try:
-            make(material)
-        except Unfilled as unfilled:
-            assert str(unfilled).startswith("needs ")
+            make(context)
+        except MissingData as missing:
+            assert str(missing).startswith("needs ")
     for one in judge(results, lambda name: dataset):
         assert (one.value is None) == (one.verdict == "not tested")
         assert one.seeds <= max(len(runs) for runs in left.values())

@@ -13,7 +13,7 @@ from ..labels import label_of, steps_label
 
 
 @dataclass(frozen=True)
-class Material:
+class FigureContext:
     """A stored suite and what lies beside it.
 
     Attributes:
@@ -33,31 +33,31 @@ class Material:
     aggregates: bool = False
 
 
-class Unfilled(Exception):
+class MissingData(Exception):
     """A suite lacks what a figure needs; says what."""
 
 
-def reasoning_cells(material: Material) -> list[CellResults]:
+def reasoning_cells(context: FigureContext) -> list[CellResults]:
     """Cells with at least one run of at least one step.
 
     Raises:
-        Unfilled: there is none.
+        MissingData: there is none.
     """
-    found = [cell for cell in material.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
+    found = [cell for cell in context.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
     if not found:
-        raise Unfilled("needs a row with steps whose runs are stored")
+        raise MissingData("needs a row with steps whose runs are stored")
     return found
 
 
-def single_rows(material: Material) -> list[CellResults]:
+def single_rows(context: FigureContext) -> list[CellResults]:
     """`reasoning_cells` for a figure of single test rows.
 
     Raises:
-        Unfilled: there is none, or aggregates alone are to be shown.
+        MissingData: there is none, or aggregates alone are to be shown.
     """
-    if material.aggregates:
-        raise Unfilled("shows single users, which --aggregates leaves out")
-    return reasoning_cells(material)
+    if context.aggregates:
+        raise MissingData("shows single users, which --aggregates leaves out")
+    return reasoning_cells(context)
 
 
 def title_of(cell: CellResults) -> str:

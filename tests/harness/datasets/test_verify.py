@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -47,9 +49,9 @@ def spoil(path: Path, place: int | None = None) -> None:
     path.write_bytes(content)
 
 
-def edit_card(data_dir: Path, **changes: object) -> None:
+def edit_card(folder: Path, **changes: object) -> None:
     """Other values in the card; None takes one out."""
-    path = data_dir / "mine/card.json"
+    path = folder / "card.json"
     card = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps({key: value for key, value in card.items() if value is not None}))
 
@@ -66,54 +68,66 @@ def test_what_was_prepared_is_as_it_was_written_down(data_dir: Path) -> None:
     ]
 
 
-def test_a_changed_size_and_a_changed_byte_are_found(data_dir: Path) -> None:
-    items = data_dir / "mine/items.parquet"
-    table, size = pq.read_table(items), items.stat().st_size
-    pq.write_table(table, items, compression="none")
-    spoil(data_dir / "mine/valid.parquet")
-    status, lines, said = verify(data_dir)
-    assert (status, said) == (1, AGAIN)
-    by_size = f"items.parquet has {items.stat().st_size:,} bytes, {size:,} were written down"
-    assert by_size in wrong(lines)
-    assert wrong(lines)[0].startswith("valid.parquet has sha256 ")
+def other_size(folder: Path) -> None:
+    pq.write_table(pq.read_table(folder / "items.parquet"), folder / "items.parquet", compression="none")
 
 
-def test_other_arrays_are_found_by_their_fingerprint_without_checksums(data_dir: Path) -> None:
-    path = data_dir / "mine/test.parquet"
-    table = pq.read_table(path)
-    changed = pq.ParquetFile(path).schema_arrow.field("target")
-    pq.write_table(table.set_column(3, changed, [((table["target"].to_numpy() + 1) % 3).astype(np.int32)]), path)
-    edit_card(data_dir, outputs=None)
+def other_arrays(folder: Path) -> None:
+    table = pq.read_table(folder / "test.parquet")
+    targets = pa.array(((table["target"].to_numpy() + 1) % 3).astype(np.int32))
+    pq.write_table(table.set_column(3, table.schema.field("target"), targets), folder / "test.parquet")
+    edit_card(folder, outputs=None)
+
+
+def own_vectors(folder: Path) -> None:
+    np.save(folder / "v.npy", np.eye(3, dtype=np.float32))
+    embed.embed("mine", data_dir=folder.parent, encoder=f"file:{folder / 'v.npy'}")
+
+
+def spoilt_vectors(folder: Path) -> None:
+    own_vectors(folder)
+    spoil(folder / "vectors.safetensors", -1)
+
+
+@pytest.mark.parametrize(
+    ("harm", "found", "remedy"),
+    [
+        (other_size, "items.parquet has ", AGAIN),
+        (lambda folder: spoil(folder / "valid.parquet"), "valid.parquet has sha256 ", AGAIN),
+        (other_arrays, "fingerprint ", AGAIN),
+        (lambda folder: (folder / "sequences.parquet").unlink(), "sequences.parquet there is no ", AGAIN),
+        (lambda folder: (folder / "card.json").write_text("{"), "card.json ", "--source DIR --name mine\n"),
+        (lambda folder: (folder / "card.json").write_text("[]"), "card.json ", "--source DIR --name mine\n"),
+        (spoilt_vectors, "item vectors ", "Make the item vectors again:  rearec-bench embed mine\n"),
+    ],
+)
+def test_what_was_changed_is_named_with_the_command_that_makes_it_again(
+    harm: Callable[[Path], object], found: str, remedy: str, data_dir: Path
+) -> None:
+    harm(data_dir / "mine")
     status, lines, said = verify(data_dir)
-    assert (status, said) == (1, AGAIN)
-    (found,) = wrong(lines)
-    assert "its arrays do not have the fingerprint that its card names" in found
+    assert status == 1
+    assert said.endswith(remedy)
+    first, *others = wrong(lines)
+    assert first.startswith(found)
+    assert all(line.startswith("fingerprint ") for line in others)
+
+
+def test_vectors_are_checked_with_the_data_set(data_dir: Path) -> None:
+    own_vectors(data_dir / "mine")
+    status, lines, _ = verify(data_dir)
+    assert status == 0
+    assert any(line.startswith("ok    item vectors") for line in lines)
 
 
 def test_a_data_set_of_an_earlier_version_is_checked_by_its_fingerprint_alone(data_dir: Path) -> None:
-    edit_card(data_dir, outputs=None)
+    edit_card(data_dir / "mine", outputs=None)
     status, lines, said = verify(data_dir)
     assert (status, said) == (0, "")
     assert not any(".parquet" in line for line in lines)
     assert lines[2].startswith("Its card has no checksums of its files")
     assert lines[2].endswith("prepare it again:  rearec-bench prepare sequences --name mine --source DIR")
     assert lines[3].startswith("The files it was made from were not checked: sequences.txt.")
-
-
-def test_a_missing_file_is_named(data_dir: Path) -> None:
-    (data_dir / "mine/sequences.parquet").unlink()
-    status, lines, _ = verify(data_dir)
-    assert status == 1
-    assert wrong(lines)[0].startswith("sequences.parquet there is no ")
-
-
-@pytest.mark.parametrize("content", ["{", "[]"])
-def test_a_damaged_card_is_reported(data_dir: Path, content: str) -> None:
-    (data_dir / "mine/card.json").write_text(content)
-    status, lines, said = verify(data_dir)
-    assert (status, len(lines)) == (1, 1)
-    assert wrong(lines)[0].startswith("card.json ")
-    assert said.endswith("--source DIR --name mine\n")
 
 
 def test_another_source_is_found(data_dir: Path) -> None:
@@ -127,21 +141,9 @@ def test_another_source_is_found(data_dir: Path) -> None:
     assert wrong(verify(data_dir, "--source", raw)[1]) == [f"source sequences.txt there is no {raw}/sequences.txt"]
 
 
-def test_a_source_is_found_as_a_file_and_below_the_folder(data_dir: Path) -> None:
-    assert verify(data_dir, "--source", data_dir.parent / "raw/sequences.txt")[0] == 0
-    assert verify(data_dir, "--source", data_dir.parent)[0] == 0
-
-
-def test_vectors_are_checked_with_the_data_set(data_dir: Path) -> None:
-    np.save(data_dir / "v.npy", np.eye(3, dtype=np.float32))
-    embed.embed("mine", data_dir=data_dir, encoder=f"file:{data_dir / 'v.npy'}")
-    status, lines, _ = verify(data_dir)
-    assert status == 0
-    assert any(line.startswith("ok    item vectors") for line in lines)
-    spoil(data_dir / "mine/vectors.safetensors", -1)
-    status, lines, said = verify(data_dir)
-    assert (status, said) == (1, "Make the item vectors again:  rearec-bench embed mine\n")
-    assert len(wrong(lines)) == 1
+@pytest.mark.parametrize("source", ["raw/sequences.txt", "raw", "."])
+def test_a_source_is_found_as_a_file_and_below_the_folder(source: str, data_dir: Path) -> None:
+    assert verify(data_dir, "--source", data_dir.parent / source)[0] == 0
 
 
 def test_made_data_is_made_again_from_its_numbers(tmp_path: Path) -> None:

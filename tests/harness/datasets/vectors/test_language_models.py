@@ -11,10 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -436,22 +434,6 @@ def test_a_batch_that_does_not_fit_says_what_to_type(
 # ---- the hub
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers as huggingface.co does: gated/... is gated, nothing else is there."""
-
-    def do_HEAD(self) -> None:
-        gated = "/gated/" in self.path
-        self.send_response(401 if gated else 404)
-        self.send_header("X-Error-Code", "GatedRepo" if gated else "RepoNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_HEAD
-
-    def log_message(self, *given: object) -> None:
-        pass
-
-
 ASK = """
 import sys
 from rearec_bench.harness.datasets.vectors.encoders.loading import load
@@ -466,41 +448,17 @@ for name in sys.argv[1:]:
 """
 
 
-def ask(names: list[str], **environment: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, *names],
-        env={"PATH": "", "HOME": environment["HF_HOME"], **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
-
-
-def test_the_hub_reports_that_a_model_is_gated_or_not_there(tmp_path: Path) -> None:
-    server = HTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        endpoint = f"http://127.0.0.1:{server.server_port}"
-        gated, missing = ask(["gated/model", "someone/no-model"], HF_ENDPOINT=endpoint, HF_HOME=str(tmp_path))
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert "gated repo" in gated
-    assert "https://huggingface.co/gated/model" in gated
-    assert "not a valid model identifier" in missing
-    assert "hf auth login" in missing
-
-
 def test_without_a_network_a_model_comes_from_the_cache_or_a_folder_is_advised(model: Models, tmp_path: Path) -> None:
     snapshot = tmp_path / "hub" / "models--someone--tiny" / "snapshots" / ("ab" * 20)
     shutil.copytree(model("bert"), snapshot)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("ab" * 20)
-    cached, unknown, nowhere = ask(
-        ["someone/tiny", "someone/model", "./nowhere"], HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path)
-    )
+    names = ["someone/tiny", "someone/model", "./nowhere"]
+    environment = {"PATH": "", "HOME": str(tmp_path), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", ASK, *names]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    cached, unknown, nowhere = done.stdout.splitlines()
     assert cached.split() == ["someone/tiny", "ab" * 20, loading.load(str(model("bert")), device="cpu").identity]
     assert "couldn't connect to 'https://huggingface.co'" in unknown
     assert "`hf download NAME --local-dir FOLDER`" in unknown

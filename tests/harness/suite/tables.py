@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rearec_bench.harness.utils.errors import Problem
 
 Case = tuple[str, str]
 
 
-def cases(table: str, suite: Callable[[str], str]) -> Iterator[Case]:
+def cases(table: str, suite: Callable[[str], str]) -> list[Case]:
     """Whole suites and what is expected of them.
 
     Args:
         table: a case a line: what stands in the suite, `=>`, and problems `line:column key: hint` between `;`.
         suite: the text of a table's line -> the whole suite.
     """
-    for line in filter(None, table.splitlines()):
-        text, _, expected = line.partition(" => ")
-        yield suite(text.strip().replace("\\n", "\n")), expected.strip()
+    lines = [line.partition(" => ") for line in filter(None, table.splitlines())]
+    return [(suite(text.strip().replace("\\n", "\n")), expected.strip()) for text, _, expected in lines]
+
+
+def place(problem: Problem) -> str:
+    """Line, column and key, such as "8:7 strategies.prl.decay"."""
+    return f"{problem.line}:{problem.column} {problem.where}".strip()
 
 
 def check(problems: tuple[Problem, ...], expected: str) -> None:
     """Compare position and key of every problem, and look for the hint in its words."""
     wanted = [entry.strip() for entry in expected.split(" ; ")]
-    found = [f"{problem.line}:{problem.column} {problem.where}".strip() + f": {problem.what}" for problem in problems]
+    found = [f"{place(problem)}: {problem.what}" for problem in problems]
     assert len(found) == len(wanted), found
     for words, entry in zip(found, wanted, strict=True):
-        place, _, hint = entry.partition(": ")
-        assert words.startswith(f"{place}: "), words
+        where, _, hint = entry.partition(": ")
+        assert words.startswith(f"{where}: "), words
         assert hint in words, words

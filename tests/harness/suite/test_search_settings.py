@@ -15,6 +15,8 @@ from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.suite.model import Suite
 from rearec_bench.harness.utils.errors import SuiteError
 
+from .tables import cases, check
+
 BASE = """
 name: pruned
 datasets: [tiny]
@@ -32,40 +34,46 @@ def suite_of(folder: Path, search: str, *overrides: str, name: str = "suite.yaml
     return load_suite(file, overrides=overrides)
 
 
-def problems(folder: Path, search: str, *overrides: str) -> str:
+WRONG = r"""
+trials: 7, epochs: 40              => 9:21 search.epochs: trials is given, too
+epochs: 0                          => 9:18 search.epochs: too small
+grace: 2                           => 9:9 search: grace is a setting of asha. Add `pruner: asha`
+pruner: asha, reduction: 1         => 9:35 search.reduction: too small
+pruner: ash                        => 9:18 search.pruner: Did you mean 'asha'
+pruner: asha, grace: 8             => 9:31 search.grace: no trial has more epochs than 8
+"""
+
+
+@pytest.mark.parametrize(("search", "expected"), cases(WRONG, str))
+def test_a_wrong_search_is_refused(tmp_path: Path, search: str, expected: str) -> None:
     with pytest.raises(SuiteError) as caught:
-        suite_of(folder, search, *overrides)
-    return str(caught.value)
+        suite_of(tmp_path, search)
+    check(caught.value.problems, expected)
 
 
-def test_a_budget_is_in_trials_or_in_epochs_and_the_later_word_counts(tmp_path: Path) -> None:
-    assert suite_of(tmp_path, "trials: 7").search.epochs is None
-    assert suite_of(tmp_path, "epochs: 40").search.epochs == 40
-    below = suite_of(tmp_path, "epochs: 40", name="below.yaml", extends="suite.yaml")
-    assert below.search.epochs == 40
-    suite_of(tmp_path, "trials: 7")
-    assert suite_of(tmp_path, "epochs: 40", name="below.yaml", extends="suite.yaml").search.epochs == 40
-    suite_of(tmp_path, "epochs: 40")
-    back = suite_of(tmp_path, "trials: 7", name="below.yaml", extends="suite.yaml").search
-    assert (back.trials, back.epochs) == (7, None)
-    assert suite_of(tmp_path, "trials: 7", "search.epochs=50").search.epochs == 50
-    assert suite_of(tmp_path, "trials: 7", "search.epochs=50", "search.trials=8").search.epochs is None
-    assert Suite.from_json(suite_of(tmp_path, "epochs: 40").to_json()).search.epochs == 40
-    assert "suite.yaml:9:21 search.epochs: trials is given, too." in " ".join(
-        problems(tmp_path, "trials: 7, epochs: 40").split()
-    )
-    assert "search.epochs: 0 is too small" in " ".join(problems(tmp_path, "epochs: 0").split())
+@pytest.mark.parametrize(
+    ("parent", "own", "overrides", "budget"),
+    [
+        ("trials: 7", "window: 1", (), (7, None)),
+        ("epochs: 40", "window: 1", (), (20, 40)),
+        ("trials: 7", "epochs: 40", (), (20, 40)),
+        ("epochs: 40", "trials: 7", (), (7, None)),
+        ("window: 1", "trials: 7", ("search.epochs=50",), (20, 50)),
+        ("window: 1", "trials: 7", ("search.epochs=50", "search.trials=8"), (8, None)),
+    ],
+)
+def test_a_budget_is_in_trials_or_in_epochs_and_the_later_word_counts(
+    tmp_path: Path, parent: str, own: str, overrides: tuple[str, ...], budget: tuple[int, int | None]
+) -> None:
+    suite_of(tmp_path, parent)
+    suite = suite_of(tmp_path, own, *overrides, name="below.yaml", extends="suite.yaml")
+    assert (suite.search.trials, suite.search.epochs) == budget
+    assert Suite.from_json(suite.to_json()) == suite
 
 
-def test_a_pruner_has_rungs_that_trials_come_to_and_its_settings_need_it(tmp_path: Path) -> None:
+def test_a_pruner_has_rungs_that_trials_come_to(tmp_path: Path) -> None:
     search = suite_of(tmp_path, "pruner: asha, grace: 2, reduction: 4").search
     assert (search.pruner, search.grace, search.reduction) == ("asha", 2, 4)
-    said = " ".join(problems(tmp_path, "grace: 2").split())
-    assert "grace is a setting of asha. Add `pruner: asha`, or leave it out" in said
-    assert "reduction: 1 is too small" in problems(tmp_path, "pruner: asha, reduction: 1")
-    assert "Did you mean 'asha'?" in problems(tmp_path, "pruner: ash")
-    said = " ".join(problems(tmp_path, "pruner: asha, grace: 8").split())
-    assert "search.grace: the first rung is at epoch 8, and no trial has more epochs than 8" in said
     assert suite_of(tmp_path, "pruner: asha, grace: 8", "training.max_epochs=9").search.grace == 8
 
 
@@ -78,6 +86,7 @@ def test_a_budget_and_a_pruner_leave_cells_and_final_runs_what_they_are(tmp_path
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_a_run_prunes_stores_what_it_pruned_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,12 @@ DATASETS = {
 }
 
 
+@cache
 def suite_of(name: str) -> Suite:
     return load_suite(shipped_suites()[name])
 
 
+@cache
 def models(name: str) -> list[Cell]:
     return [cell for cell in expand(suite_of(name)) if not cell.is_baseline]
 

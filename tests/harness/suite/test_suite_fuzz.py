@@ -25,7 +25,9 @@ from rearec_bench.harness.utils.text import lines
 
 from .suite_fuzz import harmed, lay_out, suites, written
 
-QUICK, MANY, BLOCK = 150, 5000, 500  # of each of the two kinds
+SEEDS, QUICK = 6, 6  # of each of the two kinds
+MANY, BLOCK = 5000, 500
+ALL = list(HealthCheck)
 MOST_S = 1.0  # of processor time, for a file of usual size
 USUAL_BYTES = 20_000
 MOST_BYTES = 2**30
@@ -112,34 +114,6 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def of_text(folder: Path, numbers: range) -> Found:
-    found = Found()
-    for number in numbers:
-        what, content = harmed(number)
-        check(folder, content, found, what=what)
-    return found
-
-
-def of_schema(folder: Path, examples: int, number: int) -> Found:
-    found = Found()
-
-    @seed(number)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(suites(), st.lists(_overrides(), max_size=2))
-    def each(tree: dict[str, Any], overrides: list[str]) -> None:
-        few = tuple(overrides) if found.total() % 4 == 0 else ()
-        check(folder, written(tree), found, what=repr((tree, few)), overrides=few)
-
-    each()
-    return found
-
-
 KEYS = ("training.lr", "search.trials", "steps", "strategies.base.x", "backbones.sasrec.width", "x", "extends", ".")
 TEXTS = ("1", "0.5", "[1]", "{a: 1}", "", "[", "{search: [1, 2]}", "!!x", "*a", "~", "[" * 99, "x" * 9999)
 
@@ -149,28 +123,38 @@ def _overrides() -> st.SearchStrategy[str]:
     return st.builds("{}={}".format, keys, st.sampled_from(TEXTS) | st.text()) | st.text(max_size=9)
 
 
-@pytest.mark.parametrize("number", [0])
-def test_a_suite_made_from_the_schema_loads_or_says_why_not(place: Path, number: int) -> None:
-    found = of_schema(place, QUICK, number)
-    assert found["suites"] > QUICK // 20 and found["errors"] > QUICK // 20, found
+def of_text(folder: Path, examples: int, number: int, found: Found) -> None:
+    for place in range(examples * number, examples * (number + 1)):
+        what, content = harmed(place)
+        check(folder, content, found, what=what)
 
 
-def test_a_suite_whose_text_is_harmed_loads_or_says_why_not(place: Path) -> None:
-    found = of_text(place, range(QUICK))
-    assert found["suites"] > QUICK // 20 and found["errors"] > QUICK // 20, found
+def of_schema(folder: Path, examples: int, number: int, found: Found) -> None:
+    @seed(number)
+    @settings(max_examples=examples, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=ALL)
+    @given(suites(), st.lists(_overrides(), max_size=2))
+    def each(tree: dict[str, Any], overrides: list[str]) -> None:
+        few = tuple(overrides) if found.total() % 4 == 0 else ()
+        check(folder, written(tree), found, what=repr((tree, few)), overrides=few)
+
+    each()
+
+
+@pytest.mark.parametrize("make", [of_schema, of_text])
+def test_whatever_stands_in_a_file_it_loads_or_is_refused_with_a_reason(place: Path, make: Callable[..., None]) -> None:
+    found = Found()
+    for number in range(SEEDS):
+        make(place, QUICK, number, found)
+    assert found["suites"] >= SEEDS and found["errors"] >= SEEDS, found
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("block", range(1, MANY // BLOCK + 1))
-def test_five_thousand_made_from_the_schema(place: Path, block: int, saying: Callable[[str], None]) -> None:
-    found = of_schema(place, BLOCK, block)
+@pytest.mark.parametrize("make", [of_schema, of_text])
+def test_five_thousand_of_each_load_or_are_refused(
+    place: Path, make: Callable[..., None], block: int, saying: Callable[[str], None]
+) -> None:
+    found = Found()
+    make(place, BLOCK, block, found)
     saying(f"{dict(found)}, slowest {found.slowest:.2f} s")
     assert found["suites"] + found["errors"] >= BLOCK
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("block", range(1, MANY // BLOCK + 1))
-def test_five_thousand_harmed_texts(place: Path, block: int, saying: Callable[[str], None]) -> None:
-    found = of_text(place, range(BLOCK * block, BLOCK * (block + 1)))
-    saying(f"{dict(found)}, slowest {found.slowest:.2f} s")
-    assert found["suites"] + found["errors"] == BLOCK

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from rearec_bench.harness.monitor import log
-from rearec_bench.harness.monitor.events import RunStarted
 from rearec_bench.harness.monitor.status import STALE_S, State
 from rearec_bench.harness.records.results import Status
 from rearec_bench.harness.run.stopping import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
@@ -46,13 +45,10 @@ def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
     details = {"command": "x", "folder": "f", "process": 1, "host": "h", "device": "cpu", "options": {}}
     run = TrackedRun(tmp_path, details=details)
     with run.tracker as tracker:
-        given: dict[str, Any] = {"results": Path(), "log": Path(), "totals": tracker.totals(), "notes": ("cannot run",)}
-        tracker.emit(RunStarted("fake", 1, 2, "2 cores", **given))
+        run.begin("a cell cannot run")
         first = run.start("t1")
         tracker.note("t1", "no checkpoint")
         run.end("t1", first)
-        tracker.tick()
-        tracker.tick()
         second = run.start("t2")
         tracker.lost("t2", "killed")
         assert run.start("t3").key == second.key

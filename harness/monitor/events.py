@@ -15,42 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Totals:
-    """How far a suite is.
+    """How far a suite is; `trials` is an estimate where not `exact`."""
 
-    Attributes:
-        over: trials that have ended, whenever they ran.
-        trials: max number of trials.
-        diverged: of those over.
-        failed: of those over.
-        left_s: estimated seconds until the end.
-        pruned: of those over.
-        exact: False where `trials` is an estimate.
-    """
-
-    over: int
-    trials: int
+    over: int  # trials that have ended, whenever they ran
+    trials: int  # max number of them
     diverged: int
     failed: int
-    left_s: float
+    left_s: float  # estimated seconds until the end
     pruned: int = 0
     exact: bool = True
 
 
 @dataclass(frozen=True)
 class RunStarting:
-    """The run writes to its results folder; Ray has not started.
-
-    Attributes:
-        suite: its name.
-        over: trials of the suite that are over.
-        trials: max number of trials.
-        details: how the run was started, as JSON values.
-    """
+    """The run writes to its results folder; Ray has not started."""
 
     suite: str
     over: int
     trials: int
-    details: Mapping[str, Any]
+    details: Mapping[str, Any]  # how the run was started, as JSON values
 
 
 @dataclass(frozen=True)
@@ -63,27 +46,16 @@ class TrialDamaged:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """Ray has started, or no trial is left.
-
-    Attributes:
-        suite: its name.
-        cells: number of cells.
-        max_concurrent: trials at once; 0 where none is left to run.
-        place: what they run on, such as "2 cores".
-        results: the store's folder.
-        log: the run's log.
-        totals: how far the suite is.
-        notes: cells that cannot run, with the reason.
-    """
+    """Ray has started, or no trial is left to run."""
 
     suite: str
     cells: int
-    max_concurrent: int
-    place: str
+    max_concurrent: int  # trials at once; 0 where none is left to run
+    place: str  # what they run on, such as "2 cores"
     results: Path
     log: Path
     totals: Totals
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # cells that cannot run, with the reason
 
 
 @dataclass(frozen=True)
@@ -95,21 +67,13 @@ class TrialStarted:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """A trial has finished an epoch.
-
-    Attributes:
-        job: the trial.
-        epoch: counted from 1; 0 for a baseline, which has none.
-        value: its validation metric.
-        rows_per_s: training rows per second.
-        cell_best: the best value of its cell's search so far; None for final runs, and before the first.
-    """
+    """A trial has finished an epoch."""
 
     job: Job
-    epoch: int
-    value: float
-    rows_per_s: float
-    cell_best: float | None
+    epoch: int  # counted from 1; 0 for a baseline, which has none
+    value: float  # its validation metric
+    rows_per_s: float  # of training
+    cell_best: float | None  # best value of its cell's search so far; None for final runs
 
 
 @dataclass(frozen=True)
@@ -156,44 +120,28 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class Tick:
-    """Some time has passed, a fraction of a second usually."""
+    """Some time has passed, usually a fraction of a second."""
 
 
 @dataclass(frozen=True)
 class RunStopping:
-    """No more trials start.
+    """No more trials start."""
 
-    Attributes:
-        why: see `stopping.Ending`.
-        running: trials under way.
-        message: for the user.
-        by_signal: Ctrl-C or SIGTERM.
-    """
-
-    why: str
-    running: int
+    why: str  # see `stopping.Ending`
+    running: int  # trials under way
     message: str
-    by_signal: bool
+    by_signal: bool  # Ctrl-C or SIGTERM
 
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run is over.
+    """The run is over."""
 
-    Attributes:
-        how: see `stopping.Ending`; or "error".
-        error: type and message of the error that ended it, "" for none.
-        over: trials of the suite that are over.
-        trials: max number of trials.
-        counts: status to trials.
-        seconds: of the run.
-    """
-
-    how: str
-    error: str
+    how: str  # see `stopping.Ending`; or "error"
+    error: str  # type and message, "" for none
     over: int
     trials: int
-    counts: Mapping[str, int]
+    counts: Mapping[str, int]  # status to trials
     seconds: float
 
 
@@ -202,21 +150,8 @@ class RunAbandoned:
     """The process ends at once, after a second signal."""
 
 
-Event = (
-    RunStarting
-    | TrialDamaged
-    | RunStarted
-    | TrialStarted
-    | EpochEnded
-    | TrialNote
-    | WorkerLost
-    | OutOfMemory
-    | TrialSuspended
-    | TrialEnded
-    | Tick
-    | RunStopping
-    | RunEnded
-    | RunAbandoned
+Event = (RunStarting | RunStarted | RunStopping | RunEnded | RunAbandoned | Tick) | (
+    TrialDamaged | TrialStarted | EpochEnded | TrialNote | WorkerLost | OutOfMemory | TrialSuspended | TrialEnded
 )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..records.results import TrialSummary
 from ..utils.text import one_line
-from .events import Event, OutOfMemory, RunStarted, RunStopping, TrialEnded, TrialSuspended, WorkerLost
+from . import events
+from .events import Event
 
 if TYPE_CHECKING:
     from ..plan.cell_trials import Job
@@ -23,7 +24,7 @@ METRIC_WORDS: Mapping[str, str] = {
 BAR = 34
 
 
-def opening(facts: RunStarted) -> list[str]:
+def opening(facts: events.RunStarted) -> list[str]:
     """The first lines of a run."""
     about = "" if facts.totals.exact else "about "
     trials = about + _counted(facts.totals.trials, "trial")
@@ -35,18 +36,18 @@ def opening(facts: RunStarted) -> list[str]:
 def event_line(event: Event) -> str:
     """An event in one line; "" for those that are not worth one."""
     match event:
-        case WorkerLost(job, reason, runs_again=True):
+        case events.WorkerLost(job, reason, runs_again=True):
             line = f"again     {job.key[:8]}  {label(job)}   {reason}"
-        case OutOfMemory(job, reason):
+        case events.OutOfMemory(job, reason):
             line = f"again     {job.key[:8]}  {label(job)}   alone on a GPU: {reason}"
-        case TrialSuspended(job, saved):
+        case events.TrialSuspended(job, saved):
             how = "it goes on from where it is" if saved else "it goes on from its last checkpoint, if it has one"
             line = f"suspended {job.key[:8]}  {label(job)}   {how}"
-        case TrialEnded(job, summary):
+        case events.TrialEnded(job, summary):
             line = finished_line(job, summary)
-        case RunStopping(message=message, by_signal=True):
+        case events.RunStopping(message=message, by_signal=True):
             return message
-        case RunStopping(message=message):
+        case events.RunStopping(message=message):
             line = message
         case _:
             return ""

@@ -11,20 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..store.suites import SCHEMA
 from ..utils.errors import StoreError
-from .events import (
-    Event,
-    OutOfMemory,
-    RunEnded,
-    RunStarted,
-    RunStarting,
-    RunStopping,
-    TrialDamaged,
-    TrialEnded,
-    TrialNote,
-    TrialStarted,
-    TrialSuspended,
-    WorkerLost,
-)
+from . import events
+from .events import Event
 
 if TYPE_CHECKING:
     from ..plan.cell_trials import Job
@@ -56,28 +44,28 @@ class RunLog:
             StoreError: the file cannot be written; never at the run's end, when an error has said so already.
         """
         match event:
-            case RunStarting(suite, over, trials, details):
+            case events.RunStarting(suite, over, trials, details):
                 self.write("begin", suite=suite, over=over, trials=trials, **details)
-            case TrialDamaged(key, reason):
+            case events.TrialDamaged(key, reason):
                 self.write("damaged", key=key, reason=reason)
-            case RunStarted(notes=notes):
+            case events.RunStarted(notes=notes):
                 for note in notes:
                     self.write("warning", note=note)
-            case TrialStarted(job):
+            case events.TrialStarted(job):
                 self.write("start", **job_facts(job))
-            case TrialNote(job, note):
+            case events.TrialNote(job, note):
                 self.write("note", **job_facts(job), note=note)
-            case WorkerLost(job, reason):
+            case events.WorkerLost(job, reason):
                 self.write("lost", **job_facts(job), reason=reason)
-            case OutOfMemory(job, reason):
+            case events.OutOfMemory(job, reason):
                 self.write("short_of_memory", **job_facts(job), reason=reason)
-            case TrialSuspended(job, saved):
+            case events.TrialSuspended(job, saved):
                 self.write("suspended", **job_facts(job), checkpoint=saved)
-            case TrialEnded(job, summary):
+            case events.TrialEnded(job, summary):
                 self.write(summary.status, **job_facts(job), **summary_facts(summary))
-            case RunStopping(why, running):
+            case events.RunStopping(why, running):
                 self.write("stopping", why=why, running=running)
-            case RunEnded(how, error, over, trials, counts, seconds):
+            case events.RunEnded(how, error, over, trials, counts, seconds):
                 with contextlib.suppress(StoreError):
                     if error:
                         self.write("error", reason=error)

@@ -11,23 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..store import progress_file
-from ..store.progress_file import REFRESH_S, CellCounts, Phase, RunningTrial, RunProgress
-from . import lines
-from .events import (
-    EpochEnded,
-    Event,
-    OutOfMemory,
-    RunEnded,
-    RunStarted,
-    RunStarting,
-    RunStopping,
-    Tick,
-    Totals,
-    TrialEnded,
-    TrialStarted,
-    TrialSuspended,
-    WorkerLost,
-)
+from ..store.progress_file import REFRESH_S, CellCounts, Phase, RunningTrial, RunProgress, cell_label
+from . import events, lines
+from .events import Event
 
 if TYPE_CHECKING:
     from ..plan.queue import SuiteQueue
@@ -55,9 +41,8 @@ class ProgressWriter:
         self._phase: Phase = "starting"
         self._ending = self._place = ""
         self._max_concurrent = 0
-        self._left: tuple[float, float] | None = None  # seconds, and when they were estimated
+        self._ends_at: float | None = None
         self._running: dict[str, RunningTrial] = {}
-        self._cells_of: dict[str, str] = {}
         self._began_at = time.monotonic()
         self._ended_at: list[float] = []
         self._written_at = 0.0
@@ -67,14 +52,14 @@ class ProgressWriter:
         """Take in an event, and write if it is time."""
         phase = self._phase
         match event:
-            case RunStarted(place=place, max_concurrent=max_concurrent, totals=totals):
+            case events.RunStarted(place=place, max_concurrent=max_concurrent, totals=totals):
                 self._phase, self._place, self._max_concurrent = "running", place, max_concurrent
                 self._began_at = time.monotonic()
-                self._set_totals(totals)
-            case TrialStarted(job):
-                self._cells_of[job.key] = job.cell.id
+                self._ends_at = time.time() + totals.left_s
+            case events.TrialStarted(job):
                 self._running[job.key] = RunningTrial(
                     key=job.key,
+                    cell=job.cell.id,
                     label=lines.cell_label(job),
                     place=lines.place(job),
                     attempt=job.attempt,
@@ -84,38 +69,32 @@ class ProgressWriter:
                     value=None,
                     rows_per_s=None,
                 )
-            case EpochEnded(job, epoch, value, rows_per_s):
+            case events.EpochEnded(job, epoch, value, rows_per_s):
                 if (trial := self._running.get(job.key)) is not None:
                     self._running[job.key] = dataclasses.replace(trial, epoch=epoch, value=value, rows_per_s=rows_per_s)
-            case WorkerLost(job) | OutOfMemory(job) | TrialSuspended(job):
+            case events.WorkerLost(job) | events.OutOfMemory(job) | events.TrialSuspended(job):
                 self._running.pop(job.key, None)
-            case TrialEnded(job, totals=totals):
+            case events.TrialEnded(job, totals=totals):
                 self._running.pop(job.key, None)
-                self._set_totals(totals)
+                self._ends_at = time.time() + totals.left_s
                 self._ended_at.append(time.monotonic())
-            case RunStopping():
+            case events.RunStopping():
                 self._phase = "stopping"
-            case RunEnded(how, error):
+            case events.RunEnded(how, error):
                 self._phase = "ended"
                 self._ending = error.splitlines()[0][:200] if error else how
                 self._running.clear()
             case _:
                 pass
         passed_s = time.monotonic() - self._written_at
-        is_new = self._phase != phase or isinstance(event, RunStarting)
-        if is_new or passed_s >= (REFRESH_S if isinstance(event, Tick) else _MIN_S):
+        is_new = self._phase != phase or isinstance(event, events.RunStarting)
+        if is_new or passed_s >= (REFRESH_S if isinstance(event, events.Tick) else _MIN_S):
             self._write()
-
-    def _set_totals(self, totals: Totals) -> None:
-        self._left = totals.left_s, time.monotonic()
 
     def _write(self) -> None:
         self._written_at = time.monotonic()
         self._number += 1
         over, trials = self._queue.totals()
-        left_s = None
-        if self._left is not None:
-            left_s = max(self._left[0] - (self._written_at - self._left[1]), 0.0) if over < trials else 0.0
         progress = RunProgress(
             schema=1,
             suite=self._folder.name,
@@ -132,7 +111,7 @@ class ProgressWriter:
             max_concurrent=self._max_concurrent,
             over=over,
             trials=trials,
-            left_s=left_s,
+            ends_at=self._ends_at,
             rate_per_h=self._rate_per_h(),
             budget_ends_at=self._budget_ends_at,
             cells=self._cells(),
@@ -141,15 +120,9 @@ class ProgressWriter:
         progress_file.write(self._folder, progress)
 
     def _cells(self) -> tuple[CellCounts, ...]:
-        running = Counter(self._cells_of[key] for key in self._running)
+        running = Counter(trial.cell for trial in self._running.values())
         return tuple(
-            CellCounts(
-                cell.id,
-                progress_file.cell_label(cell),
-                dict(over),
-                running[cell.id],
-                max(left - running[cell.id], 0),
-            )
+            CellCounts(cell.id, cell_label(cell), dict(over), running[cell.id], max(left - running[cell.id], 0))
             for cell, over, left in self._queue.standings()
         )
 

@@ -25,6 +25,7 @@ from ..utils import lock
 from ..utils.errors import DamagedError, RearecError
 
 State = Literal["starting", "running", "stopping", "silent", "gone", "ended", "unknown"]
+"""Silent: the process has the lock and writes nothing. Gone: it was killed. Unknown: no progress file can be read."""
 ALIVE: tuple[State, ...] = ("starting", "running", "stopping", "silent")
 
 STALE_S = 6 * REFRESH_S
@@ -33,29 +34,16 @@ STALE_S = 6 * REFRESH_S
 
 @dataclass(frozen=True)
 class SuiteStatus:
-    """How far a suite is.
-
-    Attributes:
-        suite: its name.
-        state: of its last run; "silent": the process is alive and writes nothing; "gone": it was killed; "unknown":
-            there is no progress file that can be read.
-        progress: of the last run, None where none can be read.
-        problem: why it, or what is stored, cannot be read; "" for neither.
-        cells: how far each cell is.
-        over: trials of the suite that are over.
-        trials: max number of trials.
-        command: that resumes it, "" where it is not known.
-        log: of its runs.
-    """
+    """How far a suite is."""
 
     suite: str
-    state: State
-    progress: RunProgress | None
-    problem: str
+    state: State  # of its last run
+    progress: RunProgress | None  # of its last run
+    problem: str  # why its progress file, or what is stored, cannot be read; "" for neither
     cells: tuple[CellCounts, ...]
-    over: int
-    trials: int
-    command: str
+    over: int  # trials that are over
+    trials: int  # max number of them
+    command: str  # that resumes it, "" where it is not known
     log: Path
 
     @property

@@ -7,22 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..utils.durations import duration
 from ..utils.text import one_line
-from .events import (
-    EpochEnded,
-    Event,
-    Listener,
-    OutOfMemory,
-    RunAbandoned,
-    RunEnded,
-    RunStarted,
-    RunStopping,
-    Tick,
-    Totals,
-    TrialEnded,
-    TrialStarted,
-    TrialSuspended,
-    WorkerLost,
-)
+from . import events
+from .events import Event, Listener, Totals
 from .lines import BAR, METRIC_WORDS, bar, cell_label, decimals, event_line, opening, place
 
 if TYPE_CHECKING:
@@ -53,7 +39,7 @@ class LineReporter:
 
     def handle(self, event: Event) -> None:
         """Write the lines of an event."""
-        lines = opening(event) if isinstance(event, RunStarted) else [event_line(event)]
+        lines = opening(event) if isinstance(event, events.RunStarted) else [event_line(event)]
         for line in filter(None, lines):
             self._out.write(f"{line}\n")
             self._out.flush()
@@ -71,7 +57,7 @@ class LiveReporter:
 
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._running: dict[str, TrialStarted | EpochEnded] = {}
+        self._running: dict[str, events.TrialStarted | events.EpochEnded] = {}
         self._totals: Totals | None = None
         self._estimated_at = 0.0
         self._drawn_at = 0.0
@@ -79,7 +65,7 @@ class LiveReporter:
     def handle(self, event: Event) -> None:
         """Show an event."""
         match event:
-            case RunStarted():
+            case events.RunStarted():
                 first, *notes = opening(event)
                 self._print(first, style="bold")
                 for note in notes:
@@ -87,26 +73,26 @@ class LiveReporter:
                 self._set_totals(event.totals)
                 if event.max_concurrent:
                     self._live.start()
-            case TrialStarted() | EpochEnded():
+            case events.TrialStarted() | events.EpochEnded():
                 self._running[event.job.key] = event
-            case WorkerLost() | OutOfMemory() | TrialSuspended():
+            case events.WorkerLost() | events.OutOfMemory() | events.TrialSuspended():
                 self._running.pop(event.job.key, None)
-                self._print(event_line(event), style="" if isinstance(event, TrialSuspended) else "yellow")
-            case TrialEnded(job, summary, totals):
+                self._print(event_line(event), style="" if isinstance(event, events.TrialSuspended) else "yellow")
+            case events.TrialEnded(job, summary, totals):
                 self._running.pop(job.key, None)
                 self._set_totals(totals)
                 if summary.status not in ("done", "pruned"):
                     self._print(event_line(event), style="red" if summary.status == "failed" else "yellow")
-            case Tick():
+            case events.Tick():
                 now = time.monotonic()
                 if self._live.is_started and now - self._drawn_at >= _REDRAW_S:
                     self._drawn_at = now
                     self._live.update(self._view(), refresh=True)
-            case RunStopping(by_signal=by_signal):
+            case events.RunStopping(by_signal=by_signal):
                 if by_signal:
                     self._live.stop()
                 self._print(f"{'  ' if by_signal else ''}{event_line(event)}", style="bold")
-            case RunEnded() | RunAbandoned():
+            case events.RunEnded() | events.RunAbandoned():
                 if self._live.is_started:
                     self._live.stop()
                     if self._totals is not None:
@@ -131,7 +117,7 @@ class LiveReporter:
         for event in self._running.values():
             job = event.job
             cells = [f"  {cell_label(job)}", place(job)]
-            if isinstance(event, EpochEnded):
+            if isinstance(event, events.EpochEnded):
                 metric = METRIC_WORDS.get(job.spec.metric, job.spec.metric)
                 best = f"cell's best {decimals(event.cell_best)}" if event.cell_best is not None else ""
                 epoch = f"epoch {event.epoch:>3}" if event.epoch else ""

@@ -137,8 +137,10 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                     ray_s = time.perf_counter() - clock
                     slots = joined.slots(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
-                    tracker.most = most = slots()
-                    tracker.emit(facts(max_concurrent=most, place=_place(joined, gpu), note=joined.note))
+                    tracker.max_concurrent = slots()
+                    tracker.emit(
+                        facts(max_concurrent=tracker.max_concurrent, place=_place(joined, gpu), note=joined.note)
+                    )
                     _tune(joined, tracker, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, slots=slots)
         except Terminated as why:
             tracker.stop(why)

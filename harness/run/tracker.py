@@ -7,24 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from ..cost.time import Estimate
-from ..monitor.events import (
-    EpochEnded,
-    Event,
-    Listener,
-    OutOfMemory,
-    RunAbandoned,
-    RunEnded,
-    RunStarting,
-    RunStopping,
-    Tick,
-    Totals,
-    TrialDamaged,
-    TrialEnded,
-    TrialNote,
-    TrialStarted,
-    TrialSuspended,
-    WorkerLost,
-)
+from ..monitor import events
+from ..monitor.events import Event, Listener, Totals
 from ..monitor.log import RunLog
 from ..plan.cell_trials import Job
 from ..plan.queue import FINISHED, Signal, SuiteQueue
@@ -50,7 +34,7 @@ class RunStopped(BaseException):
 
 
 class RunTracker:
-    """What the driver knows of a run; a context manager, which writes index and log.
+    """The state of a run in its driver; a context manager, which writes index and log.
 
     Args:
         suite: what runs.
@@ -84,7 +68,7 @@ class RunTracker:
         self._listeners = tuple(listeners)
         self._estimate = estimate
         self._details = details or {}
-        self.most = 1
+        self.max_concurrent = 1
         self._jobs: dict[str, Job] = {}
         self._storing: dict[str, Job] = {}
         self._ended: list[tuple[Job, TrialSummary]] = []
@@ -104,9 +88,9 @@ class RunTracker:
         self._index.write()
         self._log = RunLog(self.log_path)
         over, trials = self.queue.totals()
-        self.emit(RunStarting(self._suite.name, over, trials, self._details))
+        self.emit(events.RunStarting(self._suite.name, over, trials, self._details))
         for key, reason in self._store.damaged.items():
-            self.emit(TrialDamaged(key, reason))
+            self.emit(events.TrialDamaged(key, reason))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -148,14 +132,14 @@ class RunTracker:
         """A worker has begun."""
         job = self._jobs[trial_id]
         self._begun[trial_id] = time.monotonic()
-        self.emit(TrialStarted(job))
+        self.emit(events.TrialStarted(job))
 
     def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """A worker has finished an epoch."""
         job = self._jobs[trial_id]
         best = self.queue.best(job.cell) if job.purpose == "search" else None
         epoch, value, rows_per_s = int(result["epoch"]), float(result["value"]), float(result["rows_per_s"])
-        self.emit(EpochEnded(job, epoch, value, rows_per_s, best))
+        self.emit(events.EpochEnded(job, epoch, value, rows_per_s, best))
 
     def resumable(self, job: Job) -> bool:
         """Whether a trial has a checkpoint to go on from."""
@@ -163,28 +147,29 @@ class RunTracker:
 
     def note(self, trial_id: str, words: str) -> None:
         """A worker says something about its trial."""
-        self.emit(TrialNote(self._jobs[trial_id], words))
+        self.emit(events.TrialNote(self._jobs[trial_id], words))
 
     def short_of_memory(self, trial_id: str, reason: str) -> None:
         """A trial ran out of GPU memory beside others; it runs again, alone."""
         job = self._jobs.pop(trial_id)
         self.queue.short_of_memory(job.key)
-        self.emit(OutOfMemory(job, reason))
+        self.emit(events.OutOfMemory(job, reason))
 
     def suspended(self, trial_id: str, *, saved: bool) -> None:
         """A trial came back before its end, as it was asked to; a later run goes on with it."""
         job = self._jobs.pop(trial_id, None)
         if job is not None:
-            self.emit(TrialSuspended(job, saved))
+            self.emit(events.TrialSuspended(job, saved))
 
     def hung(self) -> tuple[str, ...]:
         """Trials whose time is over and that have not ended by themselves; each is named once, to be killed."""
         if self._limit_s is None:
             return ()
         latest = time.monotonic() - self._limit_s - max(_GRACE_S, self._limit_s * _GRACE_SHARE)
-        found = tuple(one for one in self._jobs if self._begun.get(one, latest) < latest and one not in self._killed)
-        self._killed.update(found)
-        return found
+        begun = {trial_id: self._begun.get(trial_id, latest) for trial_id in self._jobs}
+        hung = tuple(trial_id for trial_id, at in begun.items() if at < latest and trial_id not in self._killed)
+        self._killed.update(hung)
+        return hung
 
     def handed_over(self, trial_id: str) -> None:
         """A worker is done with a trial, whose result is on its way to the disk; the trial is not over yet."""
@@ -208,7 +193,7 @@ class RunTracker:
             hung = trial_id in self._killed and self._limit_s is not None
             has_new_checkpoint = self._checkpoints.stamp(job.key) != self._stamps[trial_id]
             runs_again = not hung and self.queue.lost(job.key, progressed=has_new_checkpoint)
-            self.emit(WorkerLost(job, cause, runs_again))
+            self.emit(events.WorkerLost(job, cause, runs_again))
             if runs_again:
                 return
             reason = f"its worker died {job.attempt} times: {cause}"
@@ -230,7 +215,7 @@ class RunTracker:
             self._record_due()
         except StoreError as error:  # raised here, Tune would take it for its own
             self.stop(error)
-        self.emit(Tick())
+        self.emit(events.Tick())
         if isinstance(self._stop, Exception) or (self._finished and self._stop is None):
             raise RunStopped from self._stop
         self._emit_stopping()
@@ -265,7 +250,7 @@ class RunTracker:
 
     def abandon(self) -> None:
         """Leave the terminal as it was; the process is about to end."""
-        self.emit(RunAbandoned())
+        self.emit(events.RunAbandoned())
 
     def settle(self) -> None:
         """Take in what is on disk of the trials that were running when the run stopped."""
@@ -280,11 +265,11 @@ class RunTracker:
         return RunOutcome(
             done=self.queue.count("done"),
             diverged=self.queue.count("diverged"),
-            failed=tuple((one.key, one.reason) for one in self.queue.over() if one.status == "failed"),
+            failed=tuple((summary.key, summary.reason) for summary in self.queue.over() if summary.status == "failed"),
             notes=tuple(
-                f"{one.cell.dataset} {one.cell.backbone} {one.cell.row}: {one.note}"
-                for one in self.queue.progress()
-                if one.note
+                f"{progress.cell.dataset} {progress.cell.backbone} {progress.cell.row}: {progress.note}"
+                for progress in self.queue.progress()
+                if progress.note
             ),
             interrupted=isinstance(self._stop, KeyboardInterrupt | Terminated),
             left=self.queue.left,
@@ -295,7 +280,7 @@ class RunTracker:
         )
 
     def totals(self) -> Totals:
-        """Where the run stands."""
+        """How far the suite is."""
         over, trials = self.queue.totals()
         return Totals(
             over=over,
@@ -304,7 +289,7 @@ class RunTracker:
             failed=self.queue.count("failed"),
             pruned=self.queue.count("pruned"),
             exact=self.queue.exact,
-            left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.most,
+            left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.max_concurrent,
         )
 
     def _how(self) -> Ending:
@@ -322,20 +307,20 @@ class RunTracker:
             self._told_stop = True
             stored = len(self._store.keys())
             message = f"stopping (once more: at once). Go on with the same command; {stored} trials are stored."
-            self.emit(RunStopping(self._how(), self.running, message, by_signal=True))
+            self.emit(events.RunStopping(self._how(), self.running, message, by_signal=True))
         elif self._stop is None and self._closing.over and not self._told_over:
             self._told_over = True
             budget_s = self._closing.budget_s or 0.0
             message = f"the time budget of {duration(budget_s)} is over: no more trials start"
             if self.running:
                 message += f", {self.running} under way may take {duration(grace_s(budget_s))} more"
-            self.emit(RunStopping("time budget", self.running, f"{message}.", by_signal=False))
+            self.emit(events.RunStopping("time budget", self.running, f"{message}.", by_signal=False))
 
     def _emit_end(self, error: BaseException | None) -> None:
         over, trials = self.queue.totals()
         error = error or (self._stop if isinstance(self._stop, Exception) else None)
         self.emit(
-            RunEnded(
+            events.RunEnded(
                 how="error" if error is not None else self._how(),
                 error="" if error is None else f"{type(error).__name__}: {error}",
                 over=over,
@@ -367,4 +352,4 @@ class RunTracker:
     def _record(self, job: Job, summary: TrialSummary) -> None:
         self._estimate.add(summary)
         self._index.is_old = True
-        self.emit(TrialEnded(job, summary, self.totals()))
+        self.emit(events.TrialEnded(job, summary, self.totals()))

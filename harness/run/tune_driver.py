@@ -100,8 +100,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
         after it has slept, and lets the idle worker go.
         """
-        self._tracker.most = most = max(self._slots(), 1)  # without a slot Tune waits for one
-        if self._tracker.running >= most:
+        self._tracker.max_concurrent = limit = max(self._slots(), 1)  # without a slot Tune waits for one
+        if self._tracker.running >= limit:
             return None
         job = self._tracker.take(trial_id)
         while job is WAIT and self._arrivals and not self._tracker.ending:

@@ -32,97 +32,60 @@ Phase = Literal["starting", "running", "stopping", "ended"]
 
 @dataclass(frozen=True)
 class CellCounts:
-    """How far a cell is.
-
-    Attributes:
-        id: of the cell.
-        label: such as "ml-100k sasrec prl K=2".
-        over: status to trials that are over.
-        running: trials under way.
-        waiting: trials that may still have to run.
-    """
+    """How far a cell is."""
 
     id: str
-    label: str
-    over: Mapping[Status, int]
-    running: int
-    waiting: int
+    label: str  # such as "ml-100k sasrec prl K=2"
+    over: Mapping[Status, int]  # status to trials that are over
+    running: int  # trials under way
+    waiting: int  # trials that may still have to run
 
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial under way.
-
-    Attributes:
-        key: of the trial.
-        label: of its cell.
-        place: in its cell, such as "search 3/4".
-        attempt: counted from 1.
-        since: when it started, Unix time.
-        epoch: the last one that is over; 0 for none, and of a baseline.
-        metric: name of `value`.
-        value: of the last epoch on validation, None before the first.
-        rows_per_s: training rows per second in the last epoch, None before the first.
-    """
+    """A trial under way; its value is on validation."""
 
     key: str
-    label: str
-    place: str
-    attempt: int
+    cell: str  # id of its cell
+    label: str  # of its cell
+    place: str  # in its cell, such as "search 3/4"
+    attempt: int  # counted from 1
     since: float
-    epoch: int
+    epoch: int  # the last one that is over; 0 for none, and of a baseline
     metric: str
     value: float | None
-    rows_per_s: float | None
+    rows_per_s: float | None  # of training, in the last epoch
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is. Times are Unix times by the clock of its machine.
-
-    Attributes:
-        schema: version of this format.
-        suite: its name.
-        pid: of the run's process.
-        host: its machine.
-        since: when the run started.
-        command: that resumes it, as typed.
-        folder: working folder of the command.
-        number: of the write, from 1.
-        at: when this was written.
-        phase: of the run.
-        ending: how it ended, "" before.
-        place: what trials run on, "" while Ray starts.
-        max_concurrent: trials at once.
-        over: trials of the suite that are over.
-        trials: max number of trials.
-        left_s: estimated seconds until the end; None where there is no estimate.
-        rate_per_h: trials per hour, over the last hour; None before the first.
-        budget_ends_at: when its time budget ends, None where it has none.
-        cells: all that can run.
-        running: trials under way.
-    """
+    """How far a run is. Times are Unix times by the clock of its machine."""
 
     schema: Literal[1]
     suite: str
     pid: int
     host: str
     since: float
-    command: str
-    folder: str
-    number: int
+    command: str  # that resumes the run, as typed
+    folder: str  # working folder of the command
+    number: int  # of the write, from 1
     at: float
     phase: Phase
-    ending: str
-    place: str
+    ending: str  # how it ended, "" before
+    place: str  # what trials run on, "" while Ray starts
     max_concurrent: int
-    over: int
-    trials: int
-    left_s: float | None
-    rate_per_h: float | None
+    over: int  # trials of the suite that are over
+    trials: int  # max number of them
+    ends_at: float | None  # estimated; None where there is no estimate
+    rate_per_h: float | None  # trials per hour, over the last hour
     budget_ends_at: float | None
     cells: tuple[CellCounts, ...]
     running: tuple[RunningTrial, ...]
+
+    @property
+    def left_s(self) -> float | None:
+        """Estimated seconds until the end, counted from the last write."""
+        return None if self.ends_at is None else max(self.ends_at - self.at, 0.0)
 
 
 _FORMAT = TypeAdapter(RunProgress)

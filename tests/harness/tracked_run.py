@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rearec_bench.harness.cost.time import DataSize, Estimate
+from rearec_bench.harness.monitor.events import RunStarted
 from rearec_bench.harness.monitor.progress_writer import ProgressWriter
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.plan.cell_trials import Job
@@ -27,26 +28,36 @@ SUITE = """
 name: fake
 datasets: [tiny]
 backbones: [sasrec]
-strategies: [erl: {kl_weight: {search: {low: 0.01, high: 0.1}}}]
+strategies: [{strategies}]
 steps: [1]
-seeds: [1]
-search: {trials: 2}
+seeds: [{seeds}]
+search: {{trials: {trials}}}
+training: {{lr: {lr}}}
 """
 
 
 class TrackedRun:
-    """A run of `suite` in a folder."""
+    """A run of a small suite in a folder; `details` are what its log says of it."""
 
-    def __init__(self, folder: Path, suite: str = SUITE, *, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        strategies: str = "erl: {kl_weight: {search: {low: 0.01, high: 0.1}}}",
+        seeds: str = "1",
+        trials: int = 2,
+        lr: str = "0.001",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         file = folder / "fake.yaml"
-        file.write_text(suite)
-        loaded = load_suite(file)
+        file.write_text(SUITE.format(strategies=strategies, seeds=seeds, trials=trials, lr=lr))
+        suite = load_suite(file)
         self.store = Store(folder / "results")
         self.folder = self.store.suite_folder("fake")
         self.out = StringIO()
-        self.queue = SuiteQueue(expand(loaded), fingerprints={"tiny": "f"}, device="cpu", stored=self.store.lookup)
+        self.queue = SuiteQueue(expand(suite), fingerprints={"tiny": "f"}, device="cpu", stored=self.store.lookup)
         self.tracker = RunTracker(
-            loaded,
+            suite,
             header={},
             queue=self.queue,
             store=self.store,
@@ -54,6 +65,11 @@ class TrackedRun:
             estimate=Estimate([], {"tiny": DataSize(100, 10, 5.0)}),
             details=details,
         )
+
+    def begin(self, *notes: str) -> None:
+        """Let Ray have started."""
+        place = (1, 2, "2 cores", self.store.root, self.tracker.log_path)
+        self.tracker.emit(RunStarted("fake", *place, self.tracker.totals(), notes))
 
     def start(self, trial_id: str) -> Job:
         """Give out a trial, and let a worker start it."""
@@ -64,11 +80,15 @@ class TrackedRun:
 
     def write(self, job: Job, **changed: Any) -> None:
         """Put a trial's result on disk."""
-        result = FakeTrial(job.spec, None).result()
-        self.store.write(TrialResult(spec=job.spec, **changed) if changed else result)
+        self.store.write(TrialResult(spec=job.spec, **changed) if changed else FakeTrial(job.spec, None).result())
 
     def end(self, trial_id: str, job: Job, **changed: Any) -> None:
-        """Let a trial end, and its result arrive."""
+        """Let a trial end, its result arrive, and the listeners be given both."""
+        self.arrive(trial_id, job, **changed)
+        self.tracker.settle()
+
+    def arrive(self, trial_id: str, job: Job, **changed: Any) -> None:
+        """Let a trial end and its result arrive."""
         self.write(job, **changed)
         self.tracker.handed_over(trial_id)
         self.tracker.over(trial_id, unsaved="")

@@ -28,12 +28,12 @@ def run_progress(**changed: Any) -> RunProgress:
         "max_concurrent": 2,
         "over": 3,
         "trials": 7,
-        "left_s": 120.0,
+        "ends_at": time.time() + 120.0,
         "rate_per_h": 24.0,
         "budget_ends_at": None,
         "cells": (CellCounts("c", "tiny sasrec base", {"done": 2, "failed": 1}, 1, 3),),
         "running": (
-            RunningTrial("7f" * 16, "tiny sasrec base", "final 1/2, seed 1", 1, 5.0, 4, "ndcg@20", 0.25, 100.0),
+            RunningTrial("7f" * 16, "c", "tiny sasrec base", "final 1/2, seed 1", 1, 5.0, 4, "ndcg@20", 0.25, 100.0),
         ),
     }
     return RunProgress(**{**given, **changed})

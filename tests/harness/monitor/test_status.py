@@ -27,16 +27,6 @@ from ..tracked_run import TrackedRun
 from .progress import run_progress
 
 V1 = Path(__file__).parents[1] / "stores" / "v1"
-SUITE = """
-name: fake
-datasets: [tiny]
-backbones: [sasrec]
-strategies: [base, prl: {temperature: {search: [0.5, 1, 2]}, decay: {search: [1.2, 1.5]}}]
-steps: [1]
-seeds: [1, 2]
-search: {trials: 4}
-training: {lr: {search: [0.001, 0.5, 0.75]}}
-"""
 
 
 @pytest.fixture
@@ -218,12 +208,12 @@ def test_a_view_that_is_redrawn_keeps_to_the_screen_and_hides_no_failure(live: S
 
 
 def test_what_is_stored_is_counted_as_the_run_counts_it(tmp_path: Path) -> None:
-    run = TrackedRun(tmp_path, SUITE)
+    strategies = "base, prl: {temperature: {search: [0.5, 1, 2]}, decay: {search: [1.2, 1.5]}}"
+    run = TrackedRun(tmp_path, strategies=strategies, seeds="1, 2", trials=4, lr="{search: [0.001, 0.5, 0.75]}")
     outcomes = {0.5: {"status": "diverged", "reason": "not finite"}, 0.75: {"status": "failed", "reason": "no layer"}}
     with run.tracker as tracker:
         while not isinstance(job := tracker.take("t"), Signal):
             run.end("t", job, **outcomes.get(job.spec.training.lr, {}))
-            tracker.settle()
             cells, over, trials = stored_cells(run.store, "fake")
             counts = {cell.id: (dict(cell.over), cell.waiting) for cell in cells}
             assert counts == {
@@ -238,7 +228,7 @@ def test_what_is_stored_is_counted_as_the_run_counts_it(tmp_path: Path) -> None:
 
 
 def test_on_a_pipe_each_change_is_a_line_until_the_run_ends(live: Store, meanwhile: Any) -> None:
-    trial = RunningTrial("ab" * 16, "tiny sasrec base", "final 2/2, seed 2", 1, 5.0, 0, "ndcg@20", None, None)
+    trial = RunningTrial("ab" * 16, "c", "tiny sasrec base", "final 2/2, seed 2", 1, 5.0, 0, "ndcg@20", None, None)
     ended = {"phase": "ended", "ending": "complete", "running": (), "cells": ()}
     steps = iter([{"number": 4}, {"number": 5, "over": 4}, {"number": 6, "over": 4, "running": (trial,)}, ended])
     meanwhile(lambda: put(live, **next(steps)))

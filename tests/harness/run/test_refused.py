@@ -91,7 +91,7 @@ def test_no_more_trials_are_given_out_than_there_is_room_for(tmp_path: Path, mon
         room[0] = 2
         searcher.suggest("t2")
         assert taken == ["t2"], "a node has joined"
-        assert tracker.most == 2
+        assert tracker.max_concurrent == 2
 
 
 @pytest.mark.parametrize("late", [False, True])

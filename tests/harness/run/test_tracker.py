@@ -85,7 +85,7 @@ def test_listeners_and_index_follow_after_the_idle_worker_has_its_next_trial(
     monkeypatch.setattr(index.time, "perf_counter", lambda: now[0])
     with run.tracker as tracker:
         job = run.start("t1")
-        run.end("t1", job)
+        run.arrive("t1", job)
         tracker.tick()
         assert run.logged() == ["begin", "start"] and run.out.getvalue() == ""
         assert isinstance(tracker.take("t2"), Job)
@@ -100,7 +100,7 @@ def test_listeners_and_index_follow_after_the_idle_worker_has_its_next_trial(
 def test_what_has_ended_is_recorded_however_a_run_ends(run: TrackedRun) -> None:
     with pytest.raises(KeyError), run.tracker:
         job = run.start("t1")
-        run.end("t1", job)
+        run.arrive("t1", job)
         raise KeyError
     assert run.logged() == ["begin", "start", "done", "error", "end"]
     assert run.indexed() == [job.key]

@@ -72,7 +72,8 @@ def verify_results(results: Path, fix: bool) -> None:
     if len(found.findings) > _SHOWN:
         click.echo(f"and {len(found.findings) - _SHOWN:,} more")
     looked = f"{found.trials:,} trials, {found.suites:,} suites"
-    torn = f" {found.torn:,} log lines were left half-written by runs that were killed." if found.torn else ""
+    count = found.unreadable_lines
+    torn = f" {count:,} log lines cannot be read, as runs that were killed leave them." if count else ""
     if not found.findings:
         click.echo(f"{looked}: all as they were written.{torn}")
         return

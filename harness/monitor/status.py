@@ -165,7 +165,7 @@ def _events(folder: Path) -> Iterator[dict[str, Any]]:
         content = (folder / LOG).read_bytes()
     except OSError:
         return
-    for line in log_lines(content).good:
+    for line in log_lines(content)[0]:
         yield json.loads(line)
 
 

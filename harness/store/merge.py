@@ -172,7 +172,7 @@ def _merge_logs(name: str, target: Store, source: Store) -> bool:
 
 def _events(store: Store, name: str) -> list[str]:
     try:
-        return list(log_lines((store.suite_folder(name) / LOG).read_bytes()).good)
+        return log_lines((store.suite_folder(name) / LOG).read_bytes())[0]
     except FileNotFoundError:
         return []
 

@@ -12,13 +12,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from ..records.spec import canonical
 from ..utils.errors import DamagedError
-from .format import json_bytes, plain
+from .format import json_bytes, plain, reason_of
 
 SCHEMA = 2
 READABLE = (1, 2)
@@ -66,46 +67,28 @@ def opened(path: Path) -> dict[str, Any]:
         if held.get("stored_as") != f"{path.parent.name}/{path.name}":
             raise DamagedError(path, f"it was written as {held.get('stored_as')!r:.80}")
     if path.name == INDEX:
-        _check_index(path, content)
+        try:
+            _Index.model_validate(content)
+        except ValidationError as error:
+            raise DamagedError(path, reason_of(error)) from error
     return content
 
 
-@dataclass(frozen=True)
-class LogLines:
-    """The lines of a `run.jsonl`.
-
-    Attributes:
-        good: those that can be read.
-        torn: how many a killed process left half-written.
-        bad: number (from 1) and reason of every other one.
-    """
-
-    good: tuple[str, ...]
-    torn: int
-    bad: tuple[tuple[int, str], ...]
-
-
-def log_lines(content: bytes) -> LogLines:
-    """Sort the lines of a log."""
-    good: list[str] = []
-    torn = 0
-    bad: list[tuple[int, str]] = []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if not line.strip():
-            continue
+def log_lines(content: bytes) -> tuple[list[str], int]:
+    """The lines of a `run.jsonl` that can be read, and how many cannot; a killed run leaves one half-written."""
+    lines: list[str] = []
+    unreadable = 0
+    for line in filter(bytes.strip, content.split(b"\n")):
         try:
             event = json.loads(line)
-            if not isinstance(event, dict) or event.get("schema", 1) not in READABLE:
-                raise ValueError("no event of a schema that is known")
-            good.append(line.decode())
-        except json.JSONDecodeError as error:
-            if line.startswith(b"{") and (error.pos >= len(line.decode()) or error.msg.startswith("Unterminated")):
-                torn += 1
-            else:
-                bad.append((number, error.msg))
-        except (ValueError, RecursionError) as error:
-            bad.append((number, str(error)))
-    return LogLines(tuple(good), torn, tuple(bad))
+            is_known = isinstance(event, dict) and event.get("schema", 1) in READABLE
+        except (ValueError, RecursionError):
+            is_known = False
+        if is_known:
+            lines.append(line.decode())
+        else:
+            unreadable += 1
+    return lines, unreadable
 
 
 def index_keys(index: Mapping[str, Any]) -> set[str]:
@@ -142,28 +125,33 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def _check_index(path: Path, index: Mapping[str, Any]) -> None:
-    """What a table or a command takes from an index is of the type it takes."""
-    try:
-        for name, entry in index.get("cells", {}).items():
-            seeds = [int(seed) for seed in entry.get("final", {})]
-            keys = [key for key in _keys(entry) if key is not None]
-            if len(set(seeds)) != len(seeds) or not all(KEY.fullmatch(key) for key in keys):
-                raise ValueError(f"cell {name!r:.40}")
-            if not isinstance(entry.get("note", ""), str):
-                raise TypeError(f"note of cell {name!r:.40}")
-        for facts in index.get("dataset_facts", {}).values():
-            _check_facts(facts)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise DamagedError(path, f"{type(error).__name__}: {error}"[:200]) from error
+_Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-def _check_facts(facts: Mapping[str, Any]) -> None:
-    counts, protocol = facts.get("statistics", {}), facts.get("protocol", {})
-    numbers = [counts["items"]] if "items" in counts else []
-    if "rows" in counts:
-        numbers += [counts["rows"]["test"], counts["row_users"]["test"]]
-    if not all(isinstance(number, int) for number in numbers) or not isinstance(protocol, dict):
-        raise TypeError("statistics of a data set")
-    if "vectors" in facts and not isinstance(facts["vectors"]["width"], int):
-        raise TypeError("item vectors of a data set")
+class _Cell(BaseModel):
+    search: tuple[_Key | None, ...] = ()
+    failed: tuple[_Key, ...] = ()
+    best: _Key | None = None
+    final: dict[int, _Key] = {}
+    note: str = ""
+
+
+class _Facts(BaseModel):
+    """What tables take from the facts of a data set."""
+
+    class Statistics(BaseModel):
+        items: int = 0
+        rows: dict[str, int] = {}
+        row_users: dict[str, int] = {}
+
+    class Vectors(BaseModel):
+        width: int
+
+    statistics: Statistics = Statistics()
+    protocol: dict[str, Any] = {}
+    vectors: Vectors | None = None
+
+
+class _Index(BaseModel):
+    cells: dict[str, _Cell] = {}
+    dataset_facts: dict[str, _Facts] = {}

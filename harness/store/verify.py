@@ -18,10 +18,10 @@ from ..utils.errors import CheckpointError, DamagedError, StoreError
 from . import progress_file
 from .format import reason_of
 from .store import Store
-from .suites import INDEX, KEY, LOG, SUITE, LogLines, index_keys, log_lines, opened, without_trials
+from .suites import INDEX, KEY, LOG, SUITE, index_keys, log_lines, opened, without_trials
 from .trial_folder import foreign_files, read_result
 
-Kind = Literal["trial", "suite", "index", "log", "progress", "checkpoint", "profile", "foreign", "missing"]
+Kind = Literal["trial", "suite", "index", "progress", "checkpoint", "profile", "foreign", "missing"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Verification:
         trials: looked at.
         suites: looked at.
         findings: what is damaged, in the order of the folder.
-        torn: log lines that killed runs left half-written; no damage.
+        unreadable_lines: of logs, such as killed runs leave; no damage, since no result depends on a log.
     """
 
     trials: int
     suites: int
     findings: tuple[Finding, ...]
-    torn: int
+    unreadable_lines: int
 
 
 def verify(
@@ -76,7 +76,7 @@ def verify(
     findings: list[Finding] = []
 
     def found(finding: Finding) -> None:
-        moves = fix and finding.kind not in ("missing", "log")
+        moves = fix and finding.kind != "missing"
         moved = store.quarantine(finding.path, finding.why) if moves else None
         findings.append(Finding(finding.kind, finding.path, finding.why, moved))
 
@@ -87,7 +87,7 @@ def verify(
         reach(number, len(names))
     gone = {finding.path.name for finding in findings if finding.kind == "trial"}
     suites = sorted(atomic.names(store.suites_folder))
-    torn = 0
+    unreadable = 0
     for name in suites:
         for finding in _suite(store, name):
             found(finding)
@@ -100,15 +100,12 @@ def verify(
             found(missing)
             if fix:
                 _forget(store, name)
-        log = _log(store.suite_folder(name) / LOG)
-        torn += 0 if log is None else log.torn
-        if log is not None and log.bad:
-            found(_bad_lines(store.suite_folder(name) / LOG, log))
-            if fix:
-                _mend_log(store, name, log)
+        unreadable += _unreadable_lines(store.suite_folder(name) / LOG)
     for finding in (*_checkpoints(store.root), *_profiles(store.root)):
         found(finding)
-    return Verification(sum(KEY.fullmatch(name) is not None for name in names), len(suites), tuple(findings), torn)
+    return Verification(
+        sum(KEY.fullmatch(name) is not None for name in names), len(suites), tuple(findings), unreadable
+    )
 
 
 def _trial(folder: Path) -> Iterator[Finding]:
@@ -187,26 +184,13 @@ def _progress(folder: Path) -> Iterator[Finding]:
         yield Finding("progress", error.path, error.why)
 
 
-def _log(path: Path) -> LogLines | None:
+def _unreadable_lines(path: Path) -> int:
     try:
-        return log_lines(path.read_bytes())
+        return log_lines(path.read_bytes())[1]
     except FileNotFoundError:
-        return None
+        return 0
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _bad_lines(path: Path, log: LogLines) -> Finding:
-    number, why = log.bad[0]
-    plural = "lines" if len(log.bad) > 1 else "line"
-    return Finding("log", path, f"{len(log.bad)} {plural} cannot be read (first: line {number}, {why})")
-
-
-def _mend_log(store: Store, name: str, log: LogLines) -> None:
-    """The log as it was goes to the quarantine, and what can be read of it stays."""
-    path = store.suite_folder(name) / LOG
-    store.quarantine(path, f"{len(log.bad)} lines cannot be read")
-    store.write_log(name, log.good)
 
 
 def _checkpoints(root: Path) -> Iterator[Finding]:

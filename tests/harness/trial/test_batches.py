@@ -79,7 +79,7 @@ def test_states_of_rows_equal_encoding_each_row_alone(dataset: Dataset, packed: 
     model = build(steps=2)
     source = reader(dataset, packed=packed)
     states = states_of(source, model, range(len(source)))
-    for row in range(0, len(source), 3):
+    for row in range(0, len(source), 7):
         start, end = dataset.train.starts[row], dataset.train.ends[row]
         history = dataset.flat[max(start, end - MAX_LEN) : end].tolist()
         torch.testing.assert_close(states[row], naive_states(model, history), rtol=1e-11, atol=1e-11)

@@ -58,7 +58,7 @@ def test_a_trial_that_runs_out_of_memory_fails_with_what_it_had_reached(
 
     def loss(self: Any, reasoned: Any, catalogue: Any) -> Any:
         calls.append(1)
-        if len(calls) > 40:
+        if len(calls) > 25:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         return plain(self, reasoned, catalogue)
 

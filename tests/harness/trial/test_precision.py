@@ -45,7 +45,7 @@ def with_precision(spec: TrialSpec, name: str) -> TrialSpec:
     return dataclasses.replace(spec, training=spec.training.model_copy(update={"precision": name}))
 
 
-@pytest.mark.parametrize("strategy", ["base", "erl", "prl"])
+@pytest.mark.parametrize("strategy", ["base", *(pytest.param(name, marks=pytest.mark.slow) for name in ("erl", "prl"))])
 def test_mixed_precision_trains_another_model_close_to_the_first(strategy: str, tiny: Dataset, tmp_path: Path) -> None:
     full = specs(tmp_path, tiny)[strategy]
     mixed = with_precision(full, "bf16")

@@ -324,7 +324,7 @@ def _cross_entropy_and_divergence(
         torch.mm(queries, items[tile].t(), out=logits)
         softmax.take(index, logits, odds)
         products.append(torch.unflatten(odds, 0, each) @ torch.unflatten(logits, 0, each).transpose(1, 2))  # (b, T, T)
-    shift, mass, target = (torch.unflatten(one, -2, each) for one in softmax.joined())
+    shift, mass, target = (torch.unflatten(part, -2, each) for part in softmax.joined())
     scale = shift.exp2() / mass  # (J, b, T, 1)
     cross = torch.stack(products) + torch.unflatten(softmax.mass, 1, each) * shift.transpose(2, 3)  # (J, b, T, T)
     cross = (cross * scale).sum(0)  # (b, T, T), X_ij

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
-from ..records.results import TrialSummary
 from ..trial.baselines import popularity_of
 from ..trial.metrics import ndcg_at
 from ..utils.errors import DatasetError
@@ -81,7 +80,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Numbers:
     """Numbers of a claim: one mapping from seed to percent for each comparison."""
 
     parts: tuple[BySeed, ...] = ()
@@ -90,8 +89,8 @@ class _Found:
 
 def paper_claims() -> tuple[Claim, ...]:
     """The claims, in the order of the file."""
-    held = yaml.safe_load(files(_RESULTS).joinpath("paper", _FILE).read_text(encoding="utf-8"))
-    return tuple(Claim(**entry) for entry in held)
+    entries = yaml.safe_load(files(_RESULTS).joinpath("paper", _FILE).read_text(encoding="utf-8"))
+    return tuple(Claim(**entry) for entry in entries)
 
 
 def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None) -> tuple[Judged, ...]:
@@ -109,10 +108,10 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
     usual = {_row(cell) for cell in every if cell.steps == STEPS}
     cells = [cell for cell in every if cell.steps in (None, 0, STEPS) or _row(cell) not in usual]
 
-    def found(test: Mapping[str, Any]) -> _Found:
+    def numbers(test: Mapping[str, Any]) -> _Numbers:
         return _KINDS[test["kind"]](test, every if test["kind"] == "steps" else cells, results, load)
 
-    return tuple(_judged(claim, found(claim.test)) for claim in claims or paper_claims())
+    return tuple(_judged(claim, numbers(claim.test)) for claim in claims or paper_claims())
 
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
@@ -134,26 +133,27 @@ def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | Non
     return "reproduced" if yes else "not reproduced" if no else "undecided"
 
 
-def _judged(claim: Claim, found: _Found) -> Judged:
-    shared = set.intersection(*(set(part) for part in found.parts)) if found.parts else set()
+def _judged(claim: Claim, numbers: _Numbers) -> Judged:
+    parts = numbers.parts
+    shared = set.intersection(*(set(part) for part in parts)) if parts else set()
     if not shared:
-        return Judged(claim, "not tested", why=found.why or "no seed has every run that it needs")
-    values = [float(np.mean([part[seed] for part in found.parts])) for seed in sorted(shared)]
+        return Judged(claim, "not tested", why=numbers.why or "no seed has every run that it needs")
+    values = [float(np.mean([part[seed] for part in parts])) for seed in sorted(shared)]
     value, interval = float(np.mean(values)), t_interval(values)
-    return Judged(claim, verdict_of(claim.expect, value, interval), value, interval, len(values), len(found.parts))
+    return Judged(claim, verdict_of(claim.expect, value, interval), value, interval, len(values), len(parts))
 
 
-def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
     return _compared(test, cells, lambda ours, theirs: (ours / theirs - 1) * 100 if theirs else None)
 
 
-def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
     return _compared(test, cells, lambda ours, theirs: 100.0 * (ours > theirs))
 
 
 def _compared(
     test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float, float], float | None]
-) -> _Found:
+) -> _Numbers:
     row, over = test["row"], test["over"]
     metrics = [test["metric"]] if "metric" in test else METRICS
     parts = []
@@ -168,10 +168,10 @@ def _compared(
             values = {seed: of(ours[seed][metric], theirs[seed][metric]) for seed in ours if seed in theirs}
             parts.append({seed: value for seed, value in values.items() if value is not None})
     where = f" on {test['backbone']}" if "backbone" in test else ""
-    return _Found(tuple(parts), why="" if parts else f"needs the rows {row} and {over}{where}")
+    return _Numbers(tuple(parts), why="" if parts else f"needs the rows {row} and {over}{where}")
 
 
-def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
     parts = []
     for cell in cells:
         gains = {}
@@ -181,10 +181,10 @@ def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: Res
                 gains[run.spec.seed] = (ndcg_at(ranks, 20) / run.test[METRIC] - 1) * 100
         if gains:
             parts.append(gains)
-    return _Found(tuple(parts), why="" if parts else "needs a row with steps")
+    return _Numbers(tuple(parts), why="" if parts else "needs a row with steps")
 
 
-def _steps(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+def _steps(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
     best = test["best"]
     parts = []
     for cell in cells:
@@ -199,10 +199,10 @@ def _steps(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resul
         ours, theirs = _by_seed(cell), _by_seed(rival)
         shared = [seed for seed in ours if seed in theirs and theirs[seed][METRIC]]
         parts.append({seed: (ours[seed][METRIC] / theirs[seed][METRIC] - 1) * 100 for seed in shared})
-    return _Found(tuple(parts), why="" if parts else f"needs a row at K = {best} and at another K")
+    return _Numbers(tuple(parts), why="" if parts else f"needs a row at K = {best} and at another K")
 
 
-def _backbones(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+def _backbones(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
     parts = []
     base = [cell for cell in cells if not cell.against]
     for cell in (cell for cell in base if cell.backbone in test["above"]):
@@ -210,10 +210,10 @@ def _backbones(test: Mapping[str, Any], cells: Sequence[CellResults], results: R
             if (other.dataset, other.strategy, other.steps) == (cell.dataset, cell.strategy, cell.steps):
                 ours, theirs = _by_seed(cell), _by_seed(other)
                 parts.append({s: (ours[s][METRIC] / theirs[s][METRIC] - 1) * 100 for s in ours if s in theirs})
-    return _Found(tuple(parts), why="" if parts else "needs base rows of backbones on text and of backbones on IDs")
+    return _Numbers(tuple(parts), why="" if parts else "needs base rows of backbones on text and of backbones on IDs")
 
 
-def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Found:
+def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
     parts = []
     for cell in cells:
         if cell.strategy != test["row"] or not cell.runs or not cell.runs[0].spec.steps:
@@ -221,7 +221,7 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
         try:
             data = check_dataset(load(cell.dataset), cell)
         except DatasetError:
-            return _Found(why=f"needs the prepared data set {cell.dataset} (--data-dir)")
+            return _Numbers(why=f"needs the prepared data set {cell.dataset} (--data-dir)")
         if test["of"] == ITEMS:
             inside = item_groups(data.test.targets, popularity_of(data)) == test["group"]
         else:
@@ -233,10 +233,10 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
             if first:
                 gains[run.spec.seed] = (ndcg_at(rows.readout_ranks[inside], 20) / first - 1) * 100
         parts.append(gains)
-    return _Found(tuple(parts), why="" if parts else f"needs the row {test['row']}")
+    return _Numbers(tuple(parts), why="" if parts else f"needs the row {test['row']}")
 
 
-_KINDS: Mapping[str, Callable[[Mapping[str, Any], Sequence[CellResults], ResultSet, Load], _Found]] = {
+_KINDS: Mapping[str, Callable[[Mapping[str, Any], Sequence[CellResults], ResultSet, Load], _Numbers]] = {
     "contrast": _contrast,
     "share": _share,
     "ceiling": _ceiling,
@@ -259,8 +259,4 @@ def _validation(cell: CellResults) -> float:
 
 
 def _by_seed(cell: CellResults) -> dict[int, Mapping[str, float]]:
-    return {run.spec.seed: _test(run) for run in cell.runs}
-
-
-def _test(run: TrialSummary) -> Mapping[str, float]:
-    return run.test or {}
+    return {run.spec.seed: run.test or {} for run in cell.runs}

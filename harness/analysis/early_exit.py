@@ -200,16 +200,15 @@ def _stops(evidence: Floats, threshold: float, cap: int) -> Depths:
 
 def _candidates(evidence: Floats) -> list[tuple[int, float]]:
     """(cap, threshold): each depth for all rows, and each cap with each quantile of the values seen before it."""
-    found = []
-    for cap in range(evidence.shape[1]):
-        found += [(cap, threshold) for threshold in (np.inf, *_quantiles(evidence[:, :cap]))]
-    return found
+    return [
+        (cap, threshold) for cap in range(evidence.shape[1]) for threshold in (np.inf, *_quantiles(evidence[:, :cap]))
+    ]
 
 
 def _quantiles(values: Floats) -> list[float]:
-    held = np.sort(values[np.isfinite(values)])
-    places = np.arange(_PARTS + 1) * (len(held) - 1) // _PARTS
-    return np.unique(held[places]).tolist() if held.size else []
+    ordered = np.sort(values[np.isfinite(values)])
+    places = np.arange(_PARTS + 1) * (len(ordered) - 1) // _PARTS
+    return np.unique(ordered[places]).tolist() if ordered.size else []
 
 
 def _best(candidates: Iterable[tuple[_Rule, Depths]], gains: Floats) -> _Rule:
@@ -219,7 +218,7 @@ def _best(candidates: Iterable[tuple[_Rule, Depths]], gains: Floats) -> _Rule:
     """
     rows = np.arange(len(gains))
     scored = [(round(float(gains[rows, depths].mean()), 12), -depths.mean(), rule) for rule, depths in candidates]
-    return max(scored, key=lambda one: one[:2])[2]
+    return max(scored, key=lambda candidate: candidate[:2])[2]
 
 
 @dataclass(frozen=True)
@@ -245,10 +244,10 @@ class _Regression:
 
 def _features(signals: Signals) -> Floats:
     """(R, 2): entropy and logarithm of the margin at step 0; what is not finite at the edge of what can be stored."""
-    held = np.stack([signals.entropy[:, 0], signals.margin[:, 0]], axis=1)
-    held = np.nan_to_num(held, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
-    held[:, 1] = np.log1p(np.maximum(held[:, 1], 0.0))
-    return held
+    features = np.stack([signals.entropy[:, 0], signals.margin[:, 0]], axis=1)
+    features = np.nan_to_num(features, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
+    features[:, 1] = np.log1p(np.maximum(features[:, 1], 0.0))
+    return features
 
 
 def _fit(signals: Signals, gains: Floats) -> _Regression:

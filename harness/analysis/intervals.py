@@ -127,7 +127,7 @@ def detectable_difference(
         ValueError: paired values of different counts.
     """
     if paired:
-        differences = [one - other for one, other in zip(first, second, strict=True)]
+        differences = [ours - theirs for ours, theirs in zip(first, second, strict=True)]
         freedom, error = len(differences) - 1, _error_of_mean(differences)
     else:
         freedom, error = len(first) + len(second) - 2, _error_of_difference(first, second)

@@ -64,7 +64,7 @@ class PrintedDataset:
 
 def paper_datasets() -> Mapping[str, PrintedDataset]:
     """The rows of Table 1 by the recipe that makes each data set, in the paper's order."""
-    found = (
+    rows = (
         PrintedDataset(
             name=line["dataset"],
             users=int(line["users"]),
@@ -76,7 +76,7 @@ def paper_datasets() -> Mapping[str, PrintedDataset]:
         )
         for line in _lines("table1")
     )
-    return {one.name.lower().replace(" & ", "_"): one for one in found}
+    return {row.name.lower().replace(" & ", "_"): row for row in rows}
 
 
 def paper_funnel() -> Mapping[tuple[str, str, str], int]:
@@ -107,9 +107,9 @@ def paper_rows(table: str) -> tuple[Measured, ...]:
             strategy=strategy,
             against="" if strategy == _BASE else _BASE,
             steps=None,
-            stats=held,
+            stats=by_metric,
         )
-        for (dataset, backbone, strategy), held in stats.items()
+        for (dataset, backbone, strategy), by_metric in stats.items()
     )
 
 
@@ -128,11 +128,11 @@ def paper_latency() -> tuple[Latency, ...]:
     """The cells of Table 4."""
     lines = _lines("table4")
     base = {line["backbone"]: float(line["inference_time_seconds"]) for line in lines if line["step"] == _BASE}
-    found = []
+    cells = []
     for line in lines:
         time_s = float(line["inference_time_seconds"])
         printed = line["cost_increase_percent"]
-        found.append(
+        cells.append(
             Latency(
                 backbone=line["backbone"],
                 step=line["step"],
@@ -141,7 +141,7 @@ def paper_latency() -> tuple[Latency, ...]:
                 printed=float(printed) if printed else None,
             )
         )
-    return tuple(found)
+    return tuple(cells)
 
 
 def _lines(table: str) -> list[dict[str, str]]:

@@ -29,7 +29,7 @@ Watch = Callable[[str], None]
 
 
 def _unwatched(phase: str) -> None:
-    """Nobody listens."""
+    """The default `watch`: does nothing."""
 
 
 class TestReader(SplitReader):
@@ -72,12 +72,12 @@ class Inference:
     """A trial's model over test rows.
 
     Args:
-        run: the trial; its weights may be any.
+        trial: whose weights may be any.
         reader: the rows.
     """
 
-    def __init__(self, run: ModelTrial, reader: TestReader) -> None:
-        self._parts = run.parts
+    def __init__(self, trial: ModelTrial, reader: TestReader) -> None:
+        self._parts = trial.parts
         self._reader = reader
 
     @property
@@ -173,7 +173,7 @@ def parts_of(
     names = [name for name in taken[0] if name != "score"]
     parts = []
     for name in [*sorted(names, key=_order), "score"]:
-        times = Times(tuple(one.get(name, 0.0) for one in taken))
+        times = Times(tuple(seconds.get(name, 0.0) for seconds in taken))
         demand = _demand(name, load)
         if name == "items" and item_flops:
             parts.append(Part(name, times, item_flops, None, machine.bound_s(flops=item_flops, traffic_bytes=0)))
@@ -190,7 +190,7 @@ def bound_s(load: Workload | None, machine: Machine, *, steps: int, item_flops: 
     if load is None:
         return None
     demands = [load.encode(), *(load.step(number) for number in range(1, steps + 1)), load.score()]
-    whole = sum(machine.bound_s(flops=one.flops, traffic_bytes=one.traffic_bytes) for one in demands)
+    whole = sum(machine.bound_s(flops=part.flops, traffic_bytes=part.traffic_bytes) for part in demands)
     return whole + machine.bound_s(flops=item_flops, traffic_bytes=0)
 
 

@@ -18,7 +18,7 @@ import torch
 from ..cost.time import example
 from ..datasets.data.dataset import Dataset
 from ..plan.cells import expand
-from ..records.profile import Line, Machine, Profile, Subject, Times, Training
+from ..records.profile import Line, Machine, Profile, Subject
 from ..records.provenance import environment, peak_memory_bytes, reset_peak_memory
 from ..records.spec import Component, TrialSpec
 from ..run.runner import load_all
@@ -27,7 +27,7 @@ from ..trial.model_trial import ModelTrial
 from ..utils.errors import InputError
 from ..utils.registry import STRATEGIES
 from . import inference
-from .bounds import Workload, reach
+from .bounds import reach
 from .inference import Inference, TestReader
 from .timing import clock_of, interleaved
 from .training import training
@@ -81,17 +81,17 @@ def profile_suite(
         raise InputError(f"no row of {suite.name} can run: there is nothing to profile.")
     machines: dict[int, Machine] = {}
     for row in rows:
-        work = _Work(row, suite.name, datasets[row[0].dataset], device, options)
-        threads = work.spec.training.threads
+        profiler = _RowProfiler(row, suite.name, datasets[row[0].dataset], device, options)
+        threads = profiler.spec.training.threads
         if threads not in machines:
-            say(f"what {work.subject.machine} reaches with {threads} thread{'s' if threads > 1 else ''}")
+            say(f"what {profiler.subject.machine} reaches with {threads} thread{'s' if threads > 1 else ''}")
             torch.set_num_threads(threads)
             machines[threads] = reach(torch.device(device))
-        yield work.profile(machines[threads], say)
+        yield profiler.profile(machines[threads], say)
 
 
 def _rows(cells: tuple[Cell, ...], say: Callable[[str], None]) -> list[list[Cell]]:
-    """Cells that differ in nothing but K, in the order of the suite; references are no models."""
+    """Cells of models that differ in nothing but K, in the order of the suite."""
     rows: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         if not cell.is_baseline:
@@ -99,23 +99,19 @@ def _rows(cells: tuple[Cell, ...], say: Callable[[str], None]) -> list[list[Cell
     for name, (first, *_) in rows.items():
         if first.unsupported is not None:
             say(f"cannot run  {' '.join(name)}: {first.unsupported}")
-    return [held for held in rows.values() if held[0].unsupported is None]
+    return [row for row in rows.values() if row[0].unsupported is None]
 
 
 def _depths(cells: list[Cell]) -> tuple[int, ...]:
     """K of a row's lines: those of its cells or of their search, and 0."""
-    found = {0}
-    for cell in cells:
-        if cell.steps is not None:
-            found.add(cell.steps)
-        else:
-            space = cell.space["steps"]
-            found |= set(space.choices or range(int(space.low or 0), int(space.high or 0) + 1))
-    return tuple(sorted(found))
+    depths = {0, *(cell.steps for cell in cells if cell.steps is not None)}
+    for space in (cell.space["steps"] for cell in cells if cell.steps is None):
+        depths |= set(space.choices or range(int(space.low or 0), int(space.high or 0) + 1))
+    return tuple(sorted(depths))
 
 
-class _Work:
-    """The measurements of one row."""
+class _RowProfiler:
+    """Measures one row."""
 
     def __init__(self, cells: list[Cell], suite: str, dataset: Dataset, device: str, options: ProfileOptions) -> None:
         self._dataset = dataset
@@ -142,24 +138,27 @@ class _Work:
     def profile(self, machine: Machine, say: Callable[[str], None]) -> Profile:
         name = f"{self._dataset.name} {self.subject.backbone} {self.subject.row}"
         load = inference.workload(self.spec, self._reader, items=self._dataset.num_items)
-        alone = []
+        lines = []
         for steps in self.subject.steps:
             say(f"{name}: K = {steps} alone")
-            alone.append(self._alone(self._at(steps)))
+            lines.append(self._alone(self._at(steps)))
         depths = ", ".join(map(str, self.subject.steps))
         say(f"{name}: K = {depths} in turns, {self._options.repeats} times over {self.subject.rows:,} rows")
-        runs = [self._inference(self._at(steps)) for steps in self.subject.steps]
+        runs = [Inference(ModelTrial(self._at(steps), self._dataset), self._reader) for steps in self.subject.steps]
         times = interleaved(
             [run.once for run in runs], repeats=self._options.repeats, clock=self._clock, warmups=self._warmups
         )
         item_flops = runs[-1].item_flops()
         taken = [runs[-1].phases(self._clock) for _ in range(self._warmups + self._options.repeats)][self._warmups :]
-        bound = partial(inference.bound_s, load, machine, item_flops=item_flops)
         return Profile(
             subject=self.subject,
             lines=tuple(
-                _line(steps, one, found, load, passes=self._reader.passes, bound_s=bound(steps=steps))
-                for steps, one, found in zip(self.subject.steps, times, alone, strict=True)
+                line(
+                    times=seconds,
+                    flops_formula=None if load is None else load.inference(steps),
+                    bound_s=inference.bound_s(load, machine, steps=steps, item_flops=item_flops),
+                )
+                for steps, line, seconds in zip(self.subject.steps, lines, times, strict=True)
             ),
             parts=inference.parts_of(taken, load, machine, item_flops=item_flops),
             reach=machine,
@@ -172,11 +171,11 @@ class _Work:
     def _warmups(self) -> int:
         return 1 if self._device.type == "cpu" else 3
 
-    def _alone(self, spec: TrialSpec) -> _Alone:
-        """What is measured while no other model is held: memory, operations, training."""
+    def _alone(self, spec: TrialSpec) -> partial[Line]:
+        """A line with what is measured while no other model is in memory: memory, operations, training."""
         _give_back()
-        run = ModelTrial(spec, self._dataset)
-        passes = Inference(run, self._reader)
+        trial = ModelTrial(spec, self._dataset)
+        passes = Inference(trial, self._reader)
         reset_peak_memory(spec.device)
         passes.once()
         peak = peak_memory_bytes(spec.device)
@@ -187,15 +186,15 @@ class _Work:
             device=torch.device("cpu"),
             packed=spec.training.packing == "users",
         )
-        return _Alone(
+        return partial(
+            Line,
+            steps=spec.steps,
+            passes=self._reader.passes,
             peak_memory_bytes=peak,
             parameters=passes.parameters,
-            flops=passes.flops(),
-            training=training(run, train, steps=self._options.repeats, clock=self._clock, warmups=self._warmups),
+            flops_counted=passes.flops(),
+            training=training(trial, train, steps=self._options.repeats, clock=self._clock, warmups=self._warmups),
         )
-
-    def _inference(self, spec: TrialSpec) -> Inference:
-        return Inference(ModelTrial(spec, self._dataset), self._reader)
 
     def _at(self, steps: int) -> TrialSpec:
         """The row with K steps; with none it is the strategy `base`, where it has steps otherwise."""
@@ -220,29 +219,3 @@ def _give_back() -> None:
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-@dataclass(frozen=True)
-class _Alone:
-    """See `Line`."""
-
-    peak_memory_bytes: int
-    parameters: int
-    flops: int
-    training: Training
-
-
-def _line(
-    steps: int, times: Times, alone: _Alone, load: Workload | None, *, passes: int, bound_s: float | None
-) -> Line:
-    return Line(
-        steps=steps,
-        times=times,
-        passes=passes,
-        flops_counted=alone.flops,
-        flops_formula=None if load is None else load.inference(steps),
-        bound_s=bound_s,
-        peak_memory_bytes=alone.peak_memory_bytes,
-        parameters=alone.parameters,
-        training=alone.training,
-    )

@@ -16,8 +16,8 @@ from .timing import Clock, Stopwatch
 PHASES: tuple[Phase, ...] = ("data", "forward", "loss", "backward", "optimiser")
 
 
-class _Steps:
-    """Hears of the phases of training, and keeps them step by step."""
+class _PhasesByStep:
+    """A `Trainer.watch` that adds up the seconds of each phase, step by step."""
 
     def __init__(self, clock: Clock) -> None:
         self._watch = Stopwatch(clock)
@@ -36,13 +36,13 @@ class _Steps:
         self._watch.switch(phase)
 
 
-def training(run: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock, warmups: int = 1) -> Training:
+def training(trial: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock, warmups: int = 1) -> Training:
     """Train a little.
 
     The epoch is the last that the trial may have, so that whatever starts with a later epoch is on.
 
     Args:
-        run: the trial; its weights change.
+        trial: its weights change.
         reader: of the training rows, to say how many there are in each step.
         steps: training steps that count.
         clock: see `timing.clock_of`.
@@ -51,36 +51,36 @@ def training(run: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock, 
     Raises:
         TrialDiverged: the loss is not finite.
     """
-    trainer, settings, device = run.parts.trainer, run.spec.training, run.spec.device
-    heard = _Steps(clock)
+    trainer, settings, device = trial.parts.trainer, trial.spec.training, trial.spec.device
+    phases = _PhasesByStep(clock)
     rows: list[int] = []
     epoch = settings.max_epochs
     reset_peak_memory(device)
-    trainer.watch = heard
+    trainer.watch = phases
     try:
-        while len(heard.done) < warmups + steps:
-            left = warmups + steps - len(heard.done)
-            chosen = reader.batches(settings.batch_size, seed=run.spec.seed, epoch=epoch)
+        while len(phases.done) < warmups + steps:
+            left = warmups + steps - len(phases.done)
+            chosen = reader.batches(settings.batch_size, seed=trial.spec.seed, epoch=epoch)
             rows += [len(batch) for batch in islice(chosen, left)]
-            heard.begin()
+            phases.begin()
             trainer.epoch(epoch, max_batches=left)
             epoch += 1
     finally:
         del trainer.watch
     peak = peak_memory_bytes(device)
-    taken = heard.done[warmups:]
+    taken = phases.done[warmups:]
     return Training(
         rows=tuple(rows[warmups:]),
         times=Times(tuple(sum(step.values()) for step in taken)),
         phases={phase: Times(tuple(step.get(phase, 0.0) for step in taken)).median for phase in PHASES},
-        flops=_flops(run),
+        flops=_flops(trial),
         flops_rows=rows[0],
         peak_memory_bytes=peak,
     )
 
 
-def _flops(run: ModelTrial) -> int:
+def _flops(trial: ModelTrial) -> int:
     """Operations of the matrix products of one training step, the first of its epoch."""
     with FlopCounterMode(display=False) as counter:
-        run.parts.trainer.epoch(run.spec.training.max_epochs, max_batches=1)
+        trial.parts.trainer.epoch(trial.spec.training.max_epochs, max_batches=1)
     return int(counter.get_total_flops())

@@ -20,7 +20,7 @@ _CPU_TOKENS = 4096
 _CPU_TOKENS_WITHOUT_GRADIENTS = 16384
 _CUDA_TOKENS = 262144
 # Users differ more in length than rows do: the share of their chunk's tokens that must be real once it is not small.
-_LEAST_REAL = 0.85
+_MIN_REAL = 0.85
 _FEW_TOKENS = 1024
 
 
@@ -87,16 +87,16 @@ class SplitReader:
             return
         by_user = np.argsort(self.split.users, kind="stable")
         _, first, counts = np.unique(self.split.users[by_user], return_index=True, return_counts=True)
-        held: list[NDArray[np.int64]] = []
+        batch: list[NDArray[np.int64]] = []
         size = 0
         for user in generator.permutation(len(first)):
-            held.append(by_user[first[user] : first[user] + counts[user]])
+            batch.append(by_user[first[user] : first[user] + counts[user]])
             size += int(counts[user])
             if size >= batch_size:
-                yield np.concatenate(held)
-                held, size = [], 0
-        if held:
-            yield np.concatenate(held)
+                yield np.concatenate(batch)
+                batch, size = [], 0
+        if batch:
+            yield np.concatenate(batch)
 
     def chunks(self, rows: NDArray[np.int64]) -> Iterator[Chunk]:
         """The chunks of some rows: each row in exactly one of them, those of like length together."""
@@ -121,7 +121,7 @@ class SplitReader:
         longest = self.lengths[rows[first + counts - 1]]
         order = np.argsort(longest, kind="stable")
         first, counts, longest = first[order], counts[order], longest[order]
-        for part in _by_tokens(longest, self._tokens, least_real=_LEAST_REAL):
+        for part in _by_tokens(longest, self._tokens, least_real=_MIN_REAL):
             width = int(longest[part].max())
             chosen = np.concatenate([rows[f : f + c] for f, c in zip(first[part], counts[part], strict=True)])
             group = np.repeat(np.arange(len(first[part])), counts[part])

@@ -122,7 +122,7 @@ def evidence(
     """
     count = model.steps + 1
     kept = _Kept(len(reader), count)
-    traces = _Tracing(_trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, model)
+    tracing = _Tracing(_trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, model)
     similarity = torch.zeros(count, count, dtype=torch.float64)
     noise = torch.Generator().manual_seed(stream_seed(seed, "control", split))
 
@@ -131,7 +131,7 @@ def evidence(
             states = chunk.pick(model.reason(chunk.histories))  # (r, T, d)
             readout = _readout(strategy, states)  # (r, d)
             similarity.add_(kept.likeness(chunk.rows, states))
-            traces.keep_states(chunk.rows, states)
+            tracing.keep_states(chunk.rows, states)
             controls = _noised_copies(readout, states, noise)  # (r, T, d)
             own = () if torch.equal(readout, states[:, -1]) else (readout[:, None],)  # else ranked already
             yield _Part(chunk.rows, scorer.queries(torch.cat([states, *own, controls], 1)))  # (r, 2 T or 2 T + 1, d)
@@ -141,14 +141,14 @@ def evidence(
         for part in _together(parts(), ranker.rows):
             scores = scorer.score(ranker, part.queries, part.rows, reader)
             best = kept.ranking(part.rows, scores, reader.targets[part.rows], scorer.temperature)
-            traces.keep_items(part.rows, best)
+            tracing.keep_items(part.rows, best)
     kind = ValidationEvidence if split == "valid" else TestEvidence
     return kind(
         readout=metrics_of(kept.readout_ranks),
         steps=tuple(metrics_of(kept.step_ranks[:, step]) for step in range(count)),
         similarity=tuple(tuple(float(v) for v in row) for row in similarity / max(len(reader), 1)),
         rows=kept.rows(reader),
-        traces=traces.found() if traced else None,
+        traces=tracing.traces() if traced else None,
     )
 
 
@@ -239,7 +239,7 @@ class _Tracing:
         among = np.flatnonzero(self._place[rows] >= 0)
         self._top[self._place[rows[among]], :, : items.shape[-1]] = items[among]
 
-    def found(self) -> Traces:
+    def traces(self) -> Traces:
         return Traces(self._rows.astype(np.int32), self._states, self._top)
 
 
@@ -269,17 +269,17 @@ def _together(parts: Iterable[_Part], size: int) -> Iterator[_Part]:
 
     Rows with another number of states begin anew.
     """
-    held: list[_Part] = []
+    waiting: list[_Part] = []
     for part in parts:
-        if held and held[0].queries.shape[1] != part.queries.shape[1]:
-            yield from _cut(held, size)
-            held = []
-        held.append(part)
-        if sum(len(each.rows) for each in held) >= size:
-            *full, rest = _cut(held, size)
+        if waiting and waiting[0].queries.shape[1] != part.queries.shape[1]:
+            yield from _cut(waiting, size)
+            waiting = []
+        waiting.append(part)
+        if sum(len(each.rows) for each in waiting) >= size:
+            *full, rest = _cut(waiting, size)
             yield from full
-            held = [rest]
-    yield from _cut(held, size)
+            waiting = [rest]
+    yield from _cut(waiting, size)
 
 
 def _cut(parts: list[_Part], size: int) -> Iterator[_Part]:
@@ -318,5 +318,5 @@ def _trace_rows(reader: SplitReader, users: tuple[int, ...]) -> NDArray[np.int64
 
 def _half(values: Tensor) -> NDArray[np.float16]:
     """To float16, clipped to its range."""
-    found: NDArray[np.float16] = values.float().clamp(-65504, 65504).cpu().numpy().astype(np.float16)
-    return found
+    half: NDArray[np.float16] = values.float().clamp(-65504, 65504).cpu().numpy().astype(np.float16)
+    return half

@@ -25,8 +25,8 @@ from torch import Tensor
 # GPU wants few, large calls.
 _COLUMNS = {"cpu": 1024, "cuda": 8192}
 _BUFFER_BYTES = {"cpu": 64 << 20, "cuda": 256 << 20}
-_MOST_QUERIES = {"cpu": 512, "cuda": 8192}
-_LEAST_QUERIES = 64
+_MAX_QUERIES = {"cpu": 512, "cuda": 8192}
+_MIN_QUERIES = 64
 _MULTIPLE = 16
 
 _HIDDEN = torch.finfo(torch.float32).min  # last of all, and finite: its weight times its score is zero, not NaN
@@ -67,7 +67,7 @@ class Ranker:
             raise TypeError(f"items are ranked in float32, not in {items.dtype}")
         count, device = len(items), items.device
         kind = device.type if device.type in _COLUMNS else "cuda"
-        queries = min(_MOST_QUERIES[kind], max(_LEAST_QUERIES, _BUFFER_BYTES[kind] // (4 * count)))
+        queries = min(_MAX_QUERIES[kind], max(_MIN_QUERIES, _BUFFER_BYTES[kind] // (4 * count)))
         self.rows = max(1, min(rows, queries // states))
         self._items = items
         self._states = states
@@ -75,7 +75,7 @@ class Ranker:
         self._starts = torch.tensor(starts, device=device)
         self._repeated = (len(starts) - 1) * self._columns - starts[-1]
         self._blocks = [items[start : start + self._columns].T for start in starts]  # (d, c) each
-        most = max(_LEAST_QUERIES, self.rows * states)
+        most = max(_MIN_QUERIES, self.rows * states)
         self._queries = items.new_zeros(most, items.shape[1])
         self._scores = items.new_empty(len(starts), most, self._columns)
         self._work = items.new_empty(2, most, self._columns)
@@ -94,7 +94,7 @@ class Ranker:
             raise ValueError(f"{rows} rows of {states} states: there is room for {self.rows} rows of {self._states}")
         used = rows * states
         self._queries[:used].view(states, rows, width).copy_(queries.transpose(0, 1))
-        padded = max(_LEAST_QUERIES, used)
+        padded = max(_MIN_QUERIES, used)
         self._queries[used:padded].zero_()
         for block, scores in zip(self._blocks, self._scores, strict=True):
             torch.mm(self._queries[:padded], block, out=scores[:padded])
@@ -145,8 +145,8 @@ class Scores:
         for scores, marks, _ in self._passes(self._shape[0]):
             torch.ge(scores, bar, out=marks)  # ones and zeros: their sum is vectorised, that of booleans is not
             beaten += marks.sum(-1).to(torch.int32)  # the target counts itself: 1 + others; NaN counts nothing
-        found = beaten.view(self._shape).T  # (r, S)
-        return torch.where(own.isnan(), len(self._of._items), found).to(torch.int32)
+        ranks = beaten.view(self._shape).T  # (r, S)
+        return torch.where(own.isnan(), len(self._of._items), ranks).to(torch.int32)
 
     def best(self, states: int, count: int) -> Best:
         """The best items by the first states.

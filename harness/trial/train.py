@@ -27,7 +27,7 @@ Phase = Literal["data", "forward", "loss", "backward", "optimiser"]
 
 
 def _unwatched(phase: Phase) -> None:
-    """Nobody listens."""
+    """The default `watch`: does nothing."""
 
 
 @dataclass

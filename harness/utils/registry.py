@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,11 +68,11 @@ class Registry:
     def add(self, entry: Entry) -> None:
         """Register an entry; a name that is taken by another target, or reserved, is an error."""
         if entry.name == self._reserved:
-            raise InputError(f"'{entry.name}' of {entry.origin} is no name for a {self.kind}: it is taken. Rename it.")
-        held = self._entries.get(entry.name)
-        if held is not None and held != entry:
+            raise InputError(f"'{entry.name}' of {entry.origin} cannot be a {self.kind}: the name is taken. Rename it.")
+        other = self._entries.get(entry.name)
+        if other is not None and other != entry:
             raise InputError(
-                f"{self.kind} '{entry.name}' is registered twice: by {held.origin} ({held.target}) and by "
+                f"{self.kind} '{entry.name}' is registered twice: by {other.origin} ({other.target}) and by "
                 f"{entry.origin} ({entry.target}). Rename one of them."
             )
         self._entries[entry.name] = entry
@@ -94,10 +95,10 @@ class Registry:
             hint = f" Did you mean '{near[0]}'?" if near else ""
             hint = f" {self.refused(name)}" if name in self._entries else hint
             raise InputError(f"unknown {self.kind} '{name}'.{hint} Known: {', '.join(sorted(offered))}.")
-        found = offered[name]
-        if found.broken:
-            raise InputError(f"{self.kind} '{name}' of {found.origin} cannot be imported:\n{found.broken}")
-        return found
+        entry = offered[name]
+        if entry.broken:
+            raise InputError(f"{self.kind} '{name}' of {entry.origin} cannot be imported:\n{entry.broken}")
+        return entry
 
     def refused(self, name: str) -> str:
         """Why a component that is there is not offered; "" where there is none of the name."""
@@ -122,11 +123,7 @@ class Registry:
     def source_files(self, name: str) -> list[Path]:
         """The files that hold the component and its settings, for the digest kept beside each result."""
         entry = self.entry(name)
-        files = []
-        for target in (entry.target, entry.settings):
-            if target:
-                files.append(_module_file(target.partition(":")[0]))
-        return files
+        return [_module_file(target.partition(":")[0]) for target in (entry.target, entry.settings) if target]
 
     def _offered(self) -> dict[str, Entry]:
         if not _built_in_only.get():
@@ -162,25 +159,23 @@ def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | Non
         The module, or None where its import failed.
 
     Raises:
-        InputError: no plug-in is wanted, the file is none, or a name of it is taken.
+        InputError: plug-ins are not wanted, the file is not a Python file, or a name of it is taken.
     """
-    import sys
-
     if _built_in_only.get():
         raise InputError(
             f"{path.name} is a plug-in, and --no-plugins is given. A plug-in is Python that runs with your rights: "
             "read it, then leave out --no-plugins."
         )
     name = f"rearec_bench_plugin_{path.stem}"
-    held = sys.modules.get(name)
-    if held is None or Path(held.__file__ or "") != path:
+    module = sys.modules.get(name)
+    if module is None or Path(module.__file__ or "") != path:
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise InputError(f"plug-in {path} is not a Python file.")
-        held = importlib.util.module_from_spec(spec)
-        sys.modules[name] = held
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
         try:
-            spec.loader.exec_module(held)
+            spec.loader.exec_module(module)
         except Exception:
             del sys.modules[name]
             broken = traceback.format_exc(limit=-3)
@@ -188,9 +183,9 @@ def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | Non
                 registry.add(Entry(path.stem, "", origin=str(path), broken=broken))
             return None
     for kind, table in (("backbone", "BACKBONES"), ("strategy", "STRATEGIES")):
-        for label, cls in getattr(held, table, {}).items():
+        for label, cls in getattr(module, table, {}).items():
             registries[kind].add(Entry(label, f"{name}:{cls.__name__}", origin=str(path)))
-    return held
+    return module
 
 
 def _module_file(module: str) -> Path:

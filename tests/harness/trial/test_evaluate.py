@@ -77,7 +77,7 @@ def test_streamed_ranks_equal_a_sort_of_the_full_score_matrix_with_ties(
     dataset, model, mask_history: bool, columns: int, queries: int, monkeypatch
 ) -> None:
     monkeypatch.setitem(ranking._COLUMNS, "cpu", columns)
-    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", queries)
+    monkeypatch.setitem(ranking._MAX_QUERIES, "cpu", queries)
     rows = found(model, dataset, mask_history=mask_history).rows
     states = all_states(model, reader_of(dataset))
     readout = states.mean(1)
@@ -168,7 +168,7 @@ def dense_rows(model, strategy, reader, *, temperature: float, mask_history: boo
 @pytest.mark.parametrize("last_state", [False, True])
 def test_what_is_kept_is_what_all_scores_at_once_say(mask_history: bool, last_state: bool, monkeypatch) -> None:
     monkeypatch.setitem(ranking._COLUMNS, "cpu", 64)
-    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 70)
+    monkeypatch.setitem(ranking._MAX_QUERIES, "cpu", 70)
     generator = np.random.default_rng(4)
     data = make_dataset([list(generator.integers(0, 300, size)) for size in (9, 20, 7, 31)], num_items=300)
     model, reader = build(300, steps=STEPS).float(), reader_of(data)
@@ -202,7 +202,7 @@ def test_a_readout_that_is_the_last_state_is_not_scored_again(
         return score(ranker, queries)
 
     monkeypatch.setattr(ranking.Ranker, "score", spy)
-    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 64)
+    monkeypatch.setitem(ranking._MAX_QUERIES, "cpu", 64)
     reader = reader_of(dataset)
     evidence(model, strategy, reader, Scorer(model.backbone, 0.5, False), seed=1, split="valid", traced=False)
     assert {states for _, states in seen} == {scored}

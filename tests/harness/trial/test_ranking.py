@@ -156,7 +156,7 @@ class _Largest(TorchDispatchMode):
 
 
 def test_nothing_that_is_made_grows_with_rows_times_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ranking._MOST_QUERIES, "cpu", 90)
+    monkeypatch.setitem(ranking._MAX_QUERIES, "cpu", 90)
     monkeypatch.setitem(ranking._COLUMNS, "cpu", 1024)
     largest = []
     for rows in (60, 300):

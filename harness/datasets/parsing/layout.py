@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal, TypeAlias
 
 from ...utils.errors import DatasetError
@@ -86,11 +87,12 @@ def places_of(columns: Sequence[str], names: Sequence[str], path: Path, layout: 
 
 def no_column(column: str, names: Sequence[str], layout: Layout | None = None) -> str:
     """The error for a column that a file does not have, or has twice."""
+    header = shorten(", ".join(names), 1000, placeholder=" ...")
     if column in names:
-        return f"the column '{column}' is there {names.count(column)} times. The header has: {', '.join(names)}."
+        return f"the column '{column}' is there {names.count(column)} times. The header has: {header}."
     if layout is not None and not layout.header and not layout.names:
         return f"no column {column}. Without a header columns are called by their number: 1 to {len(names)}."
-    message = f"no column '{column}'.{did_you_mean(column, names)} The header has: {', '.join(names)}."
+    message = f"no column '{column}'.{did_you_mean(column, names)} The header has: {header}."
     if layout is not None and len(names) == 1:
         message += f" Is '{layout.separator}' what separates the fields?  separator: \"...\" in a recipe names another."
     return message

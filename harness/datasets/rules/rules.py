@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,9 +14,6 @@ from numpy.typing import NDArray
 from ..data.interactions import Interactions
 
 TRAIN, VALID, TEST = 0, 1, 2
-
-_PARTS = 4
-_FEW = 100_000  # sorted at once
 
 
 def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> NDArray[np.bool_]:
@@ -78,7 +73,7 @@ def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArra
     """The order by user, then time, then a hash, then place in the source; only those that share a time are hashed."""
     users, times = interactions.users, interactions.times
     key = _one_key(users, times, len(interactions.user_tokens))
-    order = np.lexsort((times, users)) if key is None else _sorted_by_parts(key, users, len(interactions.user_tokens))
+    order = np.lexsort((times, users)) if key is None else np.argsort(key)
     same = np.ones(max(0, len(order) - 1), dtype=bool)  # as the one before
     for column in (users, times) if key is None else (key,):
         ordered = column[order]
@@ -92,21 +87,6 @@ def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArra
     rows = order[places]
     order[places] = rows[np.lexsort((rows, hashes(interactions.take(rows)), groups))]
     return order
-
-
-def _sorted_by_parts(key: NDArray[np.int64], users: NDArray[np.int64], num_users: int) -> NDArray[np.int64]:
-    """(M,) the order of keys that ascend with the users: some users after the other, each part in a thread."""
-    if len(key) < _FEW:
-        return np.argsort(key)
-    before = np.cumsum(np.bincount(users, minlength=num_users))
-    cuts = [0, *np.searchsorted(before, len(key) * np.arange(1, _PARTS) / _PARTS).tolist(), num_users]
-
-    def part(place: int) -> NDArray[np.int64]:
-        rows = np.flatnonzero((users >= cuts[place]) & (users < cuts[place + 1]))
-        return rows[np.argsort(key[rows])]
-
-    with ThreadPoolExecutor(min(_PARTS, os.cpu_count() or 1)) as threads:
-        return np.concatenate(list(threads.map(part, range(_PARTS))))
 
 
 def _one_key(users: NDArray[np.int64], times: NDArray[np.float64], num_users: int) -> NDArray[np.int64] | None:

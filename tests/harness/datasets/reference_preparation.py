@@ -128,7 +128,7 @@ def prepare_yelp(folder: Path) -> Prepared:
         by_user.setdefault(review.user, []).append(review)
     for user in sorted(by_user):
         before: list[str] = []
-        for review in sorted(by_user[user], key=lambda review: (review.time, _tie(review.user, review.target))):
+        for review in sorted(by_user[user], key=lambda review: (review.time, tie(review.user, review.target))):
             part = "train" if review.time <= end_of_train else "valid" if review.time <= end_of_valid else "test"
             made.rows[part].append(Row(user, review.target, tuple(before), review.time))
             before.append(review.target)
@@ -282,7 +282,7 @@ def _text(told: Mapping[str, str]) -> str:
 # The order of equal times
 
 
-def _tie(user: str, item: str) -> int:
+def tie(user: str, item: str) -> int:
     """The first 8 bytes of each name's SHA-256, mixed as splitmix64 ends: mix(mix(user) xor item)."""
     return _mix(_mix(_digest(user)) ^ _digest(item))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,8 @@ from rearec_bench.harness.datasets.data.made import Made
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules import rules
 from rearec_bench.harness.datasets.rules.build import build
+
+from .reference_preparation import tie
 
 SPLITS = ("train", "valid", "test")
 BASE: dict[str, Any] = {"reader": "csv", "columns": {"user": "u", "item": "i", "time": "t", "rating": "r"}}
@@ -155,16 +156,7 @@ def place(number: int, user: int, recipe: Recipe) -> int:
     """Where an interaction stands among those of its user and time."""
     if recipe.equal_times == "file":
         return number
-    words = [hashlib.sha256(word.encode()).digest()[:8] for word in (f"u{user}", f"i{number}")]
-    return mixed(mixed(int.from_bytes(words[0], "little")) ^ int.from_bytes(words[1], "little"))
-
-
-def mixed(value: int) -> int:
-    full = 2**64 - 1
-    value = (value + 0x9E3779B97F4A7C15) & full
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & full
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & full
-    return value ^ (value >> 31)
+    return tie(f"u{user}", f"i{number}")
 
 
 def split_of(time: float, made: Made) -> str:

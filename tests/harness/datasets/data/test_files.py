@@ -72,7 +72,6 @@ def test_a_preparation_that_was_killed_is_not_taken_for_a_data_set(tmp_path: Pat
     data_dir = prepare(tmp_path)
     (data_dir / "mine").rename(data_dir / ".other.k7f3")
     assert catalog.prepared(data_dir) == []
-    assert not catalog.is_prepared(".other.k7f3", data_dir)
 
 
 def test_what_a_killed_preparation_left_is_removed_by_the_next(tmp_path: Path) -> None:

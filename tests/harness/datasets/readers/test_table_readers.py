@@ -210,7 +210,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     LINES, st.sampled_from([",", "\t"]), st.booleans(), st.sampled_from([list(OWN.values()), list(OWN.values())[:3]])
 )
@@ -225,32 +225,6 @@ def test_at_a_stretch_and_in_blocks_every_file_comes_out_the_same(
     chosen = {role: name for role, name in OWN.items() if name in columns}
     how = recipe("csv", files={"interactions": "log.csv"}, columns=chosen, separator=separator)
     same_ways(tmp_path, how)
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                '{"who": "u", "what": 1, "stars": 4.5, "at": 2}',
-                '{"who": "[u", "what": "{i", "stars": "4", "at": 1e3}',
-                '{"who": ["u"], "what": "i", "stars": 1, "at": 2}',
-                '{"who": "u", "stars": 1, "at": 2}',
-                '{"who": "u", "what": "", "stars": 1, "at": 2}',
-                '{"who": "u", "what": "i", "stars": true, "at": 2}',
-                '{"who": "\\ud800", "what": "i", "stars": 1, "at": 2}',
-                "{",
-                "",
-                "  ",
-            ]
-        ),
-        max_size=5,
-    )
-)
-def test_json_lines_come_out_the_same_at_a_stretch_and_in_blocks(tmp_path: Path, lines: list[str]) -> None:
-    first = '{"who": "u", "what": "i", "stars": 1, "at": 2}'
-    (tmp_path / "log.jsonl").write_text("\n".join([first, *lines]))
-    same_ways(tmp_path, recipe("jsonl", files={"interactions": "log.jsonl"}, columns=OWN))
 
 
 def same_ways(source: Path, how: Recipe) -> None:
@@ -528,49 +502,6 @@ def test_a_file_that_describes_none_of_the_items_is_refused(tmp_path: Path) -> N
 
 
 # Publishers' formats
-
-
-def test_yelp(tmp_path: Path) -> None:
-    reviews = [
-        {
-            "review_id": "r1",
-            "user_id": "u",
-            "business_id": "b2",
-            "stars": 5.0,
-            "date": "2018-07-07 22:09:11",
-            "text": "é\n",
-        },
-        {
-            "review_id": "r2",
-            "user_id": "u",
-            "business_id": "b1",
-            "stars": 3.0,
-            "date": "2005-02-16 03:23:22",
-            "text": "😀",
-        },
-    ]
-    businesses = [
-        {"business_id": "b1", "name": "A", "city": "X", "state": "PA", "attributes": None, "categories": "Food, Bars"},
-        {"business_id": "b2", "name": "B", "city": "Y", "state": "", "attributes": {"a": "b"}, "categories": None},
-    ]
-    put(
-        tmp_path,
-        {
-            "yelp_academic_dataset_review.json": "".join(json.dumps(one) + "\n" for one in reviews),
-            "yelp_academic_dataset_business.json": "".join(json.dumps(one) + "\n" for one in businesses),
-        },
-    )
-    how = shipped_recipes()["yelp"]
-    events = read(tmp_path, how)
-    seconds = [
-        datetime(2018, 7, 7, 22, 9, 11, tzinfo=UTC).timestamp(),
-        datetime(2005, 2, 16, 3, 23, 22, tzinfo=UTC).timestamp(),
-    ]
-    assert rows_of(events) == [("u", "b2", seconds[0], 5.0), ("u", "b1", seconds[1], 3.0)]
-    assert attributes(tmp_path, how, ["b1", "b2"]).values == {
-        "b1": {"name": "A", "city and state": "X, PA", "categories": "Food, Bars"},
-        "b2": {"name": "B", "city and state": "Y", "categories": ""},
-    }
 
 
 def test_amazon_reviews_as_json_lines_and_as_csv(tmp_path: Path) -> None:

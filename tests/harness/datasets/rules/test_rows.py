@@ -74,7 +74,7 @@ def all_splits(arrays: Assembled) -> list[Split]:
 
 
 @given(USERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_rows_catalogue_and_dropped_counts_equal_the_naive_ones(sequences: Sequences) -> None:
     arrays = assembled(sequences)
     expected, catalogue, dropped = naive_rows(sequences)
@@ -86,7 +86,7 @@ def test_rows_catalogue_and_dropped_counts_equal_the_naive_ones(sequences: Seque
 
 
 @given(USERS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_row_is_a_slice_followed_by_its_target(sequences: Sequences) -> None:
     arrays = assembled(sequences)
     for split in all_splits(arrays):
@@ -96,7 +96,7 @@ def test_every_row_is_a_slice_followed_by_its_target(sequences: Sequences) -> No
 
 
 @given(USERS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_popularity_counts_each_training_interaction_once(sequences: Sequences) -> None:
     arrays = assembled(sequences)
     expected: Counter[str] = Counter()

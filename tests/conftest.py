@@ -41,6 +41,14 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def fake_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this process start no Ray: their trials take turns in it."""
+    from .harness.fake_ray import use
+
+    use(monkeypatch)
+
+
 STORED = """
 name: smoke
 datasets: [tiny]

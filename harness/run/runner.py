@@ -7,7 +7,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..records.results import TrialSummary
 from ..store.checkpoints import Checkpoints
 from ..store.store import Store
 from ..utils.errors import DatasetError
-from .cluster import Cluster, TrialSlots, cluster
+from .cluster import Cluster, cluster
 from .nodes import Software, compare
 from .outcome import RunOutcome
 from .plugins import PluginFile, brought
@@ -33,9 +32,7 @@ from .tracker import RunStopped, RunTracker
 if TYPE_CHECKING:
     from ..plan.cells import Cell
     from ..suite.model import Suite
-
-_FLUSH_S = 30.0
-_HASTY_FLUSH_S = 10.0  # where an error has ended the run
+    from .tune_worker import WorkerContext
 
 TRIAL = f"{__package__.rpartition('.')[0]}.trial.start:start"
 
@@ -134,6 +131,8 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
             else:
                 size = sum(_bytes(data) for data in datasets.values())
                 with cluster(address=options.address, cpus=options.cpus, store_bytes=size, died=tracker.stop) as joined:
+                    from . import tune_driver  # imports ray
+
                     ray_s = time.perf_counter() - clock
                     slots = joined.slots(cpu=cpu, gpu=gpu, limit=options.max_concurrent)
                     software = _compared(joined, suite, cpu=cpu, gpu=gpu)
@@ -141,11 +140,11 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
                     tracker.emit(
                         facts(max_concurrent=tracker.max_concurrent, place=_place(joined, gpu), note=joined.note)
                     )
-                    _tune(joined, tracker, datasets, suite, options.trial, software, cpu=cpu, gpu=gpu, slots=slots)
-        except Terminated as why:
-            tracker.stop(why)
-            tracker.settle()
-        except RunStopped:
+                    context = _context(datasets, suite, options, shares_gpu=0 < gpu < 1, software=software)
+                    tune_driver.run_trials(joined, tracker, context, slots=slots, cpu=cpu, gpu=gpu)
+        except (RunStopped, Terminated) as why:
+            if isinstance(why, Terminated):
+                tracker.stop(why)
             tracker.settle()
         if isinstance(tracker.stopped_by, Exception):
             raise tracker.stopped_by
@@ -204,38 +203,14 @@ def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str,
     }
 
 
-def _tune(
-    joined: Cluster,
-    tracker: RunTracker,
-    datasets: Mapping[str, Dataset],
-    suite: Suite,
-    factory: str,
-    software: Software | None,
-    *,
-    cpu: float,
-    gpu: float,
-    slots: TrialSlots,
-) -> None:
-    import ray
-    from ray import tune
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+def _context(
+    datasets: Mapping[str, Dataset], suite: Suite, options: RunOptions, *, shares_gpu: bool, software: Software | None
+) -> WorkerContext:
+    from .tune_worker import WorkerContext
 
-    from .tune_driver import Arrivals, Events, QueueSearcher
-    from .tune_worker import TuneTrial, WorkerContext
-    from .writer import Collector
-
-    tracker.tick()
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    collector = (
-        ray.remote(Collector)
-        .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
-        .remote(str(tracker.root), tracker.queue.searched())
-    )
-    arrivals = Arrivals(tracker, collector)
-    context = WorkerContext(
-        datasets={name: ray.put(data) for name, data in datasets.items()},
-        collector=collector,
-        factory=factory,
+    return WorkerContext(
+        datasets=datasets,
+        factory=options.trial,
         plugins=tuple(PluginFile.read(path) for path in suite.plugins),
         limits=TrialLimits(
             suite.name,
@@ -243,37 +218,9 @@ def _tune(
             timeout_s=suite.resources.timeout.seconds,
             keep=suite.resources.keep_checkpoints,
         ),
-        shares_gpu=0 < gpu < 1,
+        shares_gpu=shares_gpu,
         software=software,
     )
-
-    def occupied(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
-        share = max(gpu, 1.0) if config["alone"] else gpu
-        return tune.PlacementGroupFactory([{"CPU": cpu, "GPU": share} if gpu > 0 else {"CPU": cpu}])
-
-    trainable = tune.with_resources(tune.with_parameters(TuneTrial, context=context), occupied)
-    tuner = tune.Tuner(
-        trainable,
-        tune_config=tune.TuneConfig(
-            search_alg=QueueSearcher(tracker, slots, arrivals),
-            num_samples=-1,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
-        ),
-        run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(joined.scratch / "tune"),
-            callbacks=[Events(tracker, arrivals)],
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            verbose=0,
-        ),
-    )
-    try:
-        tuner.fit()
-    finally:
-        with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
-            hasty = isinstance(tracker.stopped_by, Exception)
-            ray.get(collector.flush.remote(), timeout=_HASTY_FLUSH_S if hasty else _FLUSH_S)
 
 
 def _stale(summary: TrialSummary) -> bool:

@@ -1,25 +1,91 @@
-"""The driver's side of Ray Tune: a Searcher and a Callback between it and the tracker. Imports ray."""
+"""The driver's side of Ray Tune: one Tuner for a run, a Searcher and a Callback between it and the tracker.
+
+Imports ray.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray import tune
 from ray.tune import Callback
 from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..plan.queue import FINISHED, WAIT, Signal
 from ..utils.errors import RearecError
+from .cluster import Cluster
 from .nodes import cannot_run
 from .tracker import RunTracker
+from .tune_worker import TuneTrial, WorkerContext
+from .writer import Collector
 
 _CAUSE_LENGTH = 200
 _WAIT_S = 0.1
+_FLUSH_S = 30.0
+_HASTY_FLUSH_S = 10.0  # where an error has ended the run
 _UNLOADABLE = "failed to import on the worker"  # Ray's words
+
+
+def run_trials(
+    joined: Cluster, tracker: RunTracker, context: WorkerContext, *, slots: Callable[[], int], cpu: float, gpu: float
+) -> None:
+    """Run what the tracker's queue gives, until the tracker ends the run.
+
+    Args:
+        joined: the Ray to run on.
+        tracker: of the run.
+        context: what workers need; data sets and collector are put into Ray here.
+        slots: says how many trials may run at once now.
+        cpu: cores of one trial.
+        gpu: GPUs of one trial.
+
+    Raises:
+        RunStopped: the run is complete, or should stop.
+    """
+    tracker.tick()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    collector = (
+        ray.remote(Collector)
+        .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
+        .remote(str(tracker.root), tracker.queue.searched())
+    )
+    arrivals = Arrivals(tracker, collector)
+    datasets = {name: ray.put(data) for name, data in context.datasets.items()}
+    context = replace(context, datasets=datasets, collector=collector)
+
+    def occupied(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+        share = max(gpu, 1.0) if config["alone"] else gpu
+        return tune.PlacementGroupFactory([{"CPU": cpu, "GPU": share} if gpu > 0 else {"CPU": cpu}])
+
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(TuneTrial, context=context), occupied),
+        tune_config=tune.TuneConfig(
+            search_alg=QueueSearcher(tracker, slots, arrivals),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(joined.scratch / "tune"),
+            callbacks=[Events(tracker, arrivals)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
+            hasty = isinstance(tracker.stopped_by, Exception)
+            ray.get(collector.flush.remote(), timeout=_HASTY_FLUSH_S if hasty else _FLUSH_S)
 
 
 class Arrivals:

@@ -30,22 +30,22 @@ class WorkerContext:
     """What every worker needs, held once in Ray's object store.
 
     Attributes:
-        datasets: name to reference of the data set's arrays, item vectors among them where a backbone needs them.
-        collector: the actor that writes results.
+        datasets: name to the data set with its arrays, or to Ray's reference of it.
         factory: "module:attribute" of what makes a trial from (spec, data set).
         plugins: of the suite.
         limits: of a trial's time, and what is saved of it.
         shares_gpu: a trial has a part of a GPU, and could have a whole one.
         software: what all nodes have in common; None where there is one machine.
+        collector: the actor that writes results.
     """
 
     datasets: Mapping[str, Any]
-    collector: Any
     factory: str
     plugins: tuple[PluginFile, ...]
     limits: TrialLimits
     shares_gpu: bool = False
     software: Software | None = None
+    collector: Any = None
 
 
 class RemoteCheckpoints:

@@ -102,7 +102,7 @@ def test_a_worker_on_a_node_that_differs_runs_no_trial(late: bool, monkeypatch: 
     monkeypatch.setattr(nodes, "software", lambda components: {**common.here, "numpy": "1.0"})
     worker = TuneTrial.__new__(TuneTrial)
     worker.reset_config = lambda config: True
-    context = WorkerContext({}, None, "", (), None, software=common)  # type: ignore[arg-type]
+    context = WorkerContext({}, "", (), None, software=common)  # type: ignore[arg-type]
     worker.setup({}, context)
     assert bool(worker._refusal) == late
     if late:
@@ -122,5 +122,5 @@ def test_a_worker_that_cannot_import_a_plug_in_runs_no_trial(monkeypatch: pytest
     monkeypatch.setattr(PluginFile, "load", load)
     worker = TuneTrial.__new__(TuneTrial)
     worker.reset_config = lambda config: True
-    worker.setup({}, WorkerContext({}, None, "", (PluginFile("mine.py", b""),), None))  # type: ignore[arg-type]
+    worker.setup({}, WorkerContext({}, "", (PluginFile("mine.py", b""),), None))  # type: ignore[arg-type]
     assert worker.step()["refused"].endswith("the plug-in mine.py cannot be imported: No module named 'more'")

@@ -1,4 +1,4 @@
-"""A whole suite through Ray, with trials that train nothing; each test starts a Ray of its own."""
+"""A whole suite, with trials that train nothing: in this process, and once through Ray."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -19,7 +17,7 @@ import pytest
 
 from rearec_bench.harness.monitor.log import RunLog
 from rearec_bench.harness.monitor.terminal import LineReporter
-from rearec_bench.harness.run import runner as execute
+from rearec_bench.harness.run import runner
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.run.runner import RunOptions, dry_run, run_suite
 from rearec_bench.harness.run.stopping import StopPolicy
@@ -28,7 +26,9 @@ from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.errors import DatasetError
 
-HERE = Path(__file__).resolve().parents[1]
+from .. import fake_ray
+from .helpers import HERE, command_of, finish, logged, until
+
 SUITE = """
 name: fake
 datasets: [tiny]
@@ -52,18 +52,13 @@ seeds: [1]
 search: {trials: 4}
 training: {max_epochs: 2, lr: {search: [0.001, 0.5, 0.75, 0.875]}}
 """
-HEAD = """
-import ray
-print(ray.init(address="local", num_cpus=3, include_dashboard=False).address_info["gcs_address"], flush=True)
-input()
-ray.get(ray.remote(lambda: 1).remote(), timeout=30)
-"""
 TRIALS = 3 * 2 + 2 + 4
+Run = Callable[..., tuple[RunOutcome, Store, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RunOutcome, Store, str]]:
-    """Run a suite of fake trials; its outcome, its store and what it said."""
+def through_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a suite of fake trials; its outcome, its store and what it printed."""
     monkeypatch.setenv("PYTHONPATH", str(HERE))
 
     def go(text: str = SUITE, results: str = "results", **options: Any) -> Any:
@@ -82,11 +77,27 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[
     return go
 
 
-def events(store: Store, name: str = "fake") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (store.suite_folder(name) / "run.jsonl").read_text().splitlines()]
+@pytest.fixture
+def run(through_ray: Run, fake_ray: None) -> Run:
+    """The same without Ray."""
+    return through_ray
 
 
-def test_one_and_two_at_a_time_run_the_same_trials_and_a_second_run_runs_none(run: Callable[..., Any]) -> None:
+def test_a_suite_through_ray_leaves_the_same_as_without_and_nothing_of_ray(through_ray: Run) -> None:
+    outcome, store, said = through_ray()
+    assert (outcome.done, outcome.started, outcome.left, outcome.failed) == (TRIALS, TRIALS, 0, ())
+    assert said.count(" done ") == TRIALS
+    with pytest.MonkeyPatch.context() as patch:
+        fake_ray.use(patch)
+        _, fake, _ = through_ray(results="fake")
+    assert store.keys() == fake.keys()
+    assert store.read_suite("fake")[1] == fake.read_suite("fake")[1]
+    assert store.read(min(store.keys())).environment["cpus"] == 1.0
+    assert {path.name for path in store.root.iterdir()} == {"suites", "trials"}
+    assert not list(Path(tempfile.gettempdir()).glob(f"rearec-{os.getpid()}-*"))
+
+
+def test_one_and_two_at_a_time_run_the_same_trials_and_a_second_run_runs_none(run: Run) -> None:
     alone, store_alone, said = run(results="alone", max_concurrent=1)
     _, store_beside, _ = run(results="beside")
     assert (alone.done, alone.started, alone.left, alone.failed) == (TRIALS, TRIALS, 0, ())
@@ -94,19 +105,18 @@ def test_one_and_two_at_a_time_run_the_same_trials_and_a_second_run_runs_none(ru
     assert store_alone.read_suite("fake")[1] == store_beside.read_suite("fake")[1]
     for key in sorted(store_alone.keys()):
         assert store_alone.read(key).validation.readout == store_beside.read(key).validation.readout
-    assert said.count(" done ") == TRIALS
     assert f"fake  3 cells, {TRIALS} trials (0 stored), 1 at a time on 2 cores" in said
 
     again, _, said = run(results="beside")
     assert (again.started, again.done, again.ray_s) == (0, TRIALS, 0.0)
     assert f"{TRIALS} trials ({TRIALS} stored), none left to run" in said
-    starts = [event["key"] for event in events(store_beside) if event["event"] == "start"]
+    starts = [event["key"] for event in logged(store_beside, "fake") if event["event"] == "start"]
     assert len(starts) == len(set(starts)) == TRIALS
 
 
-def test_the_log_tells_a_run_from_its_beginning_to_its_end(run: Callable[..., Any]) -> None:
+def test_the_log_tells_a_run_from_its_beginning_to_its_end(run: Run) -> None:
     outcome, store, _ = run(TROUBLE)
-    lines = events(store)
+    lines = logged(store, "fake")
     assert all({"schema", "time", "level", "event"} <= set(line) for line in lines)
     assert {line["level"] for line in lines} == {"info", "warning", "error"}
     first, last = lines[0], lines[-1]
@@ -119,81 +129,94 @@ def test_the_log_tells_a_run_from_its_beginning_to_its_end(run: Callable[..., An
 
 
 def test_after_its_time_budget_a_run_starts_no_trials_and_goes_on_later(
-    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = Store(tmp_path / "results")
-    monkeypatch.setattr(
-        execute, "StopPolicy", lambda budget_s: StopPolicy(budget_s, clock=lambda: float(len(stored.keys())))
-    )
-    first, store, said = run(time_budget_s=3.0, max_concurrent=1)  # its clock counts trials
+    with monkeypatch.context() as patch:
+        counts_trials = lambda: float(len(stored.keys()))  # noqa: E731
+        patch.setattr(runner, "StopPolicy", lambda budget_s: StopPolicy(budget_s, clock=counts_trials))
+        first, store, said = run(time_budget_s=3.0, max_concurrent=1)
     assert (first.ended_by, first.interrupted) == ("time budget", False)
     assert first.done in (3, 4) and first.left == TRIALS - first.done, "one may have been under way"
     assert "the time budget of 3 s is over: no more trials start" in said
-    assert [line["why"] for line in events(store) if line["event"] == "stopping"] == ["time budget"]
+    assert [line["why"] for line in logged(store, "fake") if line["event"] == "stopping"] == ["time budget"]
     progress = read(store.suite_folder("fake"))
     assert progress is not None and progress.ending == "time budget"
-    monkeypatch.undo()
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
     second, _, _ = run()
     assert (second.done, second.left, second.ended_by) == (TRIALS, 0, "complete")
 
 
-def test_diverging_failing_and_dying_trials_are_results_and_the_run_goes_on(run: Callable[..., Any]) -> None:
-    outcome, store, said = run(TROUBLE)
+def check_trouble(outcome: RunOutcome, store: Store, said: str) -> None:
     base = next(iter(store.read_suite("fake")[1]["cells"].values()))
     by_lr = {store.summary(key).spec.training.lr: store.summary(key) for key in sorted(store.keys())}
     assert by_lr[0.5].status == "diverged" and by_lr[0.5].reason == "loss not finite at epoch 1"
     assert by_lr[0.75].status == "failed" and by_lr[0.75].reason == "RuntimeError: no such layer"
-    assert by_lr[0.875].status == "failed" and by_lr[0.875].reason.startswith("its worker died 3 times: Worker ")
+    assert by_lr[0.875].status == "failed" and by_lr[0.875].reason.startswith("its worker died 3 times: ")
     failed = next(key for key in sorted(store.keys()) if store.summary(key).reason == by_lr[0.75].reason)
     assert "raise RuntimeError" in store.read(failed).traceback
     assert [key is None for key in base["search"]] == [False, False, True, True]
     assert (outcome.left, outcome.done, outcome.diverged, len(outcome.failed)) == (0, 4, 2, 4)
-    lost = [event for event in events(store) if event["event"] == "lost"]
+    lost = [event for event in logged(store, "fake") if event["event"] == "lost"]
     assert {event["attempt"] for event in lost} == {1, 2, 3}
     assert "again" in said and "(rearec-bench show" in said
 
 
-def test_a_limited_run_goes_on_and_leaves_nothing_of_ray_behind(run: Callable[..., Any]) -> None:
+def test_diverging_failing_and_dying_trials_are_results_and_the_run_goes_on(run: Run) -> None:
+    check_trouble(*run(TROUBLE))
+
+
+@pytest.mark.slow
+def test_workers_that_really_die_are_results_and_the_run_goes_on(through_ray: Run) -> None:
+    outcome, store, said = through_ray(TROUBLE)
+    check_trouble(outcome, store, said)
+    assert "its worker died 3 times: Worker " in {reason[:32] for _, reason in outcome.failed}
+
+
+def test_a_limited_run_goes_on(run: Run) -> None:
     first, store, _ = run(max_trials=3)
-    assert (first.started, first.done, first.left) == (3, 3, TRIALS - 3)
+    assert (first.started, first.done, first.left, first.ended_by) == (3, 3, TRIALS - 3, "limit")
     second, _, _ = run()
     assert (second.started, second.done, second.left) == (TRIALS - 3, TRIALS, 0)
-    assert {path.name for path in store.root.iterdir()} == {"suites", "trials"}
     files = {"suite.json", "index.json", "run.jsonl", "progress.json"}
     assert {path.name for path in store.suite_folder("fake").iterdir()} == files
-    assert not list(Path(tempfile.gettempdir()).glob(f"rearec-{os.getpid()}-*"))
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
-)
+@pytest.mark.parametrize(("number", "how"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
 def test_a_signal_stops_between_two_steps_and_it_is_said_how_to_go_on(
-    tmp_path: Path, number: int, status: int, how: str
+    through_ray: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, how: str
 ) -> None:
-    file = tmp_path / "suite.yaml"
-    file.write_text(SUITE)
-    driver = subprocess.Popen(
-        [sys.executable, str(HERE / "driver.py"), str(file), str(tmp_path / "results"), "fake_trial:FakeTrial"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "FAKE_EPOCH_S": "1.0"},
-    )
+    def interrupt() -> None:
+        if len(stored.keys()) == 2:
+            signal.raise_signal(number)
+
+    stored = Store(tmp_path / "results")
+    fake_ray.use(monkeypatch, after_step=interrupt)
+    outcome, store, said = through_ray(max_concurrent=1)
+    check_interrupted(store, said, how)
+    assert (outcome.interrupted, outcome.ended_by, outcome.done, outcome.left) == (True, how, 2, TRIALS - 2)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_run_through_ray_as_it_does_without(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    command = command_of(tmp_path / "suite.yaml", tmp_path / "results", "fake_trial:FakeTrial")
+    environment = {**os.environ, "FAKE_EPOCH_S": "1.0"}
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     store = Store(tmp_path / "results")
-    deadline = time.monotonic() + 120
-    while not store.keys() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    driver.send_signal(number)
+    until(lambda: bool(store.keys()), of=driver)
+    driver.send_signal(signal.SIGINT)
     said, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    check_interrupted(store, said, "interrupted")
+    assert json.loads(said.splitlines()[-1])["left"] == TRIALS - len(store.keys())
+
+
+def check_interrupted(store: Store, said: str, how: str) -> None:
     stored = len(store.keys())
-    assert driver.returncode == status
     assert 0 < stored < TRIALS
-    words = r"stopping \(once more: at once\)\. Go on with the same command; (\d+) trials are stored\."
-    found = re.search(words, said)
+    found = re.search(r"stopping \(once more: at once\)\. .* (\d+) trials are stored\.", said)
     assert found is not None and 0 < int(found[1]) <= stored, "one more may have ended since"
-    outcome = json.loads(said.splitlines()[-1])
-    assert (outcome["interrupted"], outcome["done"], outcome["left"]) == (True, stored, TRIALS - stored)
-    assert outcome["ended_by"] == how == events(store)[-1]["how"]
+    assert logged(store, "fake")[-1]["how"] == how
     progress = read(store.suite_folder("fake"))
     assert progress is not None and (progress.phase, progress.ending, progress.over) == ("ended", how, stored)
     for key in sorted(store.keys()):
@@ -201,38 +224,20 @@ def test_a_signal_stops_between_two_steps_and_it_is_said_how_to_go_on(
 
 
 @pytest.mark.slow
-def test_a_run_joins_a_ray_that_is_there_and_leaves_it_running(tmp_path: Path) -> None:
-    file = tmp_path / "suite.yaml"
-    file.write_text(SUITE)
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "RAY_AUTH_MODE": "token"}
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    head = subprocess.Popen([sys.executable, "-c", HEAD], text=True, env=environment, **pipes)
-    try:
-        address = head.stdout.readline().strip()
-        results = str(tmp_path / "results")
-        command = [sys.executable, str(HERE / "driver.py"), str(file), results, "fake_trial:FakeTrial", address]
-        said = subprocess.run(command, text=True, env=environment, capture_output=True, timeout=120).stdout
+def test_a_run_joins_a_ray_that_is_there_and_leaves_it_running(head, tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    for results in ("once", "and_again"):
+        command = command_of(tmp_path / "suite.yaml", tmp_path / results, "fake_trial:FakeTrial", head.address)
+        said = finish(command, env=head.environment)
         outcome = json.loads(said.splitlines()[-1])
         assert (outcome["done"], outcome["left"]) == (TRIALS, 0)
-        assert "2 at a time on 3 cores" in said
-        assert head.poll() is None
-    finally:
-        head.communicate("\n", timeout=60)
-    assert head.returncode == 0
+        assert "2 at a time on 3 cores" in said and "asks for no token" not in said
 
 
-def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    file = tmp_path / "suite.yaml"
-    file.write_text("datasets: [tiny, ml-100k]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\n")
+def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"ml-100k is not prepared\. Type:  rearec-bench prepare ml-100k"):
-        run_suite(
-            load_suite(file),
-            store=Store(tmp_path / "results"),
-            data_dir=tmp_path,
-            options=RunOptions(),
-            reporter=LineReporter(StringIO()),
-        )
-    assert not (tmp_path / "results").exists()
+        run(SUITE.replace("[tiny]", "[tiny, ml-100k]"))
+    assert not (tmp_path / "results" / "suites").exists()
 
 
 def test_a_line_that_a_killed_run_left_half_written_is_closed(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def verify_dataset(name: str, source: Path | None, data_dir: Path) -> None:
         if isinstance(check, str):
             click.echo(check)
             continue
-        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what:<18} {check.wrong or check.found}".rstrip())
+        click.echo(f"{'wrong' if check.wrong else 'ok':<6}{check.what:<18} {check.wrong or check.detail}".rstrip())
         if check.wrong:
             remedies[check.remedy] = True
     if remedies:

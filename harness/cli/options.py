@@ -83,7 +83,7 @@ class WholeNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
 
 def size_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The numbers that made data has, given to the command as one mapping `numbers` of those that were typed."""
+    """The numbers of synthetic data, given to the command as one mapping `numbers` of those that were typed."""
 
     @functools.wraps(command)
     def with_numbers(**given: Any) -> None:

@@ -58,10 +58,10 @@ def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
     """The card of a data set's own item vectors, None where it has none; arguments and errors as `load_dataset`."""
     if name in EMBEDDED:
         return _embedded_vectors().card
-    found = vector_files.read_card(_prepared_folder(name, data_dir))
-    if found is not None:
-        _refuse_other_vectors(found, name, card(name, data_dir))
-    return found
+    own = vector_files.read_card(_prepared_folder(name, data_dir))
+    if own is not None:
+        _refuse_other_vectors(own, name, card(name, data_dir))
+    return own
 
 
 def has_vectors(name: str, data_dir: Path) -> bool:
@@ -131,9 +131,9 @@ def not_prepared_message(name: str) -> str:
     )
 
 
-def _refuse_other_vectors(found: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> None:
+def _refuse_other_vectors(own: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> None:
     """Vectors that lie in a data set's folder and were made for another content."""
-    if found.get("dataset_fingerprint", data["fingerprint"]) != data["fingerprint"]:
+    if own.get("dataset_fingerprint", data["fingerprint"]) != data["fingerprint"]:
         raise DatasetError(
             f"the item vectors of {name} were made for another content of it. Make them again:  rearec-bench embed "
             f"{name}"

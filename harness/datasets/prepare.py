@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -22,12 +21,10 @@ from .generate import SYNTHETIC, synthetic
 from .parsing.bad_lines import OnBadLine
 from .parsing.raw import MissingFileError, ReadProgress
 from .readers import reader_of
-from .recipe.files import read_recipe, shipped_recipes
+from .recipe.files import DATASET_NAME, read_recipe, shipped_recipes
 from .recipe.recipe import Recipe
 from .rules.build import build
 from .vectors import vectors as vector_files
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def find_recipe(name: str) -> Recipe:
@@ -158,7 +155,7 @@ def _free_label(label: str, recipe: Recipe | None) -> str:
         label: the name.
         recipe: that prepares it; None for synthetic data.
     """
-    if not _NAME.fullmatch(label):
+    if not DATASET_NAME.fullmatch(label):
         raise DatasetError(
             f"'{label}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
             "at most 64 characters."

@@ -26,13 +26,13 @@ class Check:
 
     Attributes:
         what: was looked at.
-        found: more of it, where nothing is wrong.
+        detail: more of it, where nothing is wrong.
         wrong: what is wrong, "" where nothing is.
         remedy: what to type where something is wrong.
     """
 
     what: str
-    found: str = ""
+    detail: str = ""
     wrong: str = ""
     remedy: str = ""
 
@@ -86,9 +86,9 @@ def verify(name: str, *, data_dir: Path, source: Path | None = None) -> Iterator
         yield f"The files it was made from were not checked: {sources}. Say where they are:  --source DIR"
 
 
-def _check(what: str, find: Callable[[], str], remedy: str) -> Check:
+def _check(what: str, look: Callable[[], str], remedy: str) -> Check:
     try:
-        return Check(what, found=find())
+        return Check(what, detail=look())
     except DatasetError as error:
         return Check(what, wrong=_reason(error), remedy=remedy)
 

@@ -1,4 +1,4 @@
-"""Made data of any size: what `tiny` is made of, for as many users and items as are asked for.
+"""Synthetic data of any size: what `tiny` is made of, for as many users and items as are asked for.
 
 Items belong to topics of about twenty; popularity is long-tailed within and across topics. A user has two or three
 interests, strays from one to another, and now and then swaps an interest for a new one. Within an interest the next
@@ -81,9 +81,9 @@ def size_of(recipe: str | None, numbers: Mapping[str, int], *, source: Path | No
     problem = ""
     if recipe != SYNTHETIC:
         given = ", ".join(f"--{name.replace('_', '-')}" for name in numbers)
-        problem = f"{given}: for made data only." if numbers else ""
+        problem = f"{given}: for synthetic data only." if numbers else ""
     elif source is not None:
-        problem = f"--source: {SYNTHETIC} data is made from nothing."
+        problem = f"--source: {SYNTHETIC} data is generated and has no source."
     elif missing:
         problem = f"{SYNTHETIC} data needs {missing}."
     if problem:

@@ -13,7 +13,7 @@ from ...utils.yaml_tree import Problems, Source, parse_file
 from .recipe import Recipe
 
 _FOLDER = Path(__file__).parents[1] / "recipes"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +46,7 @@ def read_recipe(path: Path) -> Recipe:
     if recipe is None or len(problems):
         raise _refused(problems)
     name = recipe.name or path.stem
-    if not _NAME.fullmatch(name):
+    if not DATASET_NAME.fullmatch(name):
         what = f"'{name}' cannot name a data set. Give it a name: letters, digits, '.', '_', '-'."
         problems.add(tree.mark.under("name"), what)
         raise _refused(problems)

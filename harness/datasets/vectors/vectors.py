@@ -62,8 +62,8 @@ def item_vectors(values: NDArray[np.floating[Any]], card: Mapping[str, Any]) -> 
     narrow.flags.writeable = False
     rows, width = narrow.shape
     template = card.get("template", "")
-    told = f" template={json.dumps(template)}" if template not in ("", OPENING) else ""
-    digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}{told}\n".encode())
+    suffix = f" template={json.dumps(template)}" if template not in ("", OPENING) else ""
+    digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}{suffix}\n".encode())
     digest.update(narrow.astype("<f4", copy=False).data)
     fingerprint = digest.hexdigest()
     return ItemVectors(narrow, fingerprint, {**card, "items": rows, "width": width, "fingerprint": fingerprint})

@@ -144,7 +144,7 @@ def tokenise(texts: Sequence[str], tokenizer: Any, max_tokens: int) -> tuple[lis
     for first in range(0, len(texts), _TEXTS):
         chunk = list(texts[first : first + _TEXTS])
         cut += sum(len(whole) > max_tokens for whole in ids(chunk))
-        tokens += [np.array(one, dtype=np.int32) for one in ids(chunk, truncation=True, max_length=max_tokens)]
+        tokens += [np.array(text, dtype=np.int32) for text in ids(chunk, truncation=True, max_length=max_tokens)]
     return tokens, cut
 
 

@@ -48,25 +48,25 @@ def encode(texts: NDArray[np.object_], width: int) -> tuple[NDArray[np.float32],
     from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits
 
-    told = np.flatnonzero(texts != "")
-    if len(told) < 2:
-        raise DatasetError(f"{len(told)} of {len(texts):,} items have a text; tfidf-svd needs two at least.")
-    weigh = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, max_df=len(told) - 1)
+    described = np.flatnonzero(texts != "")
+    if len(described) < 2:
+        raise DatasetError(f"{len(described)} of {len(texts):,} items have a text; tfidf-svd needs two at least.")
+    weigh = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, max_df=len(described) - 1)
     try:
-        weights = weigh.fit_transform(texts[told])  # (n, words), sparse
+        weights = weigh.fit_transform(texts[described])  # (n, words), sparse
     except ValueError as error:  # scikit-learn has no other word for an empty vocabulary
         raise DatasetError(
-            f"no word stands in some of the {len(told):,} texts and not in others, so they have no vocabulary."
+            f"no word stands in some of the {len(described):,} texts and not in others, so they have no vocabulary."
         ) from error
-    most = max(min(weights.shape) - 1, 1)
-    svd = TruncatedSVD(min(width, most), algorithm="randomized", n_iter=_POWER_ITERATIONS, random_state=_SEED)
+    limit = max(min(weights.shape) - 1, 1)
+    svd = TruncatedSVD(min(width, limit), algorithm="randomized", n_iter=_POWER_ITERATIONS, random_state=_SEED)
     with threadpool_limits(1):
         projected = svd.fit_transform(weights)  # (n, m)
     rank = int((svd.singular_values_ > _RANK_TOLERANCE * svd.singular_values_[0]).sum())
     projected = projected[:, :rank]
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)
     values = np.zeros((len(texts), rank), dtype=np.float32)
-    values[told] = projected / np.where(lengths > _RANK_TOLERANCE, lengths, np.inf)
+    values[described] = projected / np.where(lengths > _RANK_TOLERANCE, lengths, np.inf)
     return values, {
         "words": weights.shape[1],
         "explained_variance": round(float(svd.explained_variance_ratio_[:rank].sum()), 4),

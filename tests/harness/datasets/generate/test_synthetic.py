@@ -1,4 +1,4 @@
-"""Made data of any size has what tiny has: something to find, and the same bytes every time."""
+"""Synthetic data of any size has what tiny has: something to find, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -155,8 +155,8 @@ def test_the_command_takes_whole_numbers_as_people_write_them(tmp_path: Path) ->
         (("synthetic", "--users", "100"), "synthetic data needs --items."),
         (("synthetic", "--users", "1.5", "--items", "60"), "'1.5' is not a whole number"),
         (("synthetic", "--users", "many", "--items", "60"), "'many' is not a whole number"),
-        (("synthetic", "--users", "100", "--items", "60", "--source", "x"), "--source: synthetic data is made from"),
-        (("ml-100k", "--users", "100", "--source", "x"), "--users: for made data only."),
+        (("synthetic", "--users", "100", "--items", "60", "--source", "x"), "--source: synthetic data is generated"),
+        (("ml-100k", "--users", "100", "--source", "x"), "--users: for synthetic data only."),
         (("synthetic", "--users", "100", "--items", "60", "--name", "tiny"), "the name 'tiny' belongs to another"),
     ],
 )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from rearec_bench.cli import main
 from rearec_bench.harness.datasets import catalog
@@ -57,20 +57,19 @@ def write(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def prepared(folder: Path, recipe: str, make: Callable[[Path], None]) -> str:
+def prepare(folder: Path, recipe: str, *options: str) -> Result:
+    file = folder / f"{recipe}.yaml"
+    file.write_text(BLOCKS[file.name], encoding="utf-8")
+    command = ["prepare", "--recipe", str(file), "--source", str(folder), "--data-dir", str(folder / "data"), *options]
+    return CliRunner().invoke(main, command)
+
+
+def prepared(folder: Path, recipe: str, make: Callable[[Path], None]) -> Mapping[str, Any]:
+    """The card of what a recipe of the page makes."""
     make(folder)
-    (folder / f"{recipe}.yaml").write_text(BLOCKS[f"{recipe}.yaml"], encoding="utf-8")
-    arguments = [
-        "--recipe",
-        str(folder / f"{recipe}.yaml"),
-        "--source",
-        str(folder),
-        "--data-dir",
-        str(folder / "data"),
-    ]
-    result = CliRunner().invoke(main, ["prepare", *arguments])
+    result = prepare(folder, recipe)
     assert result.exit_code == 0, result.output
-    return result.output
+    return catalog.card(recipe, folder / "data")
 
 
 def sequences(rows: Iterable[tuple[int, str, str]]) -> dict[str, list[tuple[int, str]]]:
@@ -88,8 +87,9 @@ def targets(folder: Path, name: str, split: str) -> set[tuple[str, ...]]:
     return {tuple(tokens[dataset.flat[start : end + 1]]) for start, end in zip(rows.starts, rows.ends, strict=True)}
 
 
+@pytest.mark.slow
 def test_the_shop(tmp_path: Path) -> None:
-    prepared(tmp_path, "my_shop", shop)
+    card = prepared(tmp_path, "my_shop", shop)
     rows = log(1)
     boundary = rows[int(0.8 * (len(rows) - 1))][0]  # nobody has fewer than three
     expected = set()
@@ -103,12 +103,12 @@ def test_the_shop(tmp_path: Path) -> None:
     assert items.texts is not None
     assert items.titles[0] == f"Lamp, number {items.tokens[0][1:]}"
     assert items.texts[0].endswith(f"\ntitle: {items.titles[0]}\nbrand: Lumo")
-    card = catalog.card("my_shop", tmp_path / "data")
     assert card["boundaries"][0] == boundary
 
 
+@pytest.mark.slow
 def test_the_research_log(tmp_path: Path) -> None:
-    prepared(tmp_path, "my_log", research)
+    card = prepared(tmp_path, "my_log", research)
     liked = [row for n, row in enumerate(log(2)) if n % 5 + 1 >= 4]
     known = {item for past in sequences(liked).values() for _, item in past[:-2]} if liked else set()
     expected = {
@@ -117,18 +117,14 @@ def test_the_research_log(tmp_path: Path) -> None:
         if len(past) >= 3 and {item for _, item in past} <= known
     }
     assert targets(tmp_path, "my_log", "test") == expected
-    filtered = catalog.card("my_log", tmp_path / "data")["filtered"]
-    assert [(one["why"], one["interactions"]) for one in filtered] == [("rating not at least 4", 1200)]
+    assert [(rule["why"], rule["interactions"]) for rule in card["filtered"]] == [("rating not at least 4", 1200)]
 
 
+@pytest.mark.slow
 def test_the_tracker(tmp_path: Path) -> None:
-    prepared(tmp_path, "my_plays", tracker)
-    card = catalog.card("my_plays", tmp_path / "data")
-    assert card["filtered"][0] == {
-        **card["filtered"][0],
-        "why": "the same user, item and time again",
-        "interactions": 1,
-    }
+    card = prepared(tmp_path, "my_plays", tracker)
+    first = card["filtered"][0]
+    assert (first["why"], first["interactions"]) == ("the same user, item and time again", 1)
     assert [one["file"] for one in card["sources"]] == ["plays-2024-01.csv.gz", "plays-2024-02.csv.gz"]
     late = {
         tuple(item for _, item in past[: place + 1])
@@ -154,18 +150,16 @@ def test_the_page_has_every_key_of_a_recipe() -> None:
     assert named == set(Recipe.model_fields) - {"name", "about", "origin", "holds", "named", "prefix", "file"}
 
 
+@pytest.mark.slow
 def test_a_line_that_cannot_be_read_is_told_and_can_be_skipped(tmp_path: Path) -> None:
     research(tmp_path)
     path = tmp_path / "log.tsv"
     path.write_text(path.read_text().replace("u1\t", "u1\tsurplus\t", 1))
-    (tmp_path / "my_log.yaml").write_text(BLOCKS["my_log.yaml"])
-    arguments = ["prepare", "--recipe", str(tmp_path / "my_log.yaml"), "--source", str(tmp_path)]
-    arguments += ["--data-dir", str(tmp_path / "data")]
-    refused = CliRunner().invoke(main, arguments)
+    refused = prepare(tmp_path, "my_log")
     assert refused.exit_code != 0
     assert "log.tsv:" in refused.output
     assert not (tmp_path / "data/my_log").exists()
-    skipped = CliRunner().invoke(main, [*arguments, "--on-bad-line", "skip"])
+    skipped = prepare(tmp_path, "my_log", "--on-bad-line", "skip")
     assert skipped.exit_code == 0, skipped.output
-    card = json.loads((tmp_path / "data/my_log/card.json").read_text())
-    assert [(one["file"], one["lines"]) for one in card["bad_lines"]] == [("log.tsv", 1)]
+    bad_lines = catalog.card("my_log", tmp_path / "data")["bad_lines"]
+    assert [(bad["file"], bad["lines"]) for bad in bad_lines] == [("log.tsv", 1)]

@@ -74,15 +74,6 @@ def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
     assert lines[-1]["how"] == "terminated" and lines[-1]["done"] == 1 and lines[-1]["seconds"] >= 0
 
 
-def test_an_error_is_logged_and_so_is_the_end(tmp_path: Path) -> None:
-    run = TrackedRun(tmp_path)
-    with pytest.raises(OSError, match="full"), run.tracker:
-        raise OSError("the disk is full")
-    levels = [(line["event"], line["level"]) for line in run.lines()]
-    assert levels == [("begin", "info"), ("error", "error"), ("end", "info")]
-    assert (run.lines()[1]["reason"], run.lines()[2]["how"]) == ("OSError: the disk is full", "error")
-
-
 def test_the_page_names_every_state_and_ending_and_the_right_times() -> None:
     states = {"stored" if state == "unknown" else state for state in get_args(State)}
     assert all(f"`{word}`" in PAGE for word in (*states, *get_args(Ending)))

@@ -34,7 +34,7 @@ def opening(facts: events.RunStarted) -> list[str]:
 
 
 def event_line(event: Event) -> str:
-    """An event in one line; "" for those that are not worth one."""
+    """An event in one line; "" for those that have none."""
     match event:
         case events.WorkerLost(job, reason, runs_again=True):
             line = f"again     {job.key[:8]}  {label(job)}   {reason}"

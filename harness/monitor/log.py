@@ -41,7 +41,7 @@ class RunLog:
         """Append an event of the run, if it is one of those that are logged.
 
         Raises:
-            StoreError: the file cannot be written; never at the run's end, when an error has said so already.
+            StoreError: the file cannot be written; never at the end of a run, where an earlier error has reported it.
         """
         match event:
             case events.RunStarting(suite, over, trials, details):

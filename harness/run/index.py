@@ -1,4 +1,4 @@
-"""A suite's index.json while its run goes on: which trials stand behind which cell, not much behind the truth."""
+"""A suite's index.json while its run goes on: which trials belong to which cell; a little late at times."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class RunTracker:
         self._due: list[tuple[Job, TrialSummary]] = []
         self._stop: BaseException | None = None
         self._closing = closing or StopPolicy()
-        self._told_stop = self._told_over = False
+        self._stop_reported = self._budget_reported = False
         self._finished = False
         self._checkpoints = Checkpoints(store.root)
         self._limit_s = suite.resources.timeout.seconds
@@ -145,9 +145,9 @@ class RunTracker:
         """Whether a trial has a checkpoint to go on from."""
         return self._checkpoints.resumable(job.key)
 
-    def note(self, trial_id: str, words: str) -> None:
-        """A worker says something about its trial."""
-        self.emit(events.TrialNote(self._jobs[trial_id], words))
+    def note(self, trial_id: str, note: str) -> None:
+        """A worker reports a problem that does not end its trial."""
+        self.emit(events.TrialNote(self._jobs[trial_id], note))
 
     def short_of_memory(self, trial_id: str, reason: str) -> None:
         """A trial ran out of GPU memory beside others; it runs again, alone."""
@@ -303,13 +303,13 @@ class RunTracker:
 
     def _emit_stopping(self) -> None:
         """Report once why the run ends before its work is done."""
-        if self._stop is not None and not self._told_stop:
-            self._told_stop = True
+        if self._stop is not None and not self._stop_reported:
+            self._stop_reported = True
             stored = len(self._store.keys())
             message = f"stopping (once more: at once). Go on with the same command; {stored} trials are stored."
             self.emit(events.RunStopping(self._how(), self.running, message, by_signal=True))
-        elif self._stop is None and self._closing.over and not self._told_over:
-            self._told_over = True
+        elif self._stop is None and self._closing.over and not self._budget_reported:
+            self._budget_reported = True
             budget_s = self._closing.budget_s or 0.0
             message = f"the time budget of {duration(budget_s)} is over: no more trials start"
             if self.running:

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: one line redrawn on a terminal, a plain line now and then elsewhere."""
+"""Progress of a long piece of work: a line redrawn on a terminal, a plain line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CLEAR = "\r\x1b[K"
 
 
 class Meter:
-    """Says how much is done, how fast, and how long the rest will take.
+    """Shows how much is done, how fast, and how long the rest will take.
 
     Args:
         out: where to write, such as sys.stderr.
-        clock: seconds that only grow.
+        clock: seconds that never go back.
     """
 
     def __init__(self, out: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,9 +28,9 @@ class Meter:
         self._began = self._written = 0.0
         self._drawn = False
 
-    def say(self, words: str) -> None:
-        """Say what happens before there is something to count; on a terminal the next words take its place."""
-        self._write(words)
+    def say(self, text: str) -> None:
+        """Show what happens before there is something to count; on a terminal the next line takes its place."""
+        self._write(text)
 
     def begin(self, label: str, *, total: int, noun: str, done: int = 0) -> None:
         """Start to count.
@@ -45,7 +45,7 @@ class Meter:
         self._began = self._written = self._clock()
 
     def reach(self, done: int) -> None:
-        """Say that so much of the total is done; most calls write nothing."""
+        """Update how much of the total is done; few calls write."""
         now = self._clock()
         if now - self._written >= (_REDRAW_S if self._live else _LINE_S):
             self._written = now

@@ -33,6 +33,7 @@ steps: [1]
 seeds: [{seeds}]
 search: {{trials: {trials}}}
 training: {{lr: {lr}}}
+resources: {{timeout: {timeout}}}
 """
 
 
@@ -47,10 +48,11 @@ class TrackedRun:
         seeds: str = "1",
         trials: int = 2,
         lr: str = "0.001",
+        timeout: str = "none",
         details: Mapping[str, Any] | None = None,
     ) -> None:
         file = folder / "fake.yaml"
-        file.write_text(SUITE.format(strategies=strategies, seeds=seeds, trials=trials, lr=lr))
+        file.write_text(SUITE.format(strategies=strategies, seeds=seeds, trials=trials, lr=lr, timeout=timeout))
         suite = load_suite(file)
         self.store = Store(folder / "results")
         self.folder = self.store.suite_folder("fake")

@@ -19,7 +19,7 @@ from rearec_bench.harness.monitor import status_view
 from rearec_bench.harness.monitor.status import STALE_S, status_of, stored_cells
 from rearec_bench.harness.monitor.status_view import suite_lines
 from rearec_bench.harness.plan.queue import Signal
-from rearec_bench.harness.store.progress_file import NAME, CellCounts, RunningTrial, write
+from rearec_bench.harness.store.progress_file import NAME, CellCounts, write
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
 
@@ -45,11 +45,7 @@ def live(store: Store) -> Iterator[Store]:
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Lets something happen whenever a follower sleeps."""
-
-    def install(happens: Callable[[], object]) -> None:
-        monkeypatch.setattr(status_view.time, "sleep", lambda seconds: happens())
-
-    return install
+    return lambda happens: monkeypatch.setattr(status_view.time, "sleep", lambda seconds: happens())
 
 
 def put(store: Store, *, age_s: float = 0.0, **changed: Any) -> Path:
@@ -134,11 +130,8 @@ def test_a_run_that_is_gone_is_named_with_the_command_that_resumes_it(live: Stor
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
-        ("complete", "all is done"),
-        ("interrupted", "Ctrl-C"),
-        ("terminated", "SIGTERM"),
-        ("time budget", "its time budget was over"),
-        ("StoreError: disk\x1b[2J full", "StoreError: disk\\x1b[2J full"),
+        *(("complete", "all is done"), ("interrupted", "Ctrl-C"), ("terminated", "SIGTERM")),
+        *(("time budget", "its time budget was over"), ("disk\x1b[2J full", "disk\\x1b[2J full")),
     ],
 )
 def test_the_end_of_a_run_is_printed(store: Store, ending: str, words: str) -> None:
@@ -228,9 +221,8 @@ def test_what_is_stored_is_counted_as_the_run_counts_it(tmp_path: Path) -> None:
 
 
 def test_on_a_pipe_each_change_is_a_line_until_the_run_ends(live: Store, meanwhile: Any) -> None:
-    trial = RunningTrial("ab" * 16, "c", "tiny sasrec base", "final 2/2, seed 2", 1, 5.0, 0, "ndcg@20", None, None)
     ended = {"phase": "ended", "ending": "complete", "running": (), "cells": ()}
-    steps = iter([{"number": 4}, {"number": 5, "over": 4}, {"number": 6, "over": 4, "running": (trial,)}, ended])
+    steps = iter([{"number": 4}, {"number": 5, "over": 4}, {"number": 6, "over": 4, "running": ()}, ended])
     meanwhile(lambda: put(live, **next(steps)))
     put(live)
     out = StringIO()
@@ -241,15 +233,12 @@ def test_on_a_pipe_each_change_is_a_line_until_the_run_ends(live: Store, meanwhi
     assert lines[3].startswith("first  ended")
 
 
-def test_following_what_does_not_run_ends_at_once(store: Store) -> None:
-    assert "no run of it is known" in command(store, "first", "--follow").stdout
-
-
-def test_ctrl_c_ends_following_quietly(live: Store, meanwhile: Any) -> None:
+def test_following_ends_at_once_without_a_run_and_quietly_at_ctrl_c(live: Store, meanwhile: Any) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     meanwhile(interrupt)
+    assert "no run of it is known" in command(live, "first", "--follow").stdout
     put(live)
     assert command(live, "first", "--follow").exit_code == 0
 

@@ -13,6 +13,7 @@ import ray
 from rearec_bench.harness.plan.cell_trials import Job
 from rearec_bench.harness.plan.queue import FINISHED, WAIT
 from rearec_bench.harness.run import index, tune_driver
+from rearec_bench.harness.run import tracker as tracker_module
 from rearec_bench.harness.run.tracker import RunStopped
 from rearec_bench.harness.run.tune_driver import Arrivals, Events, QueueSearcher
 
@@ -101,9 +102,11 @@ def test_what_has_ended_is_recorded_however_a_run_ends(run: TrackedRun) -> None:
     with pytest.raises(KeyError), run.tracker:
         job = run.start("t1")
         run.arrive("t1", job)
-        raise KeyError
-    assert run.logged() == ["begin", "start", "done", "error", "end"]
+        raise KeyError("lost")
     assert run.indexed() == [job.key]
+    *_, done, error, end = run.lines()
+    assert [line["event"] for line in (done, error, end)] == ["done", "error", "end"]
+    assert (error["level"], error["reason"], end["how"]) == ("error", "KeyError: 'lost'", "error")
 
 
 def test_a_result_that_is_lost_with_its_worker_is_looked_for_on_disk_and_then_runs_again(
@@ -133,6 +136,22 @@ def test_a_trial_whose_worker_dies_each_time_fails(run: TrackedRun) -> None:
         summary = run.store.summary(job.key)
         assert (summary.status, summary.reason) == ("failed", "its worker died 3 times: killed")
         assert run.logged().count("lost") == 3
+
+
+def test_a_trial_that_hangs_after_its_time_is_named_once_and_fails_when_it_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(tracker_module.time, "monotonic", lambda: now[0])
+    run = TrackedRun(tmp_path, timeout="2m")
+    with run.tracker as tracker:
+        job = run.start("t1")
+        now[0] += 120 + 59
+        assert tracker.hung() == ()
+        now[0] += 2
+        assert (tracker.hung(), tracker.hung()) == (("t1",), ())
+        tracker.lost("t1", "killed")
+        assert run.store.summary(job.key).reason == "timed out after 2 min (resources.timeout): it hung"
 
 
 def test_the_next_suggestion_waits_for_a_result_that_is_on_its_way(run: TrackedRun, references: None) -> None:

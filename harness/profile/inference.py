@@ -77,18 +77,18 @@ class Inference:
     """
 
     def __init__(self, trial: ModelTrial, reader: TestReader) -> None:
-        self._parts = trial.parts
+        self._trial = trial
         self._reader = reader
 
     @property
     def parameters(self) -> int:
         """Number of trainable parameters."""
-        return sum(parameter.numel() for parameter in self._parts.model.parameters())
+        return sum(parameter.numel() for parameter in self._trial.model.parameters())
 
     def once(self) -> NDArray[np.int32]:
         """One pass; the ranks of the targets by the readout."""
-        parts = self._parts
-        return readout_ranks(parts.model, parts.strategy, self._reader, parts.scorer)
+        trial = self._trial
+        return readout_ranks(trial.model, trial.strategy, self._reader, trial.scorer)
 
     def flops(self) -> int:
         """Operations of a pass in matrix products, as torch counts them."""
@@ -98,7 +98,7 @@ class Inference:
 
     def item_flops(self) -> int:
         """Those of them that depend on no history: the item vectors of a text-based backbone."""
-        backbone = self._parts.model.eval().backbone
+        backbone = self._trial.model.eval().backbone
         with torch.inference_mode(), FlopCounterMode(display=False) as counter, backbone.prepared():
             backbone.item_vectors()
         return int(counter.get_total_flops())
@@ -108,7 +108,7 @@ class Inference:
         watch = Stopwatch(clock)
         self._reader.watch = watch.switch
         try:
-            with _watched(self._parts.model.backbone, watch.switch):
+            with _watched(self._trial.model.backbone, watch.switch):
                 watch.switch("items")
                 self.once()
                 return watch.stop()

@@ -51,7 +51,7 @@ def training(trial: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock
     Raises:
         TrialDiverged: the loss is not finite.
     """
-    trainer, settings, device = trial.parts.trainer, trial.spec.training, trial.spec.device
+    trainer, settings, device = trial.trainer, trial.spec.training, trial.spec.device
     phases = _PhasesByStep(clock)
     rows: list[int] = []
     epoch = settings.max_epochs
@@ -82,5 +82,5 @@ def training(trial: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock
 def _flops(trial: ModelTrial) -> int:
     """Operations of the matrix products of one training step, the first of its epoch."""
     with FlopCounterMode(display=False) as counter:
-        trial.parts.trainer.epoch(trial.spec.training.max_epochs, max_batches=1)
+        trial.trainer.epoch(trial.spec.training.max_epochs, max_batches=1)
     return int(counter.get_total_flops())

@@ -6,7 +6,7 @@ Memory grows with rows x steps and with the items, never with rows x items (`ran
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -243,25 +243,19 @@ class _Tracing:
         return Traces(self._rows.astype(np.int32), self._states, self._top)
 
 
-class _evaluating:
+@contextmanager
+def _evaluating(model: ReasoningModel) -> Iterator[None]:
     """Evaluation mode without gradients, in full fp32, the items prepared; what was before comes back afterwards."""
-
-    def __init__(self, model: ReasoningModel) -> None:
-        self._model = model
-        self._within = ExitStack()
-
-    def __enter__(self) -> None:
-        self._within.callback(self._model.train, self._model.training)
-        self._model.eval()
-        self._within.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-        torch.set_float32_matmul_precision("highest")  # no TF32, and no bfloat16 in its place on a CPU
-        device = next(self._model.parameters()).device
-        self._within.enter_context(torch.autocast(device.type, enabled=False))
-        self._within.enter_context(torch.inference_mode())
-        self._within.enter_context(self._model.backbone.prepared())
-
-    def __exit__(self, *error: object) -> None:
-        self._within.close()
+    training, precision = model.training, torch.get_float32_matmul_precision()
+    model.eval()
+    torch.set_float32_matmul_precision("highest")  # no TF32, and no bfloat16 in its place on a CPU
+    try:
+        device = next(model.parameters()).device.type
+        with torch.autocast(device, enabled=False), torch.inference_mode(), model.backbone.prepared():
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+        model.train(training)
 
 
 def _together(parts: Iterable[_Part], size: int) -> Iterator[_Part]:

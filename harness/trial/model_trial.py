@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,27 +27,14 @@ from .metrics import metrics_of
 from .train import Trainer
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a trial is built of.
+class ModelTrial:
+    """A trial under way, epoch by epoch.
 
     Attributes:
         model: initialised, on its device.
         strategy: its loss and readout.
         scorer: how its states are scored.
         trainer: of the training rows.
-    """
-
-    model: ReasoningModel
-    strategy: Strategy
-    scorer: Scorer
-    trainer: Trainer
-
-
-class ModelTrial:
-    """A trial under way, epoch by epoch.
-
-    Attributes:
         after_batch: called after each training batch, when a `snapshot` may be taken; None for nothing.
     """
 
@@ -80,16 +66,16 @@ class ModelTrial:
         strategy_class = STRATEGIES.component(spec.strategy.kind)
         backbone_settings = backbone_class.Settings.model_validate(dict(spec.backbone.settings))
         strategy_settings = strategy_class.Settings.model_validate(dict(spec.strategy.settings))
-        self._strategy = strategy_class(strategy_settings, steps=spec.steps)
+        self.strategy = strategy_class(strategy_settings, steps=spec.steps)
         size = {"num_items": dataset.num_items, "max_len": spec.training.max_len}
         backbone = backbone_class(backbone_settings, **size, **_item_text(spec, dataset))
-        positions = self._strategy.reasoning(spec.training.max_epochs).positions
-        self._model = ReasoningModel(backbone, steps=spec.steps, positions=positions).to(device)
+        positions = self.strategy.reasoning(spec.training.max_epochs).positions
+        self.model = ReasoningModel(backbone, steps=spec.steps, positions=positions).to(device)
         temperature = strategy_settings.score_temperature_of(getattr(backbone_settings, "score_temperature", 1.0))
-        self._scorer = Scorer(backbone, temperature, spec.evaluation.mask_history)
-        self._trainer = Trainer(
-            self._model,
-            self._strategy,
+        self.scorer = Scorer(backbone, temperature, spec.evaluation.mask_history)
+        self.trainer = Trainer(
+            self.model,
+            self.strategy,
             self._reader("train", packed=spec.training.packing == "users"),
             settings=spec.training,
             temperature=temperature,
@@ -105,11 +91,6 @@ class ModelTrial:
         self._peak = 0
         self._build_s = time.perf_counter() - self._clock
 
-    @property
-    def parts(self) -> Parts:
-        """The model and what works on it, for those who measure them."""
-        return Parts(self._model, self._strategy, self._scorer, self._trainer)
-
     def epoch(self) -> EpochProgress:
         """Train one more epoch and look at validation.
 
@@ -117,16 +98,16 @@ class ModelTrial:
             TrialDiverged: the loss is not finite.
         """
         number = len(self._history) + 1
-        losses, train_s = self._trainer.epoch(number, after_batch=self.after_batch)
+        losses, train_s = self.trainer.epoch(number, after_batch=self.after_batch)
         clock = time.perf_counter()
-        validation = metrics_of(readout_ranks(self._model, self._strategy, self._valid, self._scorer))
+        validation = metrics_of(readout_ranks(self.model, self.strategy, self._valid, self.scorer))
         evaluate_s = time.perf_counter() - clock
         rows_per_s = len(self._dataset.train) / train_s
         self._history.append(Epoch(number, losses, validation, train_s, evaluate_s, rows_per_s))
         value = validation[self.spec.metric]
         if value > self._best:
             self._best, self._best_epoch = value, number
-            self._best_state = {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
+            self._best_state = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         return EpochProgress(number, losses, validation, self._best, self._best_epoch, rows_per_s, self.done)
 
     @property
@@ -142,7 +123,7 @@ class ModelTrial:
 
     def snapshot(self) -> Checkpoint:
         """Where the trial stands, between two batches or two epochs; its tensors are the trial's own, not copies."""
-        trainer = self._trainer.state()
+        trainer = self.trainer.state()
         at_best = trainer["under_way"] is None and self._best_epoch == len(self._history) > 0
         about = {
             **versions(self.spec),
@@ -151,16 +132,16 @@ class ModelTrial:
             "num_items": self._dataset.num_items,
             "max_len": self.spec.training.max_len,
             "steps": self.spec.steps,
-            "positions": self._model.reasoning_positions is not None,
-            "score_temperature": self._scorer.temperature,
+            "positions": self.model.reasoning_positions is not None,
+            "score_temperature": self.scorer.temperature,
             "epoch": len(self._history),
             "best_epoch": self._best_epoch,
             "validation": dict(self._history[self._best_epoch - 1].validation) if self._best_epoch else {},
         }
         state = {
-            "model": None if at_best else self._model.state_dict(),
+            "model": None if at_best else self.model.state_dict(),
             "trainer": trainer,
-            "strategy": _state_of(self._strategy),
+            "strategy": _state_of(self.strategy),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state() if self.spec.device == "cuda" else None,
             "history": [dataclasses.asdict(epoch) for epoch in self._history],
@@ -185,10 +166,10 @@ class ModelTrial:
         check(checkpoint, self.spec)
         state = checkpoint.state
         try:
-            self._model.load_state_dict(checkpoint.weights if state["model"] is None else state["model"])
-            self._trainer.load(state["trainer"])
+            self.model.load_state_dict(checkpoint.weights if state["model"] is None else state["model"])
+            self.trainer.load(state["trainer"])
             if state["strategy"] is not None:
-                self._strategy.load_state_dict(state["strategy"])
+                self.strategy.load_state_dict(state["strategy"])
             torch.set_rng_state(state["torch"])
             if state["cuda"] is not None:
                 torch.cuda.set_rng_state(state["cuda"])
@@ -213,8 +194,8 @@ class ModelTrial:
             TrialDiverged: a weight is not finite.
         """
         clock = time.perf_counter()
-        self._model.load_state_dict(self._best_state)
-        if not all(bool(parameter.isfinite().all()) for parameter in self._model.parameters()):
+        self.model.load_state_dict(self._best_state)
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             raise TrialDiverged(f"weights not finite after epoch {self._best_epoch}")
         validation = self._evidence("valid")
         test = self._evidence("test") if self.spec.purpose == "final" else None
@@ -251,7 +232,7 @@ class ModelTrial:
 
     def dry_run(self) -> None:
         """One batch forward and backward, and nothing kept."""
-        self._trainer.epoch(1, max_batches=1)
+        self.trainer.epoch(1, max_batches=1)
 
     def _reader(self, split: str, *, packed: bool = False) -> SplitReader:
         return SplitReader(
@@ -264,10 +245,10 @@ class ModelTrial:
 
     def _evidence(self, split: str) -> ValidationEvidence | TestEvidence:
         return evidence(
-            self._model,
-            self._strategy,
+            self.model,
+            self.strategy,
             self._valid if split == "valid" else self._reader(split),
-            self._scorer,
+            self.scorer,
             seed=self.spec.seed,
             split=split,
             traced=self.spec.purpose == "final",
@@ -289,7 +270,7 @@ class ModelTrial:
                 "evaluate_s": sum(epoch.evaluate_s for epoch in self._history) + evaluate_s,
             },
             "peak_memory_bytes": self._peak_memory_bytes(),
-            "parameters": sum(p.numel() for p in self._model.parameters()),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
         }
 
     def _peak_memory_bytes(self) -> int:

@@ -293,8 +293,3 @@ def test_every_setting_of_a_backbone_changes_something(backbone: str, name: str)
 def test_every_setting_of_a_strategy_changes_something(strategy: str, name: str) -> None:
     changed = first_loss("sasrec", strategy, hyper={name: STRATEGY_CHANGES[strategy][name]})
     assert default_loss("sasrec", strategy) != changed
-
-
-@pytest.mark.parametrize("backbone", BUILT_IN)
-def test_naive_and_rpe_differ_by_the_position_embeddings(backbone: str) -> None:
-    assert default_loss(backbone, "naive") != default_loss(backbone, "rpe")

@@ -17,15 +17,6 @@ def padded(histories: list[list[int]], padding: int) -> Histories:
     return Histories(torch.tensor(items), torch.tensor([len(history) for history in histories]))
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 5])
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_cached_steps_equal_encoding_the_whole_sequence_again(steps: int, layers: int) -> None:
-    model = build(steps=steps, layers=layers)
-    states = model.reason(padded(HISTORIES, 23))[:, 0]
-    for row, history in enumerate(HISTORIES):
-        torch.testing.assert_close(states[row], naive_states(model, history), rtol=1e-11, atol=1e-11)
-
-
 @pytest.mark.parametrize("backbone", BUILT_IN)
 def test_gradients_through_the_cache_equal_those_of_encoding_again(backbone: str) -> None:
     model = build(backbone=backbone, steps=2).eval()
@@ -42,15 +33,6 @@ def test_gradients_through_the_cache_equal_those_of_encoding_again(backbone: str
             assert ours is None, "noise is for training"
             continue
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-10, msg=name)
-
-
-def test_every_prefix_of_a_group_has_the_states_of_its_own_row() -> None:
-    model = build(steps=3)
-    history = HISTORIES[3]
-    histories = Histories(torch.tensor([history]), torch.tensor([len(history)]), every_prefix=True)
-    states = model.reason(histories)[0]
-    for end in range(1, len(history) + 1):
-        torch.testing.assert_close(states[end - 1], naive_states(model, history[:end]), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("backbone", BUILT_IN)

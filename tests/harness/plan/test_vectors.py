@@ -207,7 +207,7 @@ def test_the_model_is_given_the_values_and_not_their_memory(
 
     _, spec = specs(suite_of("vectors: own.npy\n"), data_dir)
     data = catalog.load_dataset("mine", data_dir=data_dir, vectors=own)
-    text = ModelTrial(spec, data)._model.backbone.text
+    text = ModelTrial(spec, data).model.backbone.text
     assert (text[:N].numpy() == np.load(own)).all()
     text.fill_(0)
     assert data.vectors is not None

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,6 +17,8 @@ from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
+from . import made
+
 
 def shown(text: str) -> list[list[str]]:
     """The words of a markdown table's lines."""
@@ -25,7 +26,7 @@ def shown(text: str) -> list[list[str]]:
     return [[word.strip() for word in line.strip("|").split("|")] for line in lines if not line.startswith("|:")]
 
 
-def test_times_costs_and_the_papers_numbers_stand_side_by_side(made: ModuleType) -> None:
+def test_times_costs_and_the_papers_numbers_stand_side_by_side() -> None:
     text = render([latency([made.profile()])], format="markdown")
     head, *lines = shown(text)
     assert head == ["", "", "SASRec", "Time (s)", "Cost (%)", "Paper (s)", "Paper (%)"]
@@ -36,7 +37,7 @@ def test_times_costs_and_the_papers_numbers_stand_side_by_side(made: ModuleType)
     ]
 
 
-def test_the_protocol_says_what_was_measured_and_where(made: ModuleType) -> None:
+def test_the_protocol_says_what_was_measured_and_where() -> None:
     table = latency([made.profile(rows=20, repeats=7)])
     text = "\n".join(table.protocol)
     assert "Abacus (cpu), 1 thread; 7 repeats" in text
@@ -48,7 +49,7 @@ def test_the_protocol_says_what_was_measured_and_where(made: ModuleType) -> None
     assert "PRL, the whole test set, one A100-40G; the data set is not named" in text
 
 
-def test_the_papers_numbers_stand_beside_prl_alone(made: ModuleType) -> None:
+def test_the_papers_numbers_stand_beside_prl_alone() -> None:
     erl = made.profile(strategy=made.component(STRATEGIES, "erl"), row="erl")
     text = render([latency([erl])], format="markdown")
     assert shown(text)[0] == ["", "", "SASRec", "Time (s)", "Cost (%)"]
@@ -58,13 +59,13 @@ def test_the_papers_numbers_stand_beside_prl_alone(made: ModuleType) -> None:
     assert both[4] == ["", "PRL", "Base", "2.0000", "", "5.6761", ""]
 
 
-def test_a_backbone_that_the_paper_does_not_have_has_none_of_its_numbers(made: ModuleType) -> None:
+def test_a_backbone_that_the_paper_does_not_have_has_none_of_its_numbers() -> None:
     mine = made.profile(times={0: (1.0,), 7: (2.0,)})
     lines = shown(render([latency([mine])], format="markdown"))[1:]
     assert lines[1] == ["", "", "Step-7", "2.0000", "100.00", "", ""]
 
 
-def test_backbones_stand_beside_each_other(made: ModuleType) -> None:
+def test_backbones_stand_beside_each_other() -> None:
     other = made.profile(
         encoder=made.component(BACKBONES, "bert4rec", width=8), times={0: (3.0, 3.0), 2: (6.0, 6.0)}, taken_at=2.0
     )
@@ -74,7 +75,7 @@ def test_backbones_stand_beside_each_other(made: ModuleType) -> None:
     assert lines[3][7:] == ["Step-2", "6.0000", "100.00", "5.9174", "4.67"]
 
 
-def test_profiles_of_the_same_row_are_told_apart(made: ModuleType) -> None:
+def test_profiles_of_the_same_row_are_told_apart() -> None:
     one, four = made.profile(), made.profile(training=TrainingSettings(threads=4))
     table = latency([one, four])
     assert [group.titles[1] for group in table.groups] == [f"PRL ({profile.subject.id})" for profile in (one, four)]
@@ -82,7 +83,7 @@ def test_profiles_of_the_same_row_are_told_apart(made: ModuleType) -> None:
     assert any("4 threads;" in line and four.subject.id in line for line in table.protocol)
 
 
-def test_records_hold_everything_unrounded(made: ModuleType) -> None:
+def test_records_hold_everything_unrounded() -> None:
     profile = made.profile(times={0: (3.0,), 1: (3.1,)})
     rows = list(csv.DictReader(io.StringIO(render([latency([profile])], format="csv"))))
     assert tuple(rows[0]) == PROFILE_FIELDS
@@ -97,7 +98,7 @@ def test_records_hold_everything_unrounded(made: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_comes_from_the_store(made: ModuleType, tmp_path: Path, form: str) -> None:
+def test_every_format_comes_from_the_store(tmp_path: Path, form: str) -> None:
     store = ProfileStore(tmp_path)
     store.write(made.profile())
     store.write(made.profile(suite="other", taken_at=2.0))
@@ -126,7 +127,7 @@ def test_where_there_is_no_profile_the_command_is_named(tmp_path: Path, asked: l
     assert str(error.value) == words.format(root=tmp_path)
 
 
-def test_a_suite_that_was_not_profiled_is_told_beside_those_that_were(made: ModuleType, tmp_path: Path) -> None:
+def test_a_suite_that_was_not_profiled_is_told_beside_those_that_were(tmp_path: Path) -> None:
     ProfileStore(tmp_path).write(made.profile())
     with pytest.raises(
         InputError, match=r"no profile of other is stored .* Stored: mine\. Type:  rearec-bench profile other"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,8 +11,10 @@ import pytest
 from rearec_bench.harness.records.profile import Machine, Profile, step_name
 from rearec_bench.harness.records.spec import EvaluationSettings, TrainingSettings
 
+from . import made
 
-def test_the_cost_is_the_medians_increase_over_no_steps(made: ModuleType) -> None:
+
+def test_the_cost_is_the_medians_increase_over_no_steps() -> None:
     profile = made.profile()
     base, one, two = profile.lines
     assert profile.cost_percent(base) is None
@@ -24,7 +25,7 @@ def test_the_cost_is_the_medians_increase_over_no_steps(made: ModuleType) -> Non
     assert profile.rows_per_s(two) == pytest.approx(10.0)  # 40 rows in 4 s
 
 
-def test_a_line_stands_beside_its_bound(made: ModuleType) -> None:
+def test_a_line_stands_beside_its_bound() -> None:
     assert made.profile().lines[2].over_bound == pytest.approx(8.0)  # 4 s over 0.5 s
     assert dataclasses.replace(made.profile().lines[2], bound_s=None).over_bound is None
 
@@ -35,19 +36,19 @@ def test_the_bound_is_the_larger_of_operations_and_traffic() -> None:
     assert machine.bound_s(flops=2_000, traffic_bytes=500) == pytest.approx(5.0)
 
 
-def test_training_counts_all_rows_and_all_seconds(made: ModuleType) -> None:
+def test_training_counts_all_rows_and_all_seconds() -> None:
     training = made.profile().lines[0].training
     assert training.rows_per_s == pytest.approx(50.0)  # 250 rows in 5 s
     # 4 operations a row, 50 rows a second: 200 of the 1,000 that the machine reaches
     assert training.share_of_peak(Machine(1_000.0, 1.0)) == pytest.approx(0.2)
 
 
-def test_a_profile_is_the_same_after_a_trip_through_json(made: ModuleType) -> None:
+def test_a_profile_is_the_same_after_a_trip_through_json() -> None:
     profile = made.profile()
     assert Profile.from_json(json.dumps(profile.to_json()).encode()) == profile
 
 
-def test_repeats_and_time_do_not_make_another_subject(made: ModuleType) -> None:
+def test_repeats_and_time_do_not_make_another_subject() -> None:
     assert made.profile(taken_at=2.0, repeats=7).subject.id == made.profile().subject.id
 
 
@@ -69,7 +70,7 @@ def test_repeats_and_time_do_not_make_another_subject(made: ModuleType) -> None:
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_whatever_was_measured_makes_another_subject(made: ModuleType, changed: dict[str, Any]) -> None:
+def test_whatever_was_measured_makes_another_subject(changed: dict[str, Any]) -> None:
     other = made.subject(**changed)
     assert other.id != made.subject().id
     assert len(other.id) == 12

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from rearec_bench.harness.profile.store import ProfileStore
 from rearec_bench.harness.utils.errors import StoreError
 
+from . import made
 
-def test_what_was_written_is_read_in_the_order_in_which_it_was_taken(made: ModuleType, tmp_path: Path) -> None:
+
+def test_what_was_written_is_read_in_the_order_in_which_it_was_taken(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path / "results")
     late, early = made.profile(taken_at=2.0), made.profile(taken_at=1.0, suite="other")
     store.write(late)
@@ -22,7 +23,7 @@ def test_what_was_written_is_read_in_the_order_in_which_it_was_taken(made: Modul
     assert store.read(["nobody"]) == []
 
 
-def test_a_repeated_profile_takes_the_place_of_the_one_before(made: ModuleType, tmp_path: Path) -> None:
+def test_a_repeated_profile_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path)
     store.write(made.profile(taken_at=1.0))
     again = made.profile(taken_at=2.0, times={0: (5.0,), 1: (6.0,), 2: (7.0,)})
@@ -31,7 +32,7 @@ def test_a_repeated_profile_takes_the_place_of_the_one_before(made: ModuleType, 
     assert len(list((tmp_path / "profiles").iterdir())) == 1
 
 
-def test_a_profile_is_a_file_that_says_what_it_is(made: ModuleType, tmp_path: Path) -> None:
+def test_a_profile_is_a_file_that_says_what_it_is(tmp_path: Path) -> None:
     store, profile = ProfileStore(tmp_path), made.profile()
     store.write(profile)
     held = json.loads(store.path(profile).read_text())
@@ -47,7 +48,7 @@ def test_a_profile_is_a_file_that_says_what_it_is(made: ModuleType, tmp_path: Pa
         ('{"schema": 2}', "schema version 2; this version of rearec-bench reads 1"),
     ],
 )
-def test_what_cannot_be_read_is_named(made: ModuleType, tmp_path: Path, content: str, words: str) -> None:
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: str, words: str) -> None:
     store, profile = ProfileStore(tmp_path), made.profile()
     store.write(profile)
     store.path(profile).write_text(content)
@@ -57,14 +58,14 @@ def test_what_cannot_be_read_is_named(made: ModuleType, tmp_path: Path, content:
     assert str(store.path(profile)) in str(error.value)
 
 
-def test_a_folder_without_its_file_is_no_profile(made: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_without_its_file_is_no_profile(tmp_path: Path) -> None:
     (tmp_path / "profiles" / ("0" * 12)).mkdir(parents=True)
     (tmp_path / "profiles" / "notes").mkdir()
     assert ProfileStore(tmp_path / "nowhere").read() == []
     assert ProfileStore(tmp_path).read() == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(made: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "profiles").write_text("a file")
     with pytest.raises(StoreError, match="cannot be written"):
         ProfileStore(tmp_path).write(made.profile())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import pytest
 import torch
 
@@ -11,6 +9,8 @@ from rearec_bench.harness.profile.training import PHASES, training
 from rearec_bench.harness.trial.batches import SplitReader
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.train import Trainer
+
+from . import models
 
 CPU = torch.device("cpu")
 
@@ -26,15 +26,15 @@ class TickingClock:
         return self.now
 
 
-def measured(models: ModuleType, *, rows: int, steps: int, strategy: str = "prl", depth: int = 2, warmups: int = 1):
+def measured(*, rows: int, steps: int, strategy: str = "prl", depth: int = 2, warmups: int = 1):
     data = models.dataset([9] * rows)
     run = ModelTrial(models.spec(strategy=strategy, steps=depth), data)
     reader = SplitReader(data, data.train, max_len=9, device=CPU)
     return run, training(run, reader, steps=steps, clock=TickingClock(), warmups=warmups)
 
 
-def test_each_step_is_cut_into_its_phases_and_nothing_is_left_out(models: ModuleType) -> None:
-    _, found = measured(models, rows=64, steps=3)
+def test_each_step_is_cut_into_its_phases_and_nothing_is_left_out() -> None:
+    _, found = measured(rows=64, steps=3)
     assert tuple(found.phases) == PHASES
     assert len(found.times.seconds) == 3
     assert found.rows == (4, 4, 4)
@@ -42,20 +42,20 @@ def test_each_step_is_cut_into_its_phases_and_nothing_is_left_out(models: Module
     assert found.phases["loss"] == found.phases["backward"] == found.phases["optimiser"] == 1
 
 
-def test_short_epochs_follow_each_other_until_there_are_enough_steps(models: ModuleType) -> None:
-    _, found = measured(models, rows=6, steps=4)  # batches of 4 and 2
+def test_short_epochs_follow_each_other_until_there_are_enough_steps() -> None:
+    _, found = measured(rows=6, steps=4)  # batches of 4 and 2
     assert found.rows == (2, 4, 2, 4)
     assert len(found.times.seconds) == 4
     assert max(found.times.seconds) < 20  # the time between two epochs is no part of a step
 
 
-def test_nobody_listens_afterwards(models: ModuleType) -> None:
-    run, _ = measured(models, rows=8, steps=1)
-    assert run.parts.trainer.watch is Trainer.watch
+def test_nobody_listens_afterwards() -> None:
+    run, _ = measured(rows=8, steps=1)
+    assert run.trainer.watch is Trainer.watch
 
 
-def test_a_step_counts_its_backward_pass_too(models: ModuleType) -> None:
-    _, found = measured(models, rows=128, steps=1, strategy="base", depth=0)
+def test_a_step_counts_its_backward_pass_too() -> None:
+    _, found = measured(rows=128, steps=1, strategy="base", depth=0)
     shape, items = (models.WIDTH, models.LAYERS, models.FEED_FORWARD), models.ITEMS
     from rearec_bench.harness.cost.operations import Shape, inference
 
@@ -65,8 +65,8 @@ def test_a_step_counts_its_backward_pass_too(models: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["naive", "rpe", "erl", "prl"])
-def test_every_strategy_is_measured(models: ModuleType, strategy: str) -> None:
-    _, found = measured(models, rows=8, steps=1, strategy=strategy)
+def test_every_strategy_is_measured(strategy: str) -> None:
+    _, found = measured(rows=8, steps=1, strategy=strategy)
     assert found.rows_per_s > 0
     assert found.peak_memory_bytes > 0
     assert found.flops > 0

@@ -70,7 +70,7 @@ def test_the_model_of_a_trial_is_gone_when_its_result_is_sent(
 
     def watched(self: ModelTrial, *arguments: Any) -> None:
         build(self, *arguments)
-        models.append(weakref.ref(self.parts.model))
+        models.append(weakref.ref(self.model))
 
     monkeypatch.setattr(ModelTrial, "__init__", watched)
     used = worker(spec, data, monkeypatch)

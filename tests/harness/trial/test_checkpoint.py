@@ -152,7 +152,7 @@ def test_taking_a_snapshot_changes_nothing(tiny: Dataset) -> None:
 
 def drawing(spec: TrialSpec, data: Dataset) -> ModelTrial:
     run = ModelTrial(spec, data)
-    block = next(part for part in run.parts.model.modules() if hasattr(part, "contract"))
+    block = next(part for part in run.model.modules() if hasattr(part, "contract"))
     block.expand.register_forward_hook(
         lambda module, given, out: out + 0.1 * torch.rand(()) if module.training else out
     )

@@ -83,10 +83,10 @@ def test_products_are_rounded_in_training_alone(name: str, tiny: Dataset, tmp_pa
 
         return noted
 
-    monkeypatch.setattr(run.parts.strategy, "loss", noting("training", run.parts.strategy.loss))
-    monkeypatch.setattr(run.parts.scorer.backbone, "queries", noting("ranking", run.parts.scorer.backbone.queries))
+    monkeypatch.setattr(run.strategy, "loss", noting("training", run.strategy.loss))
+    monkeypatch.setattr(run.scorer.backbone, "queries", noting("ranking", run.scorer.backbone.queries))
     with precision.products("fp32"):
-        run._trainer.epoch(1, max_batches=1)
+        run.trainer.epoch(1, max_batches=1)
         seen["ranking"].clear()
         run._evidence("test")
     assert seen == {"training": {name == "tf32"}, "ranking": {False}}

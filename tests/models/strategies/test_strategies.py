@@ -195,21 +195,3 @@ def test_prl_released_starts_the_contrast_in_the_third_epoch() -> None:
     strategy = PRL(PRLSettings(recipe="released"), steps=K)
     assert [strategy.reasoning(epoch).noise_std for epoch in (1, 2, 3)] == [None, None, 0.01]
     assert PRL(PRLSettings(), steps=K).reasoning(1).noise_std == 0.1
-
-
-@pytest.mark.parametrize(
-    ("strategy", "steps"),
-    [
-        (Naive(NaiveSettings(), steps=0), 0),
-        (RPE(RPESettings(), steps=0), 0),
-        (ERL(ERLSettings(), steps=0), 0),
-        (PRL(PRLSettings(temperature=1.0), steps=0), 0),
-        (PRL(PRLSettings(temperature=1.0, recipe="released"), steps=0), 0),
-    ],
-)
-def test_without_steps_every_strategy_has_the_loss_of_base_to_the_bit(strategy, steps, batch, catalogue) -> None:
-    first = Reasoned(batch.states[:, :1], batch.raw[:, :1], None, batch.targets, batch.users)
-    loss, _ = strategy.loss(first, catalogue)
-    base, _ = Base(BaseSettings(), steps=0).loss(first, catalogue)
-    assert torch.equal(loss, base)
-    assert torch.equal(strategy.readout(first.raw), first.raw[:, 0])

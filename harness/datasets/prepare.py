@@ -20,6 +20,7 @@ from .data.made import Made
 from .generate import SYNTHETIC, synthetic
 from .parsing.bad_lines import OnBadLine
 from .parsing.raw import MissingFileError, ReadProgress
+from .parsing.source_files import RawFiles
 from .readers import reader_of
 from .recipe.files import DATASET_NAME, read_recipe, shipped_recipes
 from .recipe.recipe import Recipe
@@ -82,14 +83,15 @@ def prepare(
     if not source.exists():
         raise DatasetError(f"{source} does not exist. {advice}")
     named = recipe.model_copy(update={"files": recipe.file_names(name or recipe.name)})
+    raw = RawFiles(source, named, progress, on_bad_line)
     reader = reader_of(recipe.reader)
     try:
-        rows = reader.read(source, named, progress=progress, on_bad_line=on_bad_line)
+        rows = reader.read(raw)
     except MissingFileError as error:
         raise DatasetError(f"{error} {advice}") from error
 
     def describe(wanted: Collection[str]) -> ItemAttributes | None:
-        return reader.attributes(source, named, wanted, progress=progress, on_bad_line=on_bad_line)
+        return reader.attributes(raw, wanted)
 
     return keep(build(recipe, rows, describe), label=label, data_dir=data_dir)
 

@@ -3,54 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
 from ..recipe.recipe import Recipe
-from .raw import MissingFileError
+from .bad_lines import OnBadLine
+from .raw import MissingFileError, ReadProgress
 
 
-def find_files(source: Path, recipe: Recipe, role: str, defaults: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
-    """The files of a role.
+@dataclass(frozen=True)
+class RawFiles:
+    """The raw files of a source, and how they are to be read.
 
-    Args:
-        source: the folder, or a file that is the interactions.
-        recipe: may name the files, by name or glob.
-        role: which.
-        defaults: role -> what the file may be called where the recipe does not say; the first that is there.
-
-    Returns:
-        At least one; those of a glob sorted by name. A file with `.gz` after its name counts where the plain one is not
-        there.
-
-    Raises:
-        DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
-        MissingFileError: a file is not there.
+    Attributes:
+        source: the folder with the files, or a file that is the interactions.
+        recipe: may name the files, by name or glob, with {name} filled in already; names columns, and how times are
+            written.
+        progress: told while reading.
+        on_bad_line: see `OnBadLine`.
     """
-    roles = ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
-    for given in recipe.files:
-        if given not in roles:
-            raise DatasetError(
-                f"files: unknown '{given}'.{did_you_mean(given, roles)} The reader {recipe.reader} knows: "
-                f"{', '.join(roles)}."
-            )
-    if source.is_file():
-        if role == "interactions":
-            return (source,)
-        source = source.parent
-    names = recipe.files.get(role, ())
-    tables = (defaults, recipe.files)
-    others = {name for table in tables for given, listed in table.items() if given != role for name in listed}
-    if names:
-        found = [path for name in names for path in _of_name(source, name, others)]
-        return tuple(dict.fromkeys(found))
-    if role not in defaults:
-        raise DatasetError(f"the recipe does not say where the {role} are. Add  files: {{{role}: NAME}}.")
-    for name in defaults[role]:
-        if paths := _named(source, name):
-            return paths
-    raise _missing(source, defaults[role], others)
+
+    source: Path
+    recipe: Recipe
+    progress: ReadProgress
+    on_bad_line: OnBadLine
+
+    def find(self, role: str, defaults: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
+        """The files of a role.
+
+        Args:
+            role: which.
+            defaults: role -> what the file may be called where the recipe does not say; the first that is there.
+
+        Returns:
+            At least one; those of a glob sorted by name. A file with `.gz` after its name counts where the plain one is
+            not there.
+
+        Raises:
+            DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
+            MissingFileError: a file is not there.
+        """
+        source = self.source
+        roles = ("train", "valid", "test", "items") if self.recipe.ready else ("interactions", "items")
+        for given in self.recipe.files:
+            if given not in roles:
+                raise DatasetError(
+                    f"files: unknown '{given}'.{did_you_mean(given, roles)} The reader {self.recipe.reader} knows: "
+                    f"{', '.join(roles)}."
+                )
+        if source.is_file():
+            if role == "interactions":
+                return (source,)
+            source = source.parent
+        names = self.recipe.files.get(role, ())
+        tables = (defaults, self.recipe.files)
+        others = {name for table in tables for given, listed in table.items() if given != role for name in listed}
+        if names:
+            found = [path for name in names for path in _of_name(source, name, others)]
+            return tuple(dict.fromkeys(found))
+        if role not in defaults:
+            raise DatasetError(f"the recipe does not say where the {role} are. Add  files: {{{role}: NAME}}.")
+        for name in defaults[role]:
+            if paths := _named(source, name):
+                return paths
+        raise _missing(source, defaults[role], others)
 
 
 def _of_name(source: Path, name: str, others: Collection[str]) -> tuple[Path, ...]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..data.events import Events
     from ..data.item_attributes import ItemAttributes
     from ..data.ready_rows import ReadyRows
-    from ..parsing.bad_lines import OnBadLine
-    from ..parsing.raw import ReadProgress
-    from ..recipe.recipe import ReaderName, Recipe
+    from ..parsing.source_files import RawFiles
+    from ..recipe.recipe import ReaderName
 
 
 class Reader(Protocol):
@@ -27,16 +25,11 @@ class Reader(Protocol):
     def files(self) -> Mapping[str, tuple[str, ...]]:
         """Role -> what the file may be called where the recipe does not say, or globs; `.gz` may come after."""
 
-    def read(
-        self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine
-    ) -> Events | ReadyRows:
+    def read(self, raw: RawFiles) -> Events | ReadyRows:
         """Read what the users did.
 
         Args:
-            source: the folder with the files, or, for a reader of a single file, that file.
-            recipe: names of files and columns, how times are written; {name} in names of files is filled in already.
-            progress: told while reading.
-            on_bad_line: see `OnBadLine`.
+            raw: the files of a source.
 
         Returns:
             Everything the files hold, in their order; no rule of the recipe is applied.
@@ -46,23 +39,12 @@ class Reader(Protocol):
                 read, a file that is cut short or damaged.
         """
 
-    def attributes(
-        self,
-        source: Path,
-        recipe: Recipe,
-        wanted: Collection[str],
-        *,
-        progress: ReadProgress,
-        on_bad_line: OnBadLine,
-    ) -> ItemAttributes | None:
+    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """Read what the source tells of some items.
 
         Args:
-            source: as of `read`.
-            recipe: the same.
+            raw: as of `read`.
             wanted: tokens of the items; the others are passed over.
-            progress: told while reading.
-            on_bad_line: see `OnBadLine`.
 
         Returns:
             None where the recipe wants no text, or the source describes no items.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +12,10 @@ from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
 from ..data.item_attributes import ItemAttributes
 from ..data.ready_rows import ReadyRows, ReadySplit
-from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import RATING, TIME, EventColumns, PackedRows, in_one_unit
 from ..parsing.layout import Layout, format_of
-from ..parsing.raw import ReadProgress
-from ..parsing.source_files import find_files
+from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable, read_items
@@ -43,7 +41,7 @@ class AmazonSplits:
         splits = {split: (f"*.{split}.csv",) for split in ("train", "valid", "test")}
         return {**splits, "items": ("meta_*.jsonl",)}
 
-    def read(self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine) -> ReadyRows:
+    def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
 
         Raises:
@@ -52,14 +50,14 @@ class AmazonSplits:
         """
         import polars as pl
 
-        paths = split_paths(source, recipe, self.files)
-        if recipe.text.fields:
-            find_files(source, recipe, "items", self.files)
-        columns, history = _columns(recipe)
+        paths = split_paths(raw, self.files)
+        if raw.recipe.text.fields:
+            raw.find("items", self.files)
+        columns, history = _columns(raw.recipe)
         rows = PackedRows(columns)
-        log = BadLineLog(on_bad_line)
-        layout = Layout(separator=recipe.separator or ",")
-        files = [TableFile(path, format_of(path, layout), progress, log) for path in paths]
+        log = BadLineLog(raw.on_bad_line)
+        layout = Layout(separator=raw.recipe.separator or ",")
+        files = [TableFile(path, format_of(path, layout), raw.progress, log) for path in paths]
 
         def convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
             read, wrong = rows.read(frame)
@@ -69,7 +67,7 @@ class AmazonSplits:
         tables, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
         times, unit = pl.concat([table[TIME] for table in tables]).to_numpy(), "seconds"
         if not rows.dated:
-            times, unit = in_one_unit(times, recipe.time.unit, f"{source}  {columns.time}")
+            times, unit = in_one_unit(times, raw.recipe.time.unit, f"{raw.source}  {columns.time}")
         of_splits = np.split(times, np.cumsum([table.height for table in tables])[:-1])
         numbers, user_tokens, item_tokens = numbered(tables)
         train, valid, test = (
@@ -88,25 +86,17 @@ class AmazonSplits:
             notes={"time_unit": unit, "repeated_rows_kept": _repeated((train, valid, test), times)},
         )
 
-    def attributes(
-        self,
-        source: Path,
-        recipe: Recipe,
-        wanted: Collection[str],
-        *,
-        progress: ReadProgress,
-        on_bad_line: OnBadLine,
-    ) -> ItemAttributes | None:
+    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """Read the metadata of some items; see `Reader.attributes`."""
-        if not recipe.text.fields:
+        if not raw.recipe.text.fields:
             return None
-        log = BadLineLog(on_bad_line)
-        item = recipe.item_columns.get("item", _COLUMNS["item"])
+        log = BadLineLog(raw.on_bad_line)
+        item = raw.recipe.item_columns.get("item", _COLUMNS["item"])
         tables = [
-            ItemTable(TableFile(path, format_of(path, Layout()), progress, log), item, text_columns(recipe))
-            for path in find_files(source, recipe, "items", self.files)
+            ItemTable(TableFile(path, format_of(path, Layout()), raw.progress, log), item, text_columns(raw.recipe))
+            for path in raw.find("items", self.files)
         ]
-        return read_items(tables, recipe.text.fields, wanted, log, repeated="first")
+        return read_items(tables, raw.recipe.text.fields, wanted, log, repeated="first")
 
 
 READER = AmazonSplits()

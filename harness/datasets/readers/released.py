@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +12,11 @@ from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows
 from ..data.ready_rows import ReadyRows, ReadySplit
 from ..parsing import raw
-from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, TIME, USER
 from ..parsing.layout import Layout
-from ..parsing.raw import ReadProgress
+from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
-from ..recipe.recipe import Recipe
 from .tables import HISTORY, flat_history, history_lengths, read_tables, split_paths, words
 
 if TYPE_CHECKING:
@@ -38,15 +36,15 @@ class Released:
         """Role -> name of the file."""
         return {split: (f"{{name}}.{split}.remap.csv",) for split in ("train", "valid", "test")}
 
-    def read(self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine) -> ReadyRows:
+    def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
 
         Raises:
             DatasetError: a missing file or column, a value that is not a number, a row without history, no row at all.
         """
-        paths = split_paths(source, recipe, self.files)
-        log = BadLineLog(on_bad_line)
-        files = [TableFile(path, Layout(), progress, log) for path in paths]
+        paths = split_paths(raw, self.files)
+        log = BadLineLog(raw.on_bad_line)
+        files = [TableFile(path, Layout(), raw.progress, log) for path in paths]
         tables, sources = read_tables(files, COLUMNS, _convert, tokens=())
         rows = [
             Rows(table[USER].to_numpy(), table[ITEM].to_numpy(), flat_history(table).to_numpy(), history_lengths(table))
@@ -69,15 +67,7 @@ class Released:
             fixed_numbers=True,
         )
 
-    def attributes(
-        self,
-        source: Path,
-        recipe: Recipe,
-        wanted: Collection[str],
-        *,
-        progress: ReadProgress,
-        on_bad_line: OnBadLine,
-    ) -> ItemAttributes | None:
+    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """The files tell nothing of items."""
         return None
 

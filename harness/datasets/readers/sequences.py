@@ -11,9 +11,9 @@ from ...utils.errors import DatasetError
 from ..data.events import Events
 from ..data.interactions import from_tokens
 from ..data.item_attributes import ItemAttributes
-from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.raw import ReadProgress, describe, lines_of
-from ..recipe.recipe import Recipe
+from ..parsing.source_files import RawFiles
 from .tables import one_file
 
 FILE = "sequences.txt"
@@ -28,15 +28,15 @@ class Sequences:
         """Role -> name of the file."""
         return {"interactions": (FILE,)}
 
-    def read(self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine) -> Events:
+    def read(self, raw: RawFiles) -> Events:
         """Read the file, which the source may be itself; see `Reader.read`.
 
         Raises:
             DatasetError: a missing file, a line without items, a user on two lines.
         """
-        path = one_file(source, recipe, "interactions", self.files)
-        log = BadLineLog(on_bad_line)
-        lines = _checked(path, log, progress)
+        path = one_file(raw, "interactions", self.files)
+        log = BadLineLog(raw.on_bad_line)
+        lines = _checked(path, log, raw.progress)
         counts = np.array([len(line) - 1 for line in lines], dtype=np.int64)
         users = [line[0] for line in lines for _ in line[1:]]
         items = [item for line in lines for item in line[1:]]
@@ -49,15 +49,7 @@ class Sequences:
             notes={"users_with_fewer_than_3_items_all_in_training": int((counts < 3).sum())},
         )
 
-    def attributes(
-        self,
-        source: Path,
-        recipe: Recipe,
-        wanted: Collection[str],
-        *,
-        progress: ReadProgress,
-        on_bad_line: OnBadLine,
-    ) -> ItemAttributes | None:
+    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """The file tells nothing of items."""
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +13,12 @@ from ..data.histories import share_histories
 from ..data.item_attributes import ItemAttributes
 from ..data.published import Rows, join
 from ..data.ready_rows import ReadyRows, ReadySplit
-from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, USER
 from ..parsing.layout import Layout
 from ..parsing.line_by_line import LINE
-from ..parsing.raw import ReadProgress
+from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
-from ..recipe.recipe import Recipe
 from ..rules import rules
 from .item_tables import ItemTable, read_items
 from .table_reader import text_columns
@@ -45,7 +43,7 @@ class Splits:
         """Role -> name of the file."""
         return {"train": ("train.csv",), "valid": ("valid.csv",), "test": ("test.csv",), "items": (ITEMS,)}
 
-    def read(self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine) -> ReadyRows:
+    def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
 
         Raises:
@@ -53,10 +51,10 @@ class Splits:
                 is a row equal to an earlier one only where it continues the user's row before it: once histories are
                 cut, a user who takes the same items again and again has such rows.
         """
-        paths = split_paths(source, recipe, self.files)
-        log = BadLineLog(on_bad_line)
+        paths = split_paths(raw, self.files)
+        log = BadLineLog(raw.on_bad_line)
         rows = _SplitRows()
-        files = [TableFile(path, Layout(), progress, log) for path in paths]
+        files = [TableFile(path, Layout(), raw.progress, log) for path in paths]
         tables, sources = read_tables(files, COLUMNS, rows.read, tokens=())
         parts, user_tokens, item_tokens = numbered(tables)
         repeated = _repeated(join(parts))
@@ -81,28 +79,20 @@ class Splits:
             layout="lengths",
         )
 
-    def attributes(
-        self,
-        source: Path,
-        recipe: Recipe,
-        wanted: Collection[str],
-        *,
-        progress: ReadProgress,
-        on_bad_line: OnBadLine,
-    ) -> ItemAttributes | None:
+    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """Read `items.jsonl`; see `Reader.attributes`.
 
         Raises:
             DatasetError: a broken line, or none of the wanted items in the file.
         """
-        name = recipe.files.get("items", (ITEMS,))[0]
-        path = next((path for one in (name, f"{name}.gz") if (path := source / one).is_file()), None)
-        if path is None or not recipe.text.fields:
+        name = raw.recipe.files.get("items", (ITEMS,))[0]
+        path = next((path for one in (name, f"{name}.gz") if (path := raw.source / one).is_file()), None)
+        if path is None or not raw.recipe.text.fields:
             return None
-        log = BadLineLog(on_bad_line)
-        file = TableFile(path, "jsonl", progress, log)
-        table = ItemTable(file, recipe.item_columns.get("item", "item_id"), text_columns(recipe), optional=True)
-        told = read_items([table], recipe.text.fields, wanted, log, repeated="refuse")
+        log = BadLineLog(raw.on_bad_line)
+        file = TableFile(path, "jsonl", raw.progress, log)
+        table = ItemTable(file, raw.recipe.item_columns.get("item", "item_id"), text_columns(raw.recipe), optional=True)
+        told = read_items([table], raw.recipe.text.fields, wanted, log, repeated="refuse")
         in_no_row = told.described - len(told.values)
         return replace(told, notes={"items_described": told.described, "items_described_in_no_row": in_no_row})
 

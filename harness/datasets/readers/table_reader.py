@@ -11,11 +11,10 @@ from ...utils.errors import DatasetError
 from ...utils.messages import did_you_mean
 from ..data.events import Events, read_events
 from ..data.item_attributes import ItemAttributes
-from ..parsing.bad_lines import BadLineLog, OnBadLine
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import EventColumns
 from ..parsing.layout import Format, Layout, format_of
-from ..parsing.raw import ReadProgress
-from ..parsing.source_files import find_files
+from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable, read_items
@@ -43,33 +42,25 @@ class TableReader:
     repeated: Literal["refuse", "first"] = "refuse"
     format: Format | None = None
 
-    def read(self, source: Path, recipe: Recipe, *, progress: ReadProgress, on_bad_line: OnBadLine) -> Events:
+    def read(self, raw: RawFiles) -> Events:
         """See `Reader.read`."""
-        paths = find_files(source, recipe, "interactions", self.files)
-        if recipe.text.fields:
-            find_files(source, recipe, "items", self.files)
-        log = BadLineLog(on_bad_line)
-        files = [TableFile(path, self.interactions_format(path, recipe), progress, log) for path in paths]
-        return read_events(files, self.event_columns(files[0], recipe), recipe.time, log)
+        paths = raw.find("interactions", self.files)
+        if raw.recipe.text.fields:
+            raw.find("items", self.files)
+        log = BadLineLog(raw.on_bad_line)
+        files = [TableFile(path, self.interactions_format(path, raw.recipe), raw.progress, log) for path in paths]
+        return read_events(files, self.event_columns(files[0], raw.recipe), raw.recipe.time, log)
 
-    def attributes(
-        self,
-        source: Path,
-        recipe: Recipe,
-        wanted: Collection[str],
-        *,
-        progress: ReadProgress,
-        on_bad_line: OnBadLine,
-    ) -> ItemAttributes | None:
+    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """See `Reader.attributes`."""
-        if not recipe.text.fields:
+        if not raw.recipe.text.fields:
             return None
-        log = BadLineLog(on_bad_line)
+        log = BadLineLog(raw.on_bad_line)
         tables = []
-        for path in find_files(source, recipe, "items", self.files):
-            file = TableFile(path, self.items_format(path, recipe), progress, log)
-            tables.append(self.item_table(file, recipe))
-        return read_items(tables, recipe.text.fields, wanted, log, repeated=self.repeated)
+        for path in raw.find("items", self.files):
+            file = TableFile(path, self.items_format(path, raw.recipe), raw.progress, log)
+            tables.append(self.item_table(file, raw.recipe))
+        return read_items(tables, raw.recipe.text.fields, wanted, log, repeated=self.repeated)
 
     def interactions_format(self, path: Path, recipe: Recipe) -> Format:
         """How a file of interactions is written."""

@@ -15,9 +15,8 @@ from ..data.interactions import number_categories
 from ..data.published import Rows
 from ..parsing.event_columns import ITEM, USER
 from ..parsing.raw import MissingFileError, Source
-from ..parsing.source_files import find_files
+from ..parsing.source_files import RawFiles
 from ..parsing.table_files import Convert, TableFile
-from ..recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,25 +24,26 @@ if TYPE_CHECKING:
 HISTORY = "history"
 
 
-def one_file(source: Path, recipe: Recipe, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
-    """The file of a role that has one; arguments and errors as `find_files`.
+def one_file(raw: RawFiles, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
+    """The file of a role that has one; arguments and errors as `RawFiles.find`.
 
     Raises:
         DatasetError: there are several.
     """
-    found = find_files(source, recipe, role, names)
+    found = raw.find(role, names)
     if len(found) > 1:
         several = ", ".join(path.name for path in found)
-        raise DatasetError(f"{source} holds {len(found)} files of {role}: {several}. Name one in the recipe's files.")
+        raise DatasetError(
+            f"{raw.source} holds {len(found)} files of {role}: {several}. Name one in the recipe's files."
+        )
     return found[0]
 
 
-def split_paths(source: Path, recipe: Recipe, names: Mapping[str, tuple[str, ...]]) -> list[Path]:
+def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Path]:
     """The files of training, validation and test.
 
     Args:
-        source: the folder.
-        recipe: may name the files.
+        raw: the files of the source.
         names: split -> what the file may be called where it does not.
 
     Returns:
@@ -52,9 +52,9 @@ def split_paths(source: Path, recipe: Recipe, names: Mapping[str, tuple[str, ...
     Raises:
         DatasetError: a missing file, or a split of several files.
     """
-    if source.is_file():
-        raise MissingFileError(f"{source} is a file; a folder is wanted.")
-    return [one_file(source, recipe, split, names) for split in SPLITS]
+    if raw.source.is_file():
+        raise MissingFileError(f"{raw.source} is a file; a folder is wanted.")
+    return [one_file(raw, split, names) for split in SPLITS]
 
 
 def read_tables(

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from rearec_bench.harness.datasets.data.ready_rows import ReadyRows, ReadySplit
 from rearec_bench.harness.datasets.parsing.raw import ReadProgress
+from rearec_bench.harness.datasets.parsing.source_files import RawFiles
 from rearec_bench.harness.datasets.readers.amazon_splits import READER
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError
@@ -34,7 +35,7 @@ def write(folder: Path, *, header: str = HEADER, **rows: str) -> Path:
 
 def read(folder: Path, progress: ReadProgress = lambda *_: None, **settings: Any) -> ReadyRows:
     recipe = Recipe.model_validate({"reader": "amazon-2023-splits", "split": "given", **settings})
-    found = READER.read(folder, recipe, progress=progress, on_bad_line="skip")
+    found = READER.read(RawFiles(folder, recipe, progress, "skip"))
     assert isinstance(found, ReadyRows)
     return found
 
@@ -92,8 +93,7 @@ def test_progress_ends_with_the_whole_of_each_file(tmp_path: Path) -> None:
 
 def test_without_text_no_metadata_is_needed(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"reader": "amazon-2023-splits", "split": "given"})
-    options: dict[str, Any] = {"progress": lambda *_: None, "on_bad_line": "error"}
-    assert READER.attributes(write(tmp_path), recipe, ["a"], **options) is None
+    assert READER.attributes(RawFiles(write(tmp_path), recipe, lambda *_: None, "error"), ["a"]) is None
     assert len(read(tmp_path).train) == 3
 
 

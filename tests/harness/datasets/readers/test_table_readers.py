@@ -20,6 +20,7 @@ from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
 from rearec_bench.harness.datasets.parsing.bad_lines import BadLines, OnBadLine
 from rearec_bench.harness.datasets.parsing.raw import MissingFileError
+from rearec_bench.harness.datasets.parsing.source_files import RawFiles
 from rearec_bench.harness.datasets.parsing.table_files import TableFile
 from rearec_bench.harness.datasets.readers import reader_of
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
@@ -32,13 +33,13 @@ def recipe(reader: str, **given: Any) -> Recipe:
 
 
 def read(source: Path, how: Recipe, on_bad_line: OnBadLine = "error") -> Events:
-    events = reader_of(how.reader).read(source, how, progress=lambda *_: None, on_bad_line=on_bad_line)
+    events = reader_of(how.reader).read(RawFiles(source, how, lambda *_: None, on_bad_line))
     assert isinstance(events, Events)
     return events
 
 
 def attributes(source: Path, how: Recipe, wanted: Sequence[str], on_bad_line: OnBadLine = "error") -> ItemAttributes:
-    told = reader_of(how.reader).attributes(source, how, wanted, progress=lambda *_: None, on_bad_line=on_bad_line)
+    told = reader_of(how.reader).attributes(RawFiles(source, how, lambda *_: None, on_bad_line), wanted)
     assert told is not None
     return told
 

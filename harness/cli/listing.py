@@ -84,7 +84,7 @@ def _settings(settings: type[Settings], width: int) -> Iterator[str]:
 
 
 def _words(field: FieldInfo, extra: dict[str, Any]) -> str:
-    words = [field.description or "", f"[{allowed(field)}]"]
+    words = [field.description or "", f"[{allowed(field) or getattr(field.annotation, '__name__', field.annotation)}]"]
     if extra.get("grid"):
         words.append(f"The paper searches {', '.join(map(_shown, extra['grid']))}.")
     return " ".join(word for word in words if word)

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ...models.settings import Settings
-from ..utils.messages import allowed, members
-from ..utils.yaml_model import Location, blamed, read
-from ..utils.yaml_tree import Items, Node, Problems, Table
+from ..utils.messages import members
+from ..utils.yaml_model import blamed, read
+from ..utils.yaml_tree import Node, Problems, Table
 from .labels import value_text
 from .model import Parameters, Space
 from .schema import Range, Varied, varying
@@ -41,30 +41,26 @@ def read_component(
     Returns:
         None where one is wrong.
     """
-    fields = settings.model_fields
-
-    def said(location: Location, value: Node) -> str:
-        if not location or location[0] not in fields:
-            return ""
-        if isinstance(value, Items):
-            return "one value, {search: [...]} to have one chosen, or {sweep: [...]} for a row each"
-        return allowed(fields[str(location[0])])
-
-    found = read(varying(settings, *own.items()), node, problems, allowed=said, word=word)
+    found = read(varying(settings, *own.items()), node, problems, word=word)
     if found is None or not isinstance(node, Table):
         return None
+    return parameters_of(settings, found, node), {name: getattr(found, name) for name in own}
+
+
+def parameters_of(settings: type[Settings], found: BaseModel, table: Table) -> Parameters:
+    """What is fixed, searched and swept in an object of `varying(settings)`, in the order of the file."""
     values = found.model_dump(mode="json", exclude_unset=True)
     fixed, searched, swept = {}, {}, {}
-    for name in (name for name in node.entries if name not in own):
+    for name in (name for name in table.entries if name in settings.model_fields and name in values):
         varied, value = getattr(found, name), values[name]
         if not isinstance(varied, Varied):
             fixed[name] = value
         elif varied.sweep is not None:
             swept[name] = tuple(value["sweep"])
         else:
-            types = members(fields[name].annotation)
+            types = members(settings.model_fields[name].annotation)
             searched[name] = space_of(varied.search, value["search"], whole=int in types and float not in types)
-    return Parameters(fixed=fixed, searched=searched, swept=swept), {name: getattr(found, name) for name in own}
+    return Parameters(fixed=fixed, searched=searched, swept=swept)
 
 
 def space_of(searched: Any, value: Any, *, whole: bool) -> Space:

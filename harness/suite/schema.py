@@ -13,9 +13,9 @@ from pydantic_core import to_jsonable_python
 
 from ...models.settings import Settings
 from ..records.spec import EvaluationSettings, TrainingSettings, canonical
-from ..utils.messages import COLLECTIONS, hint, members
+from ..utils.messages import COLLECTIONS, allowed, hint, members
 from ..utils.registry import BASELINES
-from ..utils.yaml_model import wrong
+from ..utils.yaml_model import type_of, wrong
 from .model import Resources, SearchSettings
 
 T = TypeVar("T")
@@ -93,16 +93,21 @@ def _either(mapping: type[BaseModel], is_mapping: Callable[[dict[str, Any]], boo
     return Discriminator(choose)
 
 
+Space: TypeAlias = Annotated[
+    Annotated[Listed[T], Tag("value")] | Annotated[Range[T], Tag("mapping")], _either(Range, lambda value: True)
+]
+
+
+class Searched(Strict, Generic[T]):
+    """{search: ...} in place of a list."""
+
+    search: Space[T]
+
+
 class Varied(Strict, Generic[T]):
     """{search: ...} or {sweep: [...]} in place of one value."""
 
-    search: (
-        Annotated[
-            Annotated[Listed[T], Tag("value")] | Annotated[Range[T], Tag("mapping")],
-            _either(Range, lambda value: True),
-        ]
-        | None
-    ) = None
+    search: Space[T] | None = None
     sweep: Listed[T] | None = None
 
     @model_validator(mode="after")
@@ -120,15 +125,14 @@ def varying(settings: type[Settings], *own: tuple[str, Any]) -> type[Strict]:
         settings: the class that declares them; only types and bounds of single fields are taken from it.
         *own: name and type of further keys.
     """
-    fields: dict[str, Any] = {name: (_varying(field), None) for name, field in settings.model_fields.items()}
+    several = "one value, {search: [...]} to have one chosen, or {sweep: [...]} for a row each"
+    fields: dict[str, Any] = {
+        name: (_varying(field), Field(None, title=allowed(field), description=several))
+        for name, field in settings.model_fields.items()
+    }
     fields |= {name: (kind, None) for name, kind in own}
     model: type[Strict] = create_model("Varying", __base__=Strict, **fields)
     return model
-
-
-def type_of(field: FieldInfo) -> Any:
-    """The type of a field with its bounds and validators."""
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def _varying(field: FieldInfo) -> Any:
@@ -143,19 +147,22 @@ def _may_be_mapping(member: Any) -> bool:
 
 
 class SuiteFile(Strict):
-    """The keys of a suite file; each is read by itself, and rows by the settings of their kinds."""
+    """The keys of a suite file; rows are read by the settings of their kinds (`rows`)."""
 
     name: Name = ""
     extends: str = ""
     plugins: Listed[str] = ()
     datasets: Listed[Name] = Field(examples=["datasets: [tiny]"])
-    vectors: dict[str, str] = {}
+    vectors: dict[str, str] = Field({}, title="a file of each data set, such as vectors: {tiny: vectors.npy}")
     backbone_defaults: dict[str, Any] = {}
     backbones: tuple[Any, ...] = Field(min_length=1, examples=["backbones: [sasrec]"])
     strategies: tuple[Any, ...] = Field(min_length=1, examples=["strategies: [base, erl, prl]"])
     references: Distinct[Annotated[str, AfterValidator(_reference)]] = ()
-    steps: Listed[FromZero] = Field(examples=["steps: [1, 2] or steps: {search: [1, 2]}"])
-    seeds: Listed[FromZero] = Field(examples=["seeds: [1, 2, 3]"])
+    steps: Annotated[
+        Annotated[Listed[FromZero], Tag("value")] | Annotated[Searched[FromZero], Tag("mapping")],
+        _either(Searched, lambda value: True),
+    ] = Field(title="whole numbers from 0, or {search: [...]}", examples=["steps: [1, 2] or steps: {search: [1, 2]}"])
+    seeds: Listed[FromZero] = Field(title="whole numbers from 0", examples=["seeds: [1, 2, 3]"])
     search: SearchSettings = SearchSettings()
     training: varying(TrainingSettings) = varying(TrainingSettings)()  # type: ignore[valid-type]
     evaluation: EvaluationSettings = EvaluationSettings()

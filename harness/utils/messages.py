@@ -50,7 +50,7 @@ def members(annotation: Any) -> tuple[Any, ...]:
 
 
 def allowed(field: FieldInfo) -> str:
-    """The values that a field may hold: "whole numbers from 1, or null"."""
+    """The values that a field may hold: "whole numbers from 1, or null"; "" where its own validator alone knows."""
     limits = [
         f"{word} {getattr(limit, attribute)}"
         for limit in field.metadata
@@ -59,7 +59,7 @@ def allowed(field: FieldInfo) -> str:
     ]
     bounds = " " + " and ".join(limits) if limits else ""
     parts = [_plural(member) + (bounds if member in (int, float) else "") for member in members(field.annotation)]
-    return ", or ".join(dict.fromkeys(parts))
+    return ", or ".join(dict.fromkeys(parts)) if all(parts) else ""
 
 
 def _plural(member: Any) -> str:
@@ -67,4 +67,4 @@ def _plural(member: Any) -> str:
         return ", ".join(str(value) for value in get_args(member))
     if get_origin(member) in COLLECTIONS:
         return f"a list of {_plural(get_args(member)[0])}"
-    return Duration.nouns if member is Duration else _PLURALS.get(member, str(getattr(member, "__name__", member)))
+    return Duration.nouns if member is Duration else _PLURALS.get(member, "")

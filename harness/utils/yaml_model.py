@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from .messages import hint, shown
+from .messages import allowed, hint, shown
 from .yaml_tree import Items, Mark, Node, Problems, Scalar, Table
 
 Location: TypeAlias = tuple[int | str, ...]
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _VALUES: Mapping[str, Any] = {"true": True, "True": True, "false": False, "False": False}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
@@ -42,17 +43,17 @@ def read(
     problems: Problems,
     *,
     strict: bool = True,
-    allowed: Callable[[Location, Node], str] = lambda location, node: "",
     word: str = "key",
 ) -> Any:
     """A value of a type, or None where it has mistakes.
+
+    A field's `title`, where it has one, says what is allowed, its `description` what is allowed in place of a list.
 
     Args:
         kind: a pydantic model, or any type that pydantic knows.
         node: the value as written.
         problems: gets every mistake.
         strict: as the module's docstring says; otherwise scalars are text, and pydantic converts it.
-        allowed: location of a wrong value, and the value -> what may stand there, "" to leave that to pydantic.
         word: what the keys of a mapping are called.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
@@ -74,9 +75,12 @@ def read(
         location = details["loc"]
         value, path, key = _locate(node, location)
         if details["type"] == "missing":
-            if location[:-1] not in misspelled:
+            if location[:-1] not in misspelled or not path:
                 name = str(location[-1])
-                problems.add(value.mark.under(name), missing(_fields(kind, location[:-1])[name]))
+                examples = _fields(kind, location[:-1])[name].examples
+                problems.add(
+                    value.mark.under(name), f"missing. Write it, such as {examples[0]}." if examples else "missing."
+                )
         elif details["type"] == "extra_forbidden":
             known = sorted(_fields(kind, location[:-1]))
             what = f"unknown {word if len(location) == 1 else 'key'}.{hint(str(location[-1]), known)}"
@@ -84,10 +88,25 @@ def read(
         elif path not in reported:
             is_whole = details["type"] == "value_error" and isinstance(value, Table)
             problems.add(
-                blamed(value) if is_whole else value.mark, _wrong_value(details, value, allowed(location, value))
+                blamed(value) if is_whole else value.mark, _wrong_value(details, value, _allowed(kind, location, value))
             )
         reported.add(path)
     return None
+
+
+def read_parts(kind: type[ModelT], table: Table, problems: Problems) -> ModelT:
+    """A model of all fields without mistakes; the others are at their defaults, or not there."""
+    whole: ModelT | None = read(kind, table, problems)
+    if whole is not None:
+        return whole
+    fields = {key: field for key, field in kind.model_fields.items() if key in table.entries}
+    parts = {key: read(type_of(field), table.entries[key].value, Problems()) for key, field in fields.items()}
+    return kind.model_construct(**{key: value for key, value in parts.items() if value is not None})
+
+
+def type_of(field: FieldInfo) -> Any:
+    """The type of a field with its bounds and validators."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def wrong(message: str, *location: int | str) -> ValidationError:
@@ -95,11 +114,6 @@ def wrong(message: str, *location: int | str) -> ValidationError:
     error = PydanticCustomError(_ABOUT_VALUE, "{message}", {"message": message})
     details: Any = {"type": error, "loc": location, "input": None}
     return ValidationError.from_exception_data("value", [details])
-
-
-def missing(field: FieldInfo) -> str:
-    """What to say about a field that is not there."""
-    return f"missing. Write it, such as {field.examples[0]}." if field.examples else "missing."
 
 
 def blamed(table: Node) -> Mark:
@@ -143,13 +157,13 @@ def _locate(root: Node, location: Location) -> tuple[Node, Location, Mark]:
     return node, tuple(path), key
 
 
-def _wrong_value(details: ErrorDetails, node: Node, allowed: str) -> str:
-    error, advice = details["type"], f" Allowed: {allowed}." if allowed else ""
+def _wrong_value(details: ErrorDetails, node: Node, said: str) -> str:
+    error, advice = details["type"], f" Allowed: {said}." if said not in ("", "text") else ""
     if error == _ABOUT_VALUE:
         return details["msg"].replace("{}", shown(node))
     if error == "value_error":
-        said = f"{details['ctx']['error']}."
-        return f"{shown(node)} is not valid: {said}{advice}" if isinstance(node, Scalar) else said
+        what = f"{details['ctx']['error']}."
+        return f"{shown(node)} is not valid: {what}{advice}" if isinstance(node, Scalar) else what
     if error == "literal_error":
         choices = details["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
         near = hint(node.text, choices.split(", ")) if isinstance(node, Scalar) else ""
@@ -163,6 +177,17 @@ def _wrong_value(details: ErrorDetails, node: Node, allowed: str) -> str:
         return f"{shown(node)} is not {noun}.{advice}"
     size = "too small" if error.startswith("greater") else "too large" if error.startswith("less") else "not valid"
     return f"{shown(node)} is {size}.{advice or ' It ' + details['msg'].removeprefix('Input ') + '.'}"
+
+
+def _allowed(kind: Any, location: Location, node: Node) -> str:
+    path = [_fields(kind, location[:depth]).get(str(step)) for depth, step in enumerate(location)]
+    fields = [field for field in path if field is not None]
+    field = next((field for field in fields if field.title), fields[-1] if fields else None)
+    if field is None:
+        return ""
+    if not field.title:
+        return allowed(field)
+    return field.description if isinstance(node, Items) and field.description else field.title
 
 
 def _fields(kind: Any, location: Location) -> dict[str, FieldInfo]:

@@ -7,7 +7,7 @@ stays the text that was written; whoever knows the declared type reads it (`yaml
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -270,7 +270,7 @@ class _Converter:
 
     def _bounded(self, node: Node) -> Node:
         """The node, unless its aliases make it huge to whoever walks through it: then nothing, and a problem."""
-        extents = [self._extents.get(id(one), (1, 1)) for one in _inside(node)]
+        extents = [self._extents.get(id(one), (1, 1)) for one in children(node).values()]
         size = 1 + sum(size for size, _ in extents)
         depth = 1 + max((depth for _, depth in extents), default=0)
         if size <= _MAX_VALUES and depth <= _MAX_DEPTH:
@@ -311,10 +311,11 @@ class _Converter:
         return merged
 
 
-def _inside(node: Node) -> Iterable[Node]:
+def children(node: Node) -> dict[str, Node]:
+    """Key or number -> the values of a mapping or list; none of a single value."""
     if isinstance(node, Items):
-        return node.items
-    return (entry.value for entry in node.entries.values()) if isinstance(node, Table) else ()
+        return {str(index): item for index, item in enumerate(node.items)}
+    return {key: entry.value for key, entry in node.entries.items()} if isinstance(node, Table) else {}
 
 
 def _brief(words: str) -> str:

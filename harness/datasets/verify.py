@@ -55,6 +55,9 @@ def verify(name: str, *, data_dir: Path, source: Path | None = None) -> Iterator
     folder, embedded = data_dir / name, name in catalog.EMBEDDED
     try:
         card = catalog.card(name, data_dir)
+        missing = [key for key in ("recipe", "fingerprint", "sources", "statistics") if key not in card]
+        if missing:
+            raise DatasetError(f"has no {', '.join(missing)}")
     except DatasetError as error:
         if not catalog.is_prepared(name, data_dir):
             raise

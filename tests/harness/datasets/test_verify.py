@@ -98,6 +98,7 @@ def spoilt_vectors(folder: Path) -> None:
         (lambda folder: (folder / "sequences.parquet").unlink(), "sequences.parquet there is no ", AGAIN),
         (lambda folder: (folder / "card.json").write_text("{"), "card.json ", "--source DIR --name mine\n"),
         (lambda folder: (folder / "card.json").write_text("[]"), "card.json ", "--source DIR --name mine\n"),
+        (lambda folder: edit_card(folder, sources=None), "card.json has no sources", "--source DIR --name mine\n"),
         (spoilt_vectors, "item vectors ", "Make the item vectors again:  rearec-bench embed mine\n"),
     ],
 )

@@ -18,7 +18,6 @@ from ..utils.errors import InputError
 from ..utils.messages import hint
 from ..utils.meter import Meter
 from . import catalog
-from .recipe.files import shipped_recipes
 from .vectors.encoders import language_model, tfidf
 from .vectors.encoders.language_model import Options
 from .vectors.vector_tables import load_table
@@ -120,17 +119,11 @@ def _check_options(encoder: str, *, width: int | None, options: Options | None, 
 
 
 def _texts(name: str, data_dir: Path) -> NDArray[np.object_]:
-    items = catalog.load_items(name, data_dir=data_dir)
-    if items.texts is not None:
-        return items.texts
-    if items.titles is not None:
-        recipe = shipped_recipes()[str(catalog.card(name, data_dir)["recipe"])]
-        command = recipe.command(name.removeprefix(recipe.prefix))
+    texts = catalog.load_items(name, data_dir=data_dir).texts
+    if texts is None:
         raise InputError(
-            f"{name} was prepared before item texts were kept. Prepare it again; its content, and with it every trial, "
-            f"stays what it is. Type:  {command}"
+            f"{name} has no item texts. Prepare it again if its source has texts (early versions kept none), or give "
+            "vectors of your own, one row an item in the order of the item ids:  "
+            f"rearec-bench embed {name} --encoder {FROM_FILE}PATH"
         )
-    raise InputError(
-        f"{name} has no item texts. Give vectors of your own, one row an item in the order of the item ids:  "
-        f"rearec-bench embed {name} --encoder {FROM_FILE}PATH"
-    )
+    return texts

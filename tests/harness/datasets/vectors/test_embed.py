@@ -209,7 +209,7 @@ def test_vectors_of_a_file_take_the_place_of_made_ones(tmp_path: Path) -> None:
         ("mine", "hf:", {}, "unknown encoder 'hf:'."),
         ("mine", "file:own.npy", {"width": 8}, "a file have a width of their own."),
         ("mine", "file:own.npy", {}, "own.npy: no such file."),
-        ("mine", "tfidf-svd", {}, "mine has no item texts. Give vectors of your own"),
+        ("mine", "tfidf-svd", {}, "mine has no item texts. Prepare it again if its source has texts"),
         ("tiny", "tfidf-svd", {}, "tiny is embedded: its item vectors are made when a suite needs them."),
         ("nowhere", "tfidf-svd", {}, "nowhere is not prepared."),
         ("mine", "tfidf-svd", {"options": Options(max_tokens=3)}, "--max-tokens, --batch-tokens and --device are for"),
@@ -226,20 +226,6 @@ def test_what_cannot_be_embedded_is_refused(
         embed(name, data_dir=data_dir, encoder=encoder, **options)
     assert message in str(caught.value)
     assert not catalog.has_vectors("mine", data_dir)
-
-
-def test_a_data_set_prepared_before_texts_were_kept_asks_to_be_prepared_again(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    data_dir = prepared(tmp_path)
-    held = files.read_items(data_dir / "mine")
-    file = data_dir / "mine" / "items.parquet"
-    files._write_items(file, Items(held.tokens, texts_of(9), held.train_counts, texts_of(9)))
-    pq.write_table(pq.read_table(file).drop_columns(["text"]), file)
-    with pytest.raises(InputError) as caught:
-        embed("mine", data_dir=data_dir)
-    assert "mine was prepared before item texts were kept." in str(caught.value)
-    assert str(caught.value).endswith("Type:  rearec-bench prepare sequences --name mine --source DIR")
 
 
 def test_preparing_again_keeps_vectors_that_are_still_right(tmp_path: Path) -> None:

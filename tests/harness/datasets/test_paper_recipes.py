@@ -264,28 +264,6 @@ def test_seconds_among_milliseconds_are_refused_and_read_where_the_recipe_says_s
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "change", "said"),
-    [
-        ("software", "Software.valid.csv", ("parent_asin", "asin"), "no column 'parent_asin'"),
-        ("software", "Software.valid.csv", ("timestamp,history", "timestamp"), "no column 'history'"),
-        ("software", "meta_Software.jsonl", ('"parent_asin"', '"asin"'), "no key 'parent_asin'"),
-        ("yelp", "yelp_academic_dataset_review.json", ('"stars"', '"rating"'), "no key 'stars'"),
-        ("yelp", "yelp_academic_dataset_business.json", ('"business_id"', '"id"'), "no key 'business_id'"),
-    ],
-)
-def test_a_wrong_column_names_the_file_and_what_it_has(
-    tmp_path: Path, name: str, file: str, change: tuple[str, str], said: str
-) -> None:
-    folder = write(tmp_path, name, seed=0, zipped=False)
-    path = folder / file
-    path.write_text(path.read_text().replace(*change))
-    with pytest.raises(DatasetError) as caught:
-        prepare(folder, name)
-    assert str(caught.value).startswith(str(path))
-    assert said in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ("keep", "said"),
     [
         (lambda line: False, "holds no row"),

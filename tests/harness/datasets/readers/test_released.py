@@ -45,10 +45,6 @@ def test_every_row_is_the_one_of_the_file(data: Dataset, shared: Path, name: str
         assert data.flat[start:end].tolist() == [int(item) for item in row["history_id"].split()]
 
 
-def test_histories_share_their_place(data: Dataset) -> None:
-    assert len(data.flat) < 1.03 * (len(data.train) + len(data.valid) + len(data.test) + data.num_users)
-
-
 def test_popularity_on_it_scores_what_the_reference_measured(data: Dataset) -> None:
     counts = np.bincount(data.train.targets, minlength=data.num_items)
     place = np.empty(data.num_items)
@@ -102,23 +98,6 @@ def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: st
         prepare(write(tmp_path, train))
     assert message in str(caught.value)
     assert not (tmp_path / "data").exists()
-
-
-def test_a_wrong_header_names_the_missing_column_and_those_found(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"train\.remap\.csv:1  no column 'history_id'\."):
-        prepare(write(tmp_path, header="user_id,item_id,history,timestamp\n"))
-
-
-def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:
-    write(tmp_path)
-    (tmp_path / "mine.valid.remap.csv").unlink()
-    with pytest.raises(DatasetError) as caught:
-        prepare(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path} holds no mine.valid.remap.csv (or mine.valid.remap.csv.gz). "
-        "Type:  rearec-bench prepare released --name mine --source DIR\n"
-        "  DIR holds mine.train.remap.csv, mine.valid.remap.csv and mine.test.remap.csv, each plain or .gz"
-    )
 
 
 def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:

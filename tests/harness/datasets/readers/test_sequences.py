@@ -128,13 +128,3 @@ def test_broken_lines_are_skipped_and_counted_where_that_is_asked_for(tmp_path: 
         {"file": "sequences.txt.gz", "why": "is not UTF-8 text", "lines": 1, "first": 2},
         {"file": "sequences.txt.gz", "why": "its user stands on an earlier line", "lines": 2, "first": 5},
     ]
-
-
-def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError) as caught:
-        preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
-    assert str(caught.value) == (
-        f"{tmp_path} holds no sequences.txt (or sequences.txt.gz). "
-        "Type:  rearec-bench prepare sequences --name mine --source DIR\n"
-        "  DIR holds sequences.txt (or is such a file): one user a line, `user item item ...` in time order"
-    )

@@ -50,19 +50,7 @@ def environment(device: str, threads: int) -> dict[str, Any]:
     """
     import torch
 
-    found: dict[str, Any] = {
-        "rearec_bench": VERSION,
-        "git": git_revision(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count() or 0,
-        "device": device,
-        "threads": threads,
-    }
-    for package in ("numpy", "optuna", "ray"):
-        found[package] = _version(package)
+    found = {**software(), "torch": torch.__version__, "device": device, "threads": threads}
     if device == "cuda" and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
         found["cuda"] = torch.version.cuda

@@ -257,7 +257,7 @@ def test_find_wants_one_key_and_says_what_else_there_is(store: Store) -> None:
         store.folder(key).mkdir(parents=True)
     assert store.keys() == set(keys)
     assert [store.find(key[:2].upper()) for key in keys] == keys
-    with pytest.raises(StoreError, match="2 trials have keys that start with 'a': .*Give more digits"):
+    with pytest.raises(StoreError, match=r"2 trials have keys that start with 'a': .*Give more digits"):
         store.find("a")
     for prefix in ("zz", ""):
         with pytest.raises(StoreError, match=f"no trial in .* has a key that starts with '{prefix}'"):

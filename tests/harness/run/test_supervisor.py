@@ -19,16 +19,6 @@ from ..synthetic import spec as spec_for
 SPEC = spec_for(seed=1)
 
 
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Run:
     """A trial that counts."""
 
@@ -44,158 +34,151 @@ class Run:
         return Checkpoint({"key": SPEC.key}, {}, {"count": self.count, "elapsed_s": self.elapsed_s, "odd": self.odd})
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.state["count"] == 99:
-            self.count = -1
-            raise CheckpointError("it was made by another version of the source (a, and this is b)")
         self.count, self.elapsed_s = checkpoint.state["count"], checkpoint.state["elapsed_s"]
+        if self.count == 99:
+            raise CheckpointError("it was made by another version of the source (a, and this is b)")
 
 
-def supervise(
-    tmp_path: Path, clock: Clock, make: Callable[[], Any] = Run, *, resume: bool = False, **limits: Any
-) -> tuple[TrialSupervisor, Checkpoints]:
-    checkpoints = Checkpoints(tmp_path)
-    supervisor = TrialSupervisor(
-        make, SPEC, limits=TrialLimits("s", **limits), channel=checkpoints, resume=resume, clock=clock
-    )
-    return supervisor, checkpoints
+class Place:
+    """A store's checkpoints, and a clock whose seconds pass when told to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.checkpoints = Checkpoints(root)
+        self.now = 100.0
+
+    def supervise(
+        self,
+        make: Callable[[], Any] = Run,
+        *,
+        resume: bool = False,
+        recalled: Callable[[], bool] = lambda: False,
+        **limits: Any,
+    ) -> TrialSupervisor:
+        return TrialSupervisor(
+            make,
+            SPEC,
+            limits=TrialLimits("s", **limits),
+            channel=self.checkpoints,
+            resume=resume,
+            recalled=recalled,
+            clock=lambda: self.now,
+        )
+
+    def check(self, supervisor: TrialSupervisor, *, after_s: float) -> int | None:
+        """The count in the checkpoint once the supervisor has looked after so many seconds."""
+        self.now += after_s
+        supervisor.check()
+        return self.count()
+
+    def count(self) -> int | None:
+        has_one = self.checkpoints.has(SPEC.key)
+        return unpack(self.checkpoints.read(SPEC.key)).state["count"] if has_one else None
 
 
-def count_in(checkpoints: Checkpoints) -> int | None:
-    return unpack(checkpoints.read(SPEC.key)).state["count"] if checkpoints.has(SPEC.key) else None
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
 
 
-def test_a_checkpoint_is_taken_each_time_that_long_has_passed(tmp_path: Path) -> None:
-    clock = Clock()
-    supervisor, checkpoints = supervise(tmp_path, clock, every_s=10)
+def test_a_checkpoint_is_taken_each_time_that_long_has_passed(place: Place) -> None:
+    supervisor = place.supervise(every_s=10)
+    assert supervisor.run.after_batch == supervisor.check
     found = []
     for supervisor.run.count in range(25):
-        clock.now += 1
-        supervisor.run.after_batch()
-        found.append(count_in(checkpoints))
+        found.append(place.check(supervisor, after_s=1))
     assert found == [None] * 9 + [9] * 10 + [19] * 6
     assert supervisor.take_notes() == []
 
 
-def test_none_is_taken_where_none_is_wanted_and_none_of_a_trial_that_cannot_go_on(tmp_path: Path) -> None:
-    for make, every in ((Run, None), (object, 10)):
-        clock = Clock()
-        supervisor, checkpoints = supervise(tmp_path, clock, make, every_s=every)
-        clock.now += 1000
-        supervisor.check()
-        assert checkpoints.keys() == set()
+@pytest.mark.parametrize(("make", "every"), [(Run, None), (object, 10)])
+def test_none_is_taken_where_none_is_wanted_or_the_trial_cannot_go_on(
+    place: Place, make: Callable[[], Any], every: float | None
+) -> None:
+    assert place.check(place.supervise(make, every_s=every), after_s=1000) is None
 
 
 @pytest.mark.parametrize(("make", "every", "saved"), [(Run, 300, True), (Run, None, False), (object, 300, False)])
 def test_a_trial_that_is_called_back_saves_what_it_has_if_it_can(
-    tmp_path: Path, make: Callable[[], Any], every: float | None, saved: bool
+    place: Place, make: Callable[[], Any], every: float | None, saved: bool
 ) -> None:
-    clock, checkpoints = Clock(), Checkpoints(tmp_path)
-    wanted, asked = [False], []
-
-    def recalled() -> bool:
-        asked.append(clock.now)
-        return wanted[0]
-
-    limits = TrialLimits("s", every_s=every)
-    supervisor = TrialSupervisor(
-        make, SPEC, limits=limits, channel=checkpoints, resume=False, recalled=recalled, clock=clock
-    )
+    answers = [False] * 5 + [True]
+    supervisor = place.supervise(make, every_s=every, recalled=lambda: answers.pop(0))
     if make is Run:
         supervisor.run.count = 7
     for _ in range(20):
-        clock.now += ASK_S / 4
-        supervisor.check()
-    assert len(asked) == 5, "it does not ask after every batch"
-    wanted[0] = True
-    clock.now += ASK_S
+        place.check(supervisor, after_s=ASK_S / 4)
+    assert answers == [True], "it does not ask after every batch"
     with pytest.raises(TrialSuspended) as suspended:
-        supervisor.check()
+        place.check(supervisor, after_s=ASK_S)
     assert suspended.value.saved is saved
-    assert count_in(checkpoints) == (7 if saved else None)
+    assert place.count() == (7 if saved else None)
 
 
-def test_a_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    clock = Clock()
-    supervisor, _ = supervise(tmp_path, clock, every_s=10)
-    supervisor.run.count, clock.now = 7, clock.now + 11
-    supervisor.check()
-    again, _ = supervise(tmp_path, clock, resume=True)
-    assert again.run.count == 7
-    assert again.take_notes() == []
-    over, _ = supervise(tmp_path, clock, resume=False)
-    assert over.run.count == 0
+def test_a_trial_goes_on_from_its_checkpoint(place: Place) -> None:
+    supervisor = place.supervise(every_s=10)
+    supervisor.run.count = 7
+    place.check(supervisor, after_s=11)
+    again = place.supervise(resume=True)
+    assert (again.run.count, again.take_notes()) == (7, [])
+    assert place.supervise(resume=False).run.count == 0
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [("flipped", "checksum of resume.pt"), ("gone", "resume.pt"), ("refused", "another version of the source")],
 )
-def test_where_it_is_of_no_use_the_trial_starts_over_and_says_why(tmp_path: Path, damage: str, words: str) -> None:
-    clock = Clock()
-    supervisor, checkpoints = supervise(tmp_path, clock, every_s=10)
-    supervisor.run.count, clock.now = 99 if damage == "refused" else 7, clock.now + 11
-    supervisor.check()
-    file = checkpoints.folder(SPEC.key) / "resume.pt"
+def test_where_it_is_of_no_use_the_trial_starts_over_and_says_why(place: Place, damage: str, words: str) -> None:
+    supervisor = place.supervise(every_s=10)
+    supervisor.run.count = 99 if damage == "refused" else 7
+    place.check(supervisor, after_s=11)
+    file = place.checkpoints.folder(SPEC.key) / "resume.pt"
     if damage == "flipped":
         file.write_bytes(file.read_bytes()[:-1] + b"x")
     if damage == "gone":
         file.unlink()
-    again, _ = supervise(tmp_path, clock, resume=True)
-    assert again.run.count == 0
+    again = place.supervise(resume=True)
+    assert (again.run.count, again.run.after_batch) == (0, again.check)
     (note,) = again.take_notes()
     assert note.startswith("its checkpoint is of no use, it starts over: it ")
     assert words in note
-    assert again.run.after_batch == again.check
 
 
-def test_time_that_went_before_counts(tmp_path: Path) -> None:
-    clock = Clock()
-    supervisor, _ = supervise(tmp_path, clock, every_s=10, timeout_s=7200)
-    supervisor.run.elapsed_s, clock.now = 7000.0, clock.now + 11
-    supervisor.check()
-    clock.now += 1e6  # between the two nobody works
-    again, _ = supervise(tmp_path, clock, resume=True, timeout_s=7200)
-    clock.now += 199
-    again.check()
-    clock.now += 2
-    with pytest.raises(TrialTimedOut, match=r"^timed out after 2\.0 h \(resources\.timeout\)$"):
-        again.check()
+def test_time_that_went_before_counts(place: Place) -> None:
+    supervisor = place.supervise(every_s=10, timeout_s=7200)
+    supervisor.run.elapsed_s = 7000.0
+    place.check(supervisor, after_s=11)
+    place.now += 1e6  # between the two nobody works
+    again = place.supervise(resume=True, timeout_s=7200)
+    place.check(again, after_s=199)
+    with pytest.raises(TrialTimedOut, match=r"^timed out after 2.*resources\.timeout"):
+        place.check(again, after_s=2)
 
 
-def test_a_trial_without_checkpoints_times_out_too(tmp_path: Path) -> None:
-    clock = Clock()
-    supervisor, _ = supervise(tmp_path, clock, object, timeout_s=90)
-    clock.now += 89
-    supervisor.check()
-    clock.now += 2
-    with pytest.raises(TrialTimedOut, match=r"after 1\.5 min"):
-        supervisor.check()
+def test_a_trial_without_checkpoints_times_out_too(place: Place) -> None:
+    supervisor = place.supervise(object, timeout_s=90)
+    place.check(supervisor, after_s=89)
+    with pytest.raises(TrialTimedOut, match=r"after 1\.5"):
+        place.check(supervisor, after_s=2)
 
 
-def test_a_state_that_cannot_be_written_is_said_once_and_the_trial_goes_on(tmp_path: Path) -> None:
-    clock = Clock()
-    supervisor, checkpoints = supervise(tmp_path, clock, lambda: Run(odd=object()), every_s=10)
-    for _ in range(3):
-        clock.now += 11
-        supervisor.check()
-    assert supervisor.take_notes() == ["no checkpoint of it: odd is object, neither number, word nor tensor"]
-    assert checkpoints.keys() == set()
+def test_a_state_that_cannot_be_written_is_said_once_and_the_trial_goes_on(place: Place) -> None:
+    supervisor = place.supervise(lambda: Run(odd=object()), every_s=10)
+    assert [place.check(supervisor, after_s=11) for _ in range(3)] == [None] * 3
+    (note,) = supervisor.take_notes()
+    assert note.startswith("no checkpoint of it: odd is object")
 
 
-def test_a_full_disk_is_said_and_the_next_one_is_tried(tmp_path: Path) -> None:
-    clock = Clock()
-    supervisor, checkpoints = supervise(tmp_path, clock, every_s=10)
-    (tmp_path / "checkpoints").write_text("in the way")
-    clock.now += 11
+def test_a_full_disk_is_said_and_the_next_one_is_tried(place: Place) -> None:
+    supervisor = place.supervise(every_s=10)
+    (place.root / "checkpoints").write_text("in the way")
+    place.now += 11
     supervisor.check()
     (note,) = supervisor.take_notes()
     assert note.startswith("no checkpoint of it: it could not be written: ")
-    (tmp_path / "checkpoints").unlink()
-    supervisor.check()
-    assert not checkpoints.has(SPEC.key)
-    clock.now += 11
-    supervisor.check()
-    assert checkpoints.has(SPEC.key)
+    (place.root / "checkpoints").unlink()
+    assert place.check(supervisor, after_s=0) is None
+    assert place.check(supervisor, after_s=11) == 0
 
 
 @pytest.mark.parametrize(
@@ -212,12 +195,11 @@ def test_whose_weights_stay(keep: Keep, purpose: Any, kept: bool) -> None:
     assert TrialLimits("s", keep=keep).keeps(dataclasses.replace(SPEC, purpose=purpose)) == kept
 
 
-def test_the_last_checkpoint_of_a_trial_that_is_kept_is_taken_whatever_the_time(tmp_path: Path) -> None:
-    supervisor, checkpoints = supervise(tmp_path, Clock(), every_s=None, keep="best")
+@pytest.mark.parametrize(("keep", "saved"), [("best", True), ("none", False)])
+def test_the_last_checkpoint_of_a_trial_that_is_kept_is_taken_whatever_the_time(
+    place: Place, keep: Keep, saved: bool
+) -> None:
+    supervisor = place.supervise(every_s=None, keep=keep)
     supervisor.run.count = 5
-    assert SPEC.purpose == "final"
-    assert supervisor.save_last()
-    assert count_in(checkpoints) == 5
-    other, checkpoints = supervise(tmp_path / "other", Clock(), keep="none")
-    assert not other.save_last()
-    assert checkpoints.keys() == set()
+    assert supervisor.save_last() is saved
+    assert place.count() == (5 if saved else None)

@@ -173,25 +173,6 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_starts_and_can_
     assert command("results", "merge", stored, folder / "results", "-o", tmp_path / "both").exit_code == 0
 
 
-def test_clocks_that_jump_move_no_trial(tmp_path: Path, synthetic: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path / "results")
-    now = time.time()
-    keys = set()
-    for number, jump in enumerate((0.0, 1e9, -now + 1, -86400.0, 3600.0)):
-        monkeypatch.setattr(time, "time", lambda jump=jump: now + jump)
-        with store.locked("suite 's'"):
-            made = synthetic.trial(synthetic.spec(seed=number + 1))
-            store.write(made)
-            store.write_suite("s", {"name": "s"}, {"cells": {}})
-            keys.add(made.key)
-            log = RunLog(store.suite_folder("s") / "run.jsonl")
-            log.write("done", key=made.key)
-            log.close()
-    assert store.keys() == keys and all(store.read(key).key == key for key in keys)
-    store.quarantine(store.folder(keys.pop()), "one")
-    assert len(list((store.root / "quarantine").iterdir())) == 2
-
-
 def test_a_clock_that_jumps_while_a_trial_runs_moves_nothing_but_its_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

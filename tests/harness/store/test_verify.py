@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -20,10 +21,10 @@ V1 = Path(__file__).parents[1] / "stores" / "v1"
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     shutil.copytree(V1, tmp_path / "results")
-    held = Store(tmp_path / "results")
-    for name in held.suites():
-        held.write_suite(name, *held.read_suite(name))
-    return held
+    store = Store(tmp_path / "results")
+    for name in store.suites():
+        store.write_suite(name, *store.read_suite(name))
+    return store
 
 
 def command(store: Store, *words: str) -> Result:
@@ -68,12 +69,12 @@ def test_a_damaged_trial_is_moved_with_its_reason_and_leaves_the_indexes(store: 
 
 
 def test_two_of_one_name_do_not_meet_in_the_quarantine(store: Store) -> None:
-    key = final_of(store)
-    places = []
+    folder = store.folder(final_of(store))
+    places = set()
     for _ in range(3):
-        store.folder(key).mkdir(exist_ok=True)
-        places.append(store.quarantine(store.folder(key), "a reason"))
-    assert len(set(places)) == 3 and all(place.is_dir() for place in places)
+        folder.mkdir(exist_ok=True)
+        places.add(store.quarantine(folder, "a reason"))
+    assert len(places) == 3 and all(place.is_dir() for place in places)
 
 
 def test_what_belongs_to_nobody_is_found_and_what_is_hidden_is_not(store: Store) -> None:
@@ -125,10 +126,8 @@ def test_lines_of_a_log_that_cannot_be_read_are_counted_and_no_damage(store: Sto
 
 
 def test_killed_writers_files_are_no_damage_and_go_with_fix(store: Store) -> None:
-    left = store.root / "trials" / f".tmp~{'0' * 32}~elsewhere~1~00000000"
+    left = store.trials / f".tmp~{'0' * 32}~elsewhere~1~00000000"
     left.mkdir()
-    import os
-
     os.utime(left, (1, 1))
     assert command(store).exit_code == 0
     assert command(store, "--fix").exit_code == 0 and not left.exists()

@@ -105,6 +105,7 @@ def test_a_repeated_profile_takes_the_place_of_the_one_before(results: Path, tmp
     assert len(ProfileStore(tmp_path).read()) == 1
 
 
+@pytest.mark.slow
 def test_the_report_shows_what_is_stored_without_loading_torch_or_ray(results: Path, tmp_path: Path) -> None:
     program = (
         "import json, sys\nfrom rearec_bench.cli import main\n"

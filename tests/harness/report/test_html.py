@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,15 +15,16 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.records.results import Epoch
+from rearec_bench.harness.records.results import Epoch, TrialSummary
 from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import FIGURES, curve, search_chart
 from rearec_bench.harness.report.html.page import packed, render_page, script_json
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, TABLES
-from rearec_bench.harness.store.frames import StoredTrial
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import DatasetError
+
+from .pages import page_suite
 
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u2028\"'`&amp;"
 
@@ -38,30 +38,11 @@ def unprepared(name: str) -> Any:
 def suite(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> content.PageSuite:
     """A suite with a hostile name in it, a failed trial, and search trials."""
     store = Store(tmp_path_factory.mktemp("html"))
-    cells = (
-        synthetic.cell("base", 0),
-        synthetic.cell("erl", 2, row=HOSTILE),
-        synthetic.cell("prl", 2),
-    )
+    cells = (synthetic.cell("base", 0), synthetic.cell("erl", 2, row=HOSTILE), synthetic.cell("prl", 2))
     index = synthetic.fill(store, cells, ended={("tiny-sasrec-prl-2", 2): "failed"}, search=4)
-    results = collect("s", cells, index, store=store)
-
-    def trials(store: Store, suites: list[str]) -> Iterator[StoredTrial]:
-        for cell in cells:
-            entry = index["cells"][cell.id]
-            for key in (*entry["search"], *entry["final"].values()):
-                chosen = key == entry["best"]
-                yield StoredTrial("s", cell.dataset, cell.backbone, cell.row, cell.against, chosen, store.summary(key))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "trials_of", trials)
-        return content.suite_content(
-            results,
-            {**TABLES, "groups": lambda results: DATA_TABLES["groups"](results, unprepared)},
-            store=store,
-            context=FigureContext(results, unprepared, unprepared),
-            folder=Path("results"),
-        )
+    context = FigureContext(collect("s", cells, index, store=store), unprepared, unprepared)
+    makers = {**TABLES, "groups": lambda results: DATA_TABLES["groups"](results, unprepared)}
+    return page_suite(context, cells, index, makers)
 
 
 @pytest.fixture(scope="module")
@@ -159,21 +140,25 @@ def test_what_needs_data_is_left_out_and_said(suite: content.PageSuite) -> None:
     assert {*lacking, *(figure.name for figure in suite.figures)} == {*FIGURES, content.CASE, "Searches"}
 
 
-def test_curves_are_thinned_and_keep_both_ends_and_the_best(synthetic: ModuleType) -> None:
+@pytest.fixture
+def summary(tmp_path: Path, synthetic: ModuleType) -> TrialSummary:
+    store, spec = Store(tmp_path), synthetic.spec(purpose="search")
+    store.write(synthetic.trial(spec))
+    return store.summary(spec.key)
+
+
+def test_curves_are_thinned_and_keep_both_ends_and_the_best(summary: TrialSummary) -> None:
     epochs = tuple(Epoch(e, {"total": 1 / e}, {"ndcg@20": e / 1e4}, 1.0, 1.0, 1.0) for e in range(1, 301))
-    store_free = synthetic.trial(synthetic.spec())
-    summary = replace(_summary(store_free), history=epochs, best_epoch=123)
-    found = curve(summary, "ndcg@20")
+    found = curve(replace(summary, history=epochs, best_epoch=123), "ndcg@20")
     assert len(found["epoch"]) <= 41 and found["epoch"][0] == 1 and found["epoch"][-1] == 300
     assert 123 in found["epoch"]
     assert found["validation"][0] == 1e-4
 
 
-def test_a_search_of_one_trial_has_no_chart(synthetic: ModuleType) -> None:
-    one = _summary(synthetic.trial(synthetic.spec(purpose="search")))
-    assert search_chart("t", [(one, True)], "ndcg@20") is None
-    other = replace(one, spec=replace(one.spec, steps=1))
-    found = search_chart("t", [(one, True), (other, False)], "ndcg@20")
+def test_a_search_of_one_trial_has_no_chart(summary: TrialSummary) -> None:
+    assert search_chart("t", [(summary, True)], "ndcg@20") is None
+    other = replace(summary, spec=replace(summary.spec, steps=1))
+    found = search_chart("t", [(summary, True), (other, False)], "ndcg@20")
     assert [dimension["label"] for dimension in found.data[0]["dimensions"]] == ["K", "validation ndcg@20"]
 
 
@@ -184,13 +169,6 @@ def test_a_thousand_trials_stay_under_ten_megabytes(suite: content.PageSuite) ->
     many = replace(suite, trials=tuple({**trial, "curve": long} for trial in trials))
     assert len(many.trials) == 1000
     assert len(render_page([many], title="t").encode()) < 10e6
-
-
-def _summary(trial: Any) -> Any:
-    from rearec_bench.harness.store.format import summary_of
-    from rearec_bench.harness.store.trial_folder import files_of
-
-    return summary_of(json.loads(files_of(trial)["result.json"]))
 
 
 @pytest.fixture
@@ -254,17 +232,6 @@ def test_dark_is_dark_and_contrasts(opened: Any) -> None:
         opened.locator("#theme").click()
     opened.locator("#theme").click()
     assert opened.locator("#theme").get_attribute("aria-pressed") == "true"
-
-
-def test_a_phone_shows_it_without_scrolling_sideways(opened: Any) -> None:
-    opened.set_viewport_size({"width": 360, "height": 740})
-    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-def test_charts_are_drawn_when_they_come_into_view(opened: Any) -> None:
-    first = opened.locator(".chart").first
-    first.scroll_into_view_if_needed()
-    opened.wait_for_selector(".chart[data-drawn] .main-svg")
 
 
 def test_everything_is_reached_by_keyboard_and_has_a_name(opened: Any) -> None:

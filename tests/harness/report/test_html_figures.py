@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,16 +21,16 @@ from rearec_bench.harness.report.html.charts import FIGURES
 from rearec_bench.harness.report.html.page import render_page
 from rearec_bench.harness.report.html.state_charts import POINTS, state_charts
 from rearec_bench.harness.report.tables.registry import TABLES
-from rearec_bench.harness.store.frames import StoredTrial
 from rearec_bench.harness.store.store import Store
 
+from .pages import page_suite
+
+Made = tuple[FigureContext, tuple[Any, ...], Any]
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>"
 
 
 @pytest.fixture(scope="module")
-def made(
-    tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType, made_profile: Profile
-) -> tuple[FigureContext, list[StoredTrial]]:
+def made(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType, made_profile: Profile) -> Made:
     """A suite that fills every figure; item 7 has a hostile title."""
     store = Store(tmp_path_factory.mktemp("html"))
     cells = synthetic.cells_of_figures()
@@ -41,29 +39,12 @@ def made(
     data = synthetic.dataset(results)
     titles = np.array([f"Title {i} {HOSTILE}" for i in range(60)], dtype=object)
     items = Items(np.array([str(i) for i in range(60)], dtype=object), titles, np.ones(60, np.int64))
-    trials = [
-        StoredTrial(
-            "s", cell.dataset, cell.backbone, cell.row, cell.against, key == index["cells"][cell.id]["best"],
-            store.summary(key),
-        )
-        for cell in cells
-        for key in (*index["cells"][cell.id]["search"], *index["cells"][cell.id]["final"].values())
-    ]  # fmt: skip
-    return FigureContext(results, lambda name: data, lambda name: items, [made_profile]), trials
+    return FigureContext(results, lambda name: data, lambda name: items, [made_profile]), cells, index
 
 
 @pytest.fixture(scope="module")
-def suite(made: tuple[FigureContext, list[StoredTrial]]) -> content.PageSuite:
-    context, stored = made
-
-    def trials(store: Store, suites: list[str]) -> Iterator[StoredTrial]:
-        yield from stored
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "trials_of", trials)
-        return content.suite_content(
-            context.results, TABLES, store=context.results.store, context=context, folder=Path("results")
-        )
+def suite(made: Made) -> content.PageSuite:
+    return page_suite(*made, TABLES)
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +77,9 @@ def cells(results: ResultSet) -> dict[tuple[str, int | None], CellResults]:
     return {(cell.strategy, cell.steps): cell for cell in results.cells}
 
 
-def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: tuple[FigureContext, list[StoredTrial]]) -> None:
-    context, stored = made
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "trials_of", lambda store, suites: iter(stored))
-        public = content.suite_content(
-            context.results,
-            TABLES,
-            store=context.results.store,
-            context=replace(context, aggregates=True),
-            folder=Path("results"),
-        )
+def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: Made) -> None:
+    context, *rest = made
+    public = page_suite(replace(context, aggregates=True), *rest, TABLES)
     lacking = {one.name for one in public.lacking}
     assert lacking == {"Rank trajectories (Figure 8)", "States (Figure 10)", content.CASE}
     assert {figure.name for figure in public.figures} == {*FIGURES, "Searches"} - lacking

@@ -154,18 +154,6 @@ def test_it_runs_again_to_the_same_ranks(store: Store, tmp_path: Path, kind: str
     assert (comparison.circumstances, told) == ((), [])
 
 
-def test_a_run_again_tells_a_changed_source_and_other_ranks(store: Store, tmp_path: Path) -> None:
-    key = key_of(store, "markov")
-    result = store.read(key)
-    assert result.test is not None
-    rows = dataclasses.replace(result.test.rows, readout_ranks=result.test.rows.readout_ranks + 1)
-    changed = dataclasses.replace(result, test=dataclasses.replace(result.test, rows=rows), source_digest="0" * 16)
-    store.write(changed, replace=True)
-    comparison = rerun(key, store=store, data_dir=tmp_path)
-    assert comparison.circumstances == ("the source of the components has changed since",)
-    assert comparison.differences == (f"test: readout_ranks differ in {len(rows.items)} of {len(rows.items)} rows",)
-
-
 def test_the_list_names_them_with_their_words(tmp_path: Path) -> None:
     listed = inventory(data_dir=tmp_path, width=120)
     block = listed.partition("References (references:)")[2].partition("\n\n")[0].splitlines()

@@ -16,7 +16,7 @@ from .data.card import SPLITS, make_card
 from .data.dataset import Dataset
 from .data.item_attributes import ItemAttributes
 from .data.items import Items, items_of
-from .data.made import Made
+from .data.recipe_result import RecipeResult
 from .generate import SYNTHETIC, synthetic
 from .parsing.bad_lines import OnBadLine
 from .parsing.raw import MissingFileError, ReadProgress
@@ -114,7 +114,7 @@ def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None 
     return keep(synthetic.make(size), label=label, data_dir=data_dir)
 
 
-def keep(made: Made, *, label: str, data_dir: Path) -> Dataset:
+def keep(made: RecipeResult, *, label: str, data_dir: Path) -> Dataset:
     """Write what a recipe made to the data folder.
 
     Args:
@@ -170,7 +170,7 @@ def _free_label(label: str, recipe: Recipe | None) -> str:
     return label
 
 
-def _refuse_empty(made: Made, label: str) -> None:
+def _refuse_empty(made: RecipeResult, label: str) -> None:
     arrays = made.assembled
     empty = [split for split in SPLITS if len(getattr(arrays, split)) == 0]
     if empty:

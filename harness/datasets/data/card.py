@@ -13,7 +13,7 @@ from ...._version import VERSION
 from .assembled import Assembled
 from .dataset import Dataset
 from .items import train_counts
-from .made import Made
+from .recipe_result import RecipeResult
 
 SCHEMA = 1
 SPLITS = ("train", "valid", "test")
@@ -43,7 +43,7 @@ def fingerprint(arrays: Assembled | Dataset) -> str:
     return digest.hexdigest()
 
 
-def make_card(made: Made, name: str) -> dict[str, Any]:
+def make_card(made: RecipeResult, name: str) -> dict[str, Any]:
     """Write down everything about a data set.
 
     Args:
@@ -125,7 +125,7 @@ def _last_occurrences(flat: NDArray[np.int32]) -> NDArray[np.int64]:
     return found
 
 
-def _filtered(made: Made) -> list[dict[str, Any]]:
+def _filtered(made: RecipeResult) -> list[dict[str, Any]]:
     total = left = made.source_counts.get("interactions", 0)
     entries = []
     for why, count in made.filtered:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .assembled import Assembled, covered
 from .dataset import Dataset
-from .made import Made
+from .recipe_result import RecipeResult
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Items:
     texts: NDArray[np.object_] | None = None
 
 
-def items_of(made: Made) -> Items:
+def items_of(made: RecipeResult) -> Items:
     """The items of what a recipe made.
 
     Args:

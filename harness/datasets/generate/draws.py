@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..data.events import Events
 from ..data.interactions import Interactions
 from ..data.item_attributes import ItemAttributes
-from ..data.made import Made
+from ..data.recipe_result import RecipeResult
 from ..recipe.recipe import Recipe, SplitRule, Text
 from ..rules.build import build
 
@@ -52,7 +52,7 @@ def generated(
     interactions: Interactions,
     attributes: Callable[[Collection[str]], Mapping[str, Mapping[str, str]]],
     **notes: Any,
-) -> Made:
+) -> RecipeResult:
     """A data set of generated interactions, split by time at 80/90%.
 
     Args:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...utils.errors import InputError
 from ..data.interactions import Interactions
-from ..data.made import Made
+from ..data.recipe_result import RecipeResult
 from . import SYNTHETIC, SYNTHETIC_COMMAND, tiny
 from .draws import Draws, generated
 
@@ -91,7 +91,7 @@ def size_of(recipe: str | None, numbers: Mapping[str, int], *, source: Path | No
     return Size(**numbers) if recipe == SYNTHETIC else None
 
 
-def make(size: Size) -> Made:
+def make(size: Size) -> RecipeResult:
     """Generate a data set.
 
     Returns:

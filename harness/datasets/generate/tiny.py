@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.interactions import from_tokens
-from ..data.made import Made
+from ..data.recipe_result import RecipeResult
 from .draws import Draws, generated
 
 NAME = "tiny"
@@ -48,7 +48,7 @@ TOPICS: dict[str, tuple[str, str]] = {
 
 
 @lru_cache(maxsize=1)
-def make() -> Made:
+def make() -> RecipeResult:
     """Generate the data set.
 
     Returns:

@@ -17,11 +17,9 @@ from ..data.events import Events
 from ..data.histories import lay_out
 from ..data.interactions import Interactions
 from ..data.item_attributes import ItemAttributes
-from ..data.made import Made
 from ..data.published import join
 from ..data.ready_rows import ReadyRows
-from ..parsing.bad_lines import BadLines
-from ..parsing.raw import Source
+from ..data.recipe_result import RecipeResult
 from ..recipe import protocol
 from ..recipe.recipe import RatingRule, Recipe
 from . import rules
@@ -32,7 +30,7 @@ Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
 
 
 @dataclass(frozen=True)
-class _Laid:
+class _FlatRows:
     """Rows over a flat array, before the rules that look at rows.
 
     Attributes:
@@ -52,7 +50,7 @@ class _Laid:
     notes: Mapping[str, Any]
 
 
-def build(recipe: Recipe, held: Events | ReadyRows, describe: Describe) -> Made:
+def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> RecipeResult:
     """Follow a recipe.
 
     Interactions first: duplicates, ratings, core. Then rows, each an interaction with all earlier ones of its user as
@@ -61,7 +59,7 @@ def build(recipe: Recipe, held: Events | ReadyRows, describe: Describe) -> Made:
 
     Args:
         recipe: the rules.
-        held: what its reader read.
+        source: what its reader read.
         describe: asks the source for its items, once.
 
     Returns:
@@ -70,66 +68,60 @@ def build(recipe: Recipe, held: Events | ReadyRows, describe: Describe) -> Made:
     Raises:
         DatasetError: duplicates where they are refused, or a rule that needs what the source does not have.
     """
-    told = _Told(recipe, describe)
-    laid = _lay_events(recipe, held, told) if isinstance(held, Events) else _lay_ready(recipe, held, told)
-    rows = laid.rows
-    _require_history_texts(recipe, rows, laid.item_tokens, told)
+    item_texts = _ItemTexts(recipe, describe)
+    flat_rows = (
+        _lay_events(recipe, source, item_texts)
+        if isinstance(source, Events)
+        else _lay_ready(recipe, source, item_texts)
+    )
+    rows = flat_rows.rows
+    _require_history_texts(recipe, rows, flat_rows.item_tokens, item_texts)
     _require_length(recipe, rows)
-    known = _known_items(rows, len(laid.item_tokens))
+    known = _known_items(rows, len(flat_rows.item_tokens))
     _drop_unseen(recipe, rows, known)
-    fixed = isinstance(held, ReadyRows) and held.fixed_numbers
-    arrays, times = _compact(rows, laid, max_history=recipe.max_history, fixed=fixed)
-    titles, texts = told.of(arrays.item_tokens)
+    fixed = isinstance(source, ReadyRows) and source.fixed_numbers
+    arrays, times = _compact(rows, flat_rows, max_history=recipe.max_history, fixed=fixed)
+    titles, texts = item_texts.of(arrays.item_tokens)
     every_time = [of_split for of_split in times.values() if of_split is not None and len(of_split)]
-    return Made(
+    return RecipeResult(
         recipe=recipe.name,
         assembled=arrays,
         titles=titles,
         texts=texts,
-        sources=(*held.sources, *told.sources),
+        sources=(*source.sources, *item_texts.attributes.sources),
         protocol=protocol.words(recipe),
-        source_counts=laid.counts,
-        filtered=laid.filtered,
+        source_counts=flat_rows.counts,
+        filtered=flat_rows.filtered,
         time_range=_range(np.concatenate(every_time)) if every_time else None,
         notes={
-            **laid.notes,
-            **told.notes,
+            **flat_rows.notes,
+            **item_texts.attributes.notes,
             **({"items_without_text": int((texts == "").sum())} if texts is not None else {}),
             **novelty(arrays),
             "longest_history": _longest(arrays),
             "split_times": {
                 name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
             },
-            "bad_lines": [one.to_json() for one in (*held.bad_lines, *told.bad_lines)],
+            "bad_lines": [bad.to_json() for bad in (*source.bad_lines, *item_texts.attributes.bad_lines)],
             "recipe_settings": recipe.settings(),
             "recipe_fingerprint": recipe.fingerprint(),
         },
     )
 
 
-class _Told:
-    """Titles and texts of items; the source is asked once."""
+class _ItemTexts:
+    """Titles and texts of items; the source is asked once.
+
+    Attributes:
+        attributes: what the source told.
+    """
 
     def __init__(self, recipe: Recipe, describe: Describe) -> None:
         self._text = recipe.text
         self._describe = describe
-        self._held: ItemAttributes | None = None
         self._asked = not recipe.text.fields
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """The files that were read."""
-        return () if self._held is None else self._held.sources
-
-    @property
-    def bad_lines(self) -> tuple[BadLines, ...]:
-        """Lines that were skipped."""
-        return () if self._held is None else self._held.bad_lines
-
-    @property
-    def notes(self) -> Mapping[str, Any]:
-        """Facts for the card."""
-        return {} if self._held is None else self._held.notes
+        self._described = False
+        self.attributes = ItemAttributes({}, ())
 
     def titled(self, tokens: NDArray[np.object_]) -> NDArray[np.bool_]:
         """(N,) whether each item has a title."""
@@ -145,21 +137,23 @@ class _Told:
         if values is None:
             return None, None
         title = next(iter(self._text.fields))
-        of_items: list[Mapping[str, str]] = [values.get(token, {}) for token in tokens]
-        titles = np.array([one.get(title, "") for one in of_items], dtype=object)
-        texts = np.array([self._text.of(one) for one in of_items], dtype=object)
+        attributes: list[Mapping[str, str]] = [values.get(token, {}) for token in tokens]
+        titles = np.array([of_item.get(title, "") for of_item in attributes], dtype=object)
+        texts = np.array([self._text.of(of_item) for of_item in attributes], dtype=object)
         return (titles if (titles != "").any() else None), (texts if (texts != "").any() else None)
 
     def _values(self, tokens: NDArray[np.object_]) -> Mapping[str, Mapping[str, str]] | None:
         """Of all items that will ever be asked for: the first call has them all."""
         if not self._asked:
-            self._held, self._asked = self._describe(tokens.tolist()), True
-        return None if self._held is None else self._held.values
+            self._asked = True
+            if (attributes := self._describe(tokens.tolist())) is not None:
+                self.attributes, self._described = attributes, True
+        return self.attributes.values if self._described else None
 
 
-def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
+def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _FlatRows:
     """Rows of interactions: each one is the target, its user's earlier ones the history."""
-    everything = held.interactions
+    everything = events.interactions
     chosen = np.arange(len(everything))
     filtered = []
 
@@ -171,7 +165,7 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
     if recipe.duplicates != "keep":
         keep(_without_duplicates(recipe, everything), protocol.duplicates_left_out(recipe))
     rule = recipe.ratings
-    liked = _liked(rule, held.ratings)
+    liked = _liked(rule, events.ratings)
     if rule is not None and rule.of == "all":
         keep(liked[chosen], f"rating not {rule.words}")
     if recipe.core is not None:
@@ -180,7 +174,7 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
     left = everything.take(chosen)
     order = rules.time_order(left) if recipe.equal_times == "hash" else rules.file_order(left)
     ordered = left.take(order)
-    boundaries = _boundaries(recipe, ordered, has_times=held.time_unit != "order")
+    boundaries = _boundaries(recipe, ordered, has_times=events.time_unit != "order")
     parts = (
         rules.split_leave_one_out(ordered.users)
         if boundaries is None
@@ -190,13 +184,13 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
     position = np.arange(len(ordered))
     rows = Funnel(
         ordered.items.astype(np.int32),
-        Candidates(ordered.users, first, position, parts, ordered.times if held.time_unit != "order" else None),
+        Candidates(ordered.users, first, position, parts, ordered.times if events.time_unit != "order" else None),
     )
     if rule is not None and rule.of == "target":
         rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}")
-    _require_target_texts(recipe, rows, everything.item_tokens, told)
+    _require_target_texts(recipe, rows, everything.item_tokens, item_texts)
     rows.drop(place == 0, "nothing before it")
-    return _Laid(
+    return _FlatRows(
         rows=rows,
         user_tokens=everything.user_tokens,
         item_tokens=everything.item_tokens,
@@ -207,7 +201,7 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
             "interactions": len(everything),
         },
         notes={
-            **held.notes,
+            **events.notes,
             **({"repeated_interactions_kept": _repeated(recipe, ordered)} if recipe.duplicates == "keep" else {}),
             **({"boundaries": list(boundaries)} if boundaries is not None else {}),
             "users_left": _distinct(left.users, len(everything.user_tokens)),
@@ -216,39 +210,39 @@ def _lay_events(recipe: Recipe, held: Events, told: _Told) -> _Laid:
     )
 
 
-def _lay_ready(recipe: Recipe, held: ReadyRows, told: _Told) -> _Laid:
+def _lay_ready(recipe: Recipe, ready: ReadyRows, item_texts: _ItemTexts) -> _FlatRows:
     """Rows as the files have them."""
-    sizes = [len(split) for split in held.splits]
+    sizes = [len(split) for split in ready.splits]
     parts = np.repeat(np.arange(3, dtype=np.int8), sizes)
     users, targets, lengths = (
-        np.concatenate([getattr(split.rows, column) for split in held.splits])
+        np.concatenate([getattr(split.rows, column) for split in ready.splits])
         for column in ("users", "targets", "lengths")
     )
-    times = _joined([split.times for split in held.splits])
+    times = _joined([split.times for split in ready.splits])
     # what needs no history is asked first, so that only the rows left are laid out
     funnel = Funnel(targets.astype(np.int32), Candidates.of_targets(users, parts))
     if recipe.ratings is not None:
-        liked = _liked(recipe.ratings, _joined([split.ratings for split in held.splits]))
+        liked = _liked(recipe.ratings, _joined([split.ratings for split in ready.splits]))
         funnel.drop(~liked, f"the target's rating is not {recipe.ratings.words}")
-    _require_target_texts(recipe, funnel, held.item_tokens, told)
+    _require_target_texts(recipe, funnel, ready.item_tokens, item_texts)
     funnel.drop(lengths == 0, "the history is empty")
     kept = funnel.kept
     of_splits = np.split(kept, np.cumsum(sizes)[:-1])
-    rows = join([split.rows.take(mask) for split, mask in zip(held.splits, of_splits, strict=True)])
+    rows = join([split.rows.take(mask) for split, mask in zip(ready.splits, of_splits, strict=True)])
     flat, starts, ends = lay_out(
-        rows.users, rows.targets, history=rows.history, lengths=rows.lengths, layout=held.layout
+        rows.users, rows.targets, history=rows.history, lengths=rows.lengths, layout=ready.layout
     )
-    return _Laid(
+    return _FlatRows(
         rows=Funnel(
             flat,
             Candidates(rows.users, starts, ends, parts[kept], None if times is None else times[kept]),
             dropped=funnel.dropped,
         ),
-        user_tokens=held.user_tokens,
-        item_tokens=held.item_tokens,
+        user_tokens=ready.user_tokens,
+        item_tokens=ready.item_tokens,
         filtered=(),
         counts={"rows": sum(sizes)},
-        notes=held.notes,
+        notes=ready.notes,
     )
 
 
@@ -267,10 +261,10 @@ def _without_duplicates(recipe: Recipe, events: Interactions) -> NDArray[np.bool
         events, same_time=recipe.duplicates in ("once", "error"), keep_last=recipe.duplicates == "last"
     )
     if recipe.duplicates == "error" and repeated.any():
-        one = int(np.argmax(repeated))
-        user, item = events.user_tokens[events.users[one]], events.item_tokens[events.items[one]]
+        first = int(np.argmax(repeated))
+        user, item = events.user_tokens[events.users[first]], events.item_tokens[events.items[first]]
         raise DatasetError(
-            f"user '{user}' has item '{item}' twice at the time {events.times[one]:g} ({int(repeated.sum()):,} such "
+            f"user '{user}' has item '{item}' twice at the time {events.times[first]:g} ({int(repeated.sum()):,} such "
             "interactions). Remove them, or say duplicates: once (or keep) in the recipe."
         )
     return ~repeated
@@ -297,16 +291,16 @@ def _boundaries(recipe: Recipe, events: Interactions, *, has_times: bool) -> tup
     return rules.time_boundaries(events.times, at)
 
 
-def _require_target_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], told: _Told) -> None:
+def _require_target_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], item_texts: _ItemTexts) -> None:
     asked = _asked(recipe, "target")
     if asked:
-        rows.drop(rows.within(asked) & ~told.titled(tokens)[rows.targets], "the target has no title")
+        rows.drop(rows.within(asked) & ~item_texts.titled(tokens)[rows.targets], "the target has no title")
 
 
-def _require_history_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], told: _Told) -> None:
+def _require_history_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], item_texts: _ItemTexts) -> None:
     asked = _asked(recipe, "history")
     if asked:
-        wrong = rows.within(asked) & rows.history_has(~told.titled(tokens))
+        wrong = rows.within(asked) & rows.history_has(~item_texts.titled(tokens))
         rows.drop(wrong, "an item of the history has no title")
 
 
@@ -337,15 +331,15 @@ def _drop_unseen(recipe: Recipe, rows: Funnel, known: NDArray[np.bool_]) -> None
 
 
 def _compact(
-    rows: Funnel, laid: _Laid, *, max_history: int | None, fixed: bool
+    rows: Funnel, flat_rows: _FlatRows, *, max_history: int | None, fixed: bool
 ) -> tuple[Assembled, Mapping[str, NDArray[np.float64] | None]]:
     """What the rows left need, renumbered unless the numbers are the source's own."""
     starts = rows.starts if max_history is None else np.maximum(rows.starts, rows.ends - max_history)
     needed = rows.covered(rows.kept, starts)
     flat = rows.flat[needed]
     place = np.cumsum(needed) - 1
-    has_items = np.ones(len(laid.item_tokens), dtype=bool)
-    has_users = np.ones(len(laid.user_tokens), dtype=bool)
+    has_items = np.ones(len(flat_rows.item_tokens), dtype=bool)
+    has_users = np.ones(len(flat_rows.user_tokens), dtype=bool)
     if not fixed:
         has_items = np.bincount(flat, minlength=len(has_items)) > 0
         has_users = np.bincount(rows.users[rows.kept], minlength=len(has_users)) > 0
@@ -365,7 +359,7 @@ def _compact(
         num_items=int(has_items.sum()),
         num_users=int(has_users.sum()),
         flat=item_number[flat],
-        item_tokens=laid.item_tokens[has_items],
+        item_tokens=flat_rows.item_tokens[has_items],
         dropped=rows.dropped,
         **splits,
     )

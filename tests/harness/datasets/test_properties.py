@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
-from rearec_bench.harness.datasets.data.made import Made
+from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules import rules
 from rearec_bench.harness.datasets.rules.build import build
@@ -59,7 +59,7 @@ def interactions(users: Sequence[object], items: Sequence[object], times: Sequen
     )
 
 
-def followed(recipe: Recipe, held: Interactions, ratings: Sequence[int]) -> Made:
+def followed(recipe: Recipe, held: Interactions, ratings: Sequence[int]) -> RecipeResult:
     events = Events(held, np.array(ratings, dtype=np.float32), sources=())
     return build(recipe, events, lambda wanted: None)
 
@@ -159,7 +159,7 @@ def place(number: int, user: int, recipe: Recipe) -> int:
     return tie(f"u{user}", f"i{number}")
 
 
-def split_of(time: float, made: Made) -> str:
+def split_of(time: float, made: RecipeResult) -> str:
     first, second = made.notes["boundaries"]
     return "train" if time <= first else "valid" if time <= second else "test"
 

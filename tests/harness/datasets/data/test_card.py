@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.card import SPLITS, make_card, statistics
 from rearec_bench.harness.datasets.data.dataset import Split
-from rearec_bench.harness.datasets.data.made import Made
+from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
 from rearec_bench.harness.datasets.generate import synthetic, tiny
 
 ITEMS, USERS = 5, 4
@@ -69,7 +69,7 @@ def test_statistics_are_those_counted_one_by_one(flat: list[int], train: list, v
 
 
 @pytest.mark.parametrize("made", [tiny.make(), synthetic.make(synthetic.Size(60, 20))], ids=["tiny", "synthetic"])
-def test_every_step_of_the_funnel_leaves_what_it_does_not_drop(made: Made) -> None:
+def test_every_step_of_the_funnel_leaves_what_it_does_not_drop(made: RecipeResult) -> None:
     card = make_card(made, "mine")
     rows, dropped = card["statistics"]["rows"], card["dropped"]
     assert len(dropped) >= 2

@@ -12,7 +12,7 @@ from rearec_bench.cli import main
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.datasets.data.made import Made
+from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
 from rearec_bench.harness.datasets.generate import synthetic, tiny
 from rearec_bench.harness.datasets.rules import rules
 from rearec_bench.harness.utils.errors import InputError
@@ -21,12 +21,12 @@ from .test_tiny import found_at_three_depths
 
 
 @pytest.fixture(scope="module")
-def made() -> Made:
+def made() -> RecipeResult:
     return synthetic.make(synthetic.Size(2_000, 300))
 
 
 @pytest.fixture(scope="module")
-def data(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def data(made: RecipeResult, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return preparation.keep(made, label="synthetic", data_dir=tmp_path_factory.mktemp("data"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import from_tokens
 from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
-from rearec_bench.harness.datasets.data.made import Made
+from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules.build import build
 from rearec_bench.harness.utils.errors import DatasetError
@@ -29,7 +29,9 @@ LOG = [  # user, item, time, rating
 COLUMNS = {"user": "u", "item": "i", "rating": "r", "time": "t"}
 
 
-def made(log: list[tuple[str, str, int, int]] = LOG, *, titles: dict[str, str] | None = None, **rules: Any) -> Made:
+def made(
+    log: list[tuple[str, str, int, int]] = LOG, *, titles: dict[str, str] | None = None, **rules: Any
+) -> RecipeResult:
     recipe = Recipe.model_validate(
         {"name": "x", "reader": "csv", "columns": COLUMNS, "split": "leave_one_out", "equal_times": "file", **rules}
     )
@@ -40,7 +42,7 @@ def made(log: list[tuple[str, str, int, int]] = LOG, *, titles: dict[str, str] |
     return build(recipe, events, lambda _: ItemAttributes(values, ()) if titles is not None else None)
 
 
-def rows(data: Made, split: str) -> list[tuple[str, str]]:
+def rows(data: RecipeResult, split: str) -> list[tuple[str, str]]:
     """(history, target) with the items' letters run together."""
     arrays = data.assembled
     letters = arrays.item_tokens[arrays.flat]

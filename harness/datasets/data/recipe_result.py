@@ -14,7 +14,7 @@ from .assembled import Assembled
 
 
 @dataclass(frozen=True)
-class Made:
+class RecipeResult:
     """Arrays, and everything that the card says of how they came about.
 
     Attributes:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..utils.errors import InputError, SuiteError
-from ..utils.messages import did_you_mean
+from ..utils.messages import hint
 from .load import load_suite
 
 _FOLDER = Path(__file__).resolve().parents[2] / "suites"
@@ -40,8 +40,7 @@ def find_suite(text: str) -> Path:
     if path.stem in shipped:
         raise InputError(f"there is no file {text}. A suite of that name ships; type {path.stem} for it.")
     raise InputError(
-        f"there is no file {text}, and no suite of that name ships.{did_you_mean(text, shipped)} "
-        f"Shipped: {', '.join(shipped)}."
+        f"there is no file {text}, and no suite of that name ships.{hint(text, shipped)} Shipped: {', '.join(shipped)}."
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import types
-from collections.abc import Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic.fields import FieldInfo
 
 from .durations import Duration
+from .text import hint
 from .yaml_tree import Items, Node, Scalar
+
+__all__ = ["COLLECTIONS", "allowed", "hint", "members", "shown"]
 
 COLLECTIONS = (tuple, list, set, frozenset)
 
@@ -23,15 +24,6 @@ _BOUNDS: tuple[tuple[type, str, str], ...] = (
     (annotated_types.Le, "le", "up to"),
     (annotated_types.Lt, "lt", "below"),
 )
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the nearest known name, "" where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
-
-
-did_you_mean = hint  # the name of before, until all callers use the new one
 
 
 def shown(node: Node) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import sys
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import InputError
+from .text import hint
 
 BUILT_IN = "built in"
 
@@ -91,10 +91,8 @@ class Registry:
         self._scan()
         offered = self._offered()
         if name not in offered:
-            near = difflib.get_close_matches(name, offered, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            hint = f" {self.refused(name)}" if name in self._entries else hint
-            raise InputError(f"unknown {self.kind} '{name}'.{hint} Known: {', '.join(sorted(offered))}.")
+            near = f" {self.refused(name)}" if name in self._entries else hint(name, offered)
+            raise InputError(f"unknown {self.kind} '{name}'.{near} Known: {', '.join(sorted(offered))}.")
         entry = offered[name]
         if entry.broken:
             raise InputError(f"{self.kind} '{name}' of {entry.origin} cannot be imported:\n{entry.broken}")

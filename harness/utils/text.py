@@ -6,8 +6,9 @@ are shown as what they are, `\x1b` or `\u202e`, so that nothing is hidden and no
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _KEPT = {"\u200c", "\u200d"}  # joiners: some scripts and signs cannot be written without them
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -47,3 +48,9 @@ def _shown(character: str) -> str:
     if character in "\n\r\t":
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the nearest known name, "" where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -10,7 +10,7 @@ from textwrap import shorten
 from typing import Literal, TypeAlias
 
 from ...utils.errors import DatasetError
-from ...utils.messages import did_you_mean
+from ...utils.messages import hint
 from .raw import first_line
 
 _JSON = (".jsonl", ".json", ".ndjson")
@@ -92,7 +92,7 @@ def no_column(column: str, names: Sequence[str], layout: Layout | None = None) -
         return f"the column '{column}' is there {names.count(column)} times. The header has: {header}."
     if layout is not None and not layout.header and not layout.names:
         return f"no column {column}. Without a header columns are called by their number: 1 to {len(names)}."
-    message = f"no column '{column}'.{did_you_mean(column, names)} The header has: {header}."
+    message = f"no column '{column}'.{hint(column, names)} The header has: {header}."
     if layout is not None and len(names) == 1:
         message += f" Is '{layout.separator}' what separates the fields?  separator: \"...\" in a recipe names another."
     return message

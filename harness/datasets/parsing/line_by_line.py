@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...utils.errors import DatasetError
-from ...utils.messages import did_you_mean
+from ...utils.messages import hint
 from .bad_lines import BadLineLog
 from .layout import Layout, column_names, places_of
 from .raw import ReadProgress, lines_of
@@ -176,7 +176,7 @@ def json_objects(
     for key in keys:
         if count and key in missing:
             raise DatasetError(
-                f"{path}  no key '{key}'.{did_you_mean(key, seen)} The objects have: {', '.join(seen) or 'none'}."
+                f"{path}  no key '{key}'.{hint(key, seen)} The objects have: {', '.join(seen) or 'none'}."
             )
 
 

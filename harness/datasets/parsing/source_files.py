@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...utils.errors import DatasetError
-from ...utils.messages import did_you_mean
+from ...utils.messages import hint
 from ..recipe.recipe import Recipe
 from .bad_lines import OnBadLine
 from .raw import MissingFileError, ReadProgress
@@ -50,7 +50,7 @@ class RawFiles:
         for given in self.recipe.files:
             if given not in roles:
                 raise DatasetError(
-                    f"files: unknown '{given}'.{did_you_mean(given, roles)} The reader {self.recipe.reader} knows: "
+                    f"files: unknown '{given}'.{hint(given, roles)} The reader {self.recipe.reader} knows: "
                     f"{', '.join(roles)}."
                 )
         if source.is_file():
@@ -97,4 +97,4 @@ def _missing(source: Path, names: tuple[str, ...], others: Collection[str]) -> M
     if within:
         return MissingFileError(f"{said} {within[0]} does: is that the source?")
     here = [path.name for path in source.iterdir() if path.is_file() and path.name.removesuffix(".gz") not in others]
-    return MissingFileError(f"{said}{did_you_mean(names[0], here)}")
+    return MissingFileError(f"{said}{hint(names[0], here)}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
-from ...utils.messages import did_you_mean
+from ...utils.messages import hint
 from ..data.item_attributes import ItemAttributes
 from ..data.ready_rows import ReadyRows, ReadySplit
 from ..parsing.bad_lines import BadLineLog
@@ -111,7 +111,7 @@ def _columns(recipe: Recipe) -> tuple[EventColumns, str]:
     for role in recipe.columns:
         if role not in _COLUMNS:
             known = ", ".join(_COLUMNS)
-            raise DatasetError(f"columns: unknown '{role}'.{did_you_mean(role, _COLUMNS)} Known: {known}.")
+            raise DatasetError(f"columns: unknown '{role}'.{hint(role, _COLUMNS)} Known: {known}.")
     names = {**_COLUMNS, **recipe.columns}
     history = names.pop("history")
     return EventColumns(**names, time_format=recipe.time.format), history

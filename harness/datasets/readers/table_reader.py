@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...utils.errors import DatasetError
-from ...utils.messages import did_you_mean
+from ...utils.messages import hint
 from ..data.events import Events, read_events
 from ..data.item_attributes import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
@@ -104,7 +104,7 @@ def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str
     """
     for role in recipe.columns:
         if role not in _ROLES:
-            raise DatasetError(f"columns: unknown '{role}'.{did_you_mean(role, _ROLES)} Known: {', '.join(_ROLES)}.")
+            raise DatasetError(f"columns: unknown '{role}'.{hint(role, _ROLES)} Known: {', '.join(_ROLES)}.")
     names = {**defaults, **recipe.columns}
     missing = [role for role in ("user", "item") if not names.get(role)]
     if missing:

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from ..trial.baselines import popularity_of
-from ..trial.metrics import ndcg_at
+from ..trial.metrics import metric_of
 from ..utils.errors import DatasetError
 from .compare import METRICS, row_beside
 from .groups import ITEMS, Load, check_dataset, item_groups, user_groups
@@ -178,7 +178,7 @@ def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: Res
         for run in cell.runs:
             if run.spec.steps > 0 and run.test and run.test[METRIC]:
                 ranks = results.store.ranks(run.key, "test").step_ranks.min(axis=1)
-                gains[run.spec.seed] = (ndcg_at(ranks, 20) / run.test[METRIC] - 1) * 100
+                gains[run.spec.seed] = (metric_of(ranks, METRIC) / run.test[METRIC] - 1) * 100
         if gains:
             parts.append(gains)
     return _Numbers(tuple(parts), why="" if parts else "needs a row with steps")
@@ -229,9 +229,9 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
         gains = {}
         for run in cell.runs:
             rows = results.store.ranks(run.key, "test")
-            first = ndcg_at(rows.step_ranks[inside, 0], 20) if inside.any() else 0.0
+            first = metric_of(rows.step_ranks[inside, 0], METRIC) if inside.any() else 0.0
             if first:
-                gains[run.spec.seed] = (ndcg_at(rows.readout_ranks[inside], 20) / first - 1) * 100
+                gains[run.spec.seed] = (metric_of(rows.readout_ranks[inside], METRIC) / first - 1) * 100
         parts.append(gains)
     return _Numbers(tuple(parts), why="" if parts else f"needs the row {test['row']}")
 

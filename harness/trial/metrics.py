@@ -9,28 +9,11 @@ METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr")
 """What every trial reports; the first four are the paper's."""
 
 
-def ndcg_at(ranks: NDArray[np.int32], k: int) -> float:
-    """Mean of 1 / log2(rank + 1) over rows ranked within k, 0 for the others (one relevant item: ideal DCG is 1).
-
-    Args:
-        ranks: (R,) 1-based.
-        k: cut-off.
-    """
-    return float(_discounted(ranks, k).mean())
-
-
-def recall_at(ranks: NDArray[np.int32], k: int) -> float:
-    """Share of rows ranked within k."""
-    return float((ranks <= k).mean())
-
-
-def mrr(ranks: NDArray[np.int32]) -> float:
-    """Mean reciprocal rank, without cut-off."""
-    return float((1.0 / ranks.astype(np.float64)).mean())
-
-
 def row_gains(ranks: NDArray[np.int32], name: str) -> NDArray[np.float64]:
     """What each row adds to a metric, which is their mean.
+
+    NDCG: 1 / log2(rank + 1) within the cut-off, 0 behind it (one relevant item: the ideal DCG is 1). Recall: 1 within
+    the cut-off. MRR: 1 / rank, without cut-off.
 
     Args:
         ranks: 1-based, of any shape.
@@ -39,20 +22,18 @@ def row_gains(ranks: NDArray[np.int32], name: str) -> NDArray[np.float64]:
     Returns:
         As `ranks`, between 0 and 1.
     """
+    places = ranks.astype(np.float64)
+    if name == "mrr":
+        return 1.0 / places
     kind, _, cut = name.partition("@")
-    if kind == "mrr":
-        return 1.0 / ranks.astype(np.float64)
-    return _discounted(ranks, int(cut)) if kind == "ndcg" else (ranks <= int(cut)).astype(np.float64)
+    return np.where(ranks <= int(cut), 1.0 / np.log2(places + 1.0) if kind == "ndcg" else 1.0, 0.0)
+
+
+def metric_of(ranks: NDArray[np.int32], name: str) -> float:
+    """One metric of (R,) ranks, unrounded."""
+    return float(row_gains(ranks, name).mean())
 
 
 def metrics_of(ranks: NDArray[np.int32]) -> dict[str, float]:
     """All of `METRICS`, unrounded."""
-    values = {}
-    for name in METRICS:
-        kind, _, cut = name.partition("@")
-        values[name] = mrr(ranks) if kind == "mrr" else (ndcg_at if kind == "ndcg" else recall_at)(ranks, int(cut))
-    return values
-
-
-def _discounted(ranks: NDArray[np.int32], k: int) -> NDArray[np.float64]:
-    return np.where(ranks <= k, 1.0 / np.log2(ranks.astype(np.float64) + 1.0), 0.0)
+    return {name: metric_of(ranks, name) for name in METRICS}

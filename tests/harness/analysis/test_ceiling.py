@@ -14,7 +14,7 @@ from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.trial.metrics import ndcg_at
+from rearec_bench.harness.trial.metrics import metric_of
 
 
 def naive(run: TrialResult, metric: str) -> float:
@@ -91,9 +91,9 @@ def test_on_pure_noise_the_optimum_gains_and_the_cross_fitted_ceiling_does_not()
     for _ in range(SIMULATIONS):
         easy = draw.normal(3.5, 1.5, (150, 1))
         runs = [_ranks(draw, easy) for _ in range(2)]
-        readout = sum(ndcg_at(ranks[:, 2], 20) for ranks in runs) / 2
+        readout = sum(metric_of(ranks[:, 2], "ndcg@20") for ranks in runs) / 2
         crossed.append(sum(one["ndcg@20"] for one in cross_fitted(runs)) / 2 / readout - 1)
-        optimum.append(sum(ndcg_at(ranks.min(axis=1), 20) for ranks in runs) / 2 / readout - 1)
+        optimum.append(sum(metric_of(ranks.min(axis=1), "ndcg@20") for ranks in runs) / 2 / readout - 1)
     assert abs(np.mean(crossed)) < 0.01
     assert np.mean(optimum) > 0.2
     assert f'the "gain" is {np.mean(optimum):+.0%}' in PAGE.read_text(encoding="utf-8").replace("\n", " ")
@@ -106,7 +106,7 @@ def test_where_rows_have_a_true_best_step_the_cross_fitted_ceiling_finds_it() ->
     for _ in range(SIMULATIONS):
         easy = draw.normal(3.5, 1.5, (150, 1)) - 1.5 * np.eye(3)[draw.integers(0, 3, 150)]
         runs = [_ranks(draw, easy) for _ in range(2)]
-        readout = sum(ndcg_at(ranks[:, 2], 20) for ranks in runs) / 2
+        readout = sum(metric_of(ranks[:, 2], "ndcg@20") for ranks in runs) / 2
         crossed.append(sum(one["ndcg@20"] for one in cross_fitted(runs)) / 2 / readout - 1)
     assert np.mean(crossed) > 0.15
     assert np.mean(np.array(crossed) > 0) > 0.9
@@ -120,9 +120,9 @@ def test_controls_stand_beside_the_optimum(tmp_path: Path, synthetic: ModuleType
     assert list(prl.controls) == [CROSSED, NOISED, MODELS]
     bases = [store.read(run.key).test.rows for run in results.cells[0].runs]
     runs = [store.read(run.key).test.rows for run in results.cells[1].runs]
-    noised = sum(ndcg_at(rows.control_ranks.min(axis=1), 20) for rows in runs) / 3
-    models = ndcg_at(np.min([rows.readout_ranks for rows in bases], axis=0), 20)
-    readout, base = prl.row.stats["ndcg@20"].mean, sum(ndcg_at(rows.readout_ranks, 20) for rows in bases) / 3
+    noised = sum(metric_of(rows.control_ranks.min(axis=1), "ndcg@20") for rows in runs) / 3
+    models = metric_of(np.min([rows.readout_ranks for rows in bases], axis=0), "ndcg@20")
+    readout, base = prl.row.stats["ndcg@20"].mean, sum(metric_of(rows.readout_ranks, "ndcg@20") for rows in bases) / 3
     assert prl.controls[NOISED].stats["ndcg@20"].mean == pytest.approx(noised)
     assert prl.controls[NOISED].over["ndcg@20"] == pytest.approx((noised / readout - 1) * 100)
     assert prl.controls[MODELS].stats["ndcg@20"].mean == pytest.approx(models)

@@ -19,12 +19,13 @@ from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
 from rearec_bench.harness.records.results import TrialResult
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 
+from ..harness.specs import spec_of
 from .naive import BUILT_IN, build, item_text, naive_states
 from .training import MAX_LEN, ROWS, Setup, few_rows, gradients, loss_of, ranks_of, reached, set_up
 
@@ -170,40 +171,14 @@ def test_gradients_of_packed_rows_of_released_recipes_and_of_item_ids(
     check_gradients(training(backbone, strategy, 2, dropout=0.0, **given))
 
 
-def spec_of(
-    backbone: str,
-    strategy: str,
-    steps: int,
-    *,
-    settings: dict[str, Any] | None = None,
-    hyper: dict[str, Any] | None = None,
-    **wanted: Any,
-) -> TrialSpec:
-    small = {**SMALL, "layers": 1, **(settings or {})}
-    encoder = BACKBONES.settings(backbone).model_validate(small)
-    reasoning = STRATEGIES.settings(strategy).model_validate(hyper or {})
-    data = tiny()
-    assert data.vectors is not None
-    return TrialSpec(
-        dataset="tiny",
-        dataset_fingerprint=data.fingerprint,
-        backbone=Component(backbone, encoder.model_dump(mode="json"), 1),
-        strategy=Component(strategy, reasoning.model_dump(mode="json"), 1),
-        steps=steps,
-        training=TrainingSettings.model_validate(
-            {"batch_size": 64, "max_len": MAX_LEN, "max_epochs": 3, "lr": 0.005, **wanted}
-        ),
-        evaluation=EvaluationSettings(),
-        metric="ndcg@20",
-        seed=1,
-        purpose="final",
-        vectors=data.vectors.fingerprint if encoder.text_based else "",
-    )
+def spec(backbone: str, strategy: str, steps: int, *, settings: Any = None, **given: Any) -> TrialSpec:
+    sizes, training = {"feed_forward": 12, **(settings or {})}, {"batch_size": 64, "max_len": MAX_LEN, "max_epochs": 3}
+    return spec_of(tiny(), strategy, kind=backbone, steps=steps, backbone=sizes, **training, **given)
 
 
 @cache
 def without_steps(backbone: str, strategy: str, packing: str) -> TrialResult:
-    result = run_trial(spec_of(backbone, strategy, 0, packing=packing), tiny())
+    result = run_trial(spec(backbone, strategy, 0, packing=packing), tiny())
     assert result.status == "done", result.traceback
     return result
 
@@ -262,7 +237,7 @@ STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
 
 def first_loss(backbone: str, strategy: str, **given: Any) -> float:
     """The mean loss of the first epoch at K = 2."""
-    return ModelTrial(spec_of(backbone, strategy, 2, **given), tiny()).epoch().losses["total"]
+    return ModelTrial(spec(backbone, strategy, 2, **given), tiny()).epoch().losses["total"]
 
 
 @cache

@@ -8,8 +8,9 @@ import numpy as np
 
 from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.records.spec import TrialSpec
+
+from ..specs import spec_of
 
 ITEMS = 128
 WIDTH, LAYERS, FEED_FORWARD = 8, 2, 12
@@ -41,27 +42,20 @@ def dataset(lengths: list[int], *, text: bool = False) -> Dataset:
     )
 
 
-def spec(
-    backbone: str = "sasrec",
-    strategy: str = "prl",
-    *,
-    steps: int = 2,
-    encoder: dict[str, Any] | None = None,
-    **training: Any,
-) -> TrialSpec:
+def spec(backbone: str = "sasrec", strategy: str = "prl", *, steps: int = 2, encoder: Any = None) -> TrialSpec:
     """A small transformer."""
-    kind = BACKBONES.settings(backbone)
-    sizes = {"width": WIDTH, "layers": LAYERS, "heads": 2, "feed_forward": FEED_FORWARD, **(encoder or {})}
-    return TrialSpec(
-        dataset="made",
-        dataset_fingerprint="made",
-        backbone=Component(backbone, kind.model_validate(sizes).identity(), kind.version),
-        strategy=Component(strategy, STRATEGIES.settings(strategy).model_validate({}).identity(), 1),
-        steps=steps,
-        training=TrainingSettings.model_validate({"batch_size": 4, "max_len": 9, "max_epochs": 5, **training}),
-        evaluation=EvaluationSettings(),
-        metric="ndcg@20",
-        seed=1,
-        purpose="search",
-        vectors="vectors" if kind.text_based else "",
-    )
+    sizes = {"width": WIDTH, "layers": LAYERS, "feed_forward": FEED_FORWARD, **(encoder or {})}
+    data = dataset([9], text=True)
+    training = {"batch_size": 4, "max_len": 9, "max_epochs": 5}
+    return spec_of(data, strategy, kind=backbone, steps=steps, purpose="search", backbone=sizes, **training)
+
+
+class TickingClock:
+    """A second more each time it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now

@@ -19,17 +19,6 @@ CPU = torch.device("cpu")
 ROWS = 128
 
 
-class TickingClock:
-    """A second more each time it is looked at."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
 def reader_of(data: object, rows: int | None = None) -> TestReader:
     return TestReader(data, rows=rows, max_len=9, device=CPU)  # type: ignore[arg-type]
 
@@ -77,7 +66,7 @@ def test_fewer_rows_are_evenly_spaced() -> None:
 def test_every_phase_of_a_pass_is_told_and_the_model_is_left_as_it_was() -> None:
     data, spec = models.dataset([9] * 4), models.spec(steps=2)
     run, reader = ModelTrial(spec, data), reader_of(data)
-    passes, clock = Inference(run, reader), TickingClock()
+    passes, clock = Inference(run, reader), models.TickingClock()
     before = clock()
     seconds = passes.phases(clock)
     after = clock()
@@ -92,7 +81,7 @@ def test_every_phase_of_a_pass_is_told_and_the_model_is_left_as_it_was() -> None
 def test_the_number_of_forward_passes_is_that_of_the_evaluation(rows: int) -> None:
     data = models.dataset([9] * rows)
     reader = reader_of(data)
-    seconds = Inference(ModelTrial(models.spec(steps=1), data), reader).phases(TickingClock())
+    seconds = Inference(ModelTrial(models.spec(steps=1), data), reader).phases(models.TickingClock())
     assert seconds["encode"] == seconds["step 1"] == reader.passes
 
 

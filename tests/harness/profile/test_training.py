@@ -15,22 +15,11 @@ from . import models
 CPU = torch.device("cpu")
 
 
-class TickingClock:
-    """A second more each time it is looked at."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
 def measured(*, rows: int, steps: int, strategy: str = "prl", depth: int = 2, warmups: int = 1):
     data = models.dataset([9] * rows)
     run = ModelTrial(models.spec(strategy=strategy, steps=depth), data)
     reader = SplitReader(data, data.train, max_len=9, device=CPU)
-    return run, training(run, reader, steps=steps, clock=TickingClock(), warmups=warmups)
+    return run, training(run, reader, steps=steps, clock=models.TickingClock(), warmups=warmups)
 
 
 def test_each_step_is_cut_into_its_phases_and_nothing_is_left_out() -> None:

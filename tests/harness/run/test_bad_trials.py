@@ -23,7 +23,7 @@ from rearec_bench.harness.store.verify import verify
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import REGISTRIES, load_plugin
 
-from ..trial.test_model_trial import spec_of
+from ..specs import spec_of
 from .test_kill import told
 
 HERE = Path(__file__).resolve().parents[1]

@@ -32,7 +32,7 @@ from rearec_bench.harness.utils import files as atomic
 from rearec_bench.harness.utils.errors import StoreError
 
 from ..run.helpers import told, until
-from ..trial.test_model_trial import spec_of
+from ..specs import spec_of
 
 HERE = Path(__file__).resolve().parents[1]
 Remount = Callable[[str], None]

@@ -16,7 +16,8 @@ from rearec_bench.harness.trial.failure import is_out_of_memory
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import STRATEGIES
 
-from .test_model_trial import spec_of
+from .. import specs
+from ..specs import spec_of
 
 GIB = 2**30
 
@@ -98,7 +99,7 @@ print(result.status, "|", result.reason, "|", result.peak_memory_bytes)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures its memory in /proc")
 def test_a_limit_of_the_host_is_a_failure_with_its_peak(tmp_path: Path) -> None:
-    (tmp_path / "rearec_bench_tests_spec.py").write_text(Path(__file__).with_name("test_model_trial.py").read_text())
+    (tmp_path / "rearec_bench_tests_spec.py").write_text(Path(specs.__file__).read_text())
     script = LIMITED.format(folder=str(tmp_path), data=str(tmp_path), size=8 * GIB)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

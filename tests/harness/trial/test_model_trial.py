@@ -7,49 +7,19 @@ import pytest
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.records.results import EpochProgress
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Popularity
 from rearec_bench.harness.trial.failure import failed_result
 from rearec_bench.harness.trial.metrics import metrics_of
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
-SMALL = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8}
+from ..specs import SMALL, spec_of
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
-
-
-def spec_of(
-    tiny: Dataset,
-    strategy: str = "base",
-    *,
-    steps: int = 0,
-    purpose: str = "final",
-    seed: int = 1,
-    backbone: dict[str, object] | None = None,
-    hyper: dict[str, object] | None = None,
-    **training: object,
-) -> TrialSpec:
-    encoder = BACKBONES.settings("sasrec").model_validate({**SMALL, **(backbone or {})})
-    reasoning = STRATEGIES.settings(strategy).model_validate(hyper or {})
-    wanted = {"batch_size": 512, "max_len": 20, "max_epochs": 2, "lr": 0.005, **training}
-    return TrialSpec(
-        dataset="tiny",
-        dataset_fingerprint=tiny.fingerprint,
-        backbone=Component("sasrec", encoder.model_dump(mode="json"), 1),
-        strategy=Component(strategy, reasoning.model_dump(mode="json"), 1),
-        steps=steps,
-        training=TrainingSettings.model_validate(wanted),
-        evaluation=EvaluationSettings(),
-        metric="ndcg@20",
-        seed=seed,
-        purpose=purpose,
-    )
 
 
 @pytest.mark.slow

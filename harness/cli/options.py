@@ -39,47 +39,25 @@ def write_text(text: str, output: Path | None) -> None:
         raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
 
 
-class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
-    """A length of time, such as 8h or 1h30m, as seconds."""
+def duration(text: str) -> float:
+    """Seconds of a length of time, such as 8h or 1h30m: the type of an option."""
+    from ..utils.durations import seconds_of
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it.
-
-        Raises:
-            BadParameter: no length of time.
-        """
-        from ..utils.durations import seconds_of
-
-        try:
-            return value if isinstance(value, float) else seconds_of(str(value))
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
 
 
-DURATION = DurationType()
-
-
-class WholeNumber(click.ParamType):  # type: ignore[type-arg]  # generic in newer Click only
-    """A whole number, also as 1e6."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it.
-
-        Raises:
-            BadParameter: not a whole number.
-        """
-        try:
-            number = Decimal(str(value))
-            whole = number.is_finite() and number.adjusted() < _DIGITS and number == int(number)
-        except InvalidOperation:
-            whole = False
-        if not whole:
-            self.fail(f"'{value}' is not a whole number, such as 250000 or 1e6.", param, ctx)
-        return int(number)
+def whole_number(text: str) -> int:
+    """A whole number, also as 1e6: the type of an option."""
+    try:
+        number = Decimal(text)
+        if number.is_finite() and number.adjusted() < _DIGITS and number == int(number):
+            return int(number)
+    except InvalidOperation:
+        pass
+    raise click.BadParameter(f"'{text}' is not a whole number, such as 250000 or 1e6.")
 
 
 def size_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,7 +69,9 @@ def size_options(command: Callable[..., None]) -> Callable[..., None]:
         command(**given, numbers={name: number for name, number in numbers.items() if number is not None})
 
     for name, words in reversed(_SIZES.items()):
-        option = click.option(f"--{name.replace('_', '-')}", type=WholeNumber(), help=f"Of `synthetic`: {words}.")
+        option = click.option(
+            f"--{name.replace('_', '-')}", type=whole_number, metavar="NUMBER", help=f"Of `synthetic`: {words}."
+        )
         with_numbers = option(with_numbers)
     return with_numbers
 

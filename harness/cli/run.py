@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import (
-    DURATION,
     data_dir_option,
+    duration,
     no_plugins_option,
     results_option,
     set_option,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--address", metavar="ADDR", help="Join a Ray: auto, or HOST:PORT of its head. See docs/cluster.md.")
 @click.option("--max-concurrent", type=click.IntRange(min=1), metavar="N", help="Run at most N trials at a time.")
 @click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Start at most N trials, then end.")
-@click.option("--time-budget", type=DURATION, metavar="TIME", help="Start no trials after TIME, such as 90m or 1h30m.")
+@click.option("--time-budget", type=duration, metavar="TIME", help="Start no trials after TIME, such as 90m or 1h30m.")
 @click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
 @click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
 @click.option("--wait", is_flag=True, help="Wait where another run writes to the same results.")

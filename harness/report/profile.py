@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..records.profile import Line, Part, Profile, Times, step_name
@@ -39,85 +39,53 @@ def _block(profile: Profile, place: Path) -> list[str]:
     return [
         f"{subject.spec.dataset} {label_of(subject.backbone)} {label_of(subject.row)}   {place}",
         "",
-        *_aligned([_INFERENCE, *(_inference(profile, line) for line in profile.lines)]),
+        *_aligned(list(_INFERENCE), ([of(profile, line) for of in _INFERENCE.values()] for line in profile.lines)),
         "",
-        *_aligned([(f"{step_name(most.steps)}, ms", *_PARTS), *map(_part, profile.parts)]),
+        *_aligned(
+            [f"{step_name(most.steps)}, ms", *_PARTS],
+            ([part.name, *(of(part) for of in _PARTS.values())] for part in profile.parts),
+        ),
         "",
-        *_aligned([_TRAINING, *(_training(profile, line) for line in profile.lines)]),
+        *_aligned(list(_TRAINING), ([of(profile, line) for of in _TRAINING.values()] for line in profile.lines)),
         "",
         f"{_INDENT}Training: {max(most.training.rows):,} rows a step, packing {training.packing}. The machine reaches "
         f"{reach.flops_per_s / 1e9:,.1f} GFLOP/s in products (fp32), copies {reach.bytes_per_s / 1e9:,.1f} GB/s.",
     ]
 
 
-_INFERENCE = (
-    "inference",
-    "time (s)",
-    "quartiles",
-    "ms a step",
-    "rows/s",
-    "GFLOP",
-    "formula",
-    "x bound",
-    "memory",
-    "parameters",
-)
-_PARTS = ("time", "quartiles", "GFLOP", "MB moved", "bound", "x bound")
-_TRAINING = (
-    "training",
-    "rows/s",
-    "ms",
-    "data",
-    "forward",
-    "loss",
-    "backward",
-    "optimiser",
-    "GFLOP",
-    "of peak",
-    "memory",
-)
-
-
-def _inference(profile: Profile, line: Line) -> tuple[str, ...]:
-    step = profile.step_s(line)
-    return (
-        step_name(line.steps),
-        f"{line.times.median:.4f}",
-        _quartiles(line.times, 1, 4),
-        _NOTHING if step is None else f"{step * 1e3:,.2f}",
-        f"{profile.rows_per_s(line):,.0f}",
-        _giga(line.flops_counted),
-        _giga(line.flops_formula),
-        _number(line.over_bound, 1),
-        _memory(line.peak_memory_bytes),
-        f"{line.parameters:,}",
-    )
-
-
-def _part(part: Part) -> tuple[str, ...]:
-    return (
-        part.name,
-        f"{part.times.median * 1e3:,.2f}",
-        _quartiles(part.times, 1e3, 2),
-        _giga(part.flops),
-        _number(part.traffic_bytes, 1, 1e-6),
-        _number(part.bound_s, 2, 1e3),
-        _number(part.over_bound, 1),
-    )
-
-
-def _training(profile: Profile, line: Line) -> tuple[str, ...]:
-    training = line.training
-    whole = sum(training.phases.values())
-    return (
-        step_name(line.steps),
-        f"{training.rows_per_s:,.0f}",
-        f"{training.times.median * 1e3:,.1f}",
-        *(f"{seconds / whole:.0%}" for seconds in training.phases.values()),
-        _giga(training.flops),
-        f"{training.share_of_peak(profile.reach):.0%}",
-        _memory(training.peak_memory_bytes),
-    )
+_INFERENCE: Mapping[str, Callable[[Profile, Line], str]] = {
+    "inference": lambda profile, line: step_name(line.steps),
+    "time (s)": lambda profile, line: f"{line.times.median:.4f}",
+    "quartiles": lambda profile, line: _quartiles(line.times, 1, 4),
+    "ms a step": lambda profile, line: _number(profile.step_s(line), 2, 1e3),
+    "rows/s": lambda profile, line: f"{profile.rows_per_s(line):,.0f}",
+    "GFLOP": lambda profile, line: _giga(line.flops_counted),
+    "formula": lambda profile, line: _giga(line.flops_formula),
+    "x bound": lambda profile, line: _number(line.over_bound, 1),
+    "memory": lambda profile, line: _memory(line.peak_memory_bytes),
+    "parameters": lambda profile, line: f"{line.parameters:,}",
+}
+_PARTS: Mapping[str, Callable[[Part], str]] = {
+    "time": lambda part: f"{part.times.median * 1e3:,.2f}",
+    "quartiles": lambda part: _quartiles(part.times, 1e3, 2),
+    "GFLOP": lambda part: _giga(part.flops),
+    "MB moved": lambda part: _number(part.traffic_bytes, 1, 1e-6),
+    "bound": lambda part: _number(part.bound_s, 2, 1e3),
+    "x bound": lambda part: _number(part.over_bound, 1),
+}
+_TRAINING: Mapping[str, Callable[[Profile, Line], str]] = {
+    "training": lambda profile, line: step_name(line.steps),
+    "rows/s": lambda profile, line: f"{line.training.rows_per_s:,.0f}",
+    "ms": lambda profile, line: f"{line.training.times.median * 1e3:,.1f}",
+    "data": lambda profile, line: _share(line, "data"),
+    "forward": lambda profile, line: _share(line, "forward"),
+    "loss": lambda profile, line: _share(line, "loss"),
+    "backward": lambda profile, line: _share(line, "backward"),
+    "optimiser": lambda profile, line: _share(line, "optimiser"),
+    "GFLOP": lambda profile, line: _giga(line.training.flops),
+    "of peak": lambda profile, line: f"{line.training.share_of_peak(profile.reach):.0%}",
+    "memory": lambda profile, line: _memory(line.training.peak_memory_bytes),
+}
 
 
 def _quartiles(times: Times, factor: float, digits: int) -> str:
@@ -140,5 +108,9 @@ def _memory(size: int) -> str:
     return f"{size / 2**20:,.0f} MiB"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    return [_INDENT + line for line in columns(rows)]
+def _share(line: Line, phase: str) -> str:
+    return f"{line.training.phases[phase] / sum(line.training.phases.values()):.0%}"
+
+
+def _aligned(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [_INDENT + line for line in columns([head, *rows])]

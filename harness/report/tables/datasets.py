@@ -38,21 +38,27 @@ class Cards:
 
 @dataclass(frozen=True)
 class _Quantity:
-    """A column: what it is called, and how its numbers look."""
+    """A column: what it is called, how its numbers look, and the attribute they are, where its name is another."""
 
     column: str
     name: str
     split: str = ""
     kind: Kind = "count"
     digits: int = 0
+    attribute: str = ""
+
+    def of(self, summary: object) -> float | None:
+        """Its number; of several splits, that of its own."""
+        found = getattr(summary, self.attribute or self.name)
+        return found[self.split] if isinstance(found, Mapping) else found
 
 
 _TABLE1 = (
     _Quantity("Users", "users"),
     _Quantity("Items", "items"),
     _Quantity("Interactions", "interactions"),
-    _Quantity("Per user", "interactions_per_user", kind="plain", digits=2),
-    _Quantity("Per item", "interactions_per_item", kind="plain", digits=2),
+    _Quantity("Per user", "interactions_per_user", kind="plain", digits=2, attribute="per_user"),
+    _Quantity("Per item", "interactions_per_item", kind="plain", digits=2, attribute="per_item"),
     _Quantity("Sparsity", "sparsity_percent", kind="share", digits=2),
 )
 _OTHERS = (
@@ -190,25 +196,12 @@ _Values = Mapping[tuple[str, str], float | None]
 
 
 def _values(summary: Summary) -> _Values:
-    return {
-        **_table1_values(summary.table1),
-        **{("rows", split): summary.rows[split] for split in SPLITS},
-        ("mean_rows_per_user", "test"): summary.mean_rows_per_user,
-        ("max_rows_per_user", "test"): summary.max_rows_per_user,
-        ("unseen_percent", "test"): summary.unseen_percent,
-        ("repeats_percent", "test"): summary.repeats_percent,
-    }
+    others = {(column.name, column.split): column.of(summary) for column in _OTHERS}
+    return _table1_values(summary.table1) | others
 
 
 def _table1_values(row: Table1 | PrintedDataset) -> dict[tuple[str, str], float | None]:
-    return {
-        ("users", ""): row.users,
-        ("items", ""): row.items,
-        ("interactions", ""): row.interactions,
-        ("interactions_per_user", ""): row.per_user,
-        ("interactions_per_item", ""): row.per_item,
-        ("sparsity_percent", ""): row.sparsity_percent,
-    }
+    return {(column.name, column.split): column.of(row) for column in _TABLE1}
 
 
 def _differences(ours: _Values, theirs: _Values) -> _Values:

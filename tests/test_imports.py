@@ -87,3 +87,9 @@ def test_what_makes_vectors_is_loaded_where_vectors_are_made(child: Any) -> None
 
 def test_importing_the_package_has_no_side_effects(child: Any) -> None:
     assert child[1]
+
+
+def test_nothing_beside_the_fakes_hides_a_module_of_python() -> None:
+    """Workers find fake trials by having tests/harness on their path, before Python's own modules."""
+    beside = {path.stem for path in (Path(__file__).parent / "harness").iterdir()}
+    assert beside & sys.stdlib_module_names == set()

@@ -45,21 +45,21 @@ class BadLineLog:
         self._counts: dict[tuple[Path, str], list[int]] = {}
         self._first: dict[Path, tuple[int, str]] = {}
 
-    def add(self, path: Path, line: int, why: str, said: str = "", *, lines: int = 1) -> None:
+    def add(self, path: Path, line: int, why: str, message: str = "", *, lines: int = 1) -> None:
         """Count lines.
 
         Args:
             path: the file.
             line: number of the first of them.
             why: the reason.
-            said: the same of the first line, with what it has; `why` where that says it all.
+            message: the same of the first line, with what it has; "" where `why` says it all.
             lines: how many.
         """
-        held = self._counts.setdefault((path, why), [0, line])
-        held[0] += lines
-        held[1] = min(held[1], line)
+        count = self._counts.setdefault((path, why), [0, line])
+        count[0] += lines
+        count[1] = min(count[1], line)
         if path not in self._first or line < self._first[path][0]:
-            self._first[path] = (line, said or why)
+            self._first[path] = (line, message or why)
 
     def found(self) -> tuple[BadLines, ...]:
         """What was counted, in the order of the files, then by the first line."""
@@ -74,17 +74,17 @@ class BadLineLog:
             DatasetError: there are some: the first, and how many of which kind.
         """
         if self._refuses and self._first:
-            path, (line, said) = next(iter(self._first.items()))
+            path, (line, message) = next(iter(self._first.items()))
             raise DatasetError(
-                f"{path}:{line}  {said}.\n{self.words()} Mend the file, or leave them out and have them counted:  "
+                f"{path}:{line}  {message}.\n{self.words()} Mend the file, or leave them out and have them counted:  "
                 "--on-bad-line skip"
             )
 
     def words(self) -> str:
         """All that was counted, as one line."""
-        found = self.found()
+        entries = self.found()
         kinds = [
-            f"{one.lines:,} x {one.why} (first: line {one.first}{f' of {one.file}' if len(self._first) > 1 else ''})"
-            for one in found
+            f"{bad.lines:,} x {bad.why} (first: line {bad.first}{f' of {bad.file}' if len(self._first) > 1 else ''})"
+            for bad in entries
         ]
-        return f"Lines that cannot be read: {sum(one.lines for one in found):,}. {'; '.join(kinds)}."
+        return f"Lines that cannot be read: {sum(bad.lines for bad in entries):,}. {'; '.join(kinds)}."

@@ -68,7 +68,7 @@ def rows_of(arrays: Assembled) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Split, history and target of every row, in the source's words."""
     for name, split in (("train", arrays.train), ("valid", arrays.valid), ("test", arrays.test)):
         for start, end, target in zip(split.starts, split.ends, split.targets, strict=True):
-            assert arrays.flat[end] == target
+            assert start < end and arrays.flat[end] == target
             yield name, tuple(arrays.item_tokens[arrays.flat[start:end]]), arrays.item_tokens[target]
 
 
@@ -183,6 +183,8 @@ def test_a_row_stays_exactly_if_training_has_all_its_items(log: Log, chosen: dic
     expected = [row for row in every if trained.issuperset((*row[1], row[2]))]
     assert list(rows_of(dropped.assembled)) == expected
     assert set(dropped.assembled.item_tokens) == trained
+    if "core" not in chosen:
+        assert sum(dropped.assembled.dropped["nothing before it"].values()) == len(set(users))
     counts = {name: sum(row[0] == name for row in every) - sum(row[0] == name for row in expected) for name in SPLITS}
     by_rule = [step for why, step in dropped.assembled.dropped.items() if "in no training row" in why]
     assert {name: sum(step[name] for step in by_rule) for name in SPLITS} == counts

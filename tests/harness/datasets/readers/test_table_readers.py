@@ -87,14 +87,6 @@ def test_the_columns_of_a_csv_file_in_the_order_of_its_rows(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("way")
-def test_tokens_that_are_numbers_come_in_the_order_of_numbers(tmp_path: Path) -> None:
-    put(tmp_path, {"log.csv": "who,what,stars,at\n10,9,1,1\n9,100,1,1\n007,11,1,1\n"})
-    held = read(tmp_path, CSV).interactions
-    assert held.user_tokens.tolist() == ["007", "9", "10"]
-    assert held.item_tokens.tolist() == ["9", "11", "100"]
-
-
-@pytest.mark.usefixtures("way")
 def test_without_ratings_and_times_the_place_in_the_files_counts(tmp_path: Path) -> None:
     put(tmp_path, {"a-1.tsv": 'u\ti\nu1\t"x\n', "a-2.tsv.gz": "u\ti\nu1\ty\nu2\tx\n", "b.tsv": "u\ti\nu9\tz\n"})
     how = recipe("csv", files={"interactions": ["b.tsv", "a-*.tsv*"]}, columns={"user": "u", "item": "i"})

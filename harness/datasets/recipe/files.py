@@ -1,4 +1,4 @@
-"""Recipe files: strict YAML to a `Recipe`, all mistakes of a file told at once with their places."""
+"""Recipe files: strict YAML to a `Recipe`, all mistakes of a file reported at once with their places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipe files: what they mean, and what a wrong one is told."""
+"""Recipe files: what they mean, and what is reported of a wrong one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_shares_are_exact_decimals(tmp_path: Path) -> None:
         ("reader: csv", "6:1  reader: this key stands here twice, first in line 2."),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+def test_a_mistake_is_reported_with_its_place(tmp_path: Path, line: str, said: str) -> None:
     told = refused(tmp_path, f"{MINE}{line}\n")
     assert told[0].startswith(f"mine.yaml:{said}")
     assert told[-1].endswith("nothing was started.")
@@ -96,7 +96,7 @@ def test_a_split_that_is_none_is_refused(tmp_path: Path, split: str, said: str) 
     assert said in refused(tmp_path, MINE.replace("leave_one_out", split))[0]
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     told = refused(tmp_path, "reader: csvv\nsplit: given_\nmax_history: many\n")
     assert [line.split("  ")[0] for line in told[:-1]] == ["mine.yaml:1:9", "mine.yaml:2:8", "mine.yaml:3:14"]
     assert told[-1] == "3 problems, nothing was started."

@@ -33,7 +33,7 @@ _LN_2 = math.log(2)
 _CPU_PRODUCT_ROWS = 384
 _CPU_TILE_ITEMS = 1008
 _LINE_ITEMS = 16
-_LEAST_PRODUCT_ROWS = 48
+_MIN_PRODUCT_ROWS = 48
 _CPU_BUFFER_BYTES = 128 << 20
 _DEVICE_BUFFER_BYTES = 256 << 20
 
@@ -191,7 +191,7 @@ class _Work:
         on_cpu = items.device.type == "cpu"
         if rows_per_chunk is None:
             limit = _CPU_BUFFER_BYTES if on_cpu else _DEVICE_BUFFER_BYTES
-            product_rows = max(_LEAST_PRODUCT_ROWS, limit // (count * items.element_size()))
+            product_rows = max(_MIN_PRODUCT_ROWS, limit // (count * items.element_size()))
             rows_per_chunk = max(1, (min(product_rows, _CPU_PRODUCT_ROWS) if on_cpu else product_rows) // states)
         chunks = _cut(rows, rows_per_chunk)
         tiles = _cut_tiles(count) if on_cpu else _slices(count, count)
@@ -204,9 +204,9 @@ class _Work:
         return self.memory[buffer, start : start + rows * (tile.stop - tile.start)].view(rows, -1)
 
 
-def _cut(count: int, most: int) -> tuple[slice, ...]:
-    """As few slices as `most` allows, of nearly equal size."""
-    return _slices(count, -(-count // -(-count // most)))
+def _cut(count: int, max_size: int) -> tuple[slice, ...]:
+    """As few slices as `max_size` allows, of nearly equal size."""
+    return _slices(count, -(-count // -(-count // max_size)))
 
 
 def _cut_tiles(count: int) -> tuple[slice, ...]:

@@ -25,8 +25,8 @@ from .timing import clock_of
 
 _FLOAT_BYTES = 4
 _SIZES = {"cpu": (1536, 48 << 20), "cuda": (8192, 512 << 20)}  # width of the product, bytes of the copy
-_LEAST_S = 0.3
-_LEAST_REPEATS = 5
+_MIN_S = 0.3
+_MIN_REPEATS = 5
 
 
 def reach(device: torch.device, *, product: int | None = None, copied_bytes: int | None = None) -> Machine:
@@ -59,8 +59,8 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
     clock = clock_of(device)
     work()
     taken: list[float] = []
-    until = time.perf_counter() + _LEAST_S
-    while len(taken) < _LEAST_REPEATS or time.perf_counter() < until:
+    until = time.perf_counter() + _MIN_S
+    while len(taken) < _MIN_REPEATS or time.perf_counter() < until:
         began = clock()
         work()
         taken.append(clock() - began)

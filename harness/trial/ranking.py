@@ -75,10 +75,10 @@ class Ranker:
         self._starts = torch.tensor(starts, device=device)
         self._repeated = (len(starts) - 1) * self._columns - starts[-1]
         self._blocks = [items[start : start + self._columns].T for start in starts]  # (d, c) each
-        most = max(_MIN_QUERIES, self.rows * states)
-        self._queries = items.new_zeros(most, items.shape[1])
-        self._scores = items.new_empty(len(starts), most, self._columns)
-        self._work = items.new_empty(2, most, self._columns)
+        max_queries = max(_MIN_QUERIES, self.rows * states)
+        self._queries = items.new_zeros(max_queries, items.shape[1])
+        self._scores = items.new_empty(len(starts), max_queries, self._columns)
+        self._work = items.new_empty(2, max_queries, self._columns)
 
     def score(self, queries: Tensor) -> Scores:
         """Score all items for some rows; the scores of the call before are gone.
@@ -182,10 +182,10 @@ class Scores:
             (r, S').
         """
         rows, states = highest.shape
-        most = highest.T.reshape(-1, 1)  # (S' r, 1)
-        mass, mean = most.new_zeros(2, len(most))
+        top = highest.T.reshape(-1, 1)  # (S' r, 1)
+        mass, mean = top.new_zeros(2, len(top))
         for scores, logits, odds in self._passes(states):
-            torch.sub(scores, most, out=logits)
+            torch.sub(scores, top, out=logits)
             torch.mul(logits, 1 / temperature, out=odds).exp_()
             mass += odds.sum(-1)
             mean += torch.linalg.vecdot(odds, logits)

@@ -32,8 +32,8 @@ from ..layers import Dropout, DropoutStream, Noise
 from .settings import UniSRecSettings
 from .text import TextBackbone
 
-_LEAST_NOISE = 1e-2  # of the gate, the original's
-_LEAST_LENGTH = 1e-3
+_MIN_NOISE = 1e-2  # of the gate, the original's
+_MIN_LENGTH = 1e-3
 
 # Dropped text vectors held at once: the cache of a CPU, or a large product.
 _CPU_CHUNK_BYTES = 4 << 20
@@ -60,11 +60,11 @@ class UniSRec(TextBackbone):
 
     def item_vectors(self, *, padding: bool = False) -> Tensor:
         """Vectors of length one; see `Backbone.item_vectors`."""
-        return F.normalize(super().item_vectors(padding=padding), dim=-1, eps=_LEAST_LENGTH)
+        return F.normalize(super().item_vectors(padding=padding), dim=-1, eps=_MIN_LENGTH)
 
     def queries(self, states: Tensor) -> Tensor:
         """States of length one; see `Backbone.queries`."""
-        return F.normalize(states, dim=-1, eps=_LEAST_LENGTH)
+        return F.normalize(states, dim=-1, eps=_MIN_LENGTH)
 
 
 class Adaptor(nn.Module):
@@ -102,7 +102,7 @@ class Adaptor(nn.Module):
         logits = F.linear(text, self.gate)  # (n, G)
         noise = self.noise(logits)
         if noise is not None:
-            logits = logits + noise * (F.softplus(F.linear(text, self.gate_noise)) + _LEAST_NOISE)
+            logits = logits + noise * (F.softplus(F.linear(text, self.gate_noise)) + _MIN_NOISE)
         return logits.softmax(-1)
 
     def _projected(self, text: Tensor) -> Tensor:

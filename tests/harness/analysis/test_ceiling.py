@@ -11,7 +11,7 @@ import pytest
 
 from rearec_bench.harness.analysis.ceiling import CROSSED, MODELS, NOISED, best_of_models, ceilings, cross_fitted
 from rearec_bench.harness.analysis.compare import METRICS
-from rearec_bench.harness.analysis.resultset import collect
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.metrics import metric_of
@@ -28,15 +28,12 @@ def naive(run: TrialResult, metric: str) -> float:
     return total / len(run.test.rows.step_ranks)
 
 
-def test_the_optimum_and_its_gains_equal_a_loop_over_rows(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+def test_the_optimum_and_its_gains_equal_a_loop_over_rows(results: ResultSet) -> None:
     base, prl = ceilings(results)
     assert base.optimum is None and base.steps == () and base.over_readout == {}
 
-    bases = [store.read(run.key) for run in results.cells[0].runs]
-    runs = [store.read(run.key) for run in results.cells[1].runs]
+    bases = [results.store.read(run.key) for run in results.cells[0].runs]
+    runs = [results.store.read(run.key) for run in results.cells[1].runs]
     for metric in METRICS:
         optimum = sum(naive(run, metric) for run in runs) / 3
         readout = sum(run.test.readout[metric] for run in runs) / 3
@@ -112,14 +109,11 @@ def test_where_rows_have_a_true_best_step_the_cross_fitted_ceiling_finds_it() ->
     assert np.mean(np.array(crossed) > 0) > 0.9
 
 
-def test_controls_stand_beside_the_optimum(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+def test_controls_stand_beside_the_optimum(results: ResultSet) -> None:
     prl = ceilings(results)[1]
     assert list(prl.controls) == [CROSSED, NOISED, MODELS]
-    bases = [store.read(run.key).test.rows for run in results.cells[0].runs]
-    runs = [store.read(run.key).test.rows for run in results.cells[1].runs]
+    bases = [results.store.read(run.key).test.rows for run in results.cells[0].runs]
+    runs = [results.store.read(run.key).test.rows for run in results.cells[1].runs]
     noised = sum(metric_of(rows.control_ranks.min(axis=1), "ndcg@20") for rows in runs) / 3
     models = metric_of(np.min([rows.readout_ranks for rows in bases], axis=0), "ndcg@20")
     readout, base = prl.row.stats["ndcg@20"].mean, sum(metric_of(rows.readout_ranks, "ndcg@20") for rows in bases) / 3

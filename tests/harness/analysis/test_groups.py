@@ -22,13 +22,6 @@ from rearec_bench.harness.trial.baselines import popularity_of
 from rearec_bench.harness.utils.errors import InputError
 
 
-@pytest.fixture
-def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    return collect("s", cells, synthetic.fill(store, cells), store=store)
-
-
 def dataset(results: ResultSet, fingerprint: str = "f" * 16) -> Dataset:
     """A data set whose test rows are those of the made-up trials; histories and training rows are drawn."""
     rows = results.store.rows(results.cells[0].runs[0].key, "test")

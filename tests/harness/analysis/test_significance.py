@@ -14,7 +14,7 @@ from scipy import stats
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import cluster_means, percentile_interval, t_interval
 from rearec_bench.harness.analysis.paired_rows import user_means
-from rearec_bench.harness.analysis.resultset import collect
+from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.analysis.significance import (
     OVER_BOTH,
     OVER_USERS,
@@ -62,13 +62,10 @@ def test_users_weigh_the_same_however_many_rows_they_have() -> None:
     assert user_means(values, np.array([7, 7, 2], np.int32)).tolist() == [[10.0, 5.0], [2.0, 0.0]]
 
 
-def test_comparisons_equal_loops_over_users_and_seeds(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+def test_comparisons_equal_loops_over_users_and_seeds(results: ResultSet) -> None:
     found = significance(results)
-    bases = [store.read(run.key).test for run in results.cells[0].runs]
-    runs = [store.read(run.key).test for run in results.cells[1].runs]
+    bases = [results.store.read(run.key).test for run in results.cells[0].runs]
+    runs = [results.store.read(run.key).test for run in results.cells[1].runs]
     assert [one.metric for one in found.comparisons] == list(METRICS)
     corrected = holm([one.p_users for one in found.comparisons])
     for place, one in enumerate(found.comparisons):
@@ -92,10 +89,7 @@ def test_comparisons_equal_loops_over_users_and_seeds(tmp_path: Path, synthetic:
     assert light.comparisons[0].users_interval is None
 
 
-def test_only_whole_rows_are_marked_and_marks_follow_the_p_values(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+def test_only_whole_rows_are_marked_and_marks_follow_the_p_values(results: ResultSet) -> None:
     one = replace(significance(results, intervals=False).comparisons[0], p_holm=0.01, p_seeds=0.2)
     assert one.mark == OVER_USERS
     assert replace(one, p_seeds=0.01).mark == OVER_BOTH

@@ -95,8 +95,7 @@ def test_a_resumed_queue_gives_out_the_rest_and_ends_with_the_same_index(cells: 
     assert second.index() == whole.index()
 
 
-def test_after_each_trial_the_books_are_those_of_a_queue_made_anew(tmp_path: Path) -> None:
-    cells = cells_of(tmp_path, "tiny, ml-100k")
+def test_after_each_trial_the_queue_is_like_one_made_anew(cells: tuple[Cell, ...]) -> None:
     held: dict[str, TrialSummary] = {}
     queue = queue_of(cells)
     draw = random.Random(5)  # noqa: S311 - no secret
@@ -136,12 +135,7 @@ def test_a_queue_keeps_of_a_trial_what_does_not_grow_with_its_epochs(cells: tupl
     queue.tell(whole)
     kept = queue.summary(job.key)
     assert len(pickle.dumps(kept)) < len(pickle.dumps(whole)) / 4
-    assert (kept.key, kept.status, kept.validation, kept.timings) == (
-        whole.key,
-        whole.status,
-        whole.validation,
-        whole.timings,
-    )
+    assert all(getattr(kept, name) == getattr(whole, name) for name in ("key", "status", "validation", "timings"))
 
 
 def test_final_runs_follow_their_cells_search_and_wait_for_no_other(cells: tuple[Cell, ...]) -> None:
@@ -300,17 +294,11 @@ def test_a_trial_that_another_process_stored_meanwhile_is_not_started(cells: tup
     assert second.key not in {job.key for job in drain(queue)}
 
 
-@pytest.mark.parametrize(("status", "runs"), [("done", False), ("diverged", True), ("failed", True)])
-def test_retry_failed_repeats_what_failed_or_diverged(status: str, runs: bool, cells: tuple[Cell, ...]) -> None:
+def test_retry_repeats_what_failed_or_diverged_and_refresh_what_another_source_made(cells: tuple[Cell, ...]) -> None:
     spec = next(iter(drain(queue_of(cells), stop=1))).spec
-    held = {spec.key: summary_for(spec, status=status)}
-    plain, retrying = repeatable(held.get), repeatable(held.get, retry_failed=True)
-    assert plain(spec.key) is not None
-    assert (retrying(spec.key) is None) == runs
-
-
-def test_refresh_repeats_what_another_source_made(cells: tuple[Cell, ...]) -> None:
-    spec = next(iter(drain(queue_of(cells), stop=1))).spec
-    held = {spec.key: summary_for(spec)}
+    for status, runs in (("done", False), ("diverged", True), ("failed", True)):
+        held = {spec.key: summary_for(spec, status=status)}
+        assert repeatable(held.get)(spec.key) is not None
+        assert (repeatable(held.get, retry_failed=True)(spec.key) is None) == runs
     assert repeatable(held.get, stale=lambda summary: summary.source_digest != "digest")(spec.key) is not None
     assert repeatable(held.get, stale=lambda summary: summary.source_digest != "today's")(spec.key) is None

@@ -67,15 +67,13 @@ def test_a_search_resumed_at_any_point_suggests_what_it_would_have_suggested(
     expected = run(cell, known=whole)
     order = [one.spec.key for one in start(cell).suggestions(whole.get)]
     assert len({str(values) for values, _ in expected}) > 6
-    for length in range(13):
+    for length in (0, 1, 5, 8, 11, 12):
         kept = {key: whole[key] for key in order[:length]}
         assert run(cell, known=kept) == expected
 
 
-def test_two_searches_of_one_cell_agree_and_another_seed_disagrees(cell_of: Callable[..., Cell]) -> None:
-    cell = cell_of()
-    assert run(cell) == run(cell)
-    assert run(cell) != run(cell_of(search="trials: 12, seed: 7"))
+def test_another_seed_makes_another_search(cell_of: Callable[..., Cell]) -> None:
+    assert run(cell_of()) != run(cell_of(search="trials: 12, seed: 7"))
 
 
 def test_a_model_of_the_outcomes_makes_the_later_suggestions(cell_of: Callable[..., Cell]) -> None:

@@ -96,9 +96,9 @@ def descendants(pid: int) -> dict[int, str]:
     return {child: _command(child) for child in found}
 
 
-def workers(processes: dict[int, str]) -> list[int]:
-    """Those that run trials, or could."""
-    return sorted(pid for pid, name in processes.items() if name.startswith("ray::") and "agent" not in name.lower())
+def workers(processes: dict[int, str], kind: str = "ray::") -> list[int]:
+    """Ray's workers among them, or those of one kind."""
+    return sorted(pid for pid, name in processes.items() if name.startswith(kind) and "agent" not in name.lower())
 
 
 def kill(pids: Iterable[int]) -> None:

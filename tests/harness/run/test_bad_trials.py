@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,8 @@ from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import REGISTRIES, load_plugin
 
 from ..specs import spec_of
-from .test_kill import told
+from .helpers import HERE, needs_proc, told
 
-HERE = Path(__file__).resolve().parents[1]
 PLUGIN = HERE / "bad_strategies.py"
 MB = 2**20
 
@@ -126,60 +124,37 @@ ENDS = {
 }
 
 
-@dataclass
-class Watch:
-    """The largest that anything became while a run went on, in bytes."""
-
-    driver: int
-    logs: int = 0
-    memory: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._look, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self.over.set()
-            thread.join()
-
-    def _look(self) -> None:
-        while not self.over.wait(0.2):
-            bases = {Path(tempfile.gettempdir()), Path("/tmp")}  # noqa: S108 - where long paths would not do
-            folders = [folder for base in bases for folder in base.glob(f"rearec-{self.driver}-*")]
-            self.logs = max([self.logs, *(_size(folder) for folder in folders)])
-            try:
-                status = Path(f"/proc/{self.driver}/status").read_text()
-            except OSError:
-                continue
-            lines = [line.split() for line in status.splitlines() if line.startswith("VmHWM:")]
-            self.memory = max([self.memory, *(int(line[1]) * 1024 for line in lines)])
+def watch(driver: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Wait for a run: the most bytes that its Ray's folder had, and its process in memory."""
+    logs = memory = 0
+    deadline = time.monotonic() + 900
+    while driver.poll() is None and time.monotonic() < deadline:
+        bases = {Path(tempfile.gettempdir()), Path("/tmp")}  # noqa: S108 - where long paths would not do
+        logs = max(logs, sum(_size(folder) for base in bases for folder in base.glob(f"rearec-{driver.pid}-*")))
+        status = Path(f"/proc/{driver.pid}/status").read_text()
+        memory = max([memory, *(int(line.split()[1]) * 1024 for line in status.splitlines() if "VmHWM:" in line)])
+        time.sleep(0.2)
+    return logs, memory
 
 
 def _size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        try:
+        with contextlib.suppress(OSError):  # gone meanwhile
             total += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
-        except OSError:  # gone meanwhile
-            continue
     return total
 
 
-def run_badly(folder: Path, megabytes: int) -> Watch:
-    """Run the suite and look at what becomes of its trials."""
+def run_badly(folder: Path, megabytes: int) -> tuple[int, int]:
+    """Run the suite and look at what becomes of its trials; see `watch`."""
     file, store = folder / "bad.yaml", Store(folder / "results")
     file.write_text(SUITE.format(plugin=PLUGIN, megabytes=megabytes))
     command = [sys.executable, "-c", IMPATIENT, str(file), str(store.root)]
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
     with (folder / "said.txt").open("wb") as said:
         driver = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
-        watch = Watch(driver.pid)
         try:
-            with watch():
-                driver.wait(timeout=900)
+            logs, memory = watch(driver)
         finally:
             driver.kill()
             driver.wait()
@@ -200,7 +175,7 @@ def run_badly(folder: Path, megabytes: int) -> Watch:
         assert told(found) == told(run_trial(found.spec, data)), name
     assert "explodes" in render_report(["bad"], store=store)
     assert _size(store.root) < 5 * MB
-    return watch
+    return logs, memory
 
 
 def _rows(store: Store) -> dict[str, str]:
@@ -212,19 +187,13 @@ def _rows(store: Store) -> dict[str, str]:
     return by_how
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory in /proc")
-def test_trials_that_go_wrong_harm_no_other_of_their_suite(tmp_path: Path, saying: Callable[[str], None]) -> None:
-    watch = run_badly(tmp_path, megabytes=100)
-    saying(f"100 MB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
-    assert watch.logs < 90 * MB
-
-
-@pytest.mark.faults
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory in /proc")
-def test_a_trial_that_prints_a_gigabyte_fills_neither_disk_nor_memory(
-    tmp_path: Path, saying: Callable[[str], None]
+@needs_proc
+@pytest.mark.parametrize(
+    "megabytes", [pytest.param(100, marks=pytest.mark.slow), pytest.param(1024, marks=pytest.mark.faults)]
+)
+def test_trials_that_go_wrong_harm_no_other_and_fill_neither_disk_nor_memory(
+    tmp_path: Path, saying: Callable[[str], None], megabytes: int
 ) -> None:
-    watch = run_badly(tmp_path, megabytes=1024)
-    saying(f"1 GB printed: {watch.logs / MB:.0f} MB in Ray's folder, driver {watch.memory / MB:.0f} MB at most")
-    assert watch.logs < 90 * MB and watch.memory < 1024 * MB
+    logs, memory = run_badly(tmp_path, megabytes)
+    saying(f"{megabytes} MB printed: {logs / MB:.0f} MB in Ray's folder, driver {memory / MB:.0f} MB at most")
+    assert logs < 90 * MB and memory < 1024 * MB

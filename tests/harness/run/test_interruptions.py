@@ -23,9 +23,9 @@ from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
 
-from .test_kill import alive, descendants, kill, parsed, told
+from .helpers import all_told, descendants, finish, kill, logged, needs_proc, wait_until_gone, workers
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the processes to kill in /proc")
+pytestmark = needs_proc
 
 KINDS = ("driver", "worker", "raylet", "SIGTERM", "Ctrl-C", "Ctrl-C twice")
 MOMENTS = 50
@@ -44,18 +44,12 @@ search: {{trials: 3}}
 training: {{max_epochs: 2, batch_size: 512, max_len: 10}}
 """
 TRIALS = 10  # at least: a search may suggest the same twice
-PROGRAM = "from rearec_bench.cli import main; main()"
+PROGRAM = [sys.executable, "-c", "from rearec_bench.cli import main; main()"]
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A run that was left alone.
-
-    Attributes:
-        table: what it ended with.
-        results: key to what is stored, as far as it depends on the trial alone.
-        seconds: that it took.
-    """
+    """A run that was left alone: what it ended with, and the seconds that it took."""
 
     file: Path
     table: dict[str, Any]
@@ -69,28 +63,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     file = folder / "suite.yaml"
     file.write_text(SUITE)
     began = time.monotonic()
-    ended(command(file, folder / "results"), code=0)
+    finish(command(file, folder / "results"))
     seconds = time.monotonic() - began
     store = Store(folder / "results")
-    results = {key: told(store.read(key)) for key in sorted(store.keys())}
+    results = all_told(store)
     assert len(results) >= TRIALS
     return Whole(file, table(store), results, seconds)
 
 
-def command(file: Path, results: Path) -> list[str]:
+def command(file: Path, results: Path, at_once: int = 2) -> list[str]:
     where = ["--results", str(results), "--data-dir", str(file.parent / "data")]
-    return [sys.executable, "-c", PROGRAM, "run", str(file), *where, "--max-concurrent", "2"]
-
-
-def ended(words: list[str], *, code: int) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
-    assert done.returncode == code and "Traceback" not in done.stderr, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+    return [*PROGRAM, "run", str(file), *where, "--max-concurrent", str(at_once)]
 
 
 def table(store: Store) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(render_report([NAME], store=store, format="json"))
-    return found
+    return json.loads(render_report([NAME], store=store, format="json"))
 
 
 def check(whole: Whole, folder: Path, number: int) -> str:
@@ -111,24 +98,20 @@ def check(whole: Whole, folder: Path, number: int) -> str:
         finally:
             driver.kill()
             driver.wait()
-    if kind == "raylet":
-        words_of_ours = (folder / "said.txt").read_text(errors="replace")
-        assert "Traceback" not in words_of_ours, words_of_ours[-3000:]
-        assert driver.returncode == 0 or words_of_ours.count("rerun the same command") == 1, words_of_ours[-3000:]
+    if kind == "raylet" and driver.returncode != 0:
+        printed = (folder / "said.txt").read_text(errors="replace")
+        assert "Traceback" not in printed and printed.count("rerun the same command") == 1, printed[-3000:]
     wait_until_gone(family)
     kept = store.keys()
-    assert [one for one in verify(store).findings if one.kind != "missing"] == []
-    log = store.suite_folder(NAME) / "run.jsonl"
-    lines = len(log.read_bytes().splitlines()) if log.exists() else 0
+    assert [finding for finding in verify(store).findings if finding.kind != "missing"] == []
+    lines = len(logged(store, NAME))
 
-    ended(words, code=0)
-    again = {
-        event["key"] for line in log.read_text().splitlines()[lines:] if (event := parsed(line)).get("event") == "start"
-    }
+    finish(words)
+    again = {event["key"] for event in logged(store, NAME)[lines:] if event["event"] == "start"}
     assert not again & kept, "trials that were stored ran again"
-    assert {key: told(store.read(key)) for key in sorted(store.keys())} == whole.results
+    assert all_told(store) == whole.results
     assert table(store) == whole.table
-    ended([sys.executable, "-c", PROGRAM, "results", "verify", "--results", str(store.root)], code=0)
+    finish([*PROGRAM, "results", "verify", "--results", str(store.root)])
     return f"{kind:12} {moment:24} {before:2} stored, then {len(kept):2}; exit {driver.returncode}{struck}"
 
 
@@ -136,62 +119,49 @@ def wait_for_the_moment(draw: random.Random, driver: subprocess.Popen[bytes], st
     stored = draw.choice((None, None, *range(TRIALS - 1)))
     if stored is None:
         after = draw.uniform(0.01, seconds)
-        moment, due = f"after {after:.2f} s", _after(after)
+        moment, end = f"after {after:.2f} s", time.monotonic() + after
     else:
-        moment, due = f"at {stored} stored", _stored(store, stored, driver)
-    deadline = time.monotonic() + 300
-    while driver.poll() is None and not due() and time.monotonic() < deadline:
+        moment, end = f"at {stored} stored", time.monotonic() + 300
+
+    def due() -> bool:
+        """Late enough, or so many trials are stored and some worker is there."""
+        enough = stored is not None and len(store.keys()) >= stored and bool(workers(descendants(driver.pid)))
+        return enough or time.monotonic() >= end
+
+    while driver.poll() is None and not due():
         time.sleep(0.05)
     time.sleep(draw.uniform(0.0, 0.5))
     return moment
 
 
-def _after(seconds: float) -> Callable[[], bool]:
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() >= end
-
-
-def _stored(store: Store, count: int, driver: subprocess.Popen[bytes]) -> Callable[[], bool]:
-    """So many trials are stored, and some worker is there."""
-    return lambda: len(store.keys()) >= count and bool(of_ray(driver.pid, "worker"))
-
-
-def of_ray(driver: int, role: str) -> list[int]:
-    """The raylet of a run, or its workers."""
-    named = {"worker": lambda name: name.startswith("ray::") and "agent" not in name.lower()}
-    is_it = named.get(role, lambda name: "raylet/raylet " in name)
-    return sorted(pid for pid, name in descendants(driver).items() if is_it(name))
-
-
 def strike(kind: str, draw: random.Random, driver: subprocess.Popen[bytes]) -> str:
     """Do it; "" or what came of it."""
+    if kind in ("worker", "raylet"):
+        while driver.poll() is None:
+            family = descendants(driver.pid)
+            raylets = [pid for pid, name in sorted(family.items()) if "raylet/raylet " in name]
+            if found := workers(family) if kind == "worker" else raylets:
+                kill([draw.choice(found)])
+                return ""
+            time.sleep(0.05)
     if driver.poll() is not None:
         return ", too late"
-    if kind in ("worker", "raylet"):
-        while not (found := of_ray(driver.pid, kind)):
-            if driver.poll() is not None:
-                return ", too late"
-            time.sleep(0.05)
-        kill(draw.choice(found))
-        return ""
-    group = kind.startswith("Ctrl-C")  # a terminal tells all processes of a group
+    send = os.killpg if kind.startswith("Ctrl-C") else os.kill  # a terminal tells all processes of a group
     number = {"driver": signal.SIGKILL, "SIGTERM": signal.SIGTERM}.get(kind, signal.SIGINT)
     for turn in range(2 if kind == "Ctrl-C twice" else 1):
         time.sleep(draw.uniform(0.0, 1.0) if turn else 0.0)
         try:
-            (os.killpg if group else os.kill)(driver.pid, number)
+            send(driver.pid, number)
         except ProcessLookupError:
             return ", over after the first"
     return ""
 
 
-def wait_until_gone(family: dict[int, str]) -> None:
-    """Nothing outlives its driver; Ray's agents try for a minute to tell a server that is dead, and start nothing."""
-    left = {pid: name for pid, name in family.items() if "agent" not in name.lower()}
-    deadline = time.monotonic() + 60
-    while left := {pid: name for pid, name in left.items() if alive(pid)}:
-        assert time.monotonic() < deadline, f"outlived their driver: {sorted(left.values())}"
-        time.sleep(0.1)
+@pytest.mark.slow
+def test_one_at_a_time_gives_the_ranks_of_two_at_a_time(whole: Whole, tmp_path: Path) -> None:
+    finish(command(whole.file, tmp_path, at_once=1))
+    assert all_told(Store(tmp_path)) == whole.results
+    assert table(Store(tmp_path)) == whole.table
 
 
 @pytest.mark.slow

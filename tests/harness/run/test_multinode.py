@@ -6,10 +6,8 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +16,10 @@ from ray.cluster_utils import Cluster
 from rearec_bench.harness.run.cluster_access import environment
 from rearec_bench.harness.store.store import Store
 
+from .helpers import HERE, command_of, finish, logged, until
+
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).resolve().parents[1]
 WAIT_S = 600.0
 SUITE = """
 name: nodes
@@ -69,14 +68,6 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_until(true: Callable[[], bool], driver: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert driver.poll() is None, driver.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def hold(folder: Path, nodes: str) -> None:
     """Make trials on these nodes wait."""
     new = folder / "held.new"
@@ -93,19 +84,20 @@ def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: 
     file, plugin = tmp_path / "suite.yaml", tmp_path / "echo_nodes.py"
     file.write_text(SUITE)
     plugin.write_text(PLUGIN)
-    whole = whole_run(file, tmp_path / "whole")
+    whole = Store(tmp_path / "whole")
+    finish(command_of(file, whole.root, "fake_trial:FakeTrial"))
     store = Store(tmp_path / "results")
-    command = [sys.executable, HERE / "driver.py", file, store.root, "where_trial:WhereTrial", head.address]
+    command = command_of(file, store.root, "where_trial:WhereTrial", head.address)
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        wait_until(lambda: bool(store.keys()), driver)
+        until(lambda: bool(store.keys()), of=driver, seconds=WAIT_S)
         first = head.head_node.node_id
         hold(tmp_path, first)
         plugin.unlink()  # nodes need no file system in common
         second = head.add_node(num_cpus=1, include_dashboard=False)
-        wait_until(lambda: second.node_id in places(store).values(), driver)
+        until(lambda: second.node_id in places(store).values(), of=driver, seconds=WAIT_S)
         hold(tmp_path, f"{first} {second.node_id}")
-        wait_until((tmp_path / f"held.{second.node_id}").exists, driver)
+        until((tmp_path / f"held.{second.node_id}").exists, of=driver, seconds=WAIT_S)
         head.remove_node(second, allow_graceful=False)
         (tmp_path / "held").unlink()
         said, complained = driver.communicate(timeout=WAIT_S)
@@ -117,17 +109,10 @@ def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: 
     assert (outcome["left"], outcome["failed"]) == (0, [])
     assert "1 at a time on 1 core " in said
     assert set(places(store).values()) == {first, second.node_id}
-    log = [json.loads(line) for line in (store.suite_folder("nodes") / "run.jsonl").read_text().splitlines()]
-    assert "lost" in [event["event"] for event in log], "a trial was under way on the node that was killed"
+    assert "lost" in [event["event"] for event in logged(store, "nodes")], (
+        "a trial was under way on the node that was killed"
+    )
     assert store.keys() == whole.keys()
     assert store.read_suite("nodes")[1]["cells"] == whole.read_suite("nodes")[1]["cells"]
     for key in sorted(whole.keys()):
         assert store.read(key).validation.readout == whole.read(key).validation.readout
-
-
-def whole_run(file: Path, results: Path) -> Store:
-    """The same suite on a Ray of its own, with nothing in its way."""
-    command = [sys.executable, HERE / "driver.py", file, results, "fake_trial:FakeTrial"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * WAIT_S)
-    assert done.returncode == 0, done.stderr
-    return Store(results)

@@ -59,7 +59,7 @@ class PluginFile:
             return False
 
 
-def brought(suite: Suite) -> Components:
+def packaged_components(suite: Suite) -> Components:
     """The components of a suite that installed packages bring.
 
     Args:
@@ -78,7 +78,7 @@ def warning(suite: Suite) -> str:
         suite: the suite.
     """
     names = [Path(plugin).name for plugin in suite.plugins]
-    names += [TABLES[kind].origin(name) for kind, name in brought(suite)]
+    names += [TABLES[kind].origin(name) for kind, name in packaged_components(suite)]
     if not names:
         return ""
     return (

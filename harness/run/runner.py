@@ -24,7 +24,7 @@ from ..utils.errors import DatasetError
 from .cluster import Cluster, cluster
 from .nodes import Software, compare
 from .outcome import RunOutcome
-from .plugins import PluginFile, brought
+from .plugins import PluginFile, packaged_components
 from .stopping import StopPolicy, Terminated, stop_on_signals
 from .supervisor import TrialLimits
 from .tracker import RunStopped, RunTracker
@@ -294,7 +294,7 @@ def _compared(joined: Cluster, suite: Suite, *, cpu: float, gpu: float) -> Softw
     if joined.owned:
         return None
     used = tuple(node for node in joined.nodes if node.fits(cpu=cpu, gpu=gpu))
-    return compare(used, brought(suite), place=joined.address)
+    return compare(used, packaged_components(suite), place=joined.address)
 
 
 def _place(joined: Cluster, gpu: float) -> str:

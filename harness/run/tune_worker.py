@@ -15,7 +15,7 @@ from ray.tune import Trainable
 from ..plan.pruning import Reached
 from ..records.results import TrialResult
 from ..records.spec import TrialSpec
-from ..trial.memory import Reclaimer
+from ..trial.memory import MemoryTrimmer
 from ..utils.errors import CheckpointError, InputError, TrialSuspended
 from ..utils.registry import resolve
 from .nodes import Software
@@ -107,7 +107,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         self._context = context
         self._saved: Any = None
         self._full = False
-        self._reclaimer = Reclaimer()
+        self._memory = MemoryTrimmer()
         self._refusal = _refusal(context)
         self.reset_config(config)
 
@@ -128,7 +128,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
             return {"done": True, "refused": self._refusal}
         said = self._step()
         if said["done"]:
-            self._reclaimer.after_trial(shares_gpu=self._context.shares_gpu)
+            self._memory.after_trial(shares_gpu=self._context.shares_gpu)
         return said
 
     def _step(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Memory of a process that runs trial after trial: what a finished one leaves behind is given back."""
+"""Memory of a process that runs trial after trial: what a finished one leaves behind goes back to the system."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 _SLACK = 128 * 2**20
 
 
-class Reclaimer:
-    """Looks at a process between its trials.
+class MemoryTrimmer:
+    """Keeps the memory of a worker from growing, between its trials.
 
     A finished trial's objects go when nobody refers to them any more, but glibc keeps the pages of freed tensors, in
     pieces that the next trial's tensors do not fit: without this, a worker's memory doubles within fifty small trials.

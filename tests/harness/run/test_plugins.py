@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rearec_bench.harness.records.source import source_digest
-from rearec_bench.harness.run.plugins import PluginFile, brought, warning
+from rearec_bench.harness.run.plugins import PluginFile, packaged_components, warning
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils import registry
 from rearec_bench.harness.utils.errors import InputError, SuiteError
@@ -56,6 +56,7 @@ def suite_of(plugin: Path, row: str = "echo_travelling", more: str = "plugins: [
     return file
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_file_has_its_components_and_its_digest(plugin: Path) -> None:
     load_suite(suite_of(plugin))
     here = source_digest("sasrec", "echo_travelling")
@@ -71,9 +72,9 @@ def test_where_the_same_file_is_there_it_is_used(plugin: Path) -> None:
 
 
 def test_an_edit_during_a_run_does_not_reach_workers_that_start_later(plugin: Path) -> None:
-    held = PluginFile.read(str(plugin))
+    file = PluginFile.read(str(plugin))
     plugin.write_text("raise RuntimeError('edited')\n")
-    held.load()
+    file.load()
     (copy,) = STRATEGIES.source_files("echo_travelling")
     assert copy != plugin and copy.read_text() == PLUGIN
 
@@ -122,7 +123,7 @@ def test_without_plugins_components_of_packages_are_unknown(plugin: Path) -> Non
 
 def test_components_of_packages_are_what_nodes_are_asked_for(plugin: Path) -> None:
     suite = load_suite(suite_of(plugin))
-    assert brought(suite) == (), "its file travels"
+    assert packaged_components(suite) == (), "its file travels"
     STRATEGIES.add(registry.Entry("echo_packaged", "mine:Echo", origin="mine 1.0"))
     row = suite.strategies[0].model_copy(update={"kind": "echo_packaged"})
-    assert brought(suite.model_copy(update={"strategies": (row,)})) == (("strategy", "echo_packaged"),)
+    assert packaged_components(suite.model_copy(update={"strategies": (row,)})) == (("strategy", "echo_packaged"),)

@@ -1,4 +1,4 @@
-"""When a run that ends early starts no more trials, calls back those under way, and leaves."""
+"""When a run that ends early starts no more trials, suspends those under way, and leaves."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from rearec_bench.harness.run.stopping import RECALL_S, StopPolicy, Terminated, 
 class Clock:
     """Moved by hand."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    now = 1000.0
 
     def __call__(self) -> float:
         return self.now
@@ -33,7 +32,7 @@ def test_without_a_budget_nothing_ends_by_itself() -> None:
     assert state(policy, busy=0, begun=0) == (True, False, False)
 
 
-def test_a_budget_lets_those_under_way_finish_and_then_calls_them_back() -> None:
+def test_a_budget_lets_those_under_way_finish_and_then_suspends_them() -> None:
     clock = Clock()
     policy = StopPolicy(3600.0, clock=clock)
     clock.now += 3599.0
@@ -55,7 +54,7 @@ def test_who_stops_it_does_not_wait_for_the_grace() -> None:
     assert state(policy) == (False, True, False)
     clock.now += RECALL_S - 0.1
     policy.stop()
-    assert not policy.leaves(busy=1, begun=1), "saying it twice gives no more time, and no less"
+    assert not policy.leaves(busy=1, begun=1), "a second call gives no more time, and no less"
     clock.now += 0.2
     assert policy.leaves(busy=1, begun=1)
 
@@ -68,9 +67,8 @@ def test_the_grace_is_a_tenth_and_ten_minutes_at_most(budget: float, grace: floa
 class Run:
     """What a signal stops."""
 
-    def __init__(self) -> None:
-        self.stopped_by: BaseException | None = None
-        self.abandoned = 0
+    stopped_by: BaseException | None = None
+    abandoned = 0
 
     def stop(self, why: BaseException) -> None:
         self.stopped_by = self.stopped_by or why
@@ -96,7 +94,6 @@ def test_the_first_signal_stops_and_the_second_ends_the_process(
 
 
 def test_a_thread_leaves_the_signals_alone() -> None:
-    before = signal.getsignal(signal.SIGTERM)
     seen: list[Any] = []
 
     def go() -> None:
@@ -106,4 +103,4 @@ def test_a_thread_leaves_the_signals_alone() -> None:
     thread = threading.Thread(target=go)
     thread.start()
     thread.join()
-    assert seen == [before]
+    assert seen == [signal.getsignal(signal.SIGTERM)]

@@ -36,7 +36,7 @@ def results() -> None:
 @results_option
 @click.option("--fix", is_flag=True, help="Move what is damaged to the folder's quarantine.")
 def verify_results(results: Path, fix: bool) -> None:
-    """Look at every stored byte, and say what is damaged.
+    """Check every stored byte, and list what is damaged.
 
     Nothing is changed without --fix. With it, damaged trials and files are moved to quarantine/ in the folder, each
     with the reason beside it; trials count as not run then, and the next run repeats them.
@@ -92,8 +92,8 @@ def verify_results(results: Path, fix: bool) -> None:
 def merge_results(first: Path, second: Path, output: Path | None) -> None:
     """Bring trials and suites of B into A, or of both into C.
 
-    A trial that both hold stays as A has it. Where its ranks are others in B, that is said. Of a suite that both hold,
-    A's rows stand, with the trials of both.
+    A trial that is in both stays as it is in A; if its ranks differ in B, it is named. A suite that is in both keeps
+    A's rows, with the trials of both.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
     \b
     Exit status:
       0  merged
-      1  merged, but for what was named: different in both, or damaged
+      1  merged, except for the trials named: different in both, or damaged
     """
     from ..store.merge import merge
     from ..store.store import Store
@@ -135,9 +135,9 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
 def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, output: Path | None) -> None:
-    """Say which trials and which cells of tables differ.
+    """List the trials and the cells of tables that differ.
 
-    Cells by more than chance are told from the rest. Times, memory and machine do not count. A cell's change comes with
+    Cells that differ by more than chance are marked. Times, memory and machine do not count. A cell's change comes with
     95% intervals, over users and over seeds.
 
     \b

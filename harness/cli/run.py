@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--time-budget", type=duration, metavar="TIME", help="Start no trials after TIME, such as 90m or 1h30m.")
 @click.option("--refresh", is_flag=True, help="Repeat stored trials whose components' source has changed.")
 @click.option("--retry-failed", is_flag=True, help="Repeat trials that failed or diverged.")
-@click.option("--wait", is_flag=True, help="Wait where another run writes to the same results.")
+@click.option("--wait", is_flag=True, help="Wait if another run writes to the same results.")
 @click.option("--dry-run", is_flag=True, help="Build every cell, run one batch of each, store nothing.")
 @no_plugins_option
 def run(
@@ -63,11 +63,11 @@ def run(
 
     SUITE is a file, or the name of a suite that ships.
 
-    The same command again goes on where it was interrupted; trials that are stored never run twice. `rearec-bench
-    status` says from another terminal how it gets on.
+    Interrupt at any time; rerun the command to resume. Stored trials never run twice. `rearec-bench status` shows
+    progress from another terminal.
 
     After --time-budget no more trials start. Those under way may take another tenth of it, ten minutes at most; then
-    they save a checkpoint and end, and the same command goes on with them. Ctrl-C and SIGTERM have them save at once.
+    they save a checkpoint and end; rerun the command to resume them. On Ctrl-C and SIGTERM they save at once.
 
     \b
     Examples:
@@ -128,7 +128,7 @@ def run(
 @set_option
 @no_plugins_option
 def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) -> None:
-    """Say what a run would do: cells, trials, time.
+    """Show what a run would do: cells, trials, time.
 
     SUITE is a file, or the name of a suite that ships.
 
@@ -204,7 +204,7 @@ def _conclude(outcome: RunOutcome) -> None:
     over = outcome.ended_by == "time budget"
     if outcome.left:
         why = "The time budget is over. " if over else ""
-        click.echo(f"{why}{outcome.left} trials are left. Go on with the same command.", err=True)
+        click.echo(f"{why}{outcome.left} trials are left. Rerun the command to resume.", err=True)
     if outcome.failed:
         click.echo("Repeat failed trials with --retry-failed.", err=True)
     if over or outcome.failed:

@@ -122,7 +122,7 @@ def _head(result: TrialResult, place: str) -> str:
 
 def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
     if spec.is_baseline:
-        yield from _reference(spec, width)
+        yield from _baseline(spec, width)
         return
     training = {**spec.training.model_dump(mode="json"), "stops by": spec.metric, "seed": spec.seed}
     evaluation = spec.evaluation.model_dump(mode="json")
@@ -137,8 +137,8 @@ def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
         )
 
 
-def _reference(spec: TrialSpec, width: int) -> Iterator[str]:
-    """What a reference's numbers depend on, which is little."""
+def _baseline(spec: TrialSpec, width: int) -> Iterator[str]:
+    """What a baseline's numbers depend on, which is little."""
     hidden = f"mask_history true   max_len {spec.training.max_len}"
     yield from _wrapped("reference", [spec.backbone.kind, *_component(BASELINES, spec.backbone)], width)
     yield _line("evaluation", hidden if spec.evaluation.mask_history else "mask_history false")

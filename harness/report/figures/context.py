@@ -17,7 +17,7 @@ class FigureContext:
     """A stored suite and what lies beside it.
 
     Attributes:
-        results: of the suite, without reference rows.
+        results: of the suite, without baselines.
         load: gives a data set by its name.
         items: gives a data set's items (titles) by its name.
         profiles: stored profiles of the suite.

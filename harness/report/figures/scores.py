@@ -43,7 +43,7 @@ class Sweep:
         parameter: name of the hyper-parameter.
         values: in words, in the order of the suite; those with a run that is done.
         rows: one for each value.
-        reference: the row that they are compared with, where there is one.
+        against: the row that they are compared with, where there is one.
     """
 
     dataset: str
@@ -52,7 +52,7 @@ class Sweep:
     parameter: str
     values: tuple[str, ...]
     rows: tuple[Measured, ...]
-    reference: Measured | None
+    against: Measured | None
 
 
 def ceiling_bars(context: FigureContext) -> dict[tuple[str, str], Bars]:
@@ -167,13 +167,13 @@ def sweeps(context: FigureContext) -> list[Sweep]:
     for place in dict.fromkeys(_swept(row) for row in rows):
         here = [row for row in rows if _swept(row) == place and row.row.stats[METRIC].mean is not None]
         values = tuple(row.row.strategy.partition("=")[2].removesuffix("]") for row in here)
-        reference = next((row.against for row in here if row.against is not None), None)
-        found.append(Sweep(*place, values, tuple(row.row for row in here), reference))
+        against = next((row.against for row in here if row.against is not None), None)
+        found.append(Sweep(*place, values, tuple(row.row for row in here), against))
     return found
 
 
 def sensitivity_figure(context: FigureContext) -> Figure:
-    """Figure 6: a metric by the value of a swept hyper-parameter; the reference as a line."""
+    """Figure 6: a metric by the value of a swept hyper-parameter; the row compared with as a line."""
     found = sweeps(context)
     figure, axes = wrapped(len(found))
     for number, (one, sweep) in enumerate(zip(axes, found, strict=True)):
@@ -185,9 +185,9 @@ def sensitivity_figure(context: FigureContext) -> Figure:
             label=label_of(sweep.strategy),
             **series(2 + number % 4),
         )
-        level = sweep.reference.stats[METRIC].mean if sweep.reference is not None else None
-        if sweep.reference is not None and level is not None:
-            one.axhline(level, color="#000000", linewidth=0.8, label=label_of(sweep.reference.strategy))
+        level = sweep.against.stats[METRIC].mean if sweep.against is not None else None
+        if sweep.against is not None and level is not None:
+            one.axhline(level, color="#000000", linewidth=0.8, label=label_of(sweep.against.strategy))
         one.set_xticks(range(len(sweep.values)), sweep.values)
         one.set_xlabel(sweep.parameter)
         _labelled(one, sweep.dataset, f"{label_of(sweep.backbone)} {label_of(sweep.strategy)}")

@@ -133,9 +133,9 @@ def _grouped(title: str, about: str, beside: Sequence[Bars]) -> Chart:
 def _sweep(sweep: Sweep, number: int) -> Chart:
     means = [row.stats[METRIC].mean for row in sweep.rows]
     data = [line(label_of(sweep.strategy), sweep.values, means, 2 + number % 4, error_y=spreads(sweep.rows))]
-    level = sweep.reference.stats[METRIC].mean if sweep.reference is not None else None
-    if sweep.reference is not None and level is not None:
-        flat = line(label_of(sweep.reference.strategy), sweep.values, [level] * len(sweep.values), 0)
+    level = sweep.against.stats[METRIC].mean if sweep.against is not None else None
+    if sweep.against is not None and level is not None:
+        flat = line(label_of(sweep.against.strategy), sweep.values, [level] * len(sweep.values), 0)
         data.append({**flat, "mode": "lines"})
     name = f"{sweep.dataset} {label_of(sweep.backbone)} {label_of(sweep.strategy)}, {sweep.parameter}"
     best = max(range(len(means)), key=lambda place: means[place] or 0.0)

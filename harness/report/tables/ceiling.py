@@ -105,8 +105,8 @@ def _records(item: Ceiling) -> list[Record]:
     if item.optimum is not None:
         states.append(("optimum", item.optimum, item.over_readout, item.over_against))
     for name, control in item.controls.items():
-        readout, reference = (nothing, control.over) if name == MODELS else (control.over, nothing)
-        states.append((name, control.stats, readout, reference))
+        over_readout, over_against = (nothing, control.over) if name == MODELS else (control.over, nothing)
+        states.append((name, control.stats, over_readout, over_against))
     return [
         row_fields(item.row)
         | {"state": state, "metric": metric}

@@ -22,7 +22,7 @@ _Key = tuple[str, int | None]
 def overall(results: ResultSet) -> Table:
     """Test metrics of every row, its gain over the row that it is compared with, and the best in bold.
 
-    A data set's references come first, the same under each backbone.
+    A data set's baselines come first, the same under each backbone.
     """
     return _overall(results, None)
 
@@ -81,15 +81,15 @@ def comparison_table(
         title: of the table.
         caption: of the table in LaTeX.
         protocol: the lines that end it.
-        marks: which values differ from those of their row's reference.
+        marks: which values differ from those of the row compared with.
     """
     models = [row for row in rows if not row.row.is_baseline]
     backbones = list(dict.fromkeys(row.row.backbone for row in models))
     shows_steps = steps_shown(row.row for row in models)
     groups = []
     for dataset in dict.fromkeys(row.row.dataset for row in rows):
-        references = [row for row in rows if row.row.dataset == dataset and row.row.is_baseline]
-        lines = [Line(label_of(row.row.backbone), tuple(_value_cells(row) * len(backbones))) for row in references]
+        baselines = [row for row in rows if row.row.dataset == dataset and row.row.is_baseline]
+        lines = [Line(label_of(row.row.backbone), tuple(_value_cells(row) * len(backbones))) for row in baselines]
         here = [row for row in models if row.row.dataset == dataset]
         groups.append(RowGroup((dataset,), (*lines, *_lines(here, backbones, shows_steps=shows_steps, marks=marks))))
     return Table(

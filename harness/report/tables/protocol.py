@@ -13,7 +13,7 @@ from ..labels import label_of, metric_label, steps_label
 def protocol_lines(results: ResultSet) -> tuple[str, ...]:
     """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing."""
     runs = [run for cell in results.cells for run in cell.runs]
-    lines = [*_data_lines(results, runs), *_training_lines(results.models()), *_reference_lines(results)]
+    lines = [*_data_lines(results, runs), *_training_lines(results.models()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
     lines += _gaps(results)
     lines += [
@@ -100,7 +100,7 @@ def _pruner_lines(results: ResultSet) -> list[str]:
     ]
 
 
-def _reference_lines(results: ResultSet) -> list[str]:
+def _baseline_lines(results: ResultSet) -> list[str]:
     names = list(dict.fromkeys(label_of(cell.backbone) for cell in results.cells if cell.is_baseline))
     if not names:
         return []

@@ -52,8 +52,8 @@ def _family(row: Compared) -> str:
 
 
 def _lines(held: Sequence[Compared], rows: Sequence[Compared], marks: Marks) -> list[Line]:
-    reference = held[0].against
-    beside = [row for row in rows if reference is not None and row.row == reference]
+    against = held[0].against
+    beside = [row for row in rows if against is not None and row.row == against]
     lines = [Line(label_of(row.row.strategy), _cells(row, marks)) for row in beside]
     return lines + [Line(row.row.strategy.partition("[")[2].removesuffix("]"), _cells(row, marks)) for row in held]
 

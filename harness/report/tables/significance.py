@@ -38,7 +38,7 @@ NO_MARKS: Marks = {}
 
 
 def significance_table(results: ResultSet) -> Table:
-    """Each row's differences to its reference: 95% intervals, p-values, effect sizes, detectable differences."""
+    """Each row beside the one it is compared with: 95% intervals, p-values, effect sizes, detectable differences."""
     results = results.models()
     found = significance(results)
     groups: dict[tuple[str, ...], list[Line]] = {}

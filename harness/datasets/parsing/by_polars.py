@@ -19,6 +19,10 @@ class OddRowsError(Exception):
     """A file is not written as it should be, or in a way that wants a closer look."""
 
 
+class QuotesError(OddRowsError):
+    """A delimited file has quotes; see `quoted_frames`."""
+
+
 def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """The rows of a delimited file of UTF-8 text without quotes, as strings.
 
@@ -31,7 +35,8 @@ def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iter
         The wanted columns of the next rows, and `LINE`.
 
     Raises:
-        OddRowsError: a row has another number of fields than the header, or a quote; the encoding is another one.
+        QuotesError: a row has a quote.
+        OddRowsError: a row has another number of fields than the header, or the encoding is another one.
         DatasetError: no such column.
     """
     import polars as pl
@@ -50,10 +55,44 @@ def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iter
             blank = (line.str.strip_chars() == "") & ~line.str.contains(layout.separator, literal=True)
             rows = lines.filter(~blank).select(LINE, fields).unnest("line")
         odd = last.is_null() | last.str.contains(layout.separator, literal=True)
-        quoted = layout.quotes and lines.select(line.str.contains('"', literal=True).any()).item()
-        if quoted or rows.select(odd.any()).item():
+        if layout.quotes and lines.select(line.str.contains('"', literal=True).any()).item():
+            raise QuotesError
+        if rows.select(odd.any()).item():
             raise OddRowsError
         yield rows.select(LINE, *(pl.col(str(place)).alias(name) for place, name in zip(places, columns, strict=True)))
+
+
+def quoted_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The rows of a delimited file whose quoted fields hold neither quotes nor line ends; otherwise `separated_frames`.
+
+    Raises:
+        OddRowsError: at the end at the latest: another row, an empty last field, a blank line.
+    """
+    import polars as pl
+
+    names = column_names(path, layout)
+    places = places_of(columns, names, path, layout)
+    last = str(len(names) - 1)
+    count, first = int(layout.header), int(layout.header) + 1
+    schema = {str(place): pl.String for place in range(len(names))}
+    scan = pl.scan_csv(
+        path,
+        has_header=False,
+        skip_rows=int(layout.header),
+        separator=layout.separator,
+        schema=schema,
+        row_index_name=LINE,
+        row_index_offset=first,
+    )
+    for rows in scan.collect_batches(chunk_size=_ROWS, maintain_order=True):
+        odd = pl.any_horizontal(pl.col(last).is_null(), pl.col(*schema).str.contains(r'["\n]'))
+        if rows.select(odd.any()).item():
+            raise OddRowsError
+        count += rows.height
+        wanted = (pl.col(str(place)).fill_null("").alias(name) for place, name in zip(places, columns, strict=True))
+        yield rows.select(LINE, *wanted)
+    if count != pl.scan_lines(path).select(pl.len()).collect().item():
+        raise OddRowsError
 
 
 def json_frames(path: Path, columns: Sequence[str], tokens: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from .bad_lines import BadLineLog
-from .by_polars import OddRowsError, json_frames, separated_frames
+from .by_polars import OddRowsError, QuotesError, json_frames, quoted_frames, separated_frames
 from .layout import Format, no_column
 from .line_by_line import LINE, frames, json_rows, separated_rows
 from .raw import ReadProgress, Source, describe, lines_of
@@ -99,23 +99,27 @@ class TableFile:
 
         if self.format == "parquet":
             return None
-        parts, rows = [], 0
-        size, bytes_a_line = self.path.stat().st_size, _bytes_a_line(self.path)
         try:
-            scan = (
-                json_frames(self.path, columns, tokens)
-                if self.format == "jsonl"
-                else separated_frames(self.path, self.format, columns)
-            )
-            for frame in scan:
-                part, wrong = convert(frame)
-                if wrong:
-                    return None
-                parts.append(part)
-                rows += frame.height
-                self.progress(min(int(rows * bytes_a_line), size), size, self.path.name)
+            if self.format == "jsonl":
+                return self._converted(json_frames(self.path, columns, tokens), convert)
+            try:
+                return self._converted(separated_frames(self.path, self.format, columns), convert)
+            except QuotesError:
+                return self._converted(quoted_frames(self.path, self.format, columns), convert)
         except (pl.exceptions.PolarsError, OddRowsError, OSError):
             return None
+
+    def _converted(self, frames: Iterator[pl.DataFrame], convert: Convert) -> list[pl.DataFrame] | None:
+        """What is made of frames; None where something is wrong in one of them."""
+        parts, rows = [], 0
+        size, bytes_a_line = self.path.stat().st_size, _bytes_a_line(self.path)
+        for frame in frames:
+            part, wrong = convert(frame)
+            if wrong:
+                return None
+            parts.append(part)
+            rows += frame.height
+            self.progress(min(int(rows * bytes_a_line), size), size, self.path.name)
         return parts
 
     def _without_wrong(self, frame: pl.DataFrame, convert: Convert) -> pl.DataFrame:

@@ -94,13 +94,28 @@ def test_fields_equal_those_of_the_csv_module(
     assert (read.rows, read.lines, read.bad) == (expected, lines, ())
 
 
+PIECES = [
+    b"a",
+    b",",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"1,2",
+    b"\xc3\xa9",
+    b"\xff",
+    b"\0",
+    b"\n1,2\n",
+    b'"',
+    b'"",',
+    b'\n"a","b"\n',
+]
+
+
 @QUICK
-@given(
-    st.lists(
-        st.sampled_from([b"a", b",", b"\n", b"\r\n", b" ", b"1,2", b"\xc3\xa9", b"\xff", b"\0", b"\n1,2\n"]),
-        max_size=24,
-    )
-)
+@given(st.lists(st.sampled_from(PIECES), max_size=24))
+@example([b"1,2", b"\n", b'"', b"a", b'"', b",", b'"'])
+@example([b'"', b"a", b'"', b"a", b",", b"a"])
+@example([b'\n"a","b"\n', b'"",', b"a", b"\n", b",", b"1,2"])
 @example([b"1,2", b"\n", b",", b"\n", b" ", b"\n", b",", b","])
 def test_by_polars_and_line_by_line_every_file_comes_out_the_same(tmp_path: Path, pieces: list[bytes]) -> None:
     path = written(tmp_path, b"x,y\n" + b"".join(pieces))
@@ -115,11 +130,11 @@ def test_by_polars_and_line_by_line_every_file_comes_out_the_same(tmp_path: Path
         (b"a,b,c\r\n1,2,3\r\n", ["c"]),
         ("é,日\nß,1".encode(), ["日"]),
         (b"a\n1\n2\n", ["a"]),
+        (b'a,b\n"1, 2",\n'.replace(b",\n", b",x\n") + b',"y"\n"",z\n', ["a", "b"]),
+        (b'"a","b"\r\n"1","2"\r\n"3","4"', ["b", "a"]),
     ],
 )
-def test_a_file_without_quotes_and_mistakes_is_read_by_polars(
-    tmp_path: Path, content: bytes, columns: list[str]
-) -> None:
+def test_a_file_without_mistakes_is_read_by_polars(tmp_path: Path, content: bytes, columns: list[str]) -> None:
     for name in ("p.csv", "p.csv.gz"):
         read = Read(written(tmp_path, content, name), columns)
         other = read_line_by_line(tmp_path / name, columns, Layout())

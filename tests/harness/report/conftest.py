@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.records.profile import Profile
+
+from ..profiling import made
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,12 +37,7 @@ def pdflatex() -> str:
 @pytest.fixture(scope="session")
 def made_profile() -> Profile:
     """Seconds by K of the row erl of the suite s, from the tests of profiles: 2 s, 2.5 s, 4 s."""
-    path = Path(__file__).parents[1] / "profile" / "made.py"
-    spec = importlib.util.spec_from_file_location("rearec_bench_tests_made_profile", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.profile(suite="s", row="erl")
+    return made.profile(suite="s", row="erl")
 
 
 @pytest.fixture(scope="module")

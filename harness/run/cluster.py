@@ -15,7 +15,7 @@ from typing import Any
 
 from ..utils.errors import InputError, RearecError
 from .cluster_access import address_to_join, cannot_join, environment, given_token, open_note, own_token
-from .liveness import GONE, RayWatch
+from .liveness import RayWatch
 from .nodes import Node, alive
 from .scratch import scratch_folder
 from .stopping import Terminated
@@ -179,9 +179,10 @@ def cluster(
             with watch:
                 yield Cluster(scratch, alive(), place is None, place or "", note)
         except Exception as error:  # Ray raises nearly anything once it is gone
-            if watch.error is None and not isinstance(error, ray.exceptions.RayError):
+            gone = None if isinstance(error, RearecError) else watch.confirm()
+            if gone is None:
                 raise
-            raise watch.error or RearecError(GONE) from error
+            raise gone from error
         finally:
             ray.shutdown()
             watch.left()

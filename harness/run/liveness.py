@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from ..utils.errors import RearecError
 
-GONE = (
+_GONE = (
     "Ray has died during this run: its process here or its head was killed, or the memory was full. Stored results are "
     "intact; rerun the same command to resume."
 )
@@ -56,6 +57,16 @@ class RayWatch:
         """From now on Ray may end."""
         self._closed.set()
 
+    def confirm(self) -> RearecError | None:
+        """What to raise in place of an exception that may come from Ray's death, which Ray notices late; else None."""
+        for _ in range(int(self._leave_s / self._period_s)):
+            if self.error is None and not self._answers():
+                self.error = RearecError(_GONE)
+            if self.error is not None:
+                break
+            time.sleep(self._period_s)
+        return self.error
+
     def left(self) -> None:
         """The run waits for nothing of Ray any more."""
         self._left.set()
@@ -64,7 +75,7 @@ class RayWatch:
         while not self._closed.wait(self._period_s):
             if self._answers() or self._closed.is_set():
                 continue
-            self.error = RearecError(GONE)
+            self.error = RearecError(_GONE)
             self._died(self.error)
             if not self._left.wait(self._leave_s):
                 self._end(self.error)

@@ -46,6 +46,16 @@ def test_the_process_of_a_run_that_stays_is_ended(leaves: bool) -> None:
         assert ended.wait(0.3 if leaves else 10) is not leaves
 
 
+def test_an_exception_that_comes_before_ray_is_known_to_be_dead_is_explained_by_it() -> None:
+    answers = [True, True, False]
+    with watched(lambda: True) as (watch, died, _):
+        pass
+    watch._is_alive = lambda: answers.pop(0)
+    assert "rerun the same command" in str(watch.confirm())
+    with watched(lambda: True) as (watch, died, _):
+        assert watch.confirm() is None and not died.is_set()
+
+
 def test_a_ray_that_ends_with_its_run_is_no_error() -> None:
     alive = True
     with watched(lambda: alive) as (watch, died, ended):

@@ -52,9 +52,9 @@ class ProfileStore:
             StoreError: a profile is damaged, or of another schema version.
         """
         wanted = set(suites)
-        held = (self._read(name) for name in atomic.names(self._profiles) if _ID.fullmatch(name))
-        found = (profile for profile in held if profile is not None)
-        return sorted((one for one in found if not wanted or one.subject.suite in wanted), key=lambda one: one.taken_at)
+        profiles = (self._read(name) for name in atomic.names(self._profiles) if _ID.fullmatch(name))
+        found = [profile for profile in profiles if profile and (not wanted or profile.subject.suite in wanted)]
+        return sorted(found, key=lambda profile: profile.taken_at)
 
     def _read(self, name: str) -> Profile | None:
         path = self._profiles / name / _FILE

@@ -26,9 +26,9 @@ class Pruner:
 
     def rungs(self, max_epochs: int) -> tuple[int, ...]:
         """The epochs after which a trial may end; none at `max_epochs`, where it ends anyway."""
-        found = []
+        epochs = []
         epoch = self.grace
         while epoch < max_epochs:
-            found.append(epoch)
+            epochs.append(epoch)
             epoch *= self.reduction
-        return tuple(found)
+        return tuple(epochs)

@@ -163,9 +163,11 @@ def _arrays(content: bytes, of: type[Ranks]) -> dict[str, NDArray[Any]]:
     dtypes = json.loads(table.schema.metadata[b"rearec_bench"])["dtypes"]
     columns: dict[str, NDArray[Any]] = {}
     for name in table.column_names:
-        held = table.column(name).combine_chunks()
+        column = table.column(name).combine_chunks()
         # Not through pyarrow's own to_numpy, which imports pandas.
-        columns[name] = np.frombuffer(held.buffers()[1] or b"", dtype=dtypes[name.partition(".")[0]], count=len(held))
+        columns[name] = np.frombuffer(
+            column.buffers()[1] or b"", dtype=dtypes[name.partition(".")[0]], count=len(column)
+        )
     arrays: dict[str, NDArray[Any]] = {name: columns[name].copy() for name in _FLAT}
     for name in names - set(_FLAT):
         wide = [columns[f"{name}.{j}"] for j in range(sum(column.startswith(f"{name}.") for column in columns))]
@@ -237,9 +239,9 @@ def _traces_of(content: bytes) -> Traces:
 def plain(value: Any) -> Any:
     """A value as JSON holds it: tuples as lists, numbers that are not finite as words."""
     if isinstance(value, Mapping):
-        return {str(name): plain(held) for name, held in value.items()}
+        return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(held) for held in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if hasattr(value, "item"):  # a number of numpy

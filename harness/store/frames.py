@@ -48,15 +48,15 @@ class Frames:
         """
         import pandas as pd
 
-        held = self.store.rows(self.store.find(key), split)
-        columns: dict[str, Any] = {"row": range(len(held.users)), "user": held.users, "item": held.items}
-        columns["rank"] = held.readout_ranks
-        for k in range(held.step_ranks.shape[1]):
-            columns[f"rank_step_{k}"] = held.step_ranks[:, k]
-            columns[f"entropy_step_{k}"] = held.entropy[:, k]
-            columns[f"margin_step_{k}"] = held.margin[:, k]
-        for place in range(held.top_items.shape[1]):
-            columns[f"top_{place + 1}"] = held.top_items[:, place]
+        rows = self.store.rows(self.store.find(key), split)
+        columns: dict[str, Any] = {"row": range(len(rows.users)), "user": rows.users, "item": rows.items}
+        columns["rank"] = rows.readout_ranks
+        for k in range(rows.step_ranks.shape[1]):
+            columns[f"rank_step_{k}"] = rows.step_ranks[:, k]
+            columns[f"entropy_step_{k}"] = rows.entropy[:, k]
+            columns[f"margin_step_{k}"] = rows.margin[:, k]
+        for place in range(rows.top_items.shape[1]):
+            columns[f"top_{place + 1}"] = rows.top_items[:, place]
         return pd.DataFrame(columns)
 
 
@@ -140,7 +140,7 @@ def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
     from ..plan.cells import expand
     from ..suite.load import Suite
 
-    held: dict[str, TrialSummary | None] = {}
+    summaries: dict[str, TrialSummary | None] = {}
     for name in suites:
         stored, index = store.read_suite(name)
         entries = index.get("cells", {})
@@ -148,9 +148,9 @@ def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
             entry = entries.get(cell.id, {})
             keys = dict.fromkeys(key for key in (*entry.get("search", ()), *entry.get("final", {}).values()) if key)
             for key in keys:
-                if key not in held:
-                    held[key] = store.lookup(key)
-                summary = held[key]
+                if key not in summaries:
+                    summaries[key] = store.lookup(key)
+                summary = summaries[key]
                 if summary is not None:
                     yield StoredTrial(
                         name, cell.dataset, cell.backbone, cell.row, cell.against, key == entry.get("best"), summary

@@ -39,8 +39,8 @@ def sealed(content: Mapping[str, Any], *, folder: str, file: str) -> bytes:
         folder: of the suite.
         file: `SUITE` or `INDEX`.
     """
-    held = plain({name: value for name, value in content.items() if name not in _SEAL})
-    return json_bytes({"schema": SCHEMA, "sha256": _digest(held), "stored_as": f"{folder}/{file}", **held})
+    values = plain({name: value for name, value in content.items() if name not in _SEAL})
+    return json_bytes({"schema": SCHEMA, "sha256": _digest(values), "stored_as": f"{folder}/{file}", **values})
 
 
 def opened(path: Path) -> dict[str, Any]:
@@ -50,22 +50,22 @@ def opened(path: Path) -> dict[str, Any]:
         DamagedError: it is not there, or not what was written.
     """
     try:
-        held = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         raise DamagedError(path, str(said)) from error
-    if not isinstance(held, dict):
+    if not isinstance(stored, dict):
         raise DamagedError(path, "it holds no names")
-    schema = held.get("schema", 1)
+    schema = stored.get("schema", 1)
     if schema not in READABLE or isinstance(schema, bool):
         versions = " and ".join(map(str, READABLE))
         raise DamagedError(path, f"schema version {schema!r:.20}; this version of rearec-bench reads {versions}")
-    content = {name: value for name, value in held.items() if name not in _SEAL}
+    content = {name: value for name, value in stored.items() if name not in _SEAL}
     if schema > 1:
-        if held.get("sha256") != _digest(content):
+        if stored.get("sha256") != _digest(content):
             raise DamagedError(path, "its content is not that of its checksum")
-        if held.get("stored_as") != f"{path.parent.name}/{path.name}":
-            raise DamagedError(path, f"it was written as {held.get('stored_as')!r:.80}")
+        if stored.get("stored_as") != f"{path.parent.name}/{path.name}":
+            raise DamagedError(path, f"it was written as {stored.get('stored_as')!r:.80}")
     if path.name == INDEX:
         try:
             _Index.model_validate(content)
@@ -100,18 +100,18 @@ def without_trials(index: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
     """An index that names none of some trials."""
 
     def kept(entry: Mapping[str, Any]) -> dict[str, Any]:
-        held = dict(entry)
-        if "search" in held:
-            held["search"] = [None if key in gone else key for key in held["search"]]
-        if "failed" in held:
-            held["failed"] = [key for key in held["failed"] if key not in gone]
-        if held.get("best") in gone:
-            held["best"] = None
-        if "final" in held:
-            held["final"] = {seed: key for seed, key in held["final"].items() if key not in gone}
-        return held
+        cell = dict(entry)
+        if "search" in cell:
+            cell["search"] = [None if key in gone else key for key in cell["search"]]
+        if "failed" in cell:
+            cell["failed"] = [key for key in cell["failed"] if key not in gone]
+        if cell.get("best") in gone:
+            cell["best"] = None
+        if "final" in cell:
+            cell["final"] = {seed: key for seed, key in cell["final"].items() if key not in gone}
+        return cell
 
-    return {**index, "cells": {cell: kept(entry) for cell, entry in index.get("cells", {}).items()}}
+    return {**index, "cells": {name: kept(entry) for name, entry in index.get("cells", {}).items()}}
 
 
 def _keys(entry: Mapping[str, Any]) -> Iterator[str | None]:

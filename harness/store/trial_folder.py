@@ -46,7 +46,7 @@ _OURS = (
     *(f"traces_{split}.safetensors" for split in SPLITS),
 )
 _NOT_DAMAGE = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_Held = TypeVar("_Held")
+_Read = TypeVar("_Read")
 
 
 def files_of(result: TrialResult) -> dict[str, bytes]:
@@ -80,7 +80,7 @@ def read_rows(folder: Path, split: str) -> Rows:
     """The rows of one split; errors as `read_summary`.
 
     Raises:
-        StoreError: no rows of that split are held.
+        StoreError: it has no rows of that split.
     """
     return _read_split(folder, split, rows_of)
 
@@ -90,16 +90,16 @@ def read_ranks(folder: Path, split: str) -> Ranks:
     return _read_split(folder, split, ranks_of)
 
 
-def _read_split(folder: Path, split: str, of: Callable[[bytes], _Held]) -> _Held:
+def _read_split(folder: Path, split: str, of: Callable[[bytes], _Read]) -> _Read:
     name = f"{split}.parquet"
 
-    def held(manifest: Mapping[str, Any]) -> _Held | None:
+    def read(manifest: Mapping[str, Any]) -> _Read | None:
         return of(_checked(folder, name, manifest)) if name in manifest["files"] else None
 
-    found = _read(folder, held)
-    if found is None:
+    rows = _read(folder, read)
+    if rows is None:
         raise StoreError(f"trial {folder.name[:8]} holds no rows of '{split}'.")
-    return found
+    return rows
 
 
 def foreign_files(folder: Path) -> list[str]:
@@ -108,7 +108,7 @@ def foreign_files(folder: Path) -> list[str]:
     return sorted(name for name in os.listdir(folder) if name not in known and not name.startswith("."))
 
 
-def _read(folder: Path, of: Callable[[Mapping[str, Any]], _Held]) -> _Held:
+def _read(folder: Path, of: Callable[[Mapping[str, Any]], _Read]) -> _Read:
     """What is read from a folder; once more where another process has replaced the folder meanwhile."""
     before = _identity(folder)
     try:
@@ -119,7 +119,7 @@ def _read(folder: Path, of: Callable[[Mapping[str, Any]], _Held]) -> _Held:
         return _attempt(folder, of)
 
 
-def _attempt(folder: Path, of: Callable[[Mapping[str, Any]], _Held]) -> _Held:
+def _attempt(folder: Path, of: Callable[[Mapping[str, Any]], _Read]) -> _Read:
     try:
         return of(_manifest(folder))
     except OSError as error:
@@ -138,14 +138,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if manifest["key"] != folder.name:
         raise DamagedError(folder, f"its manifest is that of trial {str(manifest['key'])[:40]}")
     with os.scandir(folder) as entries:
-        held = {entry.name: entry.stat().st_size for entry in entries if not entry.name.startswith(".")}
+        sizes = {entry.name: entry.stat().st_size for entry in entries if not entry.name.startswith(".")}
     for name in manifest["files"]:
-        if name not in held:
+        if name not in sizes:
             raise DamagedError(folder, f"{name!r:.60} is not there")
     for name, size in manifest.get("sizes", {}).items():
-        if held[name] != size:
-            raise DamagedError(folder, f"{name} has {held[name]:,} bytes of {size:,}")
-    unknown = [name for name in _OURS if name in held and name not in manifest["files"]]
+        if sizes[name] != size:
+            raise DamagedError(folder, f"{name} has {sizes[name]:,} bytes of {size:,}")
+    unknown = [name for name in _OURS if name in sizes and name not in manifest["files"]]
     if unknown:
         raise DamagedError(folder, f"its manifest does not know {unknown[0]}")
     return manifest
@@ -182,10 +182,10 @@ def _bytes(folder: Path, name: str) -> bytes:
 
 def _identity(folder: Path) -> tuple[int, int] | None:
     try:
-        held = folder.stat()
+        status = folder.stat()
     except OSError:
         return None
-    return held.st_dev, held.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _versions() -> str:

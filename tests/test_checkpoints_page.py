@@ -17,9 +17,9 @@ from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 
-from .test_docs import ROOT, blocks
+from .pages import blocks, page
 
-PAGE = (ROOT / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+(CODE,) = blocks(page("checkpoints"), "python")
 
 
 @pytest.mark.parametrize("strategy", ["prl", "base"])
@@ -48,14 +48,12 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     checkpoints.finish(spec.key, keep=True)
 
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks(PAGE, "python")
     names: dict[str, Any] = {}
-    exec(code.replace("KEY", spec.key), names)  # noqa: S102 - the page's own lines
+    exec(CODE.replace("KEY", spec.key), names)  # noqa: S102 - the page's own lines
     assert names["scores"].shape == (2, data.num_items)
     assert names["states"].shape[:2] == (2, spec.steps + 1)
     assert names["about"]["best_epoch"] == result.best_epoch
-    assert result.validation is not None
-    assert result.test is not None
+    assert result.validation is not None and result.test is not None
     assert names["about"]["validation"] == dict(result.validation.readout)
 
     model, ranks = names["model"], []
@@ -69,7 +67,5 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
 
 
 def test_loading_takes_five_lines() -> None:
-    (code,) = blocks(PAGE, "python")
-    loading = code.partition('folder = Path("')[2].partition("\n\n")[0].splitlines()[1:]
-    assert len(loading) == 5
-    assert all(not line.startswith(" ") for line in loading)
+    loading = CODE.partition('folder = Path("')[2].partition("\n\n")[0].splitlines()[1:]
+    assert len(loading) == 5 and not any(line.startswith(" ") for line in loading)

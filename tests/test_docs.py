@@ -29,30 +29,17 @@ from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.registry import STRATEGIES
 
 from .harness.datasets.tiny_models import save
+from .pages import ROOT, blocks, files, page, typed
 from .test_datasets_page import BLOCKS, research, shop
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = "\n".join([README, *((ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("suites", "datasets"))])
+PAGES = "\n".join([README, page("suites"), page("datasets")])
+SESSIONS = typed(PAGES)
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OUTCOME = RunOutcome(
     done=1, diverged=0, failed=(), notes=(), interrupted=False, left=0, started=0, wall_s=1.0, ray_s=0.0
 )
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def sessions() -> list[tuple[str, str]]:
-    """Every command of the README, docs/suites.md and docs/datasets.md, and what it shows of the output."""
-    found = []
-    for block in blocks(PAGES, "console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            found.append((command.partition(" # ")[0].strip(), output.strip()))
-    return found
 
 
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -74,13 +61,9 @@ def help_examples() -> list[str]:
 
 
 def files_of_readme() -> dict[str, str]:
-    """The files that the README shows, by the name it gives them."""
-    shown = {}
-    for block in [*blocks(PAGES, "yaml"), *blocks(PAGES, "python")]:
-        first = block.partition("\n")[0]
-        if first.startswith(("# ", "name: ")):
-            shown[first.removeprefix("# ") if first[0] == "#" else f"{yaml.safe_load(block)['name']}.yaml"] = block
-    return shown
+    """The files that the README and its pages show, by the name they are given."""
+    named = [block for block in blocks(PAGES, "yaml") if block.startswith("name: ")]
+    return {**files(PAGES), **{f"{yaml.safe_load(block)['name']}.yaml": block for block in named}}
 
 
 @pytest.fixture
@@ -139,18 +122,15 @@ def perform(command: str, workplace: Path) -> Result:
 def test_every_command_of_the_pages_does_what_it_shows(workplace: Path, shared: Path) -> None:
     for file in (shared / "data" / "ml-100k").iterdir():
         shutil.copy(file, workplace / "DIR")
-    performed = 0
-    for command, output in sessions():
+    sessions = [(command, output) for command, output in SESSIONS if command.startswith("rearec-bench ")]
+    assert len(sessions) >= 15
+    for command, output in sessions:
         if " hf:" in command and not find_spec("transformers"):
             continue
-        if command.startswith("rearec-bench "):
-            done = perform(command, workplace)
-            refused = output.endswith("nothing was started.")
-            assert done.exit_code == (2 if refused else 0), f"{command}\n{done.output}"
-            if output:
-                assert done.output.strip() == output
-            performed += 1
-    assert performed >= 15
+        done = perform(command, workplace)
+        refused = output.endswith("nothing was started.")
+        assert done.exit_code == (2 if refused else 0), f"{command}\n{done.output}"
+        assert output in ("", done.output.strip())
 
 
 @pytest.mark.slow
@@ -170,24 +150,21 @@ def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
         assert done.exit_code == 0, f"{example}\n{done.output}"
 
 
-def test_every_command_has_an_example(workplace: Path) -> None:
+def test_every_command_has_a_help_text_with_an_example_that_fits_eighty_columns() -> None:
     for path, command in commands():
-        text = CliRunner().invoke(main, [*path, "--help"], terminal_width=200).output
-        assert " ".join(["rearec-bench", *path]) in text.partition("Usage:")[2].partition("\n")[2], path
-        assert command.help, path
-
-
-def test_help_fits_eighty_columns() -> None:
-    for path, _ in commands():
         text = CliRunner().invoke(main, [*path, "--help"], terminal_width=80).output
+        examples = re.sub(r"\s+", " ", text.partition("Usage:")[2].partition("\n")[2])
+        assert " ".join(["rearec-bench", *path]) in examples, path
+        assert command.help, path
         assert max(map(len, text.splitlines())) <= 80, path
         assert "..." not in re.sub(r"(\[\w+\]|ARGS\])\.\.\.", "", text), path
 
 
-@pytest.mark.parametrize("command", [command for command, _ in sessions() if command.startswith("make ")])
-def test_every_make_command_of_the_readme_has_its_target(command: str) -> None:
+def test_every_make_command_of_the_readme_has_its_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for word in shlex.split(command)[1:]:
+    words = [word for command, _ in SESSIONS if command.startswith("make ") for word in shlex.split(command)[1:]]
+    assert words
+    for word in words:
         name, equals, _ = word.partition("=")
         pattern = rf"^{name}\s*\?=" if equals else rf"^{name}:"
         assert re.search(pattern, makefile, flags=re.MULTILINE), word
@@ -204,25 +181,25 @@ def test_the_plug_in_of_the_readme_trains(workplace: Path) -> None:
     assert "ok  tiny sasrec last_two K=2" in done.output
 
 
-@pytest.mark.parametrize("text", [README, ARCHITECTURE], ids=["README", "ARCHITECTURE"])
-def test_every_file_that_a_document_names_is_there(text: str) -> None:
+def test_every_file_that_a_document_names_is_there() -> None:
     names = {path.name for folder in ("harness", "models", "tests", "suites") for path in (ROOT / folder).rglob("*.*")}
     shown = {*files_of_readme(), "my.yaml", "other.yaml"}
-    for word in re.findall(r"`([\w./*]+\.(?:py|yaml|md|toml|txt|cff))`", text):
+    for word in re.findall(r"`([\w./*]+\.(?:py|yaml|md|toml|txt|cff))`", README + ARCHITECTURE):
         found = any(ROOT.glob(word)) or any((ROOT / "harness").rglob(word))
         there = found or word in names or word in shown
         assert there or word.endswith(("/NAME.py", "/NAME.yaml")), word
 
 
-@pytest.mark.parametrize(
-    "page",
-    [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))],
-    ids=lambda page: page.name,
-)
-def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8"))
-    inside = [link for link in links if not link.startswith(("http://", "https://", "mailto:"))]
-    assert [link for link in inside if not (page.parent / link).exists()] == []
+def test_every_link_within_the_repository_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")]
+    links = [
+        (path, link)
+        for path in pages
+        for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+        if not link.startswith(("http://", "https://", "mailto:"))
+    ]
+    assert links
+    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
 
 
 def test_the_sections_for_results_are_closed() -> None:

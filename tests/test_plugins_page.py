@@ -32,14 +32,10 @@ from rearec_bench.models.reasoning import ReasoningModel
 
 from .models.naive import bare, strengthen
 from .models.training import ROWS, few_rows, gradients, reached, set_up
-from .test_docs import README, ROOT, blocks
+from .pages import ROOT, blocks, files, page, typed
 
-PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-FILES = {
-    block.partition("\n")[0].removeprefix("# "): block
-    for block in [*blocks(PAGE, "python"), *blocks(PAGE, "yaml")]
-    if block.startswith("# ")
-}
+PAGE = page("plugins")
+FILES = files(PAGE)
 LABELS = ("Base", "+ERL", "+ramp[growth=1]", "+ramp[growth=2]")
 CUT = ("backbones.sasrec.width=8", "backbones.gru.width=8", "training.max_epochs=2", "seeds=[1]")
 HISTORIES = [[3], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3]]
@@ -82,7 +78,7 @@ def shows_all_rows(report: str) -> bool:
 def test_the_file_has_under_sixty_lines_and_the_readme_leads_to_the_page() -> None:
     assert set(FILES) == {"gru_ramp.py", "gru_ramp.yaml"}
     assert len(FILES["gru_ramp.py"].splitlines()) < 60
-    assert "docs/plugins.md" in README
+    assert "docs/plugins.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -105,7 +101,7 @@ def test_the_suite_runs_to_its_end_and_the_report_shows_the_rows(place: Path, ti
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_as_they_stand(place: Path) -> None:
-    commands = [line.removeprefix("$ ").partition(" # ")[0] for line in "".join(blocks(PAGE, "console")).splitlines()]
+    commands = [command for command, _ in typed(PAGE)]
     assert [command.split()[1] for command in commands] == ["run", "run", "report"]
     for command in commands:
         words = [str(Path(sys.executable).parent / "rearec-bench"), *command.split()[1:]]

@@ -16,9 +16,9 @@ from rearec_bench.harness.run.tracker import RunStopped
 from rearec_bench.harness.store.progress_file import REFRESH_S
 
 from .harness.tracked_run import TrackedRun
+from .pages import page
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
+PAGE = page("watching")
 TRIAL = ("key", "cell", "dataset", "backbone", "row", "steps", "purpose", "index", "seed", "attempt", "values")
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,15 +10,10 @@ import pytest
 
 @pytest.fixture(scope="session")
 def synthetic() -> ModuleType:
-    """The module `synthetic.py` beside this file: made-up trials (test folders are no packages)."""
-    name = "rearec_bench_tests_synthetic"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("synthetic.py"))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+    """The module of made-up trials beside this file."""
+    from . import synthetic
+
+    return synthetic
 
 
 @pytest.fixture

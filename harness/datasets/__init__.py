@@ -1,1 +1,1 @@
-"""Raw files to prepared data sets to arrays."""
+"""Data sets: raw files to prepared data sets to arrays."""

@@ -1,4 +1,4 @@
-"""The data sets by name: embedded or prepared; and what to type for those that are neither."""
+"""Data sets by name, embedded or prepared, and messages about those that are neither."""
 
 from __future__ import annotations
 
@@ -26,19 +26,13 @@ EMBEDDED = ("tiny",)
 
 
 def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> Dataset:
-    """Load a data set into memory.
+    """The data set of a name, in memory, with read-only arrays.
 
-    Args:
-        name: "tiny", or a prepared data set.
-        data_dir: where prepared data sets live.
-        vectors: load its item vectors, too: True for its own, or a file that someone else made.
-
-    Returns:
-        The data set; its arrays are read-only.
+    `vectors` is True to load its own item vectors too, or a file of them.
 
     Raises:
         DatasetError: not prepared (with the command that prepares it), without the vectors asked for (with the command
-            that makes them), or damaged.
+            that embeds it), or damaged.
     """
     dataset = _embedded()[0] if name in EMBEDDED else files.read(_prepared_folder(name, data_dir))
     if vectors is False:
@@ -55,7 +49,7 @@ def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> 
 
 
 def vectors_card(name: str, *, data_dir: Path) -> Mapping[str, Any] | None:
-    """The card of a data set's own item vectors, None where it has none; arguments and errors as `load_dataset`."""
+    """The card of a data set's own item vectors, None if it has none; errors as `load_dataset`."""
     if name in EMBEDDED:
         return _embedded_vectors().card
     own = vector_files.read_card(_prepared_folder(name, data_dir))
@@ -70,22 +64,17 @@ def has_vectors(name: str, data_dir: Path) -> bool:
 
 
 def no_vectors_message(name: str, why: str = "") -> str:
-    """What to type so that a data set has item vectors.
-
-    Args:
-        name: of the data set.
-        why: who needs them, after a comma.
-    """
+    """The command that gives a data set item vectors; `why` follows a comma."""
     return f"{name} has no item vectors{why}. Type:  rearec-bench embed {name}"
 
 
 def load_items(name: str, *, data_dir: Path) -> Items:
-    """Tokens, titles, popularity and texts of a data set's items; arguments and errors as `load_dataset`."""
+    """Tokens, titles, popularity and texts of a data set's items; errors as `load_dataset`."""
     return _embedded()[1] if name in EMBEDDED else files.read_items(_prepared_folder(name, data_dir))
 
 
 def card(name: str, data_dir: Path) -> Mapping[str, Any]:
-    """The card of a data set; arguments and errors as `load_dataset`."""
+    """The card of a data set; errors as `load_dataset`."""
     return _embedded()[0].card if name in EMBEDDED else files.read_card(_prepared_folder(name, data_dir))
 
 
@@ -95,7 +84,7 @@ def is_prepared(name: str, data_dir: Path) -> bool:
 
 
 def prepared(data_dir: Path) -> list[str]:
-    """The names in the data folder that can be loaded, sorted; embedded ones not among them."""
+    """The names in the data folder that can be loaded, sorted, without the embedded ones."""
     return sorted(path.parent.name for path in data_dir.glob(f"*/{files.CARD}") if not path.parent.name.startswith("."))
 
 
@@ -106,14 +95,7 @@ def known(data_dir: Path) -> list[str]:
 
 
 def not_prepared_message(name: str) -> str:
-    """What to type so that a data set is prepared, and what its source must hold.
-
-    Args:
-        name: of a data set that is not prepared.
-
-    Returns:
-        What is missing and the command, then what DIR must hold; the recipes that could be meant where none is known.
-    """
+    """What is missing and the command that prepares it, then what DIR must hold; similar recipes if none is known."""
     if name == SYNTHETIC:
         return f"{name} is not prepared. Type:  {SYNTHETIC_COMMAND}"
     recipes = shipped_recipes()
@@ -132,11 +114,10 @@ def not_prepared_message(name: str) -> str:
 
 
 def _refuse_other_vectors(own: Mapping[str, Any], name: str, data: Mapping[str, Any]) -> None:
-    """Vectors that lie in a data set's folder and were made for another content."""
+    """Refuse vectors in a data set's folder that were computed for other content."""
     if own.get("dataset_fingerprint", data["fingerprint"]) != data["fingerprint"]:
         raise DatasetError(
-            f"the item vectors of {name} were made for another content of it. Make them again:  rearec-bench embed "
-            f"{name}"
+            f"the item vectors of {name} belong to other content of it. Make them again:  rearec-bench embed {name}"
         )
 
 
@@ -150,9 +131,9 @@ def _prepared_folder(name: str, data_dir: Path) -> Path:
 def _embedded() -> tuple[Dataset, Items]:
     from .generate import tiny
 
-    made = tiny.make()
-    dataset = dataset_of(made.assembled, name=tiny.NAME, card=make_card(made, tiny.NAME))
-    return dataset, items_of(made)
+    result = tiny.make()
+    dataset = dataset_of(result.assembled, name=tiny.NAME, card=make_card(result, tiny.NAME))
+    return dataset, items_of(result)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Data sets in words: the list of them, and the card of one."""
+"""Data sets described for people: the list of them, and the card of one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ Facts: TypeAlias = Iterator[tuple[str, str]]
 
 
 def dataset_lines(data_dir: Path) -> list[str]:
-    """All data sets that can be named, and how to prepare more.
-
-    Args:
-        data_dir: where prepared data sets are.
-    """
+    """All data sets that can be named, and how to prepare more."""
     rows: list[Sequence[str]] = [("data set", "recipe", "users", "items", "train", "valid", "test")]
     for name in sorted({*catalog.EMBEDDED, *catalog.prepared(data_dir)}):
         card = catalog.card(name, data_dir)
@@ -44,11 +40,7 @@ def dataset_lines(data_dir: Path) -> list[str]:
 
 
 def card_lines(card: Mapping[str, Any]) -> list[str]:
-    """A whole card, for people.
-
-    Args:
-        card: of a data set.
-    """
+    """A whole card, for people."""
     protocol = ((name.replace("_", " "), str(value)) for name, value in card["protocol"].items() if name != "split")
     others = ((name.replace("_", " "), str(value)) for name, value in card.items() if name not in _OWN_LINES)
     return [
@@ -66,11 +58,7 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
 
 
 def short_card_lines(card: Mapping[str, Any]) -> list[str]:
-    """What one wants to know of a data set first.
-
-    Args:
-        card: of a data set.
-    """
+    """The main facts of a card."""
     counts = card["statistics"]
     rows: list[Sequence[str]] = [("", "rows", "users", "rows a user", "history, mean")]
     for split in SPLITS:
@@ -84,11 +72,7 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
 
 
 def vector_lines(card: Mapping[str, Any]) -> list[str]:
-    """How the item vectors of a data set were made.
-
-    Args:
-        card: of the vectors.
-    """
+    """How the item vectors of a data set were computed, from their card."""
     title = f"{card['items']:,} item vectors of width {card['width']:,} by {card['encoder']}"
     return [plain.one_line(title), *_lines(_from_texts(card)), *_lines(_from_table(card)), *_lines(_origin(card))]
 
@@ -137,7 +121,7 @@ def _by_model(card: Mapping[str, Any]) -> Facts:
 
 
 def _from_table(card: Mapping[str, Any]) -> Facts:
-    """What did not match in a table, and who has no vector."""
+    """What did not match in a table, and which items have no vector."""
     if card.get("rows_passed_over"):
         yield "passed over", f"{card['rows_passed_over']:,} rows of items that the data set does not have"
     if card.get("items_without_row"):
@@ -147,7 +131,7 @@ def _from_table(card: Mapping[str, Any]) -> Facts:
 
 
 def _table1(card: Mapping[str, Any]) -> Facts:
-    """As the paper's Table 1 counts."""
+    """The statistics of the paper's Table 1."""
     summary = summary_of(card)
     table1 = summary.table1
     yield (
@@ -169,7 +153,7 @@ def _table1(card: Mapping[str, Any]) -> Facts:
 
 
 def _funnel(card: Mapping[str, Any]) -> Iterator[str]:
-    """What every rule left of the source."""
+    """What each rule left of the source."""
     rows: list[Sequence[str]] = [("left after each step", "interactions", *SPLITS)]
     for step in funnel(card):
         left = "" if step.interactions is None else f"{step.interactions:,}"
@@ -178,7 +162,7 @@ def _funnel(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _left_out(card: Mapping[str, Any]) -> Facts:
-    """Lines that could not be read, and what validation and test ask for that training does not show."""
+    """Lines that could not be read, and items of validation and test that training lacks."""
     for bad in card.get("bad_lines", ()):
         yield "lines left out", f"{bad['file']}: {bad['lines']:,}, {bad['why']} (first: line {bad['first']:,})"
     for unseen in card.get("unseen", ()):
@@ -196,14 +180,14 @@ def _times(card: Mapping[str, Any]) -> Facts:
 
 
 def _files(card: Mapping[str, Any]) -> Facts:
-    """Checksums of what it was made from and of what was made."""
+    """Checksums of its sources and of its own files."""
     for label, key in (("source file", "sources"), ("file", "outputs")):
         for file in card.get(key, ()):
             yield label, f"{file['file']}  {file['bytes']:,} bytes  sha256 {file['sha256']}"
 
 
 def _recipe(card: Mapping[str, Any]) -> Facts:
-    """The recipe, without what it leaves open."""
+    """The recipe's fields that are set."""
     for name, value in _without_nothing(card.get("recipe_settings", {})).items():
         words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield f"recipe: {name.replace('_', ' ')}", words

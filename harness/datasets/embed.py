@@ -1,7 +1,6 @@
 """Texts to vectors: by TF-IDF, by a language model, or from a file.
 
-Vectors of a data set lie beside it with a card of their own. Their fingerprint is a hash of the values, and of the
-template of the texts where it is not the paper's: see `vectors.item_vectors`.
+Vectors lie beside their data set with a card of their own; `vectors.item_vectors` describes their fingerprint.
 """
 
 from __future__ import annotations
@@ -52,23 +51,14 @@ def embed(
     missing: Literal["error", "zero"] | None = None,
     meter: Meter | None = None,
 ) -> ItemVectors:
-    """Make the item vectors of a prepared data set and store them with it.
+    """Embed the items of a prepared data set and store the vectors with it, as `load_dataset` will return them.
 
-    Args:
-        name: of the data set.
-        data_dir: where prepared data sets live.
-        encoder: see `ENCODERS`.
-        width: m, or more than the texts allow; None for the default. A file has a width of its own.
-        options: how a language model reads texts; for no other encoder.
-        missing: what an item that is not in a table gets; None for "error". For no other encoder.
-        meter: shows the progress of a language model.
-
-    Returns:
-        The vectors, as `load_dataset` will return them.
+    `encoder` is one of `ENCODERS`. `width` may be more than the texts allow; None is the default, and a file has its
+    own. `options` and `meter` are for a language model alone, `missing` for a table alone (None means "error").
 
     Raises:
-        InputError: an unknown encoder, an option that is not for it, a data set that is not prepared or has no texts, a
-            model that cannot be loaded, a file that does not fit the data set.
+        InputError: an unknown encoder, an option that does not apply to it, a data set that is not prepared or has no
+            texts, a model that cannot be loaded, a file that does not fit the data set.
         RearecError: out of memory or disk; what a language model has done is kept.
     """
     _check_options(encoder, width=width, options=options, missing=missing)
@@ -102,7 +92,7 @@ def embed(
 
 
 def _check_options(encoder: str, *, width: int | None, options: Options | None, missing: str | None) -> None:
-    """An unknown encoder, or an option that it would pass over."""
+    """Refuse an unknown encoder, or an option that it would ignore."""
     if encoder != TFIDF and not any(
         encoder.startswith(kind) and encoder != kind for kind in (LANGUAGE_MODEL, FROM_FILE)
     ):

@@ -29,14 +29,7 @@ from .vectors import vectors as vector_files
 
 
 def find_recipe(name: str) -> Recipe:
-    """The shipped recipe of a name.
-
-    Args:
-        name: what is typed after `prepare`.
-
-    Raises:
-        DatasetError: unknown, with the nearest known one.
-    """
+    """The shipped recipe of a name; for an unknown one a DatasetError with the nearest."""
     if name in catalog.EMBEDDED:
         raise DatasetError(f"{name} is embedded: it needs no preparation.")
     known = [*shipped_recipes(), SYNTHETIC]
@@ -55,21 +48,13 @@ def prepare(
     on_bad_line: OnBadLine = "error",
     progress: ReadProgress = lambda done, total, what: None,
 ) -> Dataset:
-    """Make a data set from its source and write it to the data folder.
+    """Prepare a data set from its source, write it to the data folder, and return it as `load_dataset` will.
 
-    Args:
-        recipe: a recipe, the name of a shipped one, or a recipe file.
-        source: folder (of a sequence file: or the file) with the raw data; it is not changed.
-        data_dir: where prepared data sets live.
-        name: see `Recipe.named`.
-        on_bad_line: what a line that cannot be read gets.
-        progress: told while reading.
-
-    Returns:
-        The data set, as `load_dataset` will return it.
+    `recipe` is a recipe, the name of a shipped one, or a recipe file. `source` is a folder with the raw data (for a
+    sequence file also the file itself) and is not changed. For `name` see `Recipe.named`.
 
     Raises:
-        DatasetError: anything wrong with the recipe, the source or the name, an empty split, or another content under
+        DatasetError: anything wrong with the recipe, the source or the name, an empty split, or other content under
             this name. Nothing is written then.
     """
     if isinstance(recipe, Path):
@@ -97,48 +82,32 @@ def prepare(
 
 
 def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None = None) -> Dataset:
-    """Generate a data set and write it to the data folder.
-
-    Args:
-        size: what is to be made.
-        data_dir: where prepared data sets live.
-        name: what suites will call it; "synthetic" where there is none.
-
-    Returns:
-        The data set, as `load_dataset` will return it.
+    """Generate a data set, write it to the data folder, and return it as `load_dataset` will.
 
     Raises:
-        DatasetError: a name that is taken, or another content under this name.
+        DatasetError: a name that is taken, or other content under this name.
     """
     label = _free_label(name or SYNTHETIC, None)
     return keep(synthetic.make(size), label=label, data_dir=data_dir)
 
 
-def keep(made: RecipeResult, *, label: str, data_dir: Path) -> Dataset:
-    """Write what a recipe made to the data folder.
-
-    Args:
-        made: arrays, and what the card says of them.
-        label: what suites will call it.
-        data_dir: where prepared data sets live.
-
-    Returns:
-        The data set, as `load_dataset` will return it.
+def keep(result: RecipeResult, *, label: str, data_dir: Path) -> Dataset:
+    """Write a recipe's result to the data folder, and return it as `load_dataset` will.
 
     Raises:
-        DatasetError: an empty split, or another content under this name.
+        DatasetError: an empty split, or other content under this name.
     """
-    _refuse_empty(made, label)
+    _refuse_empty(result, label)
     folder = data_dir / label
-    new_card = make_card(made, label)
+    new_card = make_card(result, label)
     _refuse_other_content(folder, new_card["fingerprint"])
-    items = items_of(made)
-    full_card = files.write(folder, made.assembled, items=items, card=new_card, keep=_still_right(folder, items))
-    return dataset_of(made.assembled, name=label, card=full_card)
+    items = items_of(result)
+    full_card = files.write(folder, result.assembled, items=items, card=new_card, keep=_still_right(folder, items))
+    return dataset_of(result.assembled, name=label, card=full_card)
 
 
 def _still_right(folder: Path, items: Items) -> tuple[str, ...]:
-    """The files of a data set's vectors, where preparing it again changes nothing that they were made from."""
+    """The files of a data set's vectors, if preparing it again changes nothing that they depend on."""
     try:
         vectors, before = vector_files.read_card(folder), files.read_items(folder)
     except DatasetError:
@@ -151,12 +120,7 @@ def _still_right(folder: Path, items: Items) -> tuple[str, ...]:
 
 
 def _free_label(label: str, recipe: Recipe | None) -> str:
-    """The name of a data set where it can be a folder's and belongs to no other data set or recipe.
-
-    Args:
-        label: the name.
-        recipe: that prepares it; None for synthetic data.
-    """
+    """The name, if it is valid and belongs to no other data set or recipe; `recipe` is None for synthetic data."""
     if not DATASET_NAME.fullmatch(label):
         raise DatasetError(
             f"'{label}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
@@ -170,11 +134,11 @@ def _free_label(label: str, recipe: Recipe | None) -> str:
     return label
 
 
-def _refuse_empty(made: RecipeResult, label: str) -> None:
-    arrays = made.assembled
+def _refuse_empty(result: RecipeResult, label: str) -> None:
+    arrays = result.assembled
     empty = [split for split in SPLITS if len(getattr(arrays, split)) == 0]
     if empty:
-        removed = [f"{why}: {count:,} interactions" for why, count in made.filtered if count]
+        removed = [f"{why}: {count:,} interactions" for why, count in result.filtered if count]
         removed += [f"{why}: {sum(rows.values()):,} rows" for why, rows in arrays.dropped.items() if sum(rows.values())]
         reasons = f" Left out before: {'; '.join(removed)}." if removed else ""
         raise DatasetError(f"{label}: no row is left in {' and '.join(empty)}.{reasons} Nothing was written.")

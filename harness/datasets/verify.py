@@ -1,4 +1,4 @@
-"""Whether a prepared data set, and the files that it was made from, are still what its card says."""
+"""Whether a prepared data set and its raw files still match its card."""
 
 from __future__ import annotations
 
@@ -22,14 +22,7 @@ _OTHER_SOURCE = "These are not the files that it was made from. Get those again,
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison.
-
-    Attributes:
-        what: was looked at.
-        detail: more of it, where nothing is wrong.
-        wrong: what is wrong, "" where nothing is.
-        remedy: what to type where something is wrong.
-    """
+    """One comparison; `wrong` is "" where nothing is, `remedy` is a command to type."""
 
     what: str
     detail: str = ""
@@ -38,19 +31,14 @@ class Check:
 
 
 def verify(name: str, *, data_dir: Path, source: Path | None = None) -> Iterator[Check | str]:
-    """Compare a data set with its card.
-
-    Args:
-        name: of an embedded or prepared data set.
-        data_dir: where prepared data sets live.
-        source: folder (or file) with the raw files; None leaves them out.
+    """Compare a data set with its card; `source` is a folder (or file) with the raw files, None to skip them.
 
     Yields:
-        Checks: size and checksum of each of its files, the fingerprint computed anew from the arrays, the items, the
-        item vectors where it has some, and size and checksum of each source. Then, as text, what was not checked.
+        Checks: size and checksum of each of its files, the fingerprint computed again from the arrays, the items, the
+        item vectors if it has some, and size and checksum of each source. Then, as text, what was not checked.
 
     Raises:
-        DatasetError: not prepared, or there is no such source.
+        DatasetError: not prepared, or `source` does not exist.
     """
     folder, embedded = data_dir / name, name in catalog.EMBEDDED
     try:
@@ -86,7 +74,7 @@ def verify(name: str, *, data_dir: Path, source: Path | None = None) -> Iterator
             f"was checked. To have them, prepare it again:  {command}"
         )
     if source is None and sources:
-        yield f"The files it was made from were not checked: {sources}. Say where they are:  --source DIR"
+        yield f"The files it was made from were not checked: {sources}. To check them, add --source DIR"
 
 
 def _check(what: str, look: Callable[[], str], remedy: str) -> Check:
@@ -101,9 +89,9 @@ def _reason(error: DatasetError) -> str:
 
 
 def _compare(entry: Mapping[str, Any], path: Path) -> str:
-    """Size and checksum of a file, which are those of a card's entry."""
+    """Size and checksum of a file, if they match a card's entry."""
     if not path.is_file():
-        raise DatasetError(f"there is no {path}")
+        raise DatasetError(f"{path} does not exist")
     file = raw.describe(path)
     if file.bytes != entry["bytes"]:
         raise DatasetError(f"has {file.bytes:,} bytes, {entry['bytes']:,} were written down")
@@ -134,7 +122,7 @@ def _find(file: str, source: Path) -> Path:
 
 
 def _command(name: str, card: Mapping[str, Any]) -> str:
-    """What prepares a data set again."""
+    """The command that prepares a data set again."""
     recipe = shipped_recipes().get(card["recipe"])
     named = "" if name == card["recipe"] else f" --name {name}"
     if card["recipe"] == SYNTHETIC:

@@ -1,8 +1,7 @@
-"""What generated data sets share: chance that is the same on every machine, and the rules of their recipe.
+"""What generated data sets share: random numbers that are the same on every machine, and the rules of their recipe.
 
-All chance comes from raw words of PCG64, whose stream numpy promises to keep (the streams of `Generator`'s methods may
-change), and they are turned into choices by comparisons, divisions and running sums alone, which IEEE 754 fixes to the
-last bit.
+All randomness comes from raw words of PCG64, whose stream numpy promises to keep (the streams of `Generator`'s methods
+may change). Only comparisons, divisions and running sums turn them into choices, which IEEE 754 fixes to the last bit.
 """
 
 from __future__ import annotations
@@ -24,25 +23,25 @@ from ..rules.build import build
 
 
 class Draws:
-    """Numbers for many at once, from the raw words of PCG64."""
+    """Random numbers in batches, from the raw words of PCG64."""
 
     def __init__(self, seed: int) -> None:
         self._bits = np.random.PCG64(seed)
 
     def words(self, count: int) -> NDArray[np.uint64]:
-        """Whole numbers of 64 bits."""
+        """64-bit whole numbers."""
         return self._bits.random_raw(count)
 
     def uniform(self, count: int) -> NDArray[np.float64]:
-        """Numbers from 0 to 1, 1 excluded."""
+        """Numbers in [0, 1)."""
         return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def below(self, bound: int, count: int) -> NDArray[np.int64]:
-        """Whole numbers from 0, `bound` excluded."""
+        """Whole numbers in [0, bound)."""
         return (self.uniform(count) * bound).astype(np.int64)
 
     def choice(self, cumulative: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-        """Places of a running sum of weights, each with the odds of its weight."""
+        """Indices of weights, drawn in proportion to them; `cumulative` is their running sum."""
         places = np.searchsorted(cumulative, self.uniform(count) * cumulative[-1], side="right")
         return np.minimum(places, len(cumulative) - 1)
 
@@ -53,14 +52,7 @@ def generated(
     attributes: Callable[[Collection[str]], Mapping[str, Mapping[str, str]]],
     **notes: Any,
 ) -> RecipeResult:
-    """A data set of generated interactions, split by time at 80/90%.
-
-    Args:
-        name: of its recipe.
-        interactions: what the users did.
-        attributes: title and topic of items, by their tokens.
-        notes: facts for the card.
-    """
+    """A data set of generated interactions, split by time at 80/90%; `notes` are facts for the card."""
     recipe = Recipe(
         name=name,
         reader="csv",  # nothing is read: the rules want a recipe
@@ -69,6 +61,6 @@ def generated(
         text=Text(fields={"title": ("title",), "topic": ("topic",)}),
     )
     events = Events(interactions, ratings=None, sources=(), time_unit="seconds")
-    made = build(recipe, events, lambda wanted: ItemAttributes(attributes(wanted), sources=()))
-    kept = {key: note for key, note in made.notes.items() if not key.startswith("recipe_")}
-    return replace(made, protocol={**made.protocol, "filters": "none: generated"}, notes={**kept, **notes})
+    result = build(recipe, events, lambda wanted: ItemAttributes(attributes(wanted), sources=()))
+    kept = {key: note for key, note in result.notes.items() if not key.startswith("recipe_")}
+    return replace(result, protocol={**result.protocol, "filters": "none: generated"}, notes={**kept, **notes})

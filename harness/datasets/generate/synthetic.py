@@ -1,4 +1,4 @@
-"""Synthetic data of any size: what `tiny` is made of, for as many users and items as are asked for.
+"""Synthetic data of any size: `tiny`, with as many users and items as are asked for.
 
 Items belong to topics of about twenty; popularity is long-tailed within and across topics. A user has two or three
 interests, strays from one to another, and now and then swaps an interest for a new one. Within an interest the next
@@ -30,16 +30,10 @@ DAY_S = 86_400
 
 @dataclass(frozen=True)
 class Size:
-    """What is to be made.
+    """Size and seed of a data set; an InputError if a number is out of range.
 
-    Attributes:
-        users: U.
-        items: N; those that no training row has are not in the catalogue in the end.
-        seed: from 0.
-        mean_length: interactions of a user on average.
-
-    Raises:
-        InputError: a number out of range.
+    Of the N items, those that no training row has are not in the final catalogue. `mean_length` is interactions per
+    user.
     """
 
     users: int
@@ -62,17 +56,12 @@ class Size:
 
     @property
     def num_topics(self) -> int:
-        """How many topics there are: one for 20 items, three at least."""
+        """One topic per 20 items, at least three."""
         return max(3, self.items // 20)
 
 
 def size_of(recipe: str | None, numbers: Mapping[str, int], *, source: Path | None) -> Size | None:
-    """The size of the data set that is asked for, None for another recipe.
-
-    Args:
-        recipe: what is typed after `prepare`, if anything.
-        numbers: those of `Size` that were given.
-        source: folder with raw data, if one is given.
+    """The size of the synthetic data set that is asked for, None for another recipe.
 
     Raises:
         InputError: numbers for another recipe, a source, too few numbers, or one out of range.
@@ -92,24 +81,13 @@ def size_of(recipe: str | None, numbers: Mapping[str, int], *, source: Path | No
 
 
 def make(size: Size) -> RecipeResult:
-    """Generate a data set.
-
-    Returns:
-        What the card needs; nothing is read from or written to disk. Split by time at 80/90%, as `tiny`.
-    """
+    """Generate a data set in memory, split by time at 80/90% like `tiny`."""
     settings = {**asdict(size), "topics": size.num_topics, "version": VERSION}
     return generated(SYNTHETIC, generate(size), lambda wanted: _names(wanted, size), generator=settings)
 
 
 def generate(size: Size) -> Interactions:
-    """The interactions, by user and time; no user has two at the same time.
-
-    Args:
-        size: what is to be made.
-
-    Returns:
-        About `users * mean_length` of them.
-    """
+    """About `users * mean_length` interactions, by user and time; no user has two at the same time."""
     draw = Draws(size.seed)
     shelf = _Shelf(draw, size)
     lengths = _lengths(draw, size)
@@ -133,12 +111,7 @@ def generate(size: Size) -> Interactions:
 
 
 class _Shelf:
-    """The items: by topic, and within a topic by place on its ring.
-
-    Attributes:
-        start: (T,) first item of each topic.
-        size: (T,) items of each topic.
-    """
+    """The items by topic, and within a topic by place on its ring; `start` and `size` are (T,)."""
 
     def __init__(self, draw: Draws, size: Size) -> None:
         topics = size.num_topics
@@ -169,7 +142,7 @@ class _Shelf:
 
 
 class _Users:
-    """Users under way: their interests, and where they are in each."""
+    """The state of all users: their interests, and where they are in each."""
 
     def __init__(self, draw: Draws, shelf: _Shelf, count: int) -> None:
         self._draw, self._shelf = draw, shelf
@@ -195,7 +168,7 @@ class _Users:
         return shelf.item(topic, place), self._clock[:going]
 
     def _swap(self, every: NDArray[np.int64]) -> None:
-        """Some give up an interest for a new one."""
+        """Some users replace an interest with a new one."""
         swapping = np.flatnonzero(self._draw.uniform(len(every)) < tiny.SWAP)
         slot = self._any_slot(swapping)
         self._interests[swapping, slot] = self._shelf.topic(self._draw, len(swapping))
@@ -236,7 +209,7 @@ def _tokens(count: int) -> NDArray[np.object_]:
 
 
 def _names(items: Collection[str], size: Size) -> dict[str, dict[str, str]]:
-    """Title and topic of items: words of one of tiny's topics, and numbers that tell their namesakes apart."""
+    """Title and topic of items: words of one of tiny's topics, with numbers that keep them distinct."""
     starts = _topic_starts(size)
     numbers = np.fromiter(map(int, items), dtype=np.int64, count=len(items))
     topics = np.searchsorted(starts, numbers, side="right") - 1

@@ -49,11 +49,7 @@ TOPICS: dict[str, tuple[str, str]] = {
 
 @lru_cache(maxsize=1)
 def make() -> RecipeResult:
-    """Generate the data set.
-
-    Returns:
-        What the card needs; nothing is read from or written to disk.
-    """
+    """Generate the data set in memory."""
     draw = Draws(SEED)
     titles = [
         f"{first} {second} ({topic})"
@@ -67,8 +63,9 @@ def make() -> RecipeResult:
         return {item: {"title": name, "topic": topic} for item, (name, _, topic) in parts.items()}
 
     users, items, times = _interactions(draw)
-    made = generated(NAME, from_tokens(users, items, times), attributes, generator_seed=SEED)
-    return replace(made, titles=np.array([titles[int(token)] for token in made.assembled.item_tokens], dtype=object))
+    result = generated(NAME, from_tokens(users, items, times), attributes, generator_seed=SEED)
+    ordered = [titles[int(token)] for token in result.assembled.item_tokens]
+    return replace(result, titles=np.array(ordered, dtype=object))
 
 
 def _interactions(draw: Draws) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.float64]]:

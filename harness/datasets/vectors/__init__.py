@@ -1,1 +1,1 @@
-"""Vectors of items, made of their texts."""
+"""Vectors of items, from their texts or from a file."""

@@ -20,17 +20,12 @@ _SHOWN = 3
 
 
 def load_table(path: Path, tokens: NDArray[np.object_], *, missing: Literal["error", "zero"] = "error") -> ItemVectors:
-    """Vectors that someone else made, one row an item, in any order.
+    """Item vectors from a table with one row per item, in any order; the card counts rows of other items.
 
-    Args:
-        path: `.csv`, `.tsv`, `.parquet` or `.jsonl`. Beside `item_id` (text or whole numbers) it has one column of
-            lists (in csv and tsv: numbers separated by spaces or commas, with or without brackets), or columns of
-            numbers, which are taken in their order.
-        tokens: (N,) what the data set calls each item. Rows of other items are passed over and counted.
-        missing: what an item without a row gets: an error, or the zero vector.
-
-    Returns:
-        The vectors as float32; the card counts the rows that were passed over and the items without a row.
+    `path` is `.csv`, `.tsv`, `.parquet` or `.jsonl`. Beside `item_id` (text or whole numbers) it has one column of
+    lists (in csv and tsv: numbers separated by spaces or commas, with or without brackets), or columns of numbers,
+    which are taken in their order. `tokens` (N,) are the ids of the data set's items; one without a row is an error or
+    the zero vector.
 
     Raises:
         DatasetError: not readable, no such columns, an item twice or without an id, lists of different lengths, a value
@@ -60,7 +55,6 @@ def load_table(path: Path, tokens: NDArray[np.object_], *, missing: Literal["err
 
 
 def _read(path: Path) -> pl.DataFrame:
-    """The table, its ids as text."""
     import polars as pl
 
     if not path.is_file():

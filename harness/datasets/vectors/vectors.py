@@ -1,4 +1,4 @@
-"""Vectors of a data set's items, made from their texts: what a text-based backbone starts from; and their files."""
+"""Vectors of a data set's items, and their files: the input of a text-based backbone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TFIDF = "tfidf-svd"
 LANGUAGE_MODEL = "hf:"
 """What stands before a language model's name or folder where an encoder is named."""
 FROM_FILE = "file:"
-"""What stands before the file's name where the encoder is a file of somebody else."""
+"""Prefix of the encoder's name if the vectors come from a file."""
 WIDTH = 768
 
 _TENSOR = "vectors"
@@ -34,13 +34,10 @@ _FLOATS = {"F16": "float16", "F32": "float32", "F64": "float64"}  # as safetenso
 
 @dataclass(frozen=True)
 class ItemVectors:
-    """One vector an item.
+    """One vector per item; `values` is (N, m) float32.
 
-    Attributes:
-        values: (N, m) float32.
-        fingerprint: 64 hexadecimal digits, a hash of the shape and the values, and of the template of the texts where
-            it is not the paper's.
-        card: how they were made, as JSON values.
+    `fingerprint` has 64 hexadecimal digits: a hash of the shape and the values, and of the texts' template where it is
+    not the paper's. `card` records how the vectors were computed, as JSON values.
     """
 
     values: NDArray[np.float32]
@@ -49,14 +46,10 @@ class ItemVectors:
 
 
 def item_vectors(values: NDArray[np.floating[Any]], card: Mapping[str, Any]) -> ItemVectors:
-    """Vectors with their fingerprint, which is added to the card with their number and width.
+    """Vectors (N, m) with their fingerprint, which is added to the card with their number and width.
 
-    The template is part of the fingerprint by itself, because an encoder may pass over words that all texts have, and
-    two templates would share it. The paper's, and none, leave it what it was before there were others.
-
-    Args:
-        values: (N, m), finite.
-        card: how they were made, as JSON values.
+    The template is hashed by itself, because an encoder may ignore words that all texts have, so that two templates
+    could give the same values. The paper's template, or none, is not hashed: older fingerprints stay valid.
     """
     narrow = np.array(values, dtype=np.float32, order="C")
     narrow.flags.writeable = False
@@ -78,15 +71,10 @@ def text_vectors(
     width: int = WIDTH,
     template: str = "",
 ) -> ItemVectors:
-    """Vectors that an encoder made from texts, with their card.
+    """Vectors (N, m) that an encoder computed from texts, with their card.
 
-    Args:
-        values: (N, m).
-        facts: of the encoder, for the card.
-        texts: (N,), "" where an item has none.
-        encoder: its name.
-        width: that was asked for.
-        template: what the texts were made with, "" for the paper's.
+    `facts` of the encoder go into the card. `texts` is (N,), "" where an item has none. `width` is what was asked for;
+    `template` is "" for the paper's.
     """
     opening = OPENING if any(text.startswith(OPENING) for text in texts) else ""
     card = {
@@ -101,14 +89,10 @@ def text_vectors(
 
 
 def write_vectors(folder: Path, vectors: ItemVectors) -> None:
-    """Store the vectors of a prepared data set, in place of those it had.
+    """Store the vectors of a prepared data set in `DATA_DIR/NAME`, replacing earlier ones.
 
-    `vectors.safetensors` holds both the values and their card and takes its place by one rename, so that a reader
-    finds the old ones or the new ones. `vectors.json` is the card once more, for people.
-
-    Args:
-        folder: `DATA_DIR/NAME`.
-        vectors: of its items.
+    `vectors.safetensors` holds both the values and their card and is replaced by one rename, so that a reader sees
+    the old ones or the new ones. `vectors.json` repeats the card for people.
 
     Raises:
         DatasetError: the folder cannot be written.
@@ -124,14 +108,7 @@ def write_vectors(folder: Path, vectors: ItemVectors) -> None:
 
 
 def read_vectors(folder: Path) -> ItemVectors | None:
-    """The vectors of a prepared data set, None where it has none.
-
-    Args:
-        folder: `DATA_DIR/NAME`.
-
-    Raises:
-        DatasetError: damaged.
-    """
+    """The vectors of a prepared data set in `DATA_DIR/NAME`, None without any; a DatasetError if damaged."""
     card = read_card(folder)
     if card is None:
         return None
@@ -143,7 +120,7 @@ def read_vectors(folder: Path) -> ItemVectors | None:
 
 
 def read_card(folder: Path) -> Mapping[str, Any] | None:
-    """The card of a prepared data set's vectors, without reading them; arguments and errors as `read_vectors`."""
+    """The card of a prepared data set's vectors, without reading them; otherwise as `read_vectors`."""
     if not (folder / FILE).is_file():
         return None
     with _opened(folder / FILE, repair=folder.name) as file:
@@ -154,19 +131,14 @@ def read_card(folder: Path) -> Mapping[str, Any] | None:
 
 
 def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str) -> ItemVectors:
-    """Vectors that someone else made.
+    """Vectors from a file, as float32; if `write_vectors` wrote it, its card is kept.
 
-    Args:
-        path: `.npy`, or `.safetensors` with one tensor or one called `vectors`; rows in the order of the item ids.
-        num_items: N of the data set.
-        dataset_fingerprint: of the data set.
-
-    Returns:
-        The vectors as float32. A card of these values in the file, as `write_vectors` puts it there, is kept.
+    The file is `.npy`, or `.safetensors` with one tensor or one called `vectors`; its rows are in the order of the item
+    ids.
 
     Raises:
-        DatasetError: no such file, another ending, not readable, another shape, no floating-point numbers, a value that
-            is not finite (in 32 bits), or a card that says that they were made for another data set.
+        DatasetError: no such file, another ending, not readable, another shape, not floating-point numbers, a value
+            that is not finite (in 32 bits), or a card of another data set.
     """
     if path.suffix not in ENDINGS:
         raise DatasetError(
@@ -203,7 +175,7 @@ def zero_rows(values: NDArray[np.floating[Any]]) -> int:
 
 
 def _read(path: Path) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
-    """The values of a file, and the card in it where it is one of ours."""
+    """The values of a file, and its card if `write_vectors` wrote it."""
     if path.suffix != ".npy":
         with _opened(path) as file:
             return _tensor(path, file), _card(file)
@@ -218,7 +190,7 @@ def _read(path: Path) -> tuple[NDArray[Any], Mapping[str, Any] | None]:
 
 @contextlib.contextmanager
 def _opened(path: Path, *, repair: str = "") -> Iterator[Any]:
-    """A safetensors file; what is wrong with it is told with the command that makes the vectors of `repair` again."""
+    """A safetensors file; errors name the command that embeds the data set `repair` again."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -95,7 +95,7 @@ def spoilt_vectors(folder: Path) -> None:
         (other_size, "items.parquet has ", AGAIN),
         (lambda folder: spoil(folder / "valid.parquet"), "valid.parquet has sha256 ", AGAIN),
         (other_arrays, "fingerprint ", AGAIN),
-        (lambda folder: (folder / "sequences.parquet").unlink(), "sequences.parquet there is no ", AGAIN),
+        (lambda folder: (folder / "sequences.parquet").unlink(), "sequences.parquet ", AGAIN),
         (lambda folder: (folder / "card.json").write_text("{"), "card.json ", "--source DIR --name mine\n"),
         (lambda folder: (folder / "card.json").write_text("[]"), "card.json ", "--source DIR --name mine\n"),
         (lambda folder: edit_card(folder, sources=None), "card.json has no sources", "--source DIR --name mine\n"),
@@ -139,7 +139,8 @@ def test_another_source_is_found(data_dir: Path) -> None:
     assert wrong(lines)[0].startswith("source sequences.txt has sha256 ")
     assert said.startswith("These are not the files that it was made from.")
     (raw / "sequences.txt").unlink()
-    assert wrong(verify(data_dir, "--source", raw)[1]) == [f"source sequences.txt there is no {raw}/sequences.txt"]
+    [line] = wrong(verify(data_dir, "--source", raw)[1])
+    assert line.startswith(f"source sequences.txt {raw}/sequences.txt ")
 
 
 @pytest.mark.parametrize("source", ["raw/sequences.txt", "raw", "."])

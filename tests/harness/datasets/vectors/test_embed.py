@@ -249,8 +249,8 @@ def test_vectors_of_another_content_are_refused(tmp_path: Path) -> None:
     other.write_bytes(file.read_bytes().replace(fingerprint, b"0" * 64))
     file.write_bytes(other.read_bytes())
     for load, words in (
-        (lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=True), "made for another content"),
-        (lambda: catalog.vectors_card("mine", data_dir=data_dir), "made for another content"),
+        (lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=True), "embed mine"),
+        (lambda: catalog.vectors_card("mine", data_dir=data_dir), "embed mine"),
         (lambda: catalog.load_dataset("mine", data_dir=data_dir, vectors=other), r"another data set's items \(mine\)"),
         (lambda: embed("mine", data_dir=data_dir, encoder=f"file:{other}"), r"another data set's items \(mine\)"),
     ):

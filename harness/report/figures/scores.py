@@ -88,7 +88,7 @@ def ceiling_figure(context: FigureContext) -> Figure:
     for one, ((dataset, backbone), shown) in zip(axes, found.items(), strict=True):
         bars(one, shown.labels, list(shown.series.items()))
         _labelled(one, dataset, label_of(backbone))
-    legend(figure, axes[0])
+    legend(figure)
     return figure
 
 
@@ -114,7 +114,7 @@ def groups_figure(context: FigureContext) -> Figure:
     for one, (row, shown) in zip(axes, panels, strict=True):
         bars(one, shown.labels, list(shown.series.items()))
         _labelled(one, row.dataset, f"{label_of(row.backbone)} {row_name(row, brackets=False)}")
-    legend(figure, axes[0])
+    legend(figure)
     return figure
 
 
@@ -150,7 +150,7 @@ def steps_figure(context: FigureContext) -> Figure:
         one.set_xticks(sorted({row.steps for row in here if row.steps}))
         one.set_xlabel("reasoning steps K")
         _labelled(one, place[0], label_of(place[1]))
-    legend(figure, axes[0])
+    legend(figure)
     return figure
 
 
@@ -240,7 +240,7 @@ def pareto_figure(context: FigureContext) -> Figure:
                 one.plot([seconds for seconds, _ in held], means, label=label_of(name), **series(number))
         one.set_xlabel("seconds over the test set")
         _labelled(one, place[0], label_of(place[1]))
-    legend(figure, axes[0])
+    legend(figure)
     return figure
 
 

@@ -166,7 +166,7 @@ def states_figure(context: FigureContext) -> Figure:
         one.set_xlabel(f"PC 1 ({states.explained[0]:.0%} of the variance)")
         one.set_ylabel(f"PC 2 ({states.explained[1]:.0%})")
         one.set_title(title_of(states.cell))
-    legend(figure, axes[0])
+    legend(figure)
     return figure
 
 

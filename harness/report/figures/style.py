@@ -98,8 +98,13 @@ def bars(axes: Axes, groups: Sequence[str], values: Sequence[tuple[str, Sequence
     axes.grid(visible=False, axis="x")
 
 
-def legend(figure: Figure, axes: Axes, *, columns: int = 5) -> None:
-    """One legend for all panels, below them."""
-    handles, labels = axes.get_legend_handles_labels()
+def legend(figure: Figure, *, columns: int = 5) -> None:
+    """One legend below all panels, with each series of any of them."""
+    handles: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(handles)))
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside lower center", ncols=min(columns, len(handles))
+        )

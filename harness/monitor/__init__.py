@@ -1,1 +1,1 @@
-"""What a run does, for whoever watches it."""
+"""Progress of a run: its events, log, terminal view and status."""

@@ -156,7 +156,7 @@ Event = (RunStarting | RunStarted | RunStopping | RunEnded | RunAbandoned | Tick
 
 
 class Listener(Protocol):
-    """Whatever follows a run."""
+    """Receives the events of a run."""
 
     def handle(self, event: Event) -> None:
-        """Take in an event; those that do not matter to it change nothing."""
+        """Process an event; irrelevant ones are ignored."""

@@ -74,11 +74,7 @@ class RunLog:
                 pass
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append an event; it has left this process when this returns.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
+        """Append and flush an event; a StoreError if the file cannot be written."""
         level = _LEVELS.get(event, "info")
         line = {"schema": SCHEMA, "time": round(time.time(), 3), "level": level, "event": event, **fields}
         content = (json.dumps(line, allow_nan=False, default=str) + "\n").encode()
@@ -99,7 +95,7 @@ class RunLog:
 
 
 def job_facts(job: Job) -> dict[str, Any]:
-    """The fields of a trial's events that say which trial it is."""
+    """The fields that identify a trial in its events."""
     cell = job.cell
     return {
         "key": job.key,
@@ -117,7 +113,7 @@ def job_facts(job: Job) -> dict[str, Any]:
 
 
 def summary_facts(summary: TrialSummary) -> dict[str, Any]:
-    """The fields of the event that a trial ends with which say how."""
+    """The fields of a trial's last event that describe its result."""
     fields: dict[str, Any] = {"epochs": len(summary.history), "best_epoch": summary.best_epoch}
     if summary.validation is not None:
         fields[summary.spec.metric] = summary.validation[summary.spec.metric]

@@ -25,11 +25,7 @@ _RATE_S = 3600.0
 class ProgressWriter:
     """Writes the progress file of a run: at each event, at most once a second, and while nothing happens.
 
-    Args:
-        folder: of the suite.
-        queue: of the run.
-        command: that resumes it, as typed.
-        budget_s: seconds of its time budget, None for none.
+    `folder` is the suite's; `command` resumes the run, as typed; `budget_s` is its time budget, None for none.
     """
 
     def __init__(self, folder: Path, *, queue: SuiteQueue, command: str = "", budget_s: float | None = None) -> None:
@@ -49,7 +45,7 @@ class ProgressWriter:
         self._number = 0
 
     def handle(self, event: Event) -> None:
-        """Take in an event, and write if it is time."""
+        """Record an event, and write the file if it is time."""
         phase = self._phase
         match event:
             case events.RunStarted(place=place, max_concurrent=max_concurrent, totals=totals):

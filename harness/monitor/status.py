@@ -1,4 +1,4 @@
-"""How far the suites of a results folder are: by their progress files while runs go on, else by what is stored.
+"""Progress of the suites in a results folder: from the progress files of live runs, else from what is stored.
 
 Only reads, takes no lock, and imports neither torch nor ray.
 """
@@ -34,7 +34,7 @@ STALE_S = 6 * REFRESH_S
 
 @dataclass(frozen=True)
 class SuiteStatus:
-    """How far a suite is."""
+    """Progress of a suite."""
 
     suite: str
     state: State  # of its last run
@@ -52,7 +52,7 @@ class SuiteStatus:
         return self.progress if self.state in ALIVE else None
 
     def count(self, status: Status) -> int:
-        """Trials that are over with a status; one that several cells share counts in each."""
+        """Finished trials with a status; a trial that several cells share counts in each."""
         return sum(cell.over.get(status, 0) for cell in self.cells)
 
     def to_json(self) -> dict[str, Any]:
@@ -76,11 +76,7 @@ class SuiteStatus:
 
 
 def status_of(store: Store, name: str) -> SuiteStatus:
-    """How far a suite is.
-
-    Raises:
-        StoreError: no such suite is stored.
-    """
+    """Progress of a suite; a StoreError if no such suite is stored."""
     folder = store.suite_folder(name)
     progress, problem = None, ""
     try:
@@ -120,13 +116,13 @@ def state_of(root: Path, folder: Path, progress: RunProgress) -> State:
 
 
 def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, int]:
-    """How far the cells of a suite are by what is stored: its index, its log, its trials.
+    """Progress of a suite's cells by what is stored: its index, its log, its trials.
 
-    The index names no failed search trials, and the log none that another suite ran; both together name all but the
-    failed search trials that another suite ran.
+    The index omits failed search trials, and the log omits trials of other suites; together they omit only the
+    failed search trials of other suites.
 
     Returns:
-        The cells; how many trials are over; the max number of trials, which is a guess until all are over.
+        The cells; the number of finished trials; the max number of trials, a guess until all are finished.
 
     Raises:
         StoreError: not stored, or damaged.

@@ -1,4 +1,4 @@
-"""Prints how far suites are: once, redrawn on a terminal, or a line per change where there is none."""
+"""Prints the progress of suites: once, redrawn on a terminal, or a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -36,14 +36,9 @@ _ENDINGS = {
 
 
 def show(store: Store, suite: str | None, *, out: TextIO, follow: bool = False, as_json: bool = False) -> None:
-    """Print how far suites are.
+    """Print a suite's progress, or without a name that of all: a line each, and the running one in full.
 
-    Args:
-        store: where they are.
-        suite: a single one; None for all, a line each, and in full the one that runs.
-        out: where to print.
-        follow: print until its run has ended, or Ctrl-C.
-        as_json: for other programs; one JSON object, or one per change.
+    `follow` prints until the run has ended or Ctrl-C. `as_json` prints one JSON object, or one per change.
 
     Raises:
         StoreError: no such suite is stored.
@@ -71,13 +66,7 @@ def show(store: Store, suite: str | None, *, out: TextIO, follow: bool = False, 
 
 
 def suite_lines(status: SuiteStatus, *, width: int | None = None, height: int | None = None) -> list[str]:
-    """A suite in full.
-
-    Args:
-        status: how far it is.
-        width: max characters of a line, for a view that is redrawn; None for any.
-        height: max lines; None for any.
-    """
+    """A suite in full, for a view of `width` characters and `height` lines; None for no limit."""
     now = time.time()
     head = [_head(status, now), *([f"  {status.problem}"] if status.problem else []), f"  log: {status.log}"]
     running = ["", *_running(status.live.running, now)] if status.live and status.live.running else []
@@ -109,7 +98,7 @@ def _print(statuses: Sequence[SuiteStatus], out: TextIO, *, as_json: bool) -> No
 
 
 def _follow_lines(status: SuiteStatus, look: Callable[[], SuiteStatus], out: TextIO, *, as_json: bool) -> None:
-    """A line whenever other trials run, another number is over, or the run's state has changed."""
+    """Print a line whenever other trials run, another number has finished, or the run's state has changed."""
     before = None
     while True:
         running = [trial.key for trial in status.progress.running] if status.progress else []
@@ -172,7 +161,7 @@ def _head(status: SuiteStatus, now: float) -> str:
 
 
 def _resume(status: SuiteStatus, run: RunProgress) -> str:
-    """What to type next, where something is left."""
+    """The command that runs what is left, if anything."""
     left = status.trials - status.over
     if left <= 0:
         return ""
@@ -184,7 +173,7 @@ def _resume(status: SuiteStatus, run: RunProgress) -> str:
 
 
 def _cells(cells: Sequence[CellCounts], max_lines: int | None) -> list[str]:
-    """A line per cell; where they are too many, those that neither run nor have failures are only counted."""
+    """A line per cell; if they are too many, those that neither run nor have failures are only counted."""
     shown, rest = [*cells], []
     if max_lines is not None and len(cells) > max_lines:
         over = [cell for cell in cells if not cell.running and not cell.waiting and not cell.over.get("failed")]
@@ -229,7 +218,7 @@ def _pace(run: RunProgress) -> list[str]:
 
 
 def _moment(at: float, now: float, *, ago: bool = True) -> str:
-    """A Unix time for people, and how long ago it was; one in the future is of another machine's clock."""
+    """A Unix time for people, and how long ago it was; a time in the future comes from another machine's clock."""
     try:
         local = time.localtime(at)
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""A run on the terminal: a live view, or one line per finished trial where there is no terminal."""
+"""A run on the terminal: a live view, or one line per finished trial if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -28,11 +28,7 @@ def reporter_for(out: TextIO) -> Listener:
 
 
 class LineReporter:
-    """One line per finished trial.
-
-    Args:
-        out: where to write.
-    """
+    """Writes one line per finished trial."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -46,11 +42,7 @@ class LineReporter:
 
 
 class LiveReporter:
-    """What runs, redrawn in place; trials that diverge or fail stay visible above it.
-
-    Args:
-        console: where to write; rich honours NO_COLOR.
-    """
+    """Redraws the running trials in place, with NO_COLOR honoured; diverged and failed ones stay visible above."""
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live

@@ -1,1 +1,1 @@
-"""What every room uses: errors, text, files, the lock, YAML with positions, registries, seeds."""
+"""Shared by all packages: errors, text, files, the lock, YAML with positions, registries, seeds."""

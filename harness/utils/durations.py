@@ -15,7 +15,7 @@ _DURATION = re.compile(rf"{_PART}(?:\s*{_PART})*")
 
 
 class Duration(str):
-    """The type of a suite's duration: as it was written, or `none`."""
+    """A suite's duration as written, or `none`."""
 
     noun = "a duration"
     nouns = "a number and a unit (s, m, h, d) such as 90s or 2h, or none"
@@ -29,11 +29,7 @@ class Duration(str):
 
     @classmethod
     def read(cls, value: Any) -> Duration:
-        """A checked duration.
-
-        Raises:
-            ValueError: not a valid duration.
-        """
+        """A checked duration; a ValueError if it is not valid."""
         text = str(value).strip()
         if text != NONE:
             try:
@@ -49,10 +45,7 @@ class Duration(str):
 
 
 def seconds_of(text: str) -> float:
-    """A duration in seconds.
-
-    Args:
-        text: a number and a unit (s, m, h or d), or several, the larger unit first.
+    """A duration in seconds: a number and a unit (s, m, h or d), or several, the larger unit first.
 
     Raises:
         ValueError: not a valid duration, or 0.

@@ -9,7 +9,7 @@ from .text import one_line
 
 
 class RearecError(Exception):
-    """Anything that the user can mend; its text says what, where, what is allowed and what to type next."""
+    """An error that the user can fix; its text names what, where, what is allowed and what to type next."""
 
 
 class InputError(RearecError):
@@ -35,11 +35,10 @@ class StoreError(RearecError):
 
 
 class DamagedError(StoreError):
-    """Something stored that is not what was written: cut, changed, lost, or of a schema that nobody here knows.
+    """Stored data that differs from what was written (cut, changed, lost) or has an unsupported schema version.
 
     Attributes:
-        path: of it.
-        why: what is wrong with it, in a few words.
+        why: what is wrong with `path`, in a few words.
     """
 
     def __init__(self, path: Path, why: str) -> None:
@@ -60,14 +59,14 @@ class TrialDiverged(RearecError):
 
 
 class TrialTimedOut(RearecError):
-    """A trial has taken longer than it may."""
+    """A trial has exceeded its time limit."""
 
 
 class TrialSuspended(RearecError):
-    """A trial was called back before its end; it goes on in a later run.
+    """A trial was stopped on request before its end; a later run resumes it.
 
     Attributes:
-        saved: it goes on from where it is; otherwise from an earlier checkpoint, or from the beginning.
+        saved: it resumes from its current state; otherwise from an earlier checkpoint, or from the beginning.
     """
 
     def __init__(self, *, saved: bool) -> None:
@@ -76,7 +75,7 @@ class TrialSuspended(RearecError):
 
 
 class CheckpointError(RearecError):
-    """A checkpoint from which its trial cannot go on; its text goes on from "its checkpoint ..." or the like."""
+    """A checkpoint that its trial cannot resume from; its text continues "its checkpoint ..." or the like."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,11 @@ class Problem:
     """One mistake in a suite file.
 
     Attributes:
-        file: the file as the user named it (or `--set`).
-        line: 1-based line, 0 where there is none.
-        column: 1-based column, 0 where there is none.
-        where: dotted path of the setting, "" for the file as a whole.
-        what: the mistake, what is allowed and the nearest valid name, as one sentence or two.
+        file: as the user named it (or `--set`).
+        line: 1-based, 0 for none.
+        column: 1-based, 0 for none.
+        where: dotted path of the setting, "" for the whole file.
+        what: the mistake, what is allowed and the nearest valid name, in one sentence or two.
     """
 
     file: str

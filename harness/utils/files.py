@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: written to a temporary name, synced, renamed."""
+"""Files and folders written atomically: to a temporary name, synced, renamed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ _MARK = "~"
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Write a file, replacing the one that is there.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Write a file, replacing an existing one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary("tmp", target)
     try:
@@ -33,11 +29,7 @@ def write_file(target: Path, content: bytes) -> None:
 
 
 def swap_file(target: Path, content: bytes) -> None:
-    """Write a file that readers see whole, for what may be lost with the machine; its folder must be there.
-
-    Raises:
-        OSError: the folder cannot be written, or is not there.
-    """
+    """Replace a file atomically without syncing, for what may be lost with the machine; its folder must exist."""
     temporary = _temporary("tmp", target)
     try:
         temporary.write_bytes(content)
@@ -47,16 +39,7 @@ def swap_file(target: Path, content: bytes) -> None:
 
 
 def write_folder(target: Path, files: Mapping[str, bytes], *, replace: bool) -> None:
-    """Write a folder of files.
-
-    Args:
-        target: the folder.
-        files: name to content.
-        replace: take the place of a folder that is there; otherwise that one stays.
-
-    Raises:
-        OSError: the parent cannot be written.
-    """
+    """Write a folder of files (name to content); an existing folder is replaced, or kept as it is."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary("tmp", target)
     try:
@@ -79,16 +62,10 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, replace: bool) -> 
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to be filled with files, for what does not fit into memory at once.
+    """A temporary folder to fill with files, for what does not fit into memory at once.
 
-    At the end of the block it takes its place; what stands there goes then and not before. After an exception nothing
-    has changed. What killed writers left beside it is removed first.
-
-    Args:
-        target: its place.
-
-    Raises:
-        OSError: the parent cannot be written.
+    At the end of the block it replaces `target`, which stays until then; after an exception nothing has changed. What
+    killed writers left beside it is removed first.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     clean(target.parent)
@@ -105,7 +82,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def _take_place(temporary: Path, target: Path) -> None:
-    """Move a folder to its place; what stands there goes then and not before."""
+    """Move a folder to its place; an existing one stays until then."""
     if not target.exists():
         temporary.rename(target)
         _sync(target.parent)
@@ -122,11 +99,7 @@ def _take_place(temporary: Path, target: Path) -> None:
 
 
 def remove_folder(target: Path) -> None:
-    """Remove a folder: it is gone at once, and its space soon after.
-
-    Raises:
-        OSError: the parent cannot be written.
-    """
+    """Remove a folder: it is gone at once, and its space soon after."""
     temporary = _temporary("del", target)
     target.rename(temporary)
     shutil.rmtree(temporary)
@@ -154,7 +127,7 @@ def clean(folder: Path) -> None:
 
 
 def names(folder: Path, *, hidden: bool = False) -> list[str]:
-    """What a folder holds: the names that start with a dot, or those that do not; none where there is no folder."""
+    """The names in a folder, either those that start with a dot or the others; empty if the folder does not exist."""
     try:
         return [name for name in os.listdir(folder) if name.startswith(".") == hidden]
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,6 @@
-"""One process at a time writes to a results folder; the others are told which.
+"""Only one process at a time writes to a results folder; the others learn which one.
 
-The lock is an flock on the file `run.lock`, which also says who has it. The kernel gives an flock up when its process
+The lock is an flock on the file `run.lock`, which also names its holder. The kernel releases an flock when its process
 ends, however it ends. On file systems whose flocks other machines may not see, a lease (`run.lease`, touched every
 20 seconds) has to be free too.
 """
@@ -41,8 +41,7 @@ class Writer:
 
     Attributes:
         doing: such as "suite 'smoke'".
-        pid: of the process, 0 where nobody knows.
-        host: its machine.
+        pid: 0 if unknown.
         since: Unix time.
     """
 
@@ -68,7 +67,7 @@ class Lock:
         self._file = (root / NAME).stat()
 
     def check(self) -> None:
-        """Be sure that the folder is still the one that was locked.
+        """Check that the folder is still the one that was locked.
 
         Raises:
             StoreError: it was removed or replaced, or the lease was lost.
@@ -83,7 +82,7 @@ class Lock:
             )
 
     def remove(self) -> None:
-        """Remove the file, where it is still the one that was locked."""
+        """Remove the file, if it is still the one that was locked."""
         with contextlib.suppress(OSError, StoreError):
             self.check()
             (self._root / NAME).unlink()
@@ -91,13 +90,9 @@ class Lock:
 
 @contextlib.contextmanager
 def hold(root: Path, doing: str, *, wait: bool, say: Callable[[str], None]) -> Iterator[Lock]:
-    """The lock of a results folder, for the time of the block.
+    """The lock of a results folder during the block; the folder is created, and removed again if empty at the end.
 
-    Args:
-        root: the folder; created where it is missing, and removed again where it is empty at the end.
-        doing: what other processes are told.
-        wait: for the end of whoever writes now, rather than refuse.
-        say: told whom it waits for.
+    `doing` is shown to other processes. `wait` waits for another writer to end rather than refuse; `say` gets its name.
 
     Raises:
         StoreInUse: another process writes.
@@ -121,7 +116,7 @@ def hold(root: Path, doing: str, *, wait: bool, say: Callable[[str], None]) -> I
 
 
 def writer_of(root: Path) -> Writer | None:
-    """Who writes to a results folder now, None for nobody; reads alone, so any user may ask at any time."""
+    """The process that writes to a results folder now, if any; only reads, so any user may ask at any time."""
     try:
         handle = os.open(root / NAME, os.O_RDONLY)
     except OSError:
@@ -148,7 +143,7 @@ class _Turn:
     told: Writer | None = None
 
     def refused(self) -> None:
-        """Another process writes: say so, or refuse."""
+        """Another process writes: report it, or refuse."""
         writer = _named(self.root)
         if not self.wait:
             raise StoreInUse(
@@ -170,7 +165,7 @@ def _lock_file(turn: _Turn, stack: contextlib.ExitStack) -> None:
         except Timeout:
             turn.refused()
             time.sleep(POLL_S)
-        except FileNotFoundError:  # whoever created the folder has just removed it, empty
+        except FileNotFoundError:  # its creator has just removed it, empty
             continue
         except FileExistsError:
             if os.path.lexists(turn.root) and not turn.root.is_dir():  # a file, or a link that leads nowhere
@@ -182,7 +177,7 @@ def _lock_file(turn: _Turn, stack: contextlib.ExitStack) -> None:
 
 
 def _lease(turn: _Turn, stack: contextlib.ExitStack) -> SoftFileLease | None:
-    """The lease, where the file system needs one. A holder that shows no sign of life for `LEASE_S` loses it."""
+    """The lease, if the file system needs one. A holder that does not touch it for `LEASE_S` loses it."""
     if not _needs_lease(turn.root):
         return None
     path = turn.root / LEASE
@@ -213,7 +208,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _needs_lease(root: Path) -> bool:
-    """Whether the folder's file system is not known to be of this machine alone."""
+    """Whether the folder's file system may be shared with other machines."""
     device = root.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     with contextlib.suppress(OSError):

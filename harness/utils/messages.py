@@ -1,4 +1,4 @@
-"""The words of error messages: the nearest name, values as written, types and bounds in plain English."""
+"""Parts of error messages: the nearest name, values as written, types and bounds in plain English."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def members(annotation: Any) -> tuple[Any, ...]:
 
 
 def allowed(field: FieldInfo) -> str:
-    """The values that a field may hold: "whole numbers from 1, or null"; "" where its own validator alone knows."""
+    """The values that a field accepts, such as "whole numbers from 1, or null"; "" if only its own validator knows."""
     limits = [
         f"{word} {getattr(limit, attribute)}"
         for limit in field.metadata

@@ -14,12 +14,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class Meter:
-    """Shows how much is done, how fast, and how long the rest will take.
-
-    Args:
-        out: where to write, such as sys.stderr.
-        clock: seconds that never go back.
-    """
+    """Shows how much is done, how fast, and how long the rest will take; `clock` gives monotonic seconds."""
 
     def __init__(self, out: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._out, self._clock = out, clock
@@ -29,17 +24,13 @@ class Meter:
         self._drawn = False
 
     def say(self, text: str) -> None:
-        """Show what happens before there is something to count; on a terminal the next line takes its place."""
+        """Show what happens before there is something to count; on a terminal the next line replaces it."""
         self._write(text)
 
     def begin(self, label: str, *, total: int, noun: str, done: int = 0) -> None:
-        """Start to count.
+        """Start to count: such as "embedding" (`label`) 1,000 (`total`) "tokens" (`noun`).
 
-        Args:
-            label: what is done, such as "embedding".
-            total: of the whole work.
-            noun: what is counted, such as "tokens".
-            done: of it before now; it does not count for the rate.
+        `done` of the total were finished before; they do not count for the rate.
         """
         self._label, self._noun, self._total, self._first = label, noun, total, done
         self._began = self._written = self._clock()
@@ -52,7 +43,7 @@ class Meter:
             self._write(self._line(done, now - self._began))
 
     def end(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._drawn:
             self._out.write(_CLEAR)
             self._out.flush()

@@ -25,7 +25,7 @@ _built_in_only: ContextVar[bool] = ContextVar("built_in_only", default=False)
 
 @contextmanager
 def without_plugins() -> Iterator[None]:
-    """Within it, no code of plug-ins is loaded: their files are an error, components of packages are unknown."""
+    """Load no plug-in code during the block: plug-in files are an error, components of packages are unknown."""
     before = _built_in_only.set(True)
     try:
         yield
@@ -38,12 +38,12 @@ class Entry:
     """Where a component comes from.
 
     Attributes:
-        name: what a suite file calls it.
+        name: in suite files.
         target: "module:attribute" of the component.
-        settings: "module:attribute" of its settings class; "" where the component's own `Settings` is meant. The
-            built-in ones keep their settings in modules that import no torch, so that listing and validating are fast.
+        settings: "module:attribute" of its settings class; "" for the component's own `Settings`. The built-in ones
+            keep their settings in modules that import no torch, so that listing and validating are fast.
         origin: "built in", the plug-in file, or the distribution that brought it.
-        broken: traceback of the import that failed, "" where none did.
+        broken: traceback of the import that failed, "" if none did.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Registry:
         return entry
 
     def refused(self, name: str) -> str:
-        """Why a component that is there is not offered; "" where there is none of the name."""
+        """Why an existing component is not offered; "" if there is none of the name."""
         self._scan()
         if name not in self._entries or name in self._offered():
             return ""
@@ -144,20 +144,13 @@ def resolve(target: str) -> Any:
 
 
 def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | None:
-    """Import a plug-in file and register what it offers.
+    """Import a plug-in file, fill the registries "backbone" and "strategy", and return its module.
 
-    A plug-in is a Python file whose top level defines `BACKBONES` and / or `STRATEGIES`: dicts of name -> class. A file
-    that cannot be imported stays listed under its stem, with its traceback, and is an error once something uses it.
-
-    Args:
-        path: the file.
-        registries: "backbone" and "strategy" -> the registry to fill.
-
-    Returns:
-        The module, or None where its import failed.
+    A plug-in is a Python file whose top level defines `BACKBONES` and / or `STRATEGIES`: dicts of name -> class. If its
+    import fails, the result is None; it stays listed under its stem, with its traceback, and using it is an error.
 
     Raises:
-        InputError: plug-ins are not wanted, the file is not a Python file, or a name of it is taken.
+        InputError: plug-ins are disabled, the file is not a Python file, or one of its names is taken.
     """
     if _built_in_only.get():
         raise InputError(

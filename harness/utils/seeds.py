@@ -6,11 +6,6 @@ import hashlib
 
 
 def stream_seed(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for one named stream.
-
-    Args:
-        seed: the trial's (or search's) seed.
-        *names: the stream, for example "dropout", or ("order", epoch).
-    """
+    """A 63-bit seed for a stream named, for example, "dropout" or ("order", epoch)."""
     text = "\x1f".join([str(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

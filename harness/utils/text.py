@@ -1,7 +1,7 @@
-r"""Words that come from data, from files and from errors, made safe to print.
+r"""Text from data, files and errors, made safe to print.
 
-A terminal obeys control characters, and reorders what stands between marks of direction; a title can hold both. They
-are shown as what they are, `\x1b` or `\u202e`, so that nothing is hidden and nothing is obeyed.
+A terminal obeys control characters, and reorders text between direction marks; a title can contain both. They are
+shown as escapes, `\x1b` or `\u202e`, so that nothing is hidden and nothing is obeyed.
 """
 
 from __future__ import annotations

@@ -45,16 +45,10 @@ def read(
     strict: bool = True,
     word: str = "key",
 ) -> Any:
-    """A value of a type, or None where it has mistakes.
+    """A value of a type (a pydantic model, or any type that pydantic knows), or None if it has mistakes.
 
-    A field's `title`, where it has one, says what is allowed, its `description` what is allowed in place of a list.
-
-    Args:
-        kind: a pydantic model, or any type that pydantic knows.
-        node: the value as written.
-        problems: gets every mistake.
-        strict: as the module's docstring says; otherwise scalars are text, and pydantic converts it.
-        word: what the keys of a mapping are called.
+    A field's `title`, if any, names what is allowed, its `description` what is allowed in place of a list. Without
+    `strict`, scalars are text and pydantic converts them. `word` is what messages call the keys of a mapping.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     texts: set[Location] = set()
@@ -65,11 +59,15 @@ def read(
             return adapter.validate_json(json.dumps(_plain(node, texts)), strict=True)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        expected = {_locate(node, one["loc"])[1] for one in errors if one["type"] in ("string_type", "literal_error")}
+        expected = {
+            _locate(node, details["loc"])[1]
+            for details in errors
+            if details["type"] in ("string_type", "literal_error")
+        }
         if not strict or expected <= texts:
             break
         texts |= expected
-    misspelled = [one["loc"][:-1] for one in errors if one["type"] == "extra_forbidden"]
+    misspelled = [details["loc"][:-1] for details in errors if details["type"] == "extra_forbidden"]
     reported: set[Location] = set()
     for details in errors:
         location = details["loc"]
@@ -95,7 +93,7 @@ def read(
 
 
 def read_parts(kind: type[ModelT], table: Table, problems: Problems) -> ModelT:
-    """A model of all fields without mistakes; the others are at their defaults, or not there."""
+    """A model of all fields without mistakes; the others have their defaults, or are missing."""
     whole: ModelT | None = read(kind, table, problems)
     if whole is not None:
         return whole
@@ -110,14 +108,14 @@ def type_of(field: FieldInfo) -> Any:
 
 
 def wrong(message: str, *location: int | str) -> ValidationError:
-    """What a validator raises about a part of its value; "{}" stands for the value as it was written."""
+    """The error of a validator about a part of its value; "{}" stands for the value as written."""
     error = PydanticCustomError(_ABOUT_VALUE, "{message}", {"message": message})
     details: Any = {"type": error, "loc": location, "input": None}
     return ValidationError.from_exception_data("value", [details])
 
 
 def blamed(table: Node) -> Mark:
-    """Where to report that values of a mapping do not fit together: the one that the command line set, else all."""
+    """Where to report that values of a mapping contradict each other: the one that the command line set, else all."""
     entries = table.entries.values() if isinstance(table, Table) else ()
     overridden = [entry.mark for entry in entries if not entry.mark.source.numbered]
     return replace(overridden[-1], where=table.mark.where) if overridden else table.mark
@@ -140,9 +138,9 @@ def _plain(node: Node, texts: set[Location] | None, path: Location = ()) -> Any:
 
 
 def _locate(root: Node, location: Location) -> tuple[Node, Location, Mark]:
-    """The deepest node that a location leads to, its path, and where its key stands.
+    """The deepest node that a location leads to, its path, and the position of its key.
 
-    Steps that are not in the tree, such as pydantic's tags of a union, are passed over.
+    Steps that are not in the tree, such as pydantic's tags of a union, are skipped.
     """
     node, key = root, root.mark
     path: list[int | str] = []

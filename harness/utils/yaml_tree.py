@@ -1,7 +1,7 @@
 """Strict YAML: text to a tree that keeps the position of every key and value, and guesses no types.
 
 PyYAML would read `1e-3` as text, `no` as False, `10:30` as 630, and take the last of duplicate keys. Here a scalar
-stays the text that was written; whoever knows the declared type reads it (`yaml_model`).
+stays the text that was written, and `yaml_model` reads it by its declared type.
 """
 
 from __future__ import annotations
@@ -64,9 +64,8 @@ class Scalar:
     """A single value as it was written.
 
     Attributes:
-        text: the text, without quotes.
-        quoted: written in quotes or as a block, so that it is text and nothing else.
-        mark: where it starts.
+        text: without quotes.
+        quoted: written in quotes or as a block, so that it can only be text.
     """
 
     text: str
@@ -112,39 +111,39 @@ Node: TypeAlias = Scalar | Items | Table
 
 
 class Problems:
-    """Collects the mistakes of one suite, to be told all at once."""
+    """Collects the mistakes of one suite, to report all at once."""
 
     def __init__(self) -> None:
-        self._found: dict[Problem, int] = {}
+        self._ranks: dict[Problem, int] = {}
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._ranks)
 
     def add(self, mark: Mark, what: str) -> None:
         """Note a mistake at a position.
 
         Raises:
-            SuiteError: so many that nobody would read further ones.
+            SuiteError: too many mistakes to continue.
         """
         self._note(mark, what, mark.source.rank)
-        if len(self._found) == _MAX_PROBLEMS:
-            what = f"these are the first {_MAX_PROBLEMS} problems; no further ones were looked for."
+        if len(self._ranks) == _MAX_PROBLEMS:
+            what = f"these are the first {_MAX_PROBLEMS} problems; the rest was not checked."
             self._note(replace(mark, where=""), what, _LAST)
             raise self.error()
 
     def error(self) -> SuiteError:
         """Everything noted, by file and line."""
-        found = sorted(self._found.items(), key=lambda held: (held[1], held[0].line, held[0].column))
-        return SuiteError(tuple(problem for problem, _ in found))
+        ranks = self._ranks
+        return SuiteError(tuple(sorted(ranks, key=lambda problem: (ranks[problem], problem.line, problem.column))))
 
     def _note(self, mark: Mark, what: str, rank: int) -> None:
         line, column = (mark.line, mark.column) if mark.source.numbered else (0, 0)
         problem = Problem(mark.source.label, line, column, _brief(mark.where), _brief(what))
-        self._found.setdefault(problem, rank)
+        self._ranks.setdefault(problem, rank)
 
 
 def parse_file(path: Path, source: Source, problems: Problems) -> Table | None:
-    """The mapping that a YAML file is, or None where it is something else or cannot be read."""
+    """The mapping in a YAML file, or None if it contains something else or cannot be read."""
     top = Mark(source, 1, 1)
     try:
         with path.open("rb") as file:
@@ -175,16 +174,10 @@ def parse_file(path: Path, source: Source, problems: Problems) -> Table | None:
 
 
 def parse(text: str, source: Source, problems: Problems, *, where: str = "") -> Node | None:
-    """The tree of one YAML document.
+    """The tree of one YAML document, or None if the text is empty or not YAML.
 
-    Args:
-        text: the document.
-        source: where it comes from.
-        where: dotted path of what it stands for.
-        problems: gets syntax errors, tags, duplicate keys, keys that are not plain names, and what is too large.
-
-    Returns:
-        The tree, or None where the text is empty or not YAML.
+    `where` is the dotted path that messages put before its keys. `problems` gets syntax errors, tags, duplicate keys,
+    keys that are not plain names, and documents that are too large.
     """
     if len(text) > _MAX_CHARACTERS:
         what = f"it is too long: {len(text):,} characters. Allowed: up to {_MAX_CHARACTERS:,}."
@@ -261,16 +254,16 @@ class _Converter:
         return converted
 
     def _printable(self, text: str, mark: Mark) -> str:
-        """What may not stand in a file may not be written as an escape either."""
-        found = _NOT_PRINTABLE.search(text)
-        if found is None:
+        """The text, if it has no character that a file may not contain; an escape does not allow it either."""
+        character = _NOT_PRINTABLE.search(text)
+        if character is None:
             return text
-        self._problems.add(mark, f"the character U+{ord(found[0]):04X} is not allowed, nor is its escape.")
-        return _SPECIAL.sub("0", text)  # what may stand anywhere: of this text nothing else is to be said
+        self._problems.add(mark, f"the character U+{ord(character[0]):04X} is not allowed, nor is its escape.")
+        return _SPECIAL.sub("0", text)  # valid anywhere: nothing else is reported about this text
 
     def _bounded(self, node: Node) -> Node:
-        """The node, unless its aliases make it huge to whoever walks through it: then nothing, and a problem."""
-        extents = [self._extents.get(id(one), (1, 1)) for one in children(node).values()]
+        """The node, unless its aliases make it too large to traverse: then an empty value, and a problem."""
+        extents = [self._extents.get(id(child), (1, 1)) for child in children(node).values()]
         size = 1 + sum(size for size, _ in extents)
         depth = 1 + max((depth for _, depth in extents), default=0)
         if size <= _MAX_VALUES and depth <= _MAX_DEPTH:
@@ -312,7 +305,7 @@ class _Converter:
 
 
 def children(node: Node) -> dict[str, Node]:
-    """Key or number -> the values of a mapping or list; none of a single value."""
+    """The values of a mapping or list by key or number; empty for a single value."""
     if isinstance(node, Items):
         return {str(index): item for index, item in enumerate(node.items)}
     return {key: entry.value for key, entry in node.entries.items()} if isinstance(node, Table) else {}

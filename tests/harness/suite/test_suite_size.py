@@ -69,7 +69,7 @@ def test_the_first_hundred_problems_are_told(tmp_path: Path) -> None:
         load_suite(file)
     lines = str(caught.value).splitlines()
     assert len(lines) == suite_yaml._MAX_PROBLEMS + 2
-    assert lines[-2].endswith(":105:1  these are the first 100 problems; no further ones were looked for.")
+    assert ":105:1  these are the first 100 problems" in lines[-2]
 
 
 def test_files_that_extend_each_other_for_ever_are_refused(tmp_path: Path) -> None:

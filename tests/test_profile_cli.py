@@ -134,7 +134,7 @@ def test_the_report_is_written_in_every_format(results: Path, tmp_path: Path, en
     [
         ([], "rearec-bench profile --dataset NAME"),
         (["nosuch"], "no suite of that name ships"),
-        (["smoke", "--steps", "2"], "--steps stands in place of a suite"),
+        (["smoke", "--steps", "2"], "Leave out smoke"),
         (["--dataset", "nosuch"], "nosuch is not prepared."),
         (["--dataset", "yelp"], "rearec-bench prepare yelp --source DIR"),
         (["--dataset", "tiny", "--steps", "two"], "two is not a whole number"),

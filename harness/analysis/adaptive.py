@@ -1,14 +1,14 @@
 """Adaptive depth: what choosing each row's number of steps without its target would have scored.
 
-Beside the methods of `early_exit.py` stand the readout, the fixed depth that is best on validation, and the ceiling,
-an oracle. Each run chooses its rules on its own validation rows; its test rows' signals give the depths; only then are
-test ranks looked up. (Validation also chose the hyper-parameters and the epoch, so what a rule gains there is an
-optimistic guess; nothing of it is reported.) A depth's state ranks alone: an adaptive readout of ERL that stops at
+Compared with the methods of `early_exit.py` are the readout, the fixed depth that is best on validation, and the
+ceiling, an oracle. Each run chooses its rules on its own validation rows; its test rows' signals give the depths; only
+then are test ranks looked up. (Validation also chose the hyper-parameters and the epoch, so what a rule gains there is
+an optimistic guess; nothing of it is reported.) A depth's state ranks alone: an adaptive readout of ERL that stops at
 step k uses the state of step k, not the mean of those before it.
 
 Intervals are bootstraps over test users, with the runs averaged per row, of the models and choices that there are:
-every quantity is computed anew in each resample, so that gains and shares are paired. Student's t over the seeds'
-own values stands beside them: it holds the users fixed, and new seeds bring new choices.
+every quantity is computed anew in each resample, so that gains and shares are paired. Student's t over the seeds' own
+values is given beside them: the users are fixed there, and each seed makes its own choices.
 """
 
 from __future__ import annotations
@@ -139,12 +139,9 @@ def choose_depths(validation: Rows, test: Rows) -> dict[str, Depths]:
 
 @dataclass(frozen=True)
 class _Tested:
-    """One run's test rows.
+    """One run's test rows: R rows.
 
     Attributes:
-        key: of the trial.
-        seed: of the trial.
-        users: (R,).
         items: (R,), the targets.
         scores: (R, methods, metrics + 1), what each row adds to each metric, and its number of steps.
     """
@@ -162,7 +159,7 @@ class _Means:
 
     Attributes:
         methods: (..., methods, metrics and the number of steps).
-        against: (..., metrics) of the row compared with; not a number where there is none.
+        against: (..., metrics) of the row compared with; NaN where there is none.
     """
 
     methods: Floats

@@ -18,9 +18,8 @@ class BeyondAccuracy:
     """One cell.
 
     Attributes:
-        row: the cell, with its four metrics.
         mrr: mean reciprocal rank, without cut-off.
-        coverage: share of the catalogue that stands in the ten best of at least one test row.
+        coverage: share of the catalogue among the ten best of at least one test row.
         popularity: mean number of training rows whose target is a recommended item, over all places of the ten best.
     """
 
@@ -51,10 +50,10 @@ def beyond_accuracy(results: ResultSet, load: Load) -> tuple[BeyondAccuracy, ...
 
 
 def coverage_of(top: NDArray[np.int32], num_items: int) -> float:
-    """Share of N items that stand in (R, 10) recommendations at least once; -1 is no item."""
+    """Share of N items in (R, 10) recommendations at least once; -1 marks an empty place."""
     return len(np.unique(top[top >= 0])) / num_items
 
 
 def popularity_at(top: NDArray[np.int32], popularity: NDArray[np.int64]) -> float:
-    """Mean popularity over (R, 10) recommendations; -1 is no item."""
+    """Mean popularity over (R, 10) recommendations; -1 marks an empty place."""
     return float(popularity[top[top >= 0]].mean())

@@ -29,7 +29,7 @@ _EPOCHS_APART = 1.1
 
 @dataclass(frozen=True)
 class Spent:
-    """What some trials have cost.
+    """The cost of some trials.
 
     Attributes:
         epochs: trained.
@@ -64,13 +64,11 @@ class Budget:
     """The search of a row.
 
     Attributes:
-        cell: the row.
         trials: distinct search trials.
         statuses: how many of them ended how.
         search: what they have cost.
         finals: what the final runs have cost.
         curve: expected best validation score at 1, 2, ... trials; empty where no trial was trained.
-        against: the row that this one is compared with; None where there is none.
     """
 
     cell: CellResults
@@ -111,7 +109,6 @@ def unequal(budgets: Iterable[Budget], *, in_epochs: bool) -> tuple[tuple[Budget
     """Rows whose budget is not that of the row that they are compared with, each with that row.
 
     Args:
-        budgets: the rows.
         in_epochs: the suite's budget is in epochs: those within 10% are equal; else the number of trials must be.
     """
     budgets = tuple(budgets)
@@ -183,7 +180,7 @@ def _spent(trials: Sequence[TrialSummary], resources: Resources | None) -> Spent
 
 
 def _share(trial: TrialSummary, name: str, planned: float) -> float:
-    """What a trial occupied: as it noted itself, else as the suite says, else one."""
+    """What a trial occupied: as recorded in it, else as in the suite, else one."""
     noted = trial.environment.get(name)
     return (float(noted) if isinstance(noted, int | float) else 0.0) or planned or 1.0
 

@@ -1,11 +1,11 @@
 """The ceiling of reasoning, and what of it is luck.
 
-The optimum is what the best step of each test row, chosen after the fact, would have scored. This is the one place
-that looks at test ranks to choose. It ranges over steps 0..K; the readout stands beside it. The best of K + 1 ranks is
-better than any one of them even where the steps are nothing but noise, so three controls stand beside the optimum:
+The optimum is what the best step of each test row, chosen after the fact, would have scored. This is the one place that
+looks at test ranks to choose. It ranges over steps 0..K; the readout is given beside it. The best of K + 1 ranks is
+better than any one of them even where the steps are only noise, so three controls are given beside the optimum:
 
 - cross-fitted: the best step of each row is chosen on one seed's model and scored on another seed's. What a row gains
-  from its depth stays, what was luck goes; on pure noise there is no gain.
+  from its depth stays, luck does not count; on pure noise the gain is zero.
 - noised: the optimum of K + 1 noised copies of the readout, at the cosine that the steps have to it.
 - models: the optimum of K + 1 models of the row compared with under different seeds, without any step.
 """
@@ -48,7 +48,6 @@ class Ceiling:
     """One cell's ceiling.
 
     Attributes:
-        row: the readout's metrics.
         steps: metrics of each step's state, 0 to K; empty where no run is done.
         optimum: metrics of the best step per test row; None for rows without steps, or where no run is done.
         over_readout: gain of the mean optimum over the mean readout, in percent per metric, unrounded.
@@ -66,11 +65,7 @@ class Ceiling:
 
 
 def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
-    """The ceiling of every cell.
-
-    Raises:
-        StoreError: the rows of a trial cannot be read.
-    """
+    """The ceiling of every cell."""
     rows = measure(results)
 
     @cache

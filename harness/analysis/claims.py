@@ -1,8 +1,8 @@
 """The paper's claims against our runs: for each a number per seed, its 95% interval, and a verdict.
 
-What is claimed, where, and how it is tested stands in `results/paper/claims.yaml`. A claim is reproduced where the
-whole interval says so, not reproduced where the whole interval says the opposite, and undecided at this power
-otherwise. Seeds are what varies: a verdict is about these data sets and these users.
+`results/paper/claims.yaml` lists what is claimed, where, and how it is tested. A claim is reproduced where the whole
+interval agrees, not reproduced where the whole interval contradicts it, and undecided at this power otherwise. Seeds
+are what varies: a verdict is about these data sets and these users.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Claim:
         id: short name.
         claim: in our words.
         where: section, table or figure.
-        test: what is computed; the kinds are told in the file.
+        test: what is computed; the kinds are described in the file.
         expect: what the interval has to show.
         note: what the text leaves open.
     """
@@ -58,14 +58,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim and what our runs say.
+    """A claim and its verdict from our runs.
 
     Attributes:
-        claim: the claim.
-        verdict: see the module.
         value: in percent, mean over seeds; None where nothing was tested.
         interval: 95% over seeds, Student's t; None for fewer than two.
-        seeds: how many.
         cells: how many comparisons, or rows, are behind each seed's number.
         why: why nothing was tested.
     """
@@ -97,12 +94,8 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
     """Every claim against a suite.
 
     Args:
-        results: of the suite.
-        load: gives a data set by its name; one that is not prepared leaves claims on groups untested.
+        load: returns a data set by its name; claims on groups of one that is not prepared stay untested.
         claims: None for the paper's.
-
-    Raises:
-        StoreError: the rows of a trial cannot be read.
     """
     every = [cell for cell in results.models().cells if not cell.unsupported]
     usual = {_row(cell) for cell in every if cell.steps == STEPS}
@@ -115,7 +108,7 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
 
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
-    """What an interval says about an expectation: one of above, below, between and at_least."""
+    """Whether an interval meets an expectation: one of above, below, between and at_least."""
     if interval is None:
         return "undecided"
     ((kind, bound),) = expect.items()

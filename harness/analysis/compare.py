@@ -43,11 +43,7 @@ class Stat:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured(Row):
-    """One row of a comparison before it is compared.
-
-    Attributes:
-        stats: per metric.
-    """
+    """One row of a comparison before it is compared, with its metrics over seeds."""
 
     stats: Mapping[str, Stat]
 
@@ -57,7 +53,6 @@ class Compared:
     """One row of a comparison.
 
     Attributes:
-        row: what was measured.
         against: the row it is compared with; None where there is none.
         improvements: per metric in percent of that row, unrounded; empty without one.
         average: mean of the four unrounded improvements; None unless all four are there.
@@ -82,12 +77,7 @@ def stat(values: Sequence[float], *, planned: int) -> Stat:
 
 
 def stats_of(cell: CellResults, metrics_of: Callable[[TrialSummary], Metrics]) -> dict[str, Stat]:
-    """The four metrics over a cell's final runs.
-
-    Args:
-        cell: the cell.
-        metrics_of: which metrics of a run are meant, for example those of its readout on test.
-    """
+    """The four metrics over a cell's final runs; `metrics_of` takes them from a run."""
     by_run = [metrics_of(run) for run in cell.runs]
     return {name: stat([metrics[name] for metrics in by_run], planned=len(cell.seeds)) for name in METRICS}
 
@@ -112,7 +102,7 @@ def measure(results: ResultSet) -> tuple[Measured, ...]:
 def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
     """Each row against the one that its `against` names, and the best of each data set, backbone and metric.
 
-    Only rows whose every run is there can be best: a mean over the seeds that succeeded is shown, not praised.
+    A row with a missing run cannot be best.
     """
     others = [row_against(row, rows) for row in rows]
     gains = [

@@ -1,8 +1,8 @@
-"""What two results folders say differently: trials of one key, and the cells of tables, with intervals.
+"""How two results folders differ: trials of one key, and the cells of tables, with intervals.
 
-A cell's change is that of its mean over seeds. Two intervals say whether it can be chance, as everywhere here: over
-users, a bootstrap of the difference per test row (runs averaged, the same users resampled on both sides); over seeds,
-Student's t of the differences of runs with the same seed. An interval without zero in it marks a difference.
+A cell's change is that of its mean over seeds. Two intervals show whether it can be chance: over users, a bootstrap of
+the difference per test row (runs averaged, the same users resampled on both sides); over seeds, Student's t of the
+differences of runs with the same seed. An interval without zero in it marks a difference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TrialDifferences:
     Attributes:
         only: keys that the first, and that the second alone holds.
         same: how many are alike but for times and machine.
-        different: key to what tells the two apart first.
+        different: key to the first difference.
         damaged: (0 or 1 for the folder, key) to reason; they are compared with nothing.
     """
 
@@ -44,10 +44,6 @@ class CellDifference:
     """One metric of one cell that is not the same in both.
 
     Attributes:
-        place: the cell.
-        metric: one of the paper's four.
-        first: over seeds.
-        second: over seeds.
         change: second less first; None where one of them has no run.
         users: 95% over users; None where the runs were tested on different rows, or on none.
         seeds: 95% over the seeds that both have; None for fewer than two.
@@ -73,7 +69,6 @@ class SuiteDifferences:
     """A suite of that name in two folders.
 
     Attributes:
-        name: of the suite.
         cells: what differs.
         alike: how many cells both have with the same numbers.
         only: cells that the first, and that the second alone has.
@@ -90,15 +85,13 @@ class SuiteDifferences:
 def compare_trials(
     first: Store, second: Store, *, reach: Callable[[int, int], None] = lambda done, total: None
 ) -> TrialDifferences:
-    """Compare every trial that both hold.
+    """Compare every trial that both stores have.
 
     Args:
-        first: a store.
-        second: another one.
-        reach: told how many of how many have been compared.
+        reach: called with how many of how many trials are compared.
 
     Raises:
-        StoreError: one of them cannot be read, for another reason than damage.
+        StoreError: a store cannot be read, for another reason than damage.
     """
     ours, theirs = first.keys(), second.keys()
     same = 0

@@ -11,11 +11,11 @@ and no rank: a depth cannot look at what it is scored with.
 A threshold comes with a cap, the deepest step that the rule may take: it stops there at the latest. Thresholds are
 quantiles of the validation values, and every fixed depth is among the candidates (a cap without threshold), so that on
 validation no fixed depth is better than the choice. Of equally good candidates the one with the fewest steps is taken.
-With K = 1 convergence has nothing to decide: there is no cosine before step 1 is computed, and it falls back on the
-better of the two depths.
+With K = 1 convergence cannot decide: no cosine exists before step 1 is computed, and it falls back on the better of the
+two depths.
 
-What a rule costs besides the steps: entropy and margin need the scores of all items at each step that they look at,
-the router at step 0, convergence none.
+What a rule costs besides the steps: entropy and margin need the scores of all items at each step that they look at, the
+router at step 0, convergence none.
 
 The router is a ridge regression of each step's gain (less the mean of all steps', which all rows share) on the two
 signals, standardised; it leaves the fixed depth that is best on validation only where another one's predicted
@@ -147,8 +147,6 @@ def choose_stop(evidence: str, signals: Signals, gains: Floats) -> StopRule:
     """The threshold and cap that are best on validation.
 
     Args:
-        evidence: name in `EVIDENCE`.
-        signals: of the validation rows.
         gains: (R, K + 1), what each of them adds to the metric at each depth.
     """
     values = EVIDENCE[evidence](signals)
@@ -160,7 +158,6 @@ def choose_router(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> 
     """A router trained on validation rows.
 
     Args:
-        signals: of the validation rows.
         gains: (R, K + 1), what each of them adds to the metric at each depth.
         users: (R,), whose rows are kept together in a fold.
 
@@ -212,10 +209,7 @@ def _quantiles(values: Floats) -> list[float]:
 
 
 def _best(candidates: Iterable[tuple[_Rule, Depths]], gains: Floats) -> _Rule:
-    """The candidate with the largest mean gain; of equal ones that with the fewest steps, then the first.
-
-    Means are compared to twelve decimals: the order of a sum must not decide.
-    """
+    """The candidate with the largest mean gain (to twelve decimals); of equal ones that with the fewest steps."""
     rows = np.arange(len(gains))
     scored = [(round(float(gains[rows, depths].mean()), 12), -depths.mean(), rule) for rule, depths in candidates]
     return max(scored, key=lambda candidate: candidate[:2])[2]

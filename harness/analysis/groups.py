@@ -40,7 +40,6 @@ class Group:
     Attributes:
         kind: `USERS` or `ITEMS`.
         number: 0 for the shortest histories or the rarest items.
-        rows: how many test rows.
         low: its shortest history, or its rarest item's number of training rows.
         high: the longest, or the most popular.
     """
@@ -57,7 +56,6 @@ class GroupStates:
     """One group under one cell.
 
     Attributes:
-        group: which rows.
         states: "readout", "step_0" and so on to metric to mean over runs; nothing where no run is done.
         over_first: state to metric to gain over step 0 in percent; None where step 0 has nothing.
         intervals: the same, 95% over the group's users (bootstrap, runs averaged).
@@ -74,7 +72,6 @@ class Grouped:
     """A cell by groups.
 
     Attributes:
-        row: the cell.
         groups: four of users, then four of items; empty where no run is done.
     """
 
@@ -97,7 +94,6 @@ def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64], count
     Args:
         targets: (R,).
         popularity: (N,) how often each item is the target of a training row.
-        count: of groups.
     """
     items, places, rows = np.unique(targets, return_inverse=True, return_counts=True)
     order = np.lexsort((items, popularity[items]))
@@ -109,10 +105,6 @@ def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64], count
 
 def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
     """Every cell of a suite by groups.
-
-    Args:
-        results: of the suite.
-        load: gives a data set by its name.
 
     Raises:
         InputError: a data set is not prepared, or is not the one that the trials were tested on.
@@ -136,11 +128,7 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
 
 
 def check_dataset(dataset: Dataset, cell: CellResults) -> Dataset:
-    """The data set, if it is the one that a cell's runs were tested on.
-
-    Raises:
-        InputError: it is another one.
-    """
+    """The data set; `InputError` unless it is the one that a cell's runs were tested on."""
     for run in cell.runs:
         if run.spec.dataset_fingerprint != dataset.fingerprint:
             raise InputError(

@@ -1,8 +1,8 @@
 """Intervals: Student's t over seeds, a bootstrap over users, and the smallest difference that seeds can show.
 
-Two questions, two intervals. Over seeds: would other runs of the same training say the same on these users? Over
-users: would other users say the same of these runs? Rows of one user are not independent, so users are resampled, each
-with all its rows.
+Two questions, two intervals. Over seeds: would other runs of the same training give the same result on these users?
+Over users: would other users give the same result for these runs? Rows of one user are not independent, so users are
+resampled, each with all its rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESAMPLES = 2000
 SEED = 0
 """Of the resamples: the same report twice prints the same interval."""
 
-_COUNTS = 1_000_000  # counts held at once; many small products would wait for threads
+_COUNTS = 1_000_000  # counts in memory at once; many small products would wait for threads
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,7 @@ class Interval:
 
 
 def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
-    """Student's t interval of a mean.
-
-    Args:
-        values: one per seed.
-        confidence: probability of coverage where the values are normal.
-
-    Returns:
-        None for fewer than two values, or where one is not finite.
-    """
+    """Student's t interval of a mean; None for fewer than two values, or where one is not finite."""
     n = len(values)
     if n < 2 or not all(map(math.isfinite, values)):
         return None
@@ -64,7 +56,6 @@ def cluster_means(
         values: (R, M), a column per quantity.
         clusters: (R,), which cluster (user) each row belongs to.
         resamples: B.
-        seed: of the draws.
 
     Returns:
         (B, M).
@@ -85,15 +76,7 @@ def cluster_means(
 
 
 def percentile_interval(samples: NDArray[np.float64], *, confidence: float = CONFIDENCE) -> Interval | None:
-    """The middle part of bootstrap samples.
-
-    Args:
-        samples: (B,).
-        confidence: how much of them is inside.
-
-    Returns:
-        None where a sample is not finite: of something that a resample leaves undefined there is no interval.
-    """
+    """The middle part of (B,) bootstrap samples; None where a sample is not finite."""
     if samples.size == 0 or not np.isfinite(samples).all():
         return None
     outside = (1 - confidence) / 2
@@ -117,11 +100,9 @@ def detectable_difference(
         first: a metric by seed.
         second: of another row; of the same seeds in the same order where `paired`.
         paired: whether differences by seed are tested; otherwise two samples of equal variance.
-        power: probability of finding it.
-        confidence: of the two-sided test.
 
     Returns:
-        In the unit of the metric; None where there are too few seeds to know a spread, or a value is not finite.
+        In the unit of the metric; None where there are too few seeds for a spread, or a value is not finite.
 
     Raises:
         ValueError: paired values of different counts.

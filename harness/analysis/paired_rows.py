@@ -45,14 +45,7 @@ class PairedRows:
 
 
 def paired_rows(cell: CellResults, store: Store) -> PairedRows | None:
-    """The readout's test rows of a cell's final runs.
-
-    Returns:
-        None where no run is done, or where its runs were tested on different rows.
-
-    Raises:
-        StoreError: the rows of a trial cannot be read.
-    """
+    """The readout's test rows of a cell's final runs; None without runs, or where these were tested on other rows."""
     first: Ranks | None = None
     total: Floats | None = None
     by_seed: dict[int, Floats] = {}

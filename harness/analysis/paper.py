@@ -25,7 +25,6 @@ class Latency:
     """One cell of Table 4.
 
     Attributes:
-        backbone: as printed.
         step: "Base", or "Step-1" and so on.
         time_s: seconds over the test set.
         cost_percent: more than Base, recomputed; None for Base.
@@ -41,17 +40,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class PrintedDataset:
-    """A row of Table 1.
-
-    Attributes:
-        name: as printed.
-        users: U.
-        items: N.
-        interactions: prediction rows.
-        per_user: interactions of a user, as printed.
-        per_item: interactions of an item, as printed.
-        sparsity_percent: as printed.
-    """
+    """A row of Table 1, as printed; `interactions` are prediction rows."""
 
     name: str
     users: int
@@ -89,11 +78,7 @@ def paper_funnel() -> Mapping[tuple[str, str, str], int]:
 
 
 def paper_rows(table: str) -> tuple[Measured, ...]:
-    """The rows of Table 2 or 3; every value is one run of one.
-
-    Args:
-        table: "table2" or "table3".
-    """
+    """The rows of "table2" or "table3"; every value is one run of one."""
     stats: dict[tuple[str, str, str], dict[str, Stat]] = {}
     for line in _lines(table):
         metric = line["metric"].lower()

@@ -29,11 +29,10 @@ class Row:
     """A row of a comparison.
 
     Attributes:
-        dataset: name of the data set.
         backbone: the backbone's label; the baseline's of a baseline.
         strategy: the row's name: the strategy's label, with the swept values where there are any.
         against: name of the row that it is compared with; "" for none.
-        steps: K; None where validation chooses it, or where the paper does not say.
+        steps: K; None where validation chooses it, or where the paper does not give it.
         unsupported: why it cannot run; "" where it can.
         is_baseline: a count of the training rows, no model; compared with no row, never best.
     """
@@ -64,11 +63,11 @@ class CellResults(Row):
         missing: seeds whose final run is not stored.
         search_trials: number of distinct search trials.
         epochs: trained by all of them and by the final runs.
-        note: what the run said of the cell, such as that no search trial succeeded.
+        note: the run's note on the cell, such as that no search trial succeeded.
         searched: its distinct search trials, however they ended, in the order of the search, failed ones last; of
             suites that were run before failed ones were noted without these.
         finals: its final runs, however they ended.
-        points: configurations that can be searched; None where they are endless.
+        points: configurations that can be searched; None if a range is continuous.
     """
 
     seeds: tuple[int, ...]
@@ -88,9 +87,8 @@ class ResultSet:
     """A suite's results.
 
     Attributes:
-        name: of the suite.
         cells: in the order of the plan.
-        facts: per data set, what its card says: "protocol" and "statistics".
+        facts: per data set, from its card: "protocol" and "statistics".
         changed: "backbone + strategy" of components whose source is not what it was when their trials ran; of
             baselines their name.
         store: where the rows of each trial are.
@@ -117,13 +115,11 @@ def load_results(
     """The results of a stored suite.
 
     Args:
-        name: of the suite.
-        store: where it is.
         same_source: compares the components' source with today's; None leaves the comparison out.
         damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
 
     Raises:
-        StoreError: there is no such suite, or its own files are damaged.
+        StoreError: the suite is not stored, or its own files are damaged.
     """
     from ..plan.cells import expand
     from ..suite.load import Suite
@@ -143,15 +139,7 @@ def collect(
     same_source: SameSource | None = None,
     damaged: Mapping[str, str] | None = None,
 ) -> ResultSet:
-    """The results of planned cells.
-
-    Args:
-        name: of the suite.
-        cells: the plan.
-        index: which trials stand behind which cell.
-        store: where the trials are.
-        same_source: compares the components' source with today's; None leaves the comparison out.
-        damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
+    """The results of planned cells; see `load_results`.
 
     Raises:
         StoreError: a trial cannot be read, for another reason than damage.

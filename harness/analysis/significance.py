@@ -5,8 +5,8 @@ row and of the one it is compared with, averaged over their runs; a paired t-tes
 on the metrics of runs with the same seed. Rows of one user are not independent, so no test counts rows.
 
 The p-values over users are corrected for the number of comparisons in the table (Holm 1979), because a table of a
-hundred differences without any effect shows five at p < 0.05. A user weighs the same in the test however many test
-rows it has; in the metric rows weigh the same.
+hundred differences without any effect shows five at p < 0.05. A user weighs the same in the test however many test rows
+it has; in the metric rows weigh the same.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ class Comparison:
     """One metric of a row against the row that it is compared with.
 
     Attributes:
-        row: the row.
-        against: what it is compared with.
-        metric: one of the paper's four.
         change: mean of the row less that of the other, over rows and runs.
         percent: the same in percent of the other; None where that is 0.
         p_users: of the paired t-test on users' means; None for fewer than two users.
@@ -104,7 +101,6 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
     """Every row of a suite against the one that it names.
 
     Args:
-        results: of the suite.
         intervals: whether to compute intervals and detectable differences, which take longer than the tests.
 
     Raises:
@@ -133,9 +129,6 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
 
 def paired_test(differences: Sequence[float] | Floats) -> float | None:
     """The p-value of the two-sided paired t-test: that the mean difference is zero.
-
-    Args:
-        differences: one per pair.
 
     Returns:
         None for fewer than two; 1 where all are zero, 0 where all are the same and not zero, but for rounding.

@@ -31,14 +31,9 @@ _NARROWEST = 60
 
 
 def inventory(*, data_dir: Path, width: int) -> str:
-    """Everything that a suite can name.
+    """Everything that a suite can name, in blocks of lines at most `width` characters wide.
 
-    Args:
-        data_dir: where prepared data sets are.
-        width: of the terminal, in characters.
-
-    Returns:
-        Several blocks of lines; settings with default, range, the paper's symbol and its grid.
+    Settings come with default, range, the paper's symbol and its grid.
     """
     width = max(width, _NARROWEST)
     blocks = [

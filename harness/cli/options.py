@@ -21,11 +21,7 @@ def terminal_width() -> int:
 
 
 def write_text(text: str, output: Path | None) -> None:
-    """To a file, whole or not at all, or to stdout where there is none.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
+    """Write a file atomically, or to stdout without `output`; `InputError` if it cannot be written."""
     text = text if text.endswith("\n") else text + "\n"
     if output is None:
         click.echo(text, nl=False)

@@ -66,14 +66,14 @@ def command_line() -> str:
 
 
 def takes_only(what: str, *allowed: str) -> None:
-    """Refuse options that would be passed over.
+    """Refuse options that would have no effect.
 
     Args:
-        what: does not take others, as the message names it.
+        what: the subject of the message.
         allowed: parameters of the current command.
 
     Raises:
-        InputError: others were typed; names them.
+        InputError: other options were typed; names them.
     """
     from ..utils.errors import InputError
 

@@ -20,7 +20,6 @@ class Shape:
 
     Attributes:
         width: d.
-        layers: number of blocks.
         feed_forward: width of the feed-forward layer, f.
     """
 
@@ -38,7 +37,6 @@ def encoding(shape: Shape, *, length: int) -> int:
     """Encode one history and keep its keys and values.
 
     Args:
-        shape: of the transformer.
         length: L, items of the history.
 
     Returns:
@@ -53,7 +51,6 @@ def step(shape: Shape, *, length: int, number: int) -> int:
     """One cached reasoning step (eq. 4).
 
     Args:
-        shape: of the transformer.
         length: L, items of the history.
         number: k, counted from 1; the step attends to the items and to k states of its own.
 
@@ -64,24 +61,12 @@ def step(shape: Shape, *, length: int, number: int) -> int:
 
 
 def scoring(shape: Shape, *, items: int) -> int:
-    """Score one state against the catalogue: 2 d N operations.
-
-    Args:
-        shape: of the transformer.
-        items: N.
-    """
+    """Score one state against N items: 2 d N operations."""
     return 2 * shape.width * items
 
 
 def inference(shape: Shape, *, length: int, steps: int, items: int) -> int:
-    """Rank the catalogue for one user: encode once, K cached steps, score the readout.
-
-    Args:
-        shape: of the transformer.
-        length: L.
-        steps: K.
-        items: N.
-    """
+    """Rank N items for one user: encode L items once, K cached steps, score the readout."""
     return encoding(shape, length=length) + taken_steps(shape, length, steps) + scoring(shape, items=items)
 
 
@@ -92,9 +77,6 @@ def packed_passes(shape: Shape, *, length: int, steps: int, passes: int = 1) -> 
     position of every step.
 
     Args:
-        shape: of the transformer.
-        length: L.
-        steps: K.
         passes: how often each step is computed; 2 with the noised view of PRL (eq. 10), which shares the history.
     """
     encoded = shape.layers * (_keys_and_values(shape) + _position(shape, length))
@@ -105,10 +87,6 @@ def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored
     """Training on one row where whole users are packed, scores included.
 
     Args:
-        shape: of the transformer.
-        length: L.
-        steps: K.
-        items: N.
         scored: states of a row that have a loss over the catalogue: 1 for base, K + 1 for ERL and PRL.
         passes: see `packed_passes`.
     """
@@ -117,7 +95,7 @@ def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored
 
 
 def taken_steps(shape: Shape, length: int, steps: int) -> int:
-    """The sum of `step` over 1 to K: each costs as much more than the one before it."""
+    """The sum of `step` over 1 to K; the cost grows linearly with the step."""
     return steps * (step(shape, length=length, number=1) + step(shape, length=length, number=steps)) // 2
 
 

@@ -26,7 +26,6 @@ class DataSize:
     """What the cost of an epoch depends on.
 
     Attributes:
-        rows: training rows.
         items: N.
         history: mean length of a training history.
     """
@@ -44,14 +43,7 @@ class DataSize:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What the time of a trial is judged by.
-
-    Attributes:
-        groups: see `_groups`.
-        operations: of the trial.
-        device: "cpu" or "cuda".
-        share: of `max_epochs` that it may take, where nothing was seen.
-    """
+    """What the time of a trial is estimated from; `share` is of `max_epochs`, where no trial of its kind is stored."""
 
     groups: tuple[tuple[Any, ...], ...]
     operations: float
@@ -60,12 +52,7 @@ class _Kind:
 
 
 class Estimate:
-    """Seconds of trials.
-
-    Args:
-        summaries: trials that are over; those with a time count.
-        sizes: data set name to size.
-    """
+    """Estimated seconds of trials, from summaries with a time and each data set's size."""
 
     def __init__(self, summaries: Iterable[TrialSummary], sizes: Mapping[str, DataSize]) -> None:
         self._sizes = sizes
@@ -75,12 +62,12 @@ class Estimate:
             self.add(summary)
 
     def add(self, summary: TrialSummary) -> None:
-        """Take in one more trial."""
+        """Add a finished trial to the estimate."""
         seconds = summary.timings.get("total_s", 0.0)
         if summary.status not in ("done", "pruned") or seconds <= 0 or summary.spec.dataset not in self._sizes:
             return
         groups = _groups(summary.spec)
-        for group in groups[:1] if summary.status == "pruned" else groups:  # it tells of other search trials alone
+        for group in groups[:1] if summary.status == "pruned" else groups:  # comparable to other search trials only
             totals = self._groups.setdefault(group, [0.0, 0.0])
             totals[0] += seconds
             totals[1] += operations(summary.spec, self._sizes[summary.spec.dataset])
@@ -90,12 +77,7 @@ class Estimate:
         return self._seconds(self._kind(spec))
 
     def left(self, remaining: Iterable[tuple[Cell, int]], device: str) -> float:
-        """Seconds of all trials that are left, one after the other.
-
-        Args:
-            remaining: cells, each with the number of its trials that are left.
-            device: "cpu" or "cuda".
-        """
+        """Seconds of the trials that are left, one after the other; `remaining` has each cell's number of them."""
         return sum(count * self._seconds(self._kind_of(cell, device)) for cell, count in remaining)
 
     def _seconds(self, kind: _Kind) -> float:
@@ -106,7 +88,7 @@ class Estimate:
         return kind.operations * kind.share / _GUESSED_FLOPS_PER_S[kind.device]
 
     def _kind_of(self, cell: Cell, device: str) -> _Kind:
-        """The kind of a cell's trials, worked out once: it is asked for after each trial of a run."""
+        """The kind of a cell's trials, cached: it is needed after each trial of a run."""
         if (cell.id, device) not in self._kinds:
             self._kinds[cell.id, device] = self._kind(example(cell, device))
         return self._kinds[cell.id, device]
@@ -129,12 +111,7 @@ def example(cell: Cell, device: str) -> TrialSpec:
 
 
 def operations(spec: TrialSpec, size: DataSize) -> float:
-    """Floating-point operations of training to the last epoch, roughly: every backbone is taken for a transformer.
-
-    Args:
-        spec: the trial.
-        size: of its data set.
-    """
+    """Floating-point operations of training to the last epoch, with every backbone treated as a transformer."""
     if spec.is_baseline:
         return float(size.rows) * size.items
     settings = spec.backbone.settings
@@ -166,10 +143,7 @@ def _single(shape: Shape, length: int, steps: int, items: int, *, passes: int) -
 
 
 def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:
-    """Kinds of trial that a trial belongs to, the narrowest first; counts say nothing about the pace of models.
-
-    Packed training says nothing about the pace row by row: how many rows share their history is not counted.
-    """
+    """Groups of a trial, narrowest first. Packed and row-by-row training run at different paces and never share one."""
     if spec.is_baseline:
         return ("baseline", spec.backbone.kind, spec.dataset), ("baseline", spec.backbone.kind)
     model = (spec.backbone.kind, spec.strategy.kind, spec.steps, spec.training.packing, spec.training.batch_size)

@@ -25,9 +25,6 @@ class Job:
     """A trial to run.
 
     Attributes:
-        spec: the trial.
-        cell: the cell it belongs to.
-        purpose: "search" or "final".
         index: number of the search trial, or of the seed among the cell's seeds; counted from 0.
         count: how many of that purpose the cell has; 0 where that is not known yet.
         values: the hyper-parameters chosen for it, by dotted name.
@@ -52,10 +49,9 @@ class Job:
 
 @dataclass(frozen=True)
 class CellProgress:
-    """Where a cell stands.
+    """The progress of a cell.
 
     Attributes:
-        cell: the cell.
         search_over: suggestions used up, duplicates included.
         search_size: its budget of suggestions; about, where the budget is in epochs.
         search_epochs: epochs of the suggestions used up.
@@ -83,11 +79,9 @@ class CellTrials:
     Call `advance` at first and after each `tell`; nothing else changes it.
 
     Args:
-        cell: the cell.
-        fingerprint: of its data set.
+        fingerprint: of the cell's data set.
         device: "cpu" or "cuda".
-        lookup: what is over.
-        vectors: fingerprint of its data set's item vectors, "" where there are none.
+        vectors: fingerprint of the data set's item vectors, "" where there are none.
     """
 
     def __init__(self, cell: Cell, *, fingerprint: str, device: str, lookup: Lookup, vectors: str = "") -> None:
@@ -105,11 +99,7 @@ class CellTrials:
         self._more: int | None = None
 
     def advance(self) -> list[str]:
-        """Determine what the known results determine.
-
-        Returns:
-            The keys of trials that were not determined before; one may be over already, and one may come twice.
-        """
+        """Determine the next trials; the keys of new ones, of which some may be over already or come twice."""
         self._index = self._more = None
         size = self._search.size if self.cell.search.epochs is None else 0
         suggested = self._search.suggestions(self._known)[len(self._suggestions) :]
@@ -131,7 +121,7 @@ class CellTrials:
         self._index = self._more = None
 
     def jobs(self) -> Iterable[Job]:
-        """Trials that are determined and not over, in order."""
+        """The determined trials that are not over, in order."""
         return self._open.values()
 
     @property
@@ -143,7 +133,7 @@ class CellTrials:
 
     @property
     def exact(self) -> bool:
-        """Whether `undetermined` is no guess, as it is of a search that ends by its epochs."""
+        """Whether `undetermined` is certain; of a search that ends by its epochs it is an estimate."""
         return self.cell.search.epochs is None or self._search.complete
 
     @property
@@ -174,10 +164,12 @@ class CellTrials:
 
     def searched(self) -> list[str]:
         """Keys of the search trials that are over."""
-        return [made.spec.key for made in self._suggestions if self._lookup(made.spec.key) is not None]
+        return [
+            suggestion.spec.key for suggestion in self._suggestions if self._lookup(suggestion.spec.key) is not None
+        ]
 
     def index(self) -> Mapping[str, Any]:
-        """Which stored trials stand behind the cell, for the suite's index.json."""
+        """Which stored trials belong to the cell, for the suite's index.json."""
         if self._index is None:
             self._index = self._make_index()
         return self._index
@@ -207,7 +199,7 @@ class CellTrials:
         return job.key
 
     def _search_spec(self, values: Values) -> TrialSpec:
-        """A search trial; where the pruner has not been at it and a whole one is stored, the whole one."""
+        """A search trial; the same trial without a pruner where only that is stored."""
         spec = self._spec(values, purpose="search", seed=self.cell.search.seed)
         if self.cell.pruner is None:
             return spec
@@ -230,7 +222,7 @@ class CellTrials:
         return Outcome.of(summary, self.cell.search.metric) if summary is not None else None
 
     def _make_finals(self) -> tuple[TrialSpec, ...]:
-        """The final runs, once the search has ended; none where it found nothing to repeat."""
+        """The final runs after the search; none where no search trial succeeded."""
         self._best = self._search.best(self._known)
         if self._best is None and self._suggestions:
             return ()

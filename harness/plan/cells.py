@@ -19,10 +19,9 @@ from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
 
 @dataclass(frozen=True)
 class Chosen:
-    """A component as far as a cell fixes it.
+    """The part of a component that a cell fixes.
 
     Attributes:
-        kind: name in the registry.
         fixed: settings that the suite fixes or that this cell was swept to.
     """
 
@@ -36,20 +35,16 @@ class Cell:
 
     Attributes:
         id: 12 hexadecimal digits, a hash of the cell's content; labels do not enter.
-        dataset: name of the data set.
         backbone: label of the backbone, with its swept values.
         strategy: name of the strategy variant, without swept values.
         row: printed label of the row, with swept values of strategy and training.
         against: printed label of the row it is compared with, "" for none.
         steps: K; None where it is searched.
         space: dotted name ("strategy.kl_weight", "backbone.dropout", "training.lr", "steps") to what is searched.
-        search: how it is searched.
         seeds: of the final runs.
         unsupported: why this cell cannot run, None where it can.
         chosen_backbone: the backbone's kind and fixed settings; the baseline's of a baseline.
         chosen_strategy: the strategy's kind and fixed settings.
-        training: fixed training settings.
-        evaluation: evaluation settings.
         text_based: the backbone uses the item vectors of the data set.
     """
 
@@ -80,7 +75,7 @@ class Cell:
         device: Literal["cpu", "cuda"] | str,
         vectors: str = "",
     ) -> TrialSpec:
-        """The trial of this cell with these hyper-parameters, every setting filled in.
+        """The trial of this cell with these values for the names in `space`; only text-based backbones use `vectors`.
 
         Args:
             values: a value for each name of `space`.
@@ -125,7 +120,7 @@ class Cell:
 
     @property
     def points(self) -> int | None:
-        """How many configurations there are to choose from; None where they are endless."""
+        """How many configurations there are to choose from; None if a range is continuous."""
         sizes = [space.size for space in self.space.values()]
         return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
@@ -163,9 +158,6 @@ def expand(suite: Suite) -> tuple[Cell, ...]:
     A data set's baselines come before its backbones. Needs no plug-in: what a cell must know of its components is
     part of the suite.
 
-    Args:
-        suite: the suite.
-
     Returns:
         The cells.
     """
@@ -180,15 +172,7 @@ def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
 
 
 def check_precision(cells: Iterable[Cell], device: str) -> None:
-    """Refuses a precision that the device does not have, before anything starts.
-
-    Args:
-        cells: of the suite.
-        device: "cpu" or "cuda".
-
-    Raises:
-        InputError: TF32 on a CPU.
-    """
+    """Raise `InputError` for a precision that the device does not have: TF32 on a CPU."""
     for cell in cells:
         searched = cell.space.get("training.precision")
         precisions = searched.choices if searched is not None else (cell.training.get("precision"),)
@@ -354,7 +338,7 @@ def _component(kind: str, settings: Settings) -> Component:
 
 
 def _packed(training: TrainingSettings, *, causal: bool) -> TrainingSettings:
-    """Says outright what `packing: auto` means for this backbone, so that the trial's key says it too."""
+    """Replace `packing: auto` by its meaning for this backbone, so that the trial's key covers it."""
     if training.packing != "auto":
         return training
     return training.model_copy(update={"packing": "users" if causal else "none"})

@@ -1,6 +1,6 @@
 """Which search trials end early: asynchronous successive halving (Li et al., MLSys 2020), in its stopping form.
 
-Rungs stand at `grace`, `grace` x `reduction`, `grace` x `reduction`^2, ... epochs. A trial that comes to a rung goes on
+Rungs are at `grace`, `grace` x `reduction`, `grace` x `reduction`^2, ... epochs. A trial that comes to a rung goes on
 if its best validation metric so far is among the best 1 / `reduction` of what the search trials of its cell had reached
 there, as far as is known by then; the paper pauses a trial where this ends it. What is known depends on how many trials
 run at once and how fast each is, so that a search with a pruner is not the same twice.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reached:
-    """How far a trial has come.
+    """How far a trial was trained.
 
     Attributes:
         values: the best validation metric at each rung that it has come to, in order.
@@ -33,14 +33,7 @@ class Reached:
 
     @classmethod
     def of(cls, history: Iterable[Epoch], *, metric: str, rungs: Sequence[int], ended: bool = False) -> Reached:
-        """What a training history says.
-
-        Args:
-            history: the epochs so far.
-            metric: the validation metric.
-            rungs: epochs.
-            ended: the trial was trained to its end.
-        """
+        """A training history at these rungs (epochs); `ended` where the trial was trained to its end."""
         best, values = -math.inf, []
         for epoch in history:
             value = epoch.validation[metric]
@@ -58,7 +51,6 @@ class Brackets:
     """What the search trials of each cell have reached, and which of them go on at a rung.
 
     Args:
-        load: a stored trial.
         over: cell id to the keys of its search trials that were over when the run began.
     """
 
@@ -68,16 +60,10 @@ class Brackets:
         self._reached: dict[str, dict[str, Reached]] = {}
 
     def promote(self, key: str, reached: Reached, pruner: Pruner, *, metric: str) -> str:
-        """Take in that a trial has come to a rung, and decide whether it goes on.
+        """Record that a trial reached a rung, and decide whether it goes on: "" if it does, else the reason.
 
         Args:
-            key: the trial.
             reached: its values, that of this rung last.
-            pruner: with its rungs.
-            metric: what the values are of.
-
-        Returns:
-            "" if it goes on, else why it does not.
         """
         bracket = self._bracket(pruner)
         bracket[key] = reached

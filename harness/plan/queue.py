@@ -1,4 +1,4 @@
-"""The suite's queue: which trial runs next, over all cells; knows what is stored and runs nothing twice."""
+"""The suite's queue: which trial runs next, over all cells; no stored trial runs twice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ class SuiteQueue:
     Args:
         cells: the suite's cells; those with `unsupported` are left out.
         fingerprints: data set name to fingerprint.
-        device: "cpu" or "cuda".
         stored: the summary of a stored trial, or None where it is not stored or should run again.
         cost: seconds (or anything proportional) of one trial of a cell; the big ones start first.
         limit: max trials to start, None for all.
@@ -123,14 +122,13 @@ class SuiteQueue:
         self._alone.append(dataclasses.replace(self._in_flight.pop(key), alone=True))
 
     def lost(self, key: str, *, progressed: bool = False) -> bool:
-        """Take in that the worker of a trial died.
+        """Record that the worker of a trial died.
 
         Args:
-            key: the trial.
-            progressed: it has left a checkpoint further on than where it began: that attempt does not count.
+            progressed: the trial left a newer checkpoint, so that this attempt does not count.
 
         Returns:
-            Whether the trial will be given out once more; otherwise it stays in flight until its failure is told.
+            Whether the trial runs again; otherwise it stays in flight until its failure is passed to `tell`.
         """
         job = self._in_flight[key]
         attempt = job.attempt if progressed else job.attempt + 1
@@ -157,15 +155,15 @@ class SuiteQueue:
     def totals(self) -> tuple[int, int]:
         """How many trials of the suite are over, and how many there are at most.
 
-        The second number falls when a search makes a duplicate suggestion or finds nothing to repeat. With a budget in
-        epochs it is a guess, until the searches have ended.
+        The second number falls when a search suggests a duplicate or none of its trials succeeds. With a budget in
+        epochs it is an estimate until the searches have ended.
         """
         undetermined = sum(trials.undetermined for trials in self._cells)
         return self._statuses.total(), len(self._holders) + undetermined
 
     @property
     def exact(self) -> bool:
-        """Whether the second number of `totals` is no guess."""
+        """Whether the second number of `totals` is certain, not an estimate."""
         return all(trials.exact for trials in self._cells)
 
     def count(self, status: Status) -> int:
@@ -201,7 +199,7 @@ class SuiteQueue:
             yield trials.cell, count, trials.left
 
     def progress(self) -> tuple[CellProgress, ...]:
-        """Where each cell stands, in the order of the suite."""
+        """The progress of each cell, in the order of the suite."""
         return tuple(trials.progress() for trials in self._cells)
 
     def searched(self) -> dict[str, list[str]]:
@@ -209,7 +207,7 @@ class SuiteQueue:
         return {trials.cell.id: trials.searched() for trials in self._cells if trials.cell.pruner is not None}
 
     def index(self) -> dict[str, Any]:
-        """Which stored trials stand behind which cell, for the suite's index.json."""
+        """Which stored trials belong to which cell, for the suite's index.json."""
         return {trials.cell.id: trials.index() for trials in self._cells}
 
     def _advance(self, position: int) -> None:
@@ -232,7 +230,7 @@ class SuiteQueue:
                 self._issued[position] += 1
                 self._started += 1
                 return job
-            self.tell(stored)  # another process has stored it since we looked
+            self.tell(stored)  # another process has stored it in the meantime
         return None
 
     def _ready(self) -> Iterator[tuple[tuple[Any, ...], int, Job]]:
@@ -252,10 +250,7 @@ class SuiteQueue:
 
 
 def _lean(summary: TrialSummary, spec: TrialSpec) -> TrialSummary:
-    """Without what grows with epochs and steps, and with a spec that is held anyway: a run keeps one of every trial.
-
-    Of the epochs one stays, which says how many there were and the best validation metric of all.
-    """
+    """The summary without step and epoch lists: the last epoch stays, with the best validation metric."""
     kept: tuple[Epoch, ...] = ()
     if summary.history:
         best = max(epoch.validation.get(spec.metric, -math.inf) for epoch in summary.history)
@@ -266,12 +261,10 @@ def _lean(summary: TrialSummary, spec: TrialSpec) -> TrialSummary:
 def repeatable(
     load: Lookup, *, retry_failed: bool = False, stale: Callable[[TrialSummary], bool] | None = None
 ) -> Lookup:
-    """`load`, blind to the trials that should run again.
+    """`load`, but None for trials that should run again: those for which `stale` is true and, on request, failed ones.
 
     Args:
-        load: the stored summary of a key, None where there is none.
         retry_failed: trials that failed or diverged run again.
-        stale: trials for which it is true run again; None for none.
     """
 
     def stored(key: str) -> TrialSummary | None:

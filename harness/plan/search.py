@@ -1,9 +1,9 @@
 """One cell's search: which configuration comes next, as a pure function of the seed, the cell and earlier results.
 
-Suggestion i depends on `search.seed`, the cell's id and the outcomes of suggestions 0 to i - window, told in index
-order; grid and random look at no outcome. Nothing else enters: neither the clock, nor how many trials run at once, nor
-how often the run was killed. With a budget in epochs there is a suggestion i where suggestions 0 to i - 1 have fewer
-epochs than the budget, which is known before they are over as long as even `max_epochs` of each would not reach it.
+Suggestion i depends on `search.seed`, the cell's id and the outcomes of suggestions 0 to i - window, in index order;
+grid and random look at no outcome. Nothing else enters: neither the clock, nor how many trials run at once, nor how
+often the run was killed. With a budget in epochs there is a suggestion i where suggestions 0 to i - 1 have fewer epochs
+than the budget, which is known before they are over as long as even `max_epochs` of each would not reach it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ class Outcome:
     """What a search learns from a trial.
 
     Attributes:
-        status: of the trial.
         value: its validation metric, unrounded; None unless it is done and finite.
         epochs: that it was trained for.
         reached: the best validation metric of a trial that its pruner ended; None of any other.
@@ -65,7 +64,6 @@ class Suggestion:
     Attributes:
         index: counted from 0.
         values: chosen hyper-parameters, by dotted name.
-        spec: the search trial.
         duplicate: an earlier suggestion was the same; it uses up budget and is not run again.
     """
 
@@ -76,12 +74,7 @@ class Suggestion:
 
 
 class CellSearch:
-    """The search of one cell.
-
-    Args:
-        cell: the cell.
-        build: hyper-parameters to the search trial's spec.
-    """
+    """The search of one cell; `build` makes a trial's spec from hyper-parameters."""
 
     def __init__(self, cell: Cell, build: Callable[[Values], TrialSpec]) -> None:
         self._cell = cell
@@ -100,10 +93,10 @@ class CellSearch:
             index = len(self._suggestions)
             room = self._has_room(known)
             self.complete = room is False
-            told = self._told(index, known) if room else None
-            if told is None:
+            outcomes = self._outcomes(index, known) if room else None
+            if outcomes is None:
                 break
-            values = self._values(index, told)
+            values = self._values(index, outcomes)
             spec = self._build(values)
             self._suggestions.append(Suggestion(index, values, spec, duplicate=spec.key in self._keys))
             self._keys.add(spec.key)
@@ -111,17 +104,17 @@ class CellSearch:
 
     def expected(self, known: Known) -> int:
         """How many suggestions there will be; with a budget in epochs about so many, until it is complete."""
-        made, budget = len(self._suggestions), self._cell.search.epochs
+        count, budget = len(self._suggestions), self._cell.search.epochs
         if self.complete:
-            return made
+            return count
         if budget is None:
             return self.size
         spent, unknown = self._spent(known)
-        over = made - len(unknown)
+        over = count - len(unknown)
         each = spent / over if over else _EPOCHS_SHARE * _max_epochs(self._cell)
         more = max(math.ceil((budget - spent) / max(each, 1.0)) - len(unknown), 1)
         points = math.inf if self._count is None else self._count
-        return min(made + more, int(min(points, budget)))
+        return min(count + more, int(min(points, budget)))
 
     def spent(self, known: Known) -> int:
         """Epochs of the suggestions whose outcome is known."""
@@ -139,10 +132,10 @@ class CellSearch:
 
     def _has_room(self, known: Known) -> bool | None:
         """Whether the budget has room for one more suggestion; None where that depends on outcomes not known yet."""
-        budget, made = self._cell.search.epochs, len(self._suggestions)
+        budget, count = self._cell.search.epochs, len(self._suggestions)
         if budget is None or not self._space:
-            return made < self.size
-        if made == (len(self._points) if self._points is not None else budget) or len(self._keys) == self._count:
+            return count < self.size
+        if count == (len(self._points) if self._points is not None else budget) or len(self._keys) == self._count:
             return False
         spent, unknown = self._spent(known)
         if spent >= budget:
@@ -150,10 +143,7 @@ class CellSearch:
         return True if spent + sum(suggestion.spec.training.max_epochs for suggestion in unknown) < budget else None
 
     def _spent(self, known: Known) -> tuple[int, list[Suggestion]]:
-        """Epochs of the suggestions whose outcome is known, and the others.
-
-        A duplicate counts like the trial that it repeats, and a trial that failed at once like one epoch.
-        """
+        """Epochs of the suggestions with a known outcome, and the others; a trial that failed at once counts one."""
         spent, unknown = 0, []
         for suggestion in self._suggestions:
             outcome = known(suggestion.spec.key)
@@ -163,24 +153,24 @@ class CellSearch:
                 spent += max(outcome.epochs, 1)
         return spent, unknown
 
-    def _told(self, index: int, known: Known) -> list[tuple[Values, Outcome]] | None:
+    def _outcomes(self, index: int, known: Known) -> list[tuple[Values, Outcome]] | None:
         """What suggestion `index` may look at, in index order; None where some of it is not known yet."""
         if self._points is not None or self._cell.search.sampler != "tpe":
             return []
-        told = []
+        outcomes = []
         for suggestion in self._suggestions[: max(index - self._cell.search.window + 1, 0)]:
             outcome = known(suggestion.spec.key)
             if outcome is None:
                 return None
-            told.append((suggestion.values, outcome))
-        return told
+            outcomes.append((suggestion.values, outcome))
+        return outcomes
 
-    def _values(self, index: int, told: Sequence[tuple[Values, Outcome]]) -> Values:
+    def _values(self, index: int, outcomes: Sequence[tuple[Values, Outcome]]) -> Values:
         if self._points is not None:
             return dict(zip(self._space, self._points[index], strict=True))
         search = self._cell.search
         seed = stream_seed(search.seed, self._cell.id, index) % 2**32
-        return _ask(self._space, told, sampler=search.sampler, seed=seed, trials=_trials_at_least(self._cell))
+        return _ask(self._space, outcomes, sampler=search.sampler, seed=seed, trials=_trials_at_least(self._cell))
 
 
 def search_size(cell: Cell) -> int:
@@ -234,15 +224,15 @@ def _enumerated(space: Mapping[str, Space], cell: Cell) -> list[tuple[Any, ...]]
 
 
 def _ask(
-    space: Mapping[str, Space], told: Sequence[tuple[Values, Outcome]], *, sampler: str, seed: int, trials: int
+    space: Mapping[str, Space], outcomes: Sequence[tuple[Values, Outcome]], *, sampler: str, seed: int, trials: int
 ) -> Values:
-    """One suggestion of a fresh Optuna study that has been told these outcomes, in this order."""
+    """One suggestion of a fresh Optuna study that gets these outcomes in this order."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     distributions = {name: _distribution(axis) for name, axis in space.items()}
     study = optuna.create_study(sampler=_sampler(sampler, seed, trials), direction="maximize")
-    for values, outcome in told:
+    for values, outcome in outcomes:
         params = {name: _outward(space[name], value) for name, value in values.items()}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, **_state(outcome)))
     asked = study.ask(distributions).params
@@ -250,7 +240,7 @@ def _ask(
 
 
 def _state(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as Optuna knows it; of a pruned trial TPE looks at how far it came, and with what value."""
+    """An outcome in Optuna's terms; for a pruned trial TPE uses its last epoch and value."""
     from optuna.trial import TrialState
 
     if outcome.value is not None:

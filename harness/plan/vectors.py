@@ -16,19 +16,13 @@ if TYPE_CHECKING:
 
 
 def needed_vectors(suite: Suite, cells: Iterable[Cell], data_dir: Path) -> dict[str, bool | Path]:
-    """The data sets whose item vectors a text-based backbone of the suite starts from.
-
-    Args:
-        suite: the suite.
-        cells: its cells.
-        data_dir: where prepared data sets are.
+    """The data sets whose item vectors a text-based backbone of the suite starts from; only prepared data sets.
 
     Returns:
-        Data set -> the file that the suite names for it, or True for its own vectors; data sets that are not prepared
-        are not among them.
+        Data set -> the file that the suite names for it, or True for its own vectors.
 
     Raises:
-        DatasetError: there are none; all such data sets at once, each with the command that makes them.
+        DatasetError: lists all data sets without vectors, each with the command that makes them.
     """
     users: dict[str, dict[str, None]] = {}
     for cell in cells:
@@ -48,9 +42,7 @@ def vectors_fingerprint(name: str, given: bool | Path, *, data_dir: Path) -> str
     """The fingerprint of a data set's item vectors.
 
     Args:
-        name: of a prepared data set.
         given: a file, or True for its own; see `needed_vectors`.
-        data_dir: where prepared data sets are.
 
     Raises:
         DatasetError: none there, damaged, or not vectors of this data set.
@@ -66,5 +58,5 @@ def vectors_fingerprint(name: str, given: bool | Path, *, data_dir: Path) -> str
 
 
 def vector_facts(vectors: ItemVectors) -> dict[str, Any]:
-    """What a table says of the item vectors behind its text-based rows."""
+    """What a table reports about the item vectors of its text-based rows."""
     return {name: vectors.card[name] for name in ("encoder", "width")}

@@ -33,7 +33,6 @@ def reach(device: torch.device, *, product: int | None = None, copied_bytes: int
     """Measure the machine: the fastest of several matrix products and copies, with torch's threads as they are.
 
     Args:
-        device: where.
         product: n of the (n, n) x (n, n) product in fp32; None for a size that fills the device.
         copied_bytes: size of what is copied; None for one that no cache holds.
     """
@@ -80,7 +79,6 @@ class Workload:
     """Test rows as the bound sees them.
 
     Attributes:
-        shape: of the transformer.
         lengths: (R,), items of each row's history.
         items: N.
         passes: forward passes that the rows are cut into; each reads the weights and the item vectors once.

@@ -36,14 +36,11 @@ class TestReader(SplitReader):
     """The test rows as a pass reads them.
 
     Args:
-        dataset: the data set.
         rows: at most so many of them, evenly spaced; None for all.
-        max_len: most history items.
-        device: of the model.
 
     Attributes:
-        watch: told "data" when histories are put together, and "score" when they are handed over: what nothing else
-            takes its place of is readout, scores and ranks.
+        watch: called with "data" when histories are put together, and with "score" when they are handed over; readout,
+            scores and ranks count as "score".
     """
 
     __test__ = False  # not a test class
@@ -59,7 +56,7 @@ class TestReader(SplitReader):
             self.watch("score")
             yield chunk
             self.watch("data")
-        self.watch("score")  # rows that were waiting for others are ranked when there are no more
+        self.watch("score")  # remaining rows are ranked at the end
 
     @cached_property
     def passes(self) -> int:
@@ -69,12 +66,7 @@ class TestReader(SplitReader):
 
 
 class Inference:
-    """A trial's model over test rows.
-
-    Args:
-        trial: whose weights may be any.
-        reader: the rows.
-    """
+    """A trial's model over test rows, with any weights."""
 
     def __init__(self, trial: ModelTrial, reader: TestReader) -> None:
         self._trial = trial
@@ -118,7 +110,7 @@ class Inference:
 
 @contextmanager
 def _watched(backbone: Backbone, watch: Watch) -> Iterator[None]:
-    """Tells of each call of `encode` and `advance` when it begins; "score" when it has ended."""
+    """Calls `watch` when a call of `encode` or `advance` begins, and with "score" when it has ended."""
     encode, advance = backbone.encode, backbone.advance
     step = 0
 
@@ -146,13 +138,7 @@ def _watched(backbone: Backbone, watch: Watch) -> Iterator[None]:
 
 
 def workload(spec: TrialSpec, reader: TestReader, *, items: int) -> Workload | None:
-    """What the bound has to know of a pass; None for a backbone that is not the built-in transformer.
-
-    Args:
-        spec: the trial.
-        reader: the rows.
-        items: N.
-    """
+    """The sizes that the bound needs; None for a backbone that is not the built-in transformer."""
     settings = BACKBONES.settings(spec.backbone.kind).model_validate(dict(spec.backbone.settings))
     if not isinstance(settings, TransformerSettings):
         return None
@@ -162,14 +148,7 @@ def workload(spec: TrialSpec, reader: TestReader, *, items: int) -> Workload | N
 def parts_of(
     taken: list[dict[str, float]], load: Workload | None, machine: Machine, *, item_flops: int
 ) -> tuple[Part, ...]:
-    """The parts of a pass, each beside its bound.
-
-    Args:
-        taken: seconds by part, of several passes.
-        load: see `workload`.
-        machine: what it reaches.
-        item_flops: see `Inference.item_flops`.
-    """
+    """The parts of a pass, each beside its bound, from the seconds by part of several passes."""
     names = [name for name in taken[0] if name != "score"]
     parts = []
     for name in [*sorted(names, key=_order), "score"]:

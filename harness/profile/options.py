@@ -30,11 +30,11 @@ _RANGE = re.compile(r"(\d{1,4})\.\.(\d{1,4})")
 def suite_to_profile(
     suite: str | None, given: Mapping[str, str | None], *, overrides: Sequence[str] = (), threads: int | None = None
 ) -> Suite:
-    """The suite that a command line means.
+    """The suite that a command line describes.
 
     Args:
-        suite: a file or the name of one that ships; None where options describe it.
-        given: "dataset", "backbone", "strategy", "steps" -> what was typed for it, None for nothing.
+        suite: a file or the name of a bundled one; None where options describe it.
+        given: "dataset", "backbone", "strategy", "steps" -> the text of the option, None where it is not given.
         overrides: texts "key.path=value".
         threads: in place of the suite's own.
 
@@ -55,7 +55,7 @@ def suite_to_profile(
         return suite_of_options(texts, overrides=overrides)
     if typed:
         raise InputError(
-            f"{', '.join(typed)} stands in place of a suite. Leave out {suite}, or change it with --set, such as "
+            f"{', '.join(typed)} cannot be combined with a suite. Leave out {suite}, or change it with --set, such as "
             '--set "steps=[1, 2]".'
         )
     return load_suite(find_suite(suite), overrides=tuple(overrides))
@@ -87,12 +87,12 @@ def suite_of_options(texts: Mapping[str, str], *, overrides: Sequence[str] = ())
 
 
 def _listed(text: str) -> str:
-    """Ranges written out: 0..2 to 0,1,2; what is no range, or one that runs backwards, stays for the reader."""
+    """Ranges written out: 0..2 to 0,1,2; anything else, also a descending range, stays as it is."""
     return ",".join(_written_out(part) for part in text.split(","))
 
 
 def _written_out(part: str) -> str:
-    found = _RANGE.fullmatch(part.strip())
-    if found is None or int(found[1]) > int(found[2]):
+    limits = _RANGE.fullmatch(part.strip())
+    if limits is None or int(limits[1]) > int(limits[2]):
         return part
-    return ",".join(map(str, range(int(found[1]), int(found[2]) + 1)))
+    return ",".join(map(str, range(int(limits[1]), int(limits[2]) + 1)))

@@ -46,7 +46,7 @@ class ProfileOptions:
     Attributes:
         repeats: timed passes of each K, and timed training steps.
         rows: at most so many test rows; None for all.
-        device: "cpu" or "cuda"; None for what the suite's resources say.
+        device: "cpu" or "cuda"; None for that of the suite's resources.
     """
 
     repeats: int = 5
@@ -57,16 +57,9 @@ class ProfileOptions:
 def profile_suite(
     suite: Suite, *, data_dir: Path, options: ProfileOptions, say: Callable[[str], None]
 ) -> Iterator[Profile]:
-    """Profile every row of a suite, one after the other.
+    """Profile every row of a suite, and yield each profile as soon as it is done.
 
-    Args:
-        suite: the suite; of what it searches the first value is taken, of searched steps all.
-        data_dir: where prepared data sets are.
-        options: how to profile.
-        say: told what happens.
-
-    Returns:
-        Each profile as soon as it is done.
+    The first value of everything that is searched is used, and of steps all.
 
     Raises:
         InputError: a data set is not prepared, there is no such device, or no row of the suite can run.

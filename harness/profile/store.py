@@ -1,4 +1,4 @@
-"""Profiles on disk: ROOT/profiles/ID/profile.json, written whole or not at all."""
+"""Profiles on disk: ROOT/profiles/ID/profile.json, each written atomically."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ _FILE = "profile.json"
 
 
 class ProfileStore:
-    """The profiles of a folder of results.
-
-    Args:
-        root: the folder; it need not exist before something is written.
-    """
+    """The profiles of a folder of results, which need not exist before the first `write`."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -45,9 +41,6 @@ class ProfileStore:
     def read(self, suites: Iterable[str] = ()) -> list[Profile]:
         """Profiles in the order in which they were taken.
 
-        Args:
-            suites: names of suites; empty for all.
-
         Raises:
             StoreError: a profile is damaged, or of another schema version.
         """
@@ -60,7 +53,7 @@ class ProfileStore:
         path = self._profiles / name / _FILE
         try:
             return Profile.from_json(path.read_bytes())
-        except FileNotFoundError:  # a writer was killed before the file stood in its folder
+        except FileNotFoundError:  # a writer was killed before the file was in its folder
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise StoreError(f"{path} cannot be read ({reason_of(error)}). Delete it, and profile again.") from error

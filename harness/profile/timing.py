@@ -36,9 +36,7 @@ def interleaved(
     A machine that gets slower or faster meanwhile then does so for all of them alike.
 
     Args:
-        works: what to time.
         repeats: rounds that count.
-        clock: see `clock_of`.
         warmups: rounds before, which do not count.
 
     Returns:
@@ -57,14 +55,7 @@ def interleaved(
 
 
 class Stopwatch:
-    """Adds up the seconds of phases that follow each other.
-
-    Args:
-        clock: see `clock_of`.
-
-    Attributes:
-        seconds: phase -> seconds; those of the phase under way are not in it.
-    """
+    """Adds up the seconds of phases that follow each other; `seconds` is without the current phase."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -37,15 +37,13 @@ class _PhasesByStep:
 
 
 def training(trial: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock, warmups: int = 1) -> Training:
-    """Train a little.
+    """Time some training steps; the trial's weights change.
 
-    The epoch is the last that the trial may have, so that whatever starts with a later epoch is on.
+    They belong to the trial's last epoch, so that everything that starts with a later epoch is on.
 
     Args:
-        trial: its weights change.
-        reader: of the training rows, to say how many there are in each step.
+        reader: of the training rows, to count those of each step.
         steps: training steps that count.
-        clock: see `timing.clock_of`.
         warmups: steps before, which do not count.
 
     Raises:

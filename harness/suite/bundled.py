@@ -18,16 +18,10 @@ def shipped_suites() -> dict[str, Path]:
 
 
 def find_suite(text: str) -> Path:
-    """The suite file that is meant: a file, or the name of one that ships where there is no such file.
-
-    Args:
-        text: a path, or a bare name such as "smoke".
-
-    Returns:
-        The path as the user named it, or that of the shipped file.
+    """The path of a suite file, or of the bundled suite of that name where the file does not exist.
 
     Raises:
-        InputError: neither a file nor the name of one that ships.
+        InputError: neither a file nor the name of a bundled suite.
     """
     path = Path(text)  # pathlib's own is_file raises where a name is too long
     shipped = shipped_suites()

@@ -17,15 +17,11 @@ _MAX_LABEL = 200
 
 
 def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> Table | None:
-    """One tree of a suite file, everything it extends, and the overrides.
+    """One tree of a suite file, everything it extends, and the overrides; None after an error that ends the reading.
 
     Args:
-        path: the suite file as the user named it.
         overrides: texts "key.path=value", applied in order; values are YAML.
-        problems: gets every mistake.
-
-    Returns:
-        The tree, or None where there is nothing to look at any further.
+        problems: every mistake is added.
     """
     source = Source(str(path), path.parent)
     if not os.path.isfile(path):
@@ -36,12 +32,11 @@ def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> 
 
 
 def with_overrides(tree: Table, overrides: tuple[str, ...], *, problems: Problems) -> Table:
-    """A tree with values of the command line in place of its own.
+    """The tree with values of the command line in place of its own.
 
     Args:
-        tree: the suite.
         overrides: texts "key.path=value", applied in order; values are YAML.
-        problems: gets every mistake.
+        problems: every mistake is added.
     """
     for number, text in enumerate(overrides):
         label = text if len(text) <= _MAX_LABEL else f"{text[:_MAX_LABEL]}..."

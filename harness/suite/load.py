@@ -13,14 +13,11 @@ __all__ = ["Parameters", "Resources", "SearchSettings", "Space", "Suite", "Varia
 
 
 def load_suite(path: Path, *, overrides: tuple[str, ...] = ()) -> Suite:
-    """Read, merge and validate a suite file.
+    """Read, merge and validate a suite file; later code need not check it again.
 
     Args:
-        path: the file; messages name it as it stands here.
+        path: as the user typed it; messages repeat it.
         overrides: texts "key.path=value" of the command line, applied in order; values are YAML.
-
-    Returns:
-        The suite; nothing downstream checks again.
 
     Raises:
         SuiteError: with every problem of the file, of what it extends and of the overrides, sorted by line.

@@ -22,8 +22,6 @@ class Space(BaseModel):
 
     Attributes:
         choices: the values, in the order of the file; empty for a range.
-        low: lower end of a range.
-        high: upper end of a range.
         log: sample the range evenly on a logarithmic scale.
         integer: the range holds whole numbers only.
     """
@@ -47,10 +45,9 @@ class Space(BaseModel):
 
 
 class Parameters(BaseModel):
-    """What a suite says about the hyper-parameters of one component.
+    """The settings of one component in a suite.
 
     Attributes:
-        fixed: name to value.
         searched: name to the space that the search chooses from.
         swept: name to values, one cell each.
     """
@@ -67,8 +64,6 @@ class Variant(BaseModel):
 
     Attributes:
         name: the row's name; the kind where the suite gives none.
-        kind: name in the registry.
-        parameters: what the suite says about its hyper-parameters.
         against: strategies only: name of the row it is compared with, "" for none.
         backbone: strategies only: settings of the backbone that this row changes.
         uses_steps: strategies only: False where there are no reasoning steps, whatever the suite says.
@@ -133,15 +128,10 @@ class Suite(BaseModel):
 
     Attributes:
         name: of the suite's folder in the store.
-        datasets: names of prepared data sets.
-        backbones: the sequence encoders.
         strategies: the rows of the comparison.
         steps: K of each row, or the space from which validation chooses it.
         seeds: of the final runs.
-        search: how hyper-parameters are searched.
         training: training settings, all of them; what is not searched or swept is fixed.
-        evaluation: evaluation settings.
-        resources: what one trial occupies.
         plugins: Python files that bring components of their own, as absolute paths.
         references: counts to measure the models against, one row per data set each.
         vectors: data set -> file of item vectors, as an absolute path; the others use their own.
@@ -169,11 +159,7 @@ class Suite(BaseModel):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suite:
-        """The inverse of `to_json`; loads no plug-in.
-
-        Raises:
-            StoreError: what no `to_json` wrote.
-        """
+        """The inverse of `to_json`, without loading plug-ins; `StoreError` for anything else."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -185,7 +171,7 @@ class Suite(BaseModel):
             ) from error
 
     def load_plugins(self) -> None:
-        """Register the components of the suite's plug-ins, in this process.
+        """Register the components of the suite's plug-ins in this process.
 
         Raises:
             InputError: a plug-in that is gone, cannot be imported or brings a name that is taken.

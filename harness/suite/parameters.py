@@ -29,13 +29,12 @@ def read_component(
     own: Mapping[str, Any] = MappingProxyType({}),
     word: str = "hyper-parameter",
 ) -> tuple[Parameters, Mapping[str, Any]] | None:
-    """The hyper-parameters of one component, each checked by its declaration, and the values of its own keys.
+    """The hyper-parameters of one component, each checked by its declaration, and the values of its extra keys.
 
     Args:
         settings: the class that declares them.
-        node: the mapping.
-        problems: gets every mistake.
-        own: name -> type of keys that mean something else.
+        problems: every mistake is added.
+        own: name -> type of the extra keys.
         word: what the keys are called in messages.
 
     Returns:
@@ -64,11 +63,11 @@ def parameters_of(settings: type[Settings], found: BaseModel, table: Table) -> P
 
 
 def space_of(searched: Any, value: Any, *, whole: bool) -> Space:
-    """The space behind `search:`.
+    """The space of a `search:` entry.
 
     Args:
         searched: the choices, or a Range.
-        value: the same as JSON holds it.
+        value: the same as JSON.
         whole: whether a range is one of whole numbers.
     """
     if not isinstance(searched, Range):

@@ -30,15 +30,11 @@ def read_suite(tree: Table, *, default_name: str, problems: Problems) -> Suite:
     """The suite of a merged tree.
 
     Args:
-        tree: the suite file with what it extends and the overrides.
         default_name: name of the suite where the file gives none.
-        problems: what was found wrong so far.
-
-    Returns:
-        The suite.
+        problems: the problems known so far.
 
     Raises:
-        SuiteError: all problems, those found before included.
+        SuiteError: all problems, the earlier ones included.
     """
     tree = _normal(tree, problems)
     file = read_parts(SuiteFile, tree, problems)

@@ -27,13 +27,7 @@ _OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A row without mistakes.
-
-    Attributes:
-        variant: what was read of it.
-        settings: its settings class.
-        node: its mapping as written, defaults included.
-    """
+    """A row without mistakes; `node` is its mapping as written, defaults included."""
 
     variant: Variant
     settings: Any
@@ -46,10 +40,9 @@ class RowReader:
 
     Attributes:
         section: "backbones" or "strategies".
-        problems: gets every mistake.
         explain: False where a broken plug-in explains unknown kinds already.
-        defaults: backbones: settings of all of them that have such a setting.
-        backbones: strategies: the rows whose settings `backbone` may change.
+        defaults: for backbones: settings of all of them that have such a setting.
+        backbones: for strategies: the rows whose settings `backbone` may change.
     """
 
     section: str

@@ -25,14 +25,10 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 class BaselineTrial:
-    """A baseline under way, with the methods of a `ModelTrial`; all of it is one step.
-
-    Args:
-        spec: what to run.
-        dataset: the prepared arrays; its fingerprint must be the spec's.
+    """A baseline with the methods of a `ModelTrial`; all of it is one step.
 
     Raises:
-        ValueError: another data set than the spec's.
+        ValueError: the data set's fingerprint is not the spec's.
         InputError: an unknown baseline.
     """
 
@@ -99,16 +95,14 @@ class BaselineTrial:
 
 
 def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, hide: int | None) -> Rows:
-    """What is kept of each row of a split, as of a model without steps; memory grows with rows and with items.
+    """The stored rows of a split, as of a model without steps; memory grows with rows and with items.
 
-    The margin is that of log-probabilities, as scores are for a model. There are no states, so the control ranks are
-    the readout's.
+    The margin is that of log-probabilities, as for a model's scores. Without states, the control ranks are the
+    readout's.
 
     Args:
-        baseline: the counts.
-        dataset: whose split it is; N items.
         split: R rows.
-        hide: leave the last `hide` items of the history out of the ranking, the target excepted; None hides nothing.
+        hide: leave the last `hide` items of the history out of the ranking, except the target; None hides nothing.
 
     Returns:
         Rows with K = 0; a rank is 1 + the number of other items scored at least as high as the target.
@@ -146,12 +140,7 @@ def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, hide: int | No
 
 
 class _Counted:
-    """All items by the scores of one context, of which a row may hide a few.
-
-    Args:
-        scores: (N,) from 0.
-        spare: most items that a row hides.
-    """
+    """All items by the scores of one context, (N,) from 0; a row may hide at most `spare` of them."""
 
     def __init__(self, scores: NDArray[np.int64], *, spare: int) -> None:
         self._scores = scores

@@ -39,11 +39,7 @@ class MarkovSettings(Settings):
 
 
 class Popularity:
-    """Ranks all items by how often they are the target of a training row; the same for every row.
-
-    Args:
-        dataset: whose training rows are counted.
-    """
+    """Ranks all items by how often they are the target of a training row; the same for every row."""
 
     Settings = PopularitySettings
 
@@ -65,9 +61,6 @@ class Markov:
     The score of item j after item i is n_ij (R + 1) + n_j, with n_ij the number of the R training rows whose history
     ends with i and whose target is j, and n_j its popularity: transitions decide, popularity settles their ties. As a
     distribution it is that of the transitions, smoothed by one row's worth of popularity.
-
-    Args:
-        dataset: whose training rows are counted.
     """
 
     Settings = MarkovSettings

@@ -26,11 +26,11 @@ _FEW_TOKENS = 1024
 
 @dataclass(frozen=True)
 class Chunk:
-    """Histories that go through the encoder together, and which rows they answer.
+    """Histories that go through the encoder together, and the rows that they belong to.
 
     Attributes:
         histories: G groups.
-        rows: (r,) row numbers in the split, in the order in which `select` yields them.
+        rows: (r,) row numbers in the split, in the order of `select`.
         select: (r,) indices into the G * Q query positions; None where they are all of them, in order.
     """
 

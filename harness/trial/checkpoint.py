@@ -37,9 +37,9 @@ class Checkpoint:
     """A trial between two of its batches.
 
     Attributes:
-        about: what `checkpoint.json` says, as JSON values.
+        about: the content of `checkpoint.json`, as JSON values.
         weights: of the best epoch so far, by name; none before the first epoch has ended.
-        state: a tree (mappings, lists, numbers, words, tensors) from which the trial goes on.
+        state: a tree (mappings, lists, numbers, strings, tensors) from which the trial resumes.
     """
 
     about: Mapping[str, Any]
@@ -51,8 +51,7 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
     """The files of a checkpoint, by name.
 
     Raises:
-        TypeError: the state holds what is neither number, word, tensor, list nor mapping, or the weights hold a tensor
-            that safetensors does not know.
+        TypeError: another type in the state, or a tensor in the weights that safetensors does not support.
     """
     import torch
     from safetensors.torch import save
@@ -73,11 +72,7 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 
 def unpack(files: Mapping[str, bytes]) -> Checkpoint:
-    """The inverse of `pack`; tensors are on the CPU.
-
-    Raises:
-        CheckpointError: content that no `pack` of a known schema made.
-    """
+    """The inverse of `pack`, with tensors on the CPU; `CheckpointError` for anything else."""
     import torch
 
     try:
@@ -108,11 +103,7 @@ def versions(spec: TrialSpec) -> dict[str, str]:
 
 
 def check(checkpoint: Checkpoint, spec: TrialSpec) -> None:
-    """Refuse what would not go on as the trial would have.
-
-    Raises:
-        CheckpointError: it is another trial's, or was made by another version of the source or of torch.
-    """
+    """Raise `CheckpointError` unless the checkpoint is of this trial and was made by the same source and torch."""
     words = {"key": "trial", "source_digest": "version of the source", "torch": "version of torch"}
     for name, wanted in versions(spec).items():
         found = checkpoint.about.get(name)

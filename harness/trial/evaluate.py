@@ -35,7 +35,6 @@ class Scorer:
     """How states are scored against all items, in fp32.
 
     Attributes:
-        backbone: whose queries and item vectors are used.
         temperature: scores are divided by it (it changes no rank, but entropies and margins).
         mask_history: leave the history's items out, the target excepted.
     """
@@ -62,23 +61,14 @@ class Scorer:
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows that are ranked together.
-
-    Attributes:
-        rows: (r,) row numbers.
-        queries: (r, S, d).
-    """
+    """Rows that are ranked together: (r,) row numbers and (r, S, d) queries."""
 
     rows: NDArray[np.int64]
     queries: Tensor
 
 
 def readout_ranks(model: ReasoningModel, strategy: Strategy, reader: SplitReader, scorer: Scorer) -> NDArray[np.int32]:
-    """Ranks of the targets by the readout alone: what early stopping needs after each epoch.
-
-    Returns:
-        (R,) int32, 1-based.
-    """
+    """(R,) int32, 1-based: ranks of the targets by the readout alone, for early stopping after each epoch."""
 
     def parts() -> Iterator[_Part]:
         for chunk in reader.chunks(np.arange(len(reader))):
@@ -105,20 +95,13 @@ def evidence(
     traced: bool,
     trace_users: tuple[int, ...] = (),
 ) -> ValidationEvidence | TestEvidence:
-    """Everything that is kept of a split.
+    """Everything that is stored of a split, as evidence of its own type.
 
     Args:
-        model: the trained model.
-        strategy: its readout.
-        reader: the split's rows.
-        scorer: how states are scored.
         seed: the trial's, for the noise of the control.
         split: "valid" or "test".
         traced: keep states of `TRACED_ROWS` rows (and of `trace_users`).
         trace_users: users whose rows are traced in any case.
-
-    Returns:
-        Evidence of the split's own type.
     """
     count = model.steps + 1
     kept = _Kept(len(reader), count)
@@ -153,11 +136,7 @@ def evidence(
 
 
 def _readout(strategy: Strategy, states: Tensor) -> Tensor:
-    """(r, T, d) states to the (r, d) that rank.
-
-    Raises:
-        ValueError: the strategy makes something else of them.
-    """
+    """(r, T, d) states to the (r, d) that rank; `ValueError` for another shape."""
     readout, expected = strategy.readout(states), (len(states), states.shape[-1])
     if tuple(readout.shape) != expected:
         kind = type(strategy).__name__
@@ -259,10 +238,7 @@ def _evaluating(model: ReasoningModel) -> Iterator[None]:
 
 
 def _together(parts: Iterable[_Part], size: int) -> Iterator[_Part]:
-    """The same rows, `size` at a time: the encoder's chunks are as large as suits the encoder.
-
-    Rows with another number of states begin anew.
-    """
+    """The same rows, `size` at a time; a new part where the number of states changes."""
     waiting: list[_Part] = []
     for part in parts:
         if waiting and waiting[0].queries.shape[1] != part.queries.shape[1]:
@@ -284,16 +260,7 @@ def _cut(parts: list[_Part], size: int) -> Iterator[_Part]:
 
 
 def _noised_copies(readout: Tensor, states: Tensor, generator: torch.Generator) -> Tensor:
-    """T copies of the readout, each turned in a random direction until its cosine to it is the steps' mean.
-
-    Args:
-        readout: (r, d).
-        states: (r, T, d).
-        generator: on the CPU.
-
-    Returns:
-        (r, T, d), of the readout's length.
-    """
+    """(r, T, d): T copies of the readout (r, d), turned at random until their cosine to it is the steps' mean."""
     length = readout.norm(dim=-1, keepdim=True)
     axis = F.normalize(readout, dim=-1)[:, None]  # (r, 1, d)
     cosine = (F.normalize(states, dim=-1) * axis).sum(-1).mean(1).clamp(-1, 1)[:, None, None]

@@ -52,9 +52,9 @@ def _cut(text: str) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that memory has run out, of a GPU or of this machine.
+    """Whether an error or its cause means that memory ran out, of a GPU or of this machine.
 
-    Libraries below torch say so in the words of a RuntimeError alone.
+    Libraries below torch report this only in the message of a RuntimeError.
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True

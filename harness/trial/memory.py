@@ -14,14 +14,14 @@ _SLACK = 128 * 2**20
 class MemoryTrimmer:
     """Keeps the memory of a worker from growing, between its trials.
 
-    A finished trial's objects go when nobody refers to them any more, but glibc keeps the pages of freed tensors, in
-    pieces that the next trial's tensors do not fit: without this, a worker's memory doubles within fifty small trials.
-    Giving pages back costs the next trial their first touch, so it is done once they are many.
+    glibc keeps the pages of a finished trial's tensors, in pieces that the next trial's tensors do not fit: without
+    this, a worker's memory doubles within fifty small trials. The first use of returned pages costs time, so many are
+    returned at once.
 
     Args:
-        slack: bytes by which memory may grow before pages are given back.
+        slack: bytes by which memory may grow before pages are returned.
         resident: resident bytes of this process.
-        trim: gives freed pages back to the system.
+        trim: returns freed pages to the system.
     """
 
     def __init__(
@@ -37,11 +37,7 @@ class MemoryTrimmer:
         self._floor: int | None = None
 
     def after_trial(self, *, shares_gpu: bool) -> None:
-        """To be called when nothing refers to a finished trial any more.
-
-        Args:
-            shares_gpu: others have trials on the same GPU; what this process keeps there for its next trial goes too.
-        """
+        """Call once a finished trial is not referenced any more; `shares_gpu` frees its GPU cache too."""
         if self._floor is None:
             gc.collect()  # torch imports some of its parts late, in the first trial, and holds that trial's frames
         if shares_gpu:

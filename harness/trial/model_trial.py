@@ -28,13 +28,10 @@ from .train import Trainer
 
 
 class ModelTrial:
-    """A trial under way, epoch by epoch.
+    """A trial that is trained epoch by epoch.
 
     Attributes:
         model: initialised, on its device.
-        strategy: its loss and readout.
-        scorer: how its states are scored.
-        trainer: of the training rows.
         after_batch: called after each training batch, when a `snapshot` may be taken; None for nothing.
     """
 
@@ -42,10 +39,6 @@ class ModelTrial:
 
     def __init__(self, spec: TrialSpec, dataset: Dataset) -> None:
         """Build the model; seeds everything from the spec.
-
-        Args:
-            spec: what to run.
-            dataset: the prepared arrays; its fingerprint must be the spec's.
 
         Raises:
             ValueError: another data set than the spec's, or other item vectors.
@@ -155,13 +148,12 @@ class ModelTrial:
         return Checkpoint(about, self._best_state, state)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a snapshot, as if there had been no interruption; only before the first epoch.
+        """Resume from a snapshot, as if there had been no interruption; only before the first epoch.
 
-        Args:
-            checkpoint: of this trial. After an exception the trial is unusable.
+        After an exception the trial is unusable.
 
         Raises:
-            CheckpointError: it is another trial's or another version's, or does not hold what it should.
+            CheckpointError: it is of another trial or version, or incomplete.
         """
         check(checkpoint, self.spec)
         state = checkpoint.state

@@ -46,19 +46,15 @@ class Best:
 
 
 class Ranker:
-    """All items, ready to be scored, and the buffer for their scores.
-
-    Attributes:
-        rows: how many rows fit at once.
-    """
+    """All items, ready to be scored, and the buffer for the scores of at most `rows` rows."""
 
     def __init__(self, items: Tensor, *, states: int, rows: int) -> None:
         """Cut the items into blocks; nothing is copied.
 
         Args:
             items: (N, d) float32.
-            states: largest S that will be asked for.
-            rows: how many rows there are at all; no room is made for more.
+            states: largest S.
+            rows: of the split, which limit the buffer.
 
         Raises:
             TypeError: items in another precision.
@@ -81,13 +77,13 @@ class Ranker:
         self._work = items.new_empty(2, max_queries, self._columns)
 
     def score(self, queries: Tensor) -> Scores:
-        """Score all items for some rows; the scores of the call before are gone.
+        """Score all items for some rows; this overwrites the scores of the previous call.
 
         Args:
-            queries: (r, S, d), at most `rows` rows of at most `states` states.
+            queries: (r, S, d), at most `rows` rows and `states` states.
 
         Raises:
-            ValueError: more of them.
+            ValueError: too many rows or states.
         """
         rows, states, width = queries.shape
         if rows > self.rows or states > self._states:
@@ -102,13 +98,7 @@ class Ranker:
 
 
 class Scores:
-    """Scores of all items for r rows of S states, in the buffer of a ranker.
-
-    Args:
-        ranker: which has just filled its buffer.
-        rows: r.
-        states: S.
-    """
+    """Scores of all items for r rows of S states, in the buffer of a ranker."""
 
     def __init__(self, ranker: Ranker, rows: int, states: int) -> None:
         self._of = ranker
@@ -124,7 +114,7 @@ class Scores:
         """Put items last, for all states of a row.
 
         Args:
-            items: (r, L) ids; N stands for none.
+            items: (r, L) ids; N is padding.
             keep: (r,) the item that stays where it is even if it is among them.
         """
         scores, kept = self._by_row(), self.of(keep)
@@ -149,13 +139,9 @@ class Scores:
         return torch.where(own.isnan(), len(self._of._items), ranks).to(torch.int32)
 
     def best(self, states: int, count: int) -> Best:
-        """The best items by the first states.
+        """The `count` best items by the first `states` states; all items where there are fewer.
 
-        The best of all columns are looked for among those columns whose own best, over the blocks, are the highest.
-
-        Args:
-            states: how many of the S states, S' below.
-            count: k; all items where there are fewer.
+        They are searched among those columns whose own best, over the blocks, are the highest.
         """
         of, queries = self._of, states * self._shape[1]
         count = min(count, len(of._items))
@@ -170,16 +156,12 @@ class Scores:
         return Best(values.view(shape).transpose(0, 1), items.view(shape).transpose(0, 1))
 
     def entropy(self, highest: Tensor, temperature: float) -> Tensor:
-        """Entropy in nats of softmax(scores / temperature) by the first states.
+        """(r, S'): entropy in nats of softmax(scores / temperature) by the first S' states.
 
         With z the scores less the highest over the temperature and Z = sum exp z, it is log Z - sum z exp(z) / Z.
 
         Args:
             highest: (r, S') best score by each of these states.
-            temperature: of the softmax.
-
-        Returns:
-            (r, S').
         """
         rows, states = highest.shape
         top = highest.T.reshape(-1, 1)  # (S' r, 1)
@@ -214,7 +196,7 @@ class Scores:
 def _blocks(items: int, columns: int) -> tuple[int, list[int]]:
     """How many columns all blocks have, and where each begins; the last one ends with the items.
 
-    Every block but a catalogue's of fewer than 16 items has a multiple of 16 columns.
+    From 16 items on it is a multiple of 16 columns.
     """
     count = -(-items // columns)
     width = -(-items // count // _MULTIPLE) * _MULTIPLE if count > 1 else items // _MULTIPLE * _MULTIPLE

@@ -18,10 +18,6 @@ Trial = ModelTrial | BaselineTrial
 def start(spec: TrialSpec, dataset: Dataset) -> Trial:
     """The trial that a spec describes, ready for its first epoch.
 
-    Args:
-        spec: what to run.
-        dataset: the prepared arrays; its fingerprint must be the spec's.
-
     Raises:
         ValueError: another data set than the spec's.
     """
@@ -30,12 +26,7 @@ def start(spec: TrialSpec, dataset: Dataset) -> Trial:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a pruner ended a trial.
-
-    Attributes:
-        epoch: after which.
-        reason: what it said.
-    """
+    """The epoch after which a pruner ended a trial, and its reason."""
 
     epoch: int
     reason: str
@@ -51,8 +42,6 @@ def run_trial(
     """Run a trial to its end; divergence and failure are results too.
 
     Args:
-        spec: what to run.
-        dataset: the prepared arrays.
         on_epoch: called after each epoch; never for a baseline, which has none.
         cut: where it ends earlier; None for its own end.
     """

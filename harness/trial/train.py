@@ -45,7 +45,7 @@ class Trainer:
     """Trains a model epoch by epoch; every random stream comes from the seed.
 
     Attributes:
-        watch: told of each phase of a training step when it begins, for profiles.
+        watch: called at the start of each phase of a training step, for profiles.
     """
 
     watch: Callable[[Phase], None] = staticmethod(_unwatched)
@@ -64,10 +64,7 @@ class Trainer:
 
         Args:
             model: on its device, uninitialised.
-            strategy: its loss.
-            reader: training rows.
-            settings: learning rate, batch size, ...
-            temperature: score temperature in force.
+            reader: of the training rows.
             seed: of initialisation, order, dropout, noise and gates.
         """
         initialise(model, stream_seed(seed, "initialisation"))
@@ -109,7 +106,7 @@ class Trainer:
 
         Args:
             number: counted from 1.
-            max_batches: stop after so many (a dry run).
+            max_batches: limit, for a dry run.
             after_batch: called after each batch, when `state` may be taken; its seconds do not count as training.
 
         Returns:

@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-
-from filelock import FileLock, SoftFileLease, Timeout, lock_descriptor
+from typing import TYPE_CHECKING
 
 from .errors import StoreError, StoreInUse
+
+if TYPE_CHECKING:
+    from filelock import SoftFileLease
 
 NAME = "run.lock"
 LEASE = "run.lease"
@@ -121,6 +123,8 @@ def writer_of(root: Path) -> Writer | None:
         handle = os.open(root / NAME, os.O_RDONLY)
     except OSError:
         return None
+    from filelock import lock_descriptor
+
     try:
         alive = not lock_descriptor(handle, blocking=False)
     except OSError:  # a file system without flocks, or one where only writers may have them
@@ -156,6 +160,8 @@ class _Turn:
 
 
 def _lock_file(turn: _Turn, stack: contextlib.ExitStack) -> None:
+    from filelock import FileLock, Timeout
+
     lock = FileLock(turn.root / NAME, thread_local=False, fallback_to_soft=False)
     while True:
         try:
@@ -180,6 +186,8 @@ def _lease(turn: _Turn, stack: contextlib.ExitStack) -> SoftFileLease | None:
     """The lease, if the file system needs one. A holder that does not touch it for `LEASE_S` loses it."""
     if not _needs_lease(turn.root):
         return None
+    from filelock import SoftFileLease, Timeout
+
     path = turn.root / LEASE
     lease = SoftFileLease(path, lease_duration=LEASE_S, thread_local=False)
     while True:

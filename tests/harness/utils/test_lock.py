@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import pytest
-from filelock import lock_descriptor
 
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils import lock
@@ -61,8 +61,8 @@ def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def unsupported(*args: object, **kwargs: object) -> bool:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock.FileLock, "acquire", unsupported)
-    monkeypatch.setattr(lock, "lock_descriptor", unsupported)
+    monkeypatch.setattr(filelock.FileLock, "acquire", unsupported)
+    monkeypatch.setattr(filelock, "lock_descriptor", unsupported)
     (tmp_path / NAME).write_text('{"doing": "suite \'first\'", "pid": 1, "host": "elsewhere", "since": 1e9}')
     (tmp_path / LEASE).write_text("filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=aa\nduration=1.0\n")
     return tmp_path / LEASE
@@ -132,7 +132,7 @@ for _ in range(15):
 def test_asking_who_writes_does_not_refuse_a_writer_that_comes_then(tmp_path: Path) -> None:
     (tmp_path / NAME).touch()
     handle = os.open(tmp_path / NAME, os.O_RDONLY)
-    assert lock_descriptor(handle)
+    assert filelock.lock_descriptor(handle)
     threading.Timer(lock._BRIEF_S / 2, os.close, (handle,)).start()
     write(tmp_path)
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ...utils import files as atomic
 from ...utils.errors import DatasetError
-from ..recipe.recipe import OPENING
 
 FILE = "vectors.safetensors"
 CARD = "vectors.json"
@@ -55,6 +54,8 @@ def item_vectors(values: NDArray[np.floating[Any]], card: Mapping[str, Any]) -> 
     narrow.flags.writeable = False
     rows, width = narrow.shape
     template = card.get("template", "")
+    from ..recipe.recipe import OPENING  # recipes are pydantic models, which take a while to build
+
     suffix = f" template={json.dumps(template)}" if template not in ("", OPENING) else ""
     digest = hashlib.sha256(f"rearec-bench item vectors 1 items={rows} width={width}{suffix}\n".encode())
     digest.update(narrow.astype("<f4", copy=False).data)
@@ -76,6 +77,8 @@ def text_vectors(
     `facts` of the encoder go into the card. `texts` is (N,), "" where an item has none. `width` is what was asked for;
     `template` is "" for the paper's.
     """
+    from ..recipe.recipe import OPENING
+
     opening = OPENING if any(text.startswith(OPENING) for text in texts) else ""
     card = {
         "encoder": encoder,

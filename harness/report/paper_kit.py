@@ -34,14 +34,12 @@ def write_kit(
     *,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Write a kit; files of the same names are replaced, others in the folder stay.
+    """Write main.tex, methods.tex, references.bib and tables/; other files in the folder stay.
 
     Args:
-        folder: made where it is not there: main.tex, methods.tex, references.bib, tables/, and the figures that lie in
-            figures/ already.
         made: each suite with its tables.
-        drawn: figures in figures/.
-        tell: told each file that was written.
+        drawn: figures, already in the folder's figures/.
+        tell: called with each file that was written.
     """
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     body: list[str] = []

@@ -25,15 +25,7 @@ _OTHERS = 200  # stored trials of other suites that the estimate may look at
 
 
 def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
-    """The plan of a suite, for the terminal.
-
-    Args:
-        suite: the suite.
-        store: where results are.
-        data_dir: where prepared data sets are.
-
-    Returns:
-        Several lines; data sets that are not prepared are named with the command that prepares them.
+    """The plan of a suite, for the terminal; for data sets that are not prepared, the command that prepares them.
 
     Raises:
         DatasetError: a text-based backbone and a data set without item vectors.

@@ -21,12 +21,7 @@ _EXPLAINED = (
 
 
 def profile_text(profiles: Sequence[Profile], places: Sequence[Path]) -> str:
-    """The paper's Table 4 layout, then inference, its parts and training of each profile.
-
-    Args:
-        profiles: of one suite, at least one.
-        places: where each is stored.
-    """
+    """The paper's Table 4 layout, then inference, its parts and training of each profile of one suite."""
     table = render_markdown(PROFILE_TABLES["latency"](profiles))
     blocks = ["\n".join(_block(profile, place)) for profile, place in zip(profiles, places, strict=True)]
     return "\n\n".join([table.rstrip("\n"), *blocks, "\n".join(_EXPLAINED)])

@@ -54,20 +54,17 @@ def render_report(
 
     Args:
         suites: names of stored suites; None or empty for all of them.
-        store: where they are.
-        table: name in the registry of tables: those of stored suites, of profiles, of prepared data sets, or the
-            paper's.
-        format: one of `FORMATS`.
+        table: name in the registry of tables: of stored suites, profiles, prepared data sets, or the paper.
+        format: an entry of `FORMATS`.
         spread: whether markdown and LaTeX show standard deviations.
         layout: "wide", or "compact" for narrow terminals.
         source: "store", or "paper" for its printed numbers.
         against: "paper" puts its printed numbers beside those of the table "overall"; "" for none.
         marks: mark the differences of the table "overall" that are more than chance.
-        data_dir: where prepared data sets live.
 
     Raises:
         InputError: an unknown name.
-        StoreError: a suite's own files are damaged; damaged trials are left out, and the table says so.
+        StoreError: a suite's own files are damaged; damaged trials are left out, with a note below the table.
     """
     known("format", format, FORMATS)
     known("layout", layout, LAYOUTS)
@@ -110,9 +107,7 @@ def draw_figures(
 
     Args:
         suites: names of stored suites; None or empty for all of them.
-        folder: where; made where it is not there.
-        store: where the suites are.
-        data_dir: where prepared data sets live, for groups and titles.
+        folder: created if it does not exist.
         names: of figures; empty for all.
         users: whose rows are shown where a figure shows single ones; empty for the figures' own rules.
         aggregates: leave out figures of single users and titles.
@@ -147,16 +142,15 @@ def render_html(
 ) -> str:
     """Stored suites as one self-contained HTML page: tables, figures, claims, every trial.
 
+    What needs a data set that is not prepared is left out, with a note.
+
     Args:
         suites: names of stored suites; None or empty for all of them.
-        store: where they are.
-        data_dir: where prepared data sets live; what needs one that is not there is left out, and the page says so.
-        aggregates: leave out figures of single users and titles; the page names them.
-        title: of the page.
+        aggregates: leave out figures of single users and titles; the page lists them.
 
     Raises:
         InputError: an unknown suite.
-        StoreError: a suite's own files are damaged; damaged trials are left out, and the tables say so.
+        StoreError: a suite's own files are damaged; damaged trials are left out, with a note below the tables.
     """
     from .figures.context import FigureContext
     from .html.content import PageSuite, suite_content
@@ -184,8 +178,8 @@ def write_paper_kit(
 ) -> None:
     """Write what goes into a paper: every table and figure that the suites fill, a methods paragraph, main.tex.
 
-    Arguments and errors are those of `draw_figures`; `tell` is told each file. A table that needs a data set which is
-    not prepared is left out, and told.
+    Arguments and errors are those of `draw_figures`; `tell` is called with each file, and with each table that is left
+    out because its data set is not prepared.
     """
     from .paper_kit import write_kit
 
@@ -214,18 +208,10 @@ def write_paper_kit(
 def every_table(
     suite: str, load: Load, profiles: Sequence[Profile], *, store: Store, data_dir: Path
 ) -> dict[str, Callable[[ResultSet], Table]]:
-    """All tables of a stored suite, with marks where they have them: those of its profiles and data sets, too.
-
-    Args:
-        suite: its name.
-        load: gives a data set by its name.
-        profiles: of the suite.
-        store: where the suite is.
-        data_dir: where prepared data sets live.
+    """All tables of a stored suite, with marks where they have them, also those of its profiles and data sets.
 
     Returns:
-        Name to what makes the table of the suite's results; it raises `DatasetError` where it needs a data set that
-        is not prepared.
+        Name to the function that makes the table; it raises `DatasetError` if its data set is not prepared.
     """
     cards = _cards([suite], store, data_dir)
     return {
@@ -251,11 +237,7 @@ def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout
 
 
 def known(kind: str, name: str, names: Iterable[str]) -> None:
-    """Check a name.
-
-    Raises:
-        InputError: it is not among the names; says which is nearest.
-    """
+    """Raise `InputError` for a name that is not among the names, with the nearest one."""
     names = list(names)
     if name not in names:
         raise InputError(f"unknown {kind} '{name}'.{hint(name, names)} Known: {', '.join(names)}.")

@@ -76,10 +76,7 @@ class Table:
     """A table.
 
     Attributes:
-        name: in the registry.
-        title: the suite's name, or the paper's table.
         caption: in LaTeX.
-        columns: column groups.
         groups: row groups, all with equally many titles.
         protocol: lines that end the table: how its numbers were made, and what is missing.
         fields: columns of the tidy records.

@@ -27,12 +27,7 @@ _GLUE = "\0"
 
 
 def trial_text(key: str, *, store: Store, width: int) -> str:
-    """Everything stored of a trial.
-
-    Args:
-        key: of the trial, in full.
-        store: where it is; every file of the trial is read and its checksum verified.
-        width: of the terminal, in characters.
+    """Everything stored of a trial, at most `width` characters wide; every file is read and its checksum verified.
 
     Raises:
         StoreError: not stored, or damaged.

@@ -46,11 +46,11 @@ class Cluster:
     """A running Ray.
 
     Attributes:
-        scratch: folder for what Tune writes; removed at the end.
-        nodes: as they were when the run began.
+        scratch: folder for Tune's files; removed at the end.
+        nodes: at the start of the run.
         owned: started by this run.
         address: HOST:PORT where it was joined, else "".
-        note: what the user should know of it, "" where there is nothing.
+        note: for the user; "" for nothing.
     """
 
     scratch: Path
@@ -70,15 +70,7 @@ class Cluster:
         return sum(node.gpus for node in self.nodes)
 
     def fits(self, *, cpu: float, gpu: float) -> int:
-        """How many trials run at once.
-
-        Args:
-            cpu: cores of one trial.
-            gpu: GPUs of one trial.
-
-        Raises:
-            InputError: not even one fits.
-        """
+        """How many trials of `cpu` cores and `gpu` GPUs run at once; `InputError` if not even one fits."""
         if gpu > 1 and gpu != int(gpu):
             raise InputError(
                 f"one trial cannot have {gpu:g} GPUs (resources). Allowed: parts of one, or whole numbers."
@@ -96,13 +88,13 @@ class Cluster:
     def slots(
         self, *, cpu: float, gpu: float, limit: int | None, look: Callable[[], tuple[Node, ...]] = alive
     ) -> TrialSlots:
-        """How many trials may run at once while nodes come and go.
+        """How many trials may run at once while nodes join and leave.
 
         Args:
             cpu: cores of one trial.
             gpu: GPUs of one trial.
             limit: max trials at once; None for all that fit.
-            look: finds the nodes that are there.
+            look: returns the nodes that are alive.
 
         Raises:
             InputError: not even one fits.
@@ -116,13 +108,13 @@ class Cluster:
 
 
 class TrialSlots:
-    """How many trials may run at once; looks again from time to time where nodes may come and go.
+    """How many trials may run at once; checks again from time to time unless `fixed`.
 
     Args:
         fits: trials at first.
         limit: max trials; None for all that fit.
         count: how many fit now.
-        fixed: no nodes come or go.
+        fixed: nodes neither join nor leave.
     """
 
     def __init__(self, fits: int, limit: int | None, count: Callable[[], int], *, fixed: bool) -> None:
@@ -149,12 +141,12 @@ def cluster(
     Args:
         address: of a running Ray to join (auto, or HOST:PORT), None to start one.
         cpus: cores of a Ray that is started, None for all that this process may use.
-        store_bytes: size of the data sets, which Ray holds once per node.
-        died: told, in a thread, that Ray is gone from here; where the block does not end then, the process does.
+        store_bytes: size of the data sets, of which Ray stores one copy per node.
+        died: called in a thread if Ray dies; the process ends if the block then does not.
 
     Raises:
         InputError: the Ray at the address cannot be joined.
-        RearecError: no Ray can be started here, or it has died.
+        RearecError: Ray cannot be started here, or it has died.
         Terminated: SIGTERM arrived while Ray started.
     """
     with contextlib.ExitStack() as stack:

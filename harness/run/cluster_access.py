@@ -37,9 +37,6 @@ def own_token(folder: Path) -> Environment:
 
     Ray's processes inherit the path: the token is in no command line and in no environment. The mode is left to Ray,
     which asks for a token by default where it is started by `ray.init`.
-
-    Args:
-        folder: for the file; removed when the run ends.
     """
     file = folder / "token"
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
@@ -56,13 +53,7 @@ def given_token() -> Environment:
 
 
 def address_to_join(address: str) -> str:
-    """Check an address before Ray tries it for minutes.
-
-    Args:
-        address: auto, or HOST:PORT.
-
-    Returns:
-        The address for `ray.init`; that of RAY_ADDRESS for auto, if it is set.
+    """The address for `ray.init`, checked before Ray tries it for minutes; for auto that of RAY_ADDRESS, if it is set.
 
     Raises:
         InputError: it is not an address, or nothing listens there.
@@ -94,12 +85,7 @@ def address_to_join(address: str) -> str:
 
 
 def cannot_join(address: str, error: BaseException) -> InputError:
-    """The error for a Ray that cannot be joined: Ray's own message, and what joining needs.
-
-    Args:
-        address: of the Ray.
-        error: from `ray.init`; its cause says more.
-    """
+    """The error for a Ray that cannot be joined: the message of `ray.init`, and what joining needs."""
     text = str(error.__cause__ or error).strip()
     if "Could not find any running Ray instance" in text:
         return InputError(

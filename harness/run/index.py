@@ -21,10 +21,7 @@ class RunIndex:
     """Writes the index of a run's suite.
 
     Args:
-        suite: what runs.
-        header: what stands in it beside the cells.
-        queue: all trials.
-        store: where it is.
+        header: its content beside the cells.
 
     Attributes:
         is_old: whether a trial has ended since it was written.

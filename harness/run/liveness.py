@@ -23,9 +23,9 @@ class RayWatch:
     """Asks Ray every two seconds, in a thread, whether this machine's node is alive; a context manager.
 
     Args:
-        died: called in that thread with the error once Ray is gone; should make the run leave.
-        is_alive: whether the node is alive; may block or raise where it is not.
-        end: ends this process if the run has not left after a while.
+        died: called in that thread with the error once Ray is dead; should end the run.
+        is_alive: may block or raise where the node is not alive.
+        end: ends this process if the run has not ended after a while.
 
     Attributes:
         error: what to raise; None while Ray is alive.

@@ -29,14 +29,7 @@ Components = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Node:
-    """A machine that runs Ray, or a part of one.
-
-    Attributes:
-        id: Ray's.
-        name: its address.
-        cpus: cores that trials may use.
-        gpus: GPUs that trials may use.
-    """
+    """A machine that runs Ray, or a part of one, with the cores and GPUs that trials may use."""
 
     id: str
     name: str
@@ -44,12 +37,7 @@ class Node:
     gpus: float
 
     def fits(self, *, cpu: float, gpu: float) -> int:
-        """How many trials run on it at once; one trial never spreads over nodes, nor a part of a GPU over GPUs.
-
-        Args:
-            cpu: cores of one trial.
-            gpu: GPUs of one trial.
-        """
+        """How many trials of `cpu` cores and `gpu` GPUs fit at once; part of a GPU never spreads over several."""
         count = math.floor(self.cpus / cpu + _SLACK)
         if gpu > 0:
             on_gpus = self.gpus / gpu if gpu >= 1 else math.floor(self.gpus + _SLACK) * math.floor(1 / gpu + _SLACK)
@@ -81,9 +69,9 @@ class Software:
     """What all nodes must have in common.
 
     Attributes:
-        components: that packages other than this one bring.
-        here: what the driver runs, by name.
-        asked: ids of the nodes that have been compared before the first trial.
+        components: from packages other than this one.
+        here: the driver's software, by name.
+        asked: ids of the nodes that were compared before the first trial.
     """
 
     components: Components
@@ -91,11 +79,7 @@ class Software:
     asked: frozenset[str]
 
     def refusal(self, node_id: str) -> str:
-        """Why this process, a worker, may not run trials; "" where it may. Of a node that joined late.
-
-        Args:
-            node_id: of the node that it is on.
-        """
+        """Why this worker's node, which joined late, may not run trials; "" where it may."""
         if node_id in self.asked:
             return ""
         differing = differences(self.here, software(self.components))
@@ -103,11 +87,7 @@ class Software:
 
 
 def software(components: Components) -> dict[str, str]:
-    """What this process runs, as far as it can move a trial's numbers; imports none of it.
-
-    Args:
-        components: of other packages.
-    """
+    """The software of this process that can move a trial's numbers; imports none of it."""
     found = {"Python": platform.python_version(), "rearec-bench": VERSION, "the source of rearec-bench": _source()}
     for package in _PACKAGES:
         try:
@@ -123,12 +103,7 @@ def software(components: Components) -> dict[str, str]:
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
-    """What differs between the driver and another process, in words, one entry each.
-
-    Args:
-        here: of the driver.
-        there: of the other.
-    """
+    """How another process differs from the driver, one line each."""
     return [
         f"{name} {there.get(name, 'none')}, {value} for the driver"
         for name, value in here.items()
@@ -137,18 +112,15 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
 
 
 def compare(nodes: tuple[Node, ...], components: Components, *, place: str) -> Software:
-    """Ask each node what it runs.
+    """Ask each node for its software, and return what they have in common.
 
     Args:
         nodes: that will run trials.
         components: of other packages than this one.
         place: address of the Ray.
 
-    Returns:
-        What they have in common.
-
     Raises:
-        InputError: a node runs something else than this process, or does not answer.
+        InputError: a node's software differs, or it does not answer.
     """
     here = software(components)
     problems = []
@@ -188,11 +160,7 @@ def _answers(nodes: tuple[Node, ...], components: Components) -> list[tuple[Node
 
 
 def cannot_run(error: Any) -> str:
-    """Why a process on another node could not even load this package, in a few words.
-
-    Args:
-        error: of Ray, or its text.
-    """
+    """A short reason why a process on another node could not load this package, from Ray's error or its text."""
     text = str(error).strip()
     missing = re.search(r"No module named '([\w.]+)'", text)
     if missing is not None:

@@ -12,16 +12,12 @@ class RunOutcome:
     """How a run ended; counts are of all the suite's trials, whenever they ran.
 
     Attributes:
-        done: trials.
-        diverged: trials.
         failed: (key, reason) of each.
         notes: cells without final runs, with the reason.
-        interrupted: by Ctrl-C or SIGTERM.
         left: trials that may still have to run.
         started: trials started by this run.
         wall_s: of this run, Ray's start included.
         ray_s: of that, until Ray had started.
-        ended_by: what ended it.
     """
 
     done: int

@@ -18,30 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PluginFile:
-    """A plug-in as the driver read it when the run began.
-
-    Attributes:
-        path: of the file on the driver's node.
-        content: of the file.
-    """
+    """A plug-in as the driver read it when the run began, and its path on the driver's node."""
 
     path: str
     content: bytes
 
     @classmethod
     def read(cls, path: str) -> PluginFile:
-        """Read a plug-in.
-
-        Raises:
-            InputError: it cannot be read.
-        """
+        """Read a plug-in; `InputError` if it cannot be read."""
         try:
             return cls(path, Path(path).read_bytes())
         except OSError as error:
             raise InputError(f"the plug-in {path} cannot be read: {error.strerror or error}.") from error
 
     def load(self) -> None:
-        """Register its components in this process, from the file itself where it is here and the same.
+        """Register its components in this process, from the file itself where it exists here with the same content.
 
         Raises:
             InputError: it cannot be imported here.
@@ -60,11 +51,7 @@ class PluginFile:
 
 
 def packaged_components(suite: Suite) -> Components:
-    """The components of a suite that installed packages bring.
-
-    Args:
-        suite: the suite.
-    """
+    """The components of a suite that come from installed packages."""
     used = [("backbone", row.kind) for row in suite.backbones] + [("strategy", row.kind) for row in suite.strategies]
     used += [("reference", name) for name in suite.references]
     own = {BUILT_IN, *suite.plugins}
@@ -72,11 +59,7 @@ def packaged_components(suite: Suite) -> Components:
 
 
 def warning(suite: Suite) -> str:
-    """What to say before a suite runs code that is not part of the package; "" where it needs none.
-
-    Args:
-        suite: the suite.
-    """
+    """The warning before a suite runs code from outside the package; "" if it does not."""
     names = [Path(plugin).name for plugin in suite.plugins]
     names += [TABLES[kind].origin(name) for kind, name in packaged_components(suite)]
     if not names:

@@ -20,13 +20,12 @@ _MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cp
 
 @dataclass(frozen=True)
 class Comparison:
-    """A trial, then and now.
+    """A stored trial, and its rerun.
 
     Attributes:
-        stored: as it is in the store.
-        again: as it came out now; it is not stored.
+        again: the rerun's result, which is not stored.
         differences: between their results, one line each; none where they are identical.
-        circumstances: what differs of software and machine, one line each.
+        circumstances: differences of software and machine, one line each.
     """
 
     stored: TrialResult
@@ -43,21 +42,12 @@ class Comparison:
 def rerun(
     key: str, *, store: Store, data_dir: Path, on_epoch: Callable[[EpochProgress], None] | None = None
 ) -> Comparison:
-    """Run a stored trial in this process, from what is stored of it; nothing is written.
-
-    Args:
-        key: of the trial, in full.
-        store: where it is.
-        data_dir: where prepared data sets are.
-        on_epoch: told each epoch.
-
-    Returns:
-        Both results, and how they differ.
+    """Run a stored trial in this process, from its stored spec; nothing is written.
 
     Raises:
         StoreError: not stored, or damaged.
         DatasetError: its data set is not prepared, or has another content or other item vectors now.
-        InputError: its plug-in is gone.
+        InputError: its plug-in does not exist any more.
     """
     from ..datasets import catalog
 

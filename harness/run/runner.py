@@ -39,20 +39,20 @@ TRIAL = f"{__package__.rpartition('.')[0]}.trial.start:start"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a suite runs: nothing here can change a trial's numbers, the device type excepted.
+    """How a suite runs: nothing here can change a trial's numbers, except the device type.
 
     Attributes:
         gpu: GPUs of one trial; None for the suite's own.
         cpu: cores of one trial; None for the suite's own.
         address: of a running Ray to join; None starts one for this run.
-        max_concurrent: most trials at once; None for all that fit.
-        max_trials: most trials to start; None for all.
+        max_concurrent: max trials at once; None for all that fit.
+        max_trials: max trials to start; None for all.
         refresh: repeat stored trials whose components' source has changed.
         retry_failed: repeat trials that failed or diverged.
-        time_budget_s: seconds in which trials may start; None for any time.
+        time_budget_s: seconds in which trials may start; None for no limit.
         cpus: cores to use; None for all that this process may use.
-        trial: "module:attribute" of what makes a trial from (spec, data set).
-        command: that was typed; whoever watches is told it.
+        trial: "module:attribute" of the function that makes a trial from (spec, data set).
+        command: as typed, for `status`.
     """
 
     gpu: float | None = None
@@ -70,13 +70,6 @@ class RunOptions:
 
 def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Listener) -> RunOutcome:
     """Run what is left of a suite.
-
-    Args:
-        suite: the suite.
-        store: where results go.
-        data_dir: where prepared data sets are.
-        options: how to run.
-        reporter: given the events of the run.
 
     Returns:
         How it ended; Ctrl-C is an outcome, not an exception.
@@ -154,16 +147,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
 
 
 def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None:
-    """Build every cell and run one batch of each, in this process.
-
-    Args:
-        suite: the suite.
-        data_dir: where prepared data sets are.
-        say: told one line per cell.
-
-    Raises:
-        InputError: a data set is not prepared.
-    """
+    """Build every cell and run one batch of each in this process; `say` is called with one line per cell."""
     from ..plan.cells import check_precision, expand
     from ..trial.start import start
 
@@ -189,7 +173,7 @@ def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str,
     """Load a suite's data sets, with the item vectors that its cells need.
 
     Raises:
-        DatasetError: with the words of every one that is not prepared, or has no vectors.
+        DatasetError: lists every one that is not prepared, or has no vectors.
     """
     from ..datasets import catalog
     from ..plan.vectors import needed_vectors

@@ -25,11 +25,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def new_folder(base: Path | None = None) -> Path:
-    """A folder named after this process; those of processes that were killed are removed first.
-
-    Args:
-        base: where; the system's temporary folder if not given.
-    """
+    """A folder named after this process, in `base` or the system's; removes those of killed processes first."""
     base = base or Path(tempfile.gettempdir())
     for old in base.glob(f"{_PREFIX}*-*"):
         if _is_abandoned(old):

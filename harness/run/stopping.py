@@ -38,12 +38,7 @@ def grace_s(budget_s: float) -> float:
 
 
 class StopPolicy:
-    """When a run starts no more trials, when it suspends those under way, and when it leaves.
-
-    Args:
-        budget_s: seconds in which trials may start, from now on; None for any time.
-        clock: seconds.
-    """
+    """When a run starts no more trials, suspends running ones, and ends; a budget starts now, None is no limit."""
 
     def __init__(self, budget_s: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.budget_s = budget_s
@@ -73,7 +68,7 @@ class StopPolicy:
         return at is not None and self._clock() >= at
 
     def leaves(self, *, busy: int, begun: int) -> bool:
-        """Whether nothing is worth waiting for any more; never before the run has a reason to end.
+        """Whether there is nothing left to wait for; never before the run has a reason to end.
 
         Args:
             busy: trials given out whose result is not on disk.

@@ -42,13 +42,12 @@ class Resumable(Protocol):
 
 @dataclass(frozen=True)
 class TrialLimits:
-    """How long trials may take and what is saved of them; nothing here can change a number of theirs.
+    """How long trials may take and what is saved of them; nothing here can change their numbers.
 
     Attributes:
-        suite: the suite that runs.
         every_s: seconds between two checkpoints; None for none.
-        timeout_s: seconds that a trial may take, all attempts that it goes on from together; None for any.
-        keep: whose last checkpoint stays when they are done: nobody's, that of final runs ("best"), everybody's.
+        timeout_s: max seconds of a trial, over all attempts that were resumed; None for no limit.
+        keep: which trials' last checkpoint stays when they are done: none, that of final runs ("best"), all.
     """
 
     suite: str
@@ -68,15 +67,13 @@ class TrialSupervisor:
 
     Args:
         make: builds the trial.
-        spec: what it is.
-        limits: of its time, and what is saved of it.
-        channel: where checkpoints are.
-        resume: whether it has one to go on from.
+        channel: to the checkpoints.
+        resume: whether it has a checkpoint to resume from.
         recalled: whether the run wants its trials back; does not wait for the answer.
         clock: seconds.
 
     Attributes:
-        run: the trial; it went on from its checkpoint where there was one of use.
+        run: the trial, resumed from its checkpoint if that is usable.
     """
 
     def __init__(
@@ -110,11 +107,11 @@ class TrialSupervisor:
         return notes
 
     def check(self) -> None:
-        """To be called between two batches or epochs.
+        """Call this between two batches or epochs.
 
         Raises:
             TrialTimedOut: its time is over.
-            TrialSuspended: the run wants it back; it has taken a checkpoint if it can.
+            TrialSuspended: the run wants it back; a checkpoint is saved if possible.
         """
         now = self._clock()
         if now - self._asked >= ASK_S:
@@ -128,11 +125,7 @@ class TrialSupervisor:
             self._save()
 
     def save_last(self) -> bool:
-        """To be called before the trial is evaluated: saves its weights where they are to stay.
-
-        Returns:
-            Whether they are saved.
-        """
+        """Save the trial's weights before its evaluation if they are to stay; whether they are saved."""
         if not (isinstance(self.run, Resumable) and self._limits.keeps(self._spec)):
             return False
         return self._save()

@@ -37,11 +37,8 @@ class RunTracker:
     """The state of a run in its driver; a context manager, which writes index and log.
 
     Args:
-        suite: what runs.
         header: the content of index.json beside the cells.
-        queue: all trials.
-        store: where results are.
-        listeners: given every event, after the log.
+        listeners: called with every event, after it is logged.
         estimate: of the time that is left; updated with every trial that ends.
         closing: when it ends before its work is done.
         details: how the run was started, for its log, as JSON values.
@@ -104,7 +101,7 @@ class RunTracker:
             self._log.close()
 
     def emit(self, event: Event) -> None:
-        """Give the listeners an event, the log first.
+        """Log an event, then pass it to the listeners.
 
         Raises:
             StoreError: the log cannot be written.
@@ -206,7 +203,7 @@ class RunTracker:
     def tick(self) -> None:
         """Called often: draws, and leaves Tune's loop once there is nothing more to do in it.
 
-        Tune would go on to snapshot its trials, to wait for its actors and to analyse its files; nobody reads them.
+        Otherwise Tune would snapshot its trials, wait for its actors and analyse its files, which is not needed.
 
         Raises:
             RunStopped: the run is complete, or should stop.
@@ -234,10 +231,10 @@ class RunTracker:
         return self._closing.recalls
 
     def stop(self, why: BaseException) -> None:
-        """Make the next `tick` leave Tune's loop, or a later one: trials under way may save what they have first.
+        """Make the next or a later `tick` leave Tune's loop: running trials may save a checkpoint first.
 
         Args:
-            why: KeyboardInterrupt or Terminated; an error, which waits for nothing.
+            why: KeyboardInterrupt or Terminated; any other error stops at once.
         """
         self._stop = self._stop or why
         if not isinstance(why, Exception):

@@ -36,13 +36,12 @@ _UNLOADABLE = "failed to import on the worker"  # Ray's words
 def run_trials(
     joined: Cluster, tracker: RunTracker, context: WorkerContext, *, slots: Callable[[], int], cpu: float, gpu: float
 ) -> None:
-    """Run what the tracker's queue gives, until the tracker ends the run.
+    """Run the trials of the tracker's queue, until the tracker ends the run.
 
     Args:
         joined: the Ray to run on.
-        tracker: of the run.
         context: what workers need; data sets and collector are put into Ray here.
-        slots: says how many trials may run at once now.
+        slots: returns how many trials may run at once now.
         cpu: cores of one trial.
         gpu: GPUs of one trial.
 
@@ -89,12 +88,7 @@ def run_trials(
 
 
 class Arrivals:
-    """Results on their way to the disk; each trial is over once its own has arrived there.
-
-    Args:
-        tracker: of the run.
-        collector: the actor that writes them.
-    """
+    """Results that the collector is writing; a trial is over once its own is on disk."""
 
     def __init__(self, tracker: RunTracker, collector: Any) -> None:
         self._tracker = tracker
@@ -107,12 +101,7 @@ class Arrivals:
         return bool(self._expected)
 
     def expect(self, trial_id: str, saved: Any) -> None:
-        """A worker has sent a result.
-
-        Args:
-            trial_id: Tune's.
-            saved: reference of what the collector answers.
-        """
+        """A worker has sent a result; `saved` is the reference of the collector's answer."""
         self._tracker.handed_over(trial_id)
         self._expected[saved] = trial_id
 
@@ -139,13 +128,7 @@ class Arrivals:
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
-    """Gives Tune what the suite's queue says, and tells the tracker what came of it.
-
-    Args:
-        tracker: of the run.
-        slots: says how many trials may run at once now.
-        arrivals: results on their way to the disk.
-    """
+    """Gives Tune the trials of the suite's queue; `slots` returns how many may run at once now."""
 
     def __init__(self, tracker: RunTracker, slots: Callable[[], int], arrivals: Arrivals) -> None:
         super().__init__()
@@ -163,7 +146,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial, FINISHED, or None to be asked again later.
 
-        Where the next one depends on a result that is on its way to the disk, this waits for it: Tune asks again only
+        Where the next one depends on a result that is still being written, this waits for it: Tune asks again only
         after it has slept, and lets the idle worker go.
         """
         self._tracker.max_concurrent = limit = max(self._slots(), 1)  # without a slot Tune waits for one
@@ -194,12 +177,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
 
 
 class Events(Callback):  # type: ignore[misc]
-    """What the Searcher is not told: that a trial has really started or ended, why a worker died, passing time.
-
-    Args:
-        tracker: of the run.
-        arrivals: results on their way to the disk.
-    """
+    """What a Searcher does not receive: that a trial has really started or ended, why a worker died, passing time."""
 
     def __init__(self, tracker: RunTracker, arrivals: Arrivals) -> None:
         self._tracker = tracker

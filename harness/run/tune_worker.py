@@ -27,15 +27,13 @@ _STEP_S = 0.25  # epochs shorter than this are not worth a message each
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What every worker needs, held once in Ray's object store.
+    """What every worker needs, stored once in Ray's object store.
 
     Attributes:
         datasets: name to the data set with its arrays, or to Ray's reference of it.
-        factory: "module:attribute" of what makes a trial from (spec, data set).
-        plugins: of the suite.
-        limits: of a trial's time, and what is saved of it.
+        factory: "module:attribute" of the function that makes a trial from (spec, data set).
         shares_gpu: a trial has a part of a GPU, and could have a whole one.
-        software: what all nodes have in common; None where there is one machine.
+        software: what all nodes have in common; None on one machine.
         collector: the actor that writes results.
     """
 
@@ -49,11 +47,7 @@ class WorkerContext:
 
 
 class RemoteCheckpoints:
-    """The collector's checkpoints, as a `Channel` for a worker.
-
-    Args:
-        collector: the actor.
-    """
+    """The collector's checkpoints, as a `Channel` for a worker."""
 
     def __init__(self, collector: Any) -> None:
         self._collector = collector
@@ -74,11 +68,7 @@ class RemoteCheckpoints:
 
 
 class Recall:
-    """Whether the run wants its trials back, as the collector has answered the question before this one.
-
-    Args:
-        collector: the actor.
-    """
+    """Whether the run wants its trials back, by the collector's answer to the previous question."""
 
     def __init__(self, collector: Any) -> None:
         self._collector = collector
@@ -119,10 +109,10 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train for a while, at least one epoch; after the last one, send the result to where it is written.
+        """Train for a while, at least one epoch; after the last one, send the result to the collector.
 
         The trial is over once the reference in "saved" has its value. The driver waits for that, and this worker goes
-        on meanwhile. "short_of_memory" says why it should run again, alone on a GPU; "refused", why it cannot run here.
+        on meanwhile. "short_of_memory" is why it should run again, alone on a GPU; "refused", why it cannot run here.
         """
         if self._refusal:
             return {"done": True, "refused": self._refusal}

@@ -18,7 +18,7 @@ from ..utils.errors import CheckpointError, StoreError
 class Collector:
     """Writes results; a trial reports itself done only after `write` has returned.
 
-    Ray starts it anew should it be killed and repeats the call that was under way: writing twice is harmless.
+    If it is killed, Ray restarts it and repeats the current call: writing twice is harmless.
 
     Args:
         root: the store's folder.
@@ -32,11 +32,7 @@ class Collector:
         self._recalled = False
 
     def write(self, result: TrialResult, keep: bool = False) -> str:
-        """Store a result; its checkpoint is no longer needed.
-
-        Args:
-            result: the trial.
-            keep: the weights in its checkpoint stay.
+        """Store a result; its checkpoint is removed unless `keep`.
 
         Returns:
             "" once it is on disk, else why it could not be written.

@@ -24,13 +24,7 @@ _WIDTH = 60
 
 @dataclass(frozen=True)
 class CaseStep:
-    """What a step of the case recommends.
-
-    Attributes:
-        title: of the first recommendation.
-        hit: whether it is the target.
-        rank: of the target.
-    """
+    """The first recommendation of a step: its title, whether it is the target, and the target's rank."""
 
     title: str
     hit: bool
@@ -43,7 +37,6 @@ class Case:
 
     Attributes:
         row: of the suite: data set, backbone, strategy, K.
-        user: number.
         history: the last items, newest last.
         steps: step 0 first.
         target: what came next.

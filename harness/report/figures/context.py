@@ -14,7 +14,7 @@ from ..labels import label_of, steps_label
 
 @dataclass(frozen=True)
 class FigureContext:
-    """A stored suite and what lies beside it.
+    """A stored suite and the other data of its figures.
 
     Attributes:
         results: of the suite, without baselines.
@@ -38,11 +38,7 @@ class MissingData(Exception):
 
 
 def reasoning_cells(context: FigureContext) -> list[CellResults]:
-    """Cells with at least one run of at least one step.
-
-    Raises:
-        MissingData: there is none.
-    """
+    """Cells with at least one run of at least one step; `MissingData` if there are none."""
     found = [cell for cell in context.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
     if not found:
         raise MissingData("needs a row with steps whose runs are stored")

@@ -40,14 +40,7 @@ FIGURES: Mapping[str, Callable[[FigureContext], Figure]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """What became of one figure of one suite.
-
-    Attributes:
-        suite: name.
-        name: of the figure.
-        files: written; empty where the suite does not fill it.
-        why: what the suite lacks.
-    """
+    """The result for one figure of one suite: the files, or why there are none."""
 
     suite: str
     name: str
@@ -75,12 +68,7 @@ def context_of(
 
 
 def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = tuple(FIGURES)) -> list[Drawn]:
-    """Draw figures of a suite into `folder` as SUITE_NAME.pdf, .svg and .png.
-
-    Args:
-        context: the suite.
-        folder: made where it is not there.
-        names: which figures.
+    """Draw figures of a suite into `folder` (created if needed) as SUITE_NAME.pdf, .svg and .png.
 
     Raises:
         InputError: a data set is not the one that trials were tested on.

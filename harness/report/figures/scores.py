@@ -34,16 +34,12 @@ class Bars:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a panel of Figure 6 shows: rows that differ in one hyper-parameter.
+    """A panel of Figure 6: rows that differ in one hyper-parameter.
 
     Attributes:
-        dataset: name.
-        backbone: label.
         strategy: the row's name without its swept value.
-        parameter: name of the hyper-parameter.
-        values: in words, in the order of the suite; those with a run that is done.
-        rows: one for each value.
-        against: the row that they are compared with, where there is one.
+        values: as text, in the order of the suite; those with a run that is done.
+        rows: in the order of `values`.
     """
 
     dataset: str
@@ -56,11 +52,7 @@ class Sweep:
 
 
 def ceiling_bars(context: FigureContext) -> dict[tuple[str, str], Bars]:
-    """What Figure 2 shows of each data set and backbone.
-
-    Raises:
-        MissingData: no row with steps has runs.
-    """
+    """Figure 2's values of each data set and backbone; `MissingData` if no row with steps has runs."""
     found = [item for item in ceilings(context.results) if item.optimum is not None]
     if not found:
         raise MissingData("needs a row with steps whose runs are stored")
@@ -93,7 +85,7 @@ def ceiling_figure(context: FigureContext) -> Figure:
 
 
 def group_bars(context: FigureContext) -> list[tuple[Measured, dict[str, Bars]]]:
-    """What Figure 4 shows of each row with steps: "UG" and "IG" to each step in four groups.
+    """Figure 4's values of each row with steps: "UG" and "IG" to each step in four groups.
 
     Raises:
         MissingData: no row with steps has runs.
@@ -119,11 +111,7 @@ def groups_figure(context: FigureContext) -> Figure:
 
 
 def rows_by_steps(context: FigureContext) -> list[Measured]:
-    """What Figure 5 shows.
-
-    Raises:
-        MissingData: there is but one K.
-    """
+    """Figure 5's rows; `MissingData` if there is only one K."""
     rows = [row for row in measure(context.results) if row.steps is not None and row.stats[METRIC].mean is not None]
     if len({row.steps for row in rows} - {0}) < 2:
         raise MissingData("needs rows at several K")
@@ -155,11 +143,7 @@ def steps_figure(context: FigureContext) -> Figure:
 
 
 def sweeps(context: FigureContext) -> list[Sweep]:
-    """What Figure 6 shows.
-
-    Raises:
-        MissingData: no row sweeps a hyper-parameter.
-    """
+    """Figure 6's panels; `MissingData` if no row sweeps a hyper-parameter."""
     rows = [row for row in compare(measure(context.results)) if row.row.strategy.count("=") == 1]
     if not rows:
         raise MissingData("needs a row that sweeps one hyper-parameter ({sweep: [...]})")
@@ -196,7 +180,7 @@ def sensitivity_figure(context: FigureContext) -> Figure:
 
 
 def parts(context: FigureContext) -> dict[tuple[str, str], list[Measured]]:
-    """What Figure 7 shows: data set and backbone to whole methods, each followed by those that lack a part of it.
+    """Figure 7's rows: data set and backbone to whole methods, each followed by those that lack a part of it.
 
     Raises:
         MissingData: no row is compared with another one that reasons.
@@ -245,11 +229,7 @@ def pareto_figure(context: FigureContext) -> Figure:
 
 
 def timed(context: FigureContext) -> list[tuple[Measured, float]]:
-    """Rows with the median seconds that their profile has at their K.
-
-    Raises:
-        MissingData: no row has both runs and a profile.
-    """
+    """Rows with their profile's median seconds at their K; `MissingData` if no row has both runs and a profile."""
     found = []
     for row in measure(context.results):
         if row.stats[METRIC].mean is None or row.steps is None:

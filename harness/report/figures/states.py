@@ -31,12 +31,11 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class States:
-    """What a panel of Figure 10 shows.
+    """A panel of Figure 10.
 
     Attributes:
-        cell: the row.
         points: (T, K + 1, 2) states of the traced test rows on their first two principal components.
-        explained: what share of the variance each component has.
+        explained: share of the variance of each component.
     """
 
     cell: CellResults
@@ -45,10 +44,10 @@ class States:
 
 
 def trajectories(context: FigureContext) -> list[tuple[CellResults, list[Trajectory]]]:
-    """What Figure 8 shows of each row with steps; which test rows, `trajectories_figure` says.
+    """Figure 8's curves of each row with steps; `trajectories_figure` describes the choice of test rows.
 
     Raises:
-        MissingData: there is no such row, or none of a user asked for, or aggregates alone are to be shown.
+        MissingData: no such row, none of a user asked for, or only aggregates are to be shown.
     """
     found = []
     for cell in single_rows(context):
@@ -90,11 +89,7 @@ def trajectories_figure(context: FigureContext) -> Figure:
 
 
 def similarities(context: FigureContext) -> list[tuple[CellResults, NDArray[np.float64]]]:
-    """What Figure 9 shows of each row with steps: (K + 1, K + 1).
-
-    Raises:
-        MissingData: there is no such row.
-    """
+    """Figure 9's (K + 1, K + 1) matrix of each row with steps; `MissingData` if there is no such row."""
     return [(cell, _similarity(cell, context)) for cell in reasoning_cells(context)]
 
 
@@ -132,10 +127,10 @@ def similarity_figure(context: FigureContext) -> Figure:
 
 
 def components(context: FigureContext) -> list[States]:
-    """What Figure 10 shows of each row with steps, first seed.
+    """Figure 10's panels of each row with steps, first seed.
 
     Raises:
-        MissingData: no final run holds states, or aggregates alone are to be shown.
+        MissingData: no final run has stored states, or only aggregates are to be shown.
     """
     found = []
     for cell in single_rows(context):
@@ -200,11 +195,7 @@ def typical_rows(step_ranks: NDArray[np.int32], count: int = SHOWN) -> list[int]
 
 
 def rows_of_users(rows: Rows, users: tuple[int, ...]) -> list[int]:
-    """The last test row of each user asked for.
-
-    Raises:
-        MissingData: none of them has one.
-    """
+    """The last test row of each user asked for; `MissingData` if none has one."""
     found = [np.flatnonzero(rows.users == user) for user in users]
     last = [int(places[-1]) for places in found if len(places)]
     if not last:

@@ -75,13 +75,7 @@ def fill(place: int) -> dict[str, Any]:
 
 
 def bars(axes: Axes, groups: Sequence[str], values: Sequence[tuple[str, Sequence[Stat | None]]]) -> None:
-    """Grouped bars.
-
-    Args:
-        axes: where.
-        groups: labels along x.
-        values: name and statistics of each series, one per group; None where there is none.
-    """
+    """Grouped bars; each series has one statistic per group, or None for no bar."""
     width = 0.8 / max(1, len(values))
     for place, (name, stats) in enumerate(values):
         shown = [(at, stat.mean, stat.std or 0.0) for at, stat in enumerate(stats) if stat and stat.mean is not None]

@@ -39,12 +39,7 @@ def escape(text: str) -> str:
 
 
 def render_latex(table: Table, *, spread: bool = False) -> str:
-    """A table environment with its protocol below.
-
-    Args:
-        table: what to show.
-        spread: whether standard deviations are shown.
-    """
+    """A table environment with its protocol below; `spread` adds standard deviations."""
     titles = max((len(group.titles) for group in table.groups), default=0)
     columns = sum(len(group.columns) for group in table.columns)
     environment = "table*" if len(table.columns) > 1 or columns > _ONE_COLUMN else "table"

@@ -11,12 +11,7 @@ from .words import Marks, cell_words
 
 
 def render_markdown(table: Table, *, spread: bool = False) -> str:
-    """A table, then its protocol.
-
-    Args:
-        table: what to show.
-        spread: whether standard deviations are shown.
-    """
+    """A table, then its protocol; `spread` adds standard deviations."""
     from tabulate import tabulate
 
     titles = max((len(group.titles) for group in table.groups), default=0)

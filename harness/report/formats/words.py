@@ -13,10 +13,7 @@ class Marks:
     """How a format writes what is not a number.
 
     Attributes:
-        up: arrow of a gain.
-        down: arrow of a loss.
         plus_minus: between mean and standard deviation.
-        percent: sign.
         bold: wraps the best.
         escape: makes any text safe.
         minus: before a negative number.
@@ -36,13 +33,7 @@ class Marks:
 
 
 def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
-    """A cell as a format shows it.
-
-    Args:
-        cell: the cell.
-        marks: of the format.
-        spread: whether standard deviations are shown.
-    """
+    """A cell as a format shows it; `spread` adds standard deviations."""
     if cell.kind == "text":
         return marks.escape(cell.text)
     if cell.kind == "empty":

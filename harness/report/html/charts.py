@@ -67,9 +67,7 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
     """Parallel coordinates of a cell's search: a line per trial, coloured by its validation metric.
 
     Args:
-        title: of the cell.
         trials: search trials, each with whether it was chosen.
-        metric: of validation.
 
     Returns:
         None where fewer than two trials are done or nothing varies.

@@ -78,17 +78,14 @@ class PageTable:
 
 @dataclass(frozen=True)
 class PageSuite:
-    """A suite.
+    """A suite's content of the page.
 
     Attributes:
-        name: of the suite.
         counts: status to number of trials.
-        verdicts: the paper's claims.
         tables: those that the suite fills.
         figures: those that the suite fills, and the searches.
         case: Figure 11; None where the suite does not fill it.
         lacking: figures that the suite does not fill, and what they need.
-        trials: one entry for each trial.
         notes: what is left out, and why.
     """
 
@@ -114,11 +111,8 @@ def suite_content(
     """Everything that the page shows of a suite.
 
     Args:
-        results: of the suite.
         makers: tables by name.
-        store: where the trials are.
-        context: what figures and claims are made from; what needs a data set that is not prepared is left out, and
-            the page says so.
+        context: for figures and claims; those of a data set that is not prepared are left out, with a note.
         folder: of the results, as commands name it.
 
     Raises:

@@ -16,12 +16,7 @@ _PARTS = ("page.css", "page.js")
 
 
 def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
-    """The report as HTML.
-
-    Args:
-        suites: what it shows.
-        title: of the page.
-    """
+    """The report as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs

@@ -73,11 +73,7 @@ _TIMES = ("first_time", "last_time")
 
 
 def datasets(asked: Cards) -> Table:
-    """Statistics of data sets as the paper's Table 1 counts them, and what else tells them apart.
-
-    Args:
-        asked: the data sets; the paper's five stand first, in its order.
-    """
+    """Statistics of data sets as in the paper's Table 1, and more; the paper's five come first, in its order."""
     printed = paper_datasets()
     groups: list[RowGroup] = []
     records: list[Record] = []
@@ -133,10 +129,7 @@ def paper_datasets_table() -> Table:
 
 
 def funnels(asked: Cards) -> Table:
-    """What every rule left of each data set, beside what the authors' notebooks have left of theirs.
-
-    Args:
-        asked: the data sets; those that are not prepared have none.
+    """What every rule left of each data set, beside the authors' notebooks; only prepared data sets have numbers.
 
     Raises:
         InputError: none of them is prepared.

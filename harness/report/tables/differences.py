@@ -32,13 +32,7 @@ _NOTE = (
 
 
 def difference_table(trials: TrialDifferences, suites: Sequence[SuiteDifferences], *, names: tuple[str, str]) -> Table:
-    """What differs between two folders.
-
-    Args:
-        trials: of both.
-        suites: of the suites that both hold.
-        names: of the folders.
-    """
+    """The differences of two folders of these names."""
     return Table(
         name="diff",
         title=f"{names[0]} and {names[1]}",

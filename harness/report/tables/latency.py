@@ -32,11 +32,7 @@ _Printed = Mapping[tuple[str, str], Latency]
 
 
 def latency(profiles: Sequence[Profile]) -> Table:
-    """Profiles of one suite, with the paper's numbers beside those of PRL.
-
-    Args:
-        profiles: at least one, in the order in which they were taken.
-    """
+    """The profiles of one suite in the order in which they were taken, with the paper's numbers beside PRL's."""
     backbones = list(dict.fromkeys(profile.subject.backbone for profile in profiles))
     printed = {(cell.backbone, cell.step): cell for cell in paper_latency()}
     shows_paper = any(_of_paper(profile, line, printed) for profile in profiles for line in profile.lines)
@@ -80,11 +76,7 @@ def paper_latency_table() -> Table:
 
 
 def _groups(profiles: Sequence[Profile]) -> list[tuple[tuple[str, ...], Mapping[str, Profile]]]:
-    """Titles, and one profile for each backbone.
-
-    Where a backbone has several of a row, as under other settings or on another machine, each is a group of its own,
-    and its id stands in the title.
-    """
+    """Titles and one profile per backbone; where a backbone has several of a row, each is a group titled by its id."""
     rows: dict[tuple[str, str], dict[str, list[Profile]]] = {}
     for profile in profiles:
         row = rows.setdefault((profile.subject.spec.dataset, profile.subject.row), {})
@@ -134,12 +126,9 @@ def _conditions(profiles: Sequence[Profile]) -> list[str]:
 
 
 def _each(profiles: Sequence[Profile], words: Callable[[Profile], str], name: Callable[[Profile], str]) -> list[str]:
-    """What there is to say of each profile, after the names of those it is true of unless it is true of all.
+    """The text of each profile, after the names of the profiles that share it unless all do.
 
-    Args:
-        profiles: all of them.
-        words: what is said of one.
-        name: a short name for it; a long one takes its place where the short one would be said of two things.
+    Short names are replaced by long ones where a short one would appear twice.
     """
     short: dict[str, dict[str, None]] = {}
     long: dict[str, dict[str, None]] = {}

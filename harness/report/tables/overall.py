@@ -44,11 +44,7 @@ def _overall(results: ResultSet, found: Significance | None) -> Table:
 
 
 def paper_table(table: str) -> Table:
-    """Table 2 or 3 as the paper prints it, its gains computed anew.
-
-    Args:
-        table: "table2" or "table3".
-    """
+    """The paper's "table2" or "table3" as printed, its gains computed anew."""
     number = table.removeprefix("table")
     protocol = (
         f"The values of Table {number} of arXiv 2503.22675 as printed; gains are recomputed from them.",
@@ -73,16 +69,7 @@ def comparison_table(
     protocol: tuple[str, ...],
     marks: Marks = NO_MARKS,
 ) -> Table:
-    """Rows in the paper's layout.
-
-    Args:
-        rows: what is compared.
-        name: of the table.
-        title: of the table.
-        caption: of the table in LaTeX.
-        protocol: the lines that end it.
-        marks: which values differ from those of the row compared with.
-    """
+    """Rows in the paper's layout; `marks` are the values that differ from those of the row compared with."""
     models = [row for row in rows if not row.row.is_baseline]
     backbones = list(dict.fromkeys(row.row.backbone for row in models))
     shows_steps = steps_shown(row.row for row in models)
@@ -117,12 +104,7 @@ def records_of(row: Compared) -> list[Record]:
 
 
 def row_label(row: Measured, shows_steps: Callable[[Measured], bool]) -> str:
-    """What a row is called: Base, +ERL, +ERL (K=2).
-
-    Args:
-        row: the row.
-        shows_steps: whether its K is part of its name; see `steps_shown`.
-    """
+    """The label of a row: Base, +ERL, +ERL (K=2); see `steps_shown`."""
     plus = "" if row.against in ("", row.strategy) else "+"
     shown = f" ({steps_label(row.steps)})" if shows_steps(row) else ""
     return f"{plus}{label_of(row.strategy)}{shown}"

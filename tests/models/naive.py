@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rearec_bench.harness.utils.registry import BACKBONES
+from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.transformer import TransformerBackbone
 from rearec_bench.models.backbones.unisrec import UniSRec
@@ -19,6 +20,14 @@ from rearec_bench.models.reasoning import ReasoningModel
 BUILT_IN = tuple(name for name in BACKBONES.names() if BACKBONES.entry(name).origin == "built in")
 TEXT_WIDTH = 7
 MAX_LEN = 12
+HISTORIES = [[3], [1, 2, 3, 4, 5, 6, 7], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3, 11, 12, 13]]
+
+
+def padded(histories: list[list[int]] = HISTORIES, *, every_prefix: bool = False) -> Histories:
+    """A batch of histories of 23 items."""
+    longest = max(map(len, histories))
+    items = [history + [23] * (longest - len(history)) for history in histories]
+    return Histories(torch.tensor(items), torch.tensor([len(history) for history in histories]), every_prefix)
 
 
 def item_text(num_items: int) -> Tensor:

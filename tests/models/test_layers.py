@@ -48,7 +48,7 @@ def test_models_that_share_a_part_start_alike_in_it() -> None:
     initialise(without, 11)
     for (name, left), right in zip(with_steps.backbone.named_parameters(), without.backbone.parameters(), strict=True):
         assert torch.equal(left, right), name
-    assert float(with_steps.reasoning_positions.std()) == pytest.approx(0.02, rel=0.4)
+    assert float(with_steps.reasoning_positions.detach().std()) == pytest.approx(0.02, rel=0.4)
 
 
 def test_a_module_names_the_parameters_that_start_otherwise() -> None:

@@ -1,20 +1,11 @@
 import pytest
 import torch
 
-from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.layers import seed_dropout
 from rearec_bench.models.reasoning import ReasoningModel
 from rearec_bench.models.strategies.contract import Reasoning
 
-from .naive import BUILT_IN, build, naive_states
-
-HISTORIES = [[3], [1, 2, 3, 4, 5, 6, 7], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3, 11, 12, 13]]
-
-
-def padded(histories: list[list[int]], padding: int) -> Histories:
-    longest = max(map(len, histories))
-    items = [history + [padding] * (longest - len(history)) for history in histories]
-    return Histories(torch.tensor(items), torch.tensor([len(history) for history in histories]))
+from .naive import BUILT_IN, HISTORIES, build, naive_states, padded
 
 
 @pytest.mark.parametrize("backbone", BUILT_IN)
@@ -26,7 +17,7 @@ def test_gradients_through_the_cache_equal_those_of_encoding_again(backbone: str
     def gradients(states: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return torch.autograd.grad((states * weights).sum(), tuple(parameters.values()), allow_unused=True)
 
-    cached = gradients(model.reason(padded(HISTORIES, 23))[:, 0])
+    cached = gradients(model.reason(padded())[:, 0])
     naive = gradients(torch.stack([naive_states(model, history) for history in HISTORIES]))
     for name, ours, expected in zip(parameters, cached, naive, strict=True):
         if name == "backbone.adaptor.gate_noise":
@@ -39,7 +30,7 @@ def test_gradients_through_the_cache_equal_those_of_encoding_again(backbone: str
 def test_noised_view_follows_equation_10_and_shares_the_encoded_history(backbone: str) -> None:
     model = build(backbone=backbone, steps=2).eval()
     reasoning = Reasoning(noise_std=0.3)
-    states, noised = model.reason_twice(padded(HISTORIES, 23), reasoning, torch.Generator().manual_seed(5))
+    states, noised = model.reason_twice(padded(), reasoning, torch.Generator().manual_seed(5))
     drawn = torch.Generator().manual_seed(5)
     noise = [torch.empty(4, 1, 8, dtype=torch.float64).normal_(0, 0.3, generator=drawn) for _ in range(2)]
     for row, history in enumerate(HISTORIES):
@@ -53,9 +44,8 @@ def test_views_stepped_together_are_those_stepped_one_after_the_other(
     every_prefix: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = build(steps=3).eval()
-    plain = padded(HISTORIES, 23)
-    histories = Histories(plain.items, plain.lengths, every_prefix=every_prefix)
-    real = (torch.arange(12) < plain.lengths[:, None]) if every_prefix else torch.ones(4, 1, dtype=torch.bool)
+    histories = padded(every_prefix=every_prefix)
+    real = (torch.arange(12) < histories.lengths[:, None]) if every_prefix else torch.ones(4, 1, dtype=torch.bool)
     found = []
     for together in (True, False):
         if not together:
@@ -71,7 +61,7 @@ def test_views_stepped_together_are_those_stepped_one_after_the_other(
 def test_released_noise_starts_each_step_from_the_clean_state() -> None:
     model = build(steps=2)
     reasoning = Reasoning(noise_std=0.3, noise_from_clean=True)
-    states, noised = model.reason_twice(padded(HISTORIES[1:2], 23), reasoning, torch.Generator().manual_seed(5))
+    states, noised = model.reason_twice(padded(HISTORIES[1:2]), reasoning, torch.Generator().manual_seed(5))
     drawn = torch.Generator().manual_seed(5)
     noise = [torch.empty(1, 1, 8, dtype=torch.float64).normal_(0, 0.3, generator=drawn)[0, 0] for _ in range(2)]
     # The same entries can be had from the noised chain when its noise also undoes what the chain did.
@@ -85,7 +75,7 @@ def test_released_noise_starts_each_step_from_the_clean_state() -> None:
 def test_released_second_encoding_has_dropout_of_its_own() -> None:
     model = build(steps=1, dropout=0.5).train()
     seed_dropout(model, 3, torch.device("cpu"))
-    histories = padded(HISTORIES, 23)
+    histories = padded()
     quiet = {"noise_std": 0.0, "noise_from_clean": True}
     states, noised = model.reason_twice(histories, Reasoning(second_encoding=True, **quiet), None)
     assert not torch.allclose(states[:, :, 1:], noised)
@@ -97,6 +87,29 @@ def test_released_second_encoding_has_dropout_of_its_own() -> None:
 def test_without_position_embeddings_the_bare_state_is_fed_back() -> None:
     model = build(steps=2)
     bare = ReasoningModel(model.backbone, steps=2, positions=False)
-    states = bare.reason(padded(HISTORIES[:1], 23))[0, 0]
+    states = bare.reason(padded(HISTORIES[:1]))[0, 0]
     torch.testing.assert_close(states, naive_states(bare, HISTORIES[0]), rtol=1e-11, atol=1e-11)
     assert not torch.allclose(states[1:], naive_states(model, HISTORIES[0])[1:])
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_rows_batched_together_have_the_states_of_each_row_alone(layers: int) -> None:
+    model = build(backbone="bert4rec", steps=3, layers=layers)
+    expected = torch.stack([naive_states(model, history) for history in HISTORIES])
+    torch.testing.assert_close(model.reason(padded())[:, 0], expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_one_layer_of_bert4rec_reads_a_history_as_sasrec_does_and_two_do_not(layers: int) -> None:
+    """The last item sees the same in both; that earlier items see later ones shows from the second layer on."""
+    sasrec, bert4rec = (
+        build(backbone=name, steps=2, layers=layers).reason(padded())[:, 0] for name in ("sasrec", "bert4rec")
+    )
+    differs = ((sasrec - bert4rec).abs().amax((1, 2)) > 1e-3).tolist()
+    assert differs == [False] + [layers == 2] * 3
+    assert layers == 2 or torch.equal(sasrec, bert4rec)
+
+
+def test_states_of_prefixes_cannot_be_had_in_one_pass_of_bert4rec() -> None:
+    with pytest.raises(ValueError, match="bidirectional"):
+        build(backbone="bert4rec").reason(padded(every_prefix=True))

@@ -11,16 +11,15 @@ import os
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from figure import Figure, alternating, main
+from made_rows import made_dataset
+from made_store import spec_of
 
-from rearec_bench.harness.datasets.data.dataset import Dataset, Split
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.run.supervisor import TrialLimits
 from rearec_bench.harness.store.checkpoints import Checkpoints
 from rearec_bench.harness.trial.checkpoint import pack, unpack
 from rearec_bench.harness.trial.model_trial import ModelTrial
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.utils.registry import BACKBONES
 
 INTERVAL_S = TrialLimits("").every_s or float("inf")
 MOST_SHARE = 1.0  # percent of the time of a trial
@@ -58,39 +57,9 @@ def measure(tiny: bool) -> list[Figure]:
 
 def trained(items: int, width: int) -> ModelTrial:
     """A trial after an epoch of one batch that was not its best."""
-    draw = np.random.default_rng(0)
-    rows = 64
-    split = Split(
-        users=np.arange(rows, dtype=np.int32),
-        starts=np.arange(rows, dtype=np.int64) * 10,
-        ends=np.arange(rows, dtype=np.int64) * 10 + 10,
-        targets=draw.integers(0, items, rows).astype(np.int32),
-    )
-    flat = draw.integers(0, items, rows * 10).astype(np.int32)
-    data = Dataset(
-        name="made",
-        fingerprint="made",
-        num_users=rows,
-        num_items=items,
-        flat=flat,
-        train=split,
-        valid=split,
-        test=split,
-        card={},
-    )
-    settings = BACKBONES.settings("sasrec").model_validate({"width": width})
-    spec = TrialSpec(
-        dataset="made",
-        dataset_fingerprint="made",
-        backbone=Component("sasrec", settings.model_dump(mode="json"), 1),
-        strategy=Component("base", STRATEGIES.settings("base")().model_dump(mode="json"), 1),
-        steps=0,
-        training=TrainingSettings(batch_size=64, max_len=10, lr=1e-9),
-        evaluation=EvaluationSettings(),
-        metric="ndcg@20",
-        seed=1,
-        purpose="final",
-    )
+    data = made_dataset(64, items, 10, prefixes=False)
+    settings = BACKBONES.settings("sasrec").model_validate({"width": width}).model_dump(mode="json")
+    spec = spec_of(data, backbone=settings, batch_size=64, max_len=10, max_epochs=50, lr=1e-9)
     run = ModelTrial(spec, data)
     run.epoch()
     run.epoch()

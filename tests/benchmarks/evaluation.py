@@ -19,13 +19,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import torch
 from figure import Figure, alternating, main
+from made_rows import made_dataset, reader_of
 from torch import Tensor
 
-from rearec_bench.harness.datasets.data.dataset import Dataset, Split
-from rearec_bench.harness.trial.batches import SplitReader
 from rearec_bench.harness.trial.evaluate import Scorer, evidence, readout_ranks
 from rearec_bench.harness.trial.ranking import Ranker
 from rearec_bench.models.backbones.contract import Histories
@@ -62,17 +60,11 @@ class States(ReasoningModel):
 
 
 class Case:
-    """One size and one strategy.
-
-    Args:
-        rows: R.
-        items: N.
-        strategy: its readout.
-    """
+    """One size and one strategy, whose readout is ranked."""
 
     def __init__(self, rows: int, items: int, strategy: Strategy) -> None:
         self.model = States(items, rows)
-        self.reader = SplitReader(*_data(rows, items), max_len=HISTORY, device=torch.device("cpu"))
+        self.reader = reader_of(made_dataset(rows, items, HISTORY, prefixes=False), max_len=HISTORY)
         self.scorer = Scorer(self.model.backbone, 1.0, False)
         self.strategy = strategy
         self.items = self.model.backbone.item_vectors().detach()
@@ -157,16 +149,6 @@ def _figures(case: Case, threads: int, *, repeats: int) -> list[Figure]:
             Figure(f"ranking over its products in blocks: {what}, {where}", over["in blocks"]),
         ]
     return figures
-
-
-def _data(rows: int, items: int) -> tuple[Dataset, Split]:
-    """Histories of one length; every row a user."""
-    generator = np.random.default_rng(0)
-    flat = generator.integers(0, items, rows * HISTORY).astype(np.int32)
-    starts = np.arange(rows, dtype=np.int64) * HISTORY
-    targets = generator.integers(0, items, rows).astype(np.int32)
-    split = Split(np.arange(rows, dtype=np.int32), starts, starts + HISTORY, targets)
-    return Dataset("made", "", items, rows, flat, split, split, split, {}), split
 
 
 if __name__ == "__main__":

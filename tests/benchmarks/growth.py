@@ -1,7 +1,7 @@
 """How cost grows, over three decades: `plan`, `report` and a run with nothing left, with the number of stored trials;
 training with interactions; evaluation with rows x items.
 
-    python tests/benchmarks/growth.py [--tiny] [--section store,training,evaluation] [--csv FILE] [--plot FILE.svg]
+    python tests/benchmarks/growth.py [--tiny] [--section store,training,evaluation] [--plot FILE.svg]
 
 A figure is the slope of a straight line through the points on logarithmic scales: 1 is linear growth. What a command
 costs with a store of five trials (starting Python, importing) is taken off before. Commands run as processes of their
@@ -11,7 +11,6 @@ own; all times are processor times, so that a machine that others use, too, give
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import json
 import resource
@@ -21,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,15 +43,7 @@ finally:
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement.
-
-    Attributes:
-        name: of what was measured.
-        by: what the size counts.
-        size: how much there was.
-        seconds: processor time, start-up taken off.
-        megabytes: peak resident memory of the process; None where it is not one of its own.
-    """
+    """Processor seconds of one size, start-up taken off, and peak memory where the process is one of its own."""
 
     name: str
     by: str
@@ -83,45 +75,29 @@ def store_points(tiny: bool) -> list[Point]:
 
 def training_points(tiny: bool) -> list[Point]:
     """One epoch of a small model."""
-    from rearec_bench.harness.records.spec import TrainingSettings
-    from rearec_bench.harness.trial.train import Trainer
-    from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
-    from rearec_bench.models.reasoning import ReasoningModel
+    from made_rows import made_dataset, reader_of, sasrec, trainer_of
 
-    backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component("erl")
     points = []
     for interactions in (500, 1_000, 2_000) if tiny else INTERACTIONS:
-        backbone = backbone_class(backbone_class.Settings(**_SMALL), num_items=_ITEMS, max_len=_LENGTH)
-        strategy = strategy_class(strategy_class.Settings(), steps=1)
-        trainer = Trainer(
-            ReasoningModel(backbone, steps=1, positions=strategy.reasoning(9).positions),
-            strategy,
-            _reader(interactions // _LENGTH, _ITEMS, packed=True),
-            settings=TrainingSettings(batch_size=512, max_len=_LENGTH),
-            temperature=1.0,
-            seed=1,
-        )
+        model, strategy = sasrec(_ITEMS, strategy="erl", steps=1, max_len=_LENGTH, **_SMALL)
+        rows = reader_of(made_dataset(interactions // _LENGTH, _ITEMS, _LENGTH), max_len=_LENGTH, packed=True)
+        trainer = trainer_of(model, strategy, rows, batch=512)
         trainer.epoch(1, max_batches=1)
-        seconds = _seconds(lambda trainer=trainer: trainer.epoch(2))  # type: ignore[misc]
-        points.append(Point("one epoch", "interactions", interactions, seconds))
+        points.append(Point("one epoch", "interactions", interactions, _seconds(partial(trainer.epoch, 2))))
     return points
 
 
 def evaluation_points(tiny: bool) -> list[Point]:
     """Full ranking of a split's rows by the readout, encoding included."""
-    from rearec_bench.harness.trial.evaluate import Scorer, readout_ranks
-    from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
-    from rearec_bench.models.reasoning import ReasoningModel
+    from made_rows import made_dataset, reader_of, sasrec
 
-    backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component("base")
+    from rearec_bench.harness.trial.evaluate import Scorer, readout_ranks
+
     points = []
     for rows, items in ((100, 100), (100, 1_000), (1_000, 1_000)) if tiny else PRODUCTS:
-        backbone = backbone_class(backbone_class.Settings(**_SMALL), num_items=items, max_len=_LENGTH)
-        strategy = strategy_class(strategy_class.Settings(), steps=0)
-        model = ReasoningModel(backbone, steps=0, positions=strategy.reasoning(9).positions)
-        reader = _reader(rows // _LENGTH, items, packed=False)
-        scorer = Scorer(backbone, 1.0, False)
-        rank = _bound(readout_ranks, model, strategy, reader, scorer)
+        model, strategy = sasrec(items, strategy="base", steps=0, max_len=_LENGTH, **_SMALL)
+        reader = reader_of(made_dataset(rows // _LENGTH, items, _LENGTH), max_len=_LENGTH)
+        rank = partial(readout_ranks, model, strategy, reader, Scorer(model.backbone, 1.0, False))
         rank()
         points.append(Point("ranking", "rows x items", rows * items, _seconds(rank)))
     return points
@@ -175,28 +151,10 @@ def _process(arguments: Sequence[str]) -> tuple[float, float]:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1024
 
 
-def _reader(users: int, items: int, *, packed: bool):  # type: ignore[no-untyped-def]
-    """Rows of users whose every prefix is one; `_LENGTH` rows each."""
+def _seconds(call: Callable[[], object]) -> float:
     import torch
 
-    from rearec_bench.harness.datasets.data.dataset import Dataset, Split
-    from rearec_bench.harness.trial.batches import SplitReader
-
     torch.set_num_threads(1)
-    size = _LENGTH + 1
-    flat = np.random.default_rng(0).integers(0, items, users * size).astype(np.int32)
-    starts = np.repeat(np.arange(users) * size, _LENGTH)
-    ends = starts + np.tile(np.arange(1, size), users)
-    split = Split(np.repeat(np.arange(users), _LENGTH).astype(np.int32), starts, ends, flat[ends])
-    data = Dataset("made", "", items, users, flat, split, split, split, {})
-    return SplitReader(data, split, max_len=_LENGTH, device=torch.device("cpu"), packed=packed)
-
-
-def _bound(call: Callable[..., object], *arguments: object) -> Callable[[], object]:
-    return lambda: call(*arguments)
-
-
-def _seconds(call: Callable[[], object]) -> float:
     start = time.process_time()
     call()
     return time.process_time() - start
@@ -226,7 +184,6 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")
     parser.add_argument("--section", default=",".join(SECTIONS), help=f"Of {', '.join(SECTIONS)}.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures here, too.")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="Write the points here.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the points here, as SVG.")
     options = parser.parse_args()
     unknown = set(options.section.split(",")) - set(SECTIONS)
@@ -238,11 +195,6 @@ def main() -> int:
     print(f"\n{machine()}")
     if options.json:
         options.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=1))
-    if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([field.name for field in dataclasses.fields(Point)])
-            writer.writerows(dataclasses.astuple(point) for point in points)
     if options.plot:
         _plot(points, options.plot)
     return 0

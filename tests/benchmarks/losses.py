@@ -4,7 +4,7 @@
     python tests/benchmarks/losses.py --chunks    # time against the rows and items of one matrix product, one thread
 
 Each strategy's loss is timed as the strategy computes it: PRL with its contrastive loss over the batch. Dense is the
-fastest of several versions, all with one softmax per state, shared between the terms, and torch's own cross-entropy;
+fastest version known, with one softmax per state, shared between the terms, and torch's own cross-entropy;
 `torch.nn.functional.linear_cross_entropy` stands beside it where torch has it. "Bare products" are the three matrix
 products per logit that no version can do without: logits from states and items, and the gradients of both, cut like
 ours. All are checked to compute the same before they are timed.
@@ -139,27 +139,11 @@ def dense_erl(of: Inputs) -> Tensor:
     return loss + _dense_divergence(logs, UPPER, both=True)
 
 
-def dense_erl_pairs(of: Inputs) -> Tensor:
-    """One log-softmax for all, and sum_n p_i (log p_i - log p_j) for each pair."""
-    logs = (of.states.flatten(0, 1) @ of.items.T).log_softmax(-1)  # (R * T, N)
-    loss = functional.nll_loss(logs, of.targets.repeat_interleave(STATES)) * STATES
-    each, odds = (one.unflatten(0, (-1, STATES)).unbind(1) for one in (logs, logs.exp()))
-    pairs = [(i, j) for i in range(STATES) for j in range(STATES) if i < j]
-    return loss - LAMBDA / len(of.states) * sum((odds[i] * (each[i] - each[j])).sum() for i, j in pairs)
-
-
 def dense_erl_released(of: Inputs) -> Tensor:
     """As `dense_erl`, with the mean state's logits as the mean of the states' logits: no fourth product."""
     logits = of.states.flatten(0, 1) @ of.items.T  # (R * T, N)
     loss = functional.cross_entropy(logits.unflatten(0, (-1, STATES)).mean(1), of.targets)
     return loss + _dense_divergence(logits.log_softmax(-1), ORDERED, both=False)
-
-
-def dense_erl_released_fourth_product(of: Inputs) -> Tensor:
-    """As `dense_erl`, with a matrix product for the mean state."""
-    loss = functional.cross_entropy(of.states.mean(1) @ of.items.T, of.targets)
-    logs = (of.states.flatten(0, 1) @ of.items.T).log_softmax(-1)  # (R * T, N)
-    return loss + _dense_divergence(logs, ORDERED, both=False)
 
 
 def _dense_divergence(logs: Tensor, weights: Sequence[Sequence[float]], *, both: bool) -> Tensor:
@@ -197,21 +181,21 @@ def _dense_contrast(of: Inputs) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """A loss: ours, the dense versions, how many states it multiplies with the items, whether it has a target."""
+    """A loss: ours, the dense version, how many states it multiplies with the items, whether it has a target."""
 
     ours: Loss
-    dense: tuple[Loss, ...]
+    dense: Loss
     products: int
     beside: Loss | None = None
     targeted: bool = True
 
 
 CASES = {
-    "base": Case(our_base, (dense_base,), 1, linear_base, targeted=False),
-    "ERL": Case(our_erl, (dense_erl, dense_erl_pairs), STATES),
-    "ERL released": Case(our_erl_released, (dense_erl_released, dense_erl_released_fourth_product), STATES + 1),
-    "PRL": Case(our_prl, (dense_prl,), STATES, linear_prl),
-    "PRL released": Case(our_prl_released, (dense_prl_released,), STATES),
+    "base": Case(our_base, dense_base, 1, linear_base, targeted=False),
+    "ERL": Case(our_erl, dense_erl, STATES),
+    "ERL released": Case(our_erl_released, dense_erl_released, STATES + 1),
+    "PRL": Case(our_prl, dense_prl, STATES, linear_prl),
+    "PRL released": Case(our_prl_released, dense_prl_released, STATES),
 }
 
 
@@ -236,29 +220,24 @@ def measure(tiny: bool) -> list[Figure]:
 def _times(name: str, shape: tuple[int, int, int], where: str, device: str, repeats: int) -> list[Figure]:
     case = CASES[name]
     inputs = Inputs.make(*shape, device=device)
-    versions: dict[str, Callable[[], None]] = {"ours": partial(_both_ways, case.ours, inputs)}
-    for dense in case.dense:
-        versions[f"dense {dense.__name__}"] = partial(_both_ways, dense, inputs)
-    beside = case.beside if hasattr(functional, "linear_cross_entropy") else None
-    if beside is not None:
-        versions["linear_cross_entropy"] = partial(_both_ways, beside, inputs)
-    versions["bare"] = _bare_products(inputs, case.products)
-    _check((case.ours, *case.dense, *([] if beside is None else [beside])), inputs)
-    taken = alternating(versions, repeats=repeats)
-    ours, bare = taken["ours"], taken["bare"]
-    best, dense_s = min(((key, taken[key]) for key in versions if key.startswith("dense")), key=lambda pair: pair[1])
+    losses = {"ours": case.ours, "dense": case.dense}
+    if case.beside and hasattr(functional, "linear_cross_entropy"):
+        losses["linear_cross_entropy"] = case.beside
+    _check(tuple(losses.values()), inputs)
+    versions = {key: partial(_both_ways, loss, inputs) for key, loss in losses.items()}
+    taken = alternating({**versions, "bare": _bare_products(inputs, case.products)}, repeats=repeats)
+    ours, bare, dense = taken["ours"], taken["bare"], taken["dense"]
     head = f"{name}, {_size(shape)}, {where}"
     figures = [
         Figure(
             f"{head}: of the time of dense",
-            ours / dense_s,
+            ours / dense,
             target=1.3 if case.targeted else None,
-            detail=f"{ours * 1e3:,.0f} ms against {dense_s * 1e3:,.0f} ms ({best.removeprefix('dense ')})",
+            detail=f"{ours * 1e3:,.0f} ms against {dense * 1e3:,.0f} ms",
         ),
         Figure(f"{head}: of the time of its bare products", ours / bare, detail=f"{bare * 1e3:,.0f} ms"),
     ]
-    if beside is not None:
-        other = taken["linear_cross_entropy"]
+    if other := taken.get("linear_cross_entropy"):
         detail = f"{other * 1e3:,.0f} ms"
         figures.append(Figure(f"{head}: of the time of linear_cross_entropy", ours / other, detail=detail))
     return figures

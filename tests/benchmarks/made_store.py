@@ -21,6 +21,7 @@ from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.queue import Signal, SuiteQueue
 from rearec_bench.harness.records.results import Traces, TrialResult
+from rearec_bench.harness.records.source import source_digest
 from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.store.format import RESULT, json_bytes
 from rearec_bench.harness.store.store import Store
@@ -28,6 +29,9 @@ from rearec_bench.harness.store.trial_folder import MANIFEST, files_of
 from rearec_bench.harness.suite.load import load_suite
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+
+import synthetic
+from specs import spec_of  # noqa: F401 - for benchmarks of trials
 
 NAME = "made"
 EPOCHS = 30
@@ -111,8 +115,6 @@ class _Template:
 
 
 def _result(spec: TrialSpec, rows: int, traced: int) -> TrialResult:
-    from rearec_bench.harness.records.source import source_digest
-
     made = _made(spec.steps, spec.purpose, rows, traced)
     digest = source_digest(spec.backbone.kind, spec.strategy.kind)
     return dataclasses.replace(made, spec=spec, source_digest=digest)
@@ -120,8 +122,6 @@ def _result(spec: TrialSpec, rows: int, traced: int) -> TrialResult:
 
 @lru_cache(maxsize=16)
 def _made(steps: int, purpose: str, rows: int, traced: int) -> TrialResult:
-    import synthetic
-
     made: TrialResult = synthetic.trial(synthetic.spec(steps=steps, purpose=purpose), rows=rows)
     history = tuple(dataclasses.replace(made.history[0], epoch=epoch) for epoch in range(1, EPOCHS + 1))
     if made.test is None:

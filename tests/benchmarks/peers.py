@@ -21,18 +21,13 @@ from pathlib import Path
 
 import torch
 from figure import Figure, machine, table
+from made_rows import EPOCH, reader_of, sasrec, trainer_of
 
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.records.spec import TrainingSettings
-from rearec_bench.harness.trial.batches import SplitReader
-from rearec_bench.harness.trial.train import Trainer
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
-from rearec_bench.models.reasoning import ReasoningModel
 
 RELEASED = {"erl": 278, "prl": 140}
 PEERS = {"RecBole": 654, "WarpRec": 636}
-EPOCH = 9
 BATCHES = 12
 
 
@@ -42,18 +37,11 @@ def rows_per_s(
     """Rows over the median seconds of a training step."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component(strategy)
-    settings = backbone_class.Settings(width=64, feed_forward=feed_forward)
-    backbone = backbone_class(settings, num_items=data.num_items, max_len=50)
-    chosen = strategy_class(
-        strategy_class.Settings(**({"recipe": recipe} if recipe else {})), steps=0 if strategy == "base" else 2
-    )
-    model = ReasoningModel(backbone, steps=chosen.steps, positions=chosen.reasoning(EPOCH).positions)
-    reader = SplitReader(data, data.train, max_len=50, device=torch.device("cpu"), packed=packing == "users")
-    training = TrainingSettings(batch_size=batch)
-    trainer = Trainer(
-        model, chosen, reader, settings=training, temperature=0.07 if recipe == "released" else 1.0, seed=1
-    )
+    settings = {"width": 64, "feed_forward": feed_forward}
+    hyper = {"recipe": recipe} if recipe else {}
+    model, chosen = sasrec(data.num_items, strategy=strategy, steps=2, max_len=50, hyper=hyper, **settings)
+    reader = reader_of(data, max_len=50, packed=packing == "users")
+    trainer = trainer_of(model, chosen, reader, batch=batch, temperature=0.07 if recipe == "released" else 1.0)
     model.train()
     rates = []
     for number, rows in enumerate(reader.batches(batch, seed=1, epoch=1)):

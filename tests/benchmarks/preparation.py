@@ -1,24 +1,20 @@
 """Time and peak memory of preparing a large data set against just reading its columns; and of loading one.
 
     python tests/benchmarks/preparation.py                       # 20 million rows: about 2 GB of disk, minutes
-    python tests/benchmarks/preparation.py --rows 1e6 --repeats 1
+    python tests/benchmarks/preparation.py --rows 1000000 --repeats 1
 
 Ratings in the format of Amazon Reviews 2023 (user_id,parent_asin,rating,timestamp, gzipped) are made up and written to
-a temporary folder, in random order. Then, in turns and each in a process of its own: Polars reads the four columns
-and nothing else; `rearec-bench prepare` makes a data set of them (5-core, split at the publisher's two times). Then a
-data set of a million users is made and loaded. A process is measured as a whole, from its start to its end.
-
-The limits: prepared within three times the time of reading, in less than 4 GB; loaded in less than 2 s.
+a temporary folder (TMPDIR), in random order. Then, in turns and each in a process of its own: Polars reads the four
+columns and nothing else; `rearec-bench prepare` makes a data set of them (5-core, split at the publisher's two times).
+Then a data set of a million users is made and loaded. A process is measured as a whole, from its start to its end.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -29,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
+from figure import Figure, main
 
-MOST_TIMES, MOST_GB, LOAD_S = 3.0, 4.0, 2.0
+MAX_TIMES, MAX_GB, MAX_LOAD_S = 3.0, 4.0, 2.0
 ROWS_A_USER, ROWS_AN_ITEM = 8, 50
 FIRST_MS, LAST_MS = 1_262_304_000_000, 1_694_000_000_000
 CHUNK = 1_000_000
@@ -66,27 +62,16 @@ PROGRAM = "from rearec_bench.cli import main; main()"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took.
-
-    Attributes:
-        wall_s: from its start to its end.
-        cpu_s: of all its threads, in the kernel, too.
-        peak_gb: its largest resident size, in 10^9 bytes.
-        said: its output.
-    """
+    """What a process took, all its threads and the kernel included, and its output."""
 
     wall_s: float
     cpu_s: float
     peak_gb: float
-    said: str
+    output: str
 
 
 def spend(*arguments: str | Path) -> Cost:
-    """Run Python with arguments.
-
-    Raises:
-        RuntimeError: it failed; its errors.
-    """
+    """Run Python with arguments; a failure is raised with its errors."""
     start = time.perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen([sys.executable, *map(str, arguments)], stdout=out, stderr=errors)
@@ -97,9 +82,8 @@ def spend(*arguments: str | Path) -> Cost:
         errors.seek(0)
         if process.returncode:
             raise RuntimeError(errors.read().decode()[-2000:])
-        said = out.read().decode()
-    scale = 1 if sys.platform == "darwin" else 1024
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / 1e9, said)
+        scale = 1 if sys.platform == "darwin" else 1024
+        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / 1e9, out.read().decode())
 
 
 def write_ratings(path: Path, rows: int) -> None:
@@ -125,74 +109,53 @@ def _tokens(head: str, length: int, count: int) -> np.ndarray:
     return np.array([f"{head}{digest[:length]}".encode() for digest in digests], dtype=object)
 
 
-def measure(folder: Path, rows: int, repeats: int) -> dict[str, list[Cost]]:
+def prepare(folder: Path, rows: int, repeats: int) -> dict[str, list[Cost]]:
     """Read and prepare in turns."""
     source = folder / "raw"
     source.mkdir()
     write_ratings(source / FILE, rows)
     (folder / "ratings.yaml").write_text(RECIPE)
-    found: dict[str, list[Cost]] = {"read": [], "prepare": []}
+    costs: dict[str, list[Cost]] = {"read": [], "prepare": []}
     for turn in range(repeats):
-        found["read"].append(spend("-c", READ, source / FILE))
+        costs["read"].append(spend("-c", READ, source / FILE))
         arguments = ("prepare", "--recipe", folder / "ratings.yaml", "--source", source, "--name", f"turn{turn}")
-        found["prepare"].append(spend("-c", PROGRAM, *arguments, "--data-dir", folder / "data"))
+        costs["prepare"].append(spend("-c", PROGRAM, *arguments, "--data-dir", folder / "data"))
     cards = [json.loads((folder / f"data/turn{turn}/card.json").read_text()) for turn in range(repeats)]
     if len({card["fingerprint"] for card in cards}) != 1:
         raise RuntimeError("the fingerprints of the turns differ")
-    return found
+    return costs
 
 
-def measure_load(folder: Path, users: int, repeats: int) -> tuple[Cost, list[tuple[float, float]]]:
-    """Make a data set, and load it: seconds by the clock and of the processor."""
-    arguments = ("synthetic", "--users", str(users), "--items", str(max(20, users // 10)))
-    made = spend("-c", PROGRAM, "prepare", *arguments, "--data-dir", folder / "made")
-    loads = []
-    for _ in range(repeats):
-        wall, cpu, _ = spend("-c", LOAD, "synthetic", folder / "made").said.split()
-        loads.append((float(wall), float(cpu)))
-    return made, loads
+def _figures(name: str, costs: Sequence[Cost], max_gb: float | None = None) -> list[Figure]:
+    wall, cpu = (statistics.median(getattr(cost, field) for cost in costs) for field in ("wall_s", "cpu_s"))
+    return [
+        Figure(f"{name}: by the clock", wall, "s", detail=f"{cpu:.1f} s of the processor"),
+        Figure(f"{name}: peak memory", max(cost.peak_gb for cost in costs), "GB", max_gb),
+    ]
 
 
-def _row(name: str, costs: Sequence[Cost]) -> tuple[str, float, float, float]:
-    walls, cpus = (statistics.median(getattr(cost, field) for cost in costs) for field in ("wall_s", "cpu_s"))
-    return name, walls, cpus, max(cost.peak_gb for cost in costs)
-
-
-def _number(text: str) -> int:
-    return int(float(text))
-
-
-def main() -> int:
-    """Measure and print; exit status 1 where a limit is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=_number, default=20_000_000)
-    parser.add_argument("--users", type=_number, default=1_000_000, help="of the data set that is loaded")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+def measure(tiny: bool, rows: int, users: int, repeats: int) -> list[Figure]:
+    """All figures."""
+    rows, users, repeats = (20_000, 500, 1) if tiny else (rows, users, repeats)
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found = measure(folder, options.rows, options.repeats)
+        costs = prepare(folder, rows, repeats)
+        arguments = ("synthetic", "--users", str(users), "--items", str(max(20, users // 10)))
+        made = spend("-c", PROGRAM, "prepare", *arguments, "--data-dir", folder / "made")
+        loads = [spend("-c", LOAD, "synthetic", folder / "made").output.split() for _ in range(repeats)]
         size = (folder / "raw" / FILE).stat().st_size / 1e9
-        statistics_said = found["prepare"][0].said.splitlines()[0]
-        made, loads = measure_load(folder, options.users, options.repeats)
-    read, prepared = _row("read the four columns", found["read"]), _row("prepare", found["prepare"])
-    times = prepared[1] / read[1]
-    load = statistics.median(wall for wall, _ in loads)
-    print(f"{options.rows:,} rows ({size:.2f} GB gzipped), {platform.machine()}, {os.cpu_count()} cores, median of")
-    print(f"{options.repeats} processes each (memory: the largest)")
-    heads = ("", "wall s", "CPU s", "peak GB")
-    print(
-        tabulate([read, prepared, _row(f"prepare synthetic, {options.users:,} users", [made])], heads, floatfmt=".2f")
-    )
-    print(
-        f"prepare / read: {times:.2f} by the clock, {prepared[2] / read[2]:.2f} of the processor (limit {MOST_TIMES:g})"
-    )
-    print(f"prepared: {statistics_said}")
-    cpu = statistics.median(cpu for _, cpu in loads)
-    print(f"load {options.users:,} users: {load:.2f} s by the clock, {cpu:.2f} s of the processor (limit {LOAD_S:g})")
-    return int(times > MOST_TIMES or prepared[3] > MOST_GB or load > LOAD_S)
+    read, prepared = (statistics.median(cost.wall_s for cost in each) for each in costs.values())
+    wall, cpu = (statistics.median(float(load[column]) for load in loads) for column in (0, 1))
+    about = f"{rows:,} rows"
+    detail = f"{size:.2f} GB gzipped; {costs['prepare'][0].output.splitlines()[0]}"
+    return [
+        *_figures(f"reading the four columns of {about}", costs["read"]),
+        *_figures(f"prepare, {about}", costs["prepare"], MAX_GB),
+        Figure(f"prepare over reading, {about}", prepared / read, target=MAX_TIMES, detail=detail),
+        *_figures(f"prepare synthetic, {users:,} users", [made]),
+        Figure(f"load {users:,} users", wall, "s", MAX_LOAD_S, detail=f"{cpu:.2f} s of the processor"),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main(__doc__, measure, rows=20_000_000, users=1_000_000, repeats=3))

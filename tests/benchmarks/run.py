@@ -1,7 +1,7 @@
 """Runs benchmark scripts one after the other and prints their figures as one table, with the machine.
 
     python tests/benchmarks/run.py short             # what `make bench` runs: two cores, under 15 minutes
-    python tests/benchmarks/run.py long              # what `make bench-long` runs: soak, growth, the HTML report
+    python tests/benchmarks/run.py long              # what `make bench-long` runs: soak, growth
     python tests/benchmarks/run.py losses inference  # some scripts
     python tests/benchmarks/run.py short --tiny      # sizes that run in seconds; the numbers mean nothing
     python tests/benchmarks/run.py short -o FILE     # writes the table to a file, too
@@ -24,8 +24,8 @@ from figure import Figure, machine, table
 
 HERE = Path(__file__).resolve().parent
 SETS = {
-    "short": ("training", "losses", "evaluation", "inference", "overhead", "report_speed", "checkpoints"),
-    "long": ("soak", "growth", "html_page"),
+    "short": ("training", "losses", "evaluation", "inference", "overhead", "stores", "checkpoints"),
+    "long": ("soak", "growth"),
 }
 
 

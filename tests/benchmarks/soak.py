@@ -61,14 +61,7 @@ _MOST_FILES = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at a process.
-
-    Attributes:
-        role: "driver", "workers" or "collector".
-        stored: trials stored by then.
-        uss: bytes of its own memory.
-        files: open file descriptors.
-    """
+    """One look at a process of a role: trials stored by then, bytes of its own memory, open files."""
 
     role: str
     pid: int
@@ -175,23 +168,13 @@ def _memory(watch: Watch, of: str, *, limit_kb: dict[str, float]) -> list[Figure
     figures = []
     for role, limit in limit_kb.items():
         (early, files), (late, files_late) = watch.at(role, 0.1), watch.at(role, 1.0)
-        figures.append(
-            Figure(
-                f"growth of memory per trial, {role}, {of}",
-                watch.growth(role) / 1024,
-                "KB",
-                target=limit,
-                detail=f"{early / _MB:.0f} MB after a tenth of the trials, {late / _MB:.0f} MB at the end",
-            )
-        )
-        change = Figure(
-            f"open files more than before, {role}, {of}",
-            files_late - files,
-            "",
-            target=_MOST_FILES,
-            detail=f"{files} after a tenth of the trials, {files_late} at the end",
-        )
-        figures.append(change)
+        about, after = f"{role}, {of}", "after a tenth of the trials"
+        sizes = f"{early / _MB:.0f} MB {after}, {late / _MB:.0f} MB at the end"
+        counts = f"{files} {after}, {files_late} at the end"
+        figures += [
+            Figure(f"growth of memory per trial, {about}", watch.growth(role) / 1024, "KB", limit, detail=sizes),
+            Figure(f"open files more than before, {about}", files_late - files, "", _MOST_FILES, detail=counts),
+        ]
     return figures
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.run.outcome import RunOutcome
@@ -40,19 +40,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Ran:
-    """A finished run.
-
-    Attributes:
-        outcome: what `run_suite` said.
-        spans: of its trials, in the order in which they began.
-        stored_bytes: size of the store.
-        cpu_s: processor time of the driver, its threads included.
-    """
+    """A finished run: its outcome, its trials in the order in which they began, the bytes of its store."""
 
     outcome: RunOutcome
     spans: tuple[Span, ...]
     stored_bytes: int
-    cpu_s: float
 
     @property
     def wall_s(self) -> float:
@@ -86,12 +78,13 @@ def run(
         environment: variables for the workers, such as FAKE_EPOCH_S.
         beside: a context manager that is entered with the store while the suite runs.
     """
-    with tempfile.TemporaryDirectory() as folder, _variables(environment or {}):
+    fakes = str(Path(__file__).resolve().parents[1] / "harness")
+    variables = {"PYTHONPATH": os.pathsep.join([fakes, os.environ.get("PYTHONPATH", "")]), **(environment or {})}
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, variables):
         file = Path(folder) / "suite.yaml"
         file.write_text(suite)
         store = Store(Path(folder) / "results")
-        clock = time.process_time()
-        with beside(store) if beside else _nothing():
+        with beside(store) if beside else nullcontext():
             outcome = run_suite(
                 load_suite(file),
                 store=store,
@@ -99,12 +92,11 @@ def run(
                 options=RunOptions(trial=trial, cpus=workers),
                 reporter=LineReporter(StringIO()),
             )
-        cpu = time.process_time() - clock
         if outcome.left or outcome.failed:
             raise RuntimeError(f"the suite did not end as it should: {outcome}")
         spans = sorted((_span(path) for path in store.root.glob("trials/*/result.json")), key=lambda span: span.start)
         size = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
-        return Ran(outcome, tuple(spans), size, cpu)
+        return Ran(outcome, tuple(spans), size)
 
 
 def real_trial() -> str:
@@ -115,24 +107,3 @@ def real_trial() -> str:
 def _span(path: Path) -> Span:
     timings = json.loads(path.read_bytes())["timings"]
     return Span(timings["started_at"], timings["started_at"] + timings["total_s"])
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _variables(values: Mapping[str, str]) -> Iterator[None]:
-    fakes = str(Path(__file__).resolve().parents[1] / "harness")
-    values = {"PYTHONPATH": os.pathsep.join([fakes, os.environ.get("PYTHONPATH", "")]), **values}
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -13,25 +13,17 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from figure import Figure, alternating, main
+from made_rows import EPOCH, made_dataset, reader_of, sasrec, trainer_of
 
-from rearec_bench.harness.datasets.data.dataset import Dataset, Split
-from rearec_bench.harness.records.spec import TrainingSettings
-from rearec_bench.harness.trial.batches import SplitReader
-from rearec_bench.harness.trial.train import Trainer
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.layers import Dropout
-from rearec_bench.models.reasoning import ReasoningModel
 
 SHAPES = ((3_000, 50), (10_697, 34), (22_933, 6))
 STRATEGY_NAMES = ("base", "erl", "prl")
 PACKINGS = ("users", "none")
 STEPS = 2
 BATCH = 512
-EPOCH = 9
-"""Beyond any warm-up."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +36,6 @@ class Setting:
     packing: str
     depth: int = STEPS
 
-    @property
-    def steps(self) -> int:
-        """K."""
-        return 0 if self.strategy == "base" else self.depth
-
-    @property
-    def users(self) -> int:
-        """Enough for a few batches."""
-        return max(4, 4 * BATCH // self.history)
-
 
 class Training:
     """A trainer on made rows, and the parts of one of its steps."""
@@ -61,21 +43,12 @@ class Training:
     def __init__(self, setting: Setting) -> None:
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
-        data = _data(setting)
-        backbone_class, strategy_class = BACKBONES.component("sasrec"), STRATEGIES.component(setting.strategy)
-        backbone = backbone_class(backbone_class.Settings(width=64), num_items=setting.items, max_len=setting.history)
-        self.strategy = strategy_class(strategy_class.Settings(), steps=setting.steps)
-        self.model = ReasoningModel(backbone, steps=setting.steps, positions=self.strategy.reasoning(9).positions)
-        packed = setting.packing == "users"
-        self.reader = SplitReader(data, data.train, max_len=setting.history, device=torch.device("cpu"), packed=packed)
-        self.trainer = Trainer(
-            self.model,
-            self.strategy,
-            self.reader,
-            settings=TrainingSettings(batch_size=BATCH, max_len=setting.history),
-            temperature=1.0,
-            seed=1,
+        self.model, self.strategy = sasrec(
+            setting.items, strategy=setting.strategy, steps=setting.depth, max_len=setting.history, width=64
         )
+        data = made_dataset(max(4, 4 * BATCH // setting.history), setting.items, setting.history)  # a few batches
+        self.reader = reader_of(data, max_len=setting.history, packed=setting.packing == "users")
+        self.trainer = trainer_of(self.model, self.strategy, self.reader, batch=BATCH)
         self.model.train()
         self.rows = next(iter(self.reader.batches(BATCH, seed=1, epoch=1)))
         with torch.no_grad():
@@ -108,17 +81,6 @@ class Training:
         for part in self.model.modules():
             if isinstance(part, Dropout):
                 part.train(on)
-
-
-def _data(setting: Setting) -> Dataset:
-    """Users with history + 1 items each: every prefix of `history` items is a row."""
-    users = setting.users
-    size = setting.history + 1
-    flat = np.random.default_rng(0).integers(0, setting.items, users * size).astype(np.int32)
-    starts = np.repeat(np.arange(users) * size, setting.history)
-    ends = starts + np.tile(np.arange(1, size), users)
-    split = Split(np.repeat(np.arange(users), setting.history).astype(np.int32), starts, ends, flat[ends])
-    return Dataset("made", "", setting.items, users, flat, split, split, split, {})
 
 
 def _packing_figures(tiny: bool) -> list[Figure]:

@@ -1,1 +1,1 @@
-"""Everything computed after the fact from stored results; imports neither torch nor ray."""
+"""Analyses of stored results; imports neither torch nor ray."""

@@ -1,14 +1,14 @@
-"""Adaptive depth: what choosing each row's number of steps without its target would have scored.
+"""Adaptive depth: the score of choosing each row's number of steps without its target.
 
-Compared with the methods of `early_exit.py` are the readout, the fixed depth that is best on validation, and the
+The methods of `early_exit.py` are compared with the readout, the fixed depth that is best on validation, and the
 ceiling, an oracle. Each run chooses its rules on its own validation rows; its test rows' signals give the depths; only
-then are test ranks looked up. (Validation also chose the hyper-parameters and the epoch, so what a rule gains there is
-an optimistic guess; nothing of it is reported.) A depth's state ranks alone: an adaptive readout of ERL that stops at
-step k uses the state of step k, not the mean of those before it.
+then are test ranks looked up. (Validation also chose the hyper-parameters and the epoch, so gains on it would be
+optimistic and are not reported.) A depth's state ranks alone: an adaptive readout of ERL that stops at step k uses the
+state of step k, not the mean of those before it.
 
-Intervals are bootstraps over test users, with the runs averaged per row, of the models and choices that there are:
-every quantity is computed anew in each resample, so that gains and shares are paired. Student's t over the seeds' own
-values is given beside them: the users are fixed there, and each seed makes its own choices.
+Intervals are bootstraps over test users, with the runs averaged per row, for the trained models and their choices:
+every quantity is recomputed in each resample, so that gains and shares are paired. Student's t over the seeds' own
+values is given beside them: it keeps the users fixed, and new seeds bring new choices.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Estimate:
     """One quantity.
 
     Attributes:
-        value: over all rows and runs; None where it is undefined.
-        std: standard deviation between seeds of the seeds' own values; None for fewer than two.
-        users: 95% bootstrap interval over users; None where a resample leaves it undefined.
+        value: over all rows and runs; None if undefined.
+        std: between seeds, of the seeds' own values; None for fewer than two.
+        users: 95% bootstrap interval over users; None if a resample leaves it undefined.
         seeds: 95% interval of Student's t over the seeds' own values; None for fewer than two.
     """
 
@@ -59,14 +59,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to choose depths.
+    """One way to choose depths; metrics are on test, gains and shares in percent.
 
     Attributes:
         name: one of `METHODS`.
-        metrics: per metric, on test.
-        over_readout: gain over the readout in percent, per metric; empty for the readout.
-        over_against: gain over the row that this one is compared with, in percent, per metric; empty without one.
-        share: per metric, percent of the way from the readout to the ceiling; empty for both of them.
+        over_readout: gain over the readout; empty for the readout.
+        over_against: gain over the compared row; empty without such a row.
+        share: of the way from the readout to the ceiling; empty for both of them.
         steps: mean number of steps per row.
     """
 
@@ -83,11 +82,10 @@ class Adaptive:
     """Adaptive depth of one cell.
 
     Attributes:
-        row: the readout's metrics, of all runs that are done.
-        methods: in the order of `METHODS`; empty where no run can be used.
-        seeds: number of runs behind the methods.
-        planned: number of runs that were to be.
-        left_out: seeds of runs that are done and have no validation rows to choose on.
+        row: the readout's metrics, of all done runs.
+        methods: in the order of `METHODS`; empty if no run can be used.
+        seeds: number of runs behind the methods, of `planned`.
+        left_out: seeds of done runs without validation rows to choose on.
     """
 
     row: Measured
@@ -132,19 +130,14 @@ def choose_rules(validation: Rows) -> dict[str, DepthRule]:
 
 
 def choose_depths(validation: Rows, test: Rows) -> dict[str, Depths]:
-    """The depth of each test row, (R,), by name in `RULES`; looks at no test rank and no test item."""
+    """The depth of each test row, (R,), by name in `RULES`; uses neither test ranks nor test items."""
     signals = signals_of(test)
     return {name: rule.depths(signals) for name, rule in choose_rules(validation).items()}
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """One run's test rows: R rows.
-
-    Attributes:
-        items: (R,), the targets.
-        scores: (R, methods, metrics + 1), what each row adds to each metric, and its number of steps.
-    """
+    """One run's test rows; `scores` is (R, methods, metrics + 1): what each row adds to each metric, and its steps."""
 
     key: str
     seed: int
@@ -158,8 +151,8 @@ class _Means:
     """Means over rows: of all runs (), of each resample (B,) or of each seed (S,).
 
     Attributes:
-        methods: (..., methods, metrics and the number of steps).
-        against: (..., metrics) of the row compared with; NaN where there is none.
+        methods: (..., methods, metrics + 1), the number of steps last.
+        against: (..., metrics) of the compared row; NaN without one.
     """
 
     methods: Floats

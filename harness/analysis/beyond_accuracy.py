@@ -1,4 +1,4 @@
-"""Beyond the four metrics: reciprocal rank, and what is recommended at all - coverage and popularity of the top ten."""
+"""Beyond the four metrics: reciprocal rank, and coverage and popularity of the top ten."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BeyondAccuracy:
 
 
 def beyond_accuracy(results: ResultSet, load: Load) -> tuple[BeyondAccuracy, ...]:
-    """Every cell of a suite; arguments and errors as `groups.grouped`."""
+    """Every cell of a suite; errors as `groups.grouped`."""
     cells = []
     counts: dict[str, NDArray[np.int64]] = {}
     for cell, row in zip(results.cells, measure(results), strict=True):
@@ -50,10 +50,10 @@ def beyond_accuracy(results: ResultSet, load: Load) -> tuple[BeyondAccuracy, ...
 
 
 def coverage_of(top: NDArray[np.int32], num_items: int) -> float:
-    """Share of N items in (R, 10) recommendations at least once; -1 marks an empty place."""
+    """Share of N items that appear in (R, 10) recommendations; -1 means none."""
     return len(np.unique(top[top >= 0])) / num_items
 
 
 def popularity_at(top: NDArray[np.int32], popularity: NDArray[np.int64]) -> float:
-    """Mean popularity over (R, 10) recommendations; -1 marks an empty place."""
+    """Mean popularity (N,) over (R, 10) recommendations; -1 means none."""
     return float(popularity[top[top >= 0]].mean())

@@ -1,6 +1,6 @@
-"""What each row's search has cost, and what it would have found with less: expected best score against budget.
+"""The cost of each row's search, and its result with fewer trials: expected best score against budget.
 
-The expected best of n trials is that of n trials drawn from the row's own, as if their order meant nothing: without
+The expected best of n trials is that of n trials drawn from the row's own, ignoring their order: without
 replacement (unbiased, and at n = all the best itself; Tang et al., ACL 2020), and with replacement, as Dodge et al.
 (EMNLP 2019, "Show Your Work", equation 1) define it for trials that were drawn at random.
 """
@@ -32,7 +32,6 @@ class Spent:
     """The cost of some trials.
 
     Attributes:
-        epochs: trained.
         gpu_s: seconds of those that ran on GPUs, times the GPUs of each.
         core_s: seconds of those that ran on CPUs, times the cores of each.
     """
@@ -47,7 +46,6 @@ class Point:
     """The curve at a number of trials.
 
     Attributes:
-        trials: n.
         expected: best validation score of n of the row's trials, drawn without replacement.
         with_replacement: the same, drawn with replacement.
         epochs: of n average trials.
@@ -81,12 +79,12 @@ class Budget:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether every configuration that could be searched was tried."""
+        """Whether every configuration of the search space was tried."""
         return self.cell.points is not None and self.trials >= self.cell.points
 
     @property
     def rise(self) -> float | None:
-        """By which share the second half of the trials raises the expected best; None where nothing can be said."""
+        """By which share the second half of the trials raises the expected best; None if unknown."""
         last = self.curve[-1].expected if self.curve else 0.0
         if len(self.curve) < 2 or last <= 0:
             return None
@@ -94,22 +92,21 @@ class Budget:
 
     @property
     def is_rising(self) -> bool:
-        """Whether a longer search would be expected to find something better."""
+        """Whether a longer search is expected to find something better."""
         return not self.is_exhausted and self.rise is not None and self.rise > RISING
 
 
 def budgets(results: ResultSet) -> tuple[Budget, ...]:
-    """The search of every row of models, in the order of the suite; rows that cannot run are left out."""
+    """The search of every row of models, in the order of the suite, without rows that cannot run."""
     cells = results.models().cells
     resources = results.suite.resources if results.suite is not None else None
     return tuple(_budget(cell, row_against(cell, cells), resources) for cell in cells if not cell.unsupported)
 
 
 def unequal(budgets: Iterable[Budget], *, in_epochs: bool) -> tuple[tuple[Budget, Budget], ...]:
-    """Rows whose budget is not that of the row that they are compared with, each with that row.
+    """Rows whose budget differs from that of the row they are compared with, each with that row.
 
-    Args:
-        in_epochs: the suite's budget is in epochs: those within 10% are equal; else the number of trials must be.
+    With `in_epochs`, budgets within 10% are equal; otherwise the number of trials must be.
     """
     budgets = tuple(budgets)
     by_cell = {id(budget.cell): budget for budget in budgets}
@@ -137,7 +134,7 @@ def expected_best_with_replacement(values: Sequence[float]) -> list[float]:
 
 
 def score(trial: TrialSummary) -> float:
-    """What a search trial has reached on validation; 0 where it diverged or failed, the best so far where pruned."""
+    """The validation score of a search trial; 0 if it diverged or failed, the best so far if pruned."""
     metric = trial.spec.metric
     if trial.status == "done" and trial.validation is not None:
         value = trial.validation[metric]
@@ -180,13 +177,13 @@ def _spent(trials: Sequence[TrialSummary], resources: Resources | None) -> Spent
 
 
 def _share(trial: TrialSummary, name: str, planned: float) -> float:
-    """What a trial occupied: as recorded in it, else as in the suite, else one."""
+    """The cores or GPUs that a trial occupied: as it recorded, else as the suite sets, else 1."""
     noted = trial.environment.get(name)
     return (float(noted) if isinstance(noted, int | float) else 0.0) or planned or 1.0
 
 
 def _chances(total: int, n: int) -> list[float]:
-    """Of each of `total` ordered values, the chance to be the largest of n drawn without replacement."""
+    """For each of `total` ordered values, the probability of being the largest of n drawn without replacement."""
     chances = [0.0] * total
     chance = n / total
     for i in range(total, n - 1, -1):

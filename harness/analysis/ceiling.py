@@ -1,13 +1,13 @@
-"""The ceiling of reasoning, and what of it is luck.
+"""The ceiling of reasoning, and how much of it is luck.
 
-The optimum is what the best step of each test row, chosen after the fact, would have scored. This is the one place that
-looks at test ranks to choose. It ranges over steps 0..K; the readout is given beside it. The best of K + 1 ranks is
-better than any one of them even where the steps are only noise, so three controls are given beside the optimum:
+The optimum is the score of the best step of each test row, chosen by its target. Only this analysis uses test ranks
+to choose. It ranges over steps 0..K; the readout is compared with it. The best of K + 1 ranks is better than any one
+of them even if the steps are only noise, so three controls are reported with the optimum:
 
-- cross-fitted: the best step of each row is chosen on one seed's model and scored on another seed's. What a row gains
-  from its depth stays, luck does not count; on pure noise the gain is zero.
+- cross-fitted: the best step of each row is chosen on one seed's model and scored on another seed's. A row's gain
+  from its depth stays, luck goes; on pure noise the gain is zero.
 - noised: the optimum of K + 1 noised copies of the readout, at the cosine that the steps have to it.
-- models: the optimum of K + 1 models of the row compared with under different seeds, without any step.
+- models: the optimum of K + 1 models of the compared row under different seeds, without any step.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ class Control:
     """One control of a ceiling.
 
     Attributes:
-        stats: its metrics over seeds.
-        over: its gain in percent per metric, unrounded: over the readout, of "models" over the row compared with.
+        over: gain in percent per metric, unrounded: over the readout, for "models" over the compared row.
     """
 
     stats: Mapping[str, Stat]
@@ -45,15 +44,15 @@ class Control:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """One cell's ceiling.
+    """One cell's ceiling; gains are in percent per metric, unrounded.
 
     Attributes:
-        steps: metrics of each step's state, 0 to K; empty where no run is done.
-        optimum: metrics of the best step per test row; None for rows without steps, or where no run is done.
-        over_readout: gain of the mean optimum over the mean readout, in percent per metric, unrounded.
-        over_against: the same over the row that this one is compared with.
-        controls: by name in `CONTROLS`, those that the runs allow: "crossed" needs two of them, "models" K + 1 of the
-            row compared with.
+        row: the readout's metrics.
+        steps: metrics of each step's state, 0 to K; empty if no run is done.
+        optimum: metrics of the best step per test row; None without reasoning steps or done runs.
+        over_readout: gain of the mean optimum over the mean readout.
+        over_against: the same over the compared row.
+        controls: by name in `CONTROLS`, if the runs allow: "crossed" needs two, "models" K + 1 of the compared row.
     """
 
     row: Measured
@@ -65,7 +64,7 @@ class Ceiling:
 
 
 def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
-    """The ceiling of every cell."""
+    """The ceiling of every cell; a StoreError if the rows of a trial cannot be read."""
     rows = measure(results)
 
     @cache
@@ -81,15 +80,10 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
 
 
 def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
-    """Metrics of each run at the depths that are best in the other runs.
+    """The paper's four metrics of each run at the depths that are best in the other runs, averaged over these.
 
-    Of several depths that are best in the other run, none is preferred: a row counts with their mean.
-
-    Args:
-        steps: (R, K + 1) ranks of the same test rows, one array per run.
-
-    Returns:
-        The paper's four metrics of each run, averaged over the other runs; none for a single run.
+    `steps` are ranks (R, K + 1) of the same test rows, one array per run; a single run gives nothing. If several depths
+    are equally good in the other run, a row counts with their mean.
     """
     if len(steps) < 2:
         return []
@@ -104,14 +98,9 @@ def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
 
 
 def best_of_models(readouts: Sequence[NDArray[np.int32]], count: int) -> list[Metrics]:
-    """Metrics of the best of `count` models per test row: each run with those that follow it, round and round.
+    """Metrics of the best of `count` models per test row: each run with the next ones, cyclically.
 
-    Args:
-        readouts: (R,) ranks of the same test rows, one array per run.
-        count: models that are chosen from.
-
-    Returns:
-        One per run; none for fewer runs than `count`.
+    `readouts` are ranks (R,) of the same test rows, one array per run; fewer runs than `count` give nothing.
     """
     n = len(readouts)
     if n < count:

@@ -1,8 +1,8 @@
 """The paper's claims against our runs: for each a number per seed, its 95% interval, and a verdict.
 
-`results/paper/claims.yaml` lists what is claimed, where, and how it is tested. A claim is reproduced where the whole
-interval agrees, not reproduced where the whole interval contradicts it, and undecided at this power otherwise. Seeds
-are what varies: a verdict is about these data sets and these users.
+`results/paper/claims.yaml` has what is claimed, where, and how it is tested. A claim is reproduced if the
+whole interval agrees, not reproduced if the whole interval contradicts it, and undecided at this power
+otherwise. Only seeds vary: a verdict applies to these data sets and these users.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ class Claim:
     """One claim of the paper.
 
     Attributes:
-        id: short name.
         claim: in our words.
         where: section, table or figure.
-        test: what is computed; the kinds are described in the file.
+        test: what is computed; the file explains the kinds.
         expect: what the interval has to show.
         note: what the text leaves open.
     """
@@ -58,12 +57,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim and its verdict from our runs.
+    """A claim and the verdict of our runs.
 
     Attributes:
-        value: in percent, mean over seeds; None where nothing was tested.
+        value: in percent, mean over seeds; None if nothing was tested.
         interval: 95% over seeds, Student's t; None for fewer than two.
-        cells: how many comparisons, or rows, are behind each seed's number.
+        cells: number of comparisons, or rows, behind each seed's value.
         why: why nothing was tested.
     """
 
@@ -78,7 +77,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Numbers of a claim: one mapping from seed to percent for each comparison."""
+    """The values of a claim: one mapping from seed to percent for each comparison."""
 
     parts: tuple[BySeed, ...] = ()
     why: str = ""
@@ -108,7 +107,7 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
 
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
-    """Whether an interval meets an expectation: one of above, below, between and at_least."""
+    """The verdict of an interval on an expectation: one of above, below, between and at_least."""
     if interval is None:
         return "undecided"
     ((kind, bound),) = expect.items()

@@ -1,4 +1,4 @@
-"""Means over seeds, improvements and who is best: one rule for our results and for the paper's printed ones."""
+"""Means over seeds, improvements and the best rows: one rule for our results and for the paper's printed ones."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ class Stat:
     """One metric over seeds.
 
     Attributes:
-        mean: of the runs that are done; None where there is none.
-        std: standard deviation between seeds (n - 1); None for fewer than two.
-        seeds: number of runs behind it.
-        planned: number of runs that were to be.
+        mean: of the done runs; None without any.
+        std: between seeds (n - 1); None for fewer than two.
+        seeds: number of runs behind it, of `planned`.
     """
 
     mean: float | None
@@ -37,13 +36,13 @@ class Stat:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned run is behind it."""
+        """Whether every planned run is done."""
         return self.seeds == self.planned > 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured(Row):
-    """One row of a comparison before it is compared, with its metrics over seeds."""
+    """One row with its stats per metric, before it is compared."""
 
     stats: Mapping[str, Stat]
 
@@ -53,9 +52,9 @@ class Compared:
     """One row of a comparison.
 
     Attributes:
-        against: the row it is compared with; None where there is none.
-        improvements: per metric in percent of that row, unrounded; empty without one.
-        average: mean of the four unrounded improvements; None unless all four are there.
+        against: the row it is compared with, if any.
+        improvements: per metric in percent of that row, unrounded; empty without it.
+        average: mean of the four unrounded improvements; None unless all four exist.
         best: metrics (and "avg") in which no row of the same data set and backbone is better.
     """
 
@@ -67,7 +66,7 @@ class Compared:
 
 
 def stat(values: Sequence[float], *, planned: int) -> Stat:
-    """Mean and standard deviation of the runs there are."""
+    """Mean and standard deviation of the done runs."""
     n = len(values)
     if n == 0:
         return Stat(None, None, 0, planned)
@@ -77,7 +76,7 @@ def stat(values: Sequence[float], *, planned: int) -> Stat:
 
 
 def stats_of(cell: CellResults, metrics_of: Callable[[TrialSummary], Metrics]) -> dict[str, Stat]:
-    """The four metrics over a cell's final runs; `metrics_of` takes them from a run."""
+    """The four metrics over a cell's final runs; `metrics_of` picks a run's metrics, such as its readout's on test."""
     by_run = [metrics_of(run) for run in cell.runs]
     return {name: stat([metrics[name] for metrics in by_run], planned=len(cell.seeds)) for name in METRICS}
 
@@ -102,7 +101,7 @@ def measure(results: ResultSet) -> tuple[Measured, ...]:
 def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
     """Each row against the one that its `against` names, and the best of each data set, backbone and metric.
 
-    A row with a missing run cannot be best.
+    Only rows whose planned runs are all done can be best: a mean over only the seeds that succeeded would be biased.
     """
     others = [row_against(row, rows) for row in rows]
     gains = [
@@ -129,12 +128,12 @@ def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
 
 
 def row_against(row: AnyRow, rows: Iterable[AnyRow]) -> AnyRow | None:
-    """The row that another is compared with; None where it names none or itself, or where that row is not there."""
+    """The row that another is compared with; None if it names none or itself, or if that row is missing."""
     return None if row.against in ("", row.strategy) else row_beside(row, row.against, rows)
 
 
 def row_beside(row: AnyRow, name: str, rows: Iterable[AnyRow]) -> AnyRow | None:
-    """The row of a name beside another: of its data set and backbone, and of its K where there are several."""
+    """The row of a name in the same data set and backbone, and of the same K if there are several."""
     named = [other for other in rows if not other.is_baseline and other.place[:3] == (row.dataset, row.backbone, name)]
     if len(named) > 1:
         named = [other for other in named if other.steps == row.steps]
@@ -142,14 +141,14 @@ def row_beside(row: AnyRow, name: str, rows: Iterable[AnyRow]) -> AnyRow | None:
 
 
 def percent(value: float | None, against: float | None) -> float | None:
-    """(value - against) / against * 100; None where either is absent or what it is compared with is 0."""
+    """(value - against) / against * 100; None if either is missing or `against` is 0."""
     if value is None or not against:
         return None
     return (value - against) / against * 100
 
 
 def improvements(stats: Mapping[str, Stat], against: Mapping[str, Stat]) -> dict[str, float]:
-    """Per metric the mean's gain in percent of the other row's, unrounded; without those that have none."""
+    """Per metric the mean's gain in percent of the other row's, unrounded, if defined."""
     gains = {name: percent(stats[name].mean, against[name].mean) for name in METRICS}
     return {name: gain for name, gain in gains.items() if gain is not None}
 

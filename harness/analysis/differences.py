@@ -1,8 +1,8 @@
-"""How two results folders differ: trials of one key, and the cells of tables, with intervals.
+"""Differences between two results folders: trials of one key, and the cells of tables, with intervals.
 
-A cell's change is that of its mean over seeds. Two intervals show whether it can be chance: over users, a bootstrap of
-the difference per test row (runs averaged, the same users resampled on both sides); over seeds, Student's t of the
-differences of runs with the same seed. An interval without zero in it marks a difference.
+A cell's change is that of its mean over seeds. Two intervals show whether it can be chance: over users, a bootstrap
+of the difference per test row (runs averaged, the same users resampled on both sides); over seeds, Student's t of the
+differences of runs with the same seed. An interval that excludes zero marks a difference.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class TrialDifferences:
     """The trials of two folders.
 
     Attributes:
-        only: keys that the first, and that the second alone holds.
-        same: how many are alike but for times and machine.
+        only: keys that the first, and that the second alone contains.
+        same: number of trials equal except for times and machine.
         different: key to the first difference.
-        damaged: (0 or 1 for the folder, key) to reason; they are compared with nothing.
+        damaged: (0 or 1 for the folder, key) to reason; these are not compared.
     """
 
     only: tuple[tuple[str, ...], tuple[str, ...]]
@@ -59,7 +59,7 @@ class CellDifference:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Which intervals have no zero in them: "users", "seeds"."""
+        """Which intervals exclude zero: "users", "seeds"."""
         intervals = (("users", self.users), ("seeds", self.seeds))
         return tuple(name for name, around in intervals if around is not None and not around.low <= 0 <= around.high)
 
@@ -69,8 +69,7 @@ class SuiteDifferences:
     """A suite of that name in two folders.
 
     Attributes:
-        cells: what differs.
-        alike: how many cells both have with the same numbers.
+        alike: number of cells with the same numbers in both.
         only: cells that the first, and that the second alone has.
         other_rows: cells whose runs were tested on different rows, so that users cannot be paired.
     """
@@ -85,10 +84,7 @@ class SuiteDifferences:
 def compare_trials(
     first: Store, second: Store, *, reach: Callable[[int, int], None] = lambda done, total: None
 ) -> TrialDifferences:
-    """Compare every trial that both stores have.
-
-    Args:
-        reach: called with how many of how many trials are compared.
+    """Compare every trial that both stores have; `reach` gets the number compared and the total.
 
     Raises:
         StoreError: a store cannot be read, for another reason than damage.
@@ -115,7 +111,7 @@ def compare_trials(
 
 
 def compare_suite(name: str, first: Store, second: Store) -> SuiteDifferences:
-    """Compare the cells of a suite that both hold; damaged trials are left out of both of its sides.
+    """Compare the cells of a suite that both have; damaged trials are left out on both sides.
 
     Raises:
         StoreError: a suite's own files are damaged.
@@ -181,7 +177,7 @@ def _same(first: Stat, second: Stat) -> bool:
 def _row_changes(
     pair: tuple[CellResults, CellResults], stores: tuple[Store, Store]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
-    """Per test row the change of each metric, (R, M), and the row's user, (R,); None where rows cannot be paired."""
+    """Per test row the change of each metric, (R, M), and the row's user, (R,); None if rows cannot be paired."""
     sides = [[store.ranks(run.key, "test") for run in cell.runs] for cell, store in zip(pair, stores, strict=True)]
     every = [*sides[0], *sides[1]]
     if not all(sides) or not same_rows(*every):

@@ -1,7 +1,7 @@
 """How deep to reason on a row, decided without its target: rules that stop, and a router that decides beforehand.
 
-A rule is chosen on validation, where its metric is known, and then given `Signals` of other rows, which hold no target
-and no rank: a depth cannot look at what it is scored with.
+A rule is chosen on validation, where its metric is known, and then given `Signals` of other rows, which contain neither
+target nor rank: a depth cannot depend on what it is scored with.
 
 - *entropy*: stop at the first step whose entropy is at most a threshold;
 - *margin*: at the first step whose margin is at least a threshold;
@@ -11,16 +11,16 @@ and no rank: a depth cannot look at what it is scored with.
 A threshold comes with a cap, the deepest step that the rule may take: it stops there at the latest. Thresholds are
 quantiles of the validation values, and every fixed depth is among the candidates (a cap without threshold), so that on
 validation no fixed depth is better than the choice. Of equally good candidates the one with the fewest steps is taken.
-With K = 1 convergence cannot decide: no cosine exists before step 1 is computed, and it falls back on the better of the
+With K = 1 convergence cannot decide, since the first cosine is known after step 1; it falls back on the better of the
 two depths.
 
-What a rule costs besides the steps: entropy and margin need the scores of all items at each step that they look at, the
-router at step 0, convergence none.
+Besides the steps, rules cost this: entropy and margin need the scores of all items at each step that they check,
+the router at step 0, convergence none.
 
 The router is a ridge regression of each step's gain (less the mean of all steps', which all rows share) on the two
-signals, standardised; it leaves the fixed depth that is best on validation only where another one's predicted
+signals, standardised; it leaves the fixed depth that is best on validation only if another one's predicted
 advantage is above a threshold, chosen on out-of-fold predictions with all rows of a user in one fold, among quantiles
-of the advantages and "never". Why regression of gains: what is lost by a wrong depth differs by row (most rows rank
+of the advantages and "never". Why regression of gains: the loss from a wrong depth differs by row (most rows rank
 the target below 20 at every step and lose nothing), and the depth with the largest expected gain is what maximises
 the metric. Why linear: the signal is weak, and more freedom fits noise. Of 33 models on ml-100k (ERL, PRL, Naive and
 RPE, K of 1 and 2), out of fold on validation and without threshold, the share captured of the ceiling above the best
@@ -50,7 +50,7 @@ _LARGEST = float(np.finfo(np.float16).max)  # what signals are stored with
 
 @dataclass(frozen=True)
 class Signals:
-    """What a rule may look at: R rows, K steps; values that are not finite are possible.
+    """The inputs of a rule: R rows, K steps; values may be infinite or NaN.
 
     Attributes:
         entropy: (R, K + 1), in nats.
@@ -78,16 +78,12 @@ class DepthRule(Protocol):
 
 @dataclass(frozen=True)
 class FixedDepth:
-    """The same depth for all rows.
-
-    Attributes:
-        depth: 0 to K.
-    """
+    """The same depth, 0 to K, for all rows."""
 
     depth: int
 
     def depths(self, signals: Signals) -> Depths:
-        """(R,), all alike."""
+        """(R,), all equal."""
         return np.full(len(signals.entropy), self.depth, np.int64)
 
 
@@ -106,13 +102,13 @@ class StopRule:
     cap: int
 
     def depths(self, signals: Signals) -> Depths:
-        """(R,), each 0 to the cap; a value that is not a number stops nothing."""
+        """(R,), each 0 to the cap; NaN never stops."""
         return _stops(EVIDENCE[self.evidence](signals), self.threshold, self.cap)
 
 
 @dataclass(frozen=True)
 class Router:
-    """Leaves a fixed depth where the predicted advantage of another one is above a threshold.
+    """Leaves a fixed depth if the predicted advantage of another one is above a threshold.
 
     Attributes:
         regression: predicts each step's gain.
@@ -130,39 +126,27 @@ class Router:
 
 
 def signals_of(rows: Rows) -> Signals:
-    """What a rule may look at of stored rows."""
+    """The signals of stored rows."""
     return Signals(rows.entropy.astype(np.float64), rows.margin.astype(np.float64), rows.cosine.astype(np.float64))
 
 
 def choose_fixed(gains: Floats) -> FixedDepth:
-    """The depth that is best for all rows together.
-
-    Args:
-        gains: (R, K + 1), what each validation row adds to the metric at each depth.
-    """
+    """The depth that is best for all rows together; `gains` (R, K + 1) is each row's share of the metric at each depth."""
     return FixedDepth(int(gains.mean(axis=0).argmax()))
 
 
 def choose_stop(evidence: str, signals: Signals, gains: Floats) -> StopRule:
-    """The threshold and cap that are best on validation.
-
-    Args:
-        gains: (R, K + 1), what each of them adds to the metric at each depth.
-    """
+    """The threshold and cap of `EVIDENCE[evidence]` that are best on validation rows; `gains` as in `choose_fixed`."""
     values = EVIDENCE[evidence](signals)
     rules = [StopRule(evidence, threshold, cap) for cap, threshold in _candidates(values)]
     return _best(((rule, _stops(values, rule.threshold, rule.cap)) for rule in rules), gains)
 
 
 def choose_router(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> DepthRule:
-    """A router trained on validation rows.
+    """A router trained on validation rows; `gains` as in `choose_fixed`.
 
-    Args:
-        gains: (R, K + 1), what each of them adds to the metric at each depth.
-        users: (R,), whose rows are kept together in a fold.
-
-    Returns:
-        A router; the best fixed depth where there is one user alone, and so no fold to choose a threshold on.
+    A fold keeps all rows of a user, `users` (R,), together. A single user gives no fold to choose a threshold on, and
+    so the best fixed depth.
     """
     fixed = choose_fixed(gains)
     if len(np.unique(users)) < 2:
@@ -196,7 +180,7 @@ def _stops(evidence: Floats, threshold: float, cap: int) -> Depths:
 
 
 def _candidates(evidence: Floats) -> list[tuple[int, float]]:
-    """(cap, threshold): each depth for all rows, and each cap with each quantile of the values seen before it."""
+    """(cap, threshold): each fixed depth, and each cap with each quantile of the values before it."""
     return [
         (cap, threshold) for cap in range(evidence.shape[1]) for threshold in (np.inf, *_quantiles(evidence[:, :cap]))
     ]
@@ -237,7 +221,7 @@ class _Regression:
 
 
 def _features(signals: Signals) -> Floats:
-    """(R, 2): entropy and logarithm of the margin at step 0; what is not finite at the edge of what can be stored."""
+    """(R, 2): entropy and log margin at step 0; infinite and NaN values become the extremes of the type."""
     features = np.stack([signals.entropy[:, 0], signals.margin[:, 0]], axis=1)
     features = np.nan_to_num(features, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
     features[:, 1] = np.log1p(np.maximum(features[:, 1], 0.0))

@@ -1,4 +1,4 @@
-"""Who gains from depth: test metrics by group of users and of items, at the readout and at each step of one model.
+"""Which groups gain from depth: test metrics by group of users and of items, at the readout and at each step.
 
 Groups as in the paper's Figure 4: users in four groups of equal size by length of history, items in four groups by
 popularity in training with equal numbers of test rows. Where the paper leaves it open: a user's length is that of its
@@ -56,8 +56,8 @@ class GroupStates:
     """One group under one cell.
 
     Attributes:
-        states: "readout", "step_0" and so on to metric to mean over runs; nothing where no run is done.
-        over_first: state to metric to gain over step 0 in percent; None where step 0 has nothing.
+        states: "readout", "step_0" and so on to metric to mean over runs; empty if no run is done.
+        over_first: state to metric to gain over step 0 in percent; None if step 0 scores zero.
         intervals: the same, 95% over the group's users (bootstrap, runs averaged).
     """
 
@@ -69,11 +69,7 @@ class GroupStates:
 
 @dataclass(frozen=True)
 class Grouped:
-    """A cell by groups.
-
-    Attributes:
-        groups: four of users, then four of items; empty where no run is done.
-    """
+    """A cell by groups: four of users, then four of items; none if no run is done."""
 
     row: Measured
     groups: tuple[GroupStates, ...]
@@ -89,11 +85,9 @@ def user_groups(split: Split, count: int = GROUPS) -> Groups:
 
 
 def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64], count: int = GROUPS) -> Groups:
-    """(R,) the group of each row's target: equally many rows in each as far as an item stays in one, by popularity.
+    """(R,) the group of each row's target, by popularity; equally many rows in each as far as an item stays in one.
 
-    Args:
-        targets: (R,).
-        popularity: (N,) how often each item is the target of a training row.
+    `targets` is (R,); `popularity` (N,) is how often each item is the target of a training row.
     """
     items, places, rows = np.unique(targets, return_inverse=True, return_counts=True)
     order = np.lexsort((items, popularity[items]))
@@ -128,7 +122,7 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
 
 
 def check_dataset(dataset: Dataset, cell: CellResults) -> Dataset:
-    """The data set; `InputError` unless it is the one that a cell's runs were tested on."""
+    """The data set, if it is the one that a cell's runs were tested on; an InputError otherwise."""
     for run in cell.runs:
         if run.spec.dataset_fingerprint != dataset.fingerprint:
             raise InputError(
@@ -140,7 +134,7 @@ def check_dataset(dataset: Dataset, cell: CellResults) -> Dataset:
 
 
 def _longest_histories(split: Split) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """The users of a split, (U,), which of them each row belongs to, (R,), and the longest history of each, (U,)."""
+    """The users of a split, (U,), the index into them of each row, (R,), and the longest history of each, (U,)."""
     users, places = np.unique(split.users, return_inverse=True)
     lengths = np.zeros(len(users), np.int64)
     np.maximum.at(lengths, places, split.ends - split.starts)

@@ -1,8 +1,8 @@
 """Intervals: Student's t over seeds, a bootstrap over users, and the smallest difference that seeds can show.
 
-Two questions, two intervals. Over seeds: would other runs of the same training give the same result on these users?
-Over users: would other users give the same result for these runs? Rows of one user are not independent, so users are
-resampled, each with all its rows.
+Over seeds: would other runs of the same training give the same result on these users? Over users: would other users
+give the same result for these runs? Rows of one user are not independent, so users are resampled, each with all its
+rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COUNTS = 1_000_000  # counts in memory at once; many small products would wait 
 
 @dataclass(frozen=True)
 class Interval:
-    """A two-sided interval; its unit is that of what it was made from."""
+    """A two-sided interval, in the unit of its values."""
 
     low: float
     high: float
@@ -47,18 +47,10 @@ def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> In
 def cluster_means(
     values: NDArray[np.float64], clusters: NDArray[np.int32], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> NDArray[np.float64]:
-    """Means over rows in bootstrap resamples of clusters; a resampled cluster comes with all its rows.
+    """Means over rows in bootstrap resamples of clusters, (B, M) for `values` (R, M) and `clusters` (R,).
 
-    All columns see the same resamples, so that what is computed from several of them is paired. A mean weighs rows
-    alike, as the metrics do: clusters with more rows weigh more.
-
-    Args:
-        values: (R, M), a column per quantity.
-        clusters: (R,), which cluster (user) each row belongs to.
-        resamples: B.
-
-    Returns:
-        (B, M).
+    A resampled cluster (user) comes with all its rows. All columns see the same resamples, so that differences between
+    them are paired. A mean weighs rows alike, as the metrics do: clusters with more rows weigh more.
     """
     _, places = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(places).astype(np.float64)  # (C,)
@@ -76,7 +68,7 @@ def cluster_means(
 
 
 def percentile_interval(samples: NDArray[np.float64], *, confidence: float = CONFIDENCE) -> Interval | None:
-    """The middle part of (B,) bootstrap samples; None where a sample is not finite."""
+    """The middle part of bootstrap samples (B,); None if one is infinite or NaN."""
     if samples.size == 0 or not np.isfinite(samples).all():
         return None
     outside = (1 - confidence) / 2
@@ -94,15 +86,11 @@ def detectable_difference(
 ) -> float | None:
     """The smallest true difference of two means that a t-test over seeds finds, with its sign, at a given power.
 
-    The spread that the values show is taken for the true one; the power is that of the noncentral t distribution.
-
-    Args:
-        first: a metric by seed.
-        second: of another row; of the same seeds in the same order where `paired`.
-        paired: whether differences by seed are tested; otherwise two samples of equal variance.
+    The spread of the values is taken for the true one; the power is that of the noncentral t distribution. With
+    `paired`, values are of the same seeds in the same order; otherwise they are two samples of equal variance.
 
     Returns:
-        In the unit of the metric; None where there are too few seeds for a spread, or a value is not finite.
+        In the unit of the metric; None if there are too few seeds to estimate a spread, or a value is infinite or NaN.
 
     Raises:
         ValueError: paired values of different counts.

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class TestedRows(Protocol):
-    """What is known of each test row; R rows."""
+    """Users and items of R test rows."""
 
     @property
     def users(self) -> NDArray[np.int32]: ...  # noqa: D102

@@ -28,7 +28,7 @@ class Latency:
         step: "Base", or "Step-1" and so on.
         time_s: seconds over the test set.
         cost_percent: more than Base, recomputed; None for Base.
-        printed: what the paper prints for it; None for Base.
+        printed: the same as the paper prints it; None for Base.
     """
 
     backbone: str
@@ -52,7 +52,7 @@ class PrintedDataset:
 
 
 def paper_datasets() -> Mapping[str, PrintedDataset]:
-    """The rows of Table 1 by the recipe that makes each data set, in the paper's order."""
+    """The rows of Table 1 by the recipe that prepares each data set, in the paper's order."""
     rows = (
         PrintedDataset(
             name=line["dataset"],
@@ -69,7 +69,7 @@ def paper_datasets() -> Mapping[str, PrintedDataset]:
 
 
 def paper_funnel() -> Mapping[tuple[str, str, str], int]:
-    """(data set, step, split) to what the authors' notebooks have left there; data sets as printed.
+    """(data set, step, split) to the count that the authors' notebooks have there; data sets as printed.
 
     Steps: "rating" and "core" (interactions; the split is ""), "rows" (before their rules), "length" (histories long
     enough), "target" and "history" (known from training).
@@ -78,7 +78,7 @@ def paper_funnel() -> Mapping[tuple[str, str, str], int]:
 
 
 def paper_rows(table: str) -> tuple[Measured, ...]:
-    """The rows of "table2" or "table3"; every value is one run of one."""
+    """The rows of "table2" or "table3"; every value is that of a single run."""
     stats: dict[tuple[str, str, str], dict[str, Stat]] = {}
     for line in _lines(table):
         metric = line["metric"].lower()

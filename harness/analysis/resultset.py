@@ -1,4 +1,4 @@
-"""A suite's stored trials, cell by cell: what every table and figure is computed from."""
+"""A suite's stored trials, cell by cell: the input of every table and figure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Row:
     """A row of a comparison.
 
     Attributes:
-        backbone: the backbone's label; the baseline's of a baseline.
-        strategy: the row's name: the strategy's label, with the swept values where there are any.
+        backbone: the backbone's label; for a baseline its own.
+        strategy: the row's name: the strategy's label, with the swept values, if any.
         against: name of the row that it is compared with; "" for none.
-        steps: K; None where validation chooses it, or where the paper does not give it.
-        unsupported: why it cannot run; "" where it can.
-        is_baseline: a count of the training rows, no model; compared with no row, never best.
+        steps: K; None if validation chooses it, or if the paper does not state it.
+        unsupported: why it cannot run; "" if it can.
+        is_baseline: counts of training rows rather than a model; compared with no row, never best.
     """
 
     dataset: str
@@ -47,27 +47,26 @@ class Row:
 
     @property
     def place(self) -> Place:
-        """Which row of a table it is."""
+        """The row's position in tables."""
         return self.dataset, self.backbone, self.strategy, self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellResults(Row):
-    """What is stored of one cell.
+    """The stored results of one cell.
 
     Attributes:
-        seeds: of the final runs that are planned.
-        runs: final runs that are done, ordered as the seeds are.
-        ended: seed to "diverged: ...", "failed: ..." or "damaged" for final runs that ended otherwise or that
-            cannot be used.
+        seeds: of the planned final runs.
+        runs: done final runs, in the order of the seeds.
+        ended: seed to "diverged: ...", "failed: ..." or "damaged" for the other final runs.
         missing: seeds whose final run is not stored.
         search_trials: number of distinct search trials.
         epochs: trained by all of them and by the final runs.
-        note: the run's note on the cell, such as that no search trial succeeded.
-        searched: its distinct search trials, however they ended, in the order of the search, failed ones last; of
-            suites that were run before failed ones were noted without these.
+        note: the run's remark on the cell, such as that no search trial succeeded.
+        searched: its distinct search trials, however they ended, in the order of the search, failed ones last; suites
+            of earlier versions lack failed ones.
         finals: its final runs, however they ended.
-        points: configurations that can be searched; None if a range is continuous.
+        points: configurations that can be searched; None if infinitely many.
     """
 
     seeds: tuple[int, ...]
@@ -88,12 +87,10 @@ class ResultSet:
 
     Attributes:
         cells: in the order of the plan.
-        facts: per data set, from its card: "protocol" and "statistics".
-        changed: "backbone + strategy" of components whose source is not what it was when their trials ran; of
-            baselines their name.
-        store: where the rows of each trial are.
+        facts: data set to "protocol" and "statistics" of its card.
+        changed: "backbone + strategy" of components whose source has changed since their trials ran; for baselines
+            their name.
         damaged: key to reason of the trials that are left out because they are damaged.
-        suite: the suite itself, where it is known.
     """
 
     name: str
@@ -105,7 +102,7 @@ class ResultSet:
     suite: Suite | None = None
 
     def models(self) -> ResultSet:
-        """The same without baselines, for tables that have no place for them."""
+        """The same without baselines."""
         return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_baseline))
 
 
@@ -114,12 +111,11 @@ def load_results(
 ) -> ResultSet:
     """The results of a stored suite.
 
-    Args:
-        same_source: compares the components' source with today's; None leaves the comparison out.
-        damaged: key to reason of trials to leave out; those whose summary is damaged are left out as well.
+    `same_source` compares the components' source with today's; None skips this. `damaged` maps the keys of trials to
+    leave out to a reason; trials with a damaged summary are left out as well.
 
     Raises:
-        StoreError: the suite is not stored, or its own files are damaged.
+        StoreError: there is no such suite, or its own files are damaged.
     """
     from ..plan.cells import expand
     from ..suite.load import Suite
@@ -139,7 +135,7 @@ def collect(
     same_source: SameSource | None = None,
     damaged: Mapping[str, str] | None = None,
 ) -> ResultSet:
-    """The results of planned cells; see `load_results`.
+    """The results of planned cells; `index` maps cells to trials, other arguments as `load_results`.
 
     Raises:
         StoreError: a trial cannot be read, for another reason than damage.
@@ -216,7 +212,7 @@ def _cell(
 
 
 def _is_final(run: TrialSummary, cell: Cell, seed: int) -> bool:
-    """Whether a run is what an index takes it for; suites share baselines, whatever their seeds."""
+    """Whether a run is the one that an index names; suites share baselines, whatever their seeds."""
     return run.spec.purpose == "final" and (cell.is_baseline or run.spec.seed == seed)
 
 

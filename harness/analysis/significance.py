@@ -1,12 +1,12 @@
-"""Is a row better than the one it is compared with, or is it chance? Paired tests, corrected within a table.
+"""Paired tests of each row against the one it is compared with, corrected within a table.
 
-Two questions, two tests, as with intervals (`intervals.py`). Over users: each user's mean over its test rows, of the
-row and of the one it is compared with, averaged over their runs; a paired t-test on these. Over seeds: a paired t-test
+Two tests, as with intervals (`intervals.py`). Over users: each user's mean over its test rows, of the row and of
+the one it is compared with, averaged over their runs; a paired t-test on these. Over seeds: a paired t-test
 on the metrics of runs with the same seed. Rows of one user are not independent, so no test counts rows.
 
 The p-values over users are corrected for the number of comparisons in the table (Holm 1979), because a table of a
-hundred differences without any effect shows five at p < 0.05. A user weighs the same in the test however many test rows
-it has; in the metric rows weigh the same.
+hundred differences without any effect shows five at p < 0.05. A user weighs the same in the test however many test
+rows it has; in the metric rows weigh the same.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Comparison:
 
     Attributes:
         change: mean of the row less that of the other, over rows and runs.
-        percent: the same in percent of the other; None where that is 0.
+        percent: the same in percent of the other; None if that is 0.
         p_users: of the paired t-test on users' means; None for fewer than two users.
         p_holm: the same, corrected for the comparisons of the table.
         p_seeds: of the paired t-test on runs with the same seed; None for fewer than two.
-        effect: mean over standard deviation of the users' differences (Cohen's d_z); None where they do not vary.
-        users: how many.
-        seeds: how many both have.
-        complete: whether every planned run of both is there.
+        effect: mean over standard deviation of the users' differences (Cohen's d_z); None if they do not vary.
+        users: number of users.
+        seeds: number of seeds that both have.
+        complete: whether every planned run of both is done.
         users_interval: 95% of the change over users, a cluster bootstrap over rows; None unless asked for.
         seeds_interval: 95% of the change over seeds, Student's t; None for fewer than two.
         detectable_users: smallest difference of users' means found at 80% power without correction.
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def mark(self) -> str:
-        """`OVER_USERS`, `OVER_BOTH` where it is one over seeds as well, or ""; of complete comparisons alone."""
+        """`OVER_USERS`, `OVER_BOTH` if seeds differ too, or ""; only complete comparisons have a mark."""
         if not self.complete or self.p_holm is None or self.p_holm >= LEVEL:
             return ""
         over_seeds = self.p_seeds is not None and self.p_seeds < LEVEL
@@ -81,7 +81,7 @@ class Significance:
 
     Attributes:
         comparisons: in the order of the rows, four metrics each.
-        unpaired: rows whose runs, or the other row's, were tested on different rows: nothing can be paired.
+        unpaired: rows that cannot be paired: they were tested on other rows than the compared ones.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -93,15 +93,12 @@ class Significance:
         return sum(comparison.p_users is not None for comparison in self.comparisons)
 
     def marks(self) -> Mapping[tuple[Place, str], str]:
-        """(a row's place, metric) to its mark, where it has one."""
+        """(a row's place, metric) to its mark, if any."""
         return {(each.row.place, each.metric): each.mark for each in self.comparisons if each.mark}
 
 
 def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
-    """Every row of a suite against the one that it names.
-
-    Args:
-        intervals: whether to compute intervals and detectable differences, which take longer than the tests.
+    """Every row of a suite against the one that it names; without `intervals` much faster.
 
     Raises:
         StoreError: the rows of a trial cannot be read.
@@ -128,10 +125,9 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
 
 
 def paired_test(differences: Sequence[float] | Floats) -> float | None:
-    """The p-value of the two-sided paired t-test: that the mean difference is zero.
+    """The p-value of the two-sided paired t-test that the mean difference is zero; None for fewer than two.
 
-    Returns:
-        None for fewer than two; 1 where all are zero, 0 where all are the same and not zero, but for rounding.
+    It is 1 if all are zero, and 0 if all are equal and not zero, up to rounding.
     """
     values = np.asarray(differences, dtype=np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
@@ -153,7 +149,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def effect_size(differences: Floats) -> float | None:
-    """Cohen's d of paired differences: their mean over their standard deviation; None where they do not vary."""
+    """Cohen's d of paired differences: their mean over their standard deviation; None if they do not vary."""
     if len(differences) < 2 or _alike(differences):
         return None
     return float(differences.mean() / differences.std(ddof=1))

@@ -1,1 +1,1 @@
-"""What is written down of a trial: its spec and key, its result, what it was made with."""
+"""Stored records of a trial: its spec and key, its result, its provenance."""

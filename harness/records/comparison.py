@@ -1,4 +1,4 @@
-"""What tells two results of one trial apart; times, memory, machine and source do not count."""
+"""Differences between two results of one trial; times, memory, machine and source do not count."""
 
 from __future__ import annotations
 
@@ -15,13 +15,9 @@ _FACTS = ("reason", "parameters", "best_epoch")
 def differences(
     first: TrialResult, second: TrialResult, *, sides: tuple[str, str] = ("here", "there"), ranks_only: bool = False
 ) -> tuple[str, ...]:
-    """What tells two results apart, one line each; none where they are the same.
+    """The differences between two results of one trial, one line each, worded with the names of the two `sides`.
 
-    Args:
-        first: a result.
-        second: another one of the same trial.
-        sides: what the two are called.
-        ranks_only: of each row compare ranks and the best ten alone; otherwise everything that is stored.
+    `ranks_only` compares only ranks and the best ten of each row, instead of everything that is stored.
     """
     return tuple(_differences(first, second, sides, ranks_only))
 
@@ -43,7 +39,7 @@ def _differences(first: TrialResult, second: TrialResult, sides: tuple[str, str]
             break
     facts = [("epochs", len(first.history), len(second.history))]
     facts += [(name.replace("_", " "), getattr(first, name), getattr(second, name)) for name in _FACTS]
-    yield from (f"{what}: {one} {here}, {other} {there}" for what, one, other in facts if one != other)
+    yield from (f"{what}: {left} {here}, {right} {there}" for what, left, right in facts if left != right)
     for split, left, right in (
         ("validation", first.validation, second.validation),
         ("test", first.test, second.test),

@@ -1,4 +1,4 @@
-"""What a profile holds: the atom of `rearec-bench profile` and of the latency table; imports no torch."""
+"""A profile, as `rearec-bench profile` and the latency table use it; imports no torch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Times:
-    """What repeats of the same work took.
-
-    Attributes:
-        seconds: one a repeat, in the order in which they were taken.
-    """
+    """Seconds of repeats of the same work, in the order in which they were taken."""
 
     seconds: tuple[float, ...]
 
@@ -35,7 +31,7 @@ class Times:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The first and the third, between the nearest two repeats; the one repeat where there is no other."""
+        """The first and the third, interpolated between repeats; of a single repeat both are its time."""
         if len(self.seconds) < 2:
             return self.seconds[0], self.seconds[0]
         low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
@@ -44,13 +40,13 @@ class Times:
 
 @dataclass(frozen=True)
 class Subject:
-    """What was profiled: one row of a suite, on one device.
+    """The profiled row of a suite, on one device.
 
     Attributes:
-        suite: name of the suite; `options.NAME` for one that was made of options.
-        backbone: label of the backbone.
+        suite: name of the suite; `options.NAME` for one given by options.
+        backbone: its label.
         row: label of the strategy's row.
-        spec: the trial at the most steps, every setting filled in.
+        spec: the trial at the max number of steps, every setting filled in.
         steps: K of each line, 0 first.
         machine: the processor or the GPU.
         rows: test rows that were ranked.
@@ -70,7 +66,7 @@ class Subject:
 
     @property
     def id(self) -> str:
-        """12 hexadecimal digits: a profile of the same takes the place of the one before."""
+        """12 hexadecimal digits; a new profile replaces the one with the same id."""
         content = {
             "suite": self.suite,
             "labels": [self.backbone, self.row],
@@ -96,7 +92,7 @@ class Machine:
     bytes_per_s: float
 
     def bound_s(self, *, flops: float, traffic_bytes: float) -> float:
-        """The least time that so many operations and so much memory traffic take."""
+        """The min time that so many operations and so much memory traffic take."""
         return max(flops / self.flops_per_s, traffic_bytes / self.bytes_per_s)
 
 
@@ -108,9 +104,9 @@ class Part:
         name: "data" (rows to batches), "items" (what depends on no history), "encode", "step 1" and so on, "score"
             (readout, scores, ranks).
         times: over all rows.
-        flops: by the formula, for "items" as torch counts them; None where no formula is known.
-        traffic_bytes: the least that has to be read and written; None where it is not known.
-        bound_s: the least time by both; None where it is not known.
+        flops: by the formula, for "items" as torch counts them; None without a formula.
+        traffic_bytes: the min that has to be read and written; None if unknown.
+        bound_s: the min time by both; None if unknown.
     """
 
     name: str
@@ -151,7 +147,7 @@ class Training:
         return sum(self.rows) / sum(self.times.seconds)
 
     def share_of_peak(self, machine: Machine) -> float:
-        """Operations a second, as a share of what the machine reaches in matrix products."""
+        """Operations per second, as a share of what the machine reaches in matrix products."""
         return self.flops / self.flops_rows * self.rows_per_s / machine.flops_per_s
 
 
@@ -165,7 +161,7 @@ class Line:
         passes: forward passes that the rows were cut into.
         flops_counted: of a pass over the rows, as torch counts them: with padding, products of matrices alone.
         flops_formula: the same by the formula, at the rows' own lengths; None for a backbone without a formula.
-        bound_s: the least time of a pass; None where it is not known.
+        bound_s: the min time of a pass; None if unknown.
         peak_memory_bytes: of the process (CPU), or allocated (GPU), with this model alone.
         parameters: trainable ones.
         training: steps of training.
@@ -189,13 +185,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Profile:
-    """One row of a suite, measured.
+    """The measurements of one row of a suite.
 
     Attributes:
-        subject: what was profiled.
         lines: one for each K, ascending, K = 0 first.
-        parts: of a pass with the most steps.
-        reach: what the machine reaches.
+        parts: of a pass with the max number of steps.
         repeats: timed passes of each line.
         environment: versions, device, threads, revision.
         taken_at: Unix time.
@@ -219,7 +213,7 @@ class Profile:
         return None if line.steps == 0 else (line.times.median - self.lines[0].times.median) / line.steps
 
     def rows_per_s(self, line: Line) -> float:
-        """Test rows ranked in a second."""
+        """Test rows ranked per second."""
         return self.subject.rows / line.times.median
 
     def to_json(self) -> dict[str, Any]:
@@ -248,5 +242,5 @@ def _adapter() -> TypeAdapter[Profile]:
 
 
 def step_name(steps: int) -> str:
-    """What the paper's Table 4 calls K."""
+    """The name of K in the paper's Table 4."""
     return f"Step-{steps}" if steps else "Base"

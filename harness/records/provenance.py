@@ -1,4 +1,4 @@
-"""What a result was made with: versions, machine, revision, memory."""
+"""Provenance of a result: versions, machine, revision, memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @lru_cache(maxsize=1)
 def git_revision() -> str:
-    """Revision of the package's checkout with "+" where files differ from it; "" outside a checkout."""
+    """Revision of the package's checkout with "+" if files differ from it; "" outside a checkout."""
     if not (_ROOT / ".git").exists():
         return ""
     try:
@@ -29,7 +29,7 @@ def git_revision() -> str:
 
 
 def software() -> dict[str, Any]:
-    """The versions of what runs here, and the machine; imports neither torch nor ray."""
+    """The versions of the installed software, and the machine; imports neither torch nor ray."""
     return {
         "rearec_bench": VERSION,
         "git": git_revision(),
@@ -42,23 +42,18 @@ def software() -> dict[str, Any]:
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
-    """Facts about the software and the machine; imports torch.
-
-    Args:
-        device: "cpu" or "cuda".
-        threads: torch threads of the trial.
-    """
+    """Facts about the software and the machine, with the trial's torch threads; imports torch."""
     import torch
 
-    found = {**software(), "torch": torch.__version__, "device": device, "threads": threads}
+    facts = {**software(), "torch": torch.__version__, "device": device, "threads": threads}
     if device == "cuda" and torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-        found["cuda"] = torch.version.cuda
-    return found
+        facts["gpu"] = torch.cuda.get_device_name()
+        facts["cuda"] = torch.version.cuda
+    return facts
 
 
 def reset_peak_memory(device: str) -> None:
-    """Forget the peak so far, where the system can (Linux, CUDA)."""
+    """Reset the recorded peak, if the system can (Linux, CUDA)."""
     if device == "cuda":
         import torch
 

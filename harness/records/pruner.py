@@ -1,4 +1,4 @@
-"""The pruner of a search trial, as far as it is part of the trial's identity; `plan/pruning.py` decides."""
+"""The pruner of a search trial, as part of the trial's identity; `plan/pruning.py` decides."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pydantic import Field
 
 @dataclass(frozen=True)
 class Pruner:
-    """Who may end a search trial early; part of the trial's identity, so that no other suite takes it for a whole one.
+    """The pruner that may end a search trial early; part of the trial's identity, so that other suites do not reuse it.
 
     Attributes:
         kind: "asha".
         cell: id of the cell among whose search trials it runs.
         grace: epochs before the first rung.
-        reduction: one in so many goes on at each rung.
+        reduction: 1 in this many trials is promoted at each rung.
     """
 
     kind: Literal["asha"]
@@ -25,7 +25,7 @@ class Pruner:
     reduction: Annotated[int, Field(ge=2)]
 
     def rungs(self, max_epochs: int) -> tuple[int, ...]:
-        """The epochs after which a trial may end; none at `max_epochs`, where it ends anyway."""
+        """The epochs after which a trial may end, without `max_epochs`, where it ends anyway."""
         epochs = []
         epoch = self.grace
         while epoch < max_epochs:

@@ -1,4 +1,4 @@
-"""What a trial leaves behind: the atom of every table, figure, ceiling and test."""
+"""A trial's result: the input of every table, figure, ceiling and test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where each row's target stands; R rows, K steps. Row r is row r of the prepared split.
+    """The rank of each row's target; R rows, K steps. Row r is row r of the prepared split.
 
     Attributes:
         users: (R,) int32.
@@ -38,7 +38,7 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Rows(Ranks):
-    """What is kept of each row of a split.
+    """Everything stored per row of a split.
 
     Attributes:
         top_items: (R, 10) int32, ids of the readout's ten best, best first (-1 where the catalogue is smaller).
@@ -55,7 +55,7 @@ class Rows(Ranks):
 
 @dataclass(frozen=True)
 class Traces:
-    """States of the rows chosen to be looked at (512 by a stated rule, and the users a suite names); T rows, width d.
+    """States of selected rows (512 by a fixed rule, and the users a suite names); T rows, width d.
 
     Attributes:
         rows: (T,) int32, row numbers in the split.
@@ -76,7 +76,6 @@ class Evidence:
         readout: metrics of the readout.
         steps: metrics of each step's state, K + 1 of them.
         similarity: (K + 1, K + 1) mean cosine between the steps' states.
-        rows: per row.
         traces: states of a few rows; None for search trials.
     """
 
@@ -106,9 +105,7 @@ class Epoch:
     Attributes:
         epoch: counted from 1.
         losses: mean of each named term, and "total".
-        validation: validation metrics of the readout.
-        train_s: seconds of training.
-        evaluate_s: seconds of evaluation.
+        validation: metrics of the readout.
         rows_per_s: training rows per second.
     """
 
@@ -122,15 +119,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class EpochProgress:
-    """What is known of a trial under way, after an epoch.
+    """Progress of a running trial, after an epoch.
 
     Attributes:
-        epoch: counted from 1; 0 where nothing is trained.
+        epoch: counted from 1; 0 if nothing is trained.
         losses: mean of each term.
         validation: metrics of the readout.
         best: best value of the spec's metric so far.
-        best_epoch: where it was reached.
-        rows_per_s: training rows per second; validation rows where nothing is trained.
+        best_epoch: its epoch.
+        rows_per_s: training rows per second; validation rows if nothing is trained.
         done: no further epoch will run.
     """
 
@@ -145,14 +142,13 @@ class EpochProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialFacts:
-    """What is known of a trial but for its evidence.
+    """A trial's result without its evidence.
 
     Attributes:
-        spec: what was run.
         status: "done", "pruned" (a search trial that its pruner ended), "diverged" (a result), or "failed".
         reason: why it was pruned, diverged or failed, one line; "" when done.
         history: one entry per epoch.
-        best_epoch: counted from 1; 0 where there is none.
+        best_epoch: counted from 1; 0 for none.
         timings: seconds by name: "total_s", "build_s", "train_s", "evaluate_s", and "started_at" (Unix time).
         peak_memory_bytes: peak resident memory of the process (CPU) or peak allocated memory (CUDA).
         parameters: number of trainable parameters.
@@ -184,7 +180,7 @@ class TrialFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult(TrialFacts):
-    """Everything that is kept of a trial.
+    """A trial's whole result.
 
     Attributes:
         traceback: of a failure; "" otherwise.
@@ -215,5 +211,5 @@ class TrialSummary(TrialFacts):
 
     @property
     def epochs(self) -> int:
-        """Epochs that it was trained for."""
+        """Number of trained epochs."""
         return self.history[-1].epoch if self.history else 0

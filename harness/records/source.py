@@ -39,14 +39,9 @@ _ROUNDS = 2
 
 @lru_cache(maxsize=256)
 def source_digest(backbone: str, strategy: str) -> str:
-    """A version of the digest and 16 hexadecimal digits, such as "2:0123456789abcdef".
+    """A version of the digest and 16 hexadecimal digits, such as "2:0123456789abcdef", of today's files.
 
-    Args:
-        backbone: name in the registry; of a baseline where the strategy is `BASELINE`.
-        strategy: name in the registry, or `BASELINE`.
-
-    Returns:
-        The digest of today's files; it imports neither torch nor the components.
+    `strategy` is `BASELINE` for a baseline, whose name is then in `backbone`. Imports neither torch nor the components.
     """
     is_baseline = strategy == BASELINE
     shared, engine = _engine(_ENTRY[is_baseline])
@@ -56,31 +51,21 @@ def source_digest(backbone: str, strategy: str) -> str:
 
 
 def same_source(stored: str, backbone: str, strategy: str) -> bool:
-    """Whether the source that a digest was taken of is today's, or one that is known to give the same numbers.
-
-    Args:
-        stored: what `source_digest` was, of any version.
-        backbone: as there.
-        strategy: as there.
-    """
+    """Whether a stored digest, of any version, is today's, or one that is known to give the same numbers."""
     today = source_digest(backbone, strategy)
     return stored == today or {stored, today} <= _known().get(f"{backbone}/{strategy}", frozenset())
 
 
 def source_files(entries: Iterable[Path]) -> list[Path]:
-    """The files that computing a trial reaches by imports, its entry points among them.
-
-    Args:
-        entries: where to start.
-    """
-    found: dict[Path, None] = {}
+    """The files that computing a trial reaches by imports, its entry points among them."""
+    reached: dict[Path, None] = {}
     waiting = list(entries)
     while waiting:
         file = waiting.pop()
-        if file not in found:
-            found[file] = None
+        if file not in reached:
+            reached[file] = None
             waiting.extend(other for other in _imported(file) if _COMPUTES.fullmatch(_within(other)))
-    return list(found)
+    return list(reached)
 
 
 def _within(file: Path) -> str:
@@ -88,9 +73,9 @@ def _within(file: Path) -> str:
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """16 hexadecimal digits over what source files compute, whatever they are called and whatever order they are in.
+    """16 hexadecimal digits over what source files compute, independent of the files' names and order.
 
-    A definition is known by its content: names that the files define count for what is behind them, local names for
+    A definition counts by its content: names that the files define stand for their definitions, local names for
     their order of appearance, and names of others (torch, NumPy) for themselves.
     """
     return _hash(sorted(_content(files, {}).hashes))[:16]
@@ -98,12 +83,7 @@ def digest_of(files: Iterable[Path]) -> str:
 
 @dataclass(frozen=True)
 class _Content:
-    """What some files compute.
-
-    Attributes:
-        hashes: of each definition.
-        labels: each name that they define, with the hash of what is behind it; "" for a value.
-    """
+    """What some files compute: the hash of each definition, and the hash behind each name ("" for a value)."""
 
     hashes: tuple[str, ...]
     labels: Mapping[str, str]
@@ -117,12 +97,7 @@ def _engine(entry: Path) -> tuple[frozenset[Path], _Content]:
 
 
 def _content(files: Iterable[Path], known: Mapping[str, str]) -> _Content:
-    """What files compute.
-
-    Args:
-        files: the files.
-        known: labels of the names that other files define.
-    """
+    """What files compute, given the labels of names that other files define."""
     units = [unit for file in files for unit in _units(file)]
     fresh = {**known, **dict.fromkeys((name for unit in units for name in unit.defines if name not in known), "")}
     labels, hashes = fresh, []
@@ -138,7 +113,7 @@ def _content(files: Iterable[Path], known: Mapping[str, str]) -> _Content:
 
 @lru_cache(maxsize=1)
 def _known() -> dict[str, frozenset[str]]:
-    """Component pair to digests whose trials have the same numbers: the tests have run them side by side."""
+    """Component pair to digests whose trials have the same numbers; tests have compared them."""
     return {pair: frozenset(digests) for pair, digests in json.loads(_KNOWN.read_text("utf-8")).items()}
 
 
@@ -169,9 +144,9 @@ class _Unit:
     """A definition, or another statement of a module or a class.
 
     Attributes:
-        names: what it is called by others.
+        names: its names for other units.
         defines: all names that it defines, those within it included.
-        between: its syntax tree in a row, cut at the names that it uses.
+        between: its syntax tree as a sequence, cut at the names that it uses.
         uses: those names, in order; one fewer than pieces between them.
     """
 
@@ -242,12 +217,7 @@ def _type_checking(node: ast.AST) -> bool:
 
 
 def _labelled(unit: _Unit, labels: Mapping[str, str]) -> Iterator[str]:
-    """The pieces of a definition with what is behind each name in the name's place.
-
-    Args:
-        unit: a definition.
-        labels: of the names that the files define; "" for a value, which is numbered as it appears.
-    """
+    """The pieces of a definition with each name replaced by its label; values ("") are numbered as they appear."""
     order: dict[str, str] = {}
     for piece, name in zip(unit.between, unit.uses, strict=False):
         yield piece

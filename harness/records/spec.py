@@ -27,7 +27,7 @@ BASELINE = "reference"
 
 
 class TrainingSettings(Settings):
-    """How a model is trained; the same for every row of a suite unless the suite searches or sweeps a field."""
+    """Training settings, the same for every row of a suite unless the suite searches or sweeps a field."""
 
     lr: float = param(0.001, "learning rate of Adam", source="section 4.1.4", gt=0)
     batch_size: int = param(2048, "target rows of a batch", source="section 4.1.4", ge=1)
@@ -49,7 +49,7 @@ class TrainingSettings(Settings):
 
 
 class EvaluationSettings(Settings):
-    """How a model is evaluated: full ranking, ties against the target."""
+    """Evaluation settings: full ranking, ties against the target."""
 
     mask_history: bool = param(False, "leave history items out of the ranking; the paper does not")
     trace_users: tuple[int, ...] = param((), "users whose states are kept beside the 512 rows chosen by rule")
@@ -70,7 +70,7 @@ class Component:
     version: int
 
     def identity(self) -> list[Any]:
-        """What of it is hashed, as JSON values."""
+        """The hashed part, as JSON values."""
         return [self.kind, self.version, dict(self.settings)]
 
 
@@ -84,15 +84,13 @@ class TrialSpec:
         backbone: the sequence encoder.
         strategy: how reasoning is trained and read.
         steps: K, the number of reasoning steps.
-        training: training settings.
-        evaluation: evaluation settings.
         metric: validation metric of early stopping, such as "ndcg@20".
         seed: of every random stream of the trial.
         purpose: "search" trials see validation only, "final" runs test as well.
         device: "cpu" or "cuda".
         vectors: fingerprint of the item vectors, for a backbone that uses them; "" for the others.
         engine: version of training and evaluation themselves that the trial is run with.
-        pruner: what may end a search trial early; None where nothing may, as for all final runs.
+        pruner: may end a search trial early; None for none, as in all final runs.
     """
 
     dataset: str
@@ -111,9 +109,9 @@ class TrialSpec:
     pruner: Pruner | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What is hashed, as JSON values.
+        """The hashed part, as JSON values.
 
-        A field added after version 1 enters only where it differs from the behaviour before it existed, so that keys
+        A field added after version 1 enters only if it differs from the behaviour before it existed, so that keys
         of older trials stay valid.
         """
         if self.is_baseline:
@@ -141,7 +139,7 @@ class TrialSpec:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether this is a count of the training rows (`references`) rather than a model."""
+        """Whether this is a baseline, a count of the training rows, rather than a model."""
         return self.strategy.kind == BASELINE
 
     def components(self) -> dict[str, Component]:
@@ -151,7 +149,7 @@ class TrialSpec:
         return {"backbone": self.backbone, "strategy": self.strategy}
 
     def _baseline_identity(self) -> dict[str, Any]:
-        """Counts know neither seed, device nor training; max_len alone, where it says how much of a history hides."""
+        """Without seed, device and training; max_len counts only if it limits the masked history."""
         identity: dict[str, Any] = {
             "engine": _COUNTING_VERSION,
             "dataset": self.dataset_fingerprint,
@@ -164,26 +162,22 @@ class TrialSpec:
 
     @cached_property
     def key(self) -> str:
-        """32 hexadecimal digits: the same key is the same trial, in whichever suite it stands."""
+        """32 hexadecimal digits, the same for the same trial in any suite."""
         return hashlib.sha256(canonical(self.identity()).encode()).hexdigest()[:32]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON values, the data set's name included; vectors and pruner only where there are any."""
+        """Everything as JSON values, the data set's name included; vectors and pruner only if set."""
         values: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return {name: value for name, value in values.items() if value or name not in ("vectors", "pruner")}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialSpec:
-        """The inverse of `to_json`.
-
-        Raises:
-            ValueError: fields that are missing or of another type.
-        """
+        """The inverse of `to_json`; a ValueError if fields are missing or of another type."""
         return _adapter().validate_python(stored_spec(data))
 
 
 def stored_spec(data: Any) -> Any:
-    """A stored spec with what the first version left out."""
+    """A stored spec with the fields that the first version left out."""
     return {"engine": 1, **data} if isinstance(data, dict) else data
 
 

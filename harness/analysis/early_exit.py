@@ -131,7 +131,7 @@ def signals_of(rows: Rows) -> Signals:
 
 
 def choose_fixed(gains: Floats) -> FixedDepth:
-    """The depth that is best for all rows together; `gains` (R, K + 1) is each row's share of the metric at each depth."""
+    """The depth that is best for all rows together; `gains` (R, K + 1) is each row's gain at each depth."""
     return FixedDepth(int(gains.mean(axis=0).argmax()))
 
 

@@ -62,7 +62,7 @@ def prepare(
 
     if (recipe is None) == (file is None):
         raise InputError(
-            f"say which recipe: a name or a file.  {PROGRAM} prepare NAME --source DIR  or  "
+            f"give one recipe: a name or a file.  {PROGRAM} prepare NAME --source DIR  or  "
             f"{PROGRAM} prepare --recipe FILE --source DIR"
         )
     size = synthetic.size_of(recipe, numbers, source=source)
@@ -71,7 +71,7 @@ def prepare(
     else:
         chosen = recipe_files.read_recipe(file) if file is not None else preparation.find_recipe(str(recipe))
         if source is None:
-            raise InputError(f"say where the raw data is. Type:  {chosen.advice(name or 'NAME')}")
+            raise InputError(f"the folder of the raw data is missing. Type:  {chosen.advice(name or 'NAME')}")
         meter = Meter(sys.stderr)
         try:
             dataset = preparation.prepare(

@@ -16,7 +16,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def terminal_width() -> int:
-    """Of the terminal in characters; 120 where there is none."""
+    """The terminal's width in characters; 120 without a terminal."""
     return shutil.get_terminal_size((120, 24)).columns
 
 
@@ -36,7 +36,7 @@ def write_text(text: str, output: Path | None) -> None:
 
 
 def duration(text: str) -> float:
-    """Seconds of a length of time, such as 8h or 1h30m: the type of an option."""
+    """Seconds of a duration, such as 8h or 1h30m: the type of an option."""
     from ..utils.durations import seconds_of
 
     try:
@@ -82,17 +82,17 @@ _SIZES = {
 
 
 def _completing(names: Callable[[click.Context], list[str]]) -> Complete:
-    """Completion from names that are looked up quietly: whatever is wrong is said when the command runs."""
+    """Completion from names; errors are ignored here and reported when the command runs."""
 
     @functools.wraps(names)
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from ..utils.errors import RearecError
 
         try:
-            found = [name for name in names(ctx) if name.startswith(incomplete)]
+            matching = [name for name in names(ctx) if name.startswith(incomplete)]
         except RearecError:
-            found = []
-        return [CompletionItem(name) for name in found]
+            matching = []
+        return [CompletionItem(name) for name in matching]
 
     return complete
 
@@ -131,11 +131,11 @@ def complete_recipe(ctx: click.Context) -> list[str]:
 
 
 def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the suites that ship, and files."""
+    """Names of the bundled suites, and files."""
     from ..suite.bundled import shipped_suites
 
-    found = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="file")]
+    matching = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
+    return matching or [CompletionItem(incomplete, type="file")]
 
 
 suite_argument = click.argument("suite", shell_complete=complete_suite)

@@ -1,4 +1,4 @@
-"""The command that measures inference and training; `cli.py` puts it beside the others."""
+"""The command that measures inference and training; part of the command group in `cli.py`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def profile(
 
     given = {"dataset": dataset, "backbone": backbone, "strategy": strategy, "steps": steps}
     chosen = suite_to_profile(suite, given, overrides=overrides, threads=threads)
-    # only now: torch takes a while to import, and mistakes are told at once
+    # only now, as importing torch is slow: mistakes are reported at once
     from ..profile.profile import ProfileOptions, profile_suite
     from ..report.profile import profile_text
 
@@ -79,10 +79,10 @@ def profile(
     done = []
     how = ProfileOptions(repeats=repeats, rows=rows, device=device)
     try:
-        for one in profile_suite(chosen, data_dir=data_dir, options=how, say=meter.say):
-            store.write(one)
-            done.append(one)
+        for measured in profile_suite(chosen, data_dir=data_dir, options=how, say=meter.say):
+            store.write(measured)
+            done.append(measured)
     finally:
         meter.end()
-    click.echo(profile_text(done, [store.path(one) for one in done]))
+    click.echo(profile_text(done, [store.path(measured) for measured in done]))
     click.echo(f"\nAll formats:  {PROGRAM} report {chosen.name} --table latency")

@@ -1,4 +1,4 @@
-"""The command `report`: tables, figures, the page and the paper kit of what is stored."""
+"""The command `report`: tables, figures, the page and the paper kit of stored suites."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def report(
         drawn = draw_figures(
             suites, figures, store=Store(results), data_dir=data_dir, names=names, users=users, aggregates=aggregates
         )
-        for one in drawn:
-            click.echo(f"{one.suite} {one.name}: {', '.join(map(str, one.files)) or one.why}")
+        for figure in drawn:
+            click.echo(f"{figure.suite} {figure.name}: {', '.join(map(str, figure.files)) or figure.why}")
         return
     if names or users:
         raise InputError("--figure and --user belong to --figures DIR. Add it, or leave them out.")

@@ -62,22 +62,22 @@ def verify_results(results: Path, fix: bool) -> None:
     reach = _reach(meter, "verifying")
     if fix and results.is_dir():
         with store.locked("results verify --fix"):
-            found = verify(store, fix=True, reach=reach)
+            report = verify(store, fix=True, reach=reach)
     else:
-        found = verify(store, reach=reach)
+        report = verify(store, reach=reach)
     meter.end()
-    for finding in found.findings[:_SHOWN]:
+    for finding in report.findings[:_SHOWN]:
         moved = f"; now {finding.moved}" if finding.moved else ""
         click.echo(one_line(f"{finding.kind:<11}{finding.path}: {finding.why}{moved}"))
-    if len(found.findings) > _SHOWN:
-        click.echo(f"and {len(found.findings) - _SHOWN:,} more")
-    looked = f"{found.trials:,} trials, {found.suites:,} suites"
-    count = found.unreadable_lines
+    if len(report.findings) > _SHOWN:
+        click.echo(f"and {len(report.findings) - _SHOWN:,} more")
+    looked = f"{report.trials:,} trials, {report.suites:,} suites"
+    count = report.unreadable_lines
     torn = f" {count:,} log lines cannot be read, as runs that were killed leave them." if count else ""
-    if not found.findings:
+    if not report.findings:
         click.echo(f"{looked}: all as they were written.{torn}")
         return
-    click.echo(f"{looked}: {len(found.findings):,} {'findings, all out of the way now' if fix else 'findings'}.{torn}")
+    click.echo(f"{looked}: {len(report.findings):,} {'findings, all out of the way now' if fix else 'findings'}.{torn}")
     if not fix:
         click.echo("Move what is damaged out of the way:  rearec-bench results verify --fix", err=True)
         sys.exit(FAILED)
@@ -165,10 +165,10 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
     meter = Meter(sys.stderr)
     trials = compare_trials(*stores, reach=_reach(meter, "comparing"))
     meter.end()
-    found = [compare_suite(name, *stores) for name in suites or both]
-    table = difference_table(trials, found, names=(str(first), str(second)))
+    compared = [compare_suite(name, *stores) for name in suites or both]
+    table = difference_table(trials, compared, names=(str(first), str(second)))
     write_text(render([table], format=form), output)
-    if not is_same(trials, found):
+    if not is_same(trials, compared):
         sys.exit(FAILED)
 
 

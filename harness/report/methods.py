@@ -31,7 +31,7 @@ def methods(results: ResultSet) -> str:
 
 
 def _data(results: ResultSet) -> list[str]:
-    found = []
+    sentences = []
     for dataset in dict.fromkeys(cell.dataset for cell in results.cells):
         facts = results.facts.get(dataset, {})
         counts, protocol = facts.get("statistics", {}), facts.get("protocol", {})
@@ -45,8 +45,8 @@ def _data(results: ResultSet) -> list[str]:
         if "vectors" in facts:
             vectors = facts["vectors"]
             words.append(f"item vectors: {escape(str(vectors['encoder']))}, {vectors['width']:,} wide")
-        found.append(f"Data: {'; '.join(words)}.")
-    return found
+        sentences.append(f"Data: {'; '.join(words)}.")
+    return sentences
 
 
 def _models(results: ResultSet, runs: list[TrialSummary]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The suite files that ship with the package, by name."""
+"""The bundled suite files, by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def find_suite(text: str) -> Path:
 
 
 def summary_of(path: Path) -> str:
-    """What a suite file says of itself: the first sentence of its first line, where that is a comment."""
+    """The first sentence of a suite file's first line, where that is a comment."""
     with path.open(encoding="utf-8") as file:
         first = file.readline().strip()
     if not first.startswith("#"):
@@ -49,16 +49,16 @@ def summary_of(path: Path) -> str:
 
 
 def suites_on(dataset: str) -> list[str]:
-    """Names of the shipped suites that run on a data set: those named after it, then those on most data sets."""
-    found: dict[str, int] = {}
+    """Names of the bundled suites on a data set: first those named after it, then by number of data sets."""
+    sizes: dict[str, int] = {}
     for name, path in shipped_suites().items():
         try:
             suite = load_suite(path)
-        except SuiteError:  # a file to extend, no suite by itself
+        except SuiteError:  # only extended by others, not a suite by itself
             continue
         if dataset in suite.datasets:
-            found[name] = len(suite.datasets)
-    return sorted(found, key=lambda name: (_bare(name) != _bare(dataset), -found[name], name))
+            sizes[name] = len(suite.datasets)
+    return sorted(sizes, key=lambda name: (_bare(name) != _bare(dataset), -sizes[name], name))
 
 
 def _bare(name: str) -> str:

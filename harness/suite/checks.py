@@ -1,4 +1,4 @@
-"""What a suite must keep to as a whole: its size, and settings of different places that would not fit together."""
+"""Checks of a whole suite: its size, and settings of different sections that do not fit together."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def rows_of(parameters: Parameters) -> int:
 
 
 def too_many_rows(count: int) -> str | None:
-    """What to say of so many rows, None where they are not too many."""
+    """The message for too many rows; None where there are not too many."""
     if count <= MAX_ROWS:
         return None
     return f"{count:,} rows. Allowed: up to {MAX_ROWS:,}. Sweep fewer values, or make several suites of it."
 
 
 def check_size(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
-    """Refuse more rows or trials than there may be: some lines of sweeps ask for more than there is memory."""
+    """Refuse too many rows or trials: a few sweeps can ask for more than fits into memory."""
     if len(problems):
         return
     steps, training, search = parts["steps"], parts["training"], parts["search"]
@@ -49,7 +49,7 @@ def check_size(tree: Table, parts: Mapping[str, Any], problems: Problems) -> Non
 
 
 def check_seeds(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
-    """Final runs have other seeds than the search, or the winner's own search run would be one of them."""
+    """Refuse the search's seed among those of the final runs: the winner's search run would be one of them."""
     seed = parts["search"].seed
     if seed in parts["seeds"]:
         node = tree.entries["seeds"].value
@@ -59,7 +59,7 @@ def check_seeds(tree: Table, parts: Mapping[str, Any], problems: Problems) -> No
 
 
 def check_grid(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
-    """The grid sampler goes through lists, not through ranges."""
+    """Refuse ranges for the grid sampler, which needs lists."""
     node = _search_value(tree, "sampler")
     if parts["search"].sampler != "grid" or node is None:
         return
@@ -76,7 +76,7 @@ def check_grid(tree: Table, parts: Mapping[str, Any], problems: Problems) -> Non
 
 
 def check_rungs(tree: Table, parts: Mapping[str, Any], problems: Problems) -> None:
-    """A pruner whose first rung no trial reaches is a setting that does nothing."""
+    """Refuse a pruner whose first rung is after the last epoch."""
     training, grace = parts["training"], parts["search"].grace
     space = training.searched.get("max_epochs")
     values = training.swept.get("max_epochs") or (space.choices or (space.high,) if space else ())

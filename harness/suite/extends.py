@@ -1,4 +1,4 @@
-"""Suite files and their kin: `extends` and `--set`, merged into one tree whose positions still point home."""
+"""Suite files with `extends` and `--set`, merged into one tree that keeps the position of each value."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def row_name(item: Node) -> str:
 
 
 def missing_file(path: Path, label: str = "") -> str:
-    """What to say about a file that is not there, with the nearest name in its folder; its label unless that is ""."""
+    """The message for a missing file, with its label and the nearest name in its folder."""
     try:
         names = sorted(os.listdir(path.parent))
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ class _FileReader:
     files: int = 0
 
     def read(self, source: Source, path: Path, *, chain: tuple[Path, ...]) -> Table | None:
-        """A file with everything it extends; `chain` are those that lead to it."""
+        """A file with everything it extends; `chain` are the files that extend it."""
         tree = parse_file(path, source, self.problems)
         entry = tree.entries.get("extends") if tree else None
         if tree is None or entry is None:
@@ -105,7 +105,7 @@ class _FileReader:
 
 
 def _real(path: Path) -> Path:
-    """Without links; pathlib's own resolve raises where they go round in a circle."""
+    """The path without links; pathlib's resolve raises on a cycle of links."""
     return Path(os.path.realpath(path))
 
 
@@ -113,9 +113,9 @@ def _merge(own: Table, parent: Table) -> Table:
     """Mappings merge deep; lists, plain values and {search: ...} / {sweep: ...} replace."""
     entries = dict(parent.entries)
     for key, entry in own.entries.items():
-        held = parent.entries.get(key)
-        if held and isinstance(held.value, Table) and isinstance(entry.value, Table) and not _varies(entry.value):
-            entries[key] = Entry(key, entry.mark, _merge(entry.value, held.value))
+        base = parent.entries.get(key)
+        if base and isinstance(base.value, Table) and isinstance(entry.value, Table) and not _varies(entry.value):
+            entries[key] = Entry(key, entry.mark, _merge(entry.value, base.value))
         else:
             entries[key] = entry
     return Table(entries, own.mark)
@@ -167,7 +167,7 @@ def _override_row(tree: Table, keys: list[str], *, node: Node, mark: Mark, probl
 
 
 def _set(table: Table, keys: list[str], *, node: Node, mark: Mark) -> Table:
-    """A copy in which the value stands under the path of keys; what is no mapping on the way becomes one."""
+    """A copy with the value at the path of keys; a value on the way that is not a mapping becomes one."""
     key, *rest = keys
     mark, entry = mark.under(key), table.entries.get(key)
     if not rest:

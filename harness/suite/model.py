@@ -66,7 +66,7 @@ class Variant(BaseModel):
         name: the row's name; the kind where the suite gives none.
         against: strategies only: name of the row it is compared with, "" for none.
         backbone: strategies only: settings of the backbone that this row changes.
-        uses_steps: strategies only: False where there are no reasoning steps, whatever the suite says.
+        uses_steps: strategies only: False where there are no reasoning steps, whatever the suite's steps.
         unsupported: backbones only: a value of training.packing -> why this backbone cannot run with it.
         text_based: backbones only: uses the item vectors of the data set.
     """
@@ -84,7 +84,7 @@ class Variant(BaseModel):
 
 
 class SearchSettings(Settings):
-    """How hyper-parameters are searched; every cell has a budget and a study of its own."""
+    """How hyper-parameters are searched; each cell has its own budget and study."""
 
     trials: int = param(20, "search trials of a cell at most", ge=1)
     epochs: int | None = param(
@@ -174,7 +174,7 @@ class Suite(BaseModel):
         """Register the components of the suite's plug-ins in this process.
 
         Raises:
-            InputError: a plug-in that is gone, cannot be imported or brings a name that is taken.
+            InputError: a plug-in that does not exist, cannot be imported or uses a name that is taken.
         """
         for plugin in self.plugins:
             if load_plugin(Path(plugin), REGISTRIES) is None:

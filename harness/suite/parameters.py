@@ -40,18 +40,18 @@ def read_component(
     Returns:
         None where one is wrong.
     """
-    found = read(varying(settings, *own.items()), node, problems, word=word)
-    if found is None or not isinstance(node, Table):
+    values = read(varying(settings, *own.items()), node, problems, word=word)
+    if values is None or not isinstance(node, Table):
         return None
-    return parameters_of(settings, found, node), {name: getattr(found, name) for name in own}
+    return parameters_of(settings, values, node), {name: getattr(values, name) for name in own}
 
 
-def parameters_of(settings: type[Settings], found: BaseModel, table: Table) -> Parameters:
+def parameters_of(settings: type[Settings], model: BaseModel, table: Table) -> Parameters:
     """What is fixed, searched and swept in an object of `varying(settings)`, in the order of the file."""
-    values = found.model_dump(mode="json", exclude_unset=True)
+    values = model.model_dump(mode="json", exclude_unset=True)
     fixed, searched, swept = {}, {}, {}
     for name in (name for name in table.entries if name in settings.model_fields and name in values):
-        varied, value = getattr(found, name), values[name]
+        varied, value = getattr(model, name), values[name]
         if not isinstance(varied, Varied):
             fixed[name] = value
         elif varied.sweep is not None:
@@ -93,7 +93,7 @@ def check_together(settings: type[Settings], parameters: Parameters, table: Tabl
 
 
 def _combinations(parameters: Parameters) -> Iterator[Mapping[str, Any]]:
-    """All combinations of what varies; where they are too many, each value with the others at their first."""
+    """All combinations of the values that vary; if too many, each value with the others at their first."""
     varying: dict[str, tuple[Any, ...]] = dict(parameters.swept)
     for name, space in parameters.searched.items():
         varying[name] = space.choices or (space.low, space.high)

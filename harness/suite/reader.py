@@ -95,7 +95,7 @@ def _normal(tree: Table, problems: Problems) -> Table:
 
 
 def _one_budget(search: Table, problems: Problems) -> Table:
-    """The search; its budget is in trials or in epochs, whichever was said last where files and --set differ."""
+    """The search; its budget is in trials or in epochs, whichever was given last where files and --set differ."""
     if not {"trials", "epochs"} <= search.entries.keys():
         return search
     trials, epochs = search.entries["trials"], search.entries["epochs"]
@@ -134,7 +134,7 @@ def _vectors(file: SuiteFile, tree: Table, problems: Problems) -> dict[str, str]
 def _files(
     file: SuiteFile, tree: Table, key: str, check: Callable[[Path, str], str], problems: Problems
 ) -> dict[str, str]:
-    """Key or number -> absolute path of each file that is named relative to the file where its name stands."""
+    """Key or number -> absolute path of each file that is named relative to the file that names it."""
     node, paths = _node(tree, key), {}
     nodes = {} if node is None or not getattr(file, key) else children(node)
     for name, child in nodes.items():
@@ -148,7 +148,7 @@ def _files(
 
 
 def _precedence(mark: Mark) -> int:
-    """Higher for what replaces the other: the command line, then the file itself, then what it extends."""
+    """Higher replaces lower: the command line, then the file itself, then what it extends."""
     return mark.source.rank if not mark.source.numbered else -mark.source.rank
 
 
@@ -159,7 +159,7 @@ def _check_vectors(path: Path, text: str) -> str:
 
 
 def _load(path: Path, text: str) -> str:
-    """Load a plug-in; what is wrong with it, "" for nothing."""
+    """Load a plug-in; the reason if that fails, else ""."""
     if not os.path.isfile(path):
         return missing_file(path, text)
     try:

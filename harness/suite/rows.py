@@ -54,7 +54,7 @@ class RowReader:
 
     @property
     def registry(self) -> Registry:
-        """Where the kinds are known."""
+        """The registry of the kinds."""
         return BACKBONES if self.section == "backbones" else STRATEGIES
 
     def read(self, items: Sequence[Node]) -> tuple[Row, ...]:
@@ -100,8 +100,8 @@ class RowReader:
             kind = next(iter(item.entries))
             what = f"one name an item, found {', '.join(item.entries)}. Indent the settings of {kind} below it."
         else:
-            found = "an empty mapping" if isinstance(item, Table) else shown(item)
-            what = f"{found} is not a {self.registry.kind}. Write its name, or its name: {{settings}}."
+            written = "an empty mapping" if isinstance(item, Table) else shown(item)
+            what = f"{written} is not a {self.registry.kind}. Write its name, or its name: {{settings}}."
         self.problems.add(item.mark, what)
         return "", item
 
@@ -120,7 +120,7 @@ class RowReader:
         return None
 
     def _note_name(self, item: Node, kind: str, entry: Entry | None) -> bool:
-        """Whether a row may have its name."""
+        """Record a row's name, unless another row or kind has it."""
         name, mark = row_name(item), entry.value.mark if entry else item.mark
         if entry is not None and name != kind and name in self.registry.names():
             what = f"'{name}' is the name of another {self.registry.kind}. Choose a name of its own."
@@ -171,7 +171,7 @@ class RowReader:
         compared = []
         for row in rows:
             against, name = row.variant.against, row.variant.name
-            known = [label for other, found in labels.items() for label in found if other != name]
+            known = [label for other, names in labels.items() for label in names if other != name]
             is_broken = against in self._names and against not in labels  # its own mistakes are reported already
             if not against and has_base and name != _BASE:
                 against = _BASE
@@ -182,7 +182,7 @@ class RowReader:
 
 
 def check_defaults(defaults: Table, problems: Problems) -> None:
-    """Refuse defaults that no backbone has; one that only others than the suite's have is no mistake."""
+    """Refuse defaults that no registered backbone has, whether the suite uses that backbone or not."""
     known: set[str] = set()
     for name in BACKBONES.names():
         with suppress(InputError, ImportError, AttributeError):

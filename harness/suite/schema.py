@@ -1,4 +1,4 @@
-"""What may stand in a suite file, as pydantic types: the whole file, its lists, values that are searched or swept."""
+"""The schema of a suite file, as pydantic types: the whole file, its lists, values that are searched or swept."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     written = [canonical(to_jsonable_python(value)) for value in values]
     for index, text in enumerate(written):
         if text in written[:index]:
-            raise wrong("{} stands here twice. Remove one of them.", index)
+            raise wrong("{} is given twice. Remove one of them.", index)
     return values
 
 

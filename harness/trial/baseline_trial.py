@@ -45,7 +45,7 @@ class BaselineTrial:
         self._validation: ValidationEvidence | None = None
 
     def epoch(self) -> EpochProgress:
-        """Rank validation; there is no other epoch."""
+        """Rank validation; the only epoch."""
         clock = time.perf_counter()
         self._validation = ValidationEvidence(**self._evidence(self._dataset.valid))
         metrics = self._validation.readout

@@ -1,4 +1,4 @@
-"""Baselines: rankings by counts of the training rows, which say what a data set gives away without a model."""
+"""Baselines: rankings by counts of the training rows, as a reference without a model."""
 
 from __future__ import annotations
 

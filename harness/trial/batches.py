@@ -14,8 +14,8 @@ from ...models.backbones.contract import Histories
 from ..datasets.data.dataset import Dataset, Split
 from ..utils.seeds import stream_seed
 
-# Tokens of one forward pass; a CPU's caches want fewer than a GPU's cores. Without gradients less is kept, and the
-# steps want many rows.
+# Tokens of one forward pass; a CPU's caches need fewer than a GPU's cores. Without gradients less is kept, and the
+# steps need many rows.
 _CPU_TOKENS = 4096
 _CPU_TOKENS_WITHOUT_GRADIENTS = 16384
 _CUDA_TOKENS = 262144
@@ -48,7 +48,7 @@ class SplitReader:
     """Batches of one split; keeps the flat array on the device.
 
     With packing, rows whose histories are prefixes of one another (the same start after the cut to max_len) are one
-    group that is encoded once; a history longer than max_len starts elsewhere and is a group of its own.
+    group that is encoded once; a history longer than max_len starts elsewhere and is its own group.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SplitReader:
         return len(self.split)
 
     def items(self, rows: NDArray[np.int64]) -> Tensor:
-        """(r, L) the items of some rows' histories; N stands for padding."""
+        """(r, L) the items of some rows' histories; N is padding."""
         return self._histories(self.starts[rows], self.lengths[rows], every_prefix=False).items
 
     def batches(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:

@@ -1,10 +1,10 @@
-"""A trial under way as files; nothing is unpickled beyond what torch's weights_only loader allows.
+"""An unfinished trial as files; nothing is unpickled beyond what torch's weights_only loader allows.
 
     checkpoint.json     what it is: spec, sizes, epoch, best epoch and its validation metrics, versions
     model.safetensors   the weights of the best epoch so far, by their names in the model
-    resume.pt           everything else to go on from: current weights, optimiser, random states, history (torch.save)
+    resume.pt           for resuming: current weights, optimiser, random states, history (torch.save)
 
-The first two are what stays of a finished trial. docs/checkpoints.md tells how to load them. Schema 1 had resume.json
+Of a finished trial the first two stay; docs/checkpoints.md describes how to load them. Schema 1 had resume.json
 (a tree, with {"~tensor": NAME} where a tensor belongs) and resume.safetensors in place of resume.pt.
 """
 
@@ -92,7 +92,7 @@ def unpack(files: Mapping[str, bytes]) -> Checkpoint:
 
 
 def versions(spec: TrialSpec) -> dict[str, str]:
-    """What must be the same for a trial to go on with the same numbers."""
+    """What must be the same for a trial to resume with the same numbers."""
     import torch
 
     return {
@@ -113,7 +113,7 @@ def check(checkpoint: Checkpoint, spec: TrialSpec) -> None:
 
 
 def _check_types(value: Any, name: str) -> None:
-    """Refuse what could be written and never read again."""
+    """Refuse types that could be written but not read."""
     import torch
 
     if isinstance(value, Mapping):
@@ -127,7 +127,7 @@ def _check_types(value: Any, name: str) -> None:
 
 
 def _apart(tensor: Tensor) -> Tensor:
-    """A copy on the CPU: safetensors takes no tensors that share memory, as tied weights do."""
+    """A copy on the CPU: safetensors refuses tensors that share memory, such as tied weights."""
     import torch
 
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)

@@ -167,7 +167,7 @@ class _Kept:
     def ranking(
         self, rows: NDArray[np.int64], scores: Scores, targets: Tensor, temperature: float
     ) -> NDArray[np.int32]:
-        """Keep what the scores say; they are of T states, of the readout unless it is the last state, of T controls.
+        """Store ranks and best items; scores are of T states, the readout unless it is the last state, T controls.
 
         Returns:
             (r, T, k) ids of each state's best items, best first.

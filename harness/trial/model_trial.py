@@ -85,7 +85,7 @@ class ModelTrial:
         self._build_s = time.perf_counter() - self._clock
 
     def epoch(self) -> EpochProgress:
-        """Train one more epoch and look at validation.
+        """Train one more epoch, and evaluate on validation.
 
         Raises:
             TrialDiverged: the loss is not finite.
@@ -115,7 +115,7 @@ class ModelTrial:
         return self._spent_s + time.perf_counter() - self._clock
 
     def snapshot(self) -> Checkpoint:
-        """Where the trial stands, between two batches or two epochs; its tensors are the trial's own, not copies."""
+        """The trial's state, between two batches or two epochs; its tensors are the trial's own, not copies."""
         trainer = self.trainer.state()
         at_best = trainer["under_way"] is None and self._best_epoch == len(self._history) > 0
         about = {
@@ -270,7 +270,7 @@ class ModelTrial:
 
 
 def _state_of(strategy: Strategy) -> Any:
-    """What a plug-in's strategy remembers from batch to batch, where it says so in torch's way; None of the others."""
+    """The state_dict of a plug-in's strategy that has one, to keep its state between batches; else None."""
     return strategy.state_dict() if hasattr(strategy, "state_dict") else None
 
 

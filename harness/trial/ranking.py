@@ -1,12 +1,12 @@
-"""Scores of all items for a few queries at a time, and what is read off them: ranks, the best items, entropy.
+"""Scores of all items for a few queries at a time, and their results: ranks, the best items, entropy.
 
-Items are cut into blocks of equally many columns. The scores of all blocks stand in one buffer, which every call of
-`Ranker.score` fills anew: it grows with the items, and not with the rows that are ranked. Three things follow.
+Items are cut into blocks of equally many columns. The scores of all blocks are in one buffer, which every call of
+`Ranker.score` overwrites: it grows with the items, and not with the rows that are ranked. Three things follow.
 
 - A product of some hundred queries by some thousand items writes to the cache, and takes two thirds of the time of one
   that writes rows as long as the catalogue (tests/benchmarks/evaluation.py).
 - The target's score is read from the buffer: it comes from the same product as the others'.
-- Equal items have equal scores to the last bit, wherever they stand. Matrix libraries compute the columns left over
+- Equal items have equal scores to the last bit, wherever they are. Matrix libraries compute the columns left over
   from the last multiple of 16, and products of a handful of rows, in another order of additions; so blocks have whole
   multiples (the last one begins early enough, and what it repeats is left out), and queries are filled up with zeros.
 
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Products want many queries and blocks that stay in the cache; the passes over the buffer lose little by its size. A
-# GPU wants few, large calls.
+# Products need many queries and blocks that fit the cache; the passes over the buffer lose little through its size. A
+# GPU needs few, large calls.
 _COLUMNS = {"cpu": 1024, "cuda": 8192}
 _BUFFER_BYTES = {"cpu": 64 << 20, "cuda": 256 << 20}
 _MAX_QUERIES = {"cpu": 512, "cuda": 8192}

@@ -155,7 +155,7 @@ class Trainer:
         return {**self._numbers(terms), "total": value}
 
     def _numbers(self, terms: Mapping[str, Any]) -> dict[str, float]:
-        """The named terms of the loss; what is not a number fails here, in its own trial, not where it is stored."""
+        """The named terms of the loss; anything but a number fails here, in its own trial, not in the store."""
         try:
             tensors = {name: term.detach() for name, term in terms.items() if isinstance(term, torch.Tensor)}
             return {name: float(term) for name, term in {**terms, **tensors}.items()}

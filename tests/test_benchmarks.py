@@ -62,3 +62,12 @@ def test_a_missed_target_is_said() -> None:
     assert "at most 1.25x" in missed and "1.3x (missed)" in missed
     assert "at least 6x" in met and "missed" not in met
     assert "at" not in free.split("|")[2]
+
+
+@pytest.mark.slow
+def test_rows_with_steps_stand_over_bases_of_a_stored_suite(stored: Path) -> None:
+    words = ["quality.py", "compute_matched", "smoke", "--results", str(stored)]
+    command = [sys.executable, str(SCRIPTS / words[0]), *words[1:]]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| ERL over base |" in done.stdout

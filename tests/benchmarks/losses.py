@@ -133,25 +133,23 @@ def _linear_cross_entropy(queries: Tensor, items: Tensor, targets: Tensor) -> Te
 
 
 def dense_erl(of: Inputs) -> Tensor:
-    """One log-softmax for the cross-entropies and all pairs; KL_ij = X_ii - X_ij, X_ij = sum_n p_i log p_j."""
+    """One log-softmax for all, and sum_n p_i (log p_i - log p_j) for each pair: faster here than X_ii - X_ij."""
     logs = (of.states.flatten(0, 1) @ of.items.T).log_softmax(-1)  # (R * T, N)
     loss = functional.nll_loss(logs, of.targets.repeat_interleave(STATES)) * STATES
-    return loss + _dense_divergence(logs, UPPER, both=True)
+    each, odds = (values.unflatten(0, (-1, STATES)).unbind(1) for values in (logs, logs.exp()))
+    pairs = [(i, j) for i in range(STATES) for j in range(STATES) if i < j]
+    return loss - LAMBDA / len(of.states) * sum((odds[i] * (each[i] - each[j])).sum() for i, j in pairs)
 
 
 def dense_erl_released(of: Inputs) -> Tensor:
-    """As `dense_erl`, with the mean state's logits as the mean of the states' logits: no fourth product."""
+    """KL_ij = X_ii - X_ij with X_ij = sum_n p_i log p_j, and the mean state's logits without a fourth product."""
     logits = of.states.flatten(0, 1) @ of.items.T  # (R * T, N)
     loss = functional.cross_entropy(logits.unflatten(0, (-1, STATES)).mean(1), of.targets)
-    return loss + _dense_divergence(logits.log_softmax(-1), ORDERED, both=False)
-
-
-def _dense_divergence(logs: Tensor, weights: Sequence[Sequence[float]], *, both: bool) -> Tensor:
-    logs = logs.unflatten(0, (-1, STATES))  # (R, T, N)
+    logs = logits.log_softmax(-1).unflatten(0, (-1, STATES))  # (R, T, N)
     odds = logs.exp()
     own = torch.linalg.vecdot(odds, logs)  # (R, T), X_ii
-    cross = odds @ (logs if both else logs.detach()).transpose(1, 2)  # (R, T, T), X_ij
-    return ((own[:, :, None] - cross) * logs.new_tensor(weights)).sum() / len(logs)
+    cross = odds @ logs.detach().transpose(1, 2)  # (R, T, T), X_ij
+    return loss + ((own[:, :, None] - cross) * logs.new_tensor(ORDERED)).sum() / len(logs)
 
 
 def dense_prl(of: Inputs) -> Tensor:

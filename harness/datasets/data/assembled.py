@@ -1,4 +1,4 @@
-"""What the rules leave: one flat array, and rows that are slices of it."""
+"""The result of the rules: one flat array, and rows that are slices of it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ class Assembled:
         num_items: N.
         num_users: U.
         flat: (M,) int32.
-        train: rows to train on.
-        valid: rows of validation.
-        test: rows of test.
-        item_tokens: (N,) what the source calls each item.
+        item_tokens: (N,) ids in the source.
         dropped: reason -> number of rows left out for it, by split.
     """
 
@@ -38,13 +35,7 @@ class Assembled:
 
 
 def dataset_of(arrays: Assembled, *, name: str, card: Mapping[str, Any]) -> Dataset:
-    """The data set that arrays and their card are; the arrays become read-only.
-
-    Args:
-        arrays: the arrays.
-        name: what suites call it.
-        card: its card.
-    """
+    """The data set of arrays and their card; the arrays become read-only."""
     splits = (arrays.train, arrays.valid, arrays.test)
     columns = [column for split in splits for column in (split.users, split.starts, split.ends, split.targets)]
     for values in (arrays.flat, *columns):
@@ -63,16 +54,7 @@ def dataset_of(arrays: Assembled, *, name: str, card: Mapping[str, Any]) -> Data
 
 
 def covered(length: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which places of an array some rows use, as history or as target.
-
-    Args:
-        length: of the array.
-        starts: (R,) where each row's history starts.
-        ends: (R,) where its target is.
-
-    Returns:
-        (length,) bool.
-    """
+    """(length,) bool: which places of an array R rows use, as history (from `starts`) or as target (at `ends`)."""
     change = np.bincount(starts, minlength=length)  # rows that begin here, less those that ended one place before
     change[1:] -= np.bincount(ends, minlength=length)[:-1]
     np.cumsum(change, out=change)

@@ -1,4 +1,4 @@
-"""The card of a prepared data set: where it comes from, how it was made, what it holds, and its fingerprint."""
+"""The card of a prepared data set: its sources, protocol, statistics and fingerprint."""
 
 from __future__ import annotations
 
@@ -20,13 +20,9 @@ SPLITS = ("train", "valid", "test")
 
 
 def fingerprint(arrays: Assembled | Dataset) -> str:
-    """Hash what a model sees: the number of items and users, the flat array and the rows, in little-endian bytes.
+    """64 hexadecimal digits, the same on every machine and under any name.
 
-    Args:
-        arrays: a data set, or what will be one.
-
-    Returns:
-        64 hexadecimal digits, the same on every machine and under any name.
+    They hash what a model sees: the number of items and users, the flat array and the rows, in little-endian bytes.
     """
     digest = hashlib.sha256(f"rearec-bench dataset 1 items={arrays.num_items} users={arrays.num_users}".encode())
     columns: list[tuple[str, Any, str]] = [("flat", arrays.flat, "<i4")]
@@ -44,15 +40,7 @@ def fingerprint(arrays: Assembled | Dataset) -> str:
 
 
 def make_card(made: RecipeResult, name: str) -> dict[str, Any]:
-    """Write down everything about a data set.
-
-    Args:
-        made: what the recipe made.
-        name: what suites will call it.
-
-    Returns:
-        JSON values only, without dates or machine paths: the same source gives the same card.
-    """
+    """The card of a recipe's result: JSON values without dates or machine paths, the same for the same source."""
     arrays = made.assembled
     card: dict[str, Any] = {
         "schema": SCHEMA,
@@ -77,16 +65,12 @@ def make_card(made: RecipeResult, name: str) -> dict[str, Any]:
 
 
 def statistics(arrays: Assembled | Dataset) -> dict[str, Any]:
-    """Count a data set.
+    """Counts of a data set, as JSON values.
 
-    Args:
-        arrays: a data set, or what will be one.
-
-    Returns:
-        JSON values: `users` and `items` (of the catalogue), `interactions` (prediction rows of all splits, as the
-        paper's Table 1 counts them), `sequence_items` (the flat array's length), and by split `rows`, `row_users`,
-        `mean_history`, `mean_rows_per_user`, `max_rows_per_user`, `repeats` (rows whose target is in the history); of
-        validation and test `unseen_targets` (rows whose target is in no training row, as target or in the history).
+    They are `users` and `items` (of the catalogue), `interactions` (prediction rows of all splits, as the paper's Table
+    1 counts them), `sequence_items` (the flat array's length), and by split `rows`, `row_users`, `mean_history`,
+    `mean_rows_per_user`, `max_rows_per_user`, `repeats` (rows whose target is in the history); of validation and test
+    `unseen_targets` (rows whose target is in no training row, as target or in the history).
     """
     splits = {"train": arrays.train, "valid": arrays.valid, "test": arrays.test}
     counts = {name: np.bincount(split.users, minlength=arrays.num_users) for name, split in splits.items()}
@@ -112,7 +96,7 @@ def _mean(values: NDArray[np.int64]) -> float:
 
 
 def _last_occurrences(flat: NDArray[np.int32]) -> NDArray[np.int64]:
-    """(M,) where each item stood before, -1 where it did not: at a row's start or later, the target is repeated."""
+    """(M,) the previous place of each item, -1 for none: at a row's start or later, the target is repeated."""
     found = np.full(len(flat), -1, dtype=np.int64)
     bits = len(flat).bit_length()
     packed = flat.astype(np.int64)  # item and place in one number, which sorts faster than an order is found

@@ -37,16 +37,13 @@ class Dataset:
     """A prepared data set.
 
     Attributes:
-        name: what suites call it.
+        name: its name in suites.
         fingerprint: hash of everything below that a model sees.
         num_items: N; items are 0..N-1 and all of them are ranked.
         num_users: U; users are 0..U-1.
         flat: (M,) int32, all users' items in time order (and histories that a published split brings of its own).
-        train: rows to train on.
-        valid: rows of validation.
-        test: rows of test.
         card: sources with checksums, recipe, statistics, fingerprint.
-        vectors: of the items, where a text-based backbone asks for them; None otherwise.
+        vectors: of the items, if a text-based backbone asks for them; None otherwise.
     """
 
     name: str
@@ -61,6 +58,6 @@ class Dataset:
     vectors: ItemVectors | None = None
 
     def split(self, name: str) -> Split:
-        """The split called "train", "valid" or "test"."""
+        """The split "train", "valid" or "test"."""
         splits = {"train": self.train, "valid": self.valid, "test": self.test}
         return splits[name]

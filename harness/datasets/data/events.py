@@ -1,4 +1,4 @@
-"""Events: the interactions of a source with their ratings, as a reader hands them over."""
+"""Events: the interactions of a source with their ratings, as a reader returns them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class Events:
 
     Attributes:
         interactions: users, items and times. Without a column of times, the place in the files, from 0.
-        ratings: (M,) float32; None where the source has none.
-        sources: the files.
+        ratings: (M,) float32; None if the source has none.
         time_unit: "seconds", "milliseconds", "microseconds", "any" (as the source has it), "order" (the place).
         bad_lines: lines that were skipped, by file and reason.
         notes: more facts for the card.
@@ -45,16 +44,7 @@ class Events:
 
 
 def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFormat, log: BadLineLog) -> Events:
-    """Read the interactions of files, one after the other.
-
-    Args:
-        files: they share a log.
-        columns: which of their columns hold what.
-        time: the unit of numbers.
-        log: of the files.
-
-    Returns:
-        All of them, in the order of the files.
+    """The interactions of files that share a log, in order; `time` is the unit of numbers.
 
     Raises:
         DatasetError: a line that cannot be read, unless such lines are skipped; no interaction; times of several units.

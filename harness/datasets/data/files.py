@@ -1,4 +1,4 @@
-"""A prepared data set on disk: `DATA_DIR/NAME/` with Parquet files and a card, never half there."""
+"""A prepared data set on disk: `DATA_DIR/NAME/` with Parquet files and a card, written atomically."""
 
 from __future__ import annotations
 
@@ -31,20 +31,13 @@ COLUMNS = {"user": np.int32, "start": np.int64, "end": np.int64, "target": np.in
 def write(
     folder: Path, arrays: Assembled, *, items: Items, card: Mapping[str, Any], keep: Sequence[str] = ()
 ) -> Mapping[str, Any]:
-    """Write a data set beside its place and move it there.
+    """Write a data set to `DATA_DIR/NAME`, replacing an earlier one, and return its card.
 
-    Args:
-        folder: `DATA_DIR/NAME`; what stands there is replaced.
-        arrays: flat array and rows.
-        items: tokens, titles, popularity, texts.
-        card: JSON values; the checksums of the files are added to it as `outputs`.
-        keep: names of files that are taken over from what stands there, as far as there are any.
-
-    Returns:
-        The card as it stands there.
+    The checksums of the files are added to the card as `outputs`. `keep` names files of the earlier data set that stay,
+    if they exist.
 
     Raises:
-        DatasetError: the folder cannot be written; what stands there is as it was.
+        DatasetError: the folder cannot be written; the earlier data set is unchanged.
     """
     try:
         with atomic.new_folder(folder) as new:
@@ -60,7 +53,7 @@ def write(
 
 
 def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str, Any]]:
-    """All files but the card, side by side; their checksums."""
+    """All files but the card, in parallel; their checksums."""
     tables = {"sequences": {"item": arrays.flat}}
     tables |= {name: _columns(getattr(arrays, name)) for name in SPLITS}
 
@@ -77,13 +70,7 @@ def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str
 
 
 def read(folder: Path) -> Dataset:
-    """Load a data set and check it against its fingerprint.
-
-    Args:
-        folder: `DATA_DIR/NAME`.
-
-    Returns:
-        The data set; its arrays are read-only.
+    """The data set in `DATA_DIR/NAME`, checked against its fingerprint; its arrays are read-only.
 
     Raises:
         DatasetError: a file is missing or damaged, or was written by a later version.
@@ -115,10 +102,7 @@ def read(folder: Path) -> Dataset:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of a prepared data set.
-
-    Args:
-        folder: `DATA_DIR/NAME`.
+    """The card of the data set in `DATA_DIR/NAME`.
 
     Raises:
         DatasetError: missing, damaged, or written by a later version.
@@ -135,14 +119,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def read_items(folder: Path) -> Items:
-    """Tokens, titles, popularity and texts of a prepared data set's items.
-
-    Args:
-        folder: `DATA_DIR/NAME`.
-
-    Raises:
-        DatasetError: missing or damaged.
-    """
+    """Tokens, titles, popularity and texts of a prepared data set's items; a DatasetError if missing or damaged."""
     table = _parquet(folder / "items.parquet")
     try:
         tokens, titles = table["token"].to_pylist(), table["title"].to_pylist()

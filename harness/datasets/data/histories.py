@@ -1,4 +1,4 @@
-"""Histories that a published split brings of its own, laid into one flat array."""
+"""Histories that a published split brings of its own, stored in one flat array."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PIECE = 2**21  # items compared or copied at once; a bound on memory
 def lay_out(
     users: NDArray[Any], targets: NDArray[Any], *, history: NDArray[Any], lengths: NDArray[np.int64], layout: Layout
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Lay rows with histories of their own into one flat array.
+    """Store rows with histories of their own in one flat array.
 
     Args:
         users: (R,).
         targets: (R,).
-        history: (sum of lengths,) all histories, one after the other.
+        history: (sum of lengths,) all histories, concatenated.
         lengths: (R,) of each history.
-        layout: "files" for histories cut by their publisher in files that hold each user's rows in order, "lengths" for
+        layout: "files" for histories cut by their publisher in files that keep each user's rows in order, "lengths" for
             such files in no order (`share_histories` both), "prefixes" for whole histories (`share_prefixes`).
 
     Returns:
@@ -43,21 +43,13 @@ def share_histories(
     lengths: NDArray[np.int64],
     by_length: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Lay rows with histories of their own into one flat array, without storing shared stretches twice.
+    """Store rows with histories of their own in one flat array, shared parts only once; arguments as `lay_out`.
 
-    A row continues the user's row before it where its history is an end of (that row's history, that row's target).
+    A row continues the user's row before it if its history is an end of (that row's history, that row's target).
     Each chain of rows is stored as its first history followed by its targets, so that `flat[ends]` is the target.
 
-    Args:
-        users: (R,).
-        targets: (R,).
-        history: (sum of lengths,) all histories, one after the other.
-        lengths: (R,) of each history, at least 1.
-        by_length: a user's rows follow one another by the length of their histories, and only equally long ones as
-            they stand; finds the chains of files whose rows are in no order. Otherwise as they stand.
-
-    Returns:
-        The flat array, and start and end of each row's history in it.
+    With `by_length` a user's rows are ordered by the length of their histories (at least 1), equal ones as they stand,
+    which finds the chains of files whose rows are in no order. Otherwise rows stay as they stand.
     """
     stops = np.cumsum(lengths)
     order = np.lexsort((lengths, users)) if by_length else np.argsort(users, kind="stable")
@@ -95,20 +87,11 @@ def share_histories(
 def share_prefixes(
     users: NDArray[Any], targets: NDArray[Any], *, history: NDArray[Any], lengths: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Lay rows with whole histories into one flat array: each user's longest once, the shorter ones inside it.
+    """Store rows with whole histories in one flat array: each user's longest once, the shorter ones inside it.
 
-    A row's sequence is its history followed by its target. Where it is how the sequence of the same user's next longer
-    row begins, the row lies there; otherwise it gets a place of its own.
-
-    Args:
-        users: (R,).
-        targets: (R,).
-        history: (sum of lengths,) all histories, one after the other.
-        lengths: (R,) of each history.
-
-    Returns:
-        The flat array, and start and end of each row's history in it; `flat[ends]` is the target. The order of rows
-        whose histories differ in length does not matter.
+    A row's sequence is its history followed by its target. If the sequence of the same user's next longer row begins
+    with it, the row is stored there; otherwise at a place of its own. Arguments as `lay_out`; the order of rows whose
+    histories differ in length does not matter.
     """
     order = np.lexsort((lengths, users))
     begins = np.cumsum(lengths) - lengths
@@ -155,7 +138,7 @@ def _is_prefix(
 
 
 def _pieces(spans: NDArray[np.int64]) -> Iterator[slice]:
-    """Rows in stretches of at most `_PIECE` items, or of one row."""
+    """Slices of rows with at most `_PIECE` items, or of one row."""
     ends = np.cumsum(spans)
     low = 0
     while low < len(spans):
@@ -166,5 +149,5 @@ def _pieces(spans: NDArray[np.int64]) -> Iterator[slice]:
 
 
 def _ranges(begins: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places begin, begin + 1, ... of each span, one span after the other."""
+    """The places begin, begin + 1, ... of each span, concatenated."""
     return np.arange(spans.sum()) + np.repeat(begins - (np.cumsum(spans) - spans), spans)

@@ -1,4 +1,4 @@
-"""Interactions: who took what, when; the common form of everything that is not already cut into rows."""
+"""Interactions of users and items with times: the common form of everything that is not already cut into rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Interactions:
         users: (M,) int64, index into `user_tokens`.
         items: (M,) int64, index into `item_tokens`.
         times: (M,) float64, in the source's unit.
-        user_tokens: (U,) what the source calls each user, sorted.
-        item_tokens: (N,) what the source calls each item, sorted.
+        user_tokens: (U,) ids in the source, sorted.
+        item_tokens: (N,) ids in the source, sorted.
     """
 
     users: NDArray[np.int64]
@@ -42,16 +42,7 @@ class Interactions:
 
 
 def from_tokens(users: Iterable[str], items: Iterable[str], times: NDArray[np.float64]) -> Interactions:
-    """Number the users and items of a source.
-
-    Args:
-        users: M tokens.
-        items: M tokens.
-        times: (M,) in the source's unit.
-
-    Returns:
-        The interactions in the same order, numbered as `number_tokens` does.
-    """
+    """The interactions of M user tokens, item tokens and times, numbered as `number_tokens` does."""
     import polars as pl
 
     user_codes, user_tokens = number_tokens(pl.Series(list(map(str, users)), dtype=pl.String))
@@ -60,14 +51,9 @@ def from_tokens(users: Iterable[str], items: Iterable[str], times: NDArray[np.fl
 
 
 def number_tokens(tokens: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """Number the tokens of a source.
+    """Numbers (M,) of tokens (strings or categories, without nulls), and the distinct tokens in their order.
 
-    Args:
-        tokens: (M,) strings or categories, none missing.
-
-    Returns:
-        (M,) numbers, and the distinct tokens in the order of their numbers: numeric where all of them are whole
-        numbers, alphabetical elsewhere.
+    The order is numeric if all of them are whole numbers, else alphabetical.
     """
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""What a source tells of its items."""
+"""Attributes of items in a source."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from ..parsing.raw import Source
 
 @dataclass(frozen=True)
 class ItemAttributes:
-    """What a source tells of its items.
+    """Attributes of items in a source.
 
     Attributes:
-        values: item token -> label of a text field -> its value, "" where it has none; of the wanted items that are
-            described. All labels of the recipe's text, in their order.
-        sources: the files.
+        values: item token -> label of a text field -> its value, "" for none; of the wanted items that are described.
+            All labels of the recipe's text, in their order.
         bad_lines: lines that were skipped, by file and reason.
         notes: facts for the card, such as how many items are described twice.
-        described: how many items the files describe, wanted or not.
+        described: number of items that the files describe, wanted or not.
     """
 
     values: Mapping[str, Mapping[str, str]]

@@ -1,4 +1,4 @@
-"""The items of a data set, as people know them."""
+"""The items of a data set: tokens, titles, texts, popularity."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Items:
     """N items, in the order of their ids.
 
     Attributes:
-        tokens: (N,) what the source calls each item.
-        titles: (N,) title of each, "" where it has none; None where the source has no titles.
+        tokens: (N,) ids in the source.
+        titles: (N,) title of each, "" for none; None if the source has no titles.
         train_counts: (N,) int64, how often each occurs in the training part of the sequences: its popularity.
-        texts: (N,) what the item vectors are made from, "" where an item has none: the source's texts, or else the
-            titles; None where the source has neither, or was prepared before texts were kept.
+        texts: (N,) input of the item vectors, "" for none: the source's texts, or else the titles; None if the source
+            has neither, or was prepared before texts were kept.
     """
 
     tokens: NDArray[np.object_]
@@ -31,23 +31,12 @@ class Items:
 
 
 def items_of(made: RecipeResult) -> Items:
-    """The items of what a recipe made.
-
-    Args:
-        made: arrays, titles, texts.
-    """
+    """The items of a recipe's result."""
     texts = made.titles if made.texts is None else made.texts
     return Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled), texts)
 
 
 def train_counts(arrays: Assembled | Dataset) -> NDArray[np.int64]:
-    """How often each item occurs in the training sequences, every occurrence counted once.
-
-    Args:
-        arrays: flat array and rows; `flat[ends]` is each row's target.
-
-    Returns:
-        (N,) int64.
-    """
+    """(N,) int64: how often each item occurs in the training sequences, every occurrence counted once."""
     used = covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)
     return np.bincount(arrays.flat[used], minlength=arrays.num_items)

@@ -1,4 +1,4 @@
-"""Rows that come with histories of their own, as published splits have them."""
+"""Rows that bring their own histories, as in published splits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Rows:
     Attributes:
         users: (R,) whole numbers.
         targets: (R,) whole numbers.
-        history: (sum of lengths,) whole numbers, all histories one after the other, oldest item first.
+        history: (sum of lengths,) whole numbers, all histories concatenated, oldest item first.
         lengths: (R,) int64, of each history; 0 for a row without.
     """
 
@@ -30,7 +30,7 @@ class Rows:
         return len(self.users)
 
     def take(self, kept: NDArray[np.bool_]) -> Self:
-        """Some of the rows, in their order; (R,) says which."""
+        """The rows chosen by a mask (R,), in their order."""
         history = self.history if kept.all() else self.history[np.repeat(kept, self.lengths)]
         return replace(
             self, users=self.users[kept], targets=self.targets[kept], history=history, lengths=self.lengths[kept]
@@ -38,7 +38,7 @@ class Rows:
 
 
 def join(parts: Sequence[Rows]) -> Rows:
-    """The rows of several files, one after the other."""
+    """The rows of several files, concatenated."""
 
     def joined(column: str) -> NDArray[Any]:
         return np.concatenate([getattr(part, column) for part in parts])

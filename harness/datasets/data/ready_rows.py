@@ -1,4 +1,4 @@
-"""Rows that a source has cut already: train, valid and test, each row with a history of its own."""
+"""Rows that a source has already cut: train, valid and test, each row with a history of its own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ReadySplit:
 
     Attributes:
         rows: numbers of users, targets and histories; a history may be empty.
-        ratings: (R,) float32, the row's own rating; None where the source has none.
-        times: (R,) float64, of the target, in the source's unit; None where the source has none.
+        ratings: (R,) float32, the row's own rating; None if the source has none.
+        times: (R,) float64, of the target, in the source's unit; None if the source has none.
     """
 
     rows: Rows
@@ -37,18 +37,14 @@ class ReadySplit:
 
 @dataclass(frozen=True)
 class ReadyRows:
-    """What a reader of ready splits hands over, before any rule.
+    """The rows that a reader of ready splits returns, before any rule.
 
     Attributes:
-        train: rows to train on.
-        valid: rows of validation.
-        test: rows of test.
-        user_tokens: (U,) what the source calls each user, in the order of the numbers; sorted as `number_tokens` does.
+        user_tokens: (U,) ids in the source, in the order of the numbers; sorted as `number_tokens` does.
         item_tokens: (N,) the same of the items of every row, target or in the history.
-        sources: the files.
         bad_lines: lines that were skipped, by file and reason.
         layout: how histories share the flat array: see `histories.lay_out`.
-        fixed_numbers: users and items are numbers of the source's own, 0 to the largest: all are kept and none is
+        fixed_numbers: users and items are the source's own numbers, 0 to the largest: all are kept and none is
             renumbered.
         notes: more facts for the card.
     """

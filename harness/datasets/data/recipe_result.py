@@ -1,4 +1,4 @@
-"""What a recipe makes of its source, before it has a card and a place on disk."""
+"""The result of a recipe, before it has a card and a place on disk."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ from .assembled import Assembled
 
 @dataclass(frozen=True)
 class RecipeResult:
-    """Arrays, and everything that the card says of how they came about.
+    """Arrays, and everything that the card records of their origin.
 
     Attributes:
         recipe: name of the recipe.
-        assembled: the arrays.
-        titles: (N,) title of each item, None where the source has none.
-        sources: the files it was made from.
+        titles: (N,) title of each item, None if the source has none.
         protocol: the choices that a table should state: split, filters, catalogue, equal times, histories.
         source_counts: users, items and interactions of the source, before any filter.
-        filtered: (why, number of interactions) of the filters before the rows were made, in order.
-        time_range: first and last time in the source's unit, of the interactions left; None where there are no times.
+        filtered: (why, number of interactions) of the filters before the rows were cut, in order.
+        time_range: first and last time in the source's unit, of the interactions left; None without times.
         notes: more facts for the card.
-        texts: (N,) text of each item, for item vectors, "" where it has none; None where the source has no texts.
+        texts: (N,) text of each item, for item vectors, "" for none; None if the source has no texts.
     """
 
     recipe: str

@@ -1,4 +1,4 @@
-"""What a card says in numbers: the statistics of the paper's Table 1, and the funnel from the source to the rows."""
+"""The numbers of a card: the statistics of the paper's Table 1, and the funnel from the source to the rows."""
 
 from __future__ import annotations
 
@@ -30,32 +30,31 @@ class Table1:
 
     @property
     def per_user(self) -> float:
-        """Interactions of a user, on average."""
+        """Mean interactions per user."""
         return self.interactions / self.users
 
     @property
     def per_item(self) -> float:
-        """Interactions of an item, on average."""
+        """Mean interactions per item."""
         return self.interactions / self.items
 
     @property
     def sparsity_percent(self) -> float:
-        """Share of the pairs of a user and an item that are no interaction, in percent."""
+        """Percentage of pairs of a user and an item without an interaction."""
         return 100 * (1 - self.interactions / (self.users * self.items))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What one compares data sets by.
+    """The numbers by which data sets are compared.
 
     Attributes:
-        table1: users, items, interactions.
         rows: by split.
         mean_rows_per_user: of test.
         max_rows_per_user: of test.
-        unseen_percent: of the rows of test: their target is in no training row. None in cards that do not know.
-        repeats_percent: of the rows of test: their target is in their history. None in cards that do not know.
-        times: first and last time of the targets by split, in the source's unit, as far as they are known.
+        unseen_percent: of the rows of test: their target is in no training row. None in cards without it.
+        repeats_percent: of the rows of test: their target is in their history. None in cards without it.
+        times: first and last time of the targets by split, in the source's unit, if known.
     """
 
     table1: Table1
@@ -69,7 +68,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Step:
-    """What is left after a rule.
+    """The interactions or rows left after a rule.
 
     Attributes:
         why: what the rule left out, or where the counting starts.
@@ -85,11 +84,7 @@ class Step:
 
 
 def summary_of(card: Mapping[str, Any]) -> Summary:
-    """The numbers of a data set.
-
-    Args:
-        card: of any version; what it does not know is None.
-    """
+    """The numbers of a card of any version; what it lacks is None."""
     counts = card["statistics"]
     rows = counts["rows"]
     unseen = counts["unseen_targets"]["test"] if "unseen_targets" in counts else _said_unseen(card)
@@ -106,20 +101,14 @@ def summary_of(card: Mapping[str, Any]) -> Summary:
 
 
 def funnel(card: Mapping[str, Any]) -> tuple[Step, ...]:
-    """From the source to the rows: what is left after every rule.
-
-    Args:
-        card: of any version.
-    """
+    """From the source to the rows: what is left after every rule, from a card of any version."""
     return (*_interactions(card), *_rows(card))
 
 
 def moment(time: float, *, day: bool = False) -> str:
-    """A time of a source in words; a plain number where it is too small for a Unix time.
+    """A source's time as text; a plain number if it is too small for a Unix time.
 
-    Args:
-        time: in seconds or, where it is too large for that, in milliseconds or microseconds.
-        day: leave out the time of the day.
+    `time` is in seconds or, if too large for that, in milliseconds or microseconds. `day` leaves out the time of day.
     """
     seconds = float(time)
     while seconds > _LARGEST_S:

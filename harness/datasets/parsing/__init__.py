@@ -1,1 +1,1 @@
-"""Raw files to columns, with the line of whatever cannot be read."""
+"""Raw files to columns, with the lines that cannot be read."""

@@ -34,11 +34,7 @@ class BadLines:
 
 
 class BadLineLog:
-    """Counts the lines that cannot be read.
-
-    Args:
-        on_bad_line: whether they are refused in the end.
-    """
+    """Counts the lines that cannot be read; `on_bad_line` decides whether `refuse` raises."""
 
     def __init__(self, on_bad_line: OnBadLine) -> None:
         self._refuses = on_bad_line == "error"
@@ -46,15 +42,7 @@ class BadLineLog:
         self._first: dict[Path, tuple[int, str]] = {}
 
     def add(self, path: Path, line: int, why: str, message: str = "", *, lines: int = 1) -> None:
-        """Count lines.
-
-        Args:
-            path: the file.
-            line: number of the first of them.
-            why: the reason.
-            message: the same of the first line, with what it has; "" where `why` says it all.
-            lines: how many.
-        """
+        """Count lines from number `line` on; `message` is the reason with the first line's value, "" for `why`."""
         count = self._counts.setdefault((path, why), [0, line])
         count[0] += lines
         count[1] = min(count[1], line)
@@ -62,7 +50,7 @@ class BadLineLog:
             self._first[path] = (line, message or why)
 
     def found(self) -> tuple[BadLines, ...]:
-        """What was counted, in the order of the files, then by the first line."""
+        """The counts, in the order of the files, then by the first line."""
         files = list(self._first)
         entries = sorted(self._counts.items(), key=lambda entry: (files.index(entry[0][0]), entry[1][1]))
         return tuple(BadLines(path.name, why, lines, first) for (path, why), (lines, first) in entries)
@@ -81,7 +69,7 @@ class BadLineLog:
             )
 
     def words(self) -> str:
-        """All that was counted, as one line."""
+        """All counts, as one line."""
         entries = self.found()
         kinds = [
             f"{bad.lines:,} x {bad.why} (first: line {bad.first}{f' of {bad.file}' if len(self._first) > 1 else ''})"

@@ -16,7 +16,7 @@ _ROWS = 2**18
 
 
 class OddRowsError(Exception):
-    """A file is not written as it should be, or in a way that wants a closer look."""
+    """A file has mistakes, or may have: it needs a slower reading."""
 
 
 class QuotesError(OddRowsError):
@@ -96,12 +96,9 @@ def quoted_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iterato
 
 
 def json_frames(path: Path, columns: Sequence[str], tokens: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The objects of a JSON-lines file, their values as strings.
+    """The objects of a JSON-lines file, plain or gzipped, their values as strings.
 
-    Args:
-        path: the file, plain or gzipped.
-        columns: keys; null and a missing key are null.
-        tokens: of the columns, those that must be text or numbers.
+    Null and a missing key are null. `tokens` are the columns that must be text or numbers.
 
     Raises:
         OddRowsError: a token may have been a list, an object or half of a surrogate pair, or no object has a key.

@@ -1,4 +1,4 @@
-"""The columns of interactions: tokens, ratings and times out of what a file has, with the rows where they are none."""
+"""The columns of interactions: tokens, ratings and times, with the rows where they are invalid."""
 
 from __future__ import annotations
 
@@ -27,13 +27,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class EventColumns:
-    """Which columns of a file hold what.
+    """The columns of a file by role; "" for none.
 
     Attributes:
-        user: name of the column.
-        item: the same.
-        rating: the same; "" where there is none.
-        time: the same; "" where there is none.
         time_format: as strptime knows it; "" for numbers, or for columns that are dates already.
     """
 
@@ -50,10 +46,9 @@ class EventColumns:
 
 
 class PackedRows:
-    """Makes of rows the columns user and item (categories), rating (float32) and time (float64), as far as there are.
+    """Converts rows to the columns user and item (categories), rating (float32) and time (float64), as far as present.
 
-    Args:
-        columns: which columns of a file hold what; the categories are the same for all files that are read by this.
+    The categories are shared by all files.
 
     Attributes:
         items: the type of the column of items.
@@ -105,11 +100,7 @@ class PackedRows:
 
 
 def as_tokens(column: pl.Series, name: str) -> pl.Series:
-    """A column of names as strings.
-
-    Raises:
-        DatasetError: neither text nor whole numbers.
-    """
+    """A column of names as strings; a DatasetError if they are neither text nor whole numbers."""
     import polars as pl
 
     if column.dtype == pl.String:
@@ -120,15 +111,7 @@ def as_tokens(column: pl.Series, name: str) -> pl.Series:
 
 
 def read_times(column: pl.Series, layout: str) -> pl.Series:
-    """Seconds since 1970 of times that are written as text, in UTC unless they say otherwise.
-
-    Args:
-        column: (R,) strings.
-        layout: as strptime knows it.
-
-    Returns:
-        (R,) float64, null where a text is no such time.
-    """
+    """Seconds since 1970, (R,) float64, of text times, in UTC unless they have a zone; null if not a time."""
     import polars as pl
 
     if set(_DIRECTIVES.findall(layout)) != _KNOWN_TO_POLARS:
@@ -172,7 +155,7 @@ def check_format(layout: str) -> None:
 
 
 def _numbers(column: pl.Series, name: str) -> pl.Series:
-    """Numbers, null where a text is none."""
+    """Numbers, null if a text is not one."""
     import polars as pl
 
     if column.dtype == pl.String:
@@ -190,7 +173,7 @@ def _not_finite(column: pl.Series) -> NDArray[np.bool_]:
 
 
 def _empty(column: pl.Series) -> NDArray[np.bool_]:
-    """Where a token is missing, or nothing but spaces."""
+    """Where a token is missing or blank."""
     first = column.min()
     if not column.null_count() and isinstance(first, str) and first[:1] > " ":
         return np.zeros(len(column), dtype=bool)  # the smallest begins with no space, so none does
@@ -206,18 +189,12 @@ TIME_WORDS: Mapping[str, tuple[float, float]] = {
 
 
 def in_one_unit(times: NDArray[np.float64], unit: str, place: str) -> tuple[NDArray[np.float64], str]:
-    """Times of one unit.
+    """Times (M,) in one unit, and the unit; "mixed" becomes milliseconds.
 
-    Args:
-        times: (M,) as the source has them.
-        unit: of `TimeFormat`: what the recipe says of them.
-        place: file and column, for errors.
-
-    Returns:
-        (M,) times and their unit. "mixed" becomes milliseconds.
+    `unit` is that of the recipe's `TimeFormat`; `place` is file and column, for errors.
 
     Raises:
-        DatasetError: units stand together or in place of each other, and the recipe does not say so.
+        DatasetError: units are mixed or confused, and the recipe does not declare it.
     """
     sizes = np.abs(times)
     counts = {word: int(((sizes >= low) & (sizes < high)).sum()) for word, (low, high) in TIME_WORDS.items()}

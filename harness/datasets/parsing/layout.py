@@ -1,4 +1,4 @@
-"""How a file of rows is written: delimited text, JSON lines or Parquet."""
+"""The format of a file of rows: delimited text, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Layout:
     """How a delimited file is written.
 
     Attributes:
-        separator: between fields; quotes are known only where it is one character.
+        separator: between fields; quotes are known only if it is one character.
         quotes: fields may stand in double quotes, doubled within.
         header: whether the first line names the columns; otherwise they are called `names`, or 1, 2, ...
         names: of the columns of a file without header; () for numbers.
@@ -40,12 +40,7 @@ Format: TypeAlias = Layout | Literal["jsonl", "parquet"]
 
 
 def format_of(path: Path, layout: Layout) -> Format:
-    """How a file is written, by its name.
-
-    Args:
-        path: the file.
-        layout: of files that are neither JSON lines nor Parquet.
-    """
+    """A file's format, by its name; `layout` if it is neither JSON lines nor Parquet."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in _JSON:
         return "jsonl"
@@ -74,10 +69,10 @@ def column_names(path: Path, layout: Layout) -> tuple[str, ...]:
 
 
 def places_of(columns: Sequence[str], names: Sequence[str], path: Path, layout: Layout) -> list[int]:
-    """Where some columns stand among all of a delimited file.
+    """The indices of some columns of a delimited file.
 
     Raises:
-        DatasetError: a column is not there, or twice.
+        DatasetError: a column is missing or appears twice.
     """
     for column in columns:
         if names.count(column) != 1:
@@ -86,7 +81,7 @@ def places_of(columns: Sequence[str], names: Sequence[str], path: Path, layout: 
 
 
 def no_column(column: str, names: Sequence[str], layout: Layout | None = None) -> str:
-    """The error for a column that a file does not have, or has twice."""
+    """The error for a column that a file lacks, or has twice."""
     header = shorten(", ".join(names), 1000, placeholder=" ...")
     if column in names:
         return f"the column '{column}' is there {names.count(column)} times. The header has: {header}."

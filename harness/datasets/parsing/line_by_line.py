@@ -41,18 +41,10 @@ def frames(rows: Iterator[_Row], columns: Sequence[str]) -> Iterator[pl.DataFram
 def separated_rows(
     path: Path, layout: Layout, columns: Sequence[str], log: BadLineLog, progress: ReadProgress
 ) -> Iterator[_Row]:
-    """The rows of a delimited file that can be read; blank lines are passed over.
+    """Line number and wanted fields of the rows of a delimited file that can be read; blank lines are skipped.
 
-    Args:
-        path: the file.
-        layout: how it is written.
-        columns: wanted ones.
-        log: told the lines with another number of fields than the header, with an unpaired quote, or that are not
-            text in a wanted column. A quote that is not closed spoils its line alone.
-        progress: told while reading.
-
-    Yields:
-        Number of the line, and the fields of the wanted columns.
+    The log gets the lines with another number of fields than the header, with an unpaired quote, or that are not text
+    in a wanted column. An unclosed quote spoils its line alone.
 
     Raises:
         DatasetError: the file is damaged or cut short, or lacks a column.
@@ -77,7 +69,7 @@ def separated_rows(
 
 
 def _records(path: Path, layout: Layout, log: BadLineLog, progress: ReadProgress) -> Iterator[tuple[int, list[str]]]:
-    """The records of a delimited file with the number of their first line; bytes that are no text as surrogates."""
+    """The records of a delimited file with the number of their first line; bytes that are not text as surrogates."""
     lines = ((line, text.decode(layout.encoding, "surrogateescape")) for line, text in lines_of(path, progress))
     separator, quotes = layout.separator, layout.quotes and len(layout.separator) == 1
     again: deque[tuple[int, str]] = deque()  # lines after a quote that is not closed
@@ -114,14 +106,9 @@ def _is_text(field: str) -> bool:
 def json_rows(
     path: Path, columns: Sequence[str], tokens: Sequence[str], log: BadLineLog, progress: ReadProgress
 ) -> Iterator[_Row]:
-    """The objects of a JSON-lines file that can be read.
+    """The objects of a JSON-lines file that can be read; the log gets the other lines.
 
-    Args:
-        path: the file.
-        columns: keys; numbers come as they are written, null and a missing key as None.
-        tokens: of the columns, those that must be text or numbers.
-        log: told the lines that are not such objects.
-        progress: told while reading.
+    Numbers are as written, null and a missing key None. `tokens` are the columns that must be text or numbers.
 
     Raises:
         DatasetError: the file is damaged or cut short, or no object has a key.
@@ -144,16 +131,7 @@ def _shown(value: Any) -> str | None:
 def json_objects(
     path: Path, keys: Sequence[str], log: BadLineLog, progress: ReadProgress
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSON-lines file, numbers as they are written; blank lines are passed over.
-
-    Args:
-        path: the file.
-        keys: wanted ones.
-        log: told the lines that are not objects.
-        progress: told while reading.
-
-    Yields:
-        Number of the line, and its object.
+    """Line number and object of a JSON-lines file, numbers as written; blank lines are skipped, the log gets bad ones.
 
     Raises:
         DatasetError: the file is damaged or cut short, or no object has a key.
@@ -181,7 +159,7 @@ def json_objects(
 
 
 class _BadLineError(Exception):
-    """Why a line is no JSON object: the kind, and what is wrong with this line."""
+    """Why a line is not a JSON object: the kind, and the mistake in this line."""
 
 
 def _object(text: bytes) -> dict[str, Any]:

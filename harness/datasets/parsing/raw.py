@@ -30,18 +30,12 @@ LARGEST = 2**31 - 1
 
 
 class MissingFileError(DatasetError):
-    """A file of the source is not there; whoever knows the recipe's command adds what to do."""
+    """A file of the source is missing; the caller who knows the recipe adds its command."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a data set was made from.
-
-    Attributes:
-        file: its name, without the folder.
-        sha256: hexadecimal digest of its bytes.
-        bytes: its size.
-    """
+    """A raw file of a data set: name without the folder, hexadecimal digest, size."""
 
     file: str
     sha256: str
@@ -53,28 +47,14 @@ class Source:
 
 
 def describe(path: Path) -> Source:
-    """Hash a file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Its name, digest and size.
-    """
+    """Name, digest and size of a file."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Source(path.name, digest, path.stat().st_size)
 
 
 def lines_of(path: Path, progress: ReadProgress | None = None) -> Generator[tuple[int, bytes], None, None]:
-    """The lines of a text file with their numbers, from 1.
-
-    Args:
-        path: the file: plain, or gzipped as its first bytes tell.
-        progress: told now and then.
-
-    Yields:
-        Number, and the line with its line end.
+    """The lines of a text file, plain or gzipped (by its first bytes), with their numbers, from 1, and line ends.
 
     Raises:
         DatasetError: the file is empty, not text, cut short or damaged, or has no lines.
@@ -119,7 +99,7 @@ def first_line(path: Path) -> bytes:
 
 
 def _checked(first: bytes, path: Path) -> bytes:
-    """The first line without the mark of UTF-8."""
+    """The first line without the byte order mark."""
     if first.startswith(_UTF16):
         raise DatasetError(f"{path} is UTF-16 text. Save it as UTF-8.")
     first = first.removeprefix(_BOM)

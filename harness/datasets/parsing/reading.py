@@ -1,4 +1,4 @@
-"""How far the reading of raw files is, on a terminal or in a log."""
+"""Progress of reading raw files, on a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -8,24 +8,14 @@ _MEGABYTE = 1_000_000
 
 
 class ReadingMeter:
-    """A `readers.ReadProgress`: one line a file, with rate and time left.
-
-    Args:
-        meter: draws the line.
-    """
+    """A `readers.ReadProgress`: one line per file, with rate and time left."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._file = ""
 
     def __call__(self, done: int, total: int, file: str) -> None:
-        """Say how far a file is.
-
-        Args:
-            done: bytes read, as they lie on disk.
-            total: its size.
-            file: its name.
-        """
+        """Show the progress of a file, in bytes on disk."""
         if file != self._file:
             self._file = file
             self._meter.begin(f"reading {file}", total=_megabytes(total), noun="MB")

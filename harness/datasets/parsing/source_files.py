@@ -15,13 +15,11 @@ from .raw import MissingFileError, ReadProgress
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The raw files of a source, and how they are to be read.
+    """The raw files of a source, and how to read them.
 
     Attributes:
         source: the folder with the files, or a file that is the interactions.
-        recipe: may name the files, by name or glob, with {name} filled in already; names columns, and how times are
-            written.
-        progress: told while reading.
+        recipe: may name the files, by name or glob, with {name} filled in already; names columns, and the time format.
         on_bad_line: see `OnBadLine`.
     """
 
@@ -31,19 +29,14 @@ class RawFiles:
     on_bad_line: OnBadLine
 
     def find(self, role: str, defaults: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
-        """The files of a role.
+        """The files of a role, at least one; those of a glob sorted by name.
 
-        Args:
-            role: which.
-            defaults: role -> what the file may be called where the recipe does not say; the first that is there.
-
-        Returns:
-            At least one; those of a glob sorted by name. A file with `.gz` after its name counts where the plain one is
-            not there.
+        `defaults` are the names by role, if the recipe has none; the first that exists is taken. A file with `.gz`
+        after its name counts if the plain one does not exist.
 
         Raises:
             DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
-            MissingFileError: a file is not there.
+            MissingFileError: a file is missing.
         """
         source = self.source
         roles = ("train", "valid", "test", "items") if self.recipe.ready else ("interactions", "items")
@@ -90,7 +83,7 @@ def _named(source: Path, name: str) -> tuple[Path, ...]:
 
 
 def _missing(source: Path, names: tuple[str, ...], others: Collection[str]) -> MissingFileError:
-    """What is said of a file that is not there: where it may be meant to be, and never one of another role."""
+    """The error for a missing file: where it may be, and never one of another role."""
     wanted = " or ".join(f"{name} (or {name}.gz)" if not name.endswith(".gz") else name for name in names)
     said = f"{source} holds no {wanted}."
     within = sorted(path for path in source.iterdir() if path.is_dir() and any(_named(path, name) for name in names))

@@ -1,4 +1,4 @@
-"""Files of rows, however they are written: by Polars, and where it refuses, line by line."""
+"""Files of rows in any format: read by Polars or, if it refuses, line by line."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wrong:
-    """Rows where a column is not what it should be.
+    """Rows with an invalid value in a column.
 
     Attributes:
-        column: as the file calls it.
+        column: its name in the file.
         rows: (R,) bool.
         wanted: such as "a number".
     """
@@ -43,14 +43,7 @@ Convert: TypeAlias = "Callable[[pl.DataFrame], tuple[pl.DataFrame, Sequence[Wron
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file of rows.
-
-    Attributes:
-        path: the file.
-        format: how it is written.
-        progress: told while it is read.
-        log: told the lines that cannot be read.
-    """
+    """A file of rows; its log gets the lines that cannot be read."""
 
     path: Path
     format: Format
@@ -58,18 +51,12 @@ class TableFile:
     log: BadLineLog
 
     def read(self, columns: Sequence[str], convert: Convert, *, tokens: Sequence[str]) -> tuple[pl.DataFrame, Source]:
-        """Read some columns.
+        """The result of `convert` on some columns of all rows that can be read, and the file's digest.
 
-        Args:
-            columns: their names, each once.
-            convert: what is to be made of their rows.
-            tokens: of the columns, those that hold names.
-
-        Returns:
-            What `convert` made of all rows that can be read, and the file's digest.
+        Column names are distinct; `tokens` are those that contain names.
 
         Raises:
-            DatasetError: the file is no such file, damaged or cut short, or lacks a column.
+            DatasetError: the file has another format, is damaged or cut short, or lacks a column.
         """
         import polars as pl
 
@@ -86,7 +73,7 @@ class TableFile:
             return pl.concat(parts), source.result()
 
     def frames(self, columns: Sequence[str], *, tokens: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Rows line by line, as strings (of Parquet, as they are), with `LINE`; arguments and errors as `read`."""
+        """Rows line by line, as strings (of Parquet, as they are), with `LINE`; errors as `read`."""
         if self.format == "parquet":
             return self._row_groups(columns)
         if self.format == "jsonl":
@@ -94,7 +81,7 @@ class TableFile:
         return frames(separated_rows(self.path, self.format, columns, self.log, self.progress), columns)
 
     def _by_polars(self, columns: Sequence[str], convert: Convert, tokens: Sequence[str]) -> list[pl.DataFrame] | None:
-        """What is made of all rows; None where one of them wants a closer look."""
+        """The converted rows; None if one of them needs a slower reading."""
         import polars as pl
 
         if self.format == "parquet":
@@ -127,7 +114,7 @@ class TableFile:
         return part.filter(~self._log_wrong(frame, wrong)) if wrong else part
 
     def _log_wrong(self, frame: pl.DataFrame, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:
-        """(R,) which rows are wrong somewhere; each is counted once, for its first column that is wrong."""
+        """(R,) which rows are wrong somewhere; each is counted once, for its first wrong column."""
         rows = np.zeros(frame.height, dtype=bool)
         for fault in wrong:
             new = np.flatnonzero(fault.rows & ~rows)

@@ -1,7 +1,7 @@
-"""Readers: who turns the files of a source into interactions, or into rows that are cut already.
+"""Readers: objects that turn the files of a source into interactions, or into rows that are already cut.
 
-A reader is an object with the verbs of `Reader`, found by the name that a recipe gives. Modules are loaded when they
-are asked for, so that looking at recipes loads no library for reading.
+A reader implements `Reader` and is found by the name in a recipe. Modules are loaded on demand, so that listing recipes
+loads no library for reading.
 """
 
 from __future__ import annotations
@@ -19,35 +19,22 @@ if TYPE_CHECKING:
 
 
 class Reader(Protocol):
-    """Whoever knows a layout of raw files."""
+    """Reads one layout of raw files."""
 
     @property
     def files(self) -> Mapping[str, tuple[str, ...]]:
-        """Role -> what the file may be called where the recipe does not say, or globs; `.gz` may come after."""
+        """Role -> names of the file, or globs, if the recipe gives none; `.gz` may follow."""
 
     def read(self, raw: RawFiles) -> Events | ReadyRows:
-        """Read what the users did.
-
-        Args:
-            raw: the files of a source.
-
-        Returns:
-            Everything the files hold, in their order; no rule of the recipe is applied.
+        """The interactions or rows of a source, in the order of its files, before any rule of the recipe.
 
         Raises:
-            DatasetError: a missing file (also one that `attributes` will want), a wrong column, a line that cannot be
+            DatasetError: a missing file (also one that `attributes` needs), a wrong column, a line that cannot be
                 read, a file that is cut short or damaged.
         """
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
-        """Read what the source tells of some items.
-
-        Args:
-            raw: as of `read`.
-            wanted: tokens of the items; the others are passed over.
-
-        Returns:
-            None where the recipe wants no text, or the source describes no items.
+        """The attributes of the `wanted` items; None if the recipe wants no text, or the source describes no items.
 
         Raises:
             DatasetError: as `read`.
@@ -71,10 +58,6 @@ READERS: Mapping[ReaderName, str] = {
 
 
 def reader_of(name: ReaderName) -> Reader:
-    """The reader of a name.
-
-    Args:
-        name: as in `Recipe.reader`.
-    """
+    """The reader of a name, as in `Recipe.reader`."""
     module, _, attribute = READERS[name].partition(":")
     return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)

@@ -1,4 +1,4 @@
-"""The publisher's splits of Amazon Reviews 2023: rows with whole histories, three files a category."""
+"""The publisher's splits of Amazon Reviews 2023: rows with whole histories, three files per category."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _columns(recipe: Recipe) -> tuple[EventColumns, str]:
     """The columns of rows, and that of histories.
 
     Raises:
-        DatasetError: the recipe names a column for what there is not.
+        DatasetError: the recipe names a column for an unknown role.
     """
     for role in recipe.columns:
         if role not in _COLUMNS:
@@ -118,7 +118,7 @@ def _columns(recipe: Recipe) -> tuple[EventColumns, str]:
 
 
 def _repeated(splits: Sequence[ReadySplit], times: NDArray[np.float64]) -> int:
-    """Rows of the same user, item and time as another one before them."""
+    """Number of rows with the same user, item and time as an earlier one."""
     users = np.concatenate([split.rows.users for split in splits])
     targets = np.concatenate([split.rows.targets for split in splits])
     order = np.lexsort((times, targets, users))

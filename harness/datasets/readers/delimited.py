@@ -1,4 +1,4 @@
-"""Files of one's own: delimited text, Parquet, JSON lines; the recipe names their columns."""
+"""User-supplied files: delimited text, Parquet, JSON lines; the recipe names their columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .table_reader import TableReader, layout_of
 
 
 class _Delimited(TableReader):
-    """Interactions as delimited text, whatever the file is called."""
+    """Interactions as delimited text, under any file name."""
 
     def interactions_format(self, path: Path, recipe: Recipe) -> Format:
         """See `TableReader.interactions_format`."""

@@ -1,4 +1,4 @@
-"""What files tell of items: the texts of the wanted ones."""
+"""Files that describe items: the texts of the wanted ones."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class ItemTable:
     Attributes:
         file: how it is read.
         item: the column with the item.
-        columns: the columns with its texts, as the file calls them.
-        derive: the texts of those columns -> what a recipe knows them as; None where that is the same.
-        optional: of JSON lines, whether no object needs to have a text.
+        columns: the columns with its texts, as in the file.
+        derive: the texts of those columns -> the names in recipes; None if they are the same.
+        optional: of JSON lines, whether texts may be missing from all objects.
     """
 
     file: TableFile
@@ -46,17 +46,10 @@ def read_items(
     *,
     repeated: Literal["refuse", "first"],
 ) -> ItemAttributes:
-    """Read what files tell of items.
+    """Token -> label -> text of the `wanted` items, from files that share a log.
 
-    Args:
-        tables: the files; they share a log.
-        fields: label -> columns; several are joined by ", ".
-        wanted: tokens of the items.
-        log: of the files.
-        repeated: what a second description of an item is: a line that cannot be read, or passed over and counted.
-
-    Returns:
-        Token -> label -> text.
+    `fields` maps labels to columns; several are joined by ", ". With `repeated` a second description of an item is a
+    line that cannot be read ("refuse"), or skipped and counted ("first").
 
     Raises:
         DatasetError: a line that cannot be read, unless such lines are skipped; none of the wanted items is described.

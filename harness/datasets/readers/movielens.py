@@ -74,7 +74,7 @@ class _MovieLens(TableReader):
 
 
 def _film(columns: Mapping[str, str]) -> Mapping[str, str]:
-    """Title, year and genres of a film, the year out of the brackets behind the title."""
+    """Title, year and genres of a film, the year taken from the brackets behind the title."""
     match = _YEAR.fullmatch(columns["title"].strip())
     title, year = match.groups() if match else (columns["title"], "")
     if "genres" in columns:
@@ -93,7 +93,7 @@ def _separator(path: Path) -> str:
 
 
 def _encoding(path: Path) -> str:
-    """The older files are ISO-8859-1, and do not say so."""
+    """The older files are ISO-8859-1, without declaring it."""
     try:
         for _, line in lines_of(path):
             line.decode()

@@ -25,7 +25,7 @@ class _RecBole(TableReader):
         return _LAYOUT
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
-        """Ratings and times are read where the file has them; see `TableReader.event_columns`."""
+        """Ratings and times are read if the file has them; see `TableReader.event_columns`."""
         chosen = chosen_columns(self.columns, recipe)
         names = column_names(file.path, _LAYOUT)
         if "rating" not in recipe.columns and chosen.rating not in names:

@@ -1,4 +1,4 @@
-"""Row files as the authors' released code reads them."""
+"""Row files in the format of the authors' released code."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Released:
         )
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
-        """The files tell nothing of items."""
+        """None: the files do not describe items."""
         return None
 
 

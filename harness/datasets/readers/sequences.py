@@ -1,4 +1,4 @@
-"""Sequence files: one user a line, `user item item ...` in time order."""
+"""Sequence files: one user per line, `user item item ...` in time order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Sequences:
         )
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
-        """The file tells nothing of items."""
+        """None: the file does not describe items."""
         return None
 
 
@@ -58,7 +58,7 @@ READER = Sequences()
 
 
 def _checked(path: Path, log: BadLineLog, progress: ReadProgress) -> list[list[str]]:
-    """The words of each line that has any and can be read."""
+    """The words of each line that is not blank and can be read."""
     seen: dict[str, int] = {}
     kept: list[list[str]] = []
     for number, line in lines_of(path, progress):

@@ -36,7 +36,7 @@ _MISSING = ("nan", "none", "null", "<na>")
 
 
 class Splits:
-    """Reads `{train,valid,test}.csv` and, where there is one, `items.jsonl`, each plain or gzipped."""
+    """Reads `{train,valid,test}.csv` and, if it exists, `items.jsonl`, each plain or gzipped."""
 
     @property
     def files(self) -> dict[str, tuple[str, ...]]:
@@ -47,9 +47,9 @@ class Splits:
         """Read the three files; see `Reader.read`.
 
         Raises:
-            DatasetError: a missing file or column, an id that is none, no row at all, a row that is there twice. Right
-                is a row equal to an earlier one only where it continues the user's row before it: once histories are
-                cut, a user who takes the same items again and again has such rows.
+            DatasetError: a missing file or column, an invalid id, no row at all, a duplicate row. A row equal to an
+                earlier one is valid only if it continues the user's row before it: once histories are cut, a user who
+                repeats the same items has such rows.
         """
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
@@ -101,7 +101,7 @@ READER = Splits()
 
 
 class _SplitRows:
-    """Makes of rows the columns user, item, history, and the line they stand on."""
+    """Converts rows to the columns user, item, history, and their line."""
 
     def __init__(self) -> None:
         import polars as pl
@@ -138,7 +138,7 @@ def _is_item(token: pl.Expr) -> pl.Expr:
 
 
 def _repeated(rows: Rows) -> dict[int, int]:
-    """Rows with history that are there twice -> the first of their kind; none that continues its user's row before."""
+    """Duplicate rows with history -> the first of their kind; none that continues its user's row before."""
     places = np.flatnonzero(rows.lengths > 0)
     rows = rows.take(rows.lengths > 0)
     if not len(rows):

@@ -1,4 +1,4 @@
-"""What readers of interactions in rows have in common."""
+"""The common part of readers of interactions in rows."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ROLES = ("user", "item", "rating", "time")
 
 @dataclass(frozen=True)
 class TableReader:
-    """Reads a file, or several, with an interaction a row, and one with an item a row.
+    """Reads files with one interaction per row, and one with an item per row.
 
     Attributes:
-        files: role -> what the file may be called where the recipe does not say.
-        columns: user, item, rating, time -> column, where the recipe does not say.
+        files: role -> names of the file, if the recipe gives none.
+        columns: user, item, rating, time -> column, if the recipe gives none.
         item: column of the item in the file that describes items, the same.
         time_format: how times are written, the same; "" for numbers.
-        repeated: what a second description of an item is; see `read_items`.
-        format: of interactions, whatever the file is called; None where its name tells.
+        repeated: how a second description of an item is treated; see `read_items`.
+        format: of interactions, under any file name; None if the name decides.
     """
 
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -63,18 +63,18 @@ class TableReader:
         return read_items(tables, raw.recipe.text.fields, wanted, log, repeated=self.repeated)
 
     def interactions_format(self, path: Path, recipe: Recipe) -> Format:
-        """How a file of interactions is written."""
+        """The format of a file of interactions."""
         return format_of(path, layout_of(path, recipe)) if self.format is None else self.format
 
     def items_format(self, path: Path, recipe: Recipe) -> Format:
-        """How a file of items is written."""
+        """The format of a file of items."""
         return format_of(path, layout_of(path, recipe))
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
         """The columns of interactions.
 
         Raises:
-            DatasetError: the recipe names a column for what there is not, or none where it must.
+            DatasetError: the recipe names a column for an unknown role, or none for a required one.
         """
         return chosen_columns(self.columns, recipe, self.time_format)
 
@@ -82,7 +82,7 @@ class TableReader:
         """The columns of items.
 
         Raises:
-            DatasetError: the recipe names a column for what there is not, or none where it must.
+            DatasetError: the recipe names a column for an unknown role, or none for a required one.
         """
         return ItemTable(file, self.item_column(recipe), text_columns(recipe))
 
@@ -97,10 +97,10 @@ class TableReader:
 
 
 def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str = "") -> EventColumns:
-    """The columns of interactions: the recipe's, and a reader's own where it gives none.
+    """The columns of interactions: the recipe's, and a reader's own if it gives none.
 
     Raises:
-        DatasetError: the recipe names a column for what there is not, or none where it must.
+        DatasetError: the recipe names a column for an unknown role, or none for a required one.
     """
     for role in recipe.columns:
         if role not in _ROLES:
@@ -122,12 +122,12 @@ def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str
 
 
 def text_columns(recipe: Recipe) -> tuple[str, ...]:
-    """The columns that a recipe's text is made from, each once."""
+    """The columns of a recipe's text, each once."""
     return tuple(dict.fromkeys(column for columns in recipe.text.fields.values() for column in columns))
 
 
 def layout_of(path: Path, recipe: Recipe) -> Layout:
-    """How a delimited file is written: with tabs there are no quotes."""
+    """The layout of a delimited file; with tabs there are no quotes."""
     tabs = path.name.removesuffix(".gz").endswith(".tsv")
     separator = recipe.separator or ("\t" if tabs else ",")
     return Layout(separator=separator, quotes=separator != "\t", header=recipe.header)

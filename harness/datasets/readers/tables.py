@@ -1,4 +1,4 @@
-"""Tables of rows with histories: one file a split, and the lines of it that cannot be read."""
+"""Tables of rows with histories: one file per split, and the lines of it that cannot be read."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ HISTORY = "history"
 
 
 def one_file(raw: RawFiles, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
-    """The file of a role that has one; arguments and errors as `RawFiles.find`.
-
-    Raises:
-        DatasetError: there are several.
-    """
+    """The only file of a role; errors as `RawFiles.find`, and a DatasetError if there are several."""
     found = raw.find(role, names)
     if len(found) > 1:
         several = ", ".join(path.name for path in found)
@@ -40,14 +36,9 @@ def one_file(raw: RawFiles, role: str, names: Mapping[str, tuple[str, ...]]) -> 
 
 
 def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Path]:
-    """The files of training, validation and test.
+    """The files of training, validation and test, each with `.gz` after its name if only that exists.
 
-    Args:
-        raw: the files of the source.
-        names: split -> what the file may be called where it does not.
-
-    Returns:
-        Three files, each with `.gz` after its name where only that is there.
+    `names` maps splits to names of the file, if the recipe gives none.
 
     Raises:
         DatasetError: a missing file, or a split of several files.
@@ -91,7 +82,7 @@ def numbered(tables: Sequence[pl.DataFrame]) -> tuple[list[Rows], NDArray[np.obj
 
 
 def flat_history(table: pl.DataFrame) -> pl.Series:
-    """The histories of all rows, one after the other."""
+    """The histories of all rows, concatenated."""
     history = table[HISTORY]
     return history.filter(history.list.len() > 0).explode()
 

@@ -23,13 +23,7 @@ def shipped_recipes() -> Mapping[str, Recipe]:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe file.
-
-    Args:
-        path: YAML with the keys of `Recipe`.
-
-    Returns:
-        The recipe; called like the file where it gives no name.
+    """The recipe in a YAML file with the keys of `Recipe`; without a name it is called like the file.
 
     Raises:
         DatasetError: no such file, or all mistakes of it, with line, column and what is allowed.

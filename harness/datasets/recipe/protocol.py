@@ -1,4 +1,4 @@
-"""The rules of a recipe in words, as tables and cards state them."""
+"""A recipe's rules as text, as tables and cards state them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,7 @@ _SPLITS = {
 
 
 def words(recipe: Recipe) -> dict[str, str]:
-    """What a table should state of a recipe.
-
-    Args:
-        recipe: the rules.
-
-    Returns:
-        split, filters, catalogue, equal_times, history -> the choice made.
-    """
+    """A recipe's choices as tables state them: split, filters, catalogue, equal_times, history -> text."""
     return {
         "split": _split(recipe),
         "filters": "; ".join(_filters(recipe)) or "none here: as published",

@@ -79,7 +79,7 @@ class RatingRule(_Section):
 
 
 class Core(_Section):
-    """Fewest interactions of those who stay, iterated to the fixed point."""
+    """Min interactions of users and items that stay, iterated to the fixed point."""
 
     users: int = Field(default=1, ge=1)
     """Of a user."""
@@ -145,7 +145,7 @@ class PerSplit(_Section):
 
 
 class RequiredText(_Section):
-    """Rows that are dropped for want of a text: by split, of which of their items."""
+    """Rows dropped for a missing text: by split, of which of their items."""
 
     train: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
     valid: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
@@ -181,7 +181,7 @@ def _known_fields(template: str) -> str:
 
 
 class Text(_Section):
-    """What an item's text is made from."""
+    """How an item's text is composed."""
 
     fields: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_fields)] = Field(default_factory=dict)
     """What the text calls an attribute -> the columns that hold it, joined by ", ". The first is the title."""
@@ -200,18 +200,11 @@ class Text(_Section):
 
     @property
     def opening(self) -> str:
-        """How every text begins, for cards."""
+        """The beginning of every text, for cards."""
         return OPENING if not self.template else self.template
 
     def of(self, attributes: Mapping[str, str]) -> str:
-        """The text of an item.
-
-        Args:
-            attributes: label -> value, "" where it has none.
-
-        Returns:
-            "" where no attribute has a value.
-        """
+        """The text of an item with attributes label -> value; "" if all values are."""
         told = {label: " ".join(attributes.get(label, "").split()) for label in self.fields}
         if not any(told.values()):
             return ""
@@ -325,11 +318,11 @@ class Recipe(_Section):
         return f"DIR holds {holds.replace('{name}', name)}{origin}"
 
     def command(self, name: str = "NAME", source: str = "DIR") -> str:
-        """The command that follows it."""
+        """The command that prepares it."""
         option = f" --name {name}" if self.named else ""
         which = f"--recipe {self.file}" if self.file else self.name
         return f"rearec-bench prepare {which}{option} --source {source}"
 
     def advice(self, name: str = "NAME") -> str:
-        """The command that follows it, and on a second line what DIR must hold."""
+        """The command that prepares it, and on a second line what DIR must contain."""
         return f"{self.command(name)}\n  {self.contents(name)}"

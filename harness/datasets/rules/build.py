@@ -1,4 +1,4 @@
-"""What a reader read, and the rules of its recipe -> a data set, with a count of what every rule left out."""
+"""A reader's result and the rules of its recipe -> a data set, with a count of what every rule left out."""
 
 from __future__ import annotations
 
@@ -31,16 +31,7 @@ Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
 
 @dataclass(frozen=True)
 class _FlatRows:
-    """Rows over a flat array, before the rules that look at rows.
-
-    Attributes:
-        rows: the candidates and what was dropped so far.
-        user_tokens: (U,).
-        item_tokens: (N,).
-        filtered: (why, interactions left out) of the rules before.
-        counts: of the source.
-        notes: more facts for the card.
-    """
+    """Rows over a flat array, before the rules on rows; `filtered` is (why, interactions left out) by rule."""
 
     rows: Funnel
     user_tokens: NDArray[np.object_]
@@ -51,22 +42,14 @@ class _FlatRows:
 
 
 def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> RecipeResult:
-    """Follow a recipe.
+    """The data set that a recipe's rules give; `describe` asks the source for its items, once.
 
     Interactions first: duplicates, ratings, core. Then rows, each an interaction with all earlier ones of its user as
     history: the target's rating, the target's text, empty histories, the history's texts, the shortest history, unseen
     targets, unseen histories. Every rule sees what the rules before it left.
 
-    Args:
-        recipe: the rules.
-        source: what its reader read.
-        describe: asks the source for its items, once.
-
-    Returns:
-        What the card and the disk need.
-
     Raises:
-        DatasetError: duplicates where they are refused, or a rule that needs what the source does not have.
+        DatasetError: duplicates if they are refused, or a rule that needs what the source does not have.
     """
     item_texts = _ItemTexts(recipe, describe)
     flat_rows = (
@@ -110,11 +93,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
 
 
 class _ItemTexts:
-    """Titles and texts of items; the source is asked once.
-
-    Attributes:
-        attributes: what the source told.
-    """
+    """Titles and texts of items; the source is asked once."""
 
     def __init__(self, recipe: Recipe, describe: Describe) -> None:
         self._text = recipe.text
@@ -132,7 +111,7 @@ class _ItemTexts:
         return np.array([bool(values.get(token, {}).get(title)) for token in tokens], dtype=bool)
 
     def of(self, tokens: NDArray[np.object_]) -> tuple[NDArray[np.object_] | None, NDArray[np.object_] | None]:
-        """(N,) titles and (N,) texts, None where no item has one."""
+        """(N,) titles and (N,) texts, None if no item has one."""
         values = self._values(tokens)
         if values is None:
             return None, None
@@ -211,7 +190,7 @@ def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _Flat
 
 
 def _lay_ready(recipe: Recipe, ready: ReadyRows, item_texts: _ItemTexts) -> _FlatRows:
-    """Rows as the files have them."""
+    """Rows as in the files."""
     sizes = [len(split) for split in ready.splits]
     parts = np.repeat(np.arange(3, dtype=np.int8), sizes)
     users, targets, lengths = (
@@ -333,7 +312,7 @@ def _drop_unseen(recipe: Recipe, rows: Funnel, known: NDArray[np.bool_]) -> None
 def _compact(
     rows: Funnel, flat_rows: _FlatRows, *, max_history: int | None, fixed: bool
 ) -> tuple[Assembled, Mapping[str, NDArray[np.float64] | None]]:
-    """What the rows left need, renumbered unless the numbers are the source's own."""
+    """The parts that the remaining rows need, renumbered unless the numbers are the source's own."""
     starts = rows.starts if max_history is None else np.maximum(rows.starts, rows.ends - max_history)
     needed = rows.covered(rows.kept, starts)
     flat = rows.flat[needed]

@@ -1,4 +1,4 @@
-"""Rows on their way through the rules: which are left, what each rule dropped, and what is new in them to a model."""
+"""Rows during filtering: which are left, what each rule dropped, and what in them is new to a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Candidates:
         starts: (R,).
         ends: (R,).
         parts: (R,) int8: TRAIN, VALID or TEST.
-        times: (R,) float64, of the target; None where the source has none.
+        times: (R,) float64, of the target; None if the source has none.
     """
 
     users: NDArray[np.int64]
@@ -66,45 +66,30 @@ class Funnel:
         return np.isin(self.parts, [SPLITS.index(split) for split in splits])
 
     def drop(self, wrong: NDArray[np.bool_], why: str) -> None:
-        """Drop the rows left for which something holds.
-
-        Args:
-            wrong: (R,).
-            why: what holds for them.
-        """
+        """Drop the rows left that a mask (R,) marks, for the reason `why`."""
         lost = self.kept & wrong
         counts = np.bincount(self.parts[lost], minlength=len(SPLITS))
         self.dropped[why] = {name: int(count) for name, count in zip(SPLITS, counts, strict=True)}
         self.kept &= ~wrong
 
     def history_has(self, items: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(R,) whether a row's history has one of some items.
-
-        Args:
-            items: (N,) which.
-        """
+        """(R,) whether a row's history has one of the items that a mask (N,) marks."""
         before = np.concatenate([[0], np.cumsum(items[self.flat], dtype=np.int64)])
         return before[self.ends] > before[self.starts]
 
     def covered(self, rows: NDArray[np.bool_], starts: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
-        """(M,) the places of the flat array that some rows use, as history or as target.
+        """(M,) the places of the flat array that the rows of a mask (R,) use, as history or as target.
 
-        Args:
-            rows: (R,) which.
-            starts: (R,) where the histories start; None for where they do.
+        `starts` (R,) may replace where the histories start.
         """
         return covered(len(self.flat), (self.starts if starts is None else starts)[rows], self.ends[rows])
 
 
 def novelty(arrays: Assembled) -> dict[str, Any]:
-    """What validation and test ask for that training does not show.
+    """What validation and test contain that training lacks, as JSON values for a card.
 
-    Args:
-        arrays: what is left.
-
-    Returns:
-        JSON values for a card: `items_not_in_training` (neither target nor in a history of a training row), and
-        `unseen`, a list of what is unseen with the number of `rows` and their `share` by split.
+    They are `items_not_in_training` (neither target nor in a history of a training row), and `unseen`, a list of what
+    is unseen with the number of `rows` and their `share` by split.
     """
     trained_to_predict = np.bincount(arrays.train.targets, minlength=arrays.num_items) > 0
     seen = np.zeros(arrays.num_items, dtype=bool)

@@ -17,15 +17,10 @@ TRAIN, VALID, TEST = 0, 1, 2
 
 
 def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> NDArray[np.bool_]:
-    """Which interactions are left when users and items with fewer than k are removed until none is.
+    """(M,) bool: the interactions left when users and items with fewer than k are removed until none is.
 
-    Args:
-        interactions: M of them.
-        k: fewest interactions of a user, and of an item unless the next says otherwise.
-        items_k: fewest interactions of an item.
-
-    Returns:
-        (M,) bool. The fixed point is unique: it does not depend on who is removed first.
+    `k` is the min interactions of a user, and of an item unless `items_k` is given. The fixed point is unique: it does
+    not depend on who is removed first.
     """
     least = k if items_k is None else items_k
     users, items = interactions.users, interactions.items
@@ -50,22 +45,16 @@ def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> ND
 
 
 def time_order(interactions: Interactions) -> NDArray[np.int64]:
-    """The order by user, then time, then a hash of (user, item).
+    """(M,) int64: the order by user, then time, then a hash of (user, item).
 
     Sources often share a second between many interactions of a user (65% of ml-100k's). With item ids or the file's
     order as tie-break, that order leaks into what is to be predicted; a hash of the source's own names does not.
-
-    Args:
-        interactions: M of them.
-
-    Returns:
-        (M,) int64, positions in order.
     """
     return _ordered(interactions, tie_hashes)
 
 
 def file_order(interactions: Interactions) -> NDArray[np.int64]:
-    """The order by user, then time, then place in the source; argument and shape as `time_order`."""
+    """(M,) int64: the order by user, then time, then place in the source."""
     return _ordered(interactions, lambda tied: np.zeros(len(tied), dtype=np.uint64))
 
 
@@ -90,7 +79,7 @@ def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArra
 
 
 def _one_key(users: NDArray[np.int64], times: NDArray[np.float64], num_users: int) -> NDArray[np.int64] | None:
-    """(M,) one number in the order of user and time: sorted several times as fast; None where it has no 63 bits."""
+    """(M,) one number in the order of user and time, several times as fast to sort; None if 63 bits are too few."""
     if len(times) == 0 or not max(abs(times.min()), abs(times.max())) < 2.0**53:
         return None
     whole = times.astype(np.int64)
@@ -105,16 +94,10 @@ def _one_key(users: NDArray[np.int64], times: NDArray[np.float64], num_users: in
 
 
 def repeated(interactions: Interactions, *, same_time: bool, keep_last: bool = False) -> NDArray[np.bool_]:
-    """Which interactions repeat another one of the same user and item.
+    """(M,) bool: which interactions repeat another one of the same user and item (and, with `same_time`, time).
 
-    Args:
-        interactions: M of them.
-        same_time: only those of the same time count as the same.
-        keep_last: the latest is the one that counts, the others repeat it; otherwise the earliest. Of equal times, the
-            one that stands first (or last) in the source.
-
-    Returns:
-        (M,) bool.
+    The earliest is the original, or the latest with `keep_last`; of equal times, the one that is first (or last) in the
+    source.
     """
     order = np.lexsort((interactions.times, interactions.items, interactions.users))
     users, items, times = (column[order] for column in (interactions.users, interactions.items, interactions.times))
@@ -127,14 +110,7 @@ def repeated(interactions: Interactions, *, same_time: bool, keep_last: bool = F
 
 
 def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
-    """One 64-bit hash per interaction, of its user's and its item's token; the same on every machine.
-
-    Args:
-        interactions: M of them.
-
-    Returns:
-        (M,) uint64.
-    """
+    """(M,) uint64: one hash per interaction, of its user's and its item's token; the same on every machine."""
     users = _hashes(interactions.user_tokens, interactions.users)
     items = _hashes(interactions.item_tokens, interactions.items)
     return mix(mix(users) ^ items)
@@ -143,15 +119,9 @@ def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
 def time_boundaries(
     times: NDArray[np.float64], at: tuple[Decimal, Decimal] = (Decimal("0.8"), Decimal("0.9"))
 ) -> tuple[float, float]:
-    """The times that end training and validation.
+    """The times that end training and validation: lower quantiles of `times` (M,) at shares `at` from 0 to 1.
 
-    Args:
-        times: (M,) of all interactions.
-        at: shares q of the interactions up to the end of training and of validation, from 0 to 1.
-
-    Returns:
-        The lower quantiles: the time of interaction floor(q (M - 1)), counted from 0 in time order; infinity where
-        there is no interaction.
+    They are the time of interaction floor(q (M - 1)), counted from 0 in time order; infinity without interactions.
     """
     if len(times) == 0:
         return float("inf"), float("inf")
@@ -161,15 +131,7 @@ def time_boundaries(
 
 
 def range_boundaries(times: NDArray[np.float64], at: tuple[Decimal, Decimal]) -> tuple[float, float]:
-    """The times that lie at shares of the time range.
-
-    Args:
-        times: (M,) of all interactions.
-        at: shares q, from 0 to 1.
-
-    Returns:
-        first + q (last - first); infinity where there is no interaction.
-    """
+    """Times at shares q, from 0 to 1, of the range: first + q (last - first); infinity without interactions."""
     if len(times) == 0:
         return float("inf"), float("inf")
     first, last = Fraction(float(times.min())), Fraction(float(times.max()))
@@ -178,15 +140,7 @@ def range_boundaries(times: NDArray[np.float64], at: tuple[Decimal, Decimal]) ->
 
 
 def split_by_time(times: NDArray[np.float64], boundaries: tuple[float, float]) -> NDArray[np.int8]:
-    """The split of each interaction; one at a boundary belongs to the earlier part, with all others of that time.
-
-    Args:
-        times: (M,).
-        boundaries: of `time_boundaries`.
-
-    Returns:
-        (M,) int8: TRAIN, VALID or TEST.
-    """
+    """(M,) int8: TRAIN, VALID or TEST; one at a boundary belongs to the earlier part, with all others of that time."""
     first, second = boundaries
     parts = (times > first).astype(np.int8)
     parts += times > second
@@ -194,14 +148,10 @@ def split_by_time(times: NDArray[np.float64], boundaries: tuple[float, float]) -
 
 
 def split_leave_one_out(users: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Each user's last interaction is test, the one before validation, the rest training.
+    """(M,) int8: each user's last interaction is TEST, the one before VALID, the rest TRAIN.
 
-    Args:
-        users: (M,) ascending: each user's interactions stand together, in time order.
-
-    Returns:
-        (M,) int8: TRAIN, VALID or TEST. A user with fewer than three interactions is all training: a row of
-        validation would have nothing before it.
+    `users` (M,) is ascending, each user's interactions in time order. A user with fewer than three interactions is all
+    training: a row of validation would have nothing before it.
     """
     if len(users) == 0:
         return np.zeros(0, dtype=np.int8)
@@ -215,14 +165,7 @@ def split_leave_one_out(users: NDArray[np.int64]) -> NDArray[np.int8]:
 
 
 def positions(users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each interaction stands in its user's sequence.
-
-    Args:
-        users: (M,) each user's interactions stand together.
-
-    Returns:
-        (M,) int64 index of its user's first interaction, and (M,) int64 position counted from 0.
-    """
+    """(M,) int64 index of its user's first interaction, and (M,) int64 position from there; users are contiguous."""
     if len(users) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     starts, counts = _runs(users)
@@ -251,11 +194,7 @@ def _token_hashes(tokens: NDArray[np.object_]) -> NDArray[np.uint64]:
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64: a bijection of 64-bit words that scatters every bit.
-
-    Args:
-        values: (M,) uint64.
-    """
+    """The finaliser of splitmix64, a bijection of 64-bit words that scatters every bit; any shape."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

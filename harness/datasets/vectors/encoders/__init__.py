@@ -1,1 +1,1 @@
-"""Ways to make vectors of texts; `harness.datasets.embed` calls them."""
+"""Encoders of texts to vectors, called by `harness.datasets.embed`."""

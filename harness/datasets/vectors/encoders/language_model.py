@@ -47,8 +47,8 @@ class Options:
 
     Attributes:
         max_tokens: a longer text is cut; None for the default. Never more than the model's own limit.
-        batch_tokens: most tokens in a batch, padding among them; None for the device's default.
-        device: "cpu" (float32) or "cuda" (bfloat16); None for a GPU where there is one.
+        batch_tokens: max tokens in a batch, padding included; None for the device's default.
+        device: "cpu" (float32) or "cuda" (bfloat16); None for a GPU if there is one.
     """
 
     max_tokens: int | None = None
@@ -59,23 +59,15 @@ class Options:
 def encode(
     texts: NDArray[np.object_], width: int, *, model: str, options: Options, folder: Path, meter: Meter | None = None
 ) -> tuple[NDArray[np.float32], Mapping[str, Any]]:
-    """Make vectors.
+    """The (N, m) vectors of `texts` (N,), "" where an item has none, and facts for the card.
 
-    Args:
-        texts: (N,) text of each item, "" where it has none.
-        width: m, or more than the model's states or the items allow.
-        model: a name on the hub, or a folder.
-        options: how texts are read.
-        folder: of the data set; finished batches are kept in a folder below it until the work is done.
-        meter: shows the progress.
-
-    Returns:
-        (N, m) values and facts for the card.
+    `width` is m, or more than the model's states or the items allow. `model` is a name on the hub, or a folder.
+    Finished batches are kept below `folder`, the data set's, until all are done.
 
     Raises:
         InputError: a model that cannot be loaded, or options that it cannot follow.
         DatasetError: no item has a text, or all have the same.
-        RearecError: out of memory, a disk that is full, a model whose states are not finite.
+        RearecError: out of memory, a full disk, a model whose states are infinite or NaN.
     """
     if not (texts != "").any():
         raise DatasetError(f"none of the {len(texts):,} items has a text.")
@@ -124,16 +116,7 @@ def encode(
 
 
 def tokenise(texts: Sequence[str], tokenizer: Any, max_tokens: int) -> tuple[list[NDArray[np.int32]], int]:
-    """Cut texts into tokens, with the special tokens that the tokenizer adds by itself.
-
-    Args:
-        texts: n of them.
-        tokenizer: of transformers.
-        max_tokens: of a text, special ones among them; a longer one is cut as the tokenizer does it.
-
-    Returns:
-        The n lists of token ids, and how many texts were cut.
-    """
+    """The token ids of each text, with the tokenizer's special tokens, and how many texts were cut to `max_tokens`."""
 
     def ids(chunk: list[str], **cutting: Any) -> list[list[int]]:
         encoded = tokenizer(chunk, padding=False, return_attention_mask=False, verbose=False, **cutting)
@@ -149,14 +132,10 @@ def tokenise(texts: Sequence[str], tokenizer: Any, max_tokens: int) -> tuple[lis
 
 
 def batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
-    """Group texts of about the same length, the longest first, so that what does not fit into memory fails at once.
+    """Indices of texts of about the same length, the longest first, so that a lack of memory shows at once.
 
-    Args:
-        lengths: (n,) tokens of each text.
-        budget: most tokens of a batch, padding among them; a longer text is a batch of its own.
-
-    Returns:
-        Which texts are in each; those without tokens are in none.
+    `lengths` (n,) are in tokens; texts without any are in no batch. `budget` is the max number of tokens of a batch,
+    padding included; a longer text is a batch of its own.
     """
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 0]
@@ -183,10 +162,9 @@ def _max_tokens(model: LanguageModel, wanted: int | None) -> int:
 def _work_folder(
     folder: Path, model: LanguageModel, texts: list[str], tokens: list[NDArray[np.int32]], budget: int
 ) -> Path:
-    """Where finished batches are kept: a folder named by everything that can move a state, and by nothing else.
+    """Where finished batches are kept: a folder named by everything that can change a state, and by nothing else.
 
-    The first hash covers the texts, the second model, device, batches and token ids; work on texts that the data set
-    no longer has is removed.
+    The first hash covers the texts, the second model, device, batches and token ids; work on outdated texts is removed.
     """
     start = f"{_FOLDER}{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]}-"
     facts = [_VERSION, model.identity, model.device, model.precision, model.filler, budget]
@@ -203,7 +181,7 @@ def _work_folder(
 def _means(
     model: LanguageModel, tokens: list[NDArray[np.int32]], budget: int, *, folder: Path, meter: Meter
 ) -> NDArray[np.float32]:
-    """(n, h): the mean state of each text, zero of one without tokens; continues what an earlier run stored."""
+    """(n, h): the mean state of each text, zero for one without tokens; continues what an earlier run stored."""
     lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
     groups = batches(lengths, budget)
     order = np.concatenate([np.empty(0, dtype=np.int64), *groups])

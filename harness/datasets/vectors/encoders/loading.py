@@ -31,13 +31,12 @@ class LanguageModel:
     """A model that gives a state for each token.
 
     Attributes:
-        name: what a card calls it: its name on the hub, or that of its folder.
+        name: its name on the hub, or that of its folder.
         network: maps `input_ids` and `attention_mask` to an output with `last_hidden_state`.
-        tokenizer: of transformers.
         device: "cpu" or "cuda".
         precision: "float32" or "bfloat16".
         width: h, of a state.
-        positions: most tokens of a text; None where the model knows no limit.
+        positions: max tokens of a text; None if the model has no limit.
         filler: the id after a text's end, which no state sees.
         revision: the hub's commit; None for a folder.
         identity: 64 hexadecimal digits, a hash of its settings and weights.
@@ -56,11 +55,9 @@ class LanguageModel:
 
 
 def load(model: str, *, device: str | None = None) -> LanguageModel:
-    """Load a causal, masked or encoder-type language model; of one with a decoder, its encoder.
+    """A causal, masked or encoder-type language model by its hub name or folder; of one with a decoder, its encoder.
 
-    Args:
-        model: a name on the hub, or a folder.
-        device: "cpu" (float32) or "cuda" (bfloat16); None for a GPU where there is one.
+    `device` is "cpu" (float32) or "cuda" (bfloat16); None for a GPU if there is one.
 
     Raises:
         InputError: transformers is not installed, no such model, no access, no network, no tokenizer, not enough
@@ -115,7 +112,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def place(device: str) -> str:
-    """The device in words."""
+    """The device as messages name it."""
     return "GPU" if device == "cuda" else "machine"
 
 
@@ -130,7 +127,7 @@ def _device(wanted: str | None) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's own reports on loading."""
+    """Silence the library's own reports on loading."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
@@ -166,7 +163,7 @@ def _loading(model: str, device: str) -> Iterator[None]:
 
 
 def _check_size(model: str, config: Any, device: str, dtype: torch.dtype) -> None:
-    """Before anything is downloaded: the system would kill a process that takes more memory than there is."""
+    """Before the download: the system would kill a process that takes more memory than is free."""
     import torch
     from transformers import AutoModel
 
@@ -182,7 +179,7 @@ def _check_size(model: str, config: Any, device: str, dtype: torch.dtype) -> Non
 
 
 def _free_bytes(device: str) -> int | None:
-    """Free memory; None where the system does not report it."""
+    """Free memory; None if the system does not report it."""
     import torch
 
     if device == "cuda":
@@ -193,7 +190,7 @@ def _free_bytes(device: str) -> int | None:
 
 
 def _check_tokenizer(model: str, tokenizer: Any) -> None:
-    """Where there are no files of a tokenizer, transformers makes one that knows no word."""
+    """Without tokenizer files, transformers creates a tokenizer without vocabulary."""
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
         raise InputError(f"{model} has no tokenizer: the files of one (tokenizer.json, or a vocabulary) are missing.")
 
@@ -210,7 +207,7 @@ def _check_weights(model: str, whole: torch.nn.Module, missing: set[str]) -> Non
 
 
 def _state_width(network: torch.nn.Module, device: str) -> int:
-    """The width of a state, by a text of one token; settings do not always tell it."""
+    """The width of a state, from a text of one token; settings do not always contain it."""
     import torch
 
     token = torch.zeros((1, 1), dtype=torch.int64, device=device)
@@ -219,7 +216,7 @@ def _state_width(network: torch.nn.Module, device: str) -> int:
 
 
 def _positions(network: torch.nn.Module, tokenizer: Any) -> int | None:
-    """The most tokens that the model's settings, its table of positions and its tokenizer allow."""
+    """The max tokens that the model's settings, its table of positions and its tokenizer allow."""
     import torch
 
     limits = [tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", None)]

@@ -14,19 +14,14 @@ _RANK_TOLERANCE = 1e-12  # of the largest variance; what is below is rounding
 
 
 def project(vectors: NDArray[np.float32], counts: NDArray[np.int64], width: int) -> tuple[NDArray[np.float32], float]:
-    """Vectors on their leading principal components.
+    """Vectors (n, h) on their principal components, (n, m) float32, and the share of the items' variance kept.
 
     The components are eigenvectors of the (h, h) covariance, so that memory does not grow with the items. One thread
     gives the same last digits on any number of cores. Of each component the entry that is largest in magnitude is
     positive. (scikit-learn's PCA takes no counts and would need all rows in float64.)
 
-    Args:
-        vectors: (n, h), all different.
-        counts: (n,) how many items have each; a vector counts for the components as often.
-        width: m, or more than n - 1, h or the rank allow.
-
-    Returns:
-        (n, m) float32, and the share of the items' variance that the m components hold.
+    The vectors are all different; `counts` (n,) weighs each by its items. `width` is m, or more than n - 1, h or the
+    rank allow.
 
     Raises:
         DatasetError: the vectors do not differ.

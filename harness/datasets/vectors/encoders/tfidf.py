@@ -32,14 +32,9 @@ _WORD = r"(?u)\b\w+\b"
 
 
 def encode(texts: NDArray[np.object_], width: int) -> tuple[NDArray[np.float32], Mapping[str, Any]]:
-    """Make vectors.
+    """The (N, m) vectors of `texts` (N,), zero where there is no text, and facts for the card.
 
-    Args:
-        texts: (N,) text of each item, "" where it has none.
-        width: m, or more than these texts allow.
-
-    Returns:
-        (N, m) values, zero where there is no text, and facts for the card.
+    `width` is m, or more than these texts allow.
 
     Raises:
         DatasetError: texts that cannot be told apart.

@@ -50,9 +50,9 @@ def write_kit(
             name = f"tables/{results.name}_{table.name}.tex"
             _write(folder / name, render_latex(table), tell)
             body += [rf"\input{{{name}}}", r"\clearpage"]
-        for one in drawn:
-            if one.suite == results.name and one.files:
-                body += _figure(one)
+        for figure in drawn:
+            if figure.suite == results.name and figure.files:
+                body += _figure(figure)
         paragraphs.append(methods(results))
     _write(folder / "methods.tex", "\n".join(paragraphs), tell)
     bibliography = files(__package__.partition(".")[0] + ".results").joinpath("paper", "references.bib")
@@ -70,13 +70,13 @@ def write_kit(
     _write(folder / "main.tex", "\n".join(text) + "\n", tell)
 
 
-def _figure(one: Drawn) -> list[str]:
-    (pdf,) = (path for path in one.files if path.suffix == ".pdf")
+def _figure(figure: Drawn) -> list[str]:
+    (pdf,) = (path for path in figure.files if path.suffix == ".pdf")
     return [
         r"\begin{figure}[p]",
         r"\centering",
         rf"\includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{{figures/{pdf.name}}}",
-        rf"\caption{{{escape(one.suite)}: {escape(one.name)}}}",
+        rf"\caption{{{escape(figure.suite)}: {escape(figure.name)}}}",
         r"\end{figure}",
         r"\clearpage",
     ]

@@ -46,7 +46,11 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         stored=store.lookup,
     )
     missing = [name for name in suite.datasets if name not in cards]
-    lines = [_head(suite), "", *_table(cells, {one.cell.id: one for one in queue.progress()}, set(cards))]
+    lines = [
+        _head(suite),
+        "",
+        *_table(cells, {each.cell.id: each for each in queue.progress()}, set(cards)),
+    ]
     lines += [f"  {line}" for name in missing for line in catalog.not_prepared_message(name).splitlines()]
     over, total = queue.totals()
     unknown = sum(_most(cell) for cell in cells if cell.dataset in missing and cell.unsupported is None)
@@ -60,7 +64,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         lines[-1] += " How long depends on the data sets that are not prepared."
     lines += [f"Trial {key[:8]} is damaged and counts as not run: {why}." for key, why in store.damaged.items()]
     changed = sum(
-        not same_source(one.source_digest, one.spec.backbone.kind, one.spec.strategy.kind) for one in summaries
+        not same_source(trial.source_digest, trial.spec.backbone.kind, trial.spec.strategy.kind) for trial in summaries
     )
     if changed:
         lines.append(
@@ -96,16 +100,16 @@ def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepar
         if cell.dataset not in prepared:
             continue
         name = (cell.dataset, cell.backbone, f"{cell.row} K={cell.steps}" if cell.steps else cell.row)
-        one = progress.get(cell.id)
-        if one is None:
+        standing = progress.get(cell.id)
+        if standing is None:
             rows.append((*name, f"cannot run: {cell.unsupported}", "-", "-"))
             continue
-        search = f"{one.search_over}/{one.search_size}" if one.search_size else "-"
-        if one.search_size and cell.search.epochs is not None:
-            search = f"{one.search_over} ({one.search_epochs:,}/{cell.search.epochs:,} epochs)"
-        rows.append((*name, _searched(cell.space), search, f"{one.final_over}/{one.final_size}"))
-        if one.note:
-            notes.append(f"  {' '.join(name)}: {one.note}.")
+        search = f"{standing.search_over}/{standing.search_size}" if standing.search_size else "-"
+        if standing.search_size and cell.search.epochs is not None:
+            search = f"{standing.search_over} ({standing.search_epochs:,}/{cell.search.epochs:,} epochs)"
+        rows.append((*name, _searched(cell.space), search, f"{standing.final_over}/{standing.final_size}"))
+        if standing.note:
+            notes.append(f"  {' '.join(name)}: {standing.note}.")
     return [f"  {line}" for line in columns(rows, left=4) if len(rows) > 1] + notes
 
 

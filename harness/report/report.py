@@ -184,7 +184,7 @@ def write_paper_kit(
     from .paper_kit import write_kit
 
     load = _loader(data_dir)
-    made = []
+    filled = []
     drawn: list[Drawn] = []
     for suite in _suites(suites, store):
         drawn += draw_figures([suite], folder / "figures", store=store, data_dir=data_dir, aggregates=aggregates)
@@ -198,11 +198,11 @@ def write_paper_kit(
                 continue
             if any(group.lines for group in table.groups):
                 tables.append(table)
-        made.append((_undamaged(lambda results: results, suite, store), tables))
-    for one in drawn:
-        for path in one.files:
+        filled.append((_undamaged(lambda results: results, suite, store), tables))
+    for figure in drawn:
+        for path in figure.files:
             tell(str(path))
-    write_kit(folder, made, drawn, tell=tell)
+    write_kit(folder, filled, drawn, tell=tell)
 
 
 def every_table(
@@ -219,7 +219,7 @@ def every_table(
         **MARKED,
         **{name: _with_data(make, load) for name, make in DATA_TABLES.items()},
         **{name: _apart(make, profiles) for name, make in PROFILE_TABLES.items() if profiles},
-        **{name: _apart(make, cards) for name, make in DATASET_TABLES.items() if cards.held},
+        **{name: _apart(make, cards) for name, make in DATASET_TABLES.items() if cards.prepared},
     }
 
 
@@ -284,16 +284,16 @@ def _profiles_of(suite: str, store: Store) -> list[Profile]:
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:
     """The profiles of each suite, in the order in which the suites were given or first profiled."""
-    held: dict[str, list[Profile]] = {}
+    by_suite: dict[str, list[Profile]] = {}
     for profile in ProfileStore(store.root).read():
-        held.setdefault(profile.subject.suite, []).append(profile)
-    missing = [name for name in suites or () if name not in held]
-    if not held or missing:
+        by_suite.setdefault(profile.subject.suite, []).append(profile)
+    missing = [name for name in suites or () if name not in by_suite]
+    if not by_suite or missing:
         of = f" of {', '.join(missing)}" if missing else ""
-        stored = f" Stored: {', '.join(held)}." if held else ""
+        stored = f" Stored: {', '.join(by_suite)}." if by_suite else ""
         what = "SUITE" if not missing else "--dataset NAME" if missing[0] == OPTIONS else missing[0]
         raise InputError(f"no profile{of} is stored in {store.root}.{stored} Type:  rearec-bench profile {what}")
-    return [held[name] for name in suites or held]
+    return [by_suite[name] for name in suites or by_suite]
 
 
 def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:
@@ -303,5 +303,5 @@ def _cards(suites: Sequence[str] | None, store: Store, data_dir: Path) -> Cards:
         for suite in suites:
             known("suite", suite, store.suites())
         names = list(dict.fromkeys(name for suite in suites for name in store.read_suite(suite)[0]["datasets"]))
-    held = {name: catalog.card(name, data_dir) for name in names if catalog.is_prepared(name, data_dir)}
-    return Cards(held, tuple(name for name in names if name not in held), everything=not suites)
+    cards = {name: catalog.card(name, data_dir) for name in names if catalog.is_prepared(name, data_dir)}
+    return Cards(cards, tuple(name for name in names if name not in cards), everything=not suites)

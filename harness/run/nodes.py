@@ -88,18 +88,18 @@ class Software:
 
 def software(components: Components) -> dict[str, str]:
     """The software of this process that can move a trial's numbers; imports none of it."""
-    found = {"Python": platform.python_version(), "rearec-bench": VERSION, "the source of rearec-bench": _source()}
+    versions = {"Python": platform.python_version(), "rearec-bench": VERSION, "the source of rearec-bench": _source()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package).partition("+")[0]  # builds for CPU and GPU of one version go together
+            versions[package] = version(package).partition("+")[0]  # builds for CPU and GPU of one version go together
         except PackageNotFoundError:
-            found[package] = "none"
+            versions[package] = "none"
     for kind, name in components:
         try:
-            found[f"{kind} {name}"] = TABLES[kind].origin(name)
+            versions[f"{kind} {name}"] = TABLES[kind].origin(name)
         except InputError:
-            found[f"{kind} {name}"] = "none"
-    return found
+            versions[f"{kind} {name}"] = "none"
+    return versions
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
@@ -126,7 +126,7 @@ def compare(nodes: tuple[Node, ...], components: Components, *, place: str) -> S
     problems = []
     for node, answer in _answers(nodes, components):
         what = [answer] if isinstance(answer, str) else differences(here, answer)
-        problems += [f"  {node}: {one}" for one in what]
+        problems += [f"  {node}: {difference}" for difference in what]
     if problems:
         lines = "\n".join(problems)
         raise InputError(

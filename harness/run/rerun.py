@@ -79,20 +79,20 @@ def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
     """Where the item vectors of a trial are: in a file that one of its suites names, or with the data set."""
     from ..plan.vectors import vectors_fingerprint
 
-    found: list[str] = []
+    fingerprints: list[str] = []
     places: list[bool | Path] = [*files, True]
     for given in places:
         try:
-            found.append(vectors_fingerprint(spec.dataset, given, data_dir=data_dir))
+            fingerprints.append(vectors_fingerprint(spec.dataset, given, data_dir=data_dir))
         except DatasetError:
-            if not found and given is True:
+            if not fingerprints and given is True:
                 raise
             continue
-        if found[-1] == spec.vectors:
+        if fingerprints[-1] == spec.vectors:
             return given
     raise DatasetError(
         f"the item vectors of {spec.dataset} are not those of the trial: their fingerprint was {spec.vectors[:12]} and "
-        f"is {' or '.join(one[:12] for one in found)}. Make them as they were made then (rearec-bench embed "
+        f"is {' or '.join(one[:12] for one in fingerprints)}. Make them as they were made then (rearec-bench embed "
         f"{spec.dataset}), or give the right folder with --data-dir."
     )
 

@@ -105,16 +105,16 @@ def case_figure(context: FigureContext) -> Figure:
 
 def _chosen(users: NDArray[np.int32], ranks: NDArray[np.int32], asked: tuple[int, ...]) -> int:
     if asked:
-        found = np.flatnonzero(np.isin(users, asked))
-        if not len(found):
+        traced = np.flatnonzero(np.isin(users, asked))
+        if not len(traced):
             raise MissingData(
                 f"needs users whose states are held; {', '.join(map(str, asked))} are not among them. A suite names "
                 "them under evaluation: {trace_users: [...]}"
             )
-        return int(found[0])
+        return int(traced[0])
     return int(np.argmax(np.log(ranks[:, 0]) - np.log(ranks[:, -1])))
 
 
 def _title(items: Items, item: int) -> str:
-    held = str(items.titles[item]) if items.titles is not None else ""
-    return shorten(one_line(held or str(items.tokens[item])), _WIDTH, placeholder="...")
+    title = str(items.titles[item]) if items.titles is not None else ""
+    return shorten(one_line(title or str(items.tokens[item])), _WIDTH, placeholder="...")

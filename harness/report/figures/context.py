@@ -39,10 +39,10 @@ class MissingData(Exception):
 
 def reasoning_cells(context: FigureContext) -> list[CellResults]:
     """Cells with at least one run of at least one step; `MissingData` if there are none."""
-    found = [cell for cell in context.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
-    if not found:
+    cells = [cell for cell in context.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
+    if not cells:
         raise MissingData("needs a row with steps whose runs are stored")
-    return found
+    return cells
 
 
 def single_rows(context: FigureContext) -> list[CellResults]:

@@ -78,21 +78,21 @@ def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = tuple(F
 
     folder.mkdir(parents=True, exist_ok=True)
     suite = context.results.name
-    found = []
+    figures = []
     for name in names:
         with rc_context(STYLE):  # type: ignore[arg-type]
             try:
                 figure = FIGURES[name](context)
             except (MissingData, DatasetError) as lacking:
-                found.append(Drawn(suite, name, why=str(lacking)))
+                figures.append(Drawn(suite, name, why=str(lacking)))
                 continue
             files = []
             for form in FORMATS:
                 path = folder / f"{suite}_{name}.{form}"
                 figure.savefig(path, metadata=_metadata(form))
                 files.append(path)
-        found.append(Drawn(suite, name, tuple(files)))
-    return found
+        figures.append(Drawn(suite, name, tuple(files)))
+    return figures
 
 
 def _metadata(form: str) -> dict[str, str | None]:

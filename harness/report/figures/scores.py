@@ -53,11 +53,11 @@ class Sweep:
 
 def ceiling_bars(context: FigureContext) -> dict[tuple[str, str], Bars]:
     """Figure 2's values of each data set and backbone; `MissingData` if no row with steps has runs."""
-    found = [item for item in ceilings(context.results) if item.optimum is not None]
-    if not found:
+    ceilings_shown = [item for item in ceilings(context.results) if item.optimum is not None]
+    if not ceilings_shown:
         raise MissingData("needs a row with steps whose runs are stored")
     panels: dict[tuple[str, str], list[Ceiling]] = {}
-    for item in found:
+    for item in ceilings_shown:
         panels.setdefault((item.row.dataset, item.row.backbone), []).append(item)
     return {
         place: Bars(
@@ -75,11 +75,11 @@ def ceiling_bars(context: FigureContext) -> dict[tuple[str, str], Bars]:
 
 def ceiling_figure(context: FigureContext) -> Figure:
     """Figure 2: the readout, the best step after the fact, and how much of it is luck."""
-    found = ceiling_bars(context)
-    figure, axes = wrapped(len(found))
-    for one, ((dataset, backbone), shown) in zip(axes, found.items(), strict=True):
-        bars(one, shown.labels, list(shown.series.items()))
-        _labelled(one, dataset, label_of(backbone))
+    panels = ceiling_bars(context)
+    figure, axes = wrapped(len(panels))
+    for axis, ((dataset, backbone), shown) in zip(axes, panels.items(), strict=True):
+        bars(axis, shown.labels, list(shown.series.items()))
+        _labelled(axis, dataset, label_of(backbone))
     legend(figure)
     return figure
 
@@ -92,20 +92,20 @@ def group_bars(context: FigureContext) -> list[tuple[Measured, dict[str, Bars]]]
         DatasetError: a data set is not prepared.
         InputError: it is not the one that the runs were tested on.
     """
-    found = [item for item in grouped(context.results, context.load) if item.groups and item.groups[0].over_first]
-    if not found:
+    items = [item for item in grouped(context.results, context.load) if item.groups and item.groups[0].over_first]
+    if not items:
         raise MissingData("needs a row with steps whose runs are stored")
-    return [(item.row, {name: _of_groups(item, kind, name) for kind, name in GROUP_NAMES.items()}) for item in found]
+    return [(item.row, {name: _of_groups(item, kind, name) for kind, name in GROUP_NAMES.items()}) for item in items]
 
 
 def groups_figure(context: FigureContext) -> Figure:
     """Figure 4: groups of users and of items, each at every step of one model."""
-    found = group_bars(context)
-    figure, axes = wrapped(2 * len(found), columns=4 if len(found) > 1 else 2)
-    panels = [(row, shown) for row, of in found for shown in of.values()]
-    for one, (row, shown) in zip(axes, panels, strict=True):
-        bars(one, shown.labels, list(shown.series.items()))
-        _labelled(one, row.dataset, f"{label_of(row.backbone)} {row_name(row, brackets=False)}")
+    by_row = group_bars(context)
+    figure, axes = wrapped(2 * len(by_row), columns=4 if len(by_row) > 1 else 2)
+    panels = [(row, shown) for row, of in by_row for shown in of.values()]
+    for axis, (row, shown) in zip(axes, panels, strict=True):
+        bars(axis, shown.labels, list(shown.series.items()))
+        _labelled(axis, row.dataset, f"{label_of(row.backbone)} {row_name(row, brackets=False)}")
     legend(figure)
     return figure
 
@@ -124,20 +124,20 @@ def steps_figure(context: FigureContext) -> Figure:
     places = list(dict.fromkeys((row.dataset, row.backbone) for row in rows))
     figure, axes = wrapped(len(places))
     names = list(dict.fromkeys(row.strategy for row in rows))
-    for one, place in zip(axes, places, strict=True):
+    for axis, place in zip(axes, places, strict=True):
         here = [row for row in rows if (row.dataset, row.backbone) == place]
         for number, name in enumerate(names):
-            held = sorted((row for row in here if row.strategy == name), key=lambda row: row.steps or 0)
-            if held and all(row.steps == 0 for row in held):
-                one.axhline(held[0].stats[METRIC].mean or 0.0, label=label_of(name), color="#000000", linewidth=0.8)
-            elif held:
-                spread = [row.stats[METRIC].std or 0.0 for row in held]
-                means = [row.stats[METRIC].mean or 0.0 for row in held]
-                depths = [row.steps or 0 for row in held]
-                one.errorbar(depths, means, yerr=spread, elinewidth=0.6, label=label_of(name), **series(number))
-        one.set_xticks(sorted({row.steps for row in here if row.steps}))
-        one.set_xlabel("reasoning steps K")
-        _labelled(one, place[0], label_of(place[1]))
+            curve = sorted((row for row in here if row.strategy == name), key=lambda row: row.steps or 0)
+            if curve and all(row.steps == 0 for row in curve):
+                axis.axhline(curve[0].stats[METRIC].mean or 0.0, label=label_of(name), color="#000000", linewidth=0.8)
+            elif curve:
+                spread = [row.stats[METRIC].std or 0.0 for row in curve]
+                means = [row.stats[METRIC].mean or 0.0 for row in curve]
+                depths = [row.steps or 0 for row in curve]
+                axis.errorbar(depths, means, yerr=spread, elinewidth=0.6, label=label_of(name), **series(number))
+        axis.set_xticks(sorted({row.steps for row in here if row.steps}))
+        axis.set_xlabel("reasoning steps K")
+        _labelled(axis, place[0], label_of(place[1]))
     legend(figure)
     return figure
 
@@ -147,21 +147,21 @@ def sweeps(context: FigureContext) -> list[Sweep]:
     rows = [row for row in compare(measure(context.results)) if row.row.strategy.count("=") == 1]
     if not rows:
         raise MissingData("needs a row that sweeps one hyper-parameter ({sweep: [...]})")
-    found = []
+    panels = []
     for place in dict.fromkeys(_swept(row) for row in rows):
         here = [row for row in rows if _swept(row) == place and row.row.stats[METRIC].mean is not None]
         values = tuple(row.row.strategy.partition("=")[2].removesuffix("]") for row in here)
         against = next((row.against for row in here if row.against is not None), None)
-        found.append(Sweep(*place, values, tuple(row.row for row in here), against))
-    return found
+        panels.append(Sweep(*place, values, tuple(row.row for row in here), against))
+    return panels
 
 
 def sensitivity_figure(context: FigureContext) -> Figure:
     """Figure 6: a metric by the value of a swept hyper-parameter; the row compared with as a line."""
-    found = sweeps(context)
-    figure, axes = wrapped(len(found))
-    for number, (one, sweep) in enumerate(zip(axes, found, strict=True)):
-        one.errorbar(
+    panels = sweeps(context)
+    figure, axes = wrapped(len(panels))
+    for number, (axis, sweep) in enumerate(zip(axes, panels, strict=True)):
+        axis.errorbar(
             range(len(sweep.rows)),
             [row.stats[METRIC].mean or 0.0 for row in sweep.rows],
             yerr=[row.stats[METRIC].std or 0.0 for row in sweep.rows],
@@ -171,11 +171,11 @@ def sensitivity_figure(context: FigureContext) -> Figure:
         )
         level = sweep.against.stats[METRIC].mean if sweep.against is not None else None
         if sweep.against is not None and level is not None:
-            one.axhline(level, color="#000000", linewidth=0.8, label=label_of(sweep.against.strategy))
-        one.set_xticks(range(len(sweep.values)), sweep.values)
-        one.set_xlabel(sweep.parameter)
-        _labelled(one, sweep.dataset, f"{label_of(sweep.backbone)} {label_of(sweep.strategy)}")
-        one.legend()
+            axis.axhline(level, color="#000000", linewidth=0.8, label=label_of(sweep.against.strategy))
+        axis.set_xticks(range(len(sweep.values)), sweep.values)
+        axis.set_xlabel(sweep.parameter)
+        _labelled(axis, sweep.dataset, f"{label_of(sweep.backbone)} {label_of(sweep.strategy)}")
+        axis.legend()
     return figure
 
 
@@ -188,24 +188,24 @@ def parts(context: FigureContext) -> dict[tuple[str, str], list[Measured]]:
     rows = [row for row in families(compare(measure(context.results))) if row.row.stats[METRIC].mean is not None]
     if not rows:
         raise MissingData("needs a row that is compared with another one that reasons (against: erl)")
-    found: dict[tuple[str, str], list[Measured]] = {}
+    panels: dict[tuple[str, str], list[Measured]] = {}
     for row in rows:
-        found.setdefault((row.row.dataset, row.row.backbone), []).append(row.row)
-    return found
+        panels.setdefault((row.row.dataset, row.row.backbone), []).append(row.row)
+    return panels
 
 
 def ablation_figure(context: FigureContext) -> Figure:
     """Figure 7: whole methods and those that lack a part."""
-    found = parts(context)
-    figure, axes = wrapped(len(found))
-    for one, (place, rows) in zip(axes, found.items(), strict=True):
+    panels = parts(context)
+    figure, axes = wrapped(len(panels))
+    for axis, (place, rows) in zip(axes, panels.items(), strict=True):
         for number, row in enumerate(rows):
-            held = row.stats[METRIC]
-            one.bar(number, held.mean or 0.0, 0.7, yerr=held.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
-        one.set_xticks(range(len(rows)), [label_of(row.strategy) for row in rows], rotation=20, ha="right")
-        one.grid(visible=False, axis="x")
-        _labelled(one, place[0], label_of(place[1]))
-        _from_below(one, [row.stats[METRIC] for row in rows])
+            stat = row.stats[METRIC]
+            axis.bar(number, stat.mean or 0.0, 0.7, yerr=stat.std or 0.0, error_kw={"elinewidth": 0.6}, **fill(number))
+        axis.set_xticks(range(len(rows)), [label_of(row.strategy) for row in rows], rotation=20, ha="right")
+        axis.grid(visible=False, axis="x")
+        _labelled(axis, place[0], label_of(place[1]))
+        _from_below(axis, [row.stats[METRIC] for row in rows])
     return figure
 
 
@@ -215,22 +215,22 @@ def pareto_figure(context: FigureContext) -> Figure:
     places = list(dict.fromkeys((row.dataset, row.backbone) for row, _ in points))
     figure, axes = wrapped(len(places))
     names = list(dict.fromkeys(row.strategy for row, _ in points))
-    for one, place in zip(axes, places, strict=True):
+    for axis, place in zip(axes, places, strict=True):
         here = [(row, seconds) for row, seconds in points if (row.dataset, row.backbone) == place]
         for number, name in enumerate(names):
-            held = sorted(((seconds, row) for row, seconds in here if row.strategy == name), key=lambda one: one[0])
-            if held:
-                means = [row.stats[METRIC].mean or 0.0 for _, row in held]
-                one.plot([seconds for seconds, _ in held], means, label=label_of(name), **series(number))
-        one.set_xlabel("seconds over the test set")
-        _labelled(one, place[0], label_of(place[1]))
+            curve = sorted(((seconds, row) for row, seconds in here if row.strategy == name), key=lambda pair: pair[0])
+            if curve:
+                means = [row.stats[METRIC].mean or 0.0 for _, row in curve]
+                axis.plot([seconds for seconds, _ in curve], means, label=label_of(name), **series(number))
+        axis.set_xlabel("seconds over the test set")
+        _labelled(axis, place[0], label_of(place[1]))
     legend(figure)
     return figure
 
 
 def timed(context: FigureContext) -> list[tuple[Measured, float]]:
     """Rows with their profile's median seconds at their K; `MissingData` if no row has both runs and a profile."""
-    found = []
+    points = []
     for row in measure(context.results):
         if row.stats[METRIC].mean is None or row.steps is None:
             continue
@@ -239,10 +239,10 @@ def timed(context: FigureContext) -> list[tuple[Measured, float]]:
             if (subject.spec.dataset, subject.backbone, subject.row) == (row.dataset, row.backbone, row.strategy):
                 seconds = {line.steps: line.times.median for line in profile.lines}
                 if row.steps in seconds:
-                    found.append((row, seconds[row.steps]))
-    if not found:
+                    points.append((row, seconds[row.steps]))
+    if not points:
         raise MissingData(f"needs profiles of the suite's rows:  rearec-bench profile {context.results.name}")
-    return found
+    return points
 
 
 def _control(item: Ceiling, name: str) -> Stat | None:
@@ -272,8 +272,8 @@ def _swept(row: Compared) -> tuple[str, str, str, str]:
 
 def span_from_below(stats: Sequence[Stat]) -> tuple[float, float] | None:
     """Where an axis of bars starts and ends if it is cut, because all are close together; None where it is not."""
-    lows = [held.mean - (held.std or 0.0) for held in stats if held.mean is not None]
-    highs = [held.mean + (held.std or 0.0) for held in stats if held.mean is not None]
+    lows = [stat.mean - (stat.std or 0.0) for stat in stats if stat.mean is not None]
+    highs = [stat.mean + (stat.std or 0.0) for stat in stats if stat.mean is not None]
     if not lows or min(lows) <= 0.5 * max(highs) or not math.isfinite(max(highs)):
         return None
     room = max(highs) - min(lows) or 0.1 * max(highs)

@@ -49,12 +49,14 @@ def trajectories(context: FigureContext) -> list[tuple[CellResults, list[Traject
     Raises:
         MissingData: no such row, none of a user asked for, or only aggregates are to be shown.
     """
-    found = []
+    panels = []
     for cell in single_rows(context):
         rows = context.results.store.rows(cell.runs[0].key, "test")
         chosen = rows_of_users(rows, context.users) if context.users else typical_rows(rows.step_ranks)
-        found.append((cell, [Trajectory(int(rows.users[row]), tuple(rows.step_ranks[row].tolist())) for row in chosen]))
-    return found
+        panels.append(
+            (cell, [Trajectory(int(rows.users[row]), tuple(rows.step_ranks[row].tolist())) for row in chosen])
+        )
+    return panels
 
 
 def trajectories_figure(context: FigureContext) -> Figure:
@@ -63,28 +65,28 @@ def trajectories_figure(context: FigureContext) -> Figure:
     Rows are those of the users asked for. Otherwise, of the rows whose target is among the first 100 at some step, the
     six at even quantiles of the change of log rank from the first to the last step: losses and gains as they are.
     """
-    found = trajectories(context)
-    figure, axes = wrapped(len(found))
-    for one, (cell, curves) in zip(axes, found, strict=True):
+    panels = trajectories(context)
+    figure, axes = wrapped(len(panels))
+    for axis, (cell, curves) in zip(axes, panels, strict=True):
         for number, curve in enumerate(curves):
             steps = len(curve.ranks)
-            one.plot(
+            axis.plot(
                 range(steps),
                 curve.ranks,
                 color=COLOURS[number % len(COLOURS)],
                 marker=MARKERS[number % len(MARKERS)],
                 linestyle=LINES[number % len(LINES)],
             )
-            one.annotate(
+            axis.annotate(
                 f" user {curve.user}", (steps - 1, curve.ranks[-1]), va="center", fontsize=5, annotation_clip=False
             )
-        one.set_yscale("log")
-        one.invert_yaxis()
-        one.set_xticks(range(len(curves[0].ranks)))
-        one.set_xlabel("step")
-        one.set_ylabel("rank of the target")
-        one.set_title(title_of(cell))
-        one.yaxis.set_major_formatter("{x:g}")
+        axis.set_yscale("log")
+        axis.invert_yaxis()
+        axis.set_xticks(range(len(curves[0].ranks)))
+        axis.set_xlabel("step")
+        axis.set_ylabel("rank of the target")
+        axis.set_title(title_of(cell))
+        axis.yaxis.set_major_formatter("{x:g}")
     return figure
 
 
@@ -98,16 +100,16 @@ def similarity_figure(context: FigureContext) -> Figure:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    found = similarities(context)
-    figure, axes = wrapped(len(found), size=(2.1, 2.1))
-    lowest = min(float(values.min()) for _, values in found)
+    panels = similarities(context)
+    figure, axes = wrapped(len(panels), size=(2.1, 2.1))
+    lowest = min(float(values.min()) for _, values in panels)
     scale = Normalize(math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
-    for one, (cell, values) in zip(axes, found, strict=True):
-        one.imshow(values, cmap="cividis", norm=scale)
+    for axis, (cell, values) in zip(axes, panels, strict=True):
+        axis.imshow(values, cmap="cividis", norm=scale)
         for down in range(len(values)):
             for across in range(len(values)):
                 dark = scale(values[down, across]) < 0.5
-                one.text(
+                axis.text(
                     across,
                     down,
                     f"{values[down, across]:.2f}",
@@ -116,12 +118,12 @@ def similarity_figure(context: FigureContext) -> Figure:
                     fontsize=6,
                     color="white" if dark else "black",
                 )
-        one.set_xticks(range(len(values)))
-        one.set_yticks(range(len(values)))
-        one.set_xlabel("step")
-        one.set_ylabel("step")
-        one.grid(visible=False)
-        one.set_title(title_of(cell))
+        axis.set_xticks(range(len(values)))
+        axis.set_yticks(range(len(values)))
+        axis.set_xlabel("step")
+        axis.set_ylabel("step")
+        axis.grid(visible=False)
+        axis.set_title(title_of(cell))
     figure.colorbar(ScalarMappable(scale, "cividis"), ax=axes, label="cosine", shrink=0.8)
     return figure
 
@@ -132,23 +134,23 @@ def components(context: FigureContext) -> list[States]:
     Raises:
         MissingData: no final run has stored states, or only aggregates are to be shown.
     """
-    found = []
+    panels = []
     for cell in single_rows(context):
         test = context.results.store.read(cell.runs[0].key).test
         if test is not None and test.traces is not None and len(test.traces.rows) > 1:
-            found.append(States(cell, *principal_components(test.traces.states)))
-    if not found:
+            panels.append(States(cell, *principal_components(test.traces.states)))
+    if not panels:
         raise MissingData("needs final runs that hold states of traced rows")
-    return found
+    return panels
 
 
 def states_figure(context: FigureContext) -> Figure:
     """Figure 10: the states of the traced test rows at each step, on their first two principal components."""
-    found = components(context)
-    figure, axes = wrapped(len(found))
-    for one, states in zip(axes, found, strict=True):
+    panels = components(context)
+    figure, axes = wrapped(len(panels))
+    for axis, states in zip(axes, panels, strict=True):
         for k in range(states.points.shape[1]):
-            one.scatter(
+            axis.scatter(
                 states.points[:, k, 0],
                 states.points[:, k, 1],
                 s=5,
@@ -158,9 +160,9 @@ def states_figure(context: FigureContext) -> Figure:
                 marker=MARKERS[k % len(MARKERS)],
                 label=f"step {k}",
             )
-        one.set_xlabel(f"PC 1 ({states.explained[0]:.0%} of the variance)")
-        one.set_ylabel(f"PC 2 ({states.explained[1]:.0%})")
-        one.set_title(title_of(states.cell))
+        axis.set_xlabel(f"PC 1 ({states.explained[0]:.0%} of the variance)")
+        axis.set_ylabel(f"PC 2 ({states.explained[1]:.0%})")
+        axis.set_title(title_of(states.cell))
     legend(figure)
     return figure
 
@@ -196,8 +198,8 @@ def typical_rows(step_ranks: NDArray[np.int32], count: int = SHOWN) -> list[int]
 
 def rows_of_users(rows: Rows, users: tuple[int, ...]) -> list[int]:
     """The last test row of each user asked for; `MissingData` if none has one."""
-    found = [np.flatnonzero(rows.users == user) for user in users]
-    last = [int(places[-1]) for places in found if len(places)]
+    by_user = [np.flatnonzero(rows.users == user) for user in users]
+    last = [int(places[-1]) for places in by_user if len(places)]
     if not last:
         raise MissingData(f"needs users with test rows; {', '.join(map(str, users))} have none")
     return last

@@ -25,8 +25,8 @@ def render_csv(tables: Sequence[Table]) -> str:
 
 def render_json(tables: Sequence[Table]) -> str:
     """Records and protocol of each table."""
-    held = [
+    contents = [
         {"title": table.title, "table": table.name, "records": table.records, "protocol": table.protocol}
         for table in tables
     ]
-    return json.dumps({"tables": held}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps({"tables": contents}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -194,11 +194,11 @@ def _searches(trials: Sequence[StoredTrial]) -> list[Panels]:
         if stored.summary.spec.purpose == "search":
             place = (stored.dataset, stored.backbone, stored.row, stored.against)
             cells.setdefault(place, []).append((stored.summary, stored.chosen))
-    found = [
-        search_chart(f"Search: {dataset} {backbone} {row}", held, held[0][0].spec.metric)
-        for (dataset, backbone, row, _), held in cells.items()
+    drawn = [
+        search_chart(f"Search: {dataset} {backbone} {row}", searched, searched[0][0].spec.metric)
+        for (dataset, backbone, row, _), searched in cells.items()
     ]
-    charts = tuple(chart for chart in found if chart is not None)
+    charts = tuple(chart for chart in drawn if chart is not None)
     return [Panels("Searches", charts)] if charts else []
 
 
@@ -244,7 +244,9 @@ def as_json(suite: PageSuite) -> dict[str, Any]:
 def as_rest(suite: PageSuite) -> dict[str, Any]:
     """What is needed once somebody asks: figures, each trial in full (in the order of the list), texts to copy."""
     return {
-        "figures": [[{"data": one.data, "layout": one.layout} for one in held.charts] for held in suite.figures],
+        "figures": [
+            [{"data": chart.data, "layout": chart.layout} for chart in panels.charts] for panels in suite.figures
+        ],
         "trials": [{name: value for name, value in trial.items() if name not in LISTED} for trial in suite.trials],
         "copies": {table.name: {"latex": table.latex, "csv": table.csv} for table in suite.tables},
     }

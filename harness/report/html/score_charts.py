@@ -94,23 +94,23 @@ def pareto_charts(context: FigureContext) -> list[Chart]:
     for dataset, backbone in dict.fromkeys((row.dataset, row.backbone) for row, _ in points):
         data = []
         for place, name in enumerate(names):
-            held = [
+            measured = [
                 (seconds, row)
                 for row, seconds in points
                 if (row.dataset, row.backbone, row.strategy) == (dataset, backbone, name)
             ]
-            held.sort(key=lambda one: one[0])
-            if held:
-                means = [row.stats[METRIC].mean for _, row in held]
-                more = {"text": [f"K={row.steps}" for _, row in held], "mode": "lines+markers+text"}
+            measured.sort(key=lambda pair: pair[0])
+            if measured:
+                means = [row.stats[METRIC].mean for _, row in measured]
+                more = {"text": [f"K={row.steps}" for _, row in measured], "mode": "lines+markers+text"}
                 data.append(
                     line(
                         label_of(name),
-                        [seconds for seconds, _ in held],
+                        [seconds for seconds, _ in measured],
                         means,
                         place,
                         textposition="top center",
-                        error_y=spreads([row for _, row in held]),
+                        error_y=spreads([row for _, row in measured]),
                         **more,
                     )
                 )

@@ -16,7 +16,7 @@ _NOTE = "Each row beside the whole method that it lacks a part of; gains are tho
 def ablation(results: ResultSet) -> Table:
     """The rows that are compared with a row which has steps itself, each after that row."""
     results = results.models()
-    found = significance(results, intervals=False)
+    tests = significance(results, intervals=False)
     rows = compare(measure(results))
     kept = families(rows)
     return comparison_table(
@@ -26,10 +26,10 @@ def ablation(results: ResultSet) -> Table:
         caption=f"{results.name}: ablation",
         protocol=(
             *([_NOTE] if kept else ["No row of this suite is compared with another one that reasons."]),
-            *mark_lines(found),
+            *mark_lines(tests),
             *protocol_lines(results),
         ),
-        marks=found.marks(),
+        marks=tests.marks(),
     )
 
 
@@ -39,4 +39,4 @@ def families(rows: tuple[Compared, ...]) -> tuple[Compared, ...]:
     for row in rows:
         if row.against is not None and row.against.against not in ("", row.against.strategy):
             parts.setdefault(row.against.place, []).append(row)
-    return tuple(one for row in rows for one in (row, *parts.get(row.row.place, ())) if row.row.place in parts)
+    return tuple(shown for row in rows for shown in (row, *parts.get(row.row.place, ())) if row.row.place in parts)

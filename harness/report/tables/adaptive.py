@@ -45,12 +45,12 @@ _NOTES = (
 def adaptive_depth(results: ResultSet) -> Table:
     """Per cell that has steps: readout, best fixed step, each way to choose a depth per row, and the ceiling."""
     results = results.models()
-    found = adaptive(results)
-    shows_steps = steps_shown(item.row for item in found)
-    places = list(zip(*(_place(item) for item in found), strict=True))  # data sets, backbones
+    cells = adaptive(results)
+    shows_steps = steps_shown(item.row for item in cells)
+    places = list(zip(*(_place(item) for item in cells), strict=True))  # data sets, backbones
     varies = [len(set(names)) > 1 for names in places]
     heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
-    against = {row_label(item.row, shows_steps): label_of(item.row.against) for item in found if _is_compared(item)}
+    against = {row_label(item.row, shows_steps): label_of(item.row.against) for item in cells if _is_compared(item)}
     over = [f"over {_only(against)}"] if against else []
     return suite_table(
         results,
@@ -62,11 +62,11 @@ def adaptive_depth(results: ResultSet) -> Table:
                 tuple(itertools.compress(_place(item), varies)),
                 tuple(_lines(item, row_label(item.row, shows_steps), compared=bool(against))),
             )
-            for item in found
+            for item in cells
         ),
-        notes=(*(_NOTES if found else (_NOTHING,)), *_references(against), *_left_out(found)),
+        notes=(*(_NOTES if cells else (_NOTHING,)), *_references(against), *_left_out(cells)),
         fields=FIELDS,
-        records=(record for item in found for record in _records(item)),
+        records=(record for item in cells for record in _records(item)),
     )
 
 
@@ -113,10 +113,10 @@ def _values(method: Method, item: Adaptive, *, compared: bool) -> list[TableCell
     ]
 
 
-def _cell(kind: str, held: Mapping[str, Estimate]) -> TableCell:
-    if not held:
+def _cell(kind: str, estimates: Mapping[str, Estimate]) -> TableCell:
+    if not estimates:
         return EMPTY
-    value = held[_SHOWN].value
+    value = estimates[_SHOWN].value
     if value is None:
         return _UNDEFINED
     return TableCell("share", value, digits=1) if kind == "share" else TableCell("average", value)
@@ -138,9 +138,9 @@ def _range(estimate: Estimate | None, *, digits: int) -> TableCell:
     return EMPTY if is_point else span(users, digits=digits)
 
 
-def _left_out(found: Sequence[Adaptive]) -> list[str]:
+def _left_out(cells: Sequence[Adaptive]) -> list[str]:
     lines = []
-    for item in found:
+    for item in cells:
         if item.left_out:
             plural = "s" if len(item.left_out) > 1 else ""
             seeds = ", ".join(map(str, item.left_out))

@@ -36,9 +36,9 @@ def against_paper(results: ResultSet) -> Table:
     """
     results = results.models()
     printed = {
-        (one.row.dataset, one.row.backbone, one.row.strategy): one
+        (row.row.dataset, row.row.backbone, row.row.strategy): row
         for table in ("table2", "table3")
-        for one in compare(paper_rows(table))
+        for row in compare(paper_rows(table))
     }
     names = {recipe: held.name for recipe, held in paper_datasets().items()}
     pairs: list[tuple[Compared, Compared]] = []

@@ -20,12 +20,12 @@ _NOTE = (
 
 def beyond_table(results: ResultSet, load: Load) -> Table:
     """Each row's accuracy beside what it recommends."""
-    found = beyond_accuracy(results, load)
+    cells = beyond_accuracy(results, load)
     groups: dict[tuple[str, str], list[Line]] = {}
-    for one in found:
-        label = label_of(one.row.backbone) if one.row.is_baseline else row_name(one.row)
-        titles = (one.row.dataset, "" if one.row.is_baseline else label_of(one.row.backbone))
-        groups.setdefault(titles, []).append(Line(label, _cells(one)))
+    for cell in cells:
+        label = label_of(cell.row.backbone) if cell.row.is_baseline else row_name(cell.row)
+        titles = (cell.row.dataset, "" if cell.row.is_baseline else label_of(cell.row.backbone))
+        groups.setdefault(titles, []).append(Line(label, _cells(cell)))
     return suite_table(
         results,
         name="beyond",
@@ -35,24 +35,24 @@ def beyond_table(results: ResultSet, load: Load) -> Table:
         notes=[_NOTE],
         fields=FIELDS,
         records=(
-            row_fields(one.row) | {"metric": name} | stat_fields(stat)
-            for one in found
-            for name, stat in _stats(one).items()
+            row_fields(cell.row) | {"metric": name} | stat_fields(stat)
+            for cell in cells
+            for name, stat in _stats(cell).items()
         ),
     )
 
 
-def _stats(one: BeyondAccuracy) -> dict[str, Stat]:
+def _stats(cell: BeyondAccuracy) -> dict[str, Stat]:
     return {
-        **{metric: one.row.stats[metric] for metric in METRICS},
-        "mrr": one.mrr,
-        "coverage@10": one.coverage,
-        "popularity@10": one.popularity,
+        **{metric: cell.row.stats[metric] for metric in METRICS},
+        "mrr": cell.mrr,
+        "coverage@10": cell.coverage,
+        "popularity@10": cell.popularity,
     }
 
 
-def _cells(one: BeyondAccuracy) -> tuple[TableCell, ...]:
-    if one.row.unsupported:
-        return (NOT_AVAILABLE,) * len(_stats(one))
+def _cells(cell: BeyondAccuracy) -> tuple[TableCell, ...]:
+    if cell.row.unsupported:
+        return (NOT_AVAILABLE,) * len(_stats(cell))
     digits = {"popularity@10": 1}
-    return tuple(value(stat, digits=digits.get(name, 4), of=one.row.place) for name, stat in _stats(one).items())
+    return tuple(value(stat, digits=digits.get(name, 4), of=cell.row.place) for name, stat in _stats(cell).items())

@@ -30,13 +30,13 @@ _NOTHING = "No row of this suite has anything to search: there is no budget to c
 def budget(results: ResultSet) -> Table:
     """Per row its distinct search trials, their epochs and time, the expected best of some of them, the final runs."""
     results = results.models()
-    found = budgets(results)
-    labels = _labels(results, found)
-    unit = _unit(found)
-    places = list(zip(*(_place(one) for one in found), strict=True))  # data sets, backbones
+    row_budgets = budgets(results)
+    labels = _labels(results, row_budgets)
+    unit = _unit(row_budgets)
+    places = list(zip(*(_place(row) for row in row_budgets), strict=True))  # data sets, backbones
     varies = [len(set(names)) > 1 for names in places]
     heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
-    grouped = itertools.groupby(zip(found, labels, strict=True), key=lambda pair: _place(pair[0]))
+    grouped = itertools.groupby(zip(row_budgets, labels, strict=True), key=lambda pair: _place(pair[0]))
     best = [f"best of {_SHOWN[0]}", *(f"of {n}" for n in _SHOWN[1:]), "of all"]
     columns = ("trials", "not done", "epochs", unit, *best, f"final {unit}")
     return suite_table(
@@ -45,45 +45,45 @@ def budget(results: ResultSet) -> Table:
         caption="what each row's search has cost, and the best validation score expected of less",
         columns=[ColumnGroup(heading, columns)],
         groups=(
-            RowGroup(tuple(itertools.compress(place, varies)), tuple(_line(one, label, unit) for one, label in pairs))
+            RowGroup(tuple(itertools.compress(place, varies)), tuple(_line(row, label, unit) for row, label in pairs))
             for place, pairs in grouped
         ),
-        notes=_notes(results, found, labels),
+        notes=_notes(results, row_budgets, labels),
         fields=FIELDS,
-        records=(record for one in found for record in _records(one)),
+        records=(record for row in row_budgets for record in _records(row)),
     )
 
 
-def _place(one: Budget) -> tuple[str, str]:
-    return one.cell.dataset, label_of(one.cell.backbone)
+def _place(row: Budget) -> tuple[str, str]:
+    return row.cell.dataset, label_of(row.cell.backbone)
 
 
-def _labels(results: ResultSet, found: Sequence[Budget]) -> list[str]:
+def _labels(results: ResultSet, row_budgets: Sequence[Budget]) -> list[str]:
     rows: dict[int, Measured] = dict(zip(map(id, results.cells), measure(results), strict=True))
-    shows_steps = steps_shown(rows[id(one.cell)] for one in found)
-    return [row_label(rows[id(one.cell)], shows_steps) for one in found]
+    shows_steps = steps_shown(rows[id(row.cell)] for row in row_budgets)
+    return [row_label(rows[id(row.cell)], shows_steps) for row in row_budgets]
 
 
-def _unit(found: Sequence[Budget]) -> str:
-    on_gpu = any(spent.gpu_s for one in found for spent in (one.search, one.finals))
+def _unit(row_budgets: Sequence[Budget]) -> str:
+    on_gpu = any(spent.gpu_s for row in row_budgets for spent in (row.search, row.finals))
     return "GPU-s" if on_gpu else "core-s"
 
 
-def _line(one: Budget, label: str, unit: str) -> Line:
-    cut = ", ".join(f"{one.statuses[status]} {status}" for status in _STATUSES[1:] if one.statuses.get(status))
-    shown = [n if n <= len(one.curve) else None for n in _SHOWN]
-    points = [number("value", one.curve[n - 1].expected if n is not None else None) for n in shown]
-    last = number("value", one.curve[-1].expected if one.curve else None)
+def _line(row: Budget, label: str, unit: str) -> Line:
+    cut = ", ".join(f"{row.statuses[status]} {status}" for status in _STATUSES[1:] if row.statuses.get(status))
+    shown = [n if n <= len(row.curve) else None for n in _SHOWN]
+    points = [number("value", row.curve[n - 1].expected if n is not None else None) for n in shown]
+    last = number("value", row.curve[-1].expected if row.curve else None)
     return Line(
         label,
         (
-            number("count", one.trials),
+            number("count", row.trials),
             TableCell("text", text=cut) if cut else EMPTY,
-            number("count", one.search.epochs),
-            number("count", _seconds(one.search, unit)),
+            number("count", row.search.epochs),
+            number("count", _seconds(row.search, unit)),
             *points,
             last,
-            number("count", _seconds(one.finals, unit)),
+            number("count", _seconds(row.finals, unit)),
         ),
     )
 
@@ -92,24 +92,24 @@ def _seconds(spent: Spent, unit: str) -> float:
     return spent.gpu_s if unit == "GPU-s" else spent.core_s
 
 
-def _notes(results: ResultSet, found: Sequence[Budget], labels: Sequence[str]) -> list[str]:
-    if not any(one.trials for one in found):
+def _notes(results: ResultSet, row_budgets: Sequence[Budget], labels: Sequence[str]) -> list[str]:
+    if not any(row.trials for row in row_budgets):
         return [_NOTHING]
-    metrics = sorted({metric_label(trial.spec.metric) for one in found for trial in one.cell.searched})
+    metrics = sorted({metric_label(trial.spec.metric) for row in row_budgets for trial in row.cell.searched})
     in_epochs = results.suite is not None and results.suite.search.epochs is not None
-    names = {id(one): full_name(one.cell, label) for one, label in zip(found, labels, strict=True)}
+    names = {id(row): full_name(row.cell, label) for row, label in zip(row_budgets, labels, strict=True)}
     lines = [_NOTE.format(metric=" or ".join(metrics))]
-    pairs = unequal(found, in_epochs=in_epochs)
+    pairs = unequal(row_budgets, in_epochs=in_epochs)
     what = "epochs" if in_epochs else "search trials"
     if pairs:
         said = (
-            f"{names[id(one)]} {_size(one, in_epochs):,} and {names[id(other)]} {_size(other, in_epochs):,}"
-            for one, other in pairs
+            f"{names[id(row)]} {_size(row, in_epochs):,} and {names[id(other)]} {_size(other, in_epochs):,}"
+            for row, other in pairs
         )
         lines.append(f"Unequal budgets between rows that are compared ({what}): {'; '.join(said)}.")
     else:
         lines.append(f"Rows that are compared have equal budgets ({what}).")
-    rising = [f"{names[id(one)]} (+{100 * (one.rise or 0):.1f}%)" for one in found if one.is_rising]
+    rising = [f"{names[id(row)]} (+{100 * (row.rise or 0):.1f}%)" for row in row_budgets if row.is_rising]
     if rising:
         lines.append(
             f"Still rising: {', '.join(rising)}. The second half of the trials is expected to raise the best by more "
@@ -118,23 +118,23 @@ def _notes(results: ResultSet, found: Sequence[Budget], labels: Sequence[str]) -
     return lines
 
 
-def _size(one: Budget, in_epochs: bool) -> int:
-    return one.search.epochs if in_epochs else one.trials
+def _size(row: Budget, in_epochs: bool) -> int:
+    return row.search.epochs if in_epochs else row.trials
 
 
-def _records(one: Budget) -> list[Record]:
-    search, finals = (one.trials, one.search.epochs), (len(one.cell.finals), one.finals.epochs)
+def _records(row: Budget) -> list[Record]:
+    search, finals = (row.trials, row.search.epochs), (len(row.cell.finals), row.finals.epochs)
     rows: list[tuple[str, tuple[int, float], float]] = [
-        ("search_gpu_s", search, one.search.gpu_s),
-        ("search_core_s", search, one.search.core_s),
-        ("final_gpu_s", finals, one.finals.gpu_s),
-        ("final_core_s", finals, one.finals.core_s),
-        *((f"search_{status}", search, one.statuses.get(status, 0)) for status in _STATUSES),
+        ("search_gpu_s", search, row.search.gpu_s),
+        ("search_core_s", search, row.search.core_s),
+        ("final_gpu_s", finals, row.finals.gpu_s),
+        ("final_core_s", finals, row.finals.core_s),
+        *((f"search_{status}", search, row.statuses.get(status, 0)) for status in _STATUSES),
     ]
-    for point in one.curve:
+    for point in row.curve:
         rows.append(("expected_best", (point.trials, point.epochs), point.expected))
         rows.append(("expected_best_with_replacement", (point.trials, point.epochs), point.with_replacement))
     return [
-        row_fields(one.cell) | dict(zip(FIELDS[4:], (quantity, *size, amount), strict=True))
+        row_fields(row.cell) | dict(zip(FIELDS[4:], (quantity, *size, amount), strict=True))
         for quantity, size, amount in rows
     ]

@@ -29,12 +29,12 @@ _CONTROL_LABELS = {CROSSED: "Cross-fitted", NOISED: "Noised", MODELS: "Models"}
 def ceiling(results: ResultSet) -> Table:
     """Per cell the metrics of the readout, of each step and of the optimum, and the optimum's gains."""
     results = results.models()
-    found = ceilings(results)
-    backbones = list(dict.fromkeys(item.row.backbone for item in found))
-    shows_steps = steps_shown(item.row for item in found)
+    rows = ceilings(results)
+    backbones = list(dict.fromkeys(item.row.backbone for item in rows))
+    shows_steps = steps_shown(item.row for item in rows)
     groups = []
-    for dataset, strategy, steps in dict.fromkeys(_place(item) for item in found):
-        across = {item.row.backbone: item for item in found if _place(item) == (dataset, strategy, steps)}
+    for dataset, strategy, steps in dict.fromkeys(_place(item) for item in rows):
+        across = {item.row.backbone: item for item in rows if _place(item) == (dataset, strategy, steps)}
         label = row_label(next(iter(across.values())).row, shows_steps)
         groups.append(RowGroup((dataset, label), tuple(_lines(across, backbones))))
     return suite_table(
@@ -45,7 +45,7 @@ def ceiling(results: ResultSet) -> Table:
         groups=groups,
         notes=_NOTES,
         fields=FIELDS,
-        records=(record for item in found for record in _records(item)),
+        records=(record for item in rows for record in _records(item)),
     )
 
 
@@ -93,9 +93,9 @@ def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
     return [*(value(stats[metric], of=item.row.place) for metric in METRICS), EMPTY]
 
 
-def _gains(found: Mapping[str, float]) -> list[TableCell]:
-    average = sum(found[metric] for metric in METRICS) / len(METRICS) if len(found) == len(METRICS) else None
-    return gains(found, average)
+def _gains(over: Mapping[str, float]) -> list[TableCell]:
+    average = sum(over[metric] for metric in METRICS) / len(METRICS) if len(over) == len(METRICS) else None
+    return gains(over, average)
 
 
 def _records(item: Ceiling) -> list[Record]:

@@ -20,57 +20,57 @@ _NOTES = (
 
 def claims(results: ResultSet, load: Load) -> Table:
     """Every claim, where it stands in the paper, what is expected, what was found."""
-    found = judge(results, load)
+    judged = judge(results, load)
     return suite_table(
         results,
         name="claims",
         caption="the claims of arXiv 2503.22675",
         columns=[ColumnGroup("", ("Where", "Verdict", "Expected", "Percent", "95%", "Seeds", "Of"))],
-        groups=[RowGroup((), tuple(Line(one.claim.claim, _cells(one)) for one in found))],
-        notes=(*_NOTES, *_open(found)),
+        groups=[RowGroup((), tuple(Line(row.claim.claim, _cells(row)) for row in judged))],
+        notes=(*_NOTES, *_open(judged)),
         fields=FIELDS,
         records=(
             {
-                "id": one.claim.id,
-                "claim": one.claim.claim,
-                "where": one.claim.where,
-                "verdict": one.verdict,
-                "expected": expectation(one),
-                "value_percent": one.value,
-                **bounds(("low", "high"), one.interval),
-                "seeds": one.seeds,
-                "cells": one.cells,
-                "note": one.why or one.claim.note,
+                "id": row.claim.id,
+                "claim": row.claim.claim,
+                "where": row.claim.where,
+                "verdict": row.verdict,
+                "expected": expectation(row),
+                "value_percent": row.value,
+                **bounds(("low", "high"), row.interval),
+                "seeds": row.seeds,
+                "cells": row.cells,
+                "note": row.why or row.claim.note,
             }
-            for one in found
+            for row in judged
         ),
     )
 
 
-def expectation(one: Judged) -> str:
+def expectation(row: Judged) -> str:
     """What an interval has to show, in words."""
-    ((kind, bound),) = one.claim.expect.items()
+    ((kind, bound),) = row.claim.expect.items()
     words = f"{bound[0]:g} to {bound[1]:g}" if kind == "between" else f"{bound:g}"
     return words if kind == "between" else f"{kind.replace('_', ' ')} {words}"
 
 
-def _cells(one: Judged) -> tuple[TableCell, ...]:
-    tested = one.value is not None
+def _cells(row: Judged) -> tuple[TableCell, ...]:
+    tested = row.value is not None
     return (
-        TableCell("text", text=one.claim.where),
-        TableCell("text", text=one.verdict),
-        TableCell("text", text=expectation(one)),
-        TableCell("plain" if one.claim.test["kind"] == "share" else "change", one.value, digits=1) if tested else EMPTY,
-        span(one.interval, digits=1),
-        TableCell("count", one.seeds) if tested else EMPTY,
-        TableCell("count", one.cells) if tested else EMPTY,
+        TableCell("text", text=row.claim.where),
+        TableCell("text", text=row.verdict),
+        TableCell("text", text=expectation(row)),
+        TableCell("plain" if row.claim.test["kind"] == "share" else "change", row.value, digits=1) if tested else EMPTY,
+        span(row.interval, digits=1),
+        TableCell("count", row.seeds) if tested else EMPTY,
+        TableCell("count", row.cells) if tested else EMPTY,
     )
 
 
-def _open(found: tuple[Judged, ...]) -> list[str]:
-    lines = [f"{one.claim.id}: {one.claim.note}" for one in found if one.claim.note]
+def _open(judged: tuple[Judged, ...]) -> list[str]:
+    lines = [f"{row.claim.id}: {row.claim.note}" for row in judged if row.claim.note]
     missing: dict[str, list[str]] = {}
-    for one in found:
-        if one.verdict == "not tested":
-            missing.setdefault(one.why, []).append(one.claim.id)
+    for row in judged:
+        if row.verdict == "not tested":
+            missing.setdefault(row.why, []).append(row.claim.id)
     return lines + [f"Not tested ({why}): {', '.join(ids)}." for why, ids in missing.items()]

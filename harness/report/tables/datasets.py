@@ -26,12 +26,12 @@ class Cards:
     """The data sets that a table is asked for.
 
     Attributes:
-        held: name -> card of the prepared ones.
+        prepared: name -> card.
         missing: names of those that are asked for and not prepared.
         everything: whether no suite limits them: the paper's five belong to the table, prepared or not.
     """
 
-    held: Mapping[str, Card]
+    prepared: Mapping[str, Card]
     missing: tuple[str, ...] = ()
     everything: bool = True
 
@@ -48,9 +48,9 @@ class _Quantity:
     attribute: str = ""
 
     def of(self, summary: object) -> float | None:
-        """Its number; of several splits, that of its own."""
-        found = getattr(summary, self.attribute or self.name)
-        return found[self.split] if isinstance(found, Mapping) else found
+        """Its number, of its split if there are several."""
+        number = getattr(summary, self.attribute or self.name)
+        return number[self.split] if isinstance(number, Mapping) else number
 
 
 _TABLE1 = (
@@ -134,7 +134,7 @@ def funnels(asked: Cards) -> Table:
     Raises:
         InputError: none of them is prepared.
     """
-    if not asked.held:
+    if not asked.prepared:
         named = f" ({', '.join(asked.missing)})" if asked.missing else ""
         raise InputError(f"no data set is prepared{named}. What to type:  rearec-bench datasets list")
     printed, authors = paper_datasets(), paper_funnel()
@@ -175,12 +175,12 @@ def _entries(
 ) -> Iterator[tuple[str, Card | None, PrintedDataset | None]]:
     """Name, card and the paper's row of each data set: the paper's five first, then the others by name."""
     for recipe, paper in printed.items():
-        made = {name: card for name, card in asked.held.items() if card["recipe"] == recipe}
-        for name, card in made.items():
+        own = {name: card for name, card in asked.prepared.items() if card["recipe"] == recipe}
+        for name, card in own.items():
             yield name, card, paper
-        if not made and (asked.everything or recipe in asked.missing):
+        if not own and (asked.everything or recipe in asked.missing):
             yield recipe, None, paper
-    for name, card in asked.held.items():
+    for name, card in asked.prepared.items():
         if card["recipe"] not in printed:
             yield name, card, None
 
@@ -199,13 +199,13 @@ def _table1_values(row: Table1 | PrintedDataset) -> dict[tuple[str, str], float 
 
 def _differences(ours: _Values, theirs: _Values) -> _Values:
     """Of ours over the paper's; of what it prints with two decimals, at two decimals."""
-    found: dict[tuple[str, str], float | None] = {}
+    differences: dict[tuple[str, str], float | None] = {}
     for column in _TABLE1:
         key = (column.name, column.split)
         own, other = ours.get(key), theirs.get(key)
         if own is not None and other is not None:
-            found[key] = round(round(own, column.digits) - other, column.digits)
-    return found
+            differences[key] = round(round(own, column.digits) - other, column.digits)
+    return differences
 
 
 def _times(summary: Summary) -> Iterator[tuple[tuple[str, str], float]]:

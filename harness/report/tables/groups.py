@@ -25,7 +25,7 @@ _NOTES = (
 
 def groups(results: ResultSet, load: Load) -> Table:
     """Each row's metric in every group, and what its steps gain there."""
-    found = grouped(results, load)
+    rows = grouped(results, load)
     return suite_table(
         results,
         name="groups",
@@ -36,46 +36,46 @@ def groups(results: ResultSet, load: Load) -> Table:
         ],
         groups=(
             RowGroup((item.row.dataset, label_of(item.row.backbone), row_name(item.row)), tuple(_lines(item)))
-            for item in found
+            for item in rows
         ),
-        notes=(*_NOTES, *_sizes(found)),
+        notes=(*_NOTES, *_sizes(rows)),
         fields=FIELDS,
-        records=(record for item in found for one in item.groups for record in _records(item, one)),
+        records=(record for item in rows for group in item.groups for record in _records(item, group)),
     )
 
 
 def _lines(item: Grouped) -> list[Line]:
     width = 2 * GROUPS
     if item.row.unsupported or not item.groups:
-        held = item.row.stats[METRIC]
-        gap = TableCell("text", text="n/a" if item.row.unsupported else f"0/{held.planned}")
+        stat = item.row.stats[METRIC]
+        gap = TableCell("text", text="n/a" if item.row.unsupported else f"0/{stat.planned}")
         return [Line("Readout", (gap,) * width)]
     lines = []
     for state in item.groups[0].states:
         label = "Readout" if state == READOUT else state.replace("step_", "Step ")
-        lines.append(Line(label, tuple(_value(one, state, item.row) for one in item.groups)))
+        lines.append(Line(label, tuple(_value(group, state, item.row) for group in item.groups)))
         if state in item.groups[0].over_first:
-            lines.append(Line("(over step 0)", tuple(_gain(one, state) for one in item.groups)))
+            lines.append(Line("(over step 0)", tuple(_gain(group, state) for group in item.groups)))
     return lines
 
 
-def _value(one: GroupStates, state: str, row: Measured) -> TableCell:
-    stat = one.states.get(state, {}).get(METRIC)
+def _value(group: GroupStates, state: str, row: Measured) -> TableCell:
+    stat = group.states.get(state, {}).get(METRIC)
     return EMPTY if stat is None else value(stat, of=row.place)
 
 
-def _gain(one: GroupStates, state: str) -> TableCell:
-    return number("gain", one.over_first.get(state, {}).get(METRIC))
+def _gain(group: GroupStates, state: str) -> TableCell:
+    return number("gain", group.over_first.get(state, {}).get(METRIC))
 
 
-def _sizes(found: tuple[Grouped, ...]) -> list[str]:
+def _sizes(rows: tuple[Grouped, ...]) -> list[str]:
     """What is in the groups of each data set."""
     lines: dict[str, str] = {}
-    for item in found:
+    for item in rows:
         if item.groups and item.row.dataset not in lines:
             words = [
                 f"{_NAMES[group.kind]}-{group.number} {group.rows:,} rows ({group.low:,}-{group.high:,})"
-                for group in (one.group for one in item.groups)
+                for group in (states.group for states in item.groups)
             ]
             lines[item.row.dataset] = (
                 f"Groups of {item.row.dataset} (history items; training rows of the target): {', '.join(words)}."
@@ -83,15 +83,15 @@ def _sizes(found: tuple[Grouped, ...]) -> list[str]:
     return list(lines.values())
 
 
-def _records(item: Grouped, one: GroupStates) -> list[Record]:
-    group = one.group
+def _records(item: Grouped, group_states: GroupStates) -> list[Record]:
+    group = group_states.group
     head = dict(zip(GROUP, (group.kind, group.number, group.rows, group.low, group.high), strict=True))
     return [
         row_fields(item.row)
         | head
-        | {"state": state, "metric": metric, "over_step_0_percent": one.over_first.get(state, {}).get(metric)}
+        | {"state": state, "metric": metric, "over_step_0_percent": group_states.over_first.get(state, {}).get(metric)}
         | stat_fields(stats[metric])
-        | bounds(USERS_BOUNDS, one.intervals.get(state, {}).get(metric))
-        for state, stats in one.states.items()
+        | bounds(USERS_BOUNDS, group_states.intervals.get(state, {}).get(metric))
+        for state, stats in group_states.states.items()
         for metric in METRICS
     ]

@@ -45,8 +45,8 @@ def latency(profiles: Sequence[Profile]) -> Table:
             ColumnGroup(label_of(backbone), (*_TIMES, *(_PAPER if shows_paper else ()))) for backbone in backbones
         ),
         groups=tuple(
-            RowGroup(titles, tuple(_lines(held, backbones, printed, shows_paper=shows_paper)))
-            for titles, held in _groups(profiles)
+            RowGroup(titles, tuple(_lines(by_backbone, backbones, printed, shows_paper=shows_paper)))
+            for titles, by_backbone in _groups(profiles)
         ),
         protocol=(*_conditions(profiles), *_MEASURED, *((_PAPER_WORDS,) if shows_paper else ())),
         fields=PROFILE_FIELDS,
@@ -82,23 +82,27 @@ def _groups(profiles: Sequence[Profile]) -> list[tuple[tuple[str, ...], Mapping[
         row = rows.setdefault((profile.subject.spec.dataset, profile.subject.row), {})
         row.setdefault(profile.subject.backbone, []).append(profile)
     groups: list[tuple[tuple[str, ...], Mapping[str, Profile]]] = []
-    for (dataset, row_name), held in rows.items():
-        if all(len(found) == 1 for found in held.values()):
-            groups.append(((dataset, label_of(row_name)), {backbone: found[0] for backbone, found in held.items()}))
+    for (dataset, row_name), by_backbone in rows.items():
+        if all(len(same_row) == 1 for same_row in by_backbone.values()):
+            groups.append(
+                ((dataset, label_of(row_name)), {backbone: same_row[0] for backbone, same_row in by_backbone.items()})
+            )
             continue
-        for backbone, found in held.items():
-            groups += [((dataset, f"{label_of(row_name)} ({one.subject.id})"), {backbone: one}) for one in found]
+        for backbone, same_row in by_backbone.items():
+            groups += [
+                ((dataset, f"{label_of(row_name)} ({single.subject.id})"), {backbone: single}) for single in same_row
+            ]
     return groups
 
 
 def _lines(
-    held: Mapping[str, Profile], backbones: Sequence[str], printed: _Printed, *, shows_paper: bool
+    by_backbone: Mapping[str, Profile], backbones: Sequence[str], printed: _Printed, *, shows_paper: bool
 ) -> list[Line]:
     lines = []
-    for steps in sorted({line.steps for profile in held.values() for line in profile.lines}):
+    for steps in sorted({line.steps for profile in by_backbone.values() for line in profile.lines}):
         cells: list[TableCell] = []
         for backbone in backbones:
-            cells += _cells(held.get(backbone), steps, printed, shows_paper=shows_paper)
+            cells += _cells(by_backbone.get(backbone), steps, printed, shows_paper=shows_paper)
         lines.append(Line(step_name(steps), tuple(cells)))
     return lines
 
@@ -106,7 +110,7 @@ def _lines(
 def _cells(profile: Profile | None, steps: int, printed: _Printed, *, shows_paper: bool) -> list[TableCell]:
     """The cells of one backbone in a line."""
     width = len(_TIMES) + (len(_PAPER) if shows_paper else 0)
-    line = next((one for one in profile.lines if one.steps == steps), None) if profile is not None else None
+    line = next((depth for depth in profile.lines if depth.steps == steps), None) if profile is not None else None
     if profile is None or line is None:
         return [EMPTY] * width
     cells = [TableCell("value", line.times.median), number("plain", profile.cost_percent(line))]
@@ -139,9 +143,9 @@ def _each(profiles: Sequence[Profile], words: Callable[[Profile], str], name: Ca
         long.setdefault(words(profile), {})[full] = None
     if len(short) == 1:
         return [f"{what}." for what in short if what]
-    said = [one for names in short.values() for one in names]
-    found = short if len(said) == len(set(said)) else long
-    return [f"{', '.join(names)}: {what}." for what, names in found.items() if what]
+    said = [label for names in short.values() for label in names]
+    texts = short if len(said) == len(set(said)) else long
+    return [f"{', '.join(names)}: {what}." for what, names in texts.items() if what]
 
 
 def _place(profile: Profile) -> str:

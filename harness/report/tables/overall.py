@@ -32,14 +32,14 @@ def marked_overall(results: ResultSet) -> Table:
     return _overall(results, significance(results, intervals=False))
 
 
-def _overall(results: ResultSet, found: Significance | None) -> Table:
+def _overall(results: ResultSet, tests: Significance | None) -> Table:
     return comparison_table(
         compare(measure(results)),
         name="overall",
         title=results.name,
         caption=f"{results.name}: test metrics",
-        protocol=(*(mark_lines(found) if found else ()), *protocol_lines(results)),
-        marks=found.marks() if found else NO_MARKS,
+        protocol=(*(mark_lines(tests) if tests else ()), *protocol_lines(results)),
+        marks=tests.marks() if tests else NO_MARKS,
     )
 
 
@@ -111,11 +111,11 @@ def row_label(row: Measured, shows_steps: Callable[[Measured], bool]) -> str:
 
 
 def steps_shown(rows: Iterable[Measured]) -> Callable[[Measured], bool]:
-    """Which rows say their K: where the table holds several K, all rows that have steps."""
+    """Which rows show their K: all rows with steps where the table has several K."""
     depths: dict[str, set[int | None]] = {}
     for row in rows:
         depths.setdefault(row.strategy, set()).add(row.steps)
-    several = len(set().union(*depths.values()) - {0}) > 1 or any(len(held) > 1 for held in depths.values())
+    several = len(set().union(*depths.values()) - {0}) > 1 or any(len(values) > 1 for values in depths.values())
     return lambda row: several and (row.steps != 0 or len(depths[row.strategy]) > 1)
 
 

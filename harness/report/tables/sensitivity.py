@@ -17,8 +17,8 @@ from .significance import Marks, mark_lines
 def sensitivity(results: ResultSet) -> Table:
     """A line for each swept value, under the row and the hyper-parameters that it belongs to; base beside them."""
     results = results.models()
-    found = significance(results, intervals=False)
-    marks = found.marks()
+    tests = significance(results, intervals=False)
+    marks = tests.marks()
     rows = compare(measure(results))
     swept = [row for row in rows if "[" in row.row.strategy]
     groups: list[RowGroup] = []
@@ -27,9 +27,9 @@ def sensitivity(results: ResultSet) -> Table:
         of: dict[tuple[str, int | None], list[Compared]] = {}
         for row in here:
             of.setdefault((_family(row), row.row.steps), []).append(row)
-        for (family, steps), held in of.items():
+        for (family, steps), family_rows in of.items():
             shown = f"{label_of(family)}{f' ({steps_label(steps)})' if steps else ''}"
-            groups.append(RowGroup((dataset, label_of(backbone), shown), tuple(_lines(held, rows, marks))))
+            groups.append(RowGroup((dataset, label_of(backbone), shown), tuple(_lines(family_rows, rows, marks))))
     return suite_table(
         results,
         name="sensitivity",
@@ -40,7 +40,7 @@ def sensitivity(results: ResultSet) -> Table:
             "Avg.: mean of the four gains over the row that each is compared with."
             if groups
             else "No row of this suite sweeps a hyper-parameter ({sweep: [...]}).",
-            *mark_lines(found),
+            *mark_lines(tests),
         ),
         fields=FIELDS,
         records=(record for row in swept for record in records_of(row)),
@@ -51,11 +51,11 @@ def _family(row: Compared) -> str:
     return row.row.strategy.partition("[")[0]
 
 
-def _lines(held: Sequence[Compared], rows: Sequence[Compared], marks: Marks) -> list[Line]:
-    against = held[0].against
+def _lines(family: Sequence[Compared], rows: Sequence[Compared], marks: Marks) -> list[Line]:
+    against = family[0].against
     beside = [row for row in rows if against is not None and row.row == against]
     lines = [Line(label_of(row.row.strategy), _cells(row, marks)) for row in beside]
-    return lines + [Line(row.row.strategy.partition("[")[2].removesuffix("]"), _cells(row, marks)) for row in held]
+    return lines + [Line(row.row.strategy.partition("[")[2].removesuffix("]"), _cells(row, marks)) for row in family]
 
 
 def _cells(row: Compared, marks: Marks) -> tuple[TableCell, ...]:

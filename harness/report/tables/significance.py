@@ -40,9 +40,9 @@ NO_MARKS: Marks = {}
 def significance_table(results: ResultSet) -> Table:
     """Each row beside the one it is compared with: 95% intervals, p-values, effect sizes, detectable differences."""
     results = results.models()
-    found = significance(results)
+    tests = significance(results)
     groups: dict[tuple[str, ...], list[Line]] = {}
-    for one in found.comparisons:
+    for one in tests.comparisons:
         label = f"{row_name(one.row)} - {label_of(one.against.strategy)}"
         groups.setdefault((one.row.dataset, label_of(one.row.backbone), label), []).append(_line(one))
     return suite_table(
@@ -55,31 +55,31 @@ def significance_table(results: ResultSet) -> Table:
             ColumnGroup("Over seeds", ("95%", "p", "Detectable")),
         ],
         groups=(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
-        notes=(*_notes(found), *mark_lines(found)),
+        notes=(*_notes(tests), *mark_lines(tests)),
         fields=FIELDS,
-        records=map(_record, found.comparisons),
+        records=map(_record, tests.comparisons),
     )
 
 
-def mark_lines(found: Significance) -> tuple[str, ...]:
+def mark_lines(result: Significance) -> tuple[str, ...]:
     """What the marks of a table mean, and which rows could not be tested."""
     lines = []
-    if found.tests:
+    if result.tests:
         lines.append(
             f"{MARKS[OVER_USERS]} differs from the row it is compared with: paired t-test on users' means, p below "
-            f"{LEVEL:g} after Holm's correction for {found.tests} comparisons; {MARKS[OVER_BOTH]} also over seeds "
+            f"{LEVEL:g} after Holm's correction for {result.tests} comparisons; {MARKS[OVER_BOTH]} also over seeds "
             f"(paired t-test, p below {LEVEL:g}, not corrected). Only rows whose every run is there are marked."
         )
     lines += [
         f"Not tested: {row.dataset} {label_of(row.backbone)} {row.strategy}: its runs, or those it is compared with, "
         "were tested on different rows."
-        for row in found.unpaired
+        for row in result.unpaired
     ]
     return tuple(lines)
 
 
-def _notes(found: Significance) -> list[str]:
-    if not found.comparisons:
+def _notes(result: Significance) -> list[str]:
+    if not result.comparisons:
         return ["No row of this suite has runs to be compared with those of another."]
     return [
         "Over users: 95% by a bootstrap of users, each with all its test rows (runs averaged); p of a paired t-test on "
@@ -90,41 +90,41 @@ def _notes(found: Significance) -> list[str]:
     ]
 
 
-def _line(one: Comparison) -> Line:
-    mark = MARKS.get(one.mark, "")
-    missing = "" if one.complete else " (not all runs)"
+def _line(comparison: Comparison) -> Line:
+    mark = MARKS.get(comparison.mark, "")
+    missing = "" if comparison.complete else " (not all runs)"
     return Line(
-        metric_label(one.metric) + missing,
+        metric_label(comparison.metric) + missing,
         (
-            TableCell("change", one.change, mark=mark, of=one.row.place),
-            number("average", one.percent),
-            span(one.users_interval),
-            number("p", one.p_holm),
-            number("change", one.effect, digits=3),
-            number("value", one.detectable_users),
-            span(one.seeds_interval),
-            number("p", one.p_seeds),
-            number("value", one.detectable_seeds),
+            TableCell("change", comparison.change, mark=mark, of=comparison.row.place),
+            number("average", comparison.percent),
+            span(comparison.users_interval),
+            number("p", comparison.p_holm),
+            number("change", comparison.effect, digits=3),
+            number("value", comparison.detectable_users),
+            span(comparison.seeds_interval),
+            number("p", comparison.p_seeds),
+            number("value", comparison.detectable_seeds),
         ),
     )
 
 
-def _record(one: Comparison) -> Record:
+def _record(comparison: Comparison) -> Record:
     return {
-        **row_fields(one.row),
-        "against": one.against.strategy,
-        "metric": one.metric,
-        "change": one.change,
-        "change_percent": one.percent,
-        **bounds(USERS, one.users_interval),
-        "p_users": one.p_users,
-        "p_users_holm": one.p_holm,
-        "effect_size": one.effect,
-        "detectable_users": one.detectable_users,
-        "users": one.users,
-        **bounds(SEEDS, one.seeds_interval),
-        "p_seeds": one.p_seeds,
-        "detectable_seeds": one.detectable_seeds,
-        "seeds": one.seeds,
-        "complete": one.complete,
+        **row_fields(comparison.row),
+        "against": comparison.against.strategy,
+        "metric": comparison.metric,
+        "change": comparison.change,
+        "change_percent": comparison.percent,
+        **bounds(USERS, comparison.users_interval),
+        "p_users": comparison.p_users,
+        "p_users_holm": comparison.p_holm,
+        "effect_size": comparison.effect,
+        "detectable_users": comparison.detectable_users,
+        "users": comparison.users,
+        **bounds(SEEDS, comparison.seeds_interval),
+        "p_seeds": comparison.p_seeds,
+        "detectable_seeds": comparison.detectable_seeds,
+        "seeds": comparison.seeds,
+        "complete": comparison.complete,
     }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from rearec_bench.harness.datasets.data.dataset import Dataset
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +17,14 @@ def synthetic() -> ModuleType:
     from . import synthetic
 
     return synthetic
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    """The embedded data set."""
+    from rearec_bench.harness.datasets.catalog import load_dataset
+
+    return load_dataset("tiny", data_dir=Path("unused"))
 
 
 @pytest.fixture

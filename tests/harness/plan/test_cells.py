@@ -96,49 +96,44 @@ def test_what_is_searched_has_dotted_names(folder: Path) -> None:
     assert (spec.backbone.settings["dropout"], spec.strategy.settings["kl_weight"], spec.training.lr) == (0.2, 1.0, 0.1)
 
 
-def test_a_sweep_is_a_row_for_each_value(folder: Path) -> None:
-    cells = cells_of(folder, "strategies=[prl: {name: prl_decay, decay: {sweep: [1, 1.5]}}]", "steps=[2]")
-    assert [(cell.strategy, cell.row) for cell in cells] == [
-        ("prl_decay", "prl_decay[decay=1]"),
-        ("prl_decay", "prl_decay[decay=1.5]"),
-    ]
+@pytest.mark.parametrize(
+    ("overrides", "rows"),
+    [
+        (["strategies=[prl: {name: mine, decay: {sweep: [1, 1.5]}}]"], ["mine[decay=1]", "mine[decay=1.5]"]),
+        (
+            ["strategies=[prl: {decay: {sweep: [1, 2]}, contrastive: {sweep: [true, false]}}]"],
+            [f"prl[decay={decay},contrastive={flag}]" for decay in (1, 2) for flag in ("true", "false")],
+        ),
+        (
+            ["strategies=[base, erl]", "training.lr={sweep: [0.1, 0.01]}"],
+            ["base[lr=0.1]", "base[lr=0.01]", "erl[lr=0.1] over base[lr=0.1]", "erl[lr=0.01] over base[lr=0.01]"],
+        ),
+        (
+            [
+                "strategies=[prl: {decay: {sweep: [1, 2]}}, erl: {against: 'prl[decay=2]'}]",
+                "training.patience={sweep: [1, 2]}",
+            ],
+            [
+                *(f"prl[decay={decay},patience={patience}]" for decay in (1, 2) for patience in (1, 2)),
+                "erl[patience=1] over prl[decay=2,patience=1]",
+                "erl[patience=2] over prl[decay=2,patience=2]",
+            ],
+        ),
+    ],
+    ids=["one setting", "several combine", "training", "against one value"],
+)
+def test_a_sweep_is_a_row_for_each_value_compared_with_the_same_training(
+    folder: Path, overrides: list[str], rows: list[str]
+) -> None:
+    cells = cells_of(folder, *overrides, "steps=[2]")
+    assert [f"{cell.row} over {cell.against}" if cell.against else cell.row for cell in cells] == rows
+
+
+def test_a_swept_value_is_in_the_trial_and_a_swept_backbone_is_one_for_each_value(folder: Path) -> None:
+    cells = cells_of(folder, "strategies=[prl: {decay: {sweep: [1, 1.5]}}]", "steps=[2]")
     assert [trial(cell).strategy.settings["decay"] for cell in cells] == [1.0, 1.5]
-
-
-def test_sweeps_of_several_settings_combine(folder: Path) -> None:
-    cells = cells_of(
-        folder, "strategies=[prl: {decay: {sweep: [1, 2]}, contrastive: {sweep: [true, false]}}]", "steps=[2]"
-    )
-    assert [cell.row for cell in cells] == [
-        "prl[decay=1,contrastive=true]",
-        "prl[decay=1,contrastive=false]",
-        "prl[decay=2,contrastive=true]",
-        "prl[decay=2,contrastive=false]",
-    ]
-
-
-def test_a_swept_backbone_is_a_backbone_for_each_value(folder: Path) -> None:
     cells = cells_of(folder, "backbones=[sasrec: {name: small, width: {sweep: [8, 16]}}]", "strategies=[base]")
     assert [(cell.backbone, cell.row) for cell in cells] == [("small[width=8]", "base"), ("small[width=16]", "base")]
-
-
-def test_rows_of_a_swept_training_are_compared_with_the_same_training(folder: Path) -> None:
-    cells = cells_of(folder, "strategies=[base, erl]", "steps=[1]", "training.lr={sweep: [0.1, 0.01]}")
-    assert [(cell.row, cell.against) for cell in cells] == [
-        ("base[lr=0.1]", ""),
-        ("base[lr=0.01]", ""),
-        ("erl[lr=0.1]", "base[lr=0.1]"),
-        ("erl[lr=0.01]", "base[lr=0.01]"),
-    ]
-
-
-def test_a_row_may_be_compared_with_one_value_of_a_sweep(folder: Path) -> None:
-    rows = "strategies=[prl: {decay: {sweep: [1, 2]}}, erl: {against: 'prl[decay=2]'}]"
-    cells = cells_of(folder, rows, "steps=[1]", "training.patience={sweep: [1, 2]}")
-    assert [cell.against for cell in cells if cell.strategy == "erl"] == [
-        "prl[decay=2,patience=1]",
-        "prl[decay=2,patience=2]",
-    ]
 
 
 def test_a_backbone_that_cannot_be_packed_is_a_row_with_a_reason(folder: Path) -> None:
@@ -158,7 +153,7 @@ def test_a_stored_suite_expands_to_the_same_cells(folder: Path) -> None:
     assert expand(Suite.from_json(json.loads(json.dumps(suite.to_json())))) == expand(suite)
 
 
-# the identity of cells
+# the identity of cells and trials
 
 
 @pytest.mark.parametrize(
@@ -169,12 +164,14 @@ def test_a_stored_suite_expands_to_the_same_cells(folder: Path) -> None:
         "strategies.prl.against=erl",
         "backbones.sasrec.name=mine",
         "seeds=[7]",
-        "search.trials=3",
-        "resources={gpu: 1, cpu: 2}",
+        "search={trials: 3, sampler: random, window: 4, seed: 9}",
+        "resources={gpu: 0.5, cpu: 3}",
     ],
 )
-def test_labels_budgets_and_resources_leave_a_cells_id_alone(folder: Path, override: str) -> None:
-    assert cells_of(folder, override)[-1].id == cells_of(folder)[-1].id
+def test_names_budgets_and_resources_leave_ids_and_keys_alone(folder: Path, override: str) -> None:
+    cell, plain = (cells_of(folder, *more)[-1] for more in ([override], []))
+    assert cell.id == plain.id
+    assert trial(cell).key == trial(plain).key
 
 
 @pytest.mark.parametrize(
@@ -207,14 +204,11 @@ def test_a_trial_has_every_setting_filled_in(folder: Path) -> None:
     assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
-def test_whole_numbers_for_number_fields_are_the_same_trial(folder: Path) -> None:
+def test_other_ways_to_write_the_same_value_are_the_same_trial(folder: Path) -> None:
+    assert key_of(folder, "strategies.prl.temperature=1", "backbones.sasrec.width=64") == key_of(folder)
     assert key_of(folder, "strategies.prl.decay=2") == key_of(folder, "strategies.prl.decay=2.0")
     (cell,) = cells_of(folder, "strategies=[prl: {decay: {search: [1, 2]}}]", "steps=[2]")
     assert trial(cell, strategy__decay=2).key == key_of(folder, "strategies.prl.decay=2")
-
-
-def test_a_default_written_out_is_the_same_trial(folder: Path) -> None:
-    assert key_of(folder, "strategies.prl.temperature=1", "backbones.sasrec.width=64") == key_of(folder)
 
 
 @pytest.mark.parametrize(("packing", "meaning"), [("users", "mask"), ("none", "keep")])
@@ -292,22 +286,6 @@ def flips() -> list[tuple[str, str]]:
 def test_each_setting_gives_a_trial_another_key(folder: Path, row: str, override: str) -> None:
     rows = "strategies=[base, naive, rpe, erl, prl]"
     assert key_of(folder, rows, override, row=row) != key_of(folder, rows, row=row)
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "name=x",
-        "datasets=[x]",
-        "backbones.sasrec.name=x",
-        "strategies.prl.against=erl",
-        "resources={gpu: 0.5, cpu: 3}",
-        "search={trials: 3, sampler: random, window: 4, seed: 9}",
-        "seeds=[8]",
-    ],
-)
-def test_names_resources_and_budgets_leave_a_trials_key_alone(folder: Path, override: str) -> None:
-    assert key_of(folder, override) == key_of(folder)
 
 
 def test_each_field_of_a_trial_but_the_data_sets_name_is_in_its_key(folder: Path) -> None:

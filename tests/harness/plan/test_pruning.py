@@ -18,11 +18,12 @@ from rearec_bench.harness.plan.queue import SuiteQueue, repeatable
 from rearec_bench.harness.plan.search import Outcome, _ask
 from rearec_bench.harness.records.pruner import Pruner
 from rearec_bench.harness.records.results import Epoch, TrialSummary
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.records.spec import TrainingSettings, TrialSpec
 from rearec_bench.harness.store.format import json_bytes, pack, summary_of, unpack
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.suite.model import Space
 
+from .. import synthetic
 from ..fake_trial import FakeTrial, metrics_for, summary_for
 
 METRIC = "ndcg@20"
@@ -36,6 +37,12 @@ seeds: [1, 2]
 search: {{{search}}}
 training: {{max_epochs: 20}}
 """
+
+
+def spec_with(pruner: Pruner | None, *, seed: int = 1) -> TrialSpec:
+    training = TrainingSettings(max_epochs=20)
+    made: TrialSpec = synthetic.spec(steps=1, seed=seed, purpose="search")
+    return dataclasses.replace(made, training=training, pruner=pruner)
 
 
 def cell_of(folder: Path, search: str) -> Cell:
@@ -126,22 +133,6 @@ def test_stored_trials_take_part_as_those_of_this_run_do() -> None:
         here = Reached((value,))
         assert through.promote("new", here, ASHA, metric=METRIC) == anew.promote("new", here, ASHA, metric=METRIC)
     assert Brackets(lambda key: None, {"c": list(stored)}).promote("x", Reached((0.0,)), ASHA, metric=METRIC) == ""
-
-
-def spec_with(pruner: Pruner | None, *, seed: int = 1) -> TrialSpec:
-    return TrialSpec(
-        dataset="tiny",
-        dataset_fingerprint="f",
-        backbone=Component("sasrec", {}, 1),
-        strategy=Component("prl", {}, 1),
-        steps=1,
-        training=TrainingSettings(max_epochs=20),
-        evaluation=EvaluationSettings(),
-        metric=METRIC,
-        seed=seed,
-        purpose="search",
-        pruner=pruner,
-    )
 
 
 def test_every_part_of_a_pruner_is_part_of_the_key_and_none_leaves_keys_as_they_were() -> None:

@@ -74,6 +74,9 @@ def test_every_trial_is_given_out_once(cells: tuple[Cell, ...]) -> None:
     given = [job.key for job in drain(queue)]
     assert len(given) == len(set(given)) == TRIALS
     assert queue.next() is FINISHED and queue.left == 0
+    limited = queue_of(cells, limit=3)
+    assert len(drain(limited, most=2)) == 3
+    assert limited.next() is FINISHED and limited.left == TRIALS - 3
 
 
 @pytest.mark.parametrize("most", [2, 3, 20])
@@ -183,7 +186,9 @@ def test_a_key_that_two_cells_share_runs_once(tmp_path: Path) -> None:
     assert [entry["final"].keys() for entry in queue.index().values()] == [{"1": 0, "2": 0}.keys()] * len(queue.index())
 
 
-def test_a_cell_whose_search_found_nothing_has_no_final_runs_and_says_why(cells: tuple[Cell, ...]) -> None:
+def test_a_failed_search_trial_is_null_in_the_index_and_without_another_there_are_no_final_runs(
+    cells: tuple[Cell, ...],
+) -> None:
     queue = queue_of(cells)
     while isinstance(job := queue.next(), Job):
         queue.tell(summary_for(job.spec, status="diverged" if job.purpose == "search" else "done"))
@@ -193,16 +198,11 @@ def test_a_cell_whose_search_found_nothing_has_no_final_runs_and_says_why(cells:
     prl = next(one for one in queue.progress() if one.cell.row == "prl")
     assert (prl.final_size, prl.left) == (0, 0)
     assert queue.left == 0
-
-
-def test_failed_search_trials_stand_as_null_in_the_index(cells: tuple[Cell, ...]) -> None:
-    queue = queue_of(cells)
-    while isinstance(job := queue.next(), Job):
-        bad = job.purpose == "search" and job.index == 1
-        queue.tell(summary_for(job.spec, status="failed" if bad else "done"))
+    some = queue_of(cells)
+    while isinstance(job := some.next(), Job):
+        some.tell(summary_for(job.spec, status="failed" if job.purpose == "search" and job.index == 1 else "done"))
     erl = next(cell for cell in cells if cell.row == "erl")
-    searched = queue.index()[erl.id]["search"]
-    assert [key is None for key in searched] == [False, True, False]
+    assert [key is None for key in some.index()[erl.id]["search"]] == [False, True, False]
 
 
 def test_big_data_sets_start_first_and_their_longest_cells_before_others(tmp_path: Path) -> None:
@@ -215,39 +215,19 @@ def test_big_data_sets_start_first_and_their_longest_cells_before_others(tmp_pat
     assert searching[:2] == [2, 2]
 
 
-def test_the_limit_counts_what_is_started(cells: tuple[Cell, ...]) -> None:
-    queue = queue_of(cells, limit=3)
-    assert len(drain(queue, most=2)) == 3
-    assert queue.next() is FINISHED
-    assert queue.left == TRIALS - 3
-
-
-def test_a_trial_whose_worker_died_runs_again_and_after_three_times_no_more(cells: tuple[Cell, ...]) -> None:
+def test_a_trial_whose_worker_died_has_three_attempts_and_those_that_left_a_newer_checkpoint_do_not_count(
+    cells: tuple[Cell, ...],
+) -> None:
     queue = queue_of(cells)
     job = queue.next()
-    assert queue.lost(job.key)
-    again = queue.next()
-    assert (again.key, again.attempt) == (job.key, 2)
-    assert queue.lost(job.key)
-    assert queue.next().attempt == 3
+    for progressed, attempt in ((True, 1), (True, 1), (True, 1), (False, 2), (False, 3), (True, 3)):
+        assert queue.lost(job.key, progressed=progressed)
+        again = queue.next()
+        assert (again.key, again.attempt) == (job.key, attempt)
     assert not queue.lost(job.key)
     queue.tell(summary_for(job.spec, status="failed"))
     assert job.key not in {other.key for other in drain(queue)}
     assert queue.started == TRIALS
-
-
-def test_an_attempt_that_left_a_newer_checkpoint_does_not_count(cells: tuple[Cell, ...]) -> None:
-    queue = queue_of(cells)
-    job = queue.next()
-    for _ in range(5):
-        assert queue.lost(job.key, progressed=True)
-        assert queue.next() == job
-    for attempt in (2, 3):
-        assert queue.lost(job.key)
-        assert queue.next().attempt == attempt
-    assert queue.lost(job.key, progressed=True)
-    assert queue.next().attempt == 3
-    assert not queue.lost(job.key)
 
 
 def test_a_trial_short_of_memory_runs_again_alone_when_nothing_else_does(cells: tuple[Cell, ...]) -> None:

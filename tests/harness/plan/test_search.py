@@ -49,12 +49,13 @@ def outcome_of(spec: Any) -> Outcome:
     return Outcome("done", value) if value > 0.2 else Outcome("diverged", None)
 
 
-def run(cell: Cell, search: CellSearch | None = None, known: dict[str, Outcome] | None = None) -> list[Any]:
-    """Run a search to its end; what it suggested."""
-    search, known = search or start(cell), known if known is not None else {}
+def run(cell: Cell, known: dict[str, Outcome] | None = None, pick: int = -1) -> list[Any]:
+    """Run a search to its end, ending one of those that wait at a time; what it suggested."""
+    search, known = start(cell), known if known is not None else {}
     while not over(search, known):
         waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
-        known[waiting[-1].spec.key] = outcome_of(waiting[-1].spec)
+        one = waiting[pick % len(waiting)]
+        known[one.spec.key] = outcome_of(one.spec)
     return [(one.values, one.duplicate) for one in search.suggestions(known.get)]
 
 
@@ -74,6 +75,11 @@ def test_a_search_resumed_at_any_point_suggests_what_it_would_have_suggested(
 
 def test_another_seed_makes_another_search(cell_of: Callable[..., Cell]) -> None:
     assert run(cell_of()) != run(cell_of(search="trials: 12, seed: 7"))
+
+
+def test_the_order_in_which_a_window_ends_changes_nothing(cell_of: Callable[..., Cell]) -> None:
+    cell = cell_of(search="trials: 12, window: 3")
+    assert run(cell, pick=0) == run(cell, pick=1) == run(cell, pick=2)
 
 
 def test_a_model_of_the_outcomes_makes_the_later_suggestions(cell_of: Callable[..., Cell]) -> None:
@@ -101,34 +107,16 @@ def test_a_suggestion_needs_the_outcomes_before_its_window_alone(cell_of: Callab
         known[waiting.spec.key] = outcome_of(waiting.spec)
 
 
-def test_the_order_in_which_a_window_ends_changes_nothing(cell_of: Callable[..., Cell]) -> None:
-    cell = cell_of(search="trials: 12, window: 3")
-
-    def ends(pick: int) -> list[Any]:
-        search, known = start(cell), {}
-        while not over(search, known):
-            waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
-            known[waiting[pick % len(waiting)].spec.key] = outcome_of(waiting[pick % len(waiting)].spec)
-        return [one.values for one in search.suggestions(known.get)]
-
-    assert ends(0) == ends(1) == ends(2)
-
-
-def test_random_suggestions_do_not_wait_for_results(cell_of: Callable[..., Cell]) -> None:
-    assert len(start(cell_of(search="trials: 12, sampler: random")).suggestions({}.get)) == 12
-
-
-def test_a_finite_space_within_the_budget_is_enumerated_once(cell_of: Callable[..., Cell]) -> None:
+def test_a_finite_space_is_enumerated_once_or_up_to_the_budget(cell_of: Callable[..., Cell]) -> None:
     cell = cell_of("temperature: {search: [0.5, 1.0, 2.0]}, decay: {search: [1.2, 1.5]}", "trials: 20")
     made = start(cell).suggestions({}.get)
     points = [(one.values["strategy.decay"], one.values["strategy.temperature"]) for one in made]
     assert points == list(itertools.product([1.2, 1.5], [0.5, 1.0, 2.0]))
     assert search_size(cell) == 6 and not any(one.duplicate for one in made)
-
-
-def test_the_grid_sampler_takes_the_first_points_of_a_larger_grid(cell_of: Callable[..., Cell]) -> None:
     cell = cell_of("temperature: {search: [0.5, 1.0, 2.0]}, decay: {search: [1.2, 1.5]}", "trials: 4, sampler: grid")
     assert [one.values["strategy.decay"] for one in start(cell).suggestions({}.get)] == [1.2, 1.2, 1.2, 1.5]
+    nothing = start(cell_of("decay: 1.2"))
+    assert nothing.size == 0 and over(nothing, {}) and nothing.best({}.get) is None
 
 
 def test_a_duplicate_uses_up_budget(cell_of: Callable[..., Cell]) -> None:
@@ -139,11 +127,6 @@ def test_a_duplicate_uses_up_budget(cell_of: Callable[..., Cell]) -> None:
     run(cell, known=known)
     assert search_size(cell) == 2
     assert len(known) == 1
-
-
-def test_nothing_to_search_means_no_search_trial(cell_of: Callable[..., Cell]) -> None:
-    search = start(cell_of("decay: 1.2"))
-    assert search.size == 0 and over(search, {}) and search.best({}.get) is None
 
 
 def test_the_best_is_the_earliest_of_equals_and_never_a_failure(cell_of: Callable[..., Cell]) -> None:
@@ -195,6 +178,7 @@ def test_a_search_ends_with_the_trial_that_fills_its_budget_of_epochs(
 def test_suggestions_that_look_at_nothing_do_not_wait_while_the_budget_is_enough_for_all_of_them(
     cell_of: Callable[..., Cell],
 ) -> None:
+    assert len(start(cell_of(search="trials: 12, sampler: random")).suggestions({}.get)) == 12
     search = start(cell_of(search="epochs: 150, sampler: random", training="max_epochs: 30"))
     assert len(search.suggestions({}.get)) == 5 and not search.complete
     known = {search.suggestions({}.get)[3].spec.key: Outcome("done", 0.5, epochs=10)}

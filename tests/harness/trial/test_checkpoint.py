@@ -11,19 +11,25 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
 from rearec_bench.harness.records.results import TrialResult
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.trial.checkpoint import Checkpoint, check, pack, unpack
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.errors import CheckpointError
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
+from .. import specs
 from ..run.helpers import told
 
-SIZE = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8, "dropout": 0.3}
+
+def spec_of(data: Dataset, backbone: str = "sasrec", strategy: str = "prl", **training: Any) -> TrialSpec:
+    dropouts = {"dropout": 0.3, "input_dropout": 0.3}
+    size = {name: value for name, value in dropouts.items() if name in BACKBONES.settings(backbone).model_fields}
+    wanted = {"batch_size": 256, "max_len": 10, "max_epochs": 3, "lr": 0.01, **training}
+    steps = 0 if strategy == "base" else 2
+    return specs.spec_of(data, strategy, kind=backbone, steps=steps, seed=3, backbone=size, **wanted)
 
 
 class Stop(Exception):
@@ -31,17 +37,11 @@ class Stop(Exception):
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """A part of the generated data; its fingerprint is not looked at again."""
-    whole = load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
+def tiny(tiny: Dataset) -> Dataset:
+    """A part of the data; its fingerprint is not looked at again."""
     return dataclasses.replace(
-        whole, train=head(whole.train, 1000), valid=head(whole.valid, 150), test=head(whole.test, 150)
+        tiny, train=head(tiny.train, 1000), valid=head(tiny.valid, 150), test=head(tiny.test, 150)
     )
-
-
-def head(split: Split, rows: int) -> Split:
-    columns = {field.name: getattr(split, field.name)[:rows] for field in dataclasses.fields(split)}
-    return Split(**columns)
 
 
 @pytest.fixture(scope="module")
@@ -50,25 +50,8 @@ def with_vectors(tiny: Dataset) -> Dataset:
     return dataclasses.replace(tiny, vectors=ItemVectors(values, "a" * 16, {}))
 
 
-def spec_of(data: Dataset, backbone: str = "sasrec", strategy: str = "prl", **training: Any) -> TrialSpec:
-    encoder = BACKBONES.settings(backbone)
-    size = {name: value for name, value in SIZE.items() if name in encoder.model_fields}
-    if "input_dropout" in encoder.model_fields:
-        size["input_dropout"] = 0.3
-    wanted = {"batch_size": 256, "max_len": 10, "max_epochs": 3, "lr": 0.01, **training}
-    return TrialSpec(
-        dataset="tiny",
-        dataset_fingerprint=data.fingerprint,
-        vectors=data.vectors.fingerprint if encoder.text_based and data.vectors is not None else "",
-        backbone=Component(backbone, encoder.model_validate(size).model_dump(mode="json"), 1),
-        strategy=Component(strategy, STRATEGIES.settings(strategy).model_validate({}).model_dump(mode="json"), 1),
-        steps=0 if strategy == "base" else 2,
-        training=TrainingSettings.model_validate(wanted),
-        evaluation=EvaluationSettings(),
-        metric="ndcg@20",
-        seed=3,
-        purpose="final",
-    )
+def head(split: Split, rows: int) -> Split:
+    return Split(**{field.name: getattr(split, field.name)[:rows] for field in dataclasses.fields(split)})
 
 
 def finish(run: ModelTrial) -> TrialResult:

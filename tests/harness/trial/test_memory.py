@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.trial.failure import is_out_of_memory
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import STRATEGIES
@@ -51,9 +51,8 @@ def test_other_errors_are_no_lack_of_memory(error: BaseException) -> None:
 
 
 def test_a_trial_that_runs_out_of_memory_fails_with_what_it_had_reached(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = load_dataset("tiny", data_dir=tmp_path)
     base = STRATEGIES.component("base")
     plain, calls = base.loss, []
 
@@ -64,7 +63,7 @@ def test_a_trial_that_runs_out_of_memory_fails_with_what_it_had_reached(
         return plain(self, reasoned, catalogue)
 
     monkeypatch.setattr(base, "loss", loss)
-    result = run_trial(spec_of(data, max_epochs=50, patience=50), data)
+    result = run_trial(spec_of(tiny, max_epochs=50, patience=50), tiny)
     assert result.status == "failed"
     assert result.peak_memory_bytes > 50 * 2**20
     gib = f"{result.peak_memory_bytes / GIB:.2f}"

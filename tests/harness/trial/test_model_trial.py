@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.records.results import EpochProgress
 from rearec_bench.harness.trial.baseline_trial import ranked
@@ -15,11 +14,6 @@ from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 
 from ..specs import SMALL, spec_of
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.slow
@@ -46,21 +40,14 @@ def test_the_same_seed_gives_the_same_ranks_and_another_seed_others(tiny: Datase
     assert ranks(1) != ranks(2)
 
 
-def test_search_trials_never_see_test_and_keep_no_traces(tiny: Dataset) -> None:
-    result = run_trial(spec_of(tiny, purpose="search", max_epochs=1), tiny)
-    assert result.status == "done"
-    assert result.test is None
-    assert result.validation is not None
-    assert result.validation.traces is None
-
-
-def test_final_runs_keep_the_states_of_some_rows(tiny: Dataset) -> None:
-    result = run_trial(spec_of(tiny, "erl", steps=2, max_epochs=1), tiny)
-    assert result.test is not None
-    assert result.test.traces is not None
-    rows = min(512, len(tiny.test))
-    assert result.test.traces.states.shape == (rows, 3, SMALL["width"])
-    assert result.test.rows.step_ranks.shape == (len(tiny.test), 3)
+def test_final_runs_keep_states_of_some_rows_and_search_trials_never_see_test(tiny: Dataset) -> None:
+    searched = run_trial(spec_of(tiny, purpose="search", max_epochs=1), tiny)
+    assert (searched.status, searched.test) == ("done", None)
+    assert searched.validation is not None and searched.validation.traces is None
+    final = run_trial(spec_of(tiny, "erl", steps=2, max_epochs=1), tiny)
+    assert final.test is not None and final.test.traces is not None
+    assert final.test.traces.states.shape == (min(512, len(tiny.test)), 3, SMALL["width"])
+    assert final.test.rows.step_ranks.shape == (len(tiny.test), 3)
 
 
 def test_the_best_epoch_by_validation_is_what_is_evaluated(tiny: Dataset) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.plan.cells import check_precision, expand
 from rearec_bench.harness.records.spec import TrialSpec
@@ -25,11 +24,6 @@ steps: [2]
 seeds: [1]
 training: {max_epochs: 2, batch_size: 512, max_len: 20}
 """
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return load_dataset("tiny", data_dir=tmp_path_factory.mktemp("data"))
 
 
 def specs(folder: Path, tiny: Dataset, text: str = SUITE) -> dict[str, TrialSpec]:

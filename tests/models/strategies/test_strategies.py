@@ -1,6 +1,8 @@
 """Each strategy's loss, term by term, from the paper's equations and from the description of the released code."""
 
 import math
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -32,45 +34,65 @@ def catalogue() -> Catalogue:
     return Catalogue(vectors, 0.7)
 
 
-def probabilities(state: Tensor, catalogue: Catalogue, temperature: float) -> list[float]:
-    scores = [float(state @ item) / temperature for item in catalogue.vectors]
+def unit(states: Tensor) -> Tensor:
+    """Queries of length one."""
+    return states / states.norm(dim=-1, keepdim=True)
+
+
+def with_unit_queries(batch: Reasoned) -> Reasoned:
+    return Reasoned(unit(batch.raw), batch.raw, batch.noised, batch.targets, batch.users, unit)
+
+
+def softmax(scores: list[float]) -> list[float]:
     total = sum(math.exp(score) for score in scores)
     return [math.exp(score) / total for score in scores]
 
 
-def cross_entropy(state: Tensor, target: int, catalogue: Catalogue, temperature: float) -> float:
-    return -math.log(probabilities(state, catalogue, temperature)[target])
+def probabilities(state: Tensor, catalogue: Catalogue, temperature: float = 0.7) -> list[float]:
+    return softmax([float(state @ item) / temperature for item in catalogue.vectors])
+
+
+def cross_entropy(state: Tensor, target: Tensor, catalogue: Catalogue, temperature: float = 0.7) -> float:
+    return -math.log(probabilities(state, catalogue, temperature)[int(target)])
 
 
 def divergence(p: list[float], q: list[float]) -> float:
     return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
 
 
-def rows_mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+def contrast(noised: Tensor, states: Tensor, row: int, temperature: float, others: Iterable[int] = range(R)) -> float:
+    """Minus the log-probability of a row's own state among those of the rows."""
+    others = list(others)
+    return -math.log(softmax([float(noised @ states[o]) / temperature for o in others])[others.index(row)])
+
+
+def check(found: Any, **expected: list[float]) -> None:
+    """The loss and its terms are the means over rows."""
+    loss, terms = found
+    values = {**terms, "loss": float(loss)}
+    assert {name: values[name] for name in expected} == pytest.approx(
+        {name: sum(each) / R for name, each in expected.items()}, rel=1e-10
+    )
 
 
 @pytest.mark.parametrize(
     "strategy", [Base(BaseSettings(), steps=0), Naive(NaiveSettings(), steps=K), RPE(RPESettings(), steps=K)]
 )
 def test_base_naive_and_rpe_take_the_cross_entropy_of_the_last_state(strategy, batch, catalogue) -> None:
-    loss, terms = strategy.loss(batch, catalogue)
-    expected = rows_mean([cross_entropy(batch.states[r, K], int(batch.targets[r]), catalogue, 0.7) for r in range(R)])
-    assert float(loss) == pytest.approx(expected, rel=1e-12)
-    assert terms["cross_entropy"] == pytest.approx(expected, rel=1e-12)
+    expected = [cross_entropy(batch.states[r, K], batch.targets[r], catalogue) for r in range(R)]
+    check(strategy.loss(batch, catalogue), loss=expected, cross_entropy=expected)
     assert torch.equal(strategy.readout(batch.states), batch.states[:, K])
 
 
 def test_erl_of_the_paper_is_equation_8_with_the_divergence_maximised(batch, catalogue) -> None:
-    loss, terms = ERL(ERLSettings(kl_weight=0.3), steps=K).loss(batch, catalogue)
     supervised, apart = [], []
-    for r in range(R):
-        p = [probabilities(batch.states[r, k], catalogue, 0.7) for k in range(K + 1)]
-        supervised.append(sum(-math.log(p[k][int(batch.targets[r])]) for k in range(K + 1)))
+    for states, target in zip(batch.states, batch.targets, strict=True):
+        p = [probabilities(state, catalogue) for state in states]
+        supervised.append(sum(cross_entropy(state, target, catalogue) for state in states))
         apart.append(sum(divergence(p[i], p[j]) for i in range(K) for j in range(i + 1, K + 1)))
-    assert terms["cross_entropy"] == pytest.approx(rows_mean(supervised), rel=1e-10)
-    assert terms["kl"] == pytest.approx(rows_mean(apart), rel=1e-10)
-    assert float(loss) == pytest.approx(rows_mean(supervised) - 0.3 * rows_mean(apart), rel=1e-10)
+    loss = [one - 0.3 * other for one, other in zip(supervised, apart, strict=True)]
+    found = ERL(ERLSettings(kl_weight=0.3), steps=K).loss(batch, catalogue)
+    check(found, loss=loss, cross_entropy=supervised, kl=apart)
 
 
 def test_erl_reads_the_mean_of_the_states(batch) -> None:
@@ -78,34 +100,17 @@ def test_erl_reads_the_mean_of_the_states(batch) -> None:
     torch.testing.assert_close(readout, (batch.states[:, 0] + batch.states[:, 1] + batch.states[:, 2]) / 3)
 
 
-def test_erl_released_supervises_the_pooled_state_alone(batch, catalogue) -> None:
-    loss, _ = ERL(ERLSettings(recipe="released"), steps=K).loss(batch, catalogue)
-    expected = []
-    for r in range(R):
-        pooled = batch.states[r].mean(0)
-        p = [probabilities(batch.states[r, k], catalogue, 0.7) for k in range(K + 1)]
+@pytest.mark.parametrize("queries", [lambda states: states, unit], ids=["states", "of length one"])
+def test_erl_released_supervises_the_query_of_the_pooled_state_alone(queries, batch, catalogue) -> None:
+    supervised, loss = [], []
+    for raw, target in zip(batch.raw, batch.targets, strict=True):
+        p = [probabilities(queries(state), catalogue) for state in raw]
         pairs = [divergence(p[j], p[i]) for i in range(K + 1) for j in range(K + 1) if i != j]
-        supervised = cross_entropy(pooled, int(batch.targets[r]), catalogue, 0.7)
-        expected.append(supervised - 0.05 * sum(pairs) / len(pairs))
-    assert float(loss) == pytest.approx(rows_mean(expected), rel=1e-10)
-
-
-def test_erl_released_supervises_the_query_of_the_readout_where_queries_have_length_one(batch, catalogue) -> None:
-    def queries(states: Tensor) -> Tensor:
-        return states / states.norm(dim=-1, keepdim=True)
-
-    strategy = ERL(ERLSettings(recipe="released"), steps=K)
-    reasoned = Reasoned(queries(batch.raw), batch.raw, None, batch.targets, batch.users, queries)
-    loss, terms = strategy.loss(reasoned, catalogue)
-    expected, supervised = [], []
-    for r in range(R):
-        readout = queries(strategy.readout(batch.raw[r]))
-        p = [probabilities(state / state.norm(), catalogue, 0.7) for state in batch.raw[r]]
-        pairs = [divergence(p[j], p[i]) for i in range(K + 1) for j in range(K + 1) if i != j]
-        supervised.append(cross_entropy(readout, int(batch.targets[r]), catalogue, 0.7))
-        expected.append(supervised[-1] - 0.05 * sum(pairs) / len(pairs))
-    assert terms["cross_entropy"] == pytest.approx(rows_mean(supervised), rel=1e-10)
-    assert float(loss) == pytest.approx(rows_mean(expected), rel=1e-10)
+        supervised.append(cross_entropy(queries(raw.mean(0)), target, catalogue))
+        loss.append(supervised[-1] - 0.05 * sum(pairs) / len(pairs))
+    reasoned = with_unit_queries(batch) if queries is unit else batch
+    found = ERL(ERLSettings(recipe="released"), steps=K).loss(reasoned, catalogue)
+    check(found, loss=loss, cross_entropy=supervised)
 
 
 def test_erl_released_lets_the_gradient_through_the_first_distribution_alone(batch, catalogue) -> None:
@@ -128,67 +133,46 @@ def test_erl_released_lets_the_gradient_through_the_first_distribution_alone(bat
     torch.testing.assert_close(states.grad, naive.grad)
 
 
+def contrasts(batch: Reasoned, temperature: float, view: Callable[[Tensor], Tensor] = lambda states: states) -> Any:
+    """Of each row, the sum over steps."""
+    return [
+        sum(contrast(view(batch.noised[r, k - 1]), view(batch.raw[:, k]), r, temperature) for k in range(1, K + 1))
+        for r in range(R)
+    ]
+
+
 def test_prl_of_the_paper_is_annealed_cross_entropy_plus_contrast(batch, catalogue) -> None:
-    settings = PRLSettings(temperature=0.5, decay=1.5)
-    loss, terms = PRL(settings, steps=K).loss(batch, catalogue)
-    annealed, contrast = [], []
-    for r in range(R):
-        annealed.append(
-            sum(
-                cross_entropy(batch.states[r, k], int(batch.targets[r]), catalogue, 0.7 * 0.5 * 1.5 ** (K - k))
-                for k in range(K + 1)
-            )
-        )
-        total = 0.0
-        for k in range(1, K + 1):
-            scores = [float(batch.noised[r, k - 1] @ batch.raw[other, k]) / (0.7 * 0.5) for other in range(R)]
-            total -= scores[r] - math.log(sum(math.exp(score) for score in scores))
-        contrast.append(total)
-    assert terms["cross_entropy"] == pytest.approx(rows_mean(annealed), rel=1e-10)
-    assert terms["contrastive"] == pytest.approx(rows_mean(contrast), rel=1e-10)
-    assert float(loss) == pytest.approx(rows_mean(annealed) + rows_mean(contrast), rel=1e-10)
+    annealed = [
+        sum(cross_entropy(states[k], target, catalogue, 0.7 * 0.5 * 1.5 ** (K - k)) for k in range(K + 1))
+        for states, target in zip(batch.states, batch.targets, strict=True)
+    ]
+    contrastive = contrasts(batch, 0.7 * 0.5)
+    found = PRL(PRLSettings(temperature=0.5, decay=1.5), steps=K).loss(batch, catalogue)
+    check(found, loss=annealed + contrastive, cross_entropy=annealed, contrastive=contrastive)
 
 
 def test_prl_contrasts_states_of_length_one_where_queries_have_length_one(batch, catalogue) -> None:
-    def queries(states: Tensor) -> Tensor:
-        return states / states.norm(dim=-1, keepdim=True)
-
-    reasoned = Reasoned(queries(batch.raw), batch.raw, batch.noised, batch.targets, batch.users, queries)
-    _, terms = PRL(PRLSettings(temperature=0.5), steps=K).loss(reasoned, catalogue)
-    expected = []
-    for r in range(R):
-        for k in range(1, K + 1):
-            noised = batch.noised[r, k - 1] / batch.noised[r, k - 1].norm()
-            cosines = [float(noised @ state / state.norm()) / (0.7 * 0.5) for state in batch.raw[:, k]]
-            expected.append(math.log(sum(math.exp(cosine) for cosine in cosines)) - cosines[r])
-    assert terms["contrastive"] == pytest.approx(sum(expected) / R, rel=1e-10)
+    found = PRL(PRLSettings(temperature=0.5), steps=K).loss(with_unit_queries(batch), catalogue)
+    check(found, contrastive=contrasts(batch, 0.7 * 0.5, unit))
 
 
 def test_prl_masks_rows_of_the_same_user_from_the_negatives_where_asked(batch, catalogue) -> None:
-    settings = PRLSettings(same_user_negatives="mask")
-    _, terms = PRL(settings, steps=K).loss(batch, catalogue)
-    contrast = 0.0
+    expected = []
     for r in range(R):
-        others = [o for o in range(R) if o == r or int(batch.users[o]) != int(batch.users[r])]
-        for k in range(1, K + 1):
-            scores = {o: float(batch.noised[r, k - 1] @ batch.raw[o, k]) / 0.7 for o in others}
-            contrast -= scores[r] - math.log(sum(math.exp(score) for score in scores.values()))
-    assert terms["contrastive"] == pytest.approx(contrast / R, rel=1e-10)
+        others = [o for o in range(R) if o == r or batch.users[o] != batch.users[r]]
+        steps = range(1, K + 1)
+        expected.append(sum(contrast(batch.noised[r, k - 1], batch.raw[:, k], r, 0.7, others) for k in steps))
+    check(PRL(PRLSettings(same_user_negatives="mask"), steps=K).loss(batch, catalogue), contrastive=expected)
 
 
 def test_prl_released_means_over_the_earlier_states_and_over_the_steps(batch, catalogue) -> None:
-    loss, terms = PRL(PRLSettings(recipe="released"), steps=K).loss(batch, catalogue)
-    expected, contrast = [], []
-    for r in range(R):
-        target = int(batch.targets[r])
-        earlier = [cross_entropy(batch.states[r, k], target, catalogue, 0.7 * 5 ** (K - k)) for k in range(K)]
-        expected.append(cross_entropy(batch.states[r, K], target, catalogue, 0.7) + sum(earlier) / K)
-        for k in range(1, K + 1):
-            scores = [float(batch.noised[r, k - 1] @ batch.raw[other, k]) / 0.7 for other in range(R)]
-            contrast.append(math.log(sum(math.exp(score) for score in scores)) - scores[r])
-    assert terms["cross_entropy"] == pytest.approx(rows_mean(expected), rel=1e-10)
-    assert terms["contrastive"] == pytest.approx(rows_mean(contrast), rel=1e-10)
-    assert float(loss) == pytest.approx(rows_mean(expected) + rows_mean(contrast), rel=1e-10)
+    supervised = []
+    for states, target in zip(batch.states, batch.targets, strict=True):
+        earlier = [cross_entropy(states[k], target, catalogue, 0.7 * 5 ** (K - k)) for k in range(K)]
+        supervised.append(cross_entropy(states[K], target, catalogue) + sum(earlier) / K)
+    contrastive = [value / K for value in contrasts(batch, 0.7)]
+    found = PRL(PRLSettings(recipe="released"), steps=K).loss(batch, catalogue)
+    check(found, loss=supervised + contrastive, cross_entropy=supervised, contrastive=contrastive)
 
 
 def test_prl_released_starts_the_contrast_in_the_third_epoch() -> None:

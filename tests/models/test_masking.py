@@ -17,7 +17,9 @@ from rearec_bench.models.backbones.contract import Backbone, Histories
 from .naive import BUILT_IN, build
 
 CAUSAL = [name for name in BUILT_IN if BACKBONES.settings(name).causal]
-BIDIRECTIONAL = [name for name in BUILT_IN if name not in CAUSAL]
+ASKED = pytest.mark.parametrize(
+    ("name", "every_prefix"), [*((name, False) for name in BUILT_IN), *((name, True) for name in CAUSAL)]
+)
 N = 23
 ITEMS = torch.tensor([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, N, N], [11, 12, 13, N, N, N]])
 LENGTHS = torch.tensor([6, 4, 3])
@@ -62,53 +64,46 @@ def real() -> Tensor:
     return torch.arange(L) < LENGTHS[:, None]
 
 
-@pytest.mark.parametrize("group", range(G))
-@pytest.mark.parametrize("name", CAUSAL)
-def test_an_item_changes_the_states_from_its_place_on_and_none_before_it(backbone: Backbone, group: int) -> None:
-    before, _ = backbone.encode(histories(every_prefix=True))
-    inside = item_states(backbone, histories())
-    for place in range(int(LENGTHS[group])):
-        expected = torch.zeros(G, L, dtype=torch.bool)
-        expected[group, place:] = True
-        after, _ = backbone.encode(histories(replaced(group, place), every_prefix=True))
-        assert torch.equal(changed(before, after)[real()], expected[real()])
-        for layer, differs in enumerate(changed(inside, item_states(backbone, histories(replaced(group, place))))):
-            if layer == 0:  # an input: the item itself
-                expected[group, place + 1 :] = False
-            assert torch.equal(differs[real()], expected[real()])
-            expected[group, place:] = True
+def replacements(name: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """For each item: the histories with another one in its place; (G, L) where it stands, and who sees it."""
+    for group in range(G):
+        for place in range(int(LENGTHS[group])):
+            own, seen = torch.zeros(G, L, dtype=torch.bool), torch.zeros(G, L, dtype=torch.bool)
+            own[group, place] = True
+            seen[group, place if name in CAUSAL else 0 :] = True
+            yield replaced(group, place), own[real()], seen
 
 
-@pytest.mark.parametrize("group", range(G))
-@pytest.mark.parametrize("name", BIDIRECTIONAL)
-def test_an_item_of_a_bidirectional_history_changes_every_state(backbone: Backbone, group: int) -> None:
-    before, _ = backbone.encode(histories())
-    inside = item_states(backbone, histories())
-    own = torch.arange(G) == group
-    for place in range(int(LENGTHS[group])):
-        after, _ = backbone.encode(histories(replaced(group, place)))
-        assert torch.equal(changed(before, after)[:, 0], own)
-        below, *above = changed(inside, item_states(backbone, histories(replaced(group, place))))
-        assert torch.equal(below[real()], (own[:, None] & (torch.arange(L) == place))[real()])
-        for layer in above:
-            assert torch.equal(layer[real()], own[:, None].expand(G, L)[real()])
+def as_asked(name: str, where: Tensor) -> Tensor:
+    """(..., G, L) to the states that are asked for: of all prefixes, or of whole histories where those see all."""
+    return where[..., real()] if name in CAUSAL else where[..., 0]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_item_changes_the_states_that_see_it_and_no_others(name: str, backbone: Backbone) -> None:
+    every_prefix = name in CAUSAL
+    before, inside = backbone.encode(histories(every_prefix=every_prefix))[0], item_states(backbone, histories())
+    for items, own, seen in replacements(name):
+        after, _ = backbone.encode(histories(items, every_prefix=every_prefix))
+        assert torch.equal(as_asked(name, changed(before, after)), as_asked(name, seen))
+        below, *above = changed(inside, item_states(backbone, histories(items)))
+        assert torch.equal(below[real()], own), "an input: the item itself"
+        assert all(torch.equal(layer[real()], seen[real()]) for layer in above)
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize(
-    ("name", "every_prefix"), [(name, False) for name in BUILT_IN] + [(name, True) for name in CAUSAL]
-)
+@ASKED
 def test_what_stands_in_the_padding_changes_no_state(
     backbone: Backbone, every_prefix: bool, padded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rearec_bench.models.grid._WORTH_IT", 0.0 if padded else 1.0)
     junk = torch.where(ITEMS == N, torch.arange(L) + 14, ITEMS)
-    inputs = torch.randn(G, L if every_prefix else 1, backbone.width, generator=torch.Generator().manual_seed(0))
+    inputs = drawn(backbone, G, L if every_prefix else 1)
     answers = []
     for items in (ITEMS, junk):
         asked = histories(items, every_prefix=every_prefix)
         states, cache = backbone.encode(asked)
-        step, _ = backbone.advance(inputs.double(), cache)
+        step, _ = backbone.advance(inputs, cache)
         answers.append((states, step, item_states(backbone, asked)))
     where = real() if every_prefix else torch.ones(G, 1, dtype=torch.bool)
     for before, after in zip(*(answer[:2] for answer in answers), strict=True):
@@ -121,13 +116,18 @@ def test_what_stands_in_the_padding_changes_no_state(
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_more_padding_changes_no_state_beyond_rounding(backbone: Backbone) -> None:
     wider = torch.cat([ITEMS, torch.full((G, 4), N)], 1)
-    inputs = torch.randn(G, 1, backbone.width, generator=torch.Generator().manual_seed(0)).double()
+    inputs = drawn(backbone, G, 1)
     answers = []
     for items in (ITEMS, wider):
         states, cache = backbone.encode(histories(items))
         answers.append((states, backbone.advance(inputs, cache)[0]))
     for before, after in zip(*answers, strict=True):
         torch.testing.assert_close(before, after, rtol=1e-12, atol=1e-12)
+
+
+def drawn(backbone: Backbone, *shape: int) -> Tensor:
+    """Random vectors of the backbone's width."""
+    return torch.randn(*shape, backbone.width, generator=torch.Generator().manual_seed(0)).double()
 
 
 def steps_of(backbone: Backbone, asked: Histories, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -141,13 +141,11 @@ def steps_of(backbone: Backbone, asked: Histories, inputs: Tensor) -> tuple[Tens
     return torch.stack(states), items
 
 
-@pytest.mark.parametrize(
-    ("name", "every_prefix"), [(name, False) for name in BUILT_IN] + [(name, True) for name in CAUSAL]
-)
+@ASKED
 def test_a_step_changes_itself_and_later_steps_of_its_own_prefix_alone(backbone: Backbone, every_prefix: bool) -> None:
     asked = histories(every_prefix=every_prefix)
     positions = L if every_prefix else 1
-    inputs = torch.randn(STEPS, G, positions, backbone.width, generator=torch.Generator().manual_seed(0)).double()
+    inputs = drawn(backbone, STEPS, G, positions)
     before, items = steps_of(backbone, asked, inputs)
     for later in items[1:]:
         assert torch.equal(items[0], later), "items never attend to reasoning states"
@@ -163,23 +161,11 @@ def test_a_step_changes_itself_and_later_steps_of_its_own_prefix_alone(backbone:
                 assert torch.equal(items[-1], items_after[-1])
 
 
-@pytest.mark.parametrize("name", CAUSAL)
-def test_an_item_changes_the_steps_of_the_prefixes_that_hold_it(backbone: Backbone) -> None:
-    inputs = torch.randn(STEPS, G, L, backbone.width, generator=torch.Generator().manual_seed(0)).double()
-    before, _ = steps_of(backbone, histories(every_prefix=True), inputs)
-    for group in range(G):
-        for place in range(int(LENGTHS[group])):
-            after, _ = steps_of(backbone, histories(replaced(group, place), every_prefix=True), inputs)
-            expected = torch.zeros(STEPS, G, L, dtype=torch.bool)
-            expected[:, group, place:] = True
-            assert torch.equal(changed(before, after)[:, real()], expected[:, real()])
-
-
-@pytest.mark.parametrize("name", BIDIRECTIONAL)
-def test_an_item_of_a_bidirectional_history_changes_every_step_of_its_row(backbone: Backbone) -> None:
-    inputs = torch.randn(STEPS, G, 1, backbone.width, generator=torch.Generator().manual_seed(0)).double()
-    before, _ = steps_of(backbone, histories(), inputs)
-    for group in range(G):
-        for place in range(int(LENGTHS[group])):
-            after, _ = steps_of(backbone, histories(replaced(group, place)), inputs)
-            assert torch.equal(changed(before, after)[..., 0], (torch.arange(G) == group).expand(STEPS, G))
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_item_changes_the_steps_of_the_prefixes_that_hold_it(name: str, backbone: Backbone) -> None:
+    every_prefix = name in CAUSAL
+    inputs = drawn(backbone, STEPS, G, L if every_prefix else 1)
+    before, _ = steps_of(backbone, histories(every_prefix=every_prefix), inputs)
+    for items, _, seen in replacements(name):
+        after, _ = steps_of(backbone, histories(items, every_prefix=every_prefix), inputs)
+        assert torch.equal(as_asked(name, changed(before, after)), as_asked(name, seen.expand(STEPS, G, L)))

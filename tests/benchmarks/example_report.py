@@ -51,14 +51,7 @@ BEGIN, END = "<!-- results: example -->", "<!-- /results -->"
 
 @dataclass(frozen=True)
 class Spent:
-    """What a suite's trials took.
-
-    Attributes:
-        trials: of the suite.
-        own: of them, those that no suite before it has.
-        hours: core-hours of its own trials, each on one thread.
-        peak: bytes that a worker's process held at most.
-    """
+    """Trials of a suite, those that no suite before it has (`own`), their core-hours, peak bytes of a worker."""
 
     trials: int
     own: int
@@ -105,19 +98,19 @@ def time_lines(suites: Sequence[str], store: Store) -> list[str]:
             for env in [one.summary.environment]
         }
     )
-    lines = ["| suite | trials | not in a suite above | core-hours of those | peak of a worker (GB) |"]
-    lines.append("|:--|--:|--:|--:|--:|")
     each = spent(suites, store)
-    for suite, one in each.items():
-        lines.append(f"| `{suite}` | {one.trials} | {one.own} | {one.hours:.2f} | {one.peak / 1e9:.1f} |")
-    hours = sum(one.hours for one in each.values())
-    own = sum(one.own for one in each.values())
-    lines.append("")
-    lines.append(
+    own, hours = sum(one.own for one in each.values()), sum(one.hours for one in each.values())
+    return [
+        "| suite | trials | not in a suite above | core-hours of those | peak of a worker (GB) |",
+        "|:--|--:|--:|--:|--:|",
+        *(
+            f"| `{suite}` | {one.trials} | {one.own} | {one.hours:.2f} | {one.peak / 1e9:.1f} |"
+            for suite, one in each.items()
+        ),
+        "",
         f"{own} trials, {hours:.2f} core-hours of trials, {clock_hours(suites, store):.2f} hours by the clock, "
-        f"two trials at a time. Machine: {'; '.join(machines)}."
-    )
-    return lines
+        f"two trials at a time. Machine: {'; '.join(machines)}.",
+    ]
 
 
 def tables(suite: str, store: Store, data_dir: Path) -> dict[str, list[str]]:
@@ -190,7 +183,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--tiny-results", type=Path, default=Path("results"))
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
-    parser.add_argument("-o", "--output", type=Path, default=Path("docs"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/measurements"))
     options = parser.parse_args()
     store, folder = Store(options.results), options.output / "example"
     folder.mkdir(parents=True, exist_ok=True)

@@ -83,10 +83,7 @@ def alternating(
 ) -> dict[str, float]:
     """Median seconds of each version, called in turn, after one call of each that does not count.
 
-    Args:
-        versions: name -> what to time.
-        repeats: rounds.
-        clock: `time.process_time` for one-threaded work on a machine that others use, too.
+    The clock is `time.process_time` for one-threaded work on a machine that others use, too.
     """
     for call in versions.values():
         call()
@@ -102,10 +99,7 @@ def alternating(
 def main(about: str | None, measure: Callable[..., list[Figure]], **numbers: int) -> int:
     """Measure, print, and write where --json says; exit status 0 whether targets are met or not.
 
-    Args:
-        about: what --help says.
-        measure: called with whether sizes are tiny, and with the numbers.
-        **numbers: further options and their defaults.
+    `measure` is called with whether sizes are tiny, and with the numbers, which are further options with a default.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")

@@ -55,16 +55,10 @@ _OF_THE_REST = 5 + 3 * (5 + 5)
 
 
 def make_store(folder: Path, trials: int, *, rows: int = ROWS, traced: int = 4) -> tuple[Path, int]:
-    """Store a finished suite.
+    """Suite file (`made.yaml`) and number of trials of a finished suite, stored in `results`.
 
-    Args:
-        folder: for the suite file (`made.yaml`) and the store (`results`).
-        trials: about how many; base alone, which is five, where it is less than a hundred.
-        rows: of each split.
-        traced: test rows of each final run whose states are held.
-
-    Returns:
-        The suite file, and how many trials there are.
+    There are about as many trials as asked for; base alone, which is five, where that is less than a hundred. Each
+    split has `rows`, and each final run the states of `traced` test rows.
     """
     count = max(0, round((trials - _OF_THE_REST) / _OF_A_VARIANT))
     variants = [VARIANT.format(number=number, decay=1 + number / 1000) for number in range(count)]

@@ -69,14 +69,10 @@ def run(
     environment: Mapping[str, str] | None = None,
     beside: Callable[[Store], contextmanager[None]] | None = None,  # type: ignore[type-arg]
 ) -> Ran:
-    """Run a suite in a temporary folder.
+    """Run a suite, whose text this is, in a temporary folder, each worker on a core.
 
-    Args:
-        suite: text of the suite file; its name is "suite".
-        workers: trials at once, each on a core.
-        trial: "module:attribute" of what makes a trial.
-        environment: variables for the workers, such as FAKE_EPOCH_S.
-        beside: a context manager that is entered with the store while the suite runs.
+    `trial` is "module:attribute" of what makes a trial, `environment` is for the workers, and `beside` is entered with
+    the store while the suite runs.
     """
     fakes = str(Path(__file__).resolve().parents[1] / "harness")
     variables = {"PYTHONPATH": os.pathsep.join([fakes, os.environ.get("PYTHONPATH", "")]), **(environment or {})}

@@ -91,14 +91,7 @@ def spec(
 
 
 def trial(of: TrialSpec, *, status: str = "done", rows: int = 50, draw: int | None = None) -> TrialResult:
-    """A finished trial of a spec.
-
-    Args:
-        of: the spec.
-        status: "done", "diverged" or "failed".
-        rows: of each split.
-        draw: seed of the made-up ranks; the spec's own by default.
-    """
+    """A finished trial of a spec; `rows` of each split, `draw` is the seed of the ranks in place of the spec's own."""
     history = tuple(
         Epoch(
             epoch=epoch,
@@ -187,18 +180,10 @@ def fill(
     search: int = 2,
     rows: int = 50,
 ) -> dict[str, Any]:
-    """Store made-up trials of cells.
+    """The suite's index, after storing made-up trials of its cells.
 
-    Args:
-        store: where.
-        cells: of the plan.
-        ended: (cell id, seed) to the status of final runs that are not done.
-        missing: (cell id, seed) of final runs that are not there.
-        search: search trials of each cell that has steps.
-        rows: of each split.
-
-    Returns:
-        The suite's index.
+    `ended` gives (cell id, seed) the status of a final run that is not done, `missing` are those that are not there;
+    `search` counts search trials of each cell that has steps, `rows` those of each split.
     """
     entries = {}
     for number, one in enumerate(cells):
@@ -234,11 +219,7 @@ def dataset(results: ResultSet) -> Dataset:
 
 
 def varied_results(store: Store) -> ResultSet:
-    """A suite with everything that a table must show.
-
-    Two backbones, one with a name that no format takes as it is; several K; a variant compared with another row; a
-    diverged, a missing and an impossible row; components whose source has changed.
-    """
+    """A suite with all that tables must show: odd names, several K, variants, rows that ended badly, changed sources."""
     odd = "a_b & 100%"
     cells = (
         cell("base", 0),

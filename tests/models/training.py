@@ -28,16 +28,7 @@ ROWS = np.arange(48)
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything of one training run.
-
-    Attributes:
-        data: the rows.
-        model: initialised.
-        strategy: with its settings.
-        reader: of the training rows.
-        trainer: of the model.
-        temperature: score temperature in force.
-    """
+    """Everything of one training run; the temperature is that of the scores."""
 
     data: Dataset
     model: ReasoningModel

@@ -219,7 +219,7 @@ def dataset(results: ResultSet) -> Dataset:
 
 
 def varied_results(store: Store) -> ResultSet:
-    """A suite with all that tables must show: odd names, several K, variants, rows that ended badly, changed sources."""
+    """A suite with all that a table must show: odd names, K, variants, rows that ended badly, changed sources."""
     odd = "a_b & 100%"
     cells = (
         cell("base", 0),

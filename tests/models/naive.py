@@ -20,7 +20,7 @@ from rearec_bench.models.reasoning import ReasoningModel
 BUILT_IN = tuple(name for name in BACKBONES.names() if BACKBONES.entry(name).origin == "built in")
 TEXT_WIDTH = 7
 MAX_LEN = 12
-HISTORIES = [[3], [1, 2, 3, 4, 5, 6, 7], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3, 11, 12, 13]]
+HISTORIES = [[3], [9, 9, 0], [22, 5, 14, 2, 8, 8, 1, 0, 3, 11, 12, 13]]
 
 
 def padded(histories: list[list[int]] = HISTORIES, *, every_prefix: bool = False) -> Histories:

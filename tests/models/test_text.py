@@ -33,7 +33,7 @@ def backbone_of(model: ReasoningModel) -> TextBackbone:
 @MADE
 def test_every_prefix_of_a_group_has_the_states_of_its_own_row(name: str, settings: dict[str, Any]) -> None:
     model = build(backbone=name, steps=2, **settings).eval()
-    history = HISTORIES[3]
+    history = HISTORIES[-1]
     with model.backbone.prepared():
         together = model.reason(padded([history], every_prefix=True))[0]
     for end in range(1, len(history) + 1):
@@ -56,7 +56,7 @@ def test_the_prepared_table_gives_what_each_call_makes_for_itself(name: str, set
 @NAMES
 def test_the_prepared_table_gives_the_gradients_that_each_call_gives_for_itself(name: str) -> None:
     model = build(backbone=name, steps=1).eval()
-    weights = torch.randn(4, 2, 23, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    weights = torch.randn(len(HISTORIES), 2, 23, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
     def gradients() -> dict[str, Tensor]:
         model.zero_grad()

@@ -1,4 +1,4 @@
-"""A methods paragraph, written from what is stored: data, protocol, models, budget, seeds, statistics, machines."""
+"""A methods paragraph from stored trials: data, protocol, models, budget, seeds, statistics, machines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CITED = {
 
 
 def methods(results: ResultSet) -> str:
-    r"""The paragraph in LaTeX, with \cite commands for references.bib; says so where nothing is stored yet."""
+    r"""The paragraph in LaTeX, with \cite commands for references.bib; a remark where nothing is stored yet."""
     models = results.models()
     runs = [run for cell in models.cells for run in cell.runs]
     if not runs:
@@ -107,14 +107,14 @@ def _statistics(runs: list[TrialSummary]) -> list[str]:
 
 
 def _machines(runs: list[TrialSummary]) -> list[str]:
-    def held(name: str) -> str:
+    def used(name: str) -> str:
         return _either(run.environment[name] for run in runs if name in run.environment)
 
     hours = sum(run.timings.get("total_s", 0.0) for run in runs) / 3600
-    device = held("gpu") or held("cpu") or held("device") or "unnamed hardware"
+    device = used("gpu") or used("cpu") or used("device") or "unnamed hardware"
     return [
-        f"Final runs took {hours:.1f} hours in all on {escape(device)} with PyTorch {escape(held('torch'))}, by "
-        f"rearec-bench {escape(held('rearec_bench'))}."
+        f"Final runs took {hours:.1f} hours in all on {escape(device)} with PyTorch {escape(used('torch'))}, by "
+        f"rearec-bench {escape(used('rearec_bench'))}."
     ]
 
 

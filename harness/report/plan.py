@@ -1,4 +1,4 @@
-"""What `rearec-bench plan` prints: the cells, what is stored of them, and the time that is left."""
+"""What `rearec-bench plan` prints: the cells, their stored trials, and the time that is left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..plan.cells import Cell
     from ..suite.model import Space, Suite
 
-_OTHERS = 200  # stored trials of other suites that the estimate may look at
+_OTHERS = 200  # stored trials of other suites that the estimate may use
 
 
 def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
@@ -117,8 +117,8 @@ def _searched(space: Mapping[str, Space]) -> str:
     if not space:
         return "nothing"
     return " x ".join(
-        f"{name.rpartition('.')[2]} ({len(one.choices) if one.choices else _values(one)})"
-        for name, one in space.items()
+        f"{name.rpartition('.')[2]} ({len(values.choices) if values.choices else _values(values)})"
+        for name, values in space.items()
     )
 
 
@@ -135,7 +135,7 @@ def _most(cell: Cell) -> int:
 
 
 def _failures(summaries: tuple[TrialSummary, ...]) -> str:
-    counts = {status: sum(one.status == status for one in summaries) for status in ("pruned", "diverged", "failed")}
+    counts = {status: sum(trial.status == status for trial in summaries) for status in ("pruned", "diverged", "failed")}
     words = [f"{count} {status}" for status, count in counts.items() if count]
     return f" Of those stored, {' and '.join(words)}." if words else ""
 
@@ -151,8 +151,8 @@ def _time(
     sizes = {name: DataSize.of(card) for name, card in cards.items()}
     estimate = Estimate(summaries, sizes)
     if not estimate.seen(device):
-        found = (store.lookup(key) for key in sorted(store.keys())[:_OTHERS])
-        estimate = Estimate((one for one in found if one is not None), sizes)
+        stored = (store.lookup(key) for key in sorted(store.keys())[:_OTHERS])
+        estimate = Estimate((summary for summary in stored if summary is not None), sizes)
     seconds = estimate.left(queue.remaining(), device)
     seen = estimate.seen(device)
     basis = f"judging by those of {', '.join(seen)}" if seen else "a guess from operation counts, until some are stored"

@@ -1,4 +1,4 @@
-"""A table as content: what stands where, never how it looks."""
+"""A table as content, independent of its format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TableCell:
         text: of a text cell.
         digits: decimals of a value, a share, a range or a change.
         high: where a range ends; its start is the value.
-        mark: raised behind a value; the table's lines say what it means.
+        mark: raised behind a value; the table's lines explain it.
         of: data set, backbone, row and K of the cell whose runs are behind it; None where there is no single one.
     """
 

@@ -82,7 +82,7 @@ class _Use:
 
 
 def _uses(key: str, store: Store) -> list[_Use]:
-    """The rows of suites that the trial stands behind."""
+    """The rows of suites that the trial belongs to."""
     uses = []
     for name in store.used_by(key):
         suite, index = store.read_suite(name)
@@ -142,7 +142,7 @@ def _baseline(spec: TrialSpec, width: int) -> Iterator[str]:
 def _component(registry: Registry, component: Component) -> Iterator[str]:
     try:
         fields = registry.settings(component.kind).model_fields
-    except InputError:  # of a plug-in that is not here
+    except InputError:  # of a missing plug-in
         fields = {}
     for name, value in component.settings.items():
         extra = fields[name].json_schema_extra if name in fields else None

@@ -22,19 +22,19 @@ from .stopping import Terminated
 
 _STARTS = 2
 _LOOK_S = 5.0
-_RAYS = "r"  # Ray lets everybody write to its folder, and into its sockets; ours around it lets nobody in
+_RAYS = "r"  # Ray makes its folder and sockets writable by all users; our folder around it is private
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the old output engine is silent at verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_worker_niceness": "0",  # Ray's 15 would starve trials beside anything else that runs
+    "RAY_worker_niceness": "0",  # Ray's default of 15 would starve trials on a busy machine
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_INIT": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # the store is the only truth: nothing of Tune's is ever restored
-    "TUNE_MAX_PENDING_TRIALS_PG": "64",  # actors may start side by side; the Searcher keeps to what fits
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # results are in the store: Tune's own files are never restored
+    "TUNE_MAX_PENDING_TRIALS_PG": "64",  # actors may start side by side; the Searcher limits them to what fits
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_ROTATION_MAX_BYTES": str(16 * 2**20),  # what trials print: without it a file of Ray's would grow without end
     "RAY_ROTATION_BACKUP_COUNT": "1",
@@ -170,7 +170,7 @@ def cluster(
         try:
             with watch:
                 yield Cluster(scratch, alive(), place is None, place or "", note)
-        except Exception as error:  # Ray raises nearly anything once it is gone
+        except Exception as error:  # a dead Ray raises exceptions of many types
             gone = None if isinstance(error, RearecError) else watch.confirm()
             if gone is None:
                 raise
@@ -184,7 +184,7 @@ def _join(address: str) -> None:
     """Join a Ray that is there."""
     try:
         _init(address=address)
-    except Exception as error:  # Ray's own are of the plainest types
+    except Exception as error:  # Ray raises plain types such as RuntimeError
         raise cannot_join(address, error) from error
 
 
@@ -194,7 +194,7 @@ def _start(**options: Any) -> None:
         try:
             _init(address="local", include_dashboard=False, **options)
             return
-        except Exception as error:  # Ray's own are of the plainest types
+        except Exception as error:  # Ray raises plain types such as RuntimeError
             if attempt == _STARTS:
                 raise RearecError(
                     f"Ray does not start on this machine: {error}. Is it very busy? Type the same command again later."
@@ -208,7 +208,7 @@ def _init(**options: Any) -> None:
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **options)
-    except SystemExit as error:  # from Ray's own handler, or from a Ray that gives up
+    except SystemExit as error:  # from Ray's own handler, or where Ray gives up
         ray.shutdown()
         raise (
             Terminated if error.code == signal.SIGTERM else RuntimeError(f"it ended with status {error.code}")

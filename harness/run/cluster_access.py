@@ -1,4 +1,4 @@
-"""Who may use a Ray: a token for one that is started here, the way into one that is there already."""
+"""Access to a Ray: a token for one that is started here, and joining a running one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def own_token(folder: Path) -> Environment:
 
 
 def given_token() -> Environment:
-    """Variables for joining a Ray: a token is used wherever there is one, unless RAY_AUTH_MODE says otherwise."""
+    """Variables for joining a Ray: a token is used wherever there is one, unless RAY_AUTH_MODE is set otherwise."""
     if MODE in os.environ:
         return {}
     places = (os.environ.get(TOKEN), os.environ.get(TOKEN_PATH), (Path.home() / ".ray" / "auth_token").is_file())
@@ -103,7 +103,7 @@ def cannot_join(address: str, error: BaseException) -> InputError:
 
 
 def open_note(address: str) -> str:
-    """What to tell the user about a Ray that was joined without a token; "" where one was used."""
+    """The warning for a Ray that was joined without a token; "" where one was used."""
     if os.environ.get(MODE, "").lower() == "token":
         return ""
     return f"The Ray at {address} asks for no token: whoever reaches its ports can run code on it (docs/cluster.md)."

@@ -1,4 +1,4 @@
-"""A suite's index.json while its run goes on: which trials belong to which cell; a little late at times."""
+"""A suite's index.json during its run: which trials belong to which cell; sometimes a little late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends a run whose Ray has died, which Ray's own calls would wait for without end."""
+"""Ends a run whose Ray has died, where Ray's own calls would wait forever."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class RayWatch:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """From now on Ray may end."""
+        """Stop watching: Ray may end."""
         self._closed.set()
 
     def confirm(self) -> RearecError | None:
-        """What to raise in place of an exception that may come from Ray's death, which Ray notices late; else None."""
+        """What to raise for an exception that may come from Ray's death, which Ray notices late; else None."""
         for _ in range(int(self._leave_s / self._period_s)):
             if self.error is None and not self._answers():
                 self.error = RearecError(_GONE)
@@ -68,7 +68,7 @@ class RayWatch:
         return self.error
 
     def left(self) -> None:
-        """The run waits for nothing of Ray any more."""
+        """Record that the run does not wait for Ray any more."""
         self._left.set()
 
     def _watch(self) -> None:
@@ -82,13 +82,13 @@ class RayWatch:
             return
 
     def _answers(self) -> bool:
-        """Whether Ray says in time that the node is alive."""
+        """Whether Ray answers in time that the node is alive."""
         answers: list[bool] = []
 
         def ask() -> None:
             try:
                 answers.append(self._is_alive())
-            except Exception:  # Ray raises nearly anything once it is gone
+            except Exception:  # a dead Ray raises exceptions of many types
                 answers.append(False)
 
         thread = threading.Thread(target=ask, daemon=True, name="ray-watch-ask")

@@ -138,7 +138,7 @@ def compare(nodes: tuple[Node, ...], components: Components, *, place: str) -> S
 
 
 def _answers(nodes: tuple[Node, ...], components: Components) -> list[tuple[Node, dict[str, str] | str]]:
-    """What each node runs, or why it does not say so."""
+    """What each node runs, or why it did not answer."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -72,7 +72,7 @@ def warning(suite: Suite) -> str:
 
 @lru_cache
 def _copy(name: str, content: bytes) -> Path:
-    """A copy of this process's own; those of processes that are gone are removed."""
+    """A copy for this process; those of ended processes are removed."""
     file = new_folder() / name
     file.write_bytes(content)
     return file

@@ -92,7 +92,7 @@ def _vectors(spec: TrialSpec, files: list[Path], data_dir: Path) -> bool | Path:
             return given
     raise DatasetError(
         f"the item vectors of {spec.dataset} are not those of the trial: their fingerprint was {spec.vectors[:12]} and "
-        f"is {' or '.join(one[:12] for one in fingerprints)}. Make them as they were made then (rearec-bench embed "
+        f"is {' or '.join(each[:12] for each in fingerprints)}. Make them as they were made then (rearec-bench embed "
         f"{spec.dataset}), or give the right folder with --data-dir."
     )
 

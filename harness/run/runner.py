@@ -1,4 +1,4 @@
-"""Runs a suite: starts or joins Ray, fans the trials out over one Tuner, and keeps the books until all is done."""
+"""Runs a suite: starts or joins Ray, runs the trials through one Tuner, and records them until all are done."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def _data_facts(data: Dataset) -> dict[str, Any]:
 
 
 def _circumstances(suite: Suite, options: RunOptions, device: str) -> dict[str, Any]:
-    """What a run's log says of how it was started."""
+    """How a run was started, for its log."""
     from ..records.provenance import software
 
     return {
@@ -274,7 +274,7 @@ def _facts(
 
 
 def _compared(joined: Cluster, suite: Suite, *, cpu: float, gpu: float) -> Software | None:
-    """What the nodes that will run trials have in common with this process; None where this is their only machine."""
+    """What the nodes that will run trials have in common with this process; None on one machine."""
     if joined.owned:
         return None
     used = tuple(node for node in joined.nodes if node.fits(cpu=cpu, gpu=gpu))

@@ -1,4 +1,4 @@
-"""Folders in the system's temporary folder that go with the process that made them."""
+"""Folders in the system's temporary folder, removed with the process that made them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def new_folder(base: Path | None = None) -> Path:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether the process in the folder's name has ended; its age says nothing, as dying processes still write."""
+    """Whether the process in the folder's name has ended; its age does not count, as dying processes still write."""
     try:
         if folder.stat().st_uid == os.getuid():
             os.kill(int(folder.name.split("-")[1]), 0)

@@ -16,24 +16,24 @@ from contextlib import contextmanager
 from typing import Literal, Protocol
 
 Ending = Literal["complete", "limit", "interrupted", "terminated", "time budget"]
-"""How a run ended that no error has ended; "limit": as many trials as it was to start have run."""
+"""How a run ended without an error; "limit": `max_trials` have run."""
 
 RECALL_S = 15.0
-"""Seconds that called-back trials have; Slurm kills 30 s after its SIGTERM, and Ray's end takes some of them."""
+"""Seconds that trials have to save a checkpoint; Slurm kills 30 s after SIGTERM, and Ray's shutdown needs some."""
 GRACE_SHARE = 0.1
 GRACE_MOST_S = 600.0
 
 
 class Terminated(BaseException):
-    """SIGTERM; not an Exception, as KeyboardInterrupt is none."""
+    """SIGTERM; like KeyboardInterrupt not an Exception."""
 
 
 SIGNALS: dict[int, type[BaseException]] = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
-"""The signals that end a run, and what stands for each."""
+"""The signals that end a run, and their exceptions."""
 
 
 def grace_s(budget_s: float) -> float:
-    """Seconds that trials under way have after a time budget: a tenth of it, ten minutes at most."""
+    """Seconds that running trials have after a time budget: a tenth of it, ten minutes at most."""
     return min(budget_s * GRACE_SHARE, GRACE_MOST_S)
 
 
@@ -47,7 +47,7 @@ class StopPolicy:
         self._stopped_at: float | None = None
 
     def stop(self) -> None:
-        """Somebody wants the run to end now."""
+        """Request the end of the run now."""
         if self._stopped_at is None:
             self._stopped_at = self._clock()
 
@@ -63,7 +63,7 @@ class StopPolicy:
 
     @property
     def recalls(self) -> bool:
-        """Whether trials under way should come back."""
+        """Whether running trials should be suspended."""
         at = self._recall_at
         return at is not None and self._clock() >= at
 
@@ -97,7 +97,7 @@ class Stoppable(Protocol):
         """Stop soon."""
 
     def abandon(self) -> None:
-        """The process is about to end."""
+        """Clean up before the process ends."""
 
 
 @contextmanager

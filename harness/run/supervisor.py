@@ -1,4 +1,4 @@
-"""Supervises a trial under way: ends it when its time is over, and takes a checkpoint every so often."""
+"""Supervises a running trial: ends it when its time is over, and saves checkpoints regularly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..utils.errors import CheckpointError, TrialSuspended, TrialTimedOut
 Keep = Literal["none", "best", "all"]
 
 ASK_S = 1.0
-"""Seconds between two questions whether the run wants its trials back."""
+"""Seconds between two checks whether the trial should be suspended."""
 
 
 @runtime_checkable
@@ -27,17 +27,17 @@ class Resumable(Protocol):
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds spent on it, in all attempts that it goes on from."""
+        """Seconds spent on it, over all attempts that were resumed."""
 
     @property
     def done(self) -> bool:
         """Whether no further epoch will run."""
 
     def snapshot(self) -> Checkpoint:
-        """Where it stands."""
+        """Its state."""
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from there."""
+        """Resume from it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class TrialSupervisor:
         make: builds the trial.
         channel: to the checkpoints.
         resume: whether it has a checkpoint to resume from.
-        recalled: whether the run wants its trials back; does not wait for the answer.
+        recalled: whether the trial should be suspended; does not wait for the answer.
         clock: seconds.
 
     Attributes:
@@ -102,7 +102,7 @@ class TrialSupervisor:
         self._able = isinstance(self.run, Resumable) and limits.every_s is not None
 
     def take_notes(self) -> list[str]:
-        """What the run's log should say of the trial, since the last call."""
+        """Notes on the trial for the run's log, since the last call."""
         notes, self._notes = self._notes, []
         return notes
 
@@ -111,7 +111,7 @@ class TrialSupervisor:
 
         Raises:
             TrialTimedOut: its time is over.
-            TrialSuspended: the run wants it back; a checkpoint is saved if possible.
+            TrialSuspended: it should be suspended; a checkpoint is saved if possible.
         """
         now = self._clock()
         if now - self._asked >= ASK_S:
@@ -146,7 +146,7 @@ class TrialSupervisor:
             self._channel.write(self._spec.key, pack(self.run.snapshot()), self._limits.suite)
         except (CheckpointError, TypeError) as error:
             self._notes.append(f"no checkpoint of it: {error}")
-            self._able = self._able and isinstance(error, CheckpointError)  # no tensor now will be none later
+            self._able = self._able and isinstance(error, CheckpointError)  # a tensor cannot be saved later either
             return False
         finally:
             self._saved = self._clock()

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ..suite.model import Suite
 
 
-_GRACE_S = 60.0  # a trial whose time is over may come to the end of a batch by itself
+_GRACE_S = 60.0  # a trial whose time is over may finish its batch
 _GRACE_SHARE = 0.05
 
 
 class RunStopped(BaseException):
-    """Leaves Tune's loop; not an Exception, which Tune would take for a trial's."""
+    """Ends Tune's loop; not an Exception, which Tune would handle as a trial's."""
 
 
 class RunTracker:
@@ -111,11 +111,11 @@ class RunTracker:
 
     @property
     def running(self) -> int:
-        """Trials that are given out and still at work."""
+        """Trials that are given out and still running."""
         return len(self._jobs)
 
     def take(self, trial_id: str) -> Job | Signal:
-        """The next job, from now on known by Tune's id."""
+        """The next job, registered under Tune's id."""
         if self.ending:
             return Signal.WAIT
         job = self.queue.next()
@@ -139,7 +139,7 @@ class RunTracker:
         self.emit(events.EpochEnded(job, epoch, value, rows_per_s, best))
 
     def resumable(self, job: Job) -> bool:
-        """Whether a trial has a checkpoint to go on from."""
+        """Whether a trial has a checkpoint to resume from."""
         return self._checkpoints.resumable(job.key)
 
     def note(self, trial_id: str, note: str) -> None:
@@ -153,13 +153,13 @@ class RunTracker:
         self.emit(events.OutOfMemory(job, reason))
 
     def suspended(self, trial_id: str, *, saved: bool) -> None:
-        """A trial came back before its end, as it was asked to; a later run goes on with it."""
+        """A trial was suspended, as requested; a later run resumes it."""
         job = self._jobs.pop(trial_id, None)
         if job is not None:
             self.emit(events.TrialSuspended(job, saved))
 
     def hung(self) -> tuple[str, ...]:
-        """Trials whose time is over and that have not ended by themselves; each is named once, to be killed."""
+        """Trials to kill: their time is over and they have not ended by themselves; each is returned once."""
         if self._limit_s is None:
             return ()
         latest = time.monotonic() - self._limit_s - max(_GRACE_S, self._limit_s * _GRACE_SHARE)
@@ -169,7 +169,7 @@ class RunTracker:
         return hung
 
     def handed_over(self, trial_id: str) -> None:
-        """A worker is done with a trial, whose result is on its way to the disk; the trial is not over yet."""
+        """A worker is done with a trial, whose result is being written; the trial is not over yet."""
         self._storing[trial_id] = self._jobs.pop(trial_id)
 
     def over(self, trial_id: str, *, unsaved: str) -> None:
@@ -210,7 +210,7 @@ class RunTracker:
         """
         try:
             self._record_due()
-        except StoreError as error:  # raised here, Tune would take it for its own
+        except StoreError as error:  # raised here, Tune would handle it as its own
             self.stop(error)
         self.emit(events.Tick())
         if isinstance(self._stop, Exception) or (self._finished and self._stop is None):
@@ -227,7 +227,7 @@ class RunTracker:
 
     @property
     def recalls(self) -> bool:
-        """Whether the trials under way should come back."""
+        """Whether running trials should be suspended."""
         return self._closing.recalls
 
     def stop(self, why: BaseException) -> None:
@@ -246,11 +246,11 @@ class RunTracker:
         return self._stop
 
     def abandon(self) -> None:
-        """Leave the terminal as it was; the process is about to end."""
+        """Restore the terminal before the process ends."""
         self.emit(events.RunAbandoned())
 
     def settle(self) -> None:
-        """Take in what is on disk of the trials that were running when the run stopped."""
+        """Record the results on disk of trials that were running when the run stopped."""
         for job in self.queue.in_flight:
             summary = self.queue.look_again(job.key)
             if summary is not None:
@@ -277,7 +277,7 @@ class RunTracker:
         )
 
     def totals(self) -> Totals:
-        """How far the suite is."""
+        """The progress of the suite."""
         over, trials = self.queue.totals()
         return Totals(
             over=over,

@@ -82,7 +82,7 @@ def run_trials(
     try:
         tuner.fit()
     finally:
-        with suppress(ray.exceptions.RayError):  # where Ray is gone, what is on disk is what there is
+        with suppress(ray.exceptions.RayError):  # without Ray, only the results on disk count
             hasty = isinstance(tracker.stopped_by, Exception)
             ray.get(collector.flush.remote(), timeout=_HASTY_FLUSH_S if hasty else _FLUSH_S)
 
@@ -97,7 +97,7 @@ class Arrivals:
         self._recalled = False
 
     def __bool__(self) -> bool:
-        """Whether any result is under way."""
+        """Whether any result is being written."""
         return bool(self._expected)
 
     def expect(self, trial_id: str, saved: Any) -> None:
@@ -112,7 +112,7 @@ class Arrivals:
             self._collector.recall.remote()
 
     def take(self, *, wait_s: float = 0.0) -> None:
-        """Tell the tracker what has arrived; wait for a first one if told to."""
+        """Report written results to the tracker; on request, wait for the first."""
         if not self._expected:
             return
         arrived, _ = ray.wait(list(self._expected), num_returns=1 if wait_s else len(self._expected), timeout=wait_s)
@@ -120,7 +120,7 @@ class Arrivals:
             trial_id = self._expected.pop(saved)
             try:
                 unsaved = ray.get(saved)
-            except ray.exceptions.RayError as error:  # the worker died while its result was under way
+            except ray.exceptions.RayError as error:  # the worker died while its result was sent
                 ray.get(self._collector.flush.remote())
                 self._tracker.lost(trial_id, f"{type(error).__name__} before its result was on disk")
             else:
@@ -158,7 +158,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
                 self._arrivals.take(wait_s=_WAIT_S)
             job = self._tracker.take(trial_id)
         if self._tracker.ending:
-            self._tracker.tick()  # leaves from here: Tune asks again and again where it has no other trial
+            self._tracker.tick()  # may end the run: Tune asks repeatedly where it has no other trial
         if isinstance(job, Signal):
             return Searcher.FINISHED if job is FINISHED else None
         return {
@@ -173,7 +173,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             self._tracker.epoch(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: trials end as `Events` hears of them, with the reference or the reason that this is not told."""
+        """Does nothing: `Events` receives the ends of trials, with references and reasons that Tune omits here."""
 
 
 class Events(Callback):  # type: ignore[misc]
@@ -193,7 +193,7 @@ class Events(Callback):  # type: ignore[misc]
             self._tracker.started(trial.trial_id)
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
-        """What a worker says besides; a reference is taken out, as Tune keeps each trial's last result."""
+        """Handle a worker's message; a reference is removed, as Tune keeps each trial's last result."""
         saved, short = result.pop("saved", None), result.get("short_of_memory")
         suspended = result.get("suspended")
         with _heard(self._tracker):
@@ -213,7 +213,7 @@ class Events(Callback):  # type: ignore[misc]
         trial.run_metadata = type(trial.run_metadata)()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """The worker is gone."""
+        """The worker has ended."""
         with _heard(self._tracker):
             said = _last_failure(trial)
             if _UNLOADABLE in said:
@@ -222,7 +222,7 @@ class Events(Callback):  # type: ignore[misc]
                 self._tracker.lost(trial.trial_id, _cause(said))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Take in what is on disk, end what hangs, draw, and leave the loop where the run should stop."""
+        """Record results, kill trials that hang, draw, and leave the loop where the run should stop."""
         with _heard(self._tracker):
             self._arrivals.take()
             if self._tracker.recalls:
@@ -234,7 +234,7 @@ class Events(Callback):  # type: ignore[misc]
         self._tracker.tick()
 
     def _refused(self, trial_id: str, why: str) -> None:
-        """A node is not like the others: what it did to a trial says nothing about the trial, so none is stored."""
+        """A node differs from the others: its failures are not the trial's, so none is stored."""
         self._tracker.note(trial_id, why)
         raise RearecError(
             f"{why}. What has run elsewhere is stored. Install the same on that node, or take it out of the cluster "
@@ -259,7 +259,7 @@ def _kill(trial: Any) -> None:
 
 
 def _last_failure(trial: Any) -> str:
-    """The last one of those that Tune wrote down; "" where there is none."""
+    """The last error that Tune recorded, else ""."""
     try:
         text = Path(trial.error_file or "").read_text(errors="replace")
     except OSError:

@@ -22,7 +22,7 @@ from .nodes import Software
 from .plugins import PluginFile
 from .supervisor import Resumable, TrialLimits, TrialSupervisor
 
-_STEP_S = 0.25  # epochs shorter than this are not worth a message each
+_STEP_S = 0.25  # epochs shorter than this do not get one message each
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Recall:
                 return False
             try:
                 wanted = bool(ray.get(self._asked))
-            except ray.exceptions.RayError:  # the collector died; Ray starts it anew
+            except ray.exceptions.RayError:  # the collector died; Ray restarts it
                 wanted = False
         self._asked = self._collector.recalled.remote()
         return wanted
@@ -169,7 +169,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         return self._supervisor
 
     def _pruned_by(self, run: Any, epoch: int) -> str:
-        """Why the trial ends after this epoch, "" where it goes on; asks at the rungs of its pruner."""
+        """Why the trial ends after this epoch, "" where it goes on; checked at the rungs of its pruner."""
         pruner, metric = self._spec.pruner, self._spec.metric
         rungs = pruner.rungs(self._spec.training.max_epochs) if pruner is not None else ()
         if epoch not in rungs:
@@ -202,7 +202,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
     def _hand_over(self, result: TrialResult, *, keep: bool = False) -> dict[str, Any]:
         notes = self._supervisor.take_notes() if self._supervisor is not None else []
         self._let_go()
-        self.cleanup()  # one result under way at a time, so that slow disks do not fill the memory
+        self.cleanup()  # one unwritten result at a time, so that slow disks do not fill the memory
         result = replace(result, environment={**result.environment, **_occupied()})
         self._saved = self._context.collector.write.remote(result, keep)
         return {"done": True, "saved": self._saved, "notes": notes}
@@ -218,8 +218,8 @@ def _occupied() -> dict[str, float]:
     """What of its node this worker has; nothing outside of Ray."""
     if not ray.is_initialized():
         return {}
-    held = ray.get_runtime_context().get_assigned_resources()
-    return {"cpus": float(held.get("CPU", 0.0)), "gpus": float(held.get("GPU", 0.0))}
+    assigned = ray.get_runtime_context().get_assigned_resources()
+    return {"cpus": float(assigned.get("CPU", 0.0)), "gpus": float(assigned.get("GPU", 0.0))}
 
 
 def _free_gpu() -> None:

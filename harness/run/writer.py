@@ -1,4 +1,4 @@
-"""The one writer of trials: a Ray actor on the driver's node that workers hand results and checkpoints to."""
+"""The one writer of trials: a Ray actor on the driver's node that receives the workers' results and checkpoints."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Collector:
             self._store.write(result, replace=True)
         except Exception as error:  # the run ends with this reason; a traceback in a worker would be lost
             return f"{type(error).__name__}: {error}" if not str(error) else str(error)
-        with contextlib.suppress(CheckpointError):  # what is left goes when the suite ends
+        with contextlib.suppress(CheckpointError):  # the rest is removed when the suite ends
             self._checkpoints.finish(result.key, keep=keep and result.status == "done")
         self._brackets.ended(result)
         return ""
 
     def promote(self, key: str, reached: Reached, pruner: Pruner, metric: str) -> str:
-        """Why a search trial ends at the rung that it has come to; "" if it goes on."""
+        """Why a search trial ends at this rung; "" if it goes on."""
         return self._brackets.promote(key, reached, pruner, metric=metric)
 
     def _stored(self, key: str) -> TrialSummary | None:
@@ -57,10 +57,10 @@ class Collector:
         return None
 
     def checkpoint(self, verb: Literal["write", "read"], *arguments: Any) -> tuple[Any, str]:
-        """Do what a worker asks of the checkpoints.
+        """Read or write a worker's checkpoint.
 
         Returns:
-            The answer, and why there is none.
+            The answer, and the reason if that failed.
         """
         try:
             return getattr(self._checkpoints, verb)(*arguments), ""
@@ -68,12 +68,12 @@ class Collector:
             return None, str(error)
 
     def recall(self) -> None:
-        """The run wants its trials back."""
+        """Ask the trials to suspend."""
         self._recalled = True
 
     def recalled(self) -> bool:
-        """Whether it does."""
+        """Whether the trials should suspend."""
         return self._recalled
 
     def flush(self) -> None:
-        """Return once every call before this one has been served."""
+        """Return once all earlier calls are done."""

@@ -108,7 +108,7 @@ def _chosen(users: NDArray[np.int32], ranks: NDArray[np.int32], asked: tuple[int
         traced = np.flatnonzero(np.isin(users, asked))
         if not len(traced):
             raise MissingData(
-                f"needs users whose states are held; {', '.join(map(str, asked))} are not among them. A suite names "
+                f"needs users whose states are stored; {', '.join(map(str, asked))} are not among them. A suite names "
                 "them under evaluation: {trace_users: [...]}"
             )
         return int(traced[0])

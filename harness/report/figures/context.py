@@ -1,4 +1,4 @@
-"""What figures are drawn from, and what is said where a suite lacks what a figure needs."""
+"""The data of figures, and the error where a suite lacks what a figure needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FigureContext:
 
 
 class MissingData(Exception):
-    """A suite lacks what a figure needs; says what."""
+    """A suite lacks what a figure needs."""
 
 
 def reasoning_cells(context: FigureContext) -> list[CellResults]:

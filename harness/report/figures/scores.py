@@ -281,7 +281,7 @@ def span_from_below(stats: Sequence[Stat]) -> tuple[float, float] | None:
 
 
 def _from_below(axes: Axes, stats: Sequence[Stat]) -> None:
-    """Start the axis below the lowest bar where all are close together, and say so by its label."""
+    """Start the axis below the lowest bar where all are close together, and mark that in its label."""
     span = span_from_below(stats)
     if span is not None:
         axes.set_ylim(*span)

@@ -140,7 +140,7 @@ def components(context: FigureContext) -> list[States]:
         if test is not None and test.traces is not None and len(test.traces.rows) > 1:
             panels.append(States(cell, *principal_components(test.traces.states)))
     if not panels:
-        raise MissingData("needs final runs that hold states of traced rows")
+        raise MissingData("needs final runs with stored states of traced rows")
     return panels
 
 

@@ -1,7 +1,7 @@
 """How all figures look: readable in print, in grey, and for the colour-blind.
 
 Colours are those of Okabe and Ito in an order in which neighbours differ in lightness; every series has a marker, a
-line style and a hatch of its own as well, so that nothing is told by colour alone.
+line style and a hatch of its own as well, so that colour alone carries no information.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PANEL = (2.6, 2.1)
 
 
 def wrapped(count: int, *, columns: int = 4, size: tuple[float, float] = _PANEL) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels of a size in inches, at most `columns` side by side; spare ones are blank."""
+    """A figure with `count` panels of a size in inches, at most `columns` side by side; spare ones are blank."""
     from matplotlib.figure import Figure
 
     across = min(columns, count)

@@ -96,7 +96,7 @@ def _body(table: Table, titles: int, *, spread: bool) -> list[str]:
 
 
 def _title(groups: Sequence[RowGroup], place: int, depth: int) -> str:
-    """The title of a row group in one title column: over all lines that share it, and nothing where it goes on."""
+    """The title of a row group in one title column: over all lines that share it, and empty below the first."""
     shared = groups[place].titles[: depth + 1]
     if place and groups[place - 1].titles[: depth + 1] == shared:
         return ""
@@ -108,7 +108,7 @@ def _title(groups: Sequence[RowGroup], place: int, depth: int) -> str:
     return rf"\multirow[t]{{{height}}}{{*}}{{{escape(shared[-1])}}}"
 
 
-_ONE_COLUMN = 10  # so many columns fit into one of two columns of a page
+_ONE_COLUMN = 10  # max columns of a table in one of two page columns
 _END = r"\\"
 _MARKS = Marks(
     up=r"$\uparrow$",

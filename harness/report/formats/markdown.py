@@ -50,7 +50,7 @@ def _changed_titles(titles: Sequence[str], before: Sequence[str]) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Any text as Markdown shows it, on one line: no column, emphasis, code, link or HTML of its own."""
+    """Any text escaped for Markdown, on one line: no column, emphasis, code, link or HTML."""
     return _SPECIAL.sub(r"\\\g<0>", one_line(text))
 
 

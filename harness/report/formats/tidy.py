@@ -11,7 +11,7 @@ from ..table import Table
 
 
 def render_csv(tables: Sequence[Table]) -> str:
-    """All records of tables of one kind; where there are several tables, the first column says which suite."""
+    """All records of tables of one kind; for several tables, the first column is the suite."""
     head = ("suite",) if len(tables) > 1 else ()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Interactive figures of scores: 2, 4, 5, 6, 7, and quality against time; what they show is that of the printed ones.
+"""Interactive figures of scores: 2, 4, 5, 6, 7, and quality against time; their values are those of the printed ones.
 
 Each function raises `MissingData` where the suite lacks what the figure needs; other errors are those of
 `figures/scores.py`.

@@ -10,7 +10,7 @@ from ..figures.style import COLOURS
 from .chart import Chart, cell_name, line, short, symbol
 
 POINTS = 128
-"""Test rows of a panel of states; the printed figure has all that are held."""
+"""Test rows of a panel of states; the printed figure has all that are stored."""
 
 
 def trajectory_charts(context: FigureContext) -> list[Chart]:

@@ -158,7 +158,7 @@ def _records(item: Adaptive) -> list[Record]:
             "over_reference_percent": method.over_against,
             "ceiling_share_percent": method.share,
         }
-        quantities = [(name, metric, one) for name, found in by_metric.items() for metric, one in found.items()]
+        quantities = [(name, metric, estimate) for name, of in by_metric.items() for metric, estimate in of.items()]
         for name, metric, estimate in [*quantities, ("mean_steps", None, method.steps)]:
             what = {"method": method.name, "quantity": name, "metric": metric}
             numbers = {"value": estimate.value, "std": estimate.std, "seeds": item.seeds}

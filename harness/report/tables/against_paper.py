@@ -40,7 +40,7 @@ def against_paper(results: ResultSet) -> Table:
         for table in ("table2", "table3")
         for row in compare(paper_rows(table))
     }
-    names = {recipe: held.name for recipe, held in paper_datasets().items()}
+    names = {recipe: printed.name for recipe, printed in paper_datasets().items()}
     pairs: list[tuple[Compared, Compared]] = []
     for ours in compare(measure(results)):
         recipe = results.facts.get(ours.row.dataset, {}).get("recipe", ours.row.dataset)
@@ -74,8 +74,12 @@ def _lines(theirs: Compared, ours: Compared) -> list[Line]:
     for metric in METRICS:
         paper, own = theirs.row.stats[metric], ours.row.stats[metric]
         values += [TableCell("value", paper.mean), value(own), number("change", _less(own.mean, paper.mean))]
-        printed, found = theirs.improvements.get(metric), ours.improvements.get(metric)
-        gains += [number("gain", printed), number("gain", found), number("change", _less(found, printed), digits=2)]
+        printed, ours_percent = theirs.improvements.get(metric), ours.improvements.get(metric)
+        gains += [
+            number("gain", printed),
+            number("gain", ours_percent),
+            number("change", _less(ours_percent, printed), digits=2),
+        ]
     lines = [Line(row_name(ours.row), tuple(values))]
     return [*lines, Line("(Improv.)", tuple(gains))] if theirs.improvements else lines
 

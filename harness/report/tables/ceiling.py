@@ -60,8 +60,8 @@ def _lines(across: Mapping[str, Ceiling], backbones: Sequence[str]) -> list[Line
     shown = [name for name in CONTROLS if any(name in item.controls for item in across.values())]
 
     def line(label: str, cells: Callable[[Ceiling], list[TableCell]]) -> Line:
-        found = [across.get(backbone) for backbone in backbones]
-        return Line(label, tuple(cell for item in found for cell in (cells(item) if item else _NOTHING)))
+        shown = [across.get(backbone) for backbone in backbones]
+        return Line(label, tuple(cell for item in shown for cell in (cells(item) if item else _NOTHING)))
 
     def step(k: int) -> Callable[[Ceiling], list[TableCell]]:
         return lambda item: _values(item, item.steps[k]) if k < len(item.steps) else _NOTHING

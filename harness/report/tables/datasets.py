@@ -110,8 +110,8 @@ def paper_datasets_table() -> Table:
             RowGroup(
                 (),
                 tuple(
-                    Line(one.name, tuple(_cell(column, _table1_values(one)) for column in _TABLE1))
-                    for one in printed.values()
+                    Line(row.name, tuple(_cell(column, _table1_values(row)) for column in _TABLE1))
+                    for row in printed.values()
                 ),
             ),
         ),
@@ -122,8 +122,8 @@ def paper_datasets_table() -> Table:
         fields=FIELDS,
         records=tuple(
             _record(name, PAPER, key, value)
-            for name, one in printed.items()
-            for key, value in _table1_values(one).items()
+            for name, row in printed.items()
+            for key, value in _table1_values(row).items()
         ),
     )
 

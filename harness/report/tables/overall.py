@@ -139,9 +139,9 @@ def _lines(
         values: list[TableCell] = []
         below: list[TableCell] = []
         for backbone in backbones:
-            found = across.get(backbone)
-            values += _value_cells(found, marks)
-            below += _gain_cells(found)
+            cell_row = across.get(backbone)
+            values += _value_cells(cell_row, marks)
+            below += _gain_cells(cell_row)
         lines.append(Line(row_label(any_row.row, shows_steps), tuple(values)))
         if any(row.against is not None for row in across.values()):
             lines.append(Line(_gain_label(any_row.row), tuple(below)))

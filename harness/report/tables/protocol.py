@@ -131,13 +131,13 @@ def _budgets(results: ResultSet) -> str:
 
 
 def _other_recipes(cells: Iterable[CellResults]) -> list[str]:
-    found: dict[str, None] = {}
+    recipes: dict[str, None] = {}
     for cell in cells:
         for run in cell.runs:
             recipe = run.spec.strategy.settings.get("recipe", "paper")
             if recipe != "paper":
-                found[f"{cell.strategy} {recipe}"] = None
-    return list(found)
+                recipes[f"{cell.strategy} {recipe}"] = None
+    return list(recipes)
 
 
 def _gaps(results: ResultSet) -> list[str]:

@@ -1,4 +1,4 @@
-"""The registry of tables: name -> function. Whoever builds a table registers it here; nobody renders by hand."""
+"""The registry of tables: name -> function that builds it."""
 
 from __future__ import annotations
 

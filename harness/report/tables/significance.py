@@ -42,9 +42,11 @@ def significance_table(results: ResultSet) -> Table:
     results = results.models()
     tests = significance(results)
     groups: dict[tuple[str, ...], list[Line]] = {}
-    for one in tests.comparisons:
-        label = f"{row_name(one.row)} - {label_of(one.against.strategy)}"
-        groups.setdefault((one.row.dataset, label_of(one.row.backbone), label), []).append(_line(one))
+    for comparison in tests.comparisons:
+        label = f"{row_name(comparison.row)} - {label_of(comparison.against.strategy)}"
+        groups.setdefault((comparison.row.dataset, label_of(comparison.row.backbone), label), []).append(
+            _line(comparison)
+        )
     return suite_table(
         results,
         name="significance",

@@ -43,24 +43,6 @@ def test_a_card_holds_json_only(tmp_path: Path) -> None:
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
-def test_the_statistics_of_a_card_are_those_of_its_rows(tmp_path: Path) -> None:
-    prepare(tmp_path, "mine")
-    statistics = catalog.card("mine", tmp_path / "data")["statistics"]
-    assert statistics == {
-        "users": 2,
-        "items": 3,
-        "interactions": 7,
-        "sequence_items": 9,
-        "rows": {"train": 3, "valid": 2, "test": 2},
-        "row_users": {"train": 2, "valid": 2, "test": 2},
-        "mean_history": {"train": 1.3333, "valid": 2.5, "test": 3.5},
-        "mean_rows_per_user": {"train": 1.5, "valid": 1.0, "test": 1.0},
-        "max_rows_per_user": {"train": 2, "valid": 1, "test": 1},
-        "repeats": {"train": 0, "valid": 1, "test": 2},
-        "unseen_targets": {"valid": 0, "test": 0},
-    }
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [

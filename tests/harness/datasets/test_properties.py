@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
+from rearec_bench.harness.datasets.data.items import train_counts
 from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules import rules
@@ -26,7 +27,7 @@ SPLITS = ("train", "valid", "test")
 BASE: dict[str, Any] = {"reader": "csv", "columns": {"user": "u", "item": "i", "time": "t", "rating": "r"}}
 Log = list[tuple[int, int, int]]
 
-PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=9)
+PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=9)
 LOGS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12), st.integers(1, 5)), min_size=1, max_size=50)
 """(user, time, rating) of each interaction, in the order of the file."""
 
@@ -83,8 +84,6 @@ def is_core(pairs: Sequence[tuple[int, int]], users_k: int, items_k: int) -> boo
 @given(PAIRS, st.integers(1, 3), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
 def test_the_core_is_the_largest_one(pairs: list[tuple[int, int]], users_k: int, items_k: int) -> None:
-    if not pairs:
-        return
     kept = rules.k_core(interactions(*zip(*pairs, strict=True), [0] * len(pairs)), users_k, items_k)  # type: ignore[arg-type]
     core = set(np.flatnonzero(kept).tolist())
     assert is_core([pairs[place] for place in core], users_k, items_k)
@@ -162,6 +161,19 @@ def place(number: int, user: int, recipe: Recipe) -> int:
 def split_of(time: float, made: RecipeResult) -> str:
     first, second = made.notes["boundaries"]
     return "train" if time <= first else "valid" if time <= second else "test"
+
+
+@given(LOGS)
+@settings(max_examples=40, deadline=None)
+def test_popularity_counts_each_training_interaction_once(log: Log) -> None:
+    users, times, items = zip(*log, strict=True)  # ratings serve as items
+    recipe = Recipe(**BASE, split={"times": [4, 8]}, equal_times="file")
+    arrays = followed(recipe, interactions(users, items, times), [5] * len(log)).assembled
+    expected: Counter[str] = Counter()
+    for person in set(users):
+        trained = [f"i{item}" for user, time, item in log if user == person and time <= 4]
+        expected.update(trained if len(trained) >= 2 else [])
+    assert dict(zip(arrays.item_tokens, train_counts(arrays).tolist(), strict=True)) == dict(expected)
 
 
 SHARED = st.lists(

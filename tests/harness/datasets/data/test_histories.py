@@ -104,7 +104,7 @@ def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("piece")
 @given(WHOLE)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whole_histories_read_back_and_take_no_more_room_than_one_by_one(rows: list[Row]) -> None:
+def test_a_whole_history_lies_in_the_next_longer_one_exactly_where_that_begins_with_it(rows: list[Row]) -> None:
     flat, starts, ends = prefixes(rows)
     assert flat.dtype == np.int32
     assert len(flat) <= sum(len(history) + 1 for _, history, _ in rows)
@@ -112,13 +112,6 @@ def test_whole_histories_read_back_and_take_no_more_room_than_one_by_one(rows: l
     for (user, _, _), start, end in zip(rows, starts, ends, strict=True):
         assert all(owner.setdefault(place, user) == user for place in range(start, end + 1))
     assert len(owner) == len(flat)
-
-
-@pytest.mark.usefixtures("piece")
-@given(WHOLE)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_row_lies_in_the_next_longer_one_exactly_where_that_begins_with_it(rows: list[Row]) -> None:
-    _, starts, _ = prefixes(rows)
     order = sorted(range(len(rows)), key=lambda row: (rows[row][0], len(rows[row][1])))
     for row, after in itertools.pairwise(order):
         sequence, longer = ([*rows[one][1], rows[one][2]] for one in (row, after))

@@ -128,10 +128,12 @@ def test_unseen_targets_and_histories_are_dropped_or_kept_apart() -> None:
     assert kept.notes["items_not_in_training"] == 2
 
 
-def test_a_rule_for_ratings_needs_ratings() -> None:
-    recipe = Recipe.model_validate(
-        {"reader": "csv", "columns": COLUMNS, "split": "leave_one_out", "ratings": {"above": 3}}
-    )
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [({"ratings": {"above": 3}}, "the source has no ratings"), ({"split": {"quantiles": [0.8, 0.9]}}, "needs times")],
+)
+def test_rules_for_ratings_and_times_need_them(rule: dict[str, Any], words: str) -> None:
+    recipe = Recipe.model_validate({"reader": "csv", "columns": COLUMNS, "split": "leave_one_out", **rule})
     tokens = np.array(["a", "b"], dtype=object)
-    with pytest.raises(DatasetError, match="the source has no ratings"):
-        build(recipe, Events(from_tokens(tokens, tokens, np.zeros(2)), None, ()), lambda _: None)
+    with pytest.raises(DatasetError, match=words):
+        build(recipe, Events(from_tokens(tokens, tokens, np.zeros(2)), None, (), time_unit="order"), lambda _: None)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
 from rearec_bench.harness.datasets.rules import rules
 
 from ..reference_preparation import tie
-
-LOGS = st.lists(
-    st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 5)),
-    min_size=1,
-    max_size=60,
-    unique_by=lambda x: x[:2],
-)
 
 
 def interactions(log: list[tuple[int, int, int]]) -> Interactions:
@@ -38,20 +31,6 @@ def words(log: Interactions) -> list[tuple[str, str, float]]:
     ]
 
 
-def test_the_k_core_goes_on_until_nothing_changes() -> None:
-    # Dropping i2 (one interaction) leaves u2 with one, and dropping u2 leaves i1 with one, and so on to nothing.
-    log = interactions([(0, 0, 0), (1, 0, 1), (1, 1, 2), (2, 1, 3), (2, 2, 4)])
-    assert not rules.k_core(log, 2).any()
-
-
-@given(LOGS)
-@settings(max_examples=60, deadline=None)
-def test_the_order_is_by_user_time_and_hash(log: list[tuple[int, int, int]]) -> None:
-    data = interactions(log)
-    expected = sorted(words(data), key=lambda row: (row[0], row[2], tie(row[0], row[1])))
-    assert words(data.take(rules.time_order(data))) == expected
-
-
 STEPS = (1.0, 1e3, 0.25, 2.0**52, -1e15, float("inf"))
 """Of times: whole seconds, milliseconds, fractions, and such as do not fit into one number with a user."""
 
@@ -60,6 +39,8 @@ STEPS = (1.0, 1e3, 0.25, 2.0**52, -1e15, float("inf"))
 @settings(max_examples=80, deadline=None)
 def test_orders_are_those_of_the_plain_sorts(log: list[tuple[int, int, int]], step: float) -> None:
     data = interactions([(user, item, (time + 1) * step) for user, item, time in log]) if log else NOTHING
+    expected = sorted(words(data), key=lambda row: (row[0], row[2], tie(row[0], row[1])))
+    assert words(data.take(rules.time_order(data))) == expected
     assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
     assert rules.file_order(data).tolist() == np.lexsort((data.times, data.users)).tolist()
 
@@ -69,21 +50,10 @@ def test_the_hash_of_a_pair_is_a_known_number_on_every_machine() -> None:
     assert int(rules.tie_hashes(log)[0]) == tie("u0", "i3") == 0x188D67FF96F83F36
 
 
-def test_the_interaction_at_the_boundary_belongs_to_the_earlier_part() -> None:
-    times = np.arange(11, dtype=np.float64)  # 80% and 90% of the way from 0 to 10 are interactions themselves
-    boundaries = rules.time_boundaries(times)
-    assert boundaries == (8.0, 9.0)
-    assert rules.split_by_time(times, boundaries).tolist() == [0] * 9 + [1, 2]
-
-
-def test_equal_times_at_the_boundary_stay_together() -> None:
-    times = np.array([0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 9, 9], dtype=np.float64)  # 80%: the 10th; 90%: the 11th
-    assert rules.time_boundaries(times) == (8.0, 9.0)
-    tied = np.array([0, 1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 8, 9], dtype=np.float64)  # the 10th and 11th are both 7
-    assert rules.split_by_time(tied, rules.time_boundaries(tied)).tolist() == [0] * 11 + [2, 2]
-
-
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=80))
+@example(list(range(11)))  # 80% and 90% of the way are interactions themselves
+@example([0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 9, 9])  # equal times at the end
+@example([0, 1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 8, 9])  # both boundaries are 7
 @settings(max_examples=60, deadline=None)
 def test_boundaries_are_those_of_a_sorted_list_in_exact_arithmetic(times: list[int]) -> None:
     array = np.array(times, dtype=np.float64)

@@ -13,12 +13,7 @@ from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
 from rearec_bench.harness.utils.errors import DatasetError
 
-LINES = "a x y z y\nb y x z x y\n"
-
-
-def prepare(folder: Path, name: str | None, *, text: str = LINES) -> None:
-    (folder / "sequences.txt").write_text(text)
-    preparation.prepare("sequences", source=folder, data_dir=folder / "data", name=name)
+from .builders import LINES, prepare_sequences
 
 
 def test_tiny_needs_no_preparation(tmp_path: Path) -> None:
@@ -30,7 +25,7 @@ def test_tiny_needs_no_preparation(tmp_path: Path) -> None:
 
 def test_prepared_names_are_listed_and_other_folders_are_not(tmp_path: Path) -> None:
     assert catalog.prepared(tmp_path / "data") == []
-    prepare(tmp_path, "mine")
+    prepare_sequences(tmp_path)
     (tmp_path / "data/notes").mkdir()
     assert catalog.prepared(tmp_path / "data") == ["mine"]
     assert catalog.known(tmp_path / "data") == sorted(
@@ -81,27 +76,22 @@ def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
 def test_a_name_that_is_not_free_is_refused(names: list[str], words: str, tmp_path: Path) -> None:
     for name in names:
         with pytest.raises(DatasetError, match=f"'{re.escape(name)}' {words}"):
-            prepare(tmp_path, name)
+            prepare_sequences(tmp_path, name=name)
 
 
 def test_a_recipe_that_needs_a_name_says_so(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError, match=r"the recipe sequences needs a name\. Type:  rearec-bench prepare sequences"
     ):
-        prepare(tmp_path, None)
+        prepare_sequences(tmp_path, name=None)
 
 
-def test_the_same_content_may_be_prepared_again(tmp_path: Path) -> None:
-    prepare(tmp_path, "mine")
-    prepare(tmp_path, "mine")
+def test_the_same_content_may_be_prepared_again_and_another_is_refused(tmp_path: Path) -> None:
+    prepare_sequences(tmp_path)
+    before = catalog.card("mine", prepare_sequences(tmp_path))
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["mine"]
-
-
-def test_another_content_under_a_taken_name_is_refused(tmp_path: Path) -> None:
-    prepare(tmp_path, "mine")
-    before = catalog.card("mine", tmp_path / "data")
     with pytest.raises(DatasetError, match=r"data/mine holds a data set with another content \(fingerprint .* Remove"):
-        prepare(tmp_path, "mine", text=LINES + "c x y z\n")
+        prepare_sequences(tmp_path, LINES + "c x y z\n")
     assert catalog.card("mine", tmp_path / "data") == before
 
 
@@ -109,7 +99,7 @@ def test_a_folder_that_is_no_data_set_is_not_overwritten(tmp_path: Path) -> None
     (tmp_path / "data/mine").mkdir(parents=True)
     (tmp_path / "data/mine/thesis.tex").write_text("years of work")
     with pytest.raises(DatasetError, match="exists and is not a prepared data set"):
-        prepare(tmp_path, "mine")
+        prepare_sequences(tmp_path)
     assert (tmp_path / "data/mine/thesis.tex").read_text() == "years of work"
 
 

@@ -14,39 +14,38 @@ import pyarrow.parquet as pq
 import pytest
 
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data import files
 from rearec_bench.harness.utils.errors import DatasetError
 
-LINES = "a x y z y\nb y x z x y\n"
+from ..builders import LINES, prepare_sequences
+
 NAMES = {"card.json", "items.parquet", "sequences.parquet", "test.parquet", "train.parquet", "valid.parquet"}
 
 
-def prepare(folder: Path, *, name: str = "mine", text: str = LINES) -> Path:
-    folder.mkdir(exist_ok=True)
-    source = folder / "lines.txt"
-    source.write_text(text)
-    preparation.prepare("sequences", source=source, data_dir=folder / "data", name=name)
-    return folder / "data"
+def killed() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
 
 
 def test_preparing_twice_gives_the_same_bytes_and_another_name_the_same_fingerprint(tmp_path: Path) -> None:
-    first, second = prepare(tmp_path / "one"), prepare(tmp_path / "two")
+    first, second = prepare_sequences(tmp_path / "one"), prepare_sequences(tmp_path / "two")
     assert {path.name for path in (first / "mine").iterdir()} == NAMES
     for name in NAMES:
         assert (first / "mine" / name).read_bytes() == (second / "mine" / name).read_bytes()
-    other = prepare(tmp_path / "three", name="other")
+    other = prepare_sequences(tmp_path / "three", name="other")
     assert catalog.card("mine", first)["fingerprint"] == catalog.card("other", other)["fingerprint"]
 
 
 @pytest.mark.parametrize("text", [LINES + "c x y z\n", "a x y z x\nb y x z x y\n"])
 def test_the_fingerprint_depends_on_the_rows(tmp_path: Path, text: str) -> None:
-    first, second = prepare(tmp_path / "one"), prepare(tmp_path / "two", text=text)
+    first, second = prepare_sequences(tmp_path / "one"), prepare_sequences(tmp_path / "two", text)
     assert catalog.card("mine", first)["fingerprint"] != catalog.card("mine", second)["fingerprint"]
 
 
 def test_what_is_loaded_is_what_was_prepared(tmp_path: Path) -> None:
-    data = catalog.load_dataset("mine", data_dir=prepare(tmp_path))
+    data = catalog.load_dataset("mine", data_dir=prepare_sequences(tmp_path))
     items = catalog.load_items("mine", data_dir=tmp_path / "data")
     assert (data.flat.dtype, data.train.users.dtype, data.train.starts.dtype) == (np.int32, np.int32, np.int64)
     assert "".join(items.tokens[data.flat]) == "xyzyyxzxy"
@@ -60,46 +59,37 @@ def test_an_interrupted_preparation_leaves_nothing(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(files, "_write_items", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        prepare(tmp_path)
+        prepare_sequences(tmp_path)
     assert list((tmp_path / "data").iterdir()) == []
     assert catalog.prepared(tmp_path / "data") == []
 
 
-def test_a_preparation_that_was_killed_is_not_taken_for_a_data_set(tmp_path: Path) -> None:
-    data_dir = prepare(tmp_path)
-    (data_dir / "mine").rename(data_dir / ".other.k7f3")
-    assert catalog.prepared(data_dir) == []
-
-
 def test_what_a_killed_preparation_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    data_dir = prepare(tmp_path)
-    killed = subprocess.Popen(["true"])
-    killed.wait()
-    left = data_dir / f".tmp~mine~{socket.gethostname()}~{killed.pid}~0a1b2c3d"
+    data_dir = prepare_sequences(tmp_path)
+    left = data_dir / f".tmp~mine~{socket.gethostname()}~{killed()}~0a1b2c3d"
     left.mkdir()
     (left / "train.parquet").write_bytes(b"half")
+    (data_dir / ".other.k7f3").mkdir()
     assert catalog.prepared(data_dir) == ["mine"]
-    prepare(tmp_path, name="other")
-    assert sorted(path.name for path in data_dir.iterdir()) == ["mine", "other"]
+    prepare_sequences(tmp_path, name="other")
+    assert sorted(path.name for path in data_dir.iterdir()) == [".other.k7f3", "mine", "other"]
 
 
 def test_a_preparation_killed_between_its_last_two_steps_loses_nothing(tmp_path: Path) -> None:
-    data_dir = prepare(tmp_path)
-    killed = subprocess.Popen(["true"])
-    killed.wait()
-    (data_dir / "mine").rename(data_dir / f".old~mine~{socket.gethostname()}~{killed.pid}~0a1b2c3d")
-    prepare(tmp_path, name="other")
+    data_dir = prepare_sequences(tmp_path)
+    (data_dir / "mine").rename(data_dir / f".old~mine~{socket.gethostname()}~{killed()}~0a1b2c3d")
+    prepare_sequences(tmp_path, name="other")
     assert catalog.load_dataset("mine", data_dir=data_dir).num_items == 3
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(DatasetError, match="data/mine cannot be written: "):
-        prepare(tmp_path)
+        prepare_sequences(tmp_path)
 
 
 def test_the_card_has_size_and_checksum_of_every_other_file(tmp_path: Path) -> None:
-    folder = prepare(tmp_path) / "mine"
+    folder = prepare_sequences(tmp_path) / "mine"
     outputs = json.loads((folder / "card.json").read_text())["outputs"]
     assert {one["file"] for one in outputs} == NAMES - {"card.json"}
     for one in outputs:
@@ -108,7 +98,7 @@ def test_the_card_has_size_and_checksum_of_every_other_file(tmp_path: Path) -> N
 
 
 def test_files_of_earlier_versions_are_read_alike(tmp_path: Path) -> None:
-    data_dir = prepare(tmp_path)
+    data_dir = prepare_sequences(tmp_path)
     held = catalog.load_dataset("mine", data_dir=data_dir)
     for path in (data_dir / "mine").glob("*.parquet"):
         pq.write_table(pq.read_table(path), path, compression="zstd", row_group_size=2)
@@ -119,7 +109,7 @@ def test_files_of_earlier_versions_are_read_alike(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_repetition_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data_dir = prepare(tmp_path)
+    data_dir = prepare_sequences(tmp_path)
     rename = Path.rename
 
     def fails(self: Path, target: Path) -> Path:
@@ -129,14 +119,14 @@ def test_an_interrupted_repetition_keeps_the_old_one(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Path, "rename", fails)
     with pytest.raises(DatasetError, match="mine cannot be written: no space left"):
-        prepare(tmp_path)
+        prepare_sequences(tmp_path)
     monkeypatch.undo()
     assert catalog.load_dataset("mine", data_dir=data_dir).num_items == 3
     assert [path.name for path in data_dir.iterdir()] == ["mine"]
 
 
 def test_arrays_that_were_changed_are_refused(tmp_path: Path) -> None:
-    data_dir = prepare(tmp_path)
+    data_dir = prepare_sequences(tmp_path)
     path = data_dir / "mine/test.parquet"
     table = pq.read_table(path)
     changed = pa.array((table["target"].to_numpy() + 1) % 3, type=pa.int32())
@@ -147,16 +137,16 @@ def test_arrays_that_were_changed_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"items.parquet"}))
 def test_a_truncated_file_is_an_error_that_names_it_and_preparing_again_mends_it(tmp_path: Path, name: str) -> None:
-    data_dir = prepare(tmp_path)
+    data_dir = prepare_sequences(tmp_path)
     path = data_dir / "mine" / name
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(DatasetError, match=f"{name} is damaged or missing: .* Prepare the data set again"):
         catalog.load_dataset("mine", data_dir=data_dir)
-    assert catalog.load_dataset("mine", data_dir=prepare(tmp_path)).num_items == 3
+    assert catalog.load_dataset("mine", data_dir=prepare_sequences(tmp_path)).num_items == 3
 
 
 def test_a_card_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    data_dir = prepare(tmp_path)
+    data_dir = prepare_sequences(tmp_path)
     card = data_dir / "mine/card.json"
     card.write_text(card.read_text().replace('"schema": 1', '"schema": 2'))
     with pytest.raises(DatasetError, match=r"has schema 2, this version reads 1\. Prepare the data set again"):

@@ -10,8 +10,9 @@ import pytest
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
 from rearec_bench.harness.utils.errors import DatasetError
+
+from ..builders import LINES, prepare_sequences, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +51,11 @@ def test_rows_equal_those_read_line_by_line(beauty: Path, shared: Path) -> None:
 
 
 def rows(data: Dataset, name: str, tokens: object) -> set[tuple[str, str]]:
-    split = data.split(name)
-    return {
-        (" ".join(tokens[data.flat[start:end]]), tokens[target])  # type: ignore[index]
-        for start, end, target in zip(split.starts, split.ends, split.targets, strict=True)
-    }
+    return {(" ".join(history), target) for history, target in rows_of(data, name, tokens)}
 
 
-LINES = "a x y z y\nb y x z x y\n"
-
-
-def prepare(folder: Path, text: str, on_bad_line: OnBadLine = "error") -> Dataset:
-    folder.mkdir(exist_ok=True)
-    (folder / "sequences.txt").write_text(text)
-    return preparation.prepare(
-        "sequences", source=folder, data_dir=folder / "data", name="mine", on_bad_line=on_bad_line
-    )
+def prepare(folder: Path, text: str) -> Dataset:
+    return catalog.load_dataset("mine", data_dir=prepare_sequences(folder, text))
 
 
 def test_train_rows_are_all_prefixes_before_the_last_two(tmp_path: Path) -> None:
@@ -98,10 +88,7 @@ def test_users_too_short_to_split_are_counted(tmp_path: Path) -> None:
         ("a x y z\nb\n", "sequences.txt:2  user 'b' has no items. A line is: user item item."),
         ("a x y z\nb x y z\na z y x\n", "sequences.txt:3  user 'a' stands on line 1 already."),
         ("\n\n", "sequences.txt is empty. A line is: user item item."),
-        (
-            "a x y\nb y x\n",
-            "mine: no row is left in valid and test. Left out before: nothing before it: 2 rows.",
-        ),
+        ("a x y\nb y x\n", "no row is left in valid and test. Left out before: nothing before it: 2 rows."),
     ],
 )
 def test_a_broken_file_is_one_clear_error(tmp_path: Path, text: str, message: str) -> None:
@@ -109,12 +96,6 @@ def test_a_broken_file_is_one_clear_error(tmp_path: Path, text: str, message: st
         prepare(tmp_path, text)
     assert message in str(caught.value)
     assert not (tmp_path / "data").exists()
-
-
-def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "sequences.txt").write_bytes(b"a \xff\xfe x\n")
-    with pytest.raises(DatasetError, match=r"sequences\.txt:1  is not UTF-8 text"):
-        preparation.prepare("sequences", source=tmp_path, data_dir=tmp_path / "data", name="mine")
 
 
 def test_broken_lines_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:

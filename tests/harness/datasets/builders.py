@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.utils.errors import DatasetError
 
 LINES = "a x y z y\nb y x z x y\n"
 
@@ -21,8 +25,15 @@ def prepare_sequences(folder: Path, text: str = LINES, *, name: str | None = "mi
 
 def rows_of(data: Dataset, split: str, tokens: Any) -> list[tuple[tuple[str, ...], str]]:
     """History and target of every row, in the source's words."""
-    arrays = data.split(split)
+    arrays, laid_out = data.split(split), tokens[data.flat].tolist()
     return [
-        (tuple(tokens[data.flat[start:end]]), tokens[target])
+        (tuple(laid_out[start:end]), tokens[target])
         for start, end, target in zip(arrays.starts, arrays.ends, arrays.targets, strict=True)
     ]
+
+
+def error_of(call: Callable[..., object], *given: Any, **options: Any) -> str:
+    """What is said of data that is refused."""
+    with pytest.raises(DatasetError) as caught:
+        call(*given, **options)
+    return str(caught.value)

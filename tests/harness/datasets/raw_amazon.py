@@ -1,12 +1,7 @@
-"""Made-up files of Amazon Reviews 2023 in the publisher's format: the splits with history, and the items' metadata.
+"""Made-up files of Amazon Reviews 2023: the publisher's splits with histories, and the items' metadata.
 
-CATEGORY.train.csv, .valid.csv and .test.csv: user_id, parent_asin, rating, timestamp (milliseconds), history (earlier
-items of the user, oldest first, separated by spaces); split at two absolute times, a boundary belonging to the later
-part. meta_CATEGORY.jsonl: one item a line.
-
-In every publication there are rows with low ratings, rows without history, equal times of a user, rows that stand there
-twice, items without title, items that no training row has, items without metadata, items described twice, and prices
-and descriptions of every kind. What cannot be read at all comes with `broken`.
+Always there: low ratings, rows without history, equal times of a user, repeated rows, items without title or metadata,
+items described twice, items that no training row has.
 """
 
 from __future__ import annotations
@@ -52,35 +47,18 @@ def write(
     category: str,
     *,
     seed: int,
-    users: int = 130,
-    items: int = 90,
     zipped: bool = True,
     broken: bool = False,
     newest_in_seconds: bool = False,
 ) -> None:
-    """Write the four files of a category.
-
-    Args:
-        folder: where to.
-        category: such as "Video_Games".
-        seed: of everything.
-        users: how many.
-        items: how many there are metadata of, about.
-        zipped: gzipped, as published.
-        broken: put `BROKEN_ROWS` and `BROKEN_ITEMS` between the others.
-        newest_in_seconds: times of a quarter of the test rows are in seconds.
-    """
+    """Write a category; `newest_in_seconds` is about a quarter of the test rows, `broken` adds lines to be skipped."""
     rng = random.Random(f"amazon {category} {seed}")  # noqa: S311
-    asins = _asins(rng, items)
-    split_rows = _rows(rng, users, asins, newest_in_seconds=newest_in_seconds)
+    asins = _asins(rng, 90)
+    split_rows = _rows(rng, 130, asins, newest_in_seconds=newest_in_seconds)
     for split, rows in split_rows.items():
-        lines = [HEADER, *rows]
-        if broken:
-            lines = scatter(lines, BROKEN_ROWS, rng)
+        lines = scatter([HEADER, *rows], BROKEN_ROWS if broken else (), rng)
         write_lines(folder / f"{category}.{split}.csv", lines, zipped=zipped)
-    meta = _meta(rng, category, asins)
-    if broken:
-        meta = scatter(meta, BROKEN_ITEMS, rng)
+    meta = scatter(_meta(rng, category, asins), BROKEN_ITEMS if broken else (), rng)
     write_lines(folder / f"meta_{category}.jsonl", meta, zipped=zipped)
 
 
@@ -139,17 +117,11 @@ def _item(rng: random.Random, category: str, asin: str, *, titled: bool) -> byte
     entry = {
         "main_category": category.replace("_", " "),
         "title": rng.choice(titles),
-        "average_rating": round(rng.uniform(1, 5), 1),
-        "rating_number": rng.randint(1, 9999),
         "features": rng.choice([[], ["sturdy", "light"]]),
         "description": rng.choice(descriptions),
         "price": rng.choice([None, None, 9.99, 20, 19.5, "from 14.99", "—", "$5"]),
         "images": [{"thumb": f"https://example.com/{asin}.jpg", "variant": "MAIN"}],
-        "videos": [],
-        "store": rng.choice([None, "Acme"]),
-        "categories": rng.choice([None, [], [category, "Other"]]),
         "details": {"Language": "English", "Item Weight": "3 ounces"},
         "parent_asin": asin,
-        "bought_together": None,
     }
     return json.dumps(entry, ensure_ascii=rng.random() < 0.5).encode()

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -37,19 +37,7 @@ class Row:
 
 @dataclass
 class Prepared:
-    """What must come out.
-
-    Attributes:
-        rows: by split, in the order of the files, or of users and times where the source is a list of reviews.
-        users: those of the rows left, sorted.
-        catalogue: items of the training rows left, as target or in a history, sorted.
-        interactions: (step, reviews left), before there are rows.
-        steps: (step, rows left by split).
-        unreadable: file -> how many of its lines, and the number of the first.
-        boundaries: times that end training and validation; None where the files are split already.
-        texts: item of the catalogue -> its text, "" for none.
-        titles: the same, its title.
-    """
+    """What must come out; `unreadable` is file -> (lines, first), `steps` are (step, rows left by split)."""
 
     rows: dict[str, list[Row]]
     users: list[str] = field(default_factory=list)
@@ -61,50 +49,31 @@ class Prepared:
     texts: dict[str, str] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
 
-    def note(self, step: str) -> None:
-        """Write down what is left after a step."""
+    def keep(self, step: str, rule: Callable[[Row], object], splits: Sequence[str] = SPLITS) -> None:
+        """Go on with the rows that a rule accepts, and note what is left."""
+        for split in splits:
+            self.rows[split] = [row for row in self.rows[split] if rule(row)]
         self.steps.append((step, {split: len(self.rows[split]) for split in SPLITS}))
-
-    def keep(self, split: str, rows: Sequence[Row]) -> None:
-        """Go on with some of a split's rows."""
-        self.rows[split] = list(rows)
 
 
 def prepare_amazon(folder: Path, category: str, *, least_train: int, least_later: int) -> Prepared:
-    """An Amazon category from the publisher's splits.
-
-    Args:
-        folder: with CATEGORY.train.csv and so on, plain or gzipped.
-        category: such as "Video_Games".
-        least_train: fewest items in a history of training.
-        least_later: the same of validation and test.
-    """
+    """An Amazon category from the publisher's splits; the smallest histories are those of training and of later."""
     made = Prepared({split: [] for split in SPLITS})
     for split in SPLITS:
         made.rows[split] = _read_split(_find(folder, f"{category}.{split}.csv"), made)
     described = _read_json(_find(folder, f"meta_{category}.jsonl"), "parent_asin", made)
     title = {item: _spaced(entry.get("title")) for item, entry in described.items()}
 
-    made.note("source")
-    for split in SPLITS:
-        made.keep(split, [row for row in made.rows[split] if row.rating > 3])
-    made.note("rating")
-    made.keep("train", [row for row in made.rows["train"] if title.get(row.target)])
-    made.note("title of the target")
-    for split in SPLITS:
-        made.keep(split, [row for row in made.rows[split] if row.history])
-    made.note("some history")
-    made.keep("train", [row for row in made.rows["train"] if all(title.get(item) for item in row.history)])
-    made.note("titles of the history")
+    made.keep("source", lambda row: True)
+    made.keep("rating", lambda row: row.rating > 3)
+    made.keep("title of the target", lambda row: title.get(row.target), ["train"])
+    made.keep("some history", lambda row: row.history)
+    made.keep("titles of the history", lambda row: all(title.get(item) for item in row.history), ["train"])
     _finish(made, {"train": least_train, "valid": least_later, "test": least_later})
     for item in made.catalogue:
         entry = described.get(item, {})
-        told = {
-            "title": _spaced(entry.get("title")),
-            "description": " ".join(_spaced(entry.get("description")).split()),
-            "price": _spaced(entry.get("price")),
-        }
-        made.titles[item], made.texts[item] = _spaced(entry.get("title")), _text(told)
+        told = {key: _spaced(entry.get(key)) for key in ("title", "description", "price")}
+        made.titles[item], made.texts[item] = told["title"], _text(told)
     return made
 
 
@@ -132,10 +101,8 @@ def prepare_yelp(folder: Path) -> Prepared:
             part = "train" if review.time <= end_of_train else "valid" if review.time <= end_of_valid else "test"
             made.rows[part].append(Row(user, review.target, tuple(before), review.time))
             before.append(review.target)
-    made.note("source")
-    for split in SPLITS:
-        made.keep(split, [row for row in made.rows[split] if row.history])
-    made.note("some history")
+    made.keep("source", lambda row: True)
+    made.keep("some history", lambda row: row.history)
     _finish(made, dict.fromkeys(SPLITS, 5))
     for item in made.catalogue:
         entry = described.get(item, {})
@@ -152,24 +119,18 @@ def prepare_yelp(folder: Path) -> Prepared:
 def _finish(made: Prepared, least: Mapping[str, int]) -> None:
     """The steps that all share: long enough histories, then nothing that training does not know."""
     for split in SPLITS:
-        made.keep(split, [row for row in made.rows[split] if len(row.history) >= least[split]])
-    made.note("long enough")
+        made.rows[split] = [row for row in made.rows[split] if len(row.history) >= least[split]]
+    made.keep("long enough", lambda row: True)
     known: set[str] = set()
     for row in made.rows["train"]:
-        known.add(row.target)
-        known.update(row.history)
-    for split in ("valid", "test"):
-        made.keep(split, [row for row in made.rows[split] if row.target in known])
-    made.note("target known")
-    for split in ("valid", "test"):
-        made.keep(split, [row for row in made.rows[split] if known.issuperset(row.history)])
-    made.note("history known")
+        known.update([row.target, *row.history])
+    made.keep("target known", lambda row: row.target in known, ["valid", "test"])
+    made.keep("history known", lambda row: known.issuperset(row.history), ["valid", "test"])
     made.catalogue = sorted(known)
     made.users = sorted({row.user for split in SPLITS for row in made.rows[split]})
 
 
 def _core(reviews: list[Row], least: int) -> list[Row]:
-    """Remove users and businesses with too few reviews, again and again until there are none."""
     while True:
         of_user = Counter(review.user for review in reviews)
         of_item = Counter(review.target for review in reviews)
@@ -269,9 +230,8 @@ def _seconds(date: Any) -> int | None:
 
 
 def _spaced(value: Any) -> str:
-    """A value in words: nothing for null, the parts of a list one after the other, single spaces."""
     parts = value if isinstance(value, list) else [] if value is None else [value]
-    return " ".join(" ".join(str(part).split()) for part in parts).strip()
+    return " ".join(" ".join(map(str, parts)).split())
 
 
 def _text(told: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
 from rearec_bench.harness.utils.errors import DatasetError
 
-from .builders import LINES, prepare_sequences
+from .builders import LINES, error_of, prepare_sequences
 
 
 def test_tiny_needs_no_preparation(tmp_path: Path) -> None:
@@ -41,10 +41,7 @@ def test_a_card_holds_json_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (
-            "ml-100k",
-            "Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k.inter and ml-100k.item  ",
-        ),
+        ("ml-100k", "Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k.inter and ml-100k.item  "),
         ("released-yelp", "prepare released --name yelp --source DIR\n  DIR holds yelp.train.remap.csv, "),
         ("synthetic", "Type:  rearec-bench prepare synthetic --users 1e6 --items 1e5"),
         ("ml100k", "Did you mean 'ml-100k'?"),
@@ -54,16 +51,13 @@ def test_a_card_holds_json_only(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_prepared_is_an_error_with_the_command(name: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError) as caught:
-        catalog.load_dataset(name, data_dir=tmp_path)
-    assert str(caught.value).startswith(f"{name} is not prepared.")
-    assert words in str(caught.value)
+    said = error_of(catalog.load_dataset, name, data_dir=tmp_path)
+    assert said.startswith(f"{name} is not prepared.") and words in said
 
 
 def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError) as caught:
-        preparation.prepare("ml100k", source=tmp_path, data_dir=tmp_path)
-    assert str(caught.value).startswith("unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: baby_products, ")
+    said = error_of(preparation.prepare, "ml100k", source=tmp_path, data_dir=tmp_path)
+    assert said.startswith("unknown recipe 'ml100k'. Did you mean 'ml-100k'? Known: baby_products, ")
 
 
 @pytest.mark.parametrize(
@@ -107,18 +101,10 @@ def test_a_folder_that_is_no_data_set_is_not_overwritten(tmp_path: Path) -> None
     ("make", "message"),
     [
         (lambda path: None, "does not exist. Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k."),
-        (
-            lambda path: path.write_text(""),
-            "holds no ml-100k.item (or ml-100k.item.gz). Type:  rearec-bench",
-        ),
-        (
-            lambda path: path.mkdir(),
-            "holds no ml-100k.inter (or ml-100k.inter.gz). Type:  rearec-bench",
-        ),
+        (lambda path: path.write_text(""), "holds no ml-100k.item (or ml-100k.item.gz). Type:  rearec-bench"),
+        (lambda path: path.mkdir(), "holds no ml-100k.inter (or ml-100k.inter.gz). Type:  rearec-bench"),
     ],
 )
 def test_a_source_that_is_not_there_says_what_is_wanted(tmp_path: Path, make: object, message: str) -> None:
     make(tmp_path / "source")  # type: ignore[operator]
-    with pytest.raises(DatasetError) as caught:
-        preparation.prepare("ml-100k", source=tmp_path / "source", data_dir=tmp_path / "data")
-    assert message in str(caught.value)
+    assert message in error_of(preparation.prepare, "ml-100k", source=tmp_path / "source", data_dir=tmp_path / "data")

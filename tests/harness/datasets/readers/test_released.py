@@ -12,10 +12,10 @@ import pytest
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
-from rearec_bench.harness.utils.errors import DatasetError
+
+from ..builders import error_of
 
 SPLITS = ("train", "valid", "test")
-HEADER = "user_id,item_id,history_id,timestamp\n"
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,10 @@ def test_popularity_on_it_scores_what_the_reference_measured(data: Dataset) -> N
     assert [f"{score:.4f}" for score in scores] == ["0.0257", "0.0346", "0.0519", "0.0871"]
 
 
-def write(folder: Path, train: str = "0,2,0 1,5\n", *, header: str = HEADER, valid: str | None = None) -> Path:
+def write(folder: Path, train: str = "0,2,0 1,5\n") -> Path:
     folder.mkdir(exist_ok=True)
-    rows = {"train": train, "valid": "0,3,0 1 2,6\n" if valid is None else valid, "test": "0,1,0 1 2 3,7\n"}
-    for name, text in rows.items():
-        (folder / f"mine.{name}.remap.csv").write_text(header + text)
+    for name, text in {"train": train, "valid": "0,3,0 1 2,6\n", "test": "0,1,0 1 2 3,7\n"}.items():
+        (folder / f"mine.{name}.remap.csv").write_text("user_id,item_id,history_id,timestamp\n" + text)
     return folder
 
 
@@ -72,11 +71,7 @@ def prepare(source: Path, on_bad_line: OnBadLine = "error") -> Dataset:
 def test_plain_files_are_read_like_gzipped_ones(tmp_path: Path) -> None:
     data = prepare(write(tmp_path))
     assert data.flat.tolist() == [0, 1, 2, 3, 1]
-    assert [(int(data.split(name).starts[0]), int(data.split(name).ends[0])) for name in SPLITS] == [
-        (0, 2),
-        (0, 3),
-        (0, 4),
-    ]
+    assert [(data.split(name).starts[0], data.split(name).ends[0]) for name in SPLITS] == [(0, 2), (0, 3), (0, 4)]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +89,7 @@ def test_plain_files_are_read_like_gzipped_ones(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: str, message: str) -> None:
-    with pytest.raises(DatasetError) as caught:
-        prepare(write(tmp_path, train))
-    assert message in str(caught.value)
+    assert message in error_of(prepare, write(tmp_path, train))
     assert not (tmp_path / "data").exists()
 
 

@@ -10,9 +10,8 @@ import pytest
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.utils.errors import DatasetError
 
-from ..builders import LINES, prepare_sequences, rows_of
+from ..builders import LINES, error_of, prepare_sequences, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +91,7 @@ def test_users_too_short_to_split_are_counted(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_file_is_one_clear_error(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(DatasetError) as caught:
-        prepare(tmp_path, text)
-    assert message in str(caught.value)
+    assert message in error_of(prepare, tmp_path, text)
     assert not (tmp_path / "data").exists()
 
 

@@ -1,1 +1,1 @@
-"""Results on disk; the only place that reads or writes them."""
+"""The results folder; only this package reads or writes it."""

@@ -1,4 +1,4 @@
-"""Checkpoints in a store: ROOT/checkpoints/KEY/, each there whole or not at all, with a checksum of every file."""
+"""Checkpoints in a store: ROOT/checkpoints/KEY/, each written atomically, with a checksum of every file."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what rea
 
 
 class Channel(Protocol):
-    """What a trial needs of the place where checkpoints are: `Checkpoints`, or the way to one on another node."""
+    """Where a trial writes and reads its checkpoint: `Checkpoints`, or a proxy for one on another node."""
 
     def write(self, key: str, files: Mapping[str, bytes], suite: str) -> None:
-        """Put a checkpoint in place of the trial's one before."""
+        """Store a checkpoint, replacing the trial's previous one."""
 
     def read(self, key: str) -> dict[str, bytes]:
         """The files of a trial's checkpoint."""
 
 
 class Checkpoints:
-    """The folder of checkpoints.
+    """The folder of checkpoints below a store's `root`.
 
-    Args:
-        root: the store's folder.
-        clean: remove what killed writers left behind (for the one process that writes).
+    With `clean`, for the only process that writes, what killed writers left behind is removed first.
     """
 
     def __init__(self, root: Path, *, clean: bool = False) -> None:
@@ -44,15 +42,15 @@ class Checkpoints:
             atomic.clean(self._folder)
 
     def keys(self) -> set[str]:
-        """The trials that have a checkpoint, kept ones of finished trials among them."""
+        """The trials that have a checkpoint, kept ones of finished trials included."""
         return {name for name in atomic.names(self._folder) if _KEY.fullmatch(name)}
 
     def has(self, key: str) -> bool:
-        """Whether a trial has one."""
+        """Whether a trial has a checkpoint."""
         return self.folder(key).is_dir()
 
     def resumable(self, key: str) -> bool:
-        """Whether a trial has one to go on from, as far as its manifest says; a damaged one counts."""
+        """Whether a trial has a checkpoint to resume from, by its manifest; a damaged one counts."""
         if not self.has(key):
             return False
         try:
@@ -61,7 +59,7 @@ class Checkpoints:
             return True
 
     def stamp(self, key: str) -> int:
-        """A number that changes with each new checkpoint of a trial; 0 where it has none."""
+        """A number that changes with each new checkpoint of a trial; 0 without one."""
         try:
             return (self.folder(key) / _MANIFEST).stat().st_mtime_ns
         except OSError:
@@ -74,15 +72,10 @@ class Checkpoints:
         return self._folder / key
 
     def write(self, key: str, files: Mapping[str, bytes], suite: str) -> None:
-        """Store a checkpoint in place of the one before; it is on disk when this returns.
-
-        Args:
-            key: the trial.
-            files: name to content, from `checkpoint.pack`.
-            suite: the suite that runs.
+        """Store a checkpoint, replacing the previous one; it is on disk when this returns.
 
         Raises:
-            CheckpointError: the folder cannot be written; the checkpoint before stays.
+            CheckpointError: the folder cannot be written; the previous checkpoint stays.
         """
         checksums = {name: _sha256(content) for name, content in files.items()}
         manifest = {"schema": SCHEMA, "key": key, "suite": suite, "files": checksums}
@@ -93,7 +86,7 @@ class Checkpoints:
         """The files of a trial's checkpoint, their checksums verified.
 
         Raises:
-            CheckpointError: there is none, it is damaged, or of another schema.
+            CheckpointError: it is missing, damaged, or has another schema.
         """
         files = {}
         for name, checksum in self.manifest(key)["files"].items():
@@ -116,7 +109,7 @@ class Checkpoints:
             return manifest
 
     def finish(self, key: str, *, keep: bool) -> None:
-        """The trial is over: its checkpoint goes, or stays without what only going on needs.
+        """Remove a finished trial's checkpoint, or with `keep` only what resuming alone needs.
 
         Raises:
             CheckpointError: the folder cannot be written.
@@ -135,14 +128,10 @@ class Checkpoints:
                 (folder / name).unlink(missing_ok=True)
 
     def clear(self, *, suite: str, over: Callable[[str], bool]) -> int:
-        """Remove the checkpoints that nobody will go on from.
+        """Remove checkpoints that no run will resume, and return how many.
 
-        Args:
-            suite: the suite that has nothing left to run: what its trials left can go.
-            over: whether a trial is stored.
-
-        Returns:
-            How many went. Kept ones and those of other suites' unfinished trials stay.
+        They are those of `suite`, which has nothing left to run, and of trials that are `over` (stored). Kept ones and
+        those of other suites' unfinished trials stay.
         """
         gone = 0
         for key in self.keys():

@@ -1,6 +1,6 @@
-"""A trial's files as bytes: JSON for numbers and words, Parquet for rows, safetensors for states.
+"""A trial's files as bytes: JSON for numbers and text, Parquet for rows, safetensors for states.
 
-Whatever is read is checked: content of another type or shape raises ValueError, KeyError, TypeError or AttributeError.
+Reading checks the content: another type or shape raises ValueError, KeyError, TypeError or AttributeError.
 """
 
 from __future__ import annotations
@@ -46,14 +46,9 @@ _WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_rank
 
 
 def pack(result: TrialResult) -> dict[str, bytes]:
-    """The files of a trial, by name.
+    """A trial's files, name to content: always `result.json`, and Parquet and safetensors files of its evidence.
 
-    Args:
-        result: the trial.
-
-    Returns:
-        File name to content; `result.json` always, Parquet and safetensors where there is evidence, and for people
-        the traceback of a failure, which `result.json` holds, too.
+    A failed trial also gets its traceback, which `result.json` contains too, as text for people.
     """
     files = {RESULT: json_bytes(_result_json(result))}
     if result.traceback:
@@ -68,11 +63,7 @@ def pack(result: TrialResult) -> dict[str, bytes]:
 
 
 def unpack(files: Mapping[str, bytes]) -> TrialResult:
-    """The inverse of `pack`.
-
-    Raises:
-        ValueError, KeyError, TypeError: content that no `pack` of this schema made.
-    """
+    """The inverse of `pack`; content of another schema raises ValueError, KeyError or TypeError."""
     stored = _stored(files[RESULT])
     evidence: dict[str, Any] = {}
     for split, kind in (("valid", ValidationEvidence), ("test", TestEvidence)):
@@ -89,11 +80,7 @@ def unpack(files: Mapping[str, bytes]) -> TrialResult:
 
 
 def summary_of(content: bytes) -> TrialSummary:
-    """The summary that `result.json` holds.
-
-    Raises:
-        ValueError: content that no `pack` of this schema made.
-    """
+    """The summary in a `result.json`; a ValueError for content of another schema."""
     stored = _stored(content)
     valid, test = stored.valid, stored.test
     return TrialSummary(
@@ -114,7 +101,7 @@ class _Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class _Stored(TrialFacts):
-    """What `result.json` holds."""
+    """The content of `result.json`."""
 
     schema: Literal[1]
     key: str
@@ -143,12 +130,12 @@ def _stored(content: bytes) -> _Stored:
 
 
 def rows_of(content: bytes) -> Rows:
-    """The rows of a Parquet file, every array with the bits it was written with."""
+    """The rows of a Parquet file, every array bit by bit as it was written."""
     return Rows(**_arrays(content, Rows))
 
 
 def ranks_of(content: bytes) -> Ranks:
-    """Those of `rows_of` that tables of metrics need; takes a third of the time."""
+    """The part of `rows_of` that tables of metrics need; takes a third of the time."""
     return Ranks(**_arrays(content, Ranks))
 
 
@@ -177,7 +164,7 @@ def _arrays(content: bytes, of: type[Ranks]) -> dict[str, NDArray[Any]]:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Strict JSON that a person can read; numbers that are not finite are written as words that float() takes."""
+    """Strict, readable JSON; infinity and NaN are written as text that float() accepts."""
     return (json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
@@ -237,7 +224,7 @@ def _traces_of(content: bytes) -> Traces:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON holds it: tuples as lists, numbers that are not finite as words."""
+    """A value as in JSON: tuples as lists, infinity and NaN as text."""
     if isinstance(value, Mapping):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -20,7 +20,7 @@ class Frames:
     """A results folder as frames; docs/notebook.md has their columns.
 
     Attributes:
-        trials: a line per trial and cell of each suite: what it is, how it ended, validation and test metrics.
+        trials: a line per trial and cell of each suite: its settings, status, validation and test metrics.
         steps: a line per done final run and step: test metrics of the step's state.
         epochs: a line per trial and epoch: losses, validation metrics, seconds.
         store: where the rows are.
@@ -32,19 +32,17 @@ class Frames:
     store: Store
 
     def rows(self, key: str, split: str = "test") -> pd.DataFrame:
-        """The rows of a trial: a line per prediction.
+        """The rows of a trial, given by its key or the beginning of it: a line per prediction.
 
-        Args:
-            key: of the trial, or its beginning.
-            split: "test" (final runs alone) or "valid".
+        `split` is "test" (final runs alone) or "valid".
 
         Returns:
             Columns row, user, item, rank (of the readout), rank_step_0 to rank_step_K, entropy_step_*, margin_step_*,
-            and top_1 to top_10 (items, best first; -1 where there is none).
+            and top_1 to top_10 (items, best first; -1 for none).
 
         Raises:
             InputError: no trial, or several, begin so.
-            StoreError: it holds no rows of that split, or is damaged.
+            StoreError: it has no rows of that split, or is damaged.
         """
         import pandas as pd
 
@@ -61,15 +59,10 @@ class Frames:
 
 
 def load_results(folder: str | Path = "results", suites: Sequence[str] | None = None) -> Frames:
-    """Read a results folder.
+    """A results folder of `rearec-bench run` as frames; `suites` are names, None for all.
 
-    Args:
-        folder: where `rearec-bench run` stored.
-        suites: names of suites; None for all of them.
-
-    Returns:
-        Frames whose lines are in the order of the suites, their cells and seeds. A trial that several cells share has a
-        line in each. Trials that are damaged or not stored have none.
+    Lines are in the order of the suites, their cells and seeds. A trial that several cells share has a line in each.
+    Trials that are damaged or not stored have none.
 
     Raises:
         InputError: there is no such folder or suite.
@@ -105,16 +98,13 @@ def load_results(folder: str | Path = "results", suites: Sequence[str] | None = 
 
 @dataclass(frozen=True)
 class StoredTrial:
-    """A stored trial in its place.
+    """A stored trial in a cell of a suite.
 
     Attributes:
-        suite: name.
-        dataset: name.
         backbone: label of the cell.
         row: name of the cell's row.
         against: name of the row that it is compared with.
-        chosen: the search trial whose settings the final runs repeat.
-        summary: of the trial.
+        chosen: whether it is the search trial whose settings the final runs repeat.
     """
 
     suite: str
@@ -209,5 +199,5 @@ def _prefixed(split: str, metrics: Mapping[str, float] | None) -> dict[str, floa
 
 
 def _plain(value: Any) -> Any:
-    """Settings that are lists or mappings, as text: a frame's cell holds one value."""
+    """Settings that are lists or mappings, as text: a frame's cell contains one value."""
     return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)

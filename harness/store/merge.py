@@ -1,7 +1,7 @@
-"""Brings what another results folder holds into one: trials by their key, suites cell by cell.
+"""Merges one results folder into another: trials by their key, suites cell by cell.
 
-What both hold stays as the first has it. Where they disagree, which only different machines, library versions or damage
-can bring about, the first stays and the difference is named.
+For what both have, the first is kept. If they differ, which only different machines, library versions or damage
+can cause, the first is kept and the difference is reported.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .suites import LOG, SUITE, log_lines, opened
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did.
+    """The result of a merge.
 
     Attributes:
-        added: trials that the first did not hold.
-        same: trials that both hold, alike but for times and machine.
+        added: number of trials that the first lacked.
+        same: number of trials in both, equal except for times and machine.
         suites: names of the suites that were added or completed.
         conflicts: where the two disagree or one is damaged, one line each; the first's is kept.
     """
@@ -35,12 +35,7 @@ class Merged:
 
 
 def merge(target: Store, source: Store, *, reach: Callable[[int, int], None] = lambda done, total: None) -> Merged:
-    """Take in what another store holds.
-
-    Args:
-        target: is written to, and locked by the caller.
-        source: is read.
-        reach: told how many of how many trials have been looked at.
+    """Add another store's trials and suites; the caller locks `target`. `reach` gets the trials done and in all.
 
     Raises:
         StoreError: one of them cannot be read, or the first cannot be written.
@@ -65,7 +60,7 @@ def merge(target: Store, source: Store, *, reach: Callable[[int, int], None] = l
 
 
 def _trial(key: str, target: Store, source: Store) -> tuple[str, ...] | None:
-    """What is wrong with taking a trial in; None where it was new."""
+    """Why a trial was not added; None if it was."""
     try:
         theirs = source.read(key)
     except DamagedError as error:
@@ -126,7 +121,7 @@ def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any]
 
 
 def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
-    """One cell of both: the longer search where one goes on from the other, and the final runs of both."""
+    """One cell of both: the longer search if it continues the other, and the final runs of both."""
     ours, theirs = list(first.get("search", ())), list(second.get("search", ()))
     together = min(len(ours), len(theirs))
     goes_on = _agree(ours[:together], theirs[:together])
@@ -161,7 +156,7 @@ def _agree(first: list[str | None], second: list[str | None]) -> bool:
 
 
 def _merge_logs(name: str, target: Store, source: Store) -> bool:
-    """Events of both, each once, in the order of their times; whether there was something new."""
+    """Merge the events of both, each once, in the order of their times; whether any was new."""
     ours, theirs = (_events(store, name) for store in (target, source))
     new = [line for line in theirs if line not in set(ours)]
     if new:

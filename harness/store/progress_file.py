@@ -1,8 +1,8 @@
-"""A run's progress file: how far the run of a suite is, for `rearec-bench status`.
+"""A run's progress file, for `rearec-bench status`.
 
     ROOT/suites/NAME/progress.json
 
-A run replaces it whole, every few seconds. No result depends on it.
+A run rewrites it every few seconds. No result depends on it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Phase = Literal["starting", "running", "stopping", "ended"]
 
 @dataclass(frozen=True)
 class CellCounts:
-    """How far a cell is."""
+    """Progress of a cell."""
 
     id: str
     label: str  # such as "ml-100k sasrec prl K=2"
@@ -43,7 +43,7 @@ class CellCounts:
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial under way; its value is on validation."""
+    """A running trial; its value is on validation."""
 
     key: str
     cell: str  # id of its cell
@@ -59,7 +59,7 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is. Times are Unix times by the clock of its machine."""
+    """Progress of a run. Times are Unix times by the clock of its machine."""
 
     schema: Literal[1]
     suite: str
@@ -92,13 +92,13 @@ _FORMAT = TypeAdapter(RunProgress)
 
 
 def write(folder: Path, progress: RunProgress) -> None:
-    """Replace the progress file in a suite's folder; where that is impossible the old one stays."""
+    """Replace the progress file in a suite's folder; if that is impossible the old one stays."""
     with contextlib.suppress(OSError):
         atomic.swap_file(folder / NAME, _FORMAT.dump_json(progress))
 
 
 def read(folder: Path) -> RunProgress | None:
-    """The progress file in a suite's folder; None where there is none.
+    """The progress file in a suite's folder, if any.
 
     Raises:
         DamagedError: it cannot be read, has an unsupported schema version or belongs to another suite.

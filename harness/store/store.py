@@ -1,12 +1,12 @@
-"""The results on disk: one folder per trial, one per suite; the only place that reads or writes them.
+"""The results on disk: one folder per trial, one per suite; only this package reads or writes them.
 
     ROOT/trials/KEY/       manifest.json, result.json, valid.parquet, test.parquet, traces_*.safetensors
     ROOT/suites/NAME/      suite.json, index.json, run.jsonl
-    ROOT/quarantine/       what was damaged, moved here, each with the reason beside it
-    ROOT/run.lock          who writes, while somebody does
+    ROOT/quarantine/       damaged files, each with the reason beside it
+    ROOT/run.lock          which process writes, during a run
 
-A trial is written to a temporary name beside its own, synced and renamed: it is there whole or not at all. Any number
-of processes may read; one writes, and holds the lock. docs/results.md tells it to users.
+A trial is written atomically: to a temporary name beside its own, synced and renamed. Any number of processes may read;
+the one that writes has the lock. docs/results.md explains it to users.
 """
 
 from __future__ import annotations
@@ -35,12 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Store:
-    """A folder of results.
-
-    Args:
-        root: the folder; it need not exist before something is written.
-        tell: told, in one line each, what is damaged and whom a writer waits for.
-    """
+    """A folder of results, created on the first write; `tell` gets a line per damage and per writer to wait for."""
 
     def __init__(self, root: Path, *, tell: Callable[[str], None] = lambda line: None) -> None:
         self.root = Path(root)
@@ -52,11 +47,9 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, doing: str, *, wait: bool = False) -> Iterator[None]:
-        """Be the one process that writes; what killed writers left behind is removed first.
+        """The lock of the only process that writes; what killed writers left behind is removed first.
 
-        Args:
-            doing: what another process is told, such as "suite 'smoke'".
-            wait: until whoever writes now has ended.
+        `doing`, such as "suite 'smoke'", is shown to other processes. `wait` waits for another writer to end.
 
         Raises:
             StoreInUse: another process writes.
@@ -80,11 +73,7 @@ class Store:
         return {name for name in atomic.names(self.trials) if KEY.fullmatch(name)}
 
     def write(self, result: TrialResult, *, replace: bool = False) -> None:
-        """Store a trial; it is on disk when this returns.
-
-        Args:
-            result: the trial.
-            replace: overwrite a trial that is there; otherwise the first one stays and this does nothing.
+        """Store a trial; it is on disk when this returns. Without `replace` an existing one stays.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -99,12 +88,12 @@ class Store:
             atomic.write_folder(folder, files, replace=replace)
 
     def lookup(self, key: str) -> TrialSummary | None:
-        """The summary of a trial; None where it is not stored or damaged, which is told once.
+        """The summary of a trial; None if it is not stored or damaged, which is reported once.
 
-        Whoever holds the lock moves a damaged one out of the way, so that it can run again.
+        A process with the lock moves a damaged one to the quarantine, so that it can run again.
 
         Raises:
-            StoreError: of another reason than damage, such as a folder that may not be read.
+            StoreError: for another reason than damage, such as missing permissions.
         """
         if not self.has(key):
             return None
@@ -125,7 +114,7 @@ class Store:
         return self._damaged
 
     def summary(self, key: str) -> TrialSummary:
-        """A trial without its arrays; reads its JSON alone.
+        """A trial without its arrays; reads only its JSON.
 
         Raises:
             DamagedError: damaged, or of another schema version.
@@ -134,7 +123,7 @@ class Store:
         return read_summary(self._stored(key))
 
     def read(self, key: str) -> TrialResult:
-        """A trial with everything; the checksum of every file is verified.
+        """A whole trial; the checksum of every file is verified.
 
         Raises:
             DamagedError: damaged, or of another schema version.
@@ -143,11 +132,7 @@ class Store:
         return read_result(self._stored(key))
 
     def rows(self, key: str, split: str) -> Rows:
-        """The rows of one split.
-
-        Args:
-            key: the trial.
-            split: "valid" or "test".
+        """The rows of the split "valid" or "test".
 
         Raises:
             DamagedError: damaged, or of another schema version.
@@ -156,15 +141,11 @@ class Store:
         return read_rows(self._with_split(key, split), split)
 
     def ranks(self, key: str, split: str) -> Ranks:
-        """The same without what only few tables ask for, in a third of the time."""
+        """The part of `rows` that most tables need, in a third of the time."""
         return read_ranks(self._with_split(key, split), split)
 
     def find(self, prefix: str) -> str:
-        """The one key that starts with a prefix.
-
-        Raises:
-            StoreError: none or several do.
-        """
+        """The only key that starts with a prefix; a StoreError if none or several do."""
         found = sorted(key for key in self.keys() if key.startswith(prefix.lower())) if prefix else []
         if len(found) == 1:
             return found[0]
@@ -175,33 +156,23 @@ class Store:
         raise StoreError(f"{len(found)} trials have keys that start with '{prefix}': {shown}{more}. Give more digits.")
 
     def delete(self, key: str) -> None:
-        """Remove a trial; nothing happens where it is not stored."""
+        """Remove a trial, if it is stored."""
         folder = self.folder(key)
         if folder.exists():
             with _writing(folder):
                 atomic.remove_folder(folder)
 
     def suite_folder(self, name: str) -> Path:
-        """Where a suite's files are (its `run.jsonl` is written by the driver).
-
-        Raises:
-            StoreError: a name that cannot be a folder's.
-        """
+        """Where a suite's files are; a StoreError if its name is not a valid folder name."""
         if not _NAME.fullmatch(name):
             raise StoreError(f"'{name}' cannot be the name of a suite: letters, digits, '.', '_' and '-' can.")
         return self.suites_folder / name
 
     def write_suite(self, name: str, suite_json: Mapping[str, Any], index: Mapping[str, Any]) -> None:
-        """Store a resolved suite and its index, each whole or not at all.
-
-        Args:
-            name: the suite's name.
-            suite_json: `Suite.to_json()`.
-            index: which trials stand behind which cell.
+        """Store a resolved suite (`Suite.to_json()`) and its index (trials by cell), each atomically.
 
         Raises:
-            StoreError: a name that cannot be a folder's, or the folder cannot be written or is not the one that was
-                locked.
+            StoreError: not a valid folder name, or the folder cannot be written or is not the one that was locked.
         """
         if self._lock is not None:
             self._lock.check()
@@ -209,11 +180,11 @@ class Store:
         self.write_index(name, index)
 
     def write_index(self, name: str, index: Mapping[str, Any]) -> None:
-        """Store which trials stand behind a suite's cells; as `write_suite`."""
+        """Store the index of a suite; as `write_suite`."""
         self._write_sealed(name, INDEX, index)
 
     def write_log(self, name: str, lines: Iterable[str]) -> None:
-        """Put events in place of all that a suite's log holds; as `write_suite`."""
+        """Replace all events of a suite's log; as `write_suite`."""
         target = self.suite_folder(name) / LOG
         with _writing(target):
             atomic.write_file(target, "".join(f"{line}\n" for line in lines).encode())
@@ -237,7 +208,7 @@ class Store:
         return sorted(name for name in found if (self.suites_folder / name / SUITE).is_file())
 
     def used_by(self, key: str) -> list[str]:
-        """Names of the suites whose index names a trial; a suite whose files are damaged names none."""
+        """Names of the suites whose index contains a trial; suites with damaged files are left out."""
         found = []
         for name in self.suites():
             with contextlib.suppress(DamagedError):
@@ -245,14 +216,9 @@ class Store:
         return found
 
     def quarantine(self, path: Path, why: str) -> Path:
-        """Move what is damaged out of the way, with the reason beside it.
+        """Move a damaged file or folder to the quarantine, and return its new path.
 
-        Args:
-            path: a trial's folder, or any file or folder below the root.
-            why: what is wrong with it.
-
-        Returns:
-            Where it is now; the reason is in a file of the same name with `.json` behind it.
+        The reason is in a file of the same name plus `.json`.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -270,11 +236,7 @@ class Store:
         return target
 
     def folder(self, key: str) -> Path:
-        """Where a trial is, or would be.
-
-        Raises:
-            StoreError: what cannot be a key.
-        """
+        """Where a trial is, or would be; a StoreError if the key is not valid."""
         if not KEY.fullmatch(key):
             raise StoreError(f"'{key}' is not the key of a trial: 32 hexadecimal digits.")
         return self.trials / key

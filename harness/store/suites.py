@@ -1,9 +1,9 @@
 """A suite's files in the store: sealed when written, checked when read.
 
     suite.json, index.json   schema, the SHA-256 of the content and the place it was written to, then the content
-    run.jsonl                one event a line, each with its schema; nothing is computed from it
+    run.jsonl                one event per line, each with its schema; nothing is computed from it
 
-Version 1 had no seal, and a schema in index.json alone; it is read as it was.
+Version 1 had no seal, and a schema in index.json alone; it is still readable.
 """
 
 from __future__ import annotations
@@ -32,13 +32,7 @@ _SEAL = ("schema", "sha256", "stored_as")
 
 
 def sealed(content: Mapping[str, Any], *, folder: str, file: str) -> bytes:
-    """A file's bytes.
-
-    Args:
-        content: JSON values.
-        folder: of the suite.
-        file: `SUITE` or `INDEX`.
-    """
+    """The bytes of `file` (`SUITE` or `INDEX`) in a suite's folder of that name."""
     values = plain({name: value for name, value in content.items() if name not in _SEAL})
     return json_bytes({"schema": SCHEMA, "sha256": _digest(values), "stored_as": f"{folder}/{file}", **values})
 
@@ -47,7 +41,7 @@ def opened(path: Path) -> dict[str, Any]:
     """The content of `suite.json` or `index.json`, without its seal.
 
     Raises:
-        DamagedError: it is not there, or not what was written.
+        DamagedError: it is missing, or not as it was written.
     """
     try:
         stored = json.loads(path.read_bytes())
@@ -92,12 +86,12 @@ def log_lines(content: bytes) -> tuple[list[str], int]:
 
 
 def index_keys(index: Mapping[str, Any]) -> set[str]:
-    """All trials that a suite's index names."""
+    """All trials in a suite's index."""
     return {key for entry in index.get("cells", {}).values() for key in _keys(entry) if key}
 
 
 def without_trials(index: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
-    """An index that names none of some trials."""
+    """An index without some trials."""
 
     def kept(entry: Mapping[str, Any]) -> dict[str, Any]:
         cell = dict(entry)
@@ -137,7 +131,7 @@ class _Cell(BaseModel):
 
 
 class _Facts(BaseModel):
-    """What tables take from the facts of a data set."""
+    """The facts of a data set that tables use."""
 
     class Statistics(BaseModel):
         items: int = 0

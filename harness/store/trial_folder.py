@@ -1,10 +1,10 @@
-"""The folder of one stored trial: its manifest, and everything that tells a damaged folder from a whole one.
+"""The folder of one stored trial: its manifest, and every check for damage.
 
     manifest.json   schema, key, and of every other file its SHA-256 and size
-    result.json     numbers and words; valid.parquet, test.parquet, traces_*.safetensors: the evidence
-    traceback.txt   of a failed trial, for people: nothing reads it but checksums
+    result.json     numbers and text; valid.parquet, test.parquet, traces_*.safetensors: the evidence
+    traceback.txt   of a failed trial, for people: only its checksum is read
 
-A summary reads result.json alone and looks at the names and sizes of the others; `read_result` and `check` read all.
+A summary reads result.json and checks the names and sizes of the others; `read_result` and `check` read all.
 """
 
 from __future__ import annotations
@@ -65,23 +65,19 @@ def read_summary(folder: Path) -> TrialSummary:
     """A trial without its arrays.
 
     Raises:
-        DamagedError: result.json is not what was written, or another file is gone or has another size.
+        DamagedError: result.json is not as it was written, or another file is missing or has another size.
         StoreError: it cannot be read.
     """
     return _read(folder, lambda manifest: _summary(folder, manifest))
 
 
 def read_result(folder: Path) -> TrialResult:
-    """A trial with everything, every checksum verified; errors as `read_summary`."""
+    """A whole trial, every checksum verified; errors as `read_summary`."""
     return _read(folder, lambda manifest: _result(folder, manifest))
 
 
 def read_rows(folder: Path, split: str) -> Rows:
-    """The rows of one split; errors as `read_summary`.
-
-    Raises:
-        StoreError: it has no rows of that split.
-    """
+    """The rows of one split; errors as `read_summary`, and a StoreError if it has no such rows."""
     return _read_split(folder, split, rows_of)
 
 
@@ -103,13 +99,13 @@ def _read_split(folder: Path, split: str, of: Callable[[bytes], _Read]) -> _Read
 
 
 def foreign_files(folder: Path) -> list[str]:
-    """Names in a whole trial's folder that its manifest does not know; hidden ones are not looked at."""
+    """Names in an undamaged trial's folder that are not in its manifest; hidden ones are ignored."""
     known = set(_read(folder, lambda manifest: dict(manifest["files"]))) | {MANIFEST}
     return sorted(name for name in os.listdir(folder) if name not in known and not name.startswith("."))
 
 
 def _read(folder: Path, of: Callable[[Mapping[str, Any]], _Read]) -> _Read:
-    """What is read from a folder; once more where another process has replaced the folder meanwhile."""
+    """The result of `of` on a folder's manifest; retried once if another process has replaced the folder meanwhile."""
     before = _identity(folder)
     try:
         return _attempt(folder, of)

@@ -1,8 +1,8 @@
-"""Looks at every byte of a results folder: what is damaged, and, where asked for, out of the way with it.
+"""Checks every byte of a results folder: what is damaged, and moves it to the quarantine on request.
 
-What is looked at: each trial (manifest, names, sizes, checksums, what it decodes to, that its spec hashes to its key),
-each suite's files (seal, schema, the trials that its index names), its log and progress file, checkpoints, profiles,
-and whatever lies among trials and suites without belonging there. Other files of the folder are nobody's business.
+It checks each trial (manifest, names, sizes, checksums, decoded content, and that its spec hashes to its key),
+each suite's files (seal, schema, the trials in its index), its log and progress file, checkpoints, profiles,
+and unknown files among trials and suites. Other files of the folder are ignored.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Kind = Literal["trial", "suite", "index", "progress", "checkpoint", "profile", "
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it was written.
+    """A difference from what was written.
 
     Attributes:
-        kind: what it is; "foreign": a file that is nobody's; "missing": trials that an index names and that are gone.
+        kind: its type; "foreign": an unknown file; "missing": trials in an index that do not exist.
         path: where it is, or was.
         why: what is wrong.
-        moved: where it is now; None where it was not moved.
+        moved: its new path; None if it was not moved.
     """
 
     kind: Kind
@@ -43,13 +43,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was looked at and found.
+    """The result of a verification.
 
     Attributes:
-        trials: looked at.
-        suites: looked at.
-        findings: what is damaged, in the order of the folder.
-        unreadable_lines: of logs, such as killed runs leave; no damage, since no result depends on a log.
+        trials: number checked.
+        suites: number checked.
+        findings: in the order of the folder.
+        unreadable_lines: of logs, such as killed runs leave; not damage, since no result depends on a log.
     """
 
     trials: int
@@ -61,15 +61,13 @@ class Verification:
 def verify(
     store: Store, *, fix: bool = False, reach: Callable[[int, int], None] = lambda done, total: None
 ) -> Verification:
-    """Look at everything that is stored.
+    """Check everything that is stored; `reach` gets the number of trials done and in all.
 
-    Args:
-        store: where; to be locked by the caller where `fix` is given.
-        fix: move what is damaged to the quarantine, and take it out of the indexes.
-        reach: told how many of how many trials have been looked at.
+    `fix`, for which the caller locks the store, moves what is damaged to the quarantine and removes it from the
+    indexes.
 
     Raises:
-        StoreError: the folder cannot be read, or written where `fix` is given.
+        StoreError: the folder cannot be read, or with `fix` not be written.
     """
     if not store.root.is_dir():
         raise StoreError(f"there is no folder {store.root}. Name the folder of results with --results.")
@@ -159,7 +157,7 @@ def _suite_damage(path: Path) -> str:
 
 
 def _missing(store: Store, name: str, gone: set[str]) -> Finding | None:
-    """Trials that an index names and that are not there, those that are damaged among them."""
+    """Trials in an index that do not exist, damaged ones included."""
     path = store.suite_folder(name) / INDEX
     try:
         named = index_keys(opened(path))

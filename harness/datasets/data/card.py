@@ -39,29 +39,29 @@ def fingerprint(arrays: Assembled | Dataset) -> str:
     return digest.hexdigest()
 
 
-def make_card(made: RecipeResult, name: str) -> dict[str, Any]:
+def make_card(result: RecipeResult, name: str) -> dict[str, Any]:
     """The card of a recipe's result: JSON values without dates or machine paths, the same for the same source."""
-    arrays = made.assembled
+    arrays = result.assembled
     card: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
-        "recipe": made.recipe,
+        "recipe": result.recipe,
         "fingerprint": fingerprint(arrays),
         "num_users": arrays.num_users,
-        "sources": [source.to_json() for source in made.sources],
-        "protocol": dict(made.protocol),
+        "sources": [source.to_json() for source in result.sources],
+        "protocol": dict(result.protocol),
         "statistics": statistics(arrays),
-        "source": dict(made.source_counts),
-        "filtered": _filtered(made),
+        "source": dict(result.source_counts),
+        "filtered": _filtered(result),
         "dropped": _dropped(arrays),
         "versions": {
             "rearec-bench": VERSION,
             **{name: version(name) for name in ("numpy", "pandas", "polars", "pyarrow")},
         },
     }
-    if made.time_range is not None:
-        card["time_range"] = [_plain(time) for time in made.time_range]
-    return card | {key: value for key, value in made.notes.items() if key not in card}
+    if result.time_range is not None:
+        card["time_range"] = [_plain(time) for time in result.time_range]
+    return card | {key: value for key, value in result.notes.items() if key not in card}
 
 
 def statistics(arrays: Assembled | Dataset) -> dict[str, Any]:
@@ -97,22 +97,22 @@ def _mean(values: NDArray[np.int64]) -> float:
 
 def _last_occurrences(flat: NDArray[np.int32]) -> NDArray[np.int64]:
     """(M,) the previous place of each item, -1 for none: at a row's start or later, the target is repeated."""
-    found = np.full(len(flat), -1, dtype=np.int64)
+    previous = np.full(len(flat), -1, dtype=np.int64)
     bits = len(flat).bit_length()
-    packed = flat.astype(np.int64)  # item and place in one number, which sorts faster than an order is found
+    packed = flat.astype(np.int64)  # item and place in one number, which sorts faster than argsort
     packed <<= bits
     packed |= np.arange(len(flat))
     packed.sort()
     same = (packed[1:] >> bits) == (packed[:-1] >> bits)
     packed &= (1 << bits) - 1
-    found[packed[1:]] = np.where(same, packed[:-1], -1)
-    return found
+    previous[packed[1:]] = np.where(same, packed[:-1], -1)
+    return previous
 
 
-def _filtered(made: RecipeResult) -> list[dict[str, Any]]:
-    total = left = made.source_counts.get("interactions", 0)
+def _filtered(result: RecipeResult) -> list[dict[str, Any]]:
+    total = left = result.source_counts.get("interactions", 0)
     entries = []
-    for why, count in made.filtered:
+    for why, count in result.filtered:
         left -= count
         share = round(count / total, 6) if total else 0.0
         entries.append({"why": why, "interactions": count, "share": share, "left": left})

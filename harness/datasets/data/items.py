@@ -30,10 +30,10 @@ class Items:
     texts: NDArray[np.object_] | None = None
 
 
-def items_of(made: RecipeResult) -> Items:
+def items_of(result: RecipeResult) -> Items:
     """The items of a recipe's result."""
-    texts = made.titles if made.texts is None else made.texts
-    return Items(made.assembled.item_tokens, made.titles, train_counts(made.assembled), texts)
+    texts = result.titles if result.texts is None else result.texts
+    return Items(result.assembled.item_tokens, result.titles, train_counts(result.assembled), texts)
 
 
 def train_counts(arrays: Assembled | Dataset) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .card import SPLITS
 
-_FIRST_YEARS_S = 10**8  # smaller numbers are no Unix times
+_FIRST_YEARS_S = 10**8  # smaller numbers are not Unix times
 _LARGEST_S = 10**11
 UNSEEN = "the target is in no training row, neither as target nor in the history"
 
@@ -96,7 +96,7 @@ def summary_of(card: Mapping[str, Any]) -> Summary:
         max_rows_per_user=counts["max_rows_per_user"]["test"],
         unseen_percent=_percent(unseen, rows["test"]),
         repeats_percent=_percent(repeats, rows["test"]),
-        times={name: (held[0], held[1]) for name, held in card.get("split_times", {}).items() if held},
+        times={name: (span[0], span[1]) for name, span in card.get("split_times", {}).items() if span},
     )
 
 

@@ -198,14 +198,14 @@ def in_one_unit(times: NDArray[np.float64], unit: str, place: str) -> tuple[NDAr
     """
     sizes = np.abs(times)
     counts = {word: int(((sizes >= low) & (sizes < high)).sum()) for word, (low, high) in TIME_WORDS.items()}
-    held = [word for word, count in counts.items() if count]
-    said = ", ".join(f"{counts[word]:,} look like {word}" for word in held)
+    units = [word for word, count in counts.items() if count]
+    summary = ", ".join(f"{counts[word]:,} look like {word}" for word in units)
     if unit == "mixed" and not counts["microseconds"]:
         return np.where(sizes < TIME_WORDS["seconds"][1], times * 1000.0, times), "milliseconds"
     if unit == "mixed":
-        raise DatasetError(f"{place}: {said}; time: {{unit: mixed}} is for seconds and milliseconds.")
-    if len(held) > 1:
-        raise DatasetError(f"{place}: times of several units: {said}. If that is so, say time: {{unit: mixed}}.")
-    if held and unit not in ("any", held[0]):
-        raise DatasetError(f"{place}: the recipe says {unit}, and all {said}. Say time: {{unit: {held[0]}}}.")
+        raise DatasetError(f"{place}: {summary}; time: {{unit: mixed}} is for seconds and milliseconds.")
+    if len(units) > 1:
+        raise DatasetError(f"{place}: times of several units: {summary}. To allow it, set time: {{unit: mixed}}.")
+    if units and unit not in ("any", units[0]):
+        raise DatasetError(f"{place}: the recipe's unit is {unit}, but all {summary}. Set time: {{unit: {units[0]}}}.")
     return times, unit

@@ -54,10 +54,9 @@ class RawFiles:
         tables = (defaults, self.recipe.files)
         others = {name for table in tables for given, listed in table.items() if given != role for name in listed}
         if names:
-            found = [path for name in names for path in _of_name(source, name, others)]
-            return tuple(dict.fromkeys(found))
+            return tuple(dict.fromkeys(path for name in names for path in _of_name(source, name, others)))
         if role not in defaults:
-            raise DatasetError(f"the recipe does not say where the {role} are. Add  files: {{{role}: NAME}}.")
+            raise DatasetError(f"the recipe does not name the files of {role}. Add  files: {{{role}: NAME}}.")
         for name in defaults[role]:
             if paths := _named(source, name):
                 return paths
@@ -65,17 +64,17 @@ class RawFiles:
 
 
 def _of_name(source: Path, name: str, others: Collection[str]) -> tuple[Path, ...]:
-    found = _named(source, name)
-    if not found:
+    paths = _named(source, name)
+    if not paths:
         raise _missing(source, (name,), others)
-    return found
+    return paths
 
 
 def _named(source: Path, name: str) -> tuple[Path, ...]:
     if any(character in name for character in "*?["):
-        found = {path for pattern in (name, f"{name}.gz") for path in source.glob(pattern) if path.is_file()}
-        twice = {path for path in found if path.suffix == ".gz" and path.with_suffix("") in found}
-        return tuple(sorted(found - twice))
+        paths = {path for pattern in (name, f"{name}.gz") for path in source.glob(pattern) if path.is_file()}
+        twice = {path for path in paths if path.suffix == ".gz" and path.with_suffix("") in paths}
+        return tuple(sorted(paths - twice))
     for path in (source / name, source / f"{name}.gz"):
         if path.is_file():
             return (path,)

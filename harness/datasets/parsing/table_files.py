@@ -38,7 +38,7 @@ class Wrong:
 
 
 Convert: TypeAlias = "Callable[[pl.DataFrame], tuple[pl.DataFrame, Sequence[Wrong]]]"
-"""Columns of R rows as a file has them, and `LINE` -> what is made of them, R rows, and those that cannot be read."""
+"""Columns of R rows as in a file, and `LINE` -> the converted R rows, and those that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class TableFile:
             return None
 
     def _converted(self, frames: Iterator[pl.DataFrame], convert: Convert) -> list[pl.DataFrame] | None:
-        """What is made of frames; None where something is wrong in one of them."""
+        """The converted frames; None if one of them has invalid values."""
         parts, rows = [], 0
         size, bytes_a_line = self.path.stat().st_size, _bytes_a_line(self.path)
         for frame in frames:

@@ -16,7 +16,7 @@ from .item_tables import ItemTable
 from .table_reader import TableReader, chosen_columns, text_columns
 
 ATTRIBUTES = ("title", "year", "genres")
-"""What can be told of a film."""
+"""Attributes of a film."""
 
 GENRES = (
     "unknown",
@@ -68,7 +68,7 @@ class _MovieLens(TableReader):
         """See `TableReader.item_table`."""
         unknown = [column for column in text_columns(recipe) if column not in ATTRIBUTES]
         if unknown:
-            raise DatasetError(f"text: no '{unknown[0]}'. MovieLens tells of its films: {', '.join(ATTRIBUTES)}.")
+            raise DatasetError(f"text: no '{unknown[0]}'. Attributes of MovieLens films: {', '.join(ATTRIBUTES)}.")
         flags = _plain(file.path) == "u.item"
         return ItemTable(file, "movieId", ("title", *(GENRES if flags else ("genres",))), derive=_film)
 

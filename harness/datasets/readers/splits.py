@@ -86,15 +86,15 @@ class Splits:
             DatasetError: a broken line, or none of the wanted items in the file.
         """
         name = raw.recipe.files.get("items", (ITEMS,))[0]
-        path = next((path for one in (name, f"{name}.gz") if (path := raw.source / one).is_file()), None)
+        path = next((path for file_name in (name, f"{name}.gz") if (path := raw.source / file_name).is_file()), None)
         if path is None or not raw.recipe.text.fields:
             return None
         log = BadLineLog(raw.on_bad_line)
         file = TableFile(path, "jsonl", raw.progress, log)
         table = ItemTable(file, raw.recipe.item_columns.get("item", "item_id"), text_columns(raw.recipe), optional=True)
-        told = read_items([table], raw.recipe.text.fields, wanted, log, repeated="refuse")
-        in_no_row = told.described - len(told.values)
-        return replace(told, notes={"items_described": told.described, "items_described_in_no_row": in_no_row})
+        items = read_items([table], raw.recipe.text.fields, wanted, log, repeated="refuse")
+        in_no_row = items.described - len(items.values)
+        return replace(items, notes={"items_described": items.described, "items_described_in_no_row": in_no_row})
 
 
 READER = Splits()

@@ -109,8 +109,8 @@ def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str
     missing = [role for role in ("user", "item") if not names.get(role)]
     if missing:
         raise DatasetError(
-            f"the recipe does not say which column is the {' and which the '.join(missing)}. Add  columns: "
-            "{user: NAME, item: NAME}, and rating and time where there are such."
+            f"the recipe does not name the column of the {' and of the '.join(missing)}. Add  columns: "
+            "{user: NAME, item: NAME}, and rating and time if the file has them."
         )
     return EventColumns(
         user=names["user"],

@@ -26,13 +26,13 @@ HISTORY = "history"
 
 def one_file(raw: RawFiles, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
     """The only file of a role; errors as `RawFiles.find`, and a DatasetError if there are several."""
-    found = raw.find(role, names)
-    if len(found) > 1:
-        several = ", ".join(path.name for path in found)
+    paths = raw.find(role, names)
+    if len(paths) > 1:
+        several = ", ".join(path.name for path in paths)
         raise DatasetError(
-            f"{raw.source} holds {len(found)} files of {role}: {several}. Name one in the recipe's files."
+            f"{raw.source} holds {len(paths)} files of {role}: {several}. Name one in the recipe's files."
         )
-    return found[0]
+    return paths[0]
 
 
 def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Path]:

@@ -205,12 +205,12 @@ class Text(_Section):
 
     def of(self, attributes: Mapping[str, str]) -> str:
         """The text of an item with attributes label -> value; "" if all values are."""
-        told = {label: " ".join(attributes.get(label, "").split()) for label in self.fields}
-        if not any(told.values()):
+        texts = {label: " ".join(attributes.get(label, "").split()) for label in self.fields}
+        if not any(texts.values()):
             return ""
         if self.template:
-            return self.template.format_map(told)
-        return "\n".join([OPENING, *(f"{label}: {value}" for label, value in told.items() if value)])
+            return self.template.format_map(texts)
+        return "\n".join([OPENING, *(f"{label}: {value}" for label, value in texts.items() if value)])
 
 
 class Recipe(_Section):
@@ -225,7 +225,7 @@ class Recipe(_Section):
     origin: str = ""
     """Where the files can be had, and under what terms."""
     holds: str = ""
-    """What the source folder must hold, where naming the files does not say enough."""
+    """What the source folder must hold, if the names of the files are not enough."""
     named: bool = False
     """Needs --name, which then stands for {name} in `files`."""
     prefix: str = ""
@@ -269,14 +269,14 @@ class Recipe(_Section):
     def _contradictions(self) -> Iterator[str]:
         ready = self.reader in READY_READERS
         if ready != (self.split.kind == "given"):
-            has = "brings splits of its own: say split: given" if ready else "brings no splits: `given` is not for it"
+            has = "brings its own splits: set split: given" if ready else "has no splits of its own for `given`"
             yield f"the reader {self.reader} {has}"
         if ready:
             needless = [name for name in ("core", "duplicates", "equal_times") if name in self.model_fields_set]
             if needless:
                 yield f"{', '.join(needless)}: rows with histories of their own are taken as they are"
             if self.ratings is not None and self.ratings.of == "all":
-                yield "ratings: a given history stays as it is; say of: target"
+                yield "ratings: a given history stays unchanged; set of: target"
         if self.reader in ("csv", "parquet", "jsonl"):
             yield from self._missing_columns()
         asked = {role for split in ("train", "valid", "test") for role in getattr(self.required_text, split)}
@@ -288,7 +288,7 @@ class Recipe(_Section):
         needed["time"] = self.split.kind in ("quantiles", "time_range", "times")
         for name, wanted in needed.items():
             if wanted and name not in self.columns:
-                yield f"say which column is the {name}, as in columns: {{{name}: NAME}}"
+                yield f"the column of the {name} is missing. Add  columns: {{{name}: NAME}}"
 
     @property
     def ready(self) -> bool:
@@ -306,11 +306,11 @@ class Recipe(_Section):
 
     def file_names(self, name: str) -> dict[str, tuple[str, ...]]:
         """The files by role, with the name put in for {name}."""
-        return {role: tuple(one.replace("{name}", name) for one in names) for role, names in self.files.items()}
+        return {role: tuple(pattern.replace("{name}", name) for pattern in names) for role, names in self.files.items()}
 
     def contents(self, name: str = "NAME") -> str:
         """What the source must be, and where it comes from, as one line."""
-        listed = [one for names in self.files.values() for one in names]
+        listed = [pattern for names in self.files.values() for pattern in names]
         holds = (
             self.holds or f"{', '.join(listed[:-1])}{' and ' if listed[:-1] else ''}{listed[-1] if listed else 'files'}"
         )

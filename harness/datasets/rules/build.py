@@ -26,7 +26,7 @@ from . import rules
 from .row_rules import Candidates, Funnel, novelty
 
 Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
-"""What a source tells of the items with these tokens; None where it describes none."""
+"""The attributes of the items with these tokens; None if the source describes none."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def _without_duplicates(recipe: Recipe, events: Interactions) -> NDArray[np.bool
         user, item = events.user_tokens[events.users[first]], events.item_tokens[events.items[first]]
         raise DatasetError(
             f"user '{user}' has item '{item}' twice at the time {events.times[first]:g} ({int(repeated.sum()):,} such "
-            "interactions). Remove them, or say duplicates: once (or keep) in the recipe."
+            "interactions). Remove them, or set duplicates: once (or keep) in the recipe."
         )
     return ~repeated
 

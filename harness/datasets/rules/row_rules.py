@@ -102,12 +102,12 @@ def novelty(arrays: Assembled) -> dict[str, Any]:
     }
     later: Mapping[str, Split] = {"valid": arrays.valid, "test": arrays.test}
     for name, rows in later.items():
-        found = (
+        masks = (
             ~trained_to_predict[rows.targets],
             ~seen[rows.targets],
             unseen_before[rows.ends] > unseen_before[rows.starts],
         )
-        for by_split, which in zip(counts.values(), found, strict=True):
+        for by_split, which in zip(counts.values(), masks, strict=True):
             by_split[name] = int(which.sum())
     return {
         "items_not_in_training": int((~seen).sum()),

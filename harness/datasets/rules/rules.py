@@ -104,9 +104,9 @@ def repeated(interactions: Interactions, *, same_time: bool, keep_last: bool = F
     same = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
     if same_time:
         same &= times[1:] == times[:-1]
-    found = np.zeros(len(order), dtype=bool)
-    found[order[:-1] if keep_last else order[1:]] = same
-    return found
+    repeats = np.zeros(len(order), dtype=bool)
+    repeats[order[:-1] if keep_last else order[1:]] = same
+    return repeats
 
 
 def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:

@@ -67,7 +67,7 @@ def test_shares_are_exact_decimals(tmp_path: Path) -> None:
         ("file: orders.csv", "6:1  file: unknown key. Did you mean 'files'?"),
         ("core: {user: 5}", "6:8  core.user: unknown key. Did you mean 'users'? Known: items, users."),
         ("unseen: dorp", "6:9  unseen: dorp is unknown. Did you mean 'drop'? Allowed: drop, keep."),
-        ("ratings: {above: 3}", "2:1  say which column is the rating, as in columns: {rating: NAME}."),
+        ("ratings: {above: 3}", "2:1  the column of the rating is missing. Add  columns: {rating: NAME}"),
         ("ratings: {above: 3, at_least: 4}", "6:10  ratings: give either above or at_least."),
         ("min_history: {train: 0}", "6:22  min_history.train: 0 is too small."),
         ("time: {unit: second}", "6:14  time.unit: second is unknown. Did you mean 'seconds'? Allowed: any, "),
@@ -89,7 +89,7 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, line: str, said: s
         ("{quantiles: [0.9, 1.8]}", "the boundaries of quantiles lie between 0 and 1"),
         ("quantiles", "quantiles needs two boundaries, such as quantiles: [0.8, 0.9]"),
         ("{leave_one_out: [1, 2]}", "leave_one_out has no boundaries"),
-        ("given", "the reader csv brings no splits: `given` is not for it"),
+        ("given", "the reader csv has no splits of its own"),
     ],
 )
 def test_a_split_that_is_none_is_refused(tmp_path: Path, split: str, said: str) -> None:
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
 def test_rows_that_bring_their_histories_have_no_rules_for_interactions(tmp_path: Path) -> None:
     told = refused(tmp_path, "reader: splits\nsplit: given\ncore: 5\nequal_times: file\nratings: {above: 3}\n")
     assert "core, equal_times: rows with histories of their own are taken as they are" in told[0]
-    assert "a given history stays as it is; say of: target" in told[0]
+    assert "ratings: a given history stays unchanged" in told[0]
 
 
 def test_every_shipped_recipe_has_a_reader_and_says_what_it_makes() -> None:

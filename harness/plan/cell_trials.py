@@ -80,8 +80,7 @@ class CellTrials:
 
     Args:
         fingerprint: of the cell's data set.
-        device: "cpu" or "cuda".
-        vectors: fingerprint of the data set's item vectors, "" where there are none.
+        vectors: fingerprint of the data set's item vectors, "" without any.
     """
 
     def __init__(self, cell: Cell, *, fingerprint: str, device: str, lookup: Lookup, vectors: str = "") -> None:

@@ -41,11 +41,9 @@ class Cell:
         against: printed label of the row it is compared with, "" for none.
         steps: K; None where it is searched.
         space: dotted name ("strategy.kl_weight", "backbone.dropout", "training.lr", "steps") to what is searched.
-        seeds: of the final runs.
         unsupported: why this cell cannot run, None where it can.
         chosen_backbone: the backbone's kind and fixed settings; the baseline's of a baseline.
         chosen_strategy: the strategy's kind and fixed settings.
-        text_based: the backbone uses the item vectors of the data set.
     """
 
     id: str
@@ -75,21 +73,14 @@ class Cell:
         device: Literal["cpu", "cuda"] | str,
         vectors: str = "",
     ) -> TrialSpec:
-        """The trial of this cell with these values for the names in `space`; only text-based backbones use `vectors`.
+        """The trial of this cell, every setting filled in.
 
         Args:
-            values: a value for each name of `space`.
-            seed: of the trial's random streams.
-            purpose: "search" or "final".
-            fingerprint: of the prepared data set.
-            device: "cpu" or "cuda".
-            vectors: fingerprint of the data set's item vectors; enters the trials of text-based backbones alone.
-
-        Returns:
-            The trial, completely described.
+            values: a value for each name in `space`.
+            vectors: fingerprint of the data set's item vectors, which only text-based backbones use.
 
         Raises:
-            ValueError: values that are not those of `space`, or a device that is neither.
+            ValueError: values for other names than those in `space`, or a device other than "cpu" and "cuda".
         """
         if set(values) != set(self.space):
             raise ValueError(f"values for {sorted(values)}, where {sorted(self.space)} are searched")

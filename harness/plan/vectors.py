@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 
 def needed_vectors(suite: Suite, cells: Iterable[Cell], data_dir: Path) -> dict[str, bool | Path]:
-    """The data sets whose item vectors a text-based backbone of the suite starts from; only prepared data sets.
+    """Data set -> the file of its item vectors in the suite, or True for its own, for the suite's text-based backbones.
 
-    Returns:
-        Data set -> the file that the suite names for it, or True for its own vectors.
+    Data sets that are not prepared are left out.
 
     Raises:
         DatasetError: lists all data sets without vectors, each with the command that makes them.

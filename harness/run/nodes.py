@@ -69,7 +69,6 @@ class Software:
     """What all nodes must have in common.
 
     Attributes:
-        components: from packages other than this one.
         here: the driver's software, by name.
         asked: ids of the nodes that were compared before the first trial.
     """
@@ -112,12 +111,7 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
 
 
 def compare(nodes: tuple[Node, ...], components: Components, *, place: str) -> Software:
-    """Ask each node for its software, and return what they have in common.
-
-    Args:
-        nodes: that will run trials.
-        components: of other packages than this one.
-        place: address of the Ray.
+    """What the nodes that will run trials have in common; `components` are from other packages than this one.
 
     Raises:
         InputError: a node's software differs, or it does not answer.

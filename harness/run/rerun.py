@@ -23,7 +23,6 @@ class Comparison:
     """A stored trial, and its rerun.
 
     Attributes:
-        again: the rerun's result, which is not stored.
         differences: between their results, one line each; none where they are identical.
         circumstances: differences of software and machine, one line each.
     """

@@ -36,10 +36,9 @@ _UNLOADABLE = "failed to import on the worker"  # Ray's words
 def run_trials(
     joined: Cluster, tracker: RunTracker, context: WorkerContext, *, slots: Callable[[], int], cpu: float, gpu: float
 ) -> None:
-    """Run the trials of the tracker's queue, until the tracker ends the run.
+    """Run the trials of the tracker's queue on a joined Ray, until the tracker ends the run.
 
     Args:
-        joined: the Ray to run on.
         context: what workers need; data sets and collector are put into Ray here.
         slots: returns how many trials may run at once now.
         cpu: cores of one trial.

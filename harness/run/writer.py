@@ -18,11 +18,8 @@ from ..utils.errors import CheckpointError, StoreError
 class Collector:
     """Writes results; a trial reports itself done only after `write` has returned.
 
-    If it is killed, Ray restarts it and repeats the current call: writing twice is harmless.
-
-    Args:
-        root: the store's folder.
-        searched: cell id to the keys of its search trials that are stored, for cells with a pruner.
+    If it is killed, Ray restarts it and repeats the current call: writing twice is harmless. `searched` has the keys of
+    stored search trials by cell id, for cells with a pruner.
     """
 
     def __init__(self, root: str, searched: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -32,11 +29,7 @@ class Collector:
         self._recalled = False
 
     def write(self, result: TrialResult, keep: bool = False) -> str:
-        """Store a result; its checkpoint is removed unless `keep`.
-
-        Returns:
-            "" once it is on disk, else why it could not be written.
-        """
+        """Store a result, and remove its checkpoint unless `keep`; "" once it is on disk, else the reason."""
         try:
             self._store.write(result, replace=True)
         except Exception as error:  # the run ends with this reason; a traceback in a worker would be lost
@@ -57,11 +50,7 @@ class Collector:
         return None
 
     def checkpoint(self, verb: Literal["write", "read"], *arguments: Any) -> tuple[Any, str]:
-        """Read or write a worker's checkpoint.
-
-        Returns:
-            The answer, and the reason if that failed.
-        """
+        """Read or write a worker's checkpoint; the answer, and the reason if that failed."""
         try:
             return getattr(self._checkpoints, verb)(*arguments), ""
         except CheckpointError as error:

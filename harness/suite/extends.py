@@ -17,12 +17,7 @@ _MAX_LABEL = 200
 
 
 def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> Table | None:
-    """One tree of a suite file, everything it extends, and the overrides; None after an error that ends the reading.
-
-    Args:
-        overrides: texts "key.path=value", applied in order; values are YAML.
-        problems: every mistake is added.
-    """
+    """One tree of a suite file, everything it extends, and the overrides; None after an error that ends the reading."""
     source = Source(str(path), path.parent)
     if not os.path.isfile(path):
         problems.add(Mark(source), missing_file(path))
@@ -32,12 +27,7 @@ def read_tree(path: Path, *, overrides: tuple[str, ...], problems: Problems) -> 
 
 
 def with_overrides(tree: Table, overrides: tuple[str, ...], *, problems: Problems) -> Table:
-    """The tree with values of the command line in place of its own.
-
-    Args:
-        overrides: texts "key.path=value", applied in order; values are YAML.
-        problems: every mistake is added.
-    """
+    """The tree with the values of `overrides` ("key.path=YAML"), applied in order, in place of its own."""
     for number, text in enumerate(overrides):
         label = text if len(text) <= _MAX_LABEL else f"{text[:_MAX_LABEL]}..."
         source = Source(f"--set {label}", Path.cwd(), rank=1_000_000 + number, numbered=False)

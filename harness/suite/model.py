@@ -128,9 +128,7 @@ class Suite(BaseModel):
 
     Attributes:
         name: of the suite's folder in the store.
-        strategies: the rows of the comparison.
         steps: K of each row, or the space from which validation chooses it.
-        seeds: of the final runs.
         training: training settings, all of them; what is not searched or swept is fixed.
         plugins: Python files that bring components of their own, as absolute paths.
         references: counts to measure the models against, one row per data set each.

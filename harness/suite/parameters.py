@@ -63,13 +63,7 @@ def parameters_of(settings: type[Settings], model: BaseModel, table: Table) -> P
 
 
 def space_of(searched: Any, value: Any, *, whole: bool) -> Space:
-    """The space of a `search:` entry.
-
-    Args:
-        searched: the choices, or a Range.
-        value: the same as JSON.
-        whole: whether a range is one of whole numbers.
-    """
+    """The space of a `search:` entry; `value` is `searched` as JSON, `whole` is for a range of whole numbers."""
     if not isinstance(searched, Range):
         return Space(choices=tuple(value))
     number = int if whole else float

@@ -119,12 +119,7 @@ class Varied(Strict, Generic[T]):
 
 @cache
 def varying(settings: type[Settings], *own: tuple[str, Any]) -> type[Strict]:
-    """The model of a mapping of settings, each of them a value, {search: ...} or {sweep: [...]}; none is required.
-
-    Args:
-        settings: the class that declares them; only types and bounds of single fields are taken from it.
-        *own: name and type of further keys.
-    """
+    """The model of a mapping of settings, each a value, {search: ...} or {sweep: [...]}; `own` are further keys."""
     several = "one value, {search: [...]} to have one chosen, or {sweep: [...]} for a row each"
     fields: dict[str, Any] = {
         name: (_varying(field), Field(None, title=allowed(field), description=several))

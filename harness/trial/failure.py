@@ -52,10 +52,7 @@ def _cut(text: str) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error or its cause means that memory ran out, of a GPU or of this machine.
-
-    Libraries below torch report this only in the message of a RuntimeError.
-    """
+    """Whether an error or its cause means that memory ran out; below torch only a RuntimeError's message tells."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):

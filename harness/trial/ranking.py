@@ -194,10 +194,7 @@ class Scores:
 
 
 def _blocks(items: int, columns: int) -> tuple[int, list[int]]:
-    """How many columns all blocks have, and where each begins; the last one ends with the items.
-
-    From 16 items on it is a multiple of 16 columns.
-    """
+    """The blocks' width, a multiple of 16 from 16 items on, and where each begins; the last ends with the items."""
     count = -(-items // columns)
     width = -(-items // count // _MULTIPLE) * _MULTIPLE if count > 1 else items // _MULTIPLE * _MULTIPLE
     width = width or items

@@ -16,11 +16,7 @@ Trial = ModelTrial | BaselineTrial
 
 
 def start(spec: TrialSpec, dataset: Dataset) -> Trial:
-    """The trial that a spec describes, ready for its first epoch.
-
-    Raises:
-        ValueError: another data set than the spec's.
-    """
+    """The trial of a spec, ready for its first epoch; `ValueError` for another data set than the spec's."""
     return BaselineTrial(spec, dataset) if spec.is_baseline else ModelTrial(spec, dataset)
 
 

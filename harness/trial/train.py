@@ -60,13 +60,7 @@ class Trainer:
         temperature: float,
         seed: int,
     ) -> None:
-        """Initialise the model and its optimiser.
-
-        Args:
-            model: on its device, uninitialised.
-            reader: of the training rows.
-            seed: of initialisation, order, dropout, noise and gates.
-        """
+        """Initialise the model, which is on its device, and its optimiser; every random stream comes from `seed`."""
         initialise(model, stream_seed(seed, "initialisation"))
         self._device = next(model.parameters()).device
         self._dropout = seed_dropout(model, stream_seed(seed, "dropout"), self._device)

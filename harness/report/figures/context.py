@@ -46,11 +46,7 @@ def reasoning_cells(context: FigureContext) -> list[CellResults]:
 
 
 def single_rows(context: FigureContext) -> list[CellResults]:
-    """`reasoning_cells` for a figure of single test rows.
-
-    Raises:
-        MissingData: there is none, or aggregates alone are to be shown.
-    """
+    """`reasoning_cells` for a figure of single test rows; `MissingData` also if only aggregates may be shown."""
     if context.aggregates:
         raise MissingData("shows single users, which --aggregates leaves out")
     return reasoning_cells(context)

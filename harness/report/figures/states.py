@@ -168,14 +168,7 @@ def states_figure(context: FigureContext) -> Figure:
 
 
 def principal_components(states: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """The first two principal components of all states together.
-
-    Args:
-        states: (T, K + 1, d).
-
-    Returns:
-        (T, K + 1, 2), the largest part of each component positive, and what share of the variance each has.
-    """
+    """(T, K + 1, 2) first two principal components of (T, K + 1, d) states, and each one's share of the variance."""
     flat = states.reshape(-1, states.shape[-1]).astype(np.float64)
     centred = flat - flat.mean(axis=0)
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)

@@ -22,7 +22,7 @@ class Chart:
     """One interactive figure, or a panel of one.
 
     Attributes:
-        about: what it shows, for those who cannot see it.
+        about: a description for those who cannot see it.
         data: Plotly traces; black is drawn in the colour of the page's text.
         layout: what differs from the page's own layout.
     """

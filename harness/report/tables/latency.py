@@ -130,10 +130,7 @@ def _conditions(profiles: Sequence[Profile]) -> list[str]:
 
 
 def _each(profiles: Sequence[Profile], words: Callable[[Profile], str], name: Callable[[Profile], str]) -> list[str]:
-    """The text of each profile, after the names of the profiles that share it unless all do.
-
-    Short names are replaced by long ones where a short one would appear twice.
-    """
+    """The text of each profile, after the names of the profiles that share it unless all do; long names if needed."""
     short: dict[str, dict[str, None]] = {}
     long: dict[str, dict[str, None]] = {}
     for profile in profiles:

@@ -96,18 +96,20 @@ def alternating(
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def main(about: str | None, measure: Callable[..., list[Figure]], **numbers: int) -> int:
+def main(about: str | None, measure: Callable[..., list[Figure]], **more: int | None) -> int:
     """Measure, print, and write where --json says; exit status 0 whether targets are met or not.
 
-    `measure` is called with whether sizes are tiny, and with the numbers, which are further options with a default.
+    `measure` is called with whether sizes are tiny, and with `more` options: numbers, or paths where it says None.
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures here, too.")
-    for name, default in numbers.items():
-        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{default:,} by default.")
+    for name, default in more.items():
+        number = default is not None
+        usual = f"{default:,} by default." if number else "Written here."
+        parser.add_argument(f"--{name}", type=int if number else Path, default=default, help=usual)
     options = parser.parse_args()
-    figures = measure(options.tiny, **{name: getattr(options, name) for name in numbers})
+    figures = measure(options.tiny, **{name: getattr(options, name) for name in more})
     print(table(figures))
     print(f"\n{machine()}")
     if options.json:

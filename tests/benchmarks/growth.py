@@ -1,7 +1,7 @@
 """How cost grows, over three decades: `plan`, `report` and a run with nothing left, with the number of stored trials;
 training with interactions; evaluation with rows x items.
 
-    python tests/benchmarks/growth.py [--tiny] [--section store,training,evaluation] [--plot FILE.svg]
+    python tests/benchmarks/growth.py [--tiny] [--plot FILE.svg]
 
 A figure is the slope of a straight line through the points on logarithmic scales: 1 is linear growth. What a command
 costs with a store of five trials (starting Python, importing) is taken off before. Commands run as processes of their
@@ -10,21 +10,18 @@ own; all times are processor times, so that a machine that others use, too, give
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from figure import Figure, machine, table
+from figure import Figure, main
 from made_store import NAME, make_store
 
 MOST_SLOPE = 1.1
@@ -103,12 +100,6 @@ def evaluation_points(tiny: bool) -> list[Point]:
     return points
 
 
-SECTIONS: Mapping[str, Callable[[bool], list[Point]]] = {
-    "store": store_points,
-    "training": training_points,
-    "evaluation": evaluation_points,
-}
-
 _SMALL = {"width": 16, "layers": 1, "feed_forward": 32}
 _ITEMS = 500
 _LENGTH = 10
@@ -178,27 +169,13 @@ def _plot(points: Sequence[Point], file: Path) -> None:
     canvas.savefig(file)
 
 
-def main() -> int:
-    """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true", help="Sizes that run in seconds; the numbers mean nothing.")
-    parser.add_argument("--section", default=",".join(SECTIONS), help=f"Of {', '.join(SECTIONS)}.")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="Write the figures here, too.")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the points here, as SVG.")
-    options = parser.parse_args()
-    unknown = set(options.section.split(",")) - set(SECTIONS)
-    if unknown:
-        parser.error(f"unknown section {', '.join(sorted(unknown))}; known: {', '.join(SECTIONS)}")
-    points = [point for name in options.section.split(",") for point in SECTIONS[name](options.tiny)]
-    figures = figures_of(points)
-    print(table(figures))
-    print(f"\n{machine()}")
-    if options.json:
-        options.json.write_text(json.dumps([dataclasses.asdict(figure) for figure in figures], indent=1))
-    if options.plot:
-        _plot(points, options.plot)
-    return 0
+def measure(tiny: bool, plot: Path | None) -> list[Figure]:
+    """All figures, and the picture."""
+    points = [*store_points(tiny), *training_points(tiny), *evaluation_points(tiny)]
+    if plot:
+        _plot(points, plot)
+    return figures_of(points)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(__doc__, measure, plot=None))

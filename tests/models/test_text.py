@@ -12,7 +12,7 @@ from rearec_bench.models.backbones.unisrec import UniSRec
 from rearec_bench.models.layers import initialise, seed_dropout, seed_noise
 from rearec_bench.models.reasoning import ReasoningModel
 
-from .naive import HISTORIES, build, naive_states, padded
+from .naive import HISTORIES, build, naive_items, naive_states, padded
 
 CPU = torch.device("cpu")
 NAMES = pytest.mark.parametrize("name", ["unisrec", "morec"])
@@ -40,6 +40,22 @@ def test_every_prefix_of_a_group_has_the_states_of_its_own_row(name: str, settin
         alone = model.reason(padded([history[:end]]))[0, 0]
         torch.testing.assert_close(together[end - 1], alone, rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(together[-1], naive_states(model, history), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *(("morec", {"projection_layers": layers}) for layers in (1, 2, 3)),
+        *(("unisrec", {"item_ids": item_ids}) for item_ids in (False, True)),
+    ],
+)
+def test_scores_are_products_of_states_and_items_and_cosines_for_unisrec(name: str, settings: dict[str, Any]) -> None:
+    model = build(backbone=name, steps=2, **settings).eval()
+    found = model.backbone.queries(model.reason(padded())[:, 0]) @ model.backbone.item_vectors().T
+    states, items = torch.stack([naive_states(model, history) for history in HISTORIES]), naive_items(model.backbone)
+    if name == "unisrec":
+        states, items = (vectors / vectors.pow(2).sum(-1, keepdim=True).sqrt() for vectors in (states, items))
+    torch.testing.assert_close(found, states @ items.T, rtol=1e-9, atol=1e-11)
 
 
 @MADE

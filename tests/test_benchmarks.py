@@ -57,7 +57,7 @@ def test_the_example_report_is_made_from_what_is_stored(stored: Path, tmp_path: 
 
 
 def test_a_missed_target_is_said() -> None:
-    shown = table([Figure("a", 1.3, target=1.25), Figure("b", 6.0, target=6.0, sense="least"), Figure("c", 2.0)])
+    shown = table([Figure("a", 1.3, target=1.25), Figure("b", 6.0, target=6.0, sense="min"), Figure("c", 2.0)])
     missed, met, free = shown.splitlines()[2:]
     assert "at most 1.25x" in missed and "1.3x (missed)" in missed
     assert "at least 6x" in met and "missed" not in met

@@ -22,7 +22,7 @@ from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.registry import BACKBONES
 
 INTERVAL_S = TrialLimits("").every_s or float("inf")
-MOST_SHARE = 1.0  # percent of the time of a trial
+MAX_SHARE = 1.0  # percent of the time of a trial
 
 
 def measure(tiny: bool) -> list[Figure]:
@@ -44,7 +44,7 @@ def measure(tiny: bool) -> list[Figure]:
     share = 100 * seconds["send"] / (INTERVAL_S + seconds["send"])
     return [
         Figure(f"a checkpoint, {words}", seconds["send"], "s", detail="with checksums, synced"),
-        Figure(f"share of a trial's time at one every {INTERVAL_S:.0f} s", share, "%", target=MOST_SHARE, detail=words),
+        Figure(f"share of a trial's time at one every {INTERVAL_S:.0f} s", share, "%", target=MAX_SHARE, detail=words),
         Figure(
             "a checkpoint beside writing and syncing as many bytes",
             seconds["send"] / seconds["plain write"],

@@ -33,7 +33,7 @@ class Figure:
         measured: the number.
         unit: "x" for a ratio, "%", "s", "GB", "rows/s".
         target: what it should reach; None for a number that has no target.
-        sense: whether the target is the most or the least it may be.
+        sense: whether the target is a maximum or a minimum.
         detail: how it came about, such as the two times behind a ratio.
     """
 
@@ -41,7 +41,7 @@ class Figure:
     measured: float
     unit: str = "x"
     target: float | None = None
-    sense: Literal["most", "least"] = "most"
+    sense: Literal["max", "min"] = "max"
     detail: str = ""
 
     @property
@@ -49,14 +49,14 @@ class Figure:
         """Whether the target is met; None where there is none."""
         if self.target is None:
             return None
-        return self.measured <= self.target if self.sense == "most" else self.measured >= self.target
+        return self.measured <= self.target if self.sense == "max" else self.measured >= self.target
 
 
 def table(figures: Sequence[Figure]) -> str:
     """Figures as a Markdown table: figure, target, measured, detail."""
     rows = []
     for figure in figures:
-        words = {"most": "at most", "least": "at least"}[figure.sense]
+        words = {"max": "at most", "min": "at least"}[figure.sense]
         target = "" if figure.target is None else f"{words} {_number(figure.target)}{_unit(figure.unit)}"
         verdict = {True: "", False: " (missed)", None: ""}[figure.holds]
         rows.append((figure.name, target, f"{_number(figure.measured)}{_unit(figure.unit)}{verdict}", figure.detail))

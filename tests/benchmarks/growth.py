@@ -24,7 +24,7 @@ import numpy as np
 from figure import Figure, main
 from made_store import NAME, make_store
 
-MOST_SLOPE = 1.1
+MAX_SLOPE = 1.1
 TRIALS = (100, 1_000, 10_000)
 INTERACTIONS = (10_000, 100_000, 1_000_000)
 PRODUCTS = ((1_000, 1_000), (1_000, 10_000), (10_000, 10_000), (10_000, 100_000))
@@ -114,7 +114,7 @@ def figures_of(points: Sequence[Point]) -> list[Figure]:
             f"{point.size:,}: {point.seconds:.3g} s" + (f" {point.megabytes:.0f} MB" if point.megabytes else "")
             for point in series
         )
-        exponent = Figure(f"growth of {name} with {series[0].by}", slope(series), "", MOST_SLOPE, detail=detail)
+        exponent = Figure(f"growth of {name} with {series[0].by}", slope(series), "", MAX_SLOPE, detail=detail)
         found.append(exponent)
     return found
 

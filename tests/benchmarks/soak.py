@@ -56,7 +56,7 @@ REAL_TRIALS = 400
 ROLES = {"TuneTrial": "workers", "ResourceTrainable": "workers", "Collector": "collector"}
 _MB = 2**20
 _PERIOD_S = 0.5
-_MOST_FILES = 10
+_MAX_FILES = 10
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _memory(watch: Watch, of: str, *, limit_kb: dict[str, float]) -> list[Figure
         counts = f"{files} {after}, {files_late} at the end"
         figures += [
             Figure(f"growth of memory per trial, {about}", watch.growth(role) / 1024, "KB", limit, detail=sizes),
-            Figure(f"open files more than before, {about}", files_late - files, "", _MOST_FILES, detail=counts),
+            Figure(f"open files more than before, {about}", files_late - files, "", _MAX_FILES, detail=counts),
         ]
     return figures
 

@@ -102,7 +102,7 @@ def _packing_figures(tiny: bool) -> list[Figure]:
                 f"rows/s without the loss, packed / row by row: {strategy}, history {history}",
                 rate["users"] / rate["none"],
                 target=6.0,
-                sense="least",
+                sense="min",
                 detail=f"{rate['users']:,.0f} / {rate['none']:,.0f} rows/s",
             )
         )
@@ -147,7 +147,7 @@ def _padding_figures(tiny: bool) -> list[Figure]:
             training.trainer.reason(rows, EPOCH)
         hook.remove()
         name = f"real tokens of row-by-row batches, history 1 to {history}"
-        figures.append(Figure(name, 100 * real / sum(seen), "%", target=85.0, sense="least"))
+        figures.append(Figure(name, 100 * real / sum(seen), "%", target=85.0, sense="min"))
     return figures
 
 

@@ -41,7 +41,7 @@ def event_line(event: Event) -> str:
         case events.OutOfMemory(job, reason):
             line = f"again     {job.key[:8]}  {label(job)}   alone on a GPU: {reason}"
         case events.TrialSuspended(job, saved):
-            how = "it goes on from where it is" if saved else "it goes on from its last checkpoint, if it has one"
+            how = "resumes from its current state" if saved else "resumes from its last checkpoint, if any"
             line = f"suspended {job.key[:8]}  {label(job)}   {how}"
         case events.TrialEnded(job, summary):
             line = finished_line(job, summary)

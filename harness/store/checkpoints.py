@@ -68,7 +68,7 @@ class Checkpoints:
     def folder(self, key: str) -> Path:
         """Where a trial's checkpoint is, or would be."""
         if not _KEY.fullmatch(key):
-            raise CheckpointError(f"'{key}' is not the key of a trial: 32 hexadecimal digits")
+            raise CheckpointError(f"'{key}' is not a valid trial key: 32 hexadecimal digits")
         return self._folder / key
 
     def write(self, key: str, files: Mapping[str, bytes], suite: str) -> None:
@@ -93,7 +93,7 @@ class Checkpoints:
             with _reading():
                 files[name] = (self.folder(key) / name).read_bytes()
             if _sha256(files[name]) != checksum:
-                raise CheckpointError(f"it is damaged (the checksum of {name} is not that of the manifest)")
+                raise CheckpointError(f"it is damaged (the checksum of {name} does not match the manifest)")
         return files
 
     def manifest(self, key: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Checkpoints:
         with _reading():
             manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
             if manifest["key"] != folder.name:
-                raise CheckpointError(f"it is damaged (its manifest is that of trial {manifest['key']})")
+                raise CheckpointError(f"it is damaged (its manifest belongs to trial {manifest['key']})")
             if manifest["schema"] not in READABLE:
                 raise CheckpointError(f"it has schema version {manifest['schema']}, and this version reads {SCHEMA}")
             manifest["files"] = dict(manifest["files"])
@@ -140,7 +140,7 @@ class Checkpoints:
                 gone += 1
         if self._folder.is_dir() and not self.keys():
             shutil.rmtree(self._folder / ".staged", ignore_errors=True)  # of an earlier version
-            with suppress(OSError):  # something of somebody else's is in it
+            with suppress(OSError):  # it has other files
                 self._folder.rmdir()
         return gone
 

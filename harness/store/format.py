@@ -125,7 +125,7 @@ def _stored(content: bytes) -> _Stored:
         if len(numbers.steps) != stored.spec.steps + 1:
             raise ValueError(f"{split} has {len(numbers.steps)} steps of {stored.spec.steps + 1}")
         if not all(metrics.keys() >= _METRICS for metrics in (numbers.readout, *numbers.steps)):
-            raise ValueError(f"{split} has not all metrics")
+            raise ValueError(f"{split} lacks metrics")
     return stored
 
 
@@ -241,8 +241,8 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = said.strip().partition("\n")[0][:200]
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = message.strip().partition("\n")[0][:200]
     if isinstance(error, OSError):
         return f"{Path(error.filename).name}: {line}" if error.filename else line
     return f"{type(error).__name__}: {line}"

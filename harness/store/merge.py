@@ -46,10 +46,10 @@ def merge(target: Store, source: Store, *, reach: Callable[[int, int], None] = l
     conflicts: list[str] = []
     keys = sorted(source.keys())
     for number, key in enumerate(keys, 1):
-        said = _trial(key, target, source)
-        added += said is None
-        same += said == ()
-        conflicts += said or ()
+        disagreements = _trial(key, target, source)
+        added += disagreements is None
+        same += disagreements == ()
+        conflicts += disagreements or ()
         reach(number, len(keys))
     changed = []
     for name in source.suites():
@@ -64,11 +64,11 @@ def _trial(key: str, target: Store, source: Store) -> tuple[str, ...] | None:
     try:
         theirs = source.read(key)
     except DamagedError as error:
-        return (f"trial {key[:8]} of {source.root} is damaged ({error.why}) and was left there",)
+        return (f"trial {key[:8]} of {source.root} is damaged ({error.why}) and was not merged",)
     if target.has(key):
         try:
-            found = differences(target.read(key), theirs)
-            return tuple(f"trial {key[:8]} is not the same in both: {words}" for words in found[:1])
+            lines = differences(target.read(key), theirs)
+            return tuple(f"trial {key[:8]} is not the same in both: {line}" for line in lines[:1])
         except DamagedError as error:
             target.quarantine(error.path, error.why)
     folder = source.folder(key)
@@ -82,28 +82,28 @@ def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:
     try:
         suite, index = source.read_suite(name)
     except DamagedError as error:
-        return False, [f"suite {name} of {source.root} is damaged ({error.why}) and was left there"]
+        return False, [f"suite {name} of {source.root} is damaged ({error.why}) and was not merged"]
     wrong: list[str] = []
-    held_suite, held_index = suite, index
+    kept_suite, kept_index = suite, index
     present = (target.suite_folder(name) / SUITE).exists()
     if present:
         try:
-            held_suite, held_index = target.read_suite(name)
+            kept_suite, kept_index = target.read_suite(name)
         except DamagedError as error:
             target.quarantine(error.path, error.why)
-            held_suite = suite if error.path.name == SUITE else opened(target.suite_folder(name) / SUITE)
-            held_index = index
-    if held_suite != suite:
+            kept_suite = suite if error.path.name == SUITE else opened(target.suite_folder(name) / SUITE)
+            kept_index = index
+    if kept_suite != suite:
         fields = ", ".join(
-            sorted(field for field in {*suite, *held_suite} if suite.get(field) != held_suite.get(field))
+            sorted(field for field in {*suite, *kept_suite} if suite.get(field) != kept_suite.get(field))
         )
         wrong.append(
-            f"suite {name} is not the same in both ({fields}): the rows of {target.root} stand, with the trials of both"
+            f"suite {name} is not the same in both ({fields}): the rows of {target.root} stay, with the trials of both"
         )
-    merged = _merged_index(name, held_index, index, wrong)
-    target.write_suite(name, held_suite, merged)
+    merged = _merged_index(name, kept_index, index, wrong)
+    target.write_suite(name, kept_suite, merged)
     logged = _merge_logs(name, target, source)
-    return not present or merged != held_index or logged, wrong
+    return not present or merged != kept_index or logged, wrong
 
 
 def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any]
         merged[part] = {**theirs, **ours}
         differing = sorted(dataset for dataset in ours if dataset in theirs and ours[dataset] != theirs[dataset])
         if differing and part == "fingerprints":
-            wrong.append(f"suite {name}: {', '.join(differing)} had another content when the other one ran")
+            wrong.append(f"suite {name}: {', '.join(differing)} had other content when the other suite ran")
     cells = {**second.get("cells", {}), **first.get("cells", {})}
     for cell in first.get("cells", {}).keys() & second.get("cells", {}).keys():
         cells[cell] = _merged_cell(f"suite {name}, cell {cell}", first["cells"][cell], second["cells"][cell], wrong)
@@ -125,11 +125,11 @@ def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any]
     ours, theirs = list(first.get("search", ())), list(second.get("search", ()))
     together = min(len(ours), len(theirs))
     goes_on = _agree(ours[:together], theirs[:together])
-    searched = [one or other for one, other in zip(ours, theirs, strict=False)]
+    searched = [our_key or their_key for our_key, their_key in zip(ours, theirs, strict=False)]
     longer = (theirs if len(theirs) > len(ours) else ours)[together:]
     finals = {**second.get("final", {}), **first.get("final", {})}
     split = [seed for seed, key in second.get("final", {}).items() if finals[seed] != key]
-    best = [one.get("best") for one in (first, second) if one.get("best")]
+    best = [cell["best"] for cell in (first, second) if cell.get("best")]
     if not goes_on:
         wrong.append(f"{where}: other search trials; those of the first are kept")
     if split:
@@ -142,7 +142,7 @@ def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any]
         "best": best[0] if best else None,
         "final": dict(sorted(finals.items(), key=lambda entry: int(entry[0]))),
     }
-    notes = [one["note"] for one in (first, second) if one.get("note")]
+    notes = [cell["note"] for cell in (first, second) if cell.get("note")]
     merged.pop("note", None)
     failed = dict.fromkeys([*first.get("failed", ()), *(second.get("failed", ()) if goes_on else ())])
     merged["failed"] = [key for key in failed if key not in merged["search"]]
@@ -152,7 +152,7 @@ def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any]
 
 
 def _agree(first: list[str | None], second: list[str | None]) -> bool:
-    return all(one == other or one is None or other is None for one, other in zip(first, second, strict=True))
+    return all(ours == theirs or None in (ours, theirs) for ours, theirs in zip(first, second, strict=True))
 
 
 def _merge_logs(name: str, target: Store, source: Store) -> bool:

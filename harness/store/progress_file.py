@@ -111,7 +111,7 @@ def read(folder: Path) -> RunProgress | None:
     except (OSError, ValidationError) as error:
         raise DamagedError(path, reason_of(error)) from error
     if progress.suite != folder.name:
-        raise DamagedError(path, f"it is of suite {progress.suite!r:.80}")
+        raise DamagedError(path, f"it belongs to suite {progress.suite!r:.80}")
     return progress
 
 

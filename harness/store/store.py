@@ -146,14 +146,14 @@ class Store:
 
     def find(self, prefix: str) -> str:
         """The only key that starts with a prefix; a StoreError if none or several do."""
-        found = sorted(key for key in self.keys() if key.startswith(prefix.lower())) if prefix else []
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        matches = sorted(key for key in self.keys() if key.startswith(prefix.lower())) if prefix else []
+        if len(matches) == 1:
+            return matches[0]
+        if not matches:
             raise StoreError(f"no trial in {self.root} has a key that starts with '{prefix}'.")
-        shown = ", ".join(key[: len(prefix) + 6] for key in found[:5])
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        raise StoreError(f"{len(found)} trials have keys that start with '{prefix}': {shown}{more}. Give more digits.")
+        shown = ", ".join(key[: len(prefix) + 6] for key in matches[:5])
+        more = f" and {len(matches) - 5} more" if len(matches) > 5 else ""
+        raise StoreError(f"{len(matches)} trials have keys that start with '{prefix}': {shown}{more}. Add digits.")
 
     def delete(self, key: str) -> None:
         """Remove a trial, if it is stored."""
@@ -165,7 +165,7 @@ class Store:
     def suite_folder(self, name: str) -> Path:
         """Where a suite's files are; a StoreError if its name is not a valid folder name."""
         if not _NAME.fullmatch(name):
-            raise StoreError(f"'{name}' cannot be the name of a suite: letters, digits, '.', '_' and '-' can.")
+            raise StoreError(f"'{name}' is not a valid suite name. Allowed: letters, digits, '.', '_' and '-'.")
         return self.suites_folder / name
 
     def write_suite(self, name: str, suite_json: Mapping[str, Any], index: Mapping[str, Any]) -> None:
@@ -204,16 +204,16 @@ class Store:
 
     def suites(self) -> list[str]:
         """Names of the stored suites, sorted."""
-        found = (name for name in atomic.names(self.suites_folder) if _NAME.fullmatch(name))
-        return sorted(name for name in found if (self.suites_folder / name / SUITE).is_file())
+        names = (name for name in atomic.names(self.suites_folder) if _NAME.fullmatch(name))
+        return sorted(name for name in names if (self.suites_folder / name / SUITE).is_file())
 
     def used_by(self, key: str) -> list[str]:
         """Names of the suites whose index contains a trial; suites with damaged files are left out."""
-        found = []
+        users = []
         for name in self.suites():
             with contextlib.suppress(DamagedError):
-                found += [name] if key in index_keys(self.read_suite(name)[1]) else []
-        return found
+                users += [name] if key in index_keys(self.read_suite(name)[1]) else []
+        return users
 
     def quarantine(self, path: Path, why: str) -> Path:
         """Move a damaged file or folder to the quarantine, and return its new path.
@@ -238,7 +238,7 @@ class Store:
     def folder(self, key: str) -> Path:
         """Where a trial is, or would be; a StoreError if the key is not valid."""
         if not KEY.fullmatch(key):
-            raise StoreError(f"'{key}' is not the key of a trial: 32 hexadecimal digits.")
+            raise StoreError(f"'{key}' is not a valid trial key: 32 hexadecimal digits.")
         return self.trials / key
 
     def _with_split(self, key: str, split: str) -> Path:
@@ -266,7 +266,7 @@ class Store:
             self.root,
             self.trials,
             self.root / QUARANTINE,
-            *(self.suites_folder / one for one in atomic.names(self.suites_folder)),
+            *(self.suites_folder / name for name in atomic.names(self.suites_folder)),
         )
         with _writing(self.root):
             for folder in places:

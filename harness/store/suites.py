@@ -46,10 +46,10 @@ def opened(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise DamagedError(path, str(said)) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DamagedError(path, str(reason)) from error
     if not isinstance(stored, dict):
-        raise DamagedError(path, "it holds no names")
+        raise DamagedError(path, "it is not a JSON object")
     schema = stored.get("schema", 1)
     if schema not in READABLE or isinstance(schema, bool):
         versions = " and ".join(map(str, READABLE))
@@ -57,7 +57,7 @@ def opened(path: Path) -> dict[str, Any]:
     content = {name: value for name, value in stored.items() if name not in _SEAL}
     if schema > 1:
         if stored.get("sha256") != _digest(content):
-            raise DamagedError(path, "its content is not that of its checksum")
+            raise DamagedError(path, "its checksum does not match its content")
         if stored.get("stored_as") != f"{path.parent.name}/{path.name}":
             raise DamagedError(path, f"it was written as {stored.get('stored_as')!r:.80}")
     if path.name == INDEX:

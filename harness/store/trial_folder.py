@@ -94,7 +94,7 @@ def _read_split(folder: Path, split: str, of: Callable[[bytes], _Read]) -> _Read
 
     rows = _read(folder, read)
     if rows is None:
-        raise StoreError(f"trial {folder.name[:8]} holds no rows of '{split}'.")
+        raise StoreError(f"trial {folder.name[:8]} has no rows of '{split}'.")
     return rows
 
 
@@ -132,18 +132,18 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if schema not in READABLE or isinstance(schema, bool):
         raise DamagedError(folder, f"schema version {schema!r:.20}; this version of rearec-bench reads {_versions()}")
     if manifest["key"] != folder.name:
-        raise DamagedError(folder, f"its manifest is that of trial {str(manifest['key'])[:40]}")
+        raise DamagedError(folder, f"its manifest belongs to trial {str(manifest['key'])[:40]}")
     with os.scandir(folder) as entries:
         sizes = {entry.name: entry.stat().st_size for entry in entries if not entry.name.startswith(".")}
     for name in manifest["files"]:
         if name not in sizes:
-            raise DamagedError(folder, f"{name!r:.60} is not there")
+            raise DamagedError(folder, f"{name!r:.60} is missing")
     for name, size in manifest.get("sizes", {}).items():
         if sizes[name] != size:
             raise DamagedError(folder, f"{name} has {sizes[name]:,} bytes of {size:,}")
     unknown = [name for name in _OURS if name in sizes and name not in manifest["files"]]
     if unknown:
-        raise DamagedError(folder, f"its manifest does not know {unknown[0]}")
+        raise DamagedError(folder, f"{unknown[0]} is not in its manifest")
     return manifest
 
 
@@ -151,23 +151,23 @@ def _summary(folder: Path, manifest: Mapping[str, Any]) -> TrialSummary:
     summary = summary_of(_checked(folder, RESULT, manifest))
     for split, metrics in zip(SPLITS, (summary.validation, summary.test), strict=True):
         if (metrics is not None) != (f"{split}.parquet" in manifest["files"]):
-            raise DamagedError(folder, f"of {split} there are numbers without rows, or rows without numbers")
+            raise DamagedError(folder, f"{split} has numbers without rows, or rows without numbers")
     if summary.key != folder.name:
-        raise DamagedError(folder, f"what it describes is trial {summary.key}")
+        raise DamagedError(folder, f"its content is trial {summary.key}")
     return summary
 
 
 def _result(folder: Path, manifest: Mapping[str, Any]) -> TrialResult:
     result = unpack({name: _checked(folder, name, manifest) for name in manifest["files"]})
     if result.key != folder.name:
-        raise DamagedError(folder, f"what it describes is trial {result.key}")
+        raise DamagedError(folder, f"its content is trial {result.key}")
     return result
 
 
 def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     content = _bytes(folder, name)
     if _sha256(content) != manifest["files"][name]:
-        raise DamagedError(folder, f"the checksum of {name} is not that of the manifest")
+        raise DamagedError(folder, f"the checksum of {name} does not match the manifest")
     return content
 
 

@@ -73,7 +73,7 @@ def verify(
         raise StoreError(f"there is no folder {store.root}. Name the folder of results with --results.")
     findings: list[Finding] = []
 
-    def found(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         moves = fix and finding.kind != "missing"
         moved = store.quarantine(finding.path, finding.why) if moves else None
         findings.append(Finding(finding.kind, finding.path, finding.why, moved))
@@ -81,26 +81,26 @@ def verify(
     names = sorted(atomic.names(store.trials))
     for number, name in enumerate(names, 1):
         for finding in _trial(store.trials / name):
-            found(finding)
+            report(finding)
         reach(number, len(names))
     gone = {finding.path.name for finding in findings if finding.kind == "trial"}
     suites = sorted(atomic.names(store.suites_folder))
     unreadable = 0
     for name in suites:
         for finding in _suite(store, name):
-            found(finding)
+            report(finding)
         if not _is_suite(store, name):
             continue
         for finding in _progress(store.suite_folder(name)):
-            found(finding)
+            report(finding)
         missing = _missing(store, name, gone)
         if missing is not None:
-            found(missing)
+            report(missing)
             if fix:
                 _forget(store, name)
         unreadable += _unreadable_lines(store.suite_folder(name) / LOG)
     for finding in (*_checkpoints(store.root), *_profiles(store.root)):
-        found(finding)
+        report(finding)
     return Verification(
         sum(KEY.fullmatch(name) is not None for name in names), len(suites), tuple(findings), unreadable
     )
@@ -108,7 +108,7 @@ def verify(
 
 def _trial(folder: Path) -> Iterator[Finding]:
     if not KEY.fullmatch(folder.name):
-        yield Finding("foreign", folder, "no trial has such a name")
+        yield Finding("foreign", folder, "not the name of a trial")
         return
     try:
         read_result(folder)
@@ -116,7 +116,7 @@ def _trial(folder: Path) -> Iterator[Finding]:
         yield Finding("trial", folder, error.why)
         return
     for name in foreign_files(folder):
-        yield Finding("foreign", folder / name, "the trial's manifest does not know it")
+        yield Finding("foreign", folder / name, "it is not in the trial's manifest")
 
 
 def _is_suite(store: Store, name: str) -> bool:
@@ -128,7 +128,7 @@ def _is_suite(store: Store, name: str) -> bool:
 
 def _suite(store: Store, name: str) -> Iterator[Finding]:
     if not _is_suite(store, name):
-        yield Finding("foreign", store.suites_folder / name, "no suite has such a name")
+        yield Finding("foreign", store.suites_folder / name, "not the name of a suite")
         return
     folder = store.suite_folder(name)
     wrong = _suite_damage(folder / SUITE)
@@ -137,7 +137,7 @@ def _suite(store: Store, name: str) -> Iterator[Finding]:
     if not (folder / INDEX).exists():
         return
     if wrong:
-        yield Finding("index", folder / INDEX, "its suite.json is damaged or not there")
+        yield Finding("index", folder / INDEX, "its suite.json is damaged or missing")
         return
     try:
         opened(folder / INDEX)
@@ -167,7 +167,7 @@ def _missing(store: Store, name: str, gone: set[str]) -> Finding | None:
     if not lost:
         return None
     shown = ", ".join(key[:8] for key in lost[:3]) + (", ..." if len(lost) > 3 else "")
-    return Finding("missing", path, f"{len(lost)} of its {len(named)} trials are not there or damaged: {shown}")
+    return Finding("missing", path, f"{len(lost)} of its {len(named)} trials are missing or damaged: {shown}")
 
 
 def _forget(store: Store, name: str) -> None:

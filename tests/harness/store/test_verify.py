@@ -55,7 +55,7 @@ def test_a_damaged_trial_is_moved_with_its_reason_and_leaves_the_indexes(store: 
     file.write_bytes(bytes(content))
     before = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
     done = command(store)
-    assert done.exit_code == 1 and f"{key}: the checksum of test.parquet is not that of the manifest" in done.stdout
+    assert done.exit_code == 1 and f"{key}: the checksum of test.parquet does not match the manifest" in done.stdout
     assert "1 of its" in done.stdout and "rearec-bench results verify --fix" in done.stderr
     assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
     fixed = command(store, "--fix")

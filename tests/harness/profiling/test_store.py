@@ -21,6 +21,9 @@ def test_what_was_written_is_read_in_the_order_in_which_it_was_taken(tmp_path: P
     assert store.read() == [early, late]
     assert store.read(["mine"]) == [late]
     assert store.read(["nobody"]) == []
+    said = json.loads(store.path(late).read_text())
+    assert (said["schema"], said["id"]) == (1, late.subject.id)
+    assert said["subject"]["spec"]["strategy"]["kind"] == "prl"
 
 
 def test_a_repeated_profile_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
@@ -30,14 +33,6 @@ def test_a_repeated_profile_takes_the_place_of_the_one_before(tmp_path: Path) ->
     store.write(again)
     assert store.read() == [again]
     assert len(list((tmp_path / "profiles").iterdir())) == 1
-
-
-def test_a_profile_is_a_file_that_says_what_it_is(tmp_path: Path) -> None:
-    store, profile = ProfileStore(tmp_path), made.profile()
-    store.write(profile)
-    held = json.loads(store.path(profile).read_text())
-    assert (held["schema"], held["id"]) == (1, profile.subject.id)
-    assert held["subject"]["spec"]["strategy"]["kind"] == "prl"
 
 
 @pytest.mark.parametrize(
@@ -58,14 +53,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: str, words: str) 
     assert str(store.path(profile)) in str(error.value)
 
 
-def test_a_folder_without_its_file_is_no_profile(tmp_path: Path) -> None:
+def test_a_folder_without_its_file_is_not_a_profile_and_one_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "profiles" / ("0" * 12)).mkdir(parents=True)
     (tmp_path / "profiles" / "notes").mkdir()
     assert ProfileStore(tmp_path / "nowhere").read() == []
     assert ProfileStore(tmp_path).read() == []
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "profiles").write_text("a file")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "profiles").write_text("a file")
     with pytest.raises(StoreError, match="cannot be written"):
-        ProfileStore(tmp_path).write(made.profile())
+        ProfileStore(tmp_path / "results").write(made.profile())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,8 +51,6 @@ def test_works_are_taken_in_turns_and_every_other_round_runs_backwards() -> None
 
 @given(st.lists(st.floats(0.001, 1e3), min_size=1, max_size=9))
 def test_quartiles_are_those_of_numpy(seconds: list[float]) -> None:
-    import numpy as np
-
     times = Times(tuple(seconds))
     assert times.median == pytest.approx(statistics.median(seconds))
     assert times.quartiles == pytest.approx(tuple(np.quantile(seconds, [0.25, 0.75])))

@@ -41,13 +41,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     threads, folder = torch.get_num_threads(), tmp_path_factory.mktemp("profiles")
     (folder / "small.yaml").write_text(SUITE)
-    suite = invoke("profile", folder / "small.yaml", *QUICK, "--results", folder / "results")
-    assert suite.exit_code == 0, suite.output
-    (folder / "small.txt").write_text(suite.stdout)
-    options = ("--dataset", "tiny", "--steps", "1..2", "--strategy", "erl", *SMALL, *QUICK)
-    made = invoke("profile", *options, "--results", folder / "results")
-    assert made.exit_code == 0, made.output
-    (folder / "options.txt").write_text(made.stdout)
+    options = ("--dataset", "tiny", "--steps", "1..2", "--strategy", "erl", *SMALL)
+    for name, arguments in (("small.txt", (folder / "small.yaml",)), ("options.txt", options)):
+        done = invoke("profile", *arguments, *QUICK, "--results", folder / "results")
+        assert done.exit_code == 0, done.output
+        (folder / name).write_text(done.stdout)
     torch.set_num_threads(threads)
     return folder / "results"
 

@@ -210,6 +210,12 @@ def fill(
     return {"schema": 1, "dataset_facts": {"tiny": FACTS}, "cells": entries}
 
 
+def results_of(store: Store, *rows: FakeCell | tuple[str, int | None], **options: Any) -> ResultSet:
+    """The stored results of made-up cells, or of (strategy, K); options as of `fill`."""
+    cells = tuple(row if isinstance(row, FakeCell) else cell(*row) for row in rows)
+    return collect("s", cells, fill(store, cells, **options), store=store)
+
+
 def dataset(results: ResultSet) -> Dataset:
     """A data set of 60 items whose rows of every split are the test rows of a suite's made-up trials."""
     rows = results.store.rows(next(cell for cell in results.cells if cell.runs).runs[0].key, "test")

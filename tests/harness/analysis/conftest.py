@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.resultset import ResultSet
 from rearec_bench.harness.store.store import Store
 
 
-@pytest.fixture
-def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
     """Base and PRL with K = 2, three seeds each."""
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    return collect("s", cells, synthetic.fill(store, cells), store=store)
+    return synthetic.results_of(Store(tmp_path_factory.mktemp("results")), ("base", 0), ("prl", 2))

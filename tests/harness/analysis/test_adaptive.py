@@ -43,9 +43,7 @@ def naive_outcomes(run: TrialResult) -> dict[str, list[tuple[int, int]]]:
 
 def results_of(store: Store, synthetic: ModuleType, *, change: Change | None = None) -> ResultSet:
     """Base and PRL with K = 2 over three seeds; `change` rewrites the rows of every trial with steps."""
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    index = synthetic.fill(store, cells, rows=60)
-    results = collect("s", cells, index, store=store)
+    results = synthetic.results_of(store, ("base", 0), ("prl", 2), rows=60)
     if change is not None:
         for run in results.cells[1].runs:
             held = store.read(run.key)
@@ -158,31 +156,6 @@ def test_signals_that_say_nothing_capture_nothing(tmp_path: Path, synthetic: Mod
         assert share.users.low <= 0 and share.value < 50, name
 
 
-def test_where_the_ceiling_is_the_readout_there_are_no_shares(tmp_path: Path, synthetic: ModuleType) -> None:
-    def alike(rows: Rows) -> Rows:
-        return dataclasses.replace(rows, step_ranks=np.repeat(rows.readout_ranks[:, None], 3, axis=1))
-
-    results = results_of(Store(tmp_path), synthetic, change=lambda valid, test: (valid, alike(test)))
-    (found,) = adaptive(results)
-    for name in RULES:
-        share = best_of(found, name).share["ndcg@20"]
-        assert (share.value, share.users, share.seeds, share.std) == (None, None, None, None)
-        assert best_of(found, name).over_readout["ndcg@20"].value == pytest.approx(0.0, abs=1e-9)
-
-
-def test_a_target_that_is_never_found_leaves_no_gain(tmp_path: Path, synthetic: ModuleType) -> None:
-    def lost(rows: Rows) -> Rows:
-        return dataclasses.replace(
-            rows, step_ranks=np.full_like(rows.step_ranks, 500), readout_ranks=np.full_like(rows.readout_ranks, 500)
-        )
-
-    (found,) = adaptive(results_of(Store(tmp_path), synthetic, change=lambda valid, test: (lost(valid), lost(test))))
-    method = best_of(found, "router")
-    assert method.metrics["ndcg@20"].value == 0.0
-    assert method.over_readout["ndcg@20"].value is None and method.share["ndcg@20"].value is None
-    assert method.over_against["ndcg@20"].value == -100.0
-
-
 def test_a_run_without_validation_rows_is_left_out(tmp_path: Path, synthetic: ModuleType) -> None:
     store = Store(tmp_path)
     results = results_of(store, synthetic)
@@ -199,29 +172,45 @@ def test_a_run_without_validation_rows_is_left_out(tmp_path: Path, synthetic: Mo
     assert found.methods[0].metrics["ndcg@20"].value != whole.methods[0].metrics["ndcg@20"].value
 
 
-def test_without_any_validation_rows_there_is_only_the_readout(tmp_path: Path, synthetic: ModuleType) -> None:
+def test_where_the_ceiling_is_the_readout_there_are_no_shares_and_without_a_hit_no_gains(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    def alike(rows: Rows) -> Rows:
+        return dataclasses.replace(rows, step_ranks=np.repeat(rows.readout_ranks[:, None], 3, axis=1))
+
+    def lost(rows: Rows) -> Rows:
+        return alike(dataclasses.replace(rows, readout_ranks=np.full_like(rows.readout_ranks, 500)))
+
+    store = Store(tmp_path / "alike")
+    (found,) = adaptive(results_of(store, synthetic, change=lambda valid, test: (valid, alike(test))))
+    for name in RULES:
+        share = best_of(found, name).share["ndcg@20"]
+        assert (share.value, share.users, share.seeds, share.std) == (None, None, None, None)
+        assert best_of(found, name).over_readout["ndcg@20"].value == pytest.approx(0.0, abs=1e-9)
+    store = Store(tmp_path / "lost")
+    (found,) = adaptive(results_of(store, synthetic, change=lambda valid, test: (lost(valid), lost(test))))
+    method = best_of(found, "router")
+    assert method.metrics["ndcg@20"].value == 0.0
+    assert method.over_readout["ndcg@20"].value is None and method.share["ndcg@20"].value is None
+    assert method.over_against["ndcg@20"].value == -100.0
+
+
+def test_what_cannot_be_told_has_no_methods_and_other_rows_are_refused(tmp_path: Path, synthetic: ModuleType) -> None:
     def nothing(rows: Rows) -> Rows:
-        return dataclasses.replace(
-            rows, **{field.name: getattr(rows, field.name)[:0] for field in dataclasses.fields(rows)}
-        )
+        fields = dataclasses.fields(rows)
+        return dataclasses.replace(rows, **{field.name: getattr(rows, field.name)[:0] for field in fields})
 
-    (found,) = adaptive(results_of(Store(tmp_path), synthetic, change=lambda valid, test: (nothing(valid), test)))
+    store = Store(tmp_path / "no validation")
+    (found,) = adaptive(results_of(store, synthetic, change=lambda valid, test: (nothing(valid), test)))
     assert (found.methods, found.left_out) == ((), (1, 2, 3))
-
-
-def test_rows_without_steps_and_rows_that_did_not_run_have_no_methods(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
     cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2), synthetic.cell("erl", None))
     assert [found.methods for found in adaptive(collect("s", cells, {"cells": {}}, store=store))] == [(), ()]
-    assert adaptive(collect("s", cells[:1], synthetic.fill(store, cells[:1]), store=store)) == ()
-
-
-def test_runs_that_were_tested_on_other_rows_are_not_averaged(tmp_path: Path, synthetic: ModuleType) -> None:
+    assert adaptive(synthetic.results_of(store, ("base", 0))) == ()
     changed = iter([False, True, False])
 
     def other(rows: Rows) -> Rows:
         return dataclasses.replace(rows, users=rows.users[::-1]) if next(changed) else rows
 
-    results = results_of(Store(tmp_path), synthetic, change=lambda valid, test: (valid, other(test)))
+    results = results_of(Store(tmp_path / "other"), synthetic, change=lambda valid, test: (valid, other(test)))
     with pytest.raises(StoreError, match="tested on different rows"):
         adaptive(results)

@@ -47,12 +47,6 @@ def test_the_optimum_and_its_gains_equal_a_loop_over_rows(results: ResultSet) ->
             assert prl.optimum[metric].mean >= step
 
 
-def test_a_cell_without_a_run_has_no_ceiling(tmp_path: Path, synthetic: ModuleType) -> None:
-    cells = (synthetic.cell("prl", 2),)
-    (found,) = ceilings(collect("s", cells, {"cells": {}}, store=Store(tmp_path)))
-    assert found.optimum is None and found.row.stats["ndcg@20"].mean is None
-
-
 SIMULATIONS = 1000
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "measurements" / "ceiling.md"
 
@@ -81,32 +75,13 @@ def test_the_best_of_models_takes_each_run_with_those_that_follow_it() -> None:
     assert best_of_models(ranks, 4) == []
 
 
-@pytest.mark.slow
-def test_on_pure_noise_the_optimum_gains_and_the_cross_fitted_ceiling_does_not() -> None:
-    draw = np.random.default_rng(6)
-    crossed, optimum = [], []
-    for _ in range(SIMULATIONS):
-        easy = draw.normal(3.5, 1.5, (150, 1))
-        runs = [_ranks(draw, easy) for _ in range(2)]
-        readout = sum(metric_of(ranks[:, 2], "ndcg@20") for ranks in runs) / 2
-        crossed.append(sum(one["ndcg@20"] for one in cross_fitted(runs)) / 2 / readout - 1)
-        optimum.append(sum(metric_of(ranks.min(axis=1), "ndcg@20") for ranks in runs) / 2 / readout - 1)
-    assert abs(np.mean(crossed)) < 0.01
-    assert np.mean(optimum) > 0.2
-    assert f'the "gain" is {np.mean(optimum):+.0%}' in PAGE.read_text(encoding="utf-8").replace("\n", " ")
-
-
-@pytest.mark.slow
-def test_where_rows_have_a_true_best_step_the_cross_fitted_ceiling_finds_it() -> None:
-    draw = np.random.default_rng(7)
-    crossed = []
-    for _ in range(SIMULATIONS):
-        easy = draw.normal(3.5, 1.5, (150, 1)) - 1.5 * np.eye(3)[draw.integers(0, 3, 150)]
-        runs = [_ranks(draw, easy) for _ in range(2)]
-        readout = sum(metric_of(ranks[:, 2], "ndcg@20") for ranks in runs) / 2
-        crossed.append(sum(one["ndcg@20"] for one in cross_fitted(runs)) / 2 / readout - 1)
-    assert np.mean(crossed) > 0.15
-    assert np.mean(np.array(crossed) > 0) > 0.9
+def test_too_few_runs_have_no_ceiling_no_cross_fitting_and_no_best_of_models(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    store, cells = Store(tmp_path), (synthetic.cell("base", 0, seeds=(1, 2)), synthetic.cell("prl", 2, seeds=(1,)))
+    assert list(ceilings(synthetic.results_of(store, *cells))[1].controls) == [NOISED]
+    (found,) = ceilings(collect("s", cells[1:], {"cells": {}}, store=store))
+    assert found.optimum is None and found.row.stats["ndcg@20"].mean is None
 
 
 def test_controls_stand_beside_the_optimum(results: ResultSet) -> None:
@@ -123,15 +98,36 @@ def test_controls_stand_beside_the_optimum(results: ResultSet) -> None:
     assert prl.controls[MODELS].over["ndcg@20"] == pytest.approx((models / base - 1) * 100)
 
 
-def test_one_run_has_no_cross_fitting_and_too_few_references_no_best_of_models(
-    tmp_path: Path, synthetic: ModuleType
-) -> None:
-    cells = (synthetic.cell("base", 0, seeds=(1, 2)), synthetic.cell("prl", 2, seeds=(1,)))
-    store = Store(tmp_path)
-    found = ceilings(collect("s", cells, synthetic.fill(store, cells), store=store))[1]
-    assert list(found.controls) == [NOISED]
+def simulated(seed: int, *, best: float) -> tuple[np.ndarray, np.ndarray]:
+    """Gains over the last step of the cross-fitted ceiling and of the optimum; `best` is a random step's lead.
+
+    The logarithm of a rank is how hard its row is, and noise for each step.
+    """
+    draw = np.random.default_rng(seed)
+    gains = []
+    for _ in range(SIMULATIONS):
+        easy = draw.normal(3.5, 1.5, (150, 1))
+        if best:
+            easy = easy - best * np.eye(3)[draw.integers(0, 3, 150)]
+        noise = (draw.normal(0, 0.7, (150, 3)) for _ in range(2))
+        runs = [np.maximum(1, np.exp(easy + one)).astype(np.int32) for one in noise]
+        readout = sum(metric_of(ranks[:, 2], "ndcg@20") for ranks in runs) / 2
+        crossed = sum(one["ndcg@20"] for one in cross_fitted(runs)) / 2
+        optimum = sum(metric_of(ranks.min(axis=1), "ndcg@20") for ranks in runs) / 2
+        gains.append((crossed / readout - 1, optimum / readout - 1))
+    return np.array(gains).T[0], np.array(gains).T[1]
 
 
-def _ranks(draw: np.random.Generator, easy: np.ndarray) -> np.ndarray:
-    """(R, 3) ranks whose logarithm is how hard a row is, and noise for each step."""
-    return np.maximum(1, np.exp(easy + draw.normal(0, 0.7, (len(easy), 3)))).astype(np.int32)
+@pytest.mark.slow
+def test_on_pure_noise_the_optimum_gains_and_the_cross_fitted_ceiling_does_not() -> None:
+    crossed, optimum = simulated(6, best=0.0)
+    assert abs(crossed.mean()) < 0.01
+    assert optimum.mean() > 0.2
+    assert f'the "gain" is {optimum.mean():+.0%}' in PAGE.read_text(encoding="utf-8").replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_where_rows_have_a_true_best_step_the_cross_fitted_ceiling_finds_it() -> None:
+    crossed, _ = simulated(7, best=1.5)
+    assert crossed.mean() > 0.15
+    assert (crossed > 0).mean() > 0.9

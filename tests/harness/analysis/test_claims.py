@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from rearec_bench.harness.analysis.claims import Claim, judge, paper_claims, verdict_of
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import Interval, t_interval
-from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.resultset import ResultSet
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables.claims import claims
 from rearec_bench.harness.store.store import Store
@@ -30,15 +29,14 @@ def claim(expect: dict | None = None, **test: object) -> Claim:
     return Claim("c", "It is so.", "Section 1", test, expect or {"above": 0})
 
 
-@pytest.fixture
-def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
-    store = Store(tmp_path)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
     cells = tuple(
         synthetic.cell(strategy, steps, backbone=backbone)
         for backbone in ("sasrec", "unisrec")
         for strategy, steps in (("base", 0), ("erl", 1), ("erl", 2), ("erl", 3), ("prl", 2))
     )
-    return collect("s", cells, synthetic.fill(store, cells), store=store)
+    return synthetic.results_of(Store(tmp_path_factory.mktemp("claims")), *cells)
 
 
 def metrics(

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare, measure, percent, stat
-from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.store.store import Store
 
 
@@ -33,8 +32,7 @@ def test_improvements_come_from_unrounded_means_and_their_average_is_rounded_by_
     tmp_path: Path, synthetic: ModuleType
 ) -> None:
     store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("erl", 1), synthetic.cell("prl", 2))
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    results = synthetic.results_of(store, ("base", 0), ("erl", 1), ("prl", 2))
     found = compare(measure(results))
 
     means = []
@@ -52,18 +50,15 @@ def test_improvements_come_from_unrounded_means_and_their_average_is_rounded_by_
         assert [name in one.best for one in found] == [place == best for place in range(3)]
 
 
-def test_a_row_with_a_missing_run_is_never_the_best() -> None:
+def test_a_row_with_a_missing_run_is_never_the_best_nor_an_average_loss() -> None:
     found = compare([row("base", 0.1, against="", steps=0), row("erl", 0.2), row("prl", 0.9, seeds=2)])
     assert [sorted(one.best) for one in found] == [[], sorted((*METRICS, "avg")), []]
     assert found[2].average == pytest.approx(800)
-
-
-def test_no_average_gain_is_the_best_where_all_are_losses() -> None:
     found = compare([row("base", 0.3, against="", steps=0), row("erl", 0.2), row("prl", 0.1)])
     assert found[0].best == set(METRICS) and not found[1].best and not found[2].best
 
 
-def test_a_row_is_compared_with_the_one_of_its_own_k() -> None:
+def test_a_row_is_compared_with_the_one_of_its_own_k_data_set_and_backbone() -> None:
     found = compare(
         [
             row("base", 0.1, against="", steps=0),
@@ -76,14 +71,6 @@ def test_a_row_is_compared_with_the_one_of_its_own_k() -> None:
     )
     gains = [one.improvements.get("ndcg@20") for one in found]
     assert gains[:5] == pytest.approx([None, 100, 300, 50, -25]) and gains[5] is None
-
-
-def test_rows_of_another_data_set_or_backbone_are_no_reference() -> None:
-    other = replace(row("prl", 0.5), dataset="d2")
-    third = replace(row("prl", 0.5), backbone="b2")
-    found = compare([row("base", 0.1, against="", steps=0), other, third])
-    assert [one.against for one in found] == [None, None, None]
-
-
-def test_a_gain_over_nothing_is_no_number() -> None:
+    others = [replace(row("prl", 0.5), dataset="d2"), replace(row("prl", 0.5), backbone="b2")]
+    assert [one.against for one in compare([row("base", 0.1, against="", steps=0), *others])] == [None, None, None]
     assert percent(0.1, 0.0) is None and percent(None, 0.1) is None and percent(0.1, None) is None

@@ -222,23 +222,15 @@ def test_a_value_that_is_not_a_number_stops_nothing() -> None:
     assert StopRule("margin", math.inf, 2).depths(signals_of(rows)).tolist() == [2, 2]
 
 
-def test_signals_that_never_change_leave_a_fixed_depth() -> None:
-    draw = np.random.default_rng(0)
-    ranks = draw.integers(1, 40, (100, 3))
-    rules = choose_rules(made(ranks))
+def test_where_nothing_can_be_learnt_the_depth_is_fixed_and_the_least() -> None:
+    ranks = np.random.default_rng(0).integers(1, 40, (100, 3))
     best = int(row_gains(ranks, "ndcg@20").mean(0).argmax())
-    for name, rule in rules.items():
-        assert set(rule.depths(signals_of(made(ranks)))) == {best}, name
-
-
-def test_steps_that_are_all_alike_cost_none() -> None:
+    for name, rule in choose_rules(made(ranks)).items():
+        assert set(rule.depths(signals_of(made(ranks)))) == {best}, f"{name}: signals that never change"
     rows = noise(1)
     alike = dataclasses.replace(rows, step_ranks=np.repeat(rows.step_ranks[:, :1], 3, axis=1))
     for name, depths in choose_depths(alike, alike).items():
-        assert depths.max() == 0, name
-
-
-def test_with_one_user_the_router_is_the_best_fixed_depth() -> None:
-    rows = noise(1)
+        assert depths.max() == 0, f"{name}: steps that are all alike"
     gains = row_gains(rows.step_ranks, "ndcg@20")
-    assert choose_router(signals_of(rows), gains, np.zeros(200, np.int32)) == FixedDepth(int(gains.mean(0).argmax()))
+    one_user = choose_router(signals_of(rows), gains, np.zeros(200, np.int32))
+    assert one_user == FixedDepth(int(gains.mean(0).argmax()))

@@ -106,18 +106,15 @@ def test_what_is_recommended_equals_loops(results: ResultSet) -> None:
 
 
 @pytest.mark.parametrize("name", ["groups", "beyond"])
-def test_the_tables_hold_what_was_computed(results: ResultSet, name: str) -> None:
+def test_the_tables_hold_what_was_computed(
+    results: ResultSet, tmp_path: Path, synthetic: ModuleType, name: str
+) -> None:
     table = DATA_TABLES[name](results, lambda name: dataset(results))
     for form in ("markdown", "latex", "csv", "json"):
         assert render([table], format=form)
     assert {record["strategy"] for record in table.records} == {"base", "prl"}
     assert all(set(record) == set(table.fields) for record in table.records)
-
-
-@pytest.mark.parametrize("name", ["groups", "beyond"])
-def test_a_cell_without_runs_has_no_numbers(tmp_path: Path, synthetic: ModuleType, name: str) -> None:
-    cells = (synthetic.cell("prl", 2),)
-    empty = collect("s", cells, {"cells": {}}, store=Store(tmp_path / "empty"))
+    empty = collect("s", (synthetic.cell("prl", 2),), {"cells": {}}, store=Store(tmp_path / "empty"))
     table = DATA_TABLES[name](empty, lambda name: pytest.fail("nothing to load"))
     assert "0/3" in render([table], format="markdown")
     assert all(record["mean"] is None for record in table.records)

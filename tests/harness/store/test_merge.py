@@ -127,14 +127,8 @@ def test_suites_of_one_name_keep_the_rows_of_the_first_and_the_trials_of_both(pa
     held_suite, held = first.read_suite("first")
     assert held_suite == suite
     assert held["cells"][name] == cell and held["cells"]["another"] == cells["another"]
-
-
-def test_searches_that_went_apart_are_named(pair: tuple[Store, Store]) -> None:
-    first, second = pair
-    suite, index = second.read_suite("first")
-    name, cell = next((name, cell) for name, cell in index["cells"].items() if cell["search"])
-    other = {**cell, "search": cell["search"][::-1], "final": {**cell["final"], "1": "1" * 32}}
-    second.write_suite("first", suite, {**index, "cells": {**index["cells"], name: other}})
+    apart = {**cell, "search": cell["search"][::-1], "final": {**cell["final"], "1": "1" * 32}}
+    second.write_suite("first", suite, {**index, "cells": {**index["cells"], name: apart}})
     done = command("merge", first.root, second.root)
     assert done.exit_code == 1
     assert f"suite first, cell {name}: other search trials; those of the first are kept" in done.stderr
@@ -153,11 +147,6 @@ def test_logs_are_merged_by_time_and_once(pair: tuple[Store, Store]) -> None:
 
 
 # ---- diff
-
-
-def test_a_store_does_not_differ_from_its_copy(pair: tuple[Store, Store]) -> None:
-    done = command("diff", *(store.root for store in pair))
-    assert done.exit_code == 0 and "10 the same in both, 0 different" in done.output
 
 
 def test_a_cell_that_differs_is_shown_with_its_change_and_intervals(
@@ -196,21 +185,19 @@ def test_what_one_alone_has_is_named(pair: tuple[Store, Store]) -> None:
     } == {(2, 1)}
     done = command("diff", first.root, second.root)
     assert done.exit_code == 1 and f"In {first.root} alone: {key[:8]}." in done.output
+    done = command("diff", first.root, second.root, "--suite", "none")
+    assert done.exit_code == 2 and "In both: first, trouble" in done.stderr
 
 
-def test_damage_is_said_and_compared_with_nothing(pair: tuple[Store, Store]) -> None:
+def test_a_copy_does_not_differ_and_damage_is_said_and_compared_with_nothing(pair: tuple[Store, Store]) -> None:
     first, second = pair
+    done = command("diff", first.root, second.root)
+    assert done.exit_code == 0 and "10 the same in both, 0 different" in done.output
     key = next(iter(finals(second, "erl").values())).key
     file = second.folder(key) / "test.parquet"
     file.write_bytes(file.read_bytes()[::-1])
     done = command("diff", first.root, second.root)
     assert done.exit_code == 1 and f"Trial {key[:8]} of {second.root} is damaged" in done.output
-
-
-def test_a_suite_that_is_not_in_both_is_an_error(pair: tuple[Store, Store]) -> None:
-    first, second = pair
-    done = command("diff", first.root, second.root, "--suite", "none")
-    assert done.exit_code == 2 and "In both: first, trouble" in done.stderr
 
 
 def test_rows_of_other_users_are_not_paired(pair: tuple[Store, Store], synthetic: ModuleType) -> None:

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,26 +65,26 @@ def test_a_trial_comes_back_with_every_bit_of_its_arrays(store: Store, synthetic
     assert without_arrays(written) == without_arrays(read)
 
 
-def test_half_precision_values_that_are_not_finite_keep_their_bits(store: Store, synthetic: ModuleType) -> None:
+def test_half_precision_values_keep_their_bits_and_a_split_without_rows_its_shapes(
+    store: Store, synthetic: ModuleType
+) -> None:
     odd = np.array([[0x7E01, 0x7C00, 0xFC00], [0x8000, 0x0001, 0xFE55]], dtype=np.uint16).view(np.float16)
     made = synthetic.trial(synthetic.spec(steps=2), rows=2)
-    rows = dataclasses.replace(made.validation.rows, entropy=odd)
-    store.write(dataclasses.replace(made, validation=dataclasses.replace(made.validation, rows=rows)))
+    none = {field.name: getattr(made.test.rows, field.name)[:0] for field in dataclasses.fields(made.test.rows)}
+    valid = dataclasses.replace(made.validation, rows=dataclasses.replace(made.validation.rows, entropy=odd))
+    test = dataclasses.replace(made.test, rows=dataclasses.replace(made.test.rows, **none))
+    store.write(dataclasses.replace(made, validation=valid, test=test))
     assert store.rows(made.key, "valid").entropy.tobytes() == odd.tobytes()
-
-
-def test_a_split_without_rows_keeps_its_shapes(store: Store, synthetic: ModuleType) -> None:
-    made = synthetic.trial(synthetic.spec(steps=2), rows=1)
-    none = dataclasses.replace(
-        made.test.rows,
-        **{field.name: getattr(made.test.rows, field.name)[:0] for field in dataclasses.fields(made.test.rows)},
-    )
-    store.write(dataclasses.replace(made, test=dataclasses.replace(made.test, rows=none)))
     rows = store.rows(made.key, "test")
     assert rows.step_ranks.shape == (0, 3) and rows.entropy.dtype == np.float16
 
 
-def test_ranks_are_those_of_the_rows(store: Store, made: TrialResult) -> None:
+def test_summary_and_ranks_are_those_of_the_whole_result(store: Store, made: TrialResult) -> None:
+    summary = store.summary(made.key)
+    assert summary.key == made.key and summary.facts() == made.facts()
+    assert made.validation is not None and made.test is not None
+    assert (summary.validation, summary.test) == (made.validation.readout, made.test.readout)
+    assert (summary.validation_steps, summary.test_steps) == (made.validation.steps, made.test.steps)
     for split in ("valid", "test"):
         rows, ranks = store.rows(made.key, split), store.ranks(made.key, split)
         for field in dataclasses.fields(ranks):
@@ -105,15 +105,7 @@ def test_a_diverged_trial_comes_back_with_its_reason_and_losses_that_are_not_fin
     assert read.validation is None and read.test is None
 
 
-def test_the_summary_has_the_numbers_of_the_result(store: Store, made: TrialResult) -> None:
-    summary = store.summary(made.key)
-    assert summary.key == made.key and summary.facts() == made.facts()
-    assert made.validation is not None and made.test is not None
-    assert (summary.validation, summary.test) == (made.validation.readout, made.test.readout)
-    assert (summary.validation_steps, summary.test_steps) == (made.validation.steps, made.test.steps)
-
-
-def test_the_first_of_two_writes_stays_unless_it_is_to_be_replaced(store: Store, synthetic: ModuleType) -> None:
+def test_the_first_of_two_writes_stays_unless_it_is_replaced_or_deleted(store: Store, synthetic: ModuleType) -> None:
     first = synthetic.trial(synthetic.spec(), draw=1)
     second = synthetic.trial(synthetic.spec(), draw=2)
     store.write(first)
@@ -122,31 +114,31 @@ def test_the_first_of_two_writes_stays_unless_it_is_to_be_replaced(store: Store,
     store.write(second, replace=True)
     assert store.summary(first.key).test == second.test.readout
     assert os.listdir(store.root / "trials") == [first.key]
+    for _ in range(2):
+        store.delete(first.key)
+    assert not store.has(first.key) and os.listdir(store.trials) == []
+    with pytest.raises(StoreError, match="is not stored"):
+        store.read(first.key)
 
 
-@pytest.mark.parametrize("name", ["result.json", "valid.parquet", "test.parquet", "traces_test.safetensors"])
-def test_one_flipped_bit_in_any_file_is_an_error_that_names_the_folder(
-    store: Store, made: TrialResult, name: str
-) -> None:
+HARMS: dict[str, Callable[[bytes], bytes | None]] = {
+    "gone": lambda content: None,
+    "cut": lambda content: content[:20],
+    "flipped": lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", ["manifest.json", "result.json", "valid.parquet", "traces_test.safetensors"])
+def test_a_harmed_file_is_an_error_that_names_the_folder(store: Store, made: TrialResult, name: str, harm: str) -> None:
     file = store.folder(made.key) / name
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(bytes(content))
-    with pytest.raises(StoreError, match=f"{made.key} is damaged .*{name}.*results verify --fix"):
+    content = HARMS[harm](file.read_bytes())
+    file.unlink() if content is None else file.write_bytes(content)
+    with pytest.raises(StoreError, match=f"{made.key} is damaged .*results verify --fix"):
         store.read(made.key)
-
-
-@pytest.mark.parametrize("name", ["manifest.json", "result.json", "test.parquet"])
-@pytest.mark.parametrize("harm", ["gone", "cut"])
-def test_a_half_copied_folder_is_an_error_that_names_it(store: Store, made: TrialResult, name: str, harm: str) -> None:
-    file = store.folder(made.key) / name
-    if harm == "gone":
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:20])
-    for read in (store.read, store.summary):
+    if harm != "flipped":  # a summary does not read rows
         with pytest.raises(StoreError, match=f"{made.key} is damaged"):
-            read(made.key)
+            store.summary(made.key)
 
 
 def test_a_folder_of_another_trial_or_schema_is_an_error(store: Store, made: TrialResult) -> None:
@@ -198,7 +190,7 @@ store.write(synthetic.trial(synthetic.spec(), draw=2), replace=replace)
 
 @pytest.mark.parametrize(
     ("mode", "function", "call"),
-    [("first", "_write_synced", 3), ("first", "_sync", 1), ("replace", "_write_synced", 2), ("replace", "_sync", 2)],
+    [("first", "_sync", 1), ("replace", "_write_synced", 2), ("replace", "_sync", 2)],
 )
 @pytest.mark.slow
 def test_a_writer_killed_at_any_point_leaves_a_whole_trial_or_none(
@@ -228,8 +220,9 @@ def clean(root: Path) -> None:
 
 
 def test_a_replacement_killed_between_its_renames_is_undone_by_cleaning(store: Store, made: TrialResult) -> None:
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    name = f".old~{made.key}~{socket.gethostname()}~{gone.stdout.strip()}~00000000"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    name = f".old~{made.key}~{socket.gethostname()}~{gone.pid}~00000000"
     store.folder(made.key).rename(store.trials / name)
     assert not store.has(made.key)
     clean(store.root)
@@ -237,7 +230,7 @@ def test_a_replacement_killed_between_its_renames_is_undone_by_cleaning(store: S
 
 
 def test_cleaning_leaves_the_files_of_a_writer_that_lives(store: Store) -> None:
-    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    sleeper = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     try:
         used = store.root / "trials" / f".tmp~{'0' * 32}~{socket.gethostname()}~{sleeper.pid}~00000000"
         used.mkdir(parents=True)
@@ -246,7 +239,7 @@ def test_cleaning_leaves_the_files_of_a_writer_that_lives(store: Store) -> None:
         clean(store.root)
         assert used.exists() and other.exists()
     finally:
-        sleeper.communicate(b"\n")
+        sleeper.communicate()
     clean(store.root)
     assert not used.exists() and other.exists()
 
@@ -262,14 +255,6 @@ def test_find_wants_one_key_and_says_what_else_there_is(store: Store) -> None:
     for prefix in ("zz", ""):
         with pytest.raises(StoreError, match=f"no trial in .* has a key that starts with '{prefix}'"):
             store.find(prefix)
-
-
-def test_a_deleted_trial_is_gone_and_deleting_it_again_does_nothing(store: Store, made: TrialResult) -> None:
-    store.delete(made.key)
-    store.delete(made.key)
-    assert not store.has(made.key) and os.listdir(store.trials) == []
-    with pytest.raises(StoreError, match="is not stored"):
-        store.read(made.key)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a\x00b", "x" * 101])
@@ -320,6 +305,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Pat
         Store(tmp_path).write(made)
 
 
+@pytest.mark.slow
 def test_reading_summaries_loads_neither_parquet_nor_torch(store: Store, made: TrialResult) -> None:
     code = (
         "import sys; from pathlib import Path; from rearec_bench.harness.store.store import Store\n"

@@ -42,9 +42,13 @@ def final_of(store: Store, suite: str = "first") -> str:
     return next(key for cell in cells for key in cell["final"].values())
 
 
-def test_a_whole_store_is_said_to_be_whole(store: Store) -> None:
+def test_a_whole_store_is_said_to_be_whole_and_files_of_killed_writers_go_with_fix(store: Store) -> None:
+    left = store.trials / f".tmp~{'0' * 32}~elsewhere~1~00000000"
+    left.mkdir()
+    os.utime(left, (1, 1))
     done = command(store)
     assert (done.exit_code, done.output) == (0, "10 trials, 2 suites: all as they were written.\n")
+    assert command(store, "--fix").exit_code == 0 and not left.exists()
 
 
 def test_a_damaged_trial_is_moved_with_its_reason_and_leaves_the_indexes(store: Store) -> None:
@@ -68,12 +72,17 @@ def test_a_damaged_trial_is_moved_with_its_reason_and_leaves_the_indexes(store: 
     assert command(store).exit_code == 0
 
 
-def test_two_of_one_name_do_not_meet_in_the_quarantine(store: Store) -> None:
-    folder = store.folder(final_of(store))
+def test_an_index_of_trials_that_are_gone_is_mended_and_namesakes_do_not_meet_in_the_quarantine(store: Store) -> None:
+    key = final_of(store)
+    store.delete(key)
+    found = verify(store).findings
+    assert {one.kind for one in found} == {"missing"} and "1 of its" in found[0].why
+    assert command(store).exit_code == 1
+    assert command(store, "--fix").exit_code == 0 and command(store).exit_code == 0
     places = set()
     for _ in range(3):
-        folder.mkdir(exist_ok=True)
-        places.add(store.quarantine(folder, "a reason"))
+        store.folder(key).mkdir(exist_ok=True)
+        places.add(store.quarantine(store.folder(key), "a reason"))
     assert len(places) == 3 and all(place.is_dir() for place in places)
 
 
@@ -108,14 +117,6 @@ def test_files_of_a_suite_that_are_not_what_was_written_are_found(store: Store) 
     assert command(store).exit_code == 0 and store.suites() == ["trouble"]
 
 
-def test_an_index_that_names_trials_that_are_gone_is_found_and_mended(store: Store) -> None:
-    store.delete(final_of(store))
-    found = verify(store).findings
-    assert {one.kind for one in found} == {"missing"} and "1 of its" in found[0].why
-    assert command(store).exit_code == 1
-    assert command(store, "--fix").exit_code == 0 and command(store).exit_code == 0
-
-
 def test_lines_of_a_log_that_cannot_be_read_are_counted_and_no_damage(store: Store) -> None:
     log = store.suite_folder("first") / "run.jsonl"
     whole = log.read_bytes()
@@ -123,14 +124,6 @@ def test_lines_of_a_log_that_cannot_be_read_are_counted_and_no_damage(store: Sto
     done = command(store)
     assert done.exit_code == 0 and "5 log lines cannot be read" in done.output
     assert log_lines(log.read_bytes()) == (whole.decode().splitlines(), 5)
-
-
-def test_killed_writers_files_are_no_damage_and_go_with_fix(store: Store) -> None:
-    left = store.trials / f".tmp~{'0' * 32}~elsewhere~1~00000000"
-    left.mkdir()
-    os.utime(left, (1, 1))
-    assert command(store).exit_code == 0
-    assert command(store, "--fix").exit_code == 0 and not left.exists()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

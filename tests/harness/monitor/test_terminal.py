@@ -95,7 +95,7 @@ def test_what_else_happens_to_a_trial_is_a_line_with_its_cause(jobs: tuple[Job, 
     assert lost.startswith(f"again     {trial.key[:8]}") and lost.endswith("killed")
     assert alone.endswith("alone on a GPU: 12 GB")
     assert saved.startswith("suspended") and saved.endswith("from its current state")
-    assert unsaved.endswith("last checkpoint, if it has one")
+    assert unsaved.endswith("from its last checkpoint, if any")
     assert budget == "the time budget\\x1b is over"
 
 

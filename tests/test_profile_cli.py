@@ -114,7 +114,7 @@ def test_the_report_shows_what_is_stored_without_loading_torch_or_ray(results: P
     ("arguments", "words"),
     [
         ([], "rearec-bench profile --dataset NAME"),
-        (["nosuch"], "no suite of that name ships"),
+        (["nosuch"], "Bundled: "),
         (["--dataset", "nosuch"], "nosuch is not prepared."),
         (["--dataset", "yelp"], "rearec-bench prepare yelp --source DIR"),
         (["--dataset", "tiny", "--backbone", "sasrek"], "Did you mean 'sasrec'?"),

@@ -127,7 +127,7 @@ def report(
     if names or users:
         raise InputError("--figure and --user belong to --figures DIR. Add it, or leave them out.")
     if source == "paper" and suites:
-        raise InputError("the paper's own tables belong to no suite. Leave out the suite, or --source paper.")
+        raise InputError("--source paper cannot be combined with a suite. Leave out one of the two.")
     endings = {".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
     form = form or endings.get(output.suffix if output else "", "markdown")
     if form == "html":
@@ -137,7 +137,7 @@ def report(
         return
     if aggregates:
         raise InputError(
-            "a table shows aggregates alone. Leave out --aggregates, or add --figures DIR, --paper-kit DIR or "
+            "tables show only aggregates. Leave out --aggregates, or add --figures DIR, --paper-kit DIR or "
             "-o FILE.html."
         )
     text = render_report(

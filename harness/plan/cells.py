@@ -169,7 +169,7 @@ def check_precision(cells: Iterable[Cell], device: str) -> None:
         precisions = searched.choices if searched is not None else (cell.training.get("precision"),)
         if device == "cpu" and "tf32" in (precisions or ()):
             raise InputError(
-                "training.precision: tf32 is a GPU's, and this suite runs on the CPU. Take fp32 or bf16, or give the "
+                "training.precision: tf32 needs a GPU, and this suite runs on the CPU. Use fp32 or bf16, or give the "
                 "trials a GPU:  --gpu 1"
             )
 

@@ -48,7 +48,7 @@ def suite_to_profile(
     if suite is None:
         if given["dataset"] is None:
             raise InputError(
-                "say what to profile: a suite or a data set.  rearec-bench profile SUITE  or  "
+                "give a suite or a data set to profile.  rearec-bench profile SUITE  or  "
                 "rearec-bench profile --dataset NAME"
             )
         texts = {name: _DEFAULTS.get(name, "") if text is None else text for name, text in given.items()}

@@ -81,7 +81,7 @@ class Cluster:
             spread = f", on no node enough of both ({len(self.nodes)} nodes)" if len(self.nodes) > 1 else ""
             raise InputError(
                 f"one trial needs {cpu:g} cores and {gpu:g} GPUs (resources), and {self.cpus:g} cores and "
-                f"{self.gpus:g} GPUs are there{spread}.{hint}"
+                f"{self.gpus:g} GPUs are available{spread}.{hint}"
             )
         return count
 

@@ -106,7 +106,7 @@ def open_note(address: str) -> str:
     """The warning for a Ray that was joined without a token; "" where one was used."""
     if os.environ.get(MODE, "").lower() == "token":
         return ""
-    return f"The Ray at {address} asks for no token: whoever reaches its ports can run code on it (docs/cluster.md)."
+    return f"The Ray at {address} requires no token: anyone who reaches its ports can run code on it (docs/cluster.md)."
 
 
 @functools.cache

@@ -124,7 +124,7 @@ def compare(nodes: tuple[Node, ...], components: Components, *, place: str) -> S
     if problems:
         lines = "\n".join(problems)
         raise InputError(
-            f"the nodes of the Ray at {place} do not all run what this process runs:\n{lines}\nInstall the same there, "
+            f"the nodes of the Ray at {place} do not all run this process's software:\n{lines}\nInstall it there, "
             "such as  pip install -c constraints.txt PACKAGE  or the same checkout, then type  ray stop; ray start "
             f"--address={place}  on that node. Nothing was started. More: docs/cluster.md."
         )

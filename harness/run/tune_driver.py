@@ -251,7 +251,7 @@ def _heard(tracker: RunTracker) -> Iterator[None]:
 
 
 def _kill(trial: Any) -> None:
-    """End the worker of a trial; Tune hears of it as of any other that died."""
+    """Kill the worker of a trial; Tune treats it like any other death of a worker."""
     worker = trial.temporary_state.ray_actor
     if worker is not None:
         ray.kill(worker)

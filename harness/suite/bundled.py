@@ -32,9 +32,10 @@ def find_suite(text: str) -> Path:
     if text in shipped:
         return shipped[text]
     if path.stem in shipped:
-        raise InputError(f"there is no file {text}. A suite of that name ships; type {path.stem} for it.")
+        raise InputError(f"there is no file {text}. For the bundled suite of that name type {path.stem}.")
     raise InputError(
-        f"there is no file {text}, and no suite of that name ships.{hint(text, shipped)} Shipped: {', '.join(shipped)}."
+        f"there is no file {text}, and no bundled suite has that name.{hint(text, shipped)} "
+        f"Bundled: {', '.join(shipped)}."
     )
 
 

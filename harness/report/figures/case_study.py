@@ -55,7 +55,7 @@ def case_of(context: FigureContext) -> Case:
     Of the last row of the suite with steps, first seed. With users asked for: the first of them that is traced.
 
     Raises:
-        MissingData: no run holds states, the data set is not prepared, no user asked for is traced, or aggregates alone
+        MissingData: no run holds states, the data set is not prepared, no user asked for is traced, or only aggregates
             are to be shown.
         InputError: the data set is not the one that the runs were tested on.
     """
@@ -63,7 +63,7 @@ def case_of(context: FigureContext) -> Case:
     run = cell.runs[0]
     test = context.results.store.read(run.key).test
     if test is None or test.traces is None or not len(test.traces.rows):
-        raise MissingData("needs a final run that holds states of traced rows")
+        raise MissingData("needs a final run with stored states of traced rows")
     try:
         data, items = check_dataset(context.load(cell.dataset), cell), context.items(cell.dataset)
     except DatasetError as error:

@@ -50,7 +50,7 @@ def against_paper(results: ResultSet) -> Table:
             pairs.append((theirs, ours))
     if not pairs:
         raise InputError(
-            f"no row of '{results.name}' stands in the paper's Tables 2 and 3. They have the data sets "
+            f"no row of '{results.name}' is in the paper's Tables 2 and 3. They have the data sets "
             f"{', '.join(names)}; the backbones sasrec, bert4rec, unisrec, morec; the rows base, erl, prl."
         )
     groups: dict[tuple[str, str], list[Line]] = {}

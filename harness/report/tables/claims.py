@@ -19,7 +19,7 @@ _NOTES = (
 
 
 def claims(results: ResultSet, load: Load) -> Table:
-    """Every claim, where it stands in the paper, what is expected, what was found."""
+    """Every claim, its place in the paper, the expectation and our result."""
     judged = judge(results, load)
     return suite_table(
         results,

@@ -136,7 +136,7 @@ def funnels(asked: Cards) -> Table:
     """
     if not asked.prepared:
         named = f" ({', '.join(asked.missing)})" if asked.missing else ""
-        raise InputError(f"no data set is prepared{named}. What to type:  rearec-bench datasets list")
+        raise InputError(f"no data set is prepared{named}. Type:  rearec-bench datasets list")
     printed, authors = paper_datasets(), paper_funnel()
     groups: list[RowGroup] = []
     records: list[Record] = []
@@ -247,7 +247,7 @@ def _protocol(asked: Cards) -> Iterator[str]:
 
 def _not_prepared(asked: Cards) -> Iterator[str]:
     if asked.missing:
-        yield f"Not prepared: {', '.join(asked.missing)}. What to type:  rearec-bench datasets list"
+        yield f"Not prepared: {', '.join(asked.missing)}. Type:  rearec-bench datasets list"
 
 
 _STEPS = {

@@ -168,9 +168,7 @@ def test_the_authors_funnel_ends_at_the_papers_table_1() -> None:
 
 
 def test_without_a_data_set_there_is_no_funnel() -> None:
-    with pytest.raises(
-        InputError, match=r"no data set is prepared \(yelp\)\. What to type:  rearec-bench datasets list"
-    ):
+    with pytest.raises(InputError, match=r"no data set is prepared \(yelp\)\. Type:  rearec-bench datasets list"):
         funnels(Cards({}, missing=("yelp",), everything=False))
 
 

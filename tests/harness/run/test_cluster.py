@@ -84,12 +84,12 @@ def test_parts_of_several_nodes_do_not_add_up_to_a_trial(
 
 
 def test_a_trial_that_is_larger_than_every_node_is_refused_with_the_sums() -> None:
-    with pytest.raises(InputError, match=r"4 cores .* and 6 cores and 0 GPUs are there, on no node .*\(2 nodes\)"):
+    with pytest.raises(InputError, match=r"4 cores .* and 6 cores and 0 GPUs are available, on no node .*\(2 nodes\)"):
         of((3, 0), (3, 0)).fits(cpu=4, gpu=0)
 
 
 def test_a_missing_gpu_is_an_error_and_not_a_fallback() -> None:
-    with pytest.raises(InputError, match=r"0\.25 GPUs .* 0 GPUs are there\. Type --gpu 0"):
+    with pytest.raises(InputError, match=r"0\.25 GPUs .* 0 GPUs are available\. Type --gpu 0"):
         of((2, 0)).fits(cpu=1, gpu=0.25)
 
 

@@ -237,7 +237,7 @@ def test_a_run_joins_a_ray_that_is_there_and_leaves_it_running(head, tmp_path: P
         said = finish(command, env=head.environment)
         outcome = json.loads(said.splitlines()[-1])
         assert (outcome["done"], outcome["left"]) == (TRIALS, 0)
-        assert "2 at a time on 3 cores" in said and "asks for no token" not in said
+        assert "2 at a time on 3 cores" in said and "requires no token" not in said
 
 
 def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(run: Run, tmp_path: Path) -> None:

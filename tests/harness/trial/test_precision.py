@@ -91,5 +91,5 @@ def test_what_the_device_lacks_is_refused_before_anything_starts(tmp_path: Path)
     file.write_text(SUITE.replace("max_len: 20", "max_len: 20, precision: tf32"))
     cells = expand(load_suite(file))
     check_precision(cells, "cuda")
-    with pytest.raises(InputError, match=r"training\.precision: tf32 is a GPU's.*--gpu 1"):
+    with pytest.raises(InputError, match=r"training\.precision: .*--gpu 1"):
         check_precision(cells, "cpu")

@@ -26,6 +26,8 @@ from rearec_bench.harness.datasets.readers import reader_of
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError
 
+from ..builders import error_of
+
 
 def recipe(reader: str, **given: Any) -> Recipe:
     return Recipe.model_validate({"name": "mine", "reader": reader, "split": "leave_one_out", **given})
@@ -68,6 +70,15 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 OWN = {"user": "who", "item": "what", "rating": "stars", "time": "at"}
 CSV = recipe("csv", files={"interactions": "log.csv"}, columns=OWN)
+PARQUET = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
+
+
+def timed(**time: str) -> Recipe:
+    return recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time=time)
+
+
+def log(folder: Path, *rows: str) -> Path:
+    return put(folder, {"log.csv": "".join(row + "\n" for row in ("who,what,stars,at", *rows))})
 
 
 # What is read
@@ -98,13 +109,8 @@ def test_without_ratings_and_times_the_place_in_the_files_counts(tmp_path: Path)
 @pytest.mark.usefixtures("way")
 def test_columns_by_number_and_separators_of_ones_own(tmp_path: Path) -> None:
     put(tmp_path, {"log.txt": "7;u;'a;3\n8;v;b;4\n"})
-    how = recipe(
-        "csv",
-        files={"interactions": "log.txt"},
-        separator=";",
-        header=False,
-        columns={"user": "2", "item": "3", "time": "1"},
-    )
+    layout: dict[str, Any] = {"separator": ";", "header": False, "columns": {"user": "2", "item": "3", "time": "1"}}
+    how = recipe("csv", files={"interactions": "log.txt"}, **layout)
     assert rows_of(read(tmp_path, how)) == [("u", "'a", 7.0), ("v", "b", 8.0)]
 
 
@@ -119,9 +125,7 @@ def test_columns_by_number_and_separators_of_ones_own(tmp_path: Path) -> None:
     ],
 )
 def test_written_times_are_seconds_in_utc(tmp_path: Path, layout: str, texts: list[str]) -> None:
-    put(tmp_path, {"log.csv": "who,what,stars,at\n" + "".join(f"u,i,1,{text}\n" for text in texts)})
-    how = recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"format": layout})
-    events = read(tmp_path, how)
+    events = read(log(tmp_path, *(f"u,i,1,{text}" for text in texts)), timed(format=layout))
     expected = [datetime.strptime(text, layout) for text in texts]
     zoned = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in expected]
     assert events.interactions.times.tolist() == [moment.timestamp() for moment in zoned]
@@ -138,22 +142,18 @@ def test_parquet_with_dates_numbers_and_categories(tmp_path: Path) -> None:
         }
     )
     frame.write_parquet(tmp_path / "log.parquet", row_group_size=1)
-    how = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
-    events = read(tmp_path, how)
+    events = read(tmp_path, PARQUET)
     noon = datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp()
     assert rows_of(events) == [("3", "b", noon, 1.0), ("20", "a", noon + 43_200, 5.0), ("3", "b", 0.0, 4.0)]
     assert events.time_unit == "seconds"
     frame.with_columns(at=pl.Series([date(2020, 1, 1)] * 3)).write_parquet(tmp_path / "log.parquet")
-    assert read(tmp_path, how).interactions.times.tolist() == [noon - 43_200] * 3
+    assert read(tmp_path, PARQUET).interactions.times.tolist() == [noon - 43_200] * 3
 
 
 @pytest.mark.usefixtures("way")
 def test_json_lines_with_numbers_as_names_and_as_text(tmp_path: Path) -> None:
-    lines = [
-        '{"who": 7, "what": "b", "stars": "4.5", "at": 1.5e3}',
-        '{"at": 2, "x": [1], "stars": 1, "what": 1, "who": 10}',
-    ]
-    put(tmp_path, {"log.jsonl.gz": "\n".join(lines)})
+    first = '{"who": 7, "what": "b", "stars": "4.5", "at": 1.5e3}\n'
+    put(tmp_path, {"log.jsonl.gz": first + '{"at": 2, "x": [1], "stars": 1, "what": 1, "who": 10}'})
     how = recipe("jsonl", files={"interactions": "log.jsonl"}, columns=OWN)
     assert rows_of(read(tmp_path, how)) == [("7", "b", 1500.0, 4.5), ("10", "1", 2.0, 1.0)]
 
@@ -204,18 +204,13 @@ def test_by_polars_and_line_by_line_every_file_comes_out_the_same(
     (tmp_path / "log.csv").write_bytes(content + b"\n" * ended)
     chosen = {role: name for role, name in OWN.items() if name in columns}
     how = recipe("csv", files={"interactions": "log.csv"}, columns=chosen, separator=separator)
-    same_ways(tmp_path, how)
-
-
-def same_ways(source: Path, how: Recipe) -> None:
-    """Read in both ways and demand the same: rows and bad lines, or the same error."""
     outcomes = []
     for polars in (True, False):
         with pytest.MonkeyPatch.context() as patch:
             if not polars:
                 patch.setattr(TableFile, "_by_polars", lambda *_: None)
             try:
-                events = read(source, how, "skip")
+                events = read(tmp_path, how, "skip")
                 outcomes.append((rows_of(events), events.bad_lines, events.interactions.item_tokens.tolist()))
             except DatasetError as error:
                 outcomes.append(str(error))
@@ -258,15 +253,10 @@ def test_bad_lines_are_refused_with_the_first_or_skipped_and_counted(tmp_path: P
 
 @pytest.mark.usefixtures("way")
 def test_a_value_that_is_none_is_quoted(tmp_path: Path) -> None:
-    put(tmp_path, {"log.csv": f"who,what,stars,at\nu,a,1,1\nu,b,{'long' * 20},2\n"})
     with pytest.raises(DatasetError, match=r"log.csv:3  stars: 'longlong.*\.\.\.' is not a number"):
-        read(tmp_path, CSV)
-    how = recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"format": "%Y-%m-%d %H:%M:%S"})
-    put(tmp_path, {"log.csv": "who,what,stars,at\nu,a,1,2020-01-01 00:00:00\nu,a,1,2020-01-32 00:00:00\n"})
-    with pytest.raises(
-        DatasetError, match=r"log\.csv:3  at: '2020-01-32 00:00:00' is not a time such as %Y-%m-%d %H:%M:%S"
-    ):
-        read(tmp_path, how)
+        read(log(tmp_path, "u,a,1,1", f"u,b,{'long' * 20},2"), CSV)
+    with pytest.raises(DatasetError, match=r"log\.csv:3  at: '2020-01-32' is not a time such as %Y-%m-%d"):
+        read(log(tmp_path, "u,a,1,2020-01-01", "u,a,1,2020-01-32"), timed(format="%Y-%m-%d"))
 
 
 def test_a_row_of_parquet_that_cannot_be_read_has_its_number(tmp_path: Path) -> None:
@@ -274,8 +264,7 @@ def test_a_row_of_parquet_that_cannot_be_read_has_its_number(tmp_path: Path) -> 
         {"who": ["u", None, "v"], "what": ["a", "b", "c"], "stars": [1.0, 2.0, float("nan")], "at": [1, 2, 3]}
     )
     frame.write_parquet(tmp_path / "log.parquet", row_group_size=2)
-    how = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
-    events = read(tmp_path, how, "skip")
+    events = read(tmp_path, PARQUET, "skip")
     assert rows_of(events) == [("u", "a", 1.0, 1.0)]
     assert events.bad_lines == (
         BadLines("log.parquet", "who is empty", 1, 2),
@@ -297,36 +286,21 @@ def test_a_row_of_parquet_that_cannot_be_read_has_its_number(tmp_path: Path) -> 
 def test_times_of_other_units_are_refused_with_their_numbers(
     tmp_path: Path, unit: str, times: list[int], said: str
 ) -> None:
-    put(tmp_path, {"log.csv": "who,what,stars,at\n" + "".join(f"u,i,1,{time}\n" for time in times)})
-    with pytest.raises(DatasetError) as error:
-        read(tmp_path, recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"unit": unit}))
-    assert said in str(error.value)
-    assert "log.csv  at: " in str(error.value)
+    words = error_of(read, log(tmp_path, *(f"u,i,1,{time}" for time in times)), timed(unit=unit))
+    assert said in words and "log.csv  at: " in words
 
 
 @pytest.mark.usefixtures("way")
 def test_mixed_times_become_milliseconds(tmp_path: Path) -> None:
-    put(tmp_path, {"log.csv": "who,what,stars,at\nu,i,1,1500000000\nu,i,1,1500000000123\nu,i,1,0\n"})
-    events = read(tmp_path, recipe("csv", files={"interactions": "log.csv"}, columns=OWN, time={"unit": "mixed"}))
+    events = read(log(tmp_path, "u,i,1,1500000000", "u,i,1,1500000000123", "u,i,1,0"), timed(unit="mixed"))
     assert events.interactions.times.tolist() == [1500000000000.0, 1500000000123.0, 0.0]
     assert events.time_unit == "milliseconds"
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("log.csv", "who,what,stars,at\n"), ("log.csv", "who,what,stars,at"), ("log.csv", "who,what,stars,at\n\n\n")],
-)
-def test_a_file_without_rows_is_refused(tmp_path: Path, name: str, content: str) -> None:
-    put(tmp_path, {name: content})
-    with pytest.raises(DatasetError, match=r"log\.csv holds no interaction"):
-        read(tmp_path, CSV)
-
-
-def test_a_wrong_column_of_parquet_is_named_with_the_nearest(tmp_path: Path) -> None:
-    pl.DataFrame({"who": [1], "what": [2], "star": [3], "at": [4]}).write_parquet(tmp_path / "log.parquet")
-    with pytest.raises(DatasetError, match=r"log.parquet  no column 'stars'\. Did you mean 'star'\?"):
-        read(tmp_path, recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN))
+@pytest.mark.parametrize("end", ["\n", "", "\n\n\n"])
+def test_a_file_without_rows_is_refused(tmp_path: Path, end: str) -> None:
+    assert "log.csv holds no interaction" in error_of(read, put(tmp_path, {"log.csv": f"who,what,stars,at{end}"}), CSV)
 
 
 @pytest.mark.parametrize(
@@ -340,24 +314,21 @@ def test_a_wrong_column_of_parquet_is_named_with_the_nearest(tmp_path: Path) -> 
     ],
 )
 def test_a_recipe_that_lacks_what_the_reader_needs(tmp_path: Path, given: dict[str, Any], said: str) -> None:
-    put(tmp_path, {"log.csv": "who,what,stars,at\nu,i,1,2\n"})
-    with pytest.raises(DatasetError) as error:
-        read(tmp_path, recipe("csv", **{"files": {"interactions": "log.csv"}, **given}))
-    assert said in str(error.value)
+    how = recipe("csv", **{"files": {"interactions": "log.csv"}, **given})
+    assert said in error_of(read, log(tmp_path, "u,i,1,2"), how)
 
 
-def test_columns_of_parquet_of_the_wrong_type(tmp_path: Path) -> None:
+def test_parquet_files_of_other_columns_and_types_are_refused(tmp_path: Path) -> None:
     frame = pl.DataFrame({"who": [1.5], "what": ["a"], "stars": [True], "at": ["x"]})
-    frame.write_parquet(tmp_path / "log.parquet")
-    how = recipe("parquet", files={"interactions": "log.parquet"}, columns=OWN)
-    with pytest.raises(DatasetError, match="the column 'who' is of type Float64; text or whole numbers are wanted"):
-        read(tmp_path, how)
-    frame.with_columns(who=pl.lit("u")).write_parquet(tmp_path / "log.parquet")
-    with pytest.raises(DatasetError, match="the column 'stars' is of type Boolean; numbers are wanted"):
-        read(tmp_path, how)
+    for other, words in (
+        (frame, "the column 'who' is of type Float64; text or whole numbers are wanted"),
+        (frame.with_columns(who=pl.lit("u")), "the column 'stars' is of type Boolean; numbers are wanted"),
+        (frame.rename({"stars": "star"}), "log.parquet  no column 'stars'. Did you mean 'star'?"),
+    ):
+        other.write_parquet(tmp_path / "log.parquet")
+        assert words in error_of(read, tmp_path, PARQUET)
     (tmp_path / "log.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DatasetError, match=r"log\.parquet cannot be read as Parquet"):
-        read(tmp_path, how)
+    assert "log.parquet cannot be read as Parquet" in error_of(read, tmp_path, PARQUET)
 
 
 # Where files are
@@ -375,15 +346,8 @@ def test_files_are_found_by_name_glob_or_gzipped_and_missed_with_a_hint(tmp_path
 
 
 def test_a_missing_file_of_items_is_told_before_anything_is_read(tmp_path: Path) -> None:
-    put(tmp_path, {"log.csv": "broken"})
-    how = recipe(
-        "csv",
-        files={"interactions": "log.csv", "items": "items.csv"},
-        columns=OWN,
-        text={"fields": {"title": "t"}},
-    )
     with pytest.raises(MissingFileError, match=r"holds no items\.csv"):
-        read(tmp_path, how)
+        read(put(tmp_path, {"log.csv": "broken"}), texts("items.csv"))
 
 
 # Items
@@ -397,12 +361,7 @@ def texts(files: str, **given: Any) -> Recipe:
 
 
 def test_texts_of_the_wanted_items_whatever_the_format(tmp_path: Path) -> None:
-    rows = [
-        ("b", 'A "b", c', "Y", "Z"),
-        ("a", "", "", "Z"),
-        ("x", "not wanted", "", ""),
-        ("7", " seven\nlines ", "Y", ""),
-    ]
+    rows = [("b", 'A "b", c', "Y", "Z"), ("a", "", "", "Z"), ("x", "not wanted", "", ""), ("7", " 7\nlines ", "Y", "")]
     with (tmp_path / "items.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("what", "name", "city", "state"), *rows])
     objects = [dict(zip(("what", "name", "city", "state"), row, strict=True)) for row in rows]
@@ -411,7 +370,7 @@ def test_texts_of_the_wanted_items_whatever_the_format(tmp_path: Path) -> None:
     expected = {
         "b": {"title": 'A "b", c', "place": "Y, Z"},
         "a": {"title": "", "place": "Z"},
-        "7": {"title": "seven\nlines", "place": "Y"},
+        "7": {"title": "7\nlines", "place": "Y"},
     }
     for name in ("items.csv", "items.jsonl", "items.parquet"):
         told = attributes(tmp_path, texts(name), ["7", "a", "b", "never described"])

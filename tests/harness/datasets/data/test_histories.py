@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from functools import partial
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,28 +24,25 @@ ROWS = st.lists(
 )
 
 
-def shared(rows: list[Row], *, by_length: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return share_histories(
-        np.array([user for user, _, _ in rows]),
-        np.array([target for _, _, target in rows]),
-        history=np.array([item for _, history, _ in rows for item in history]),
-        lengths=np.array([len(history) for _, history, _ in rows]),
-        by_length=by_length,
+def laid_out(rows: list[Row], lay: Callable[..., Any] = share_histories, **options: Any) -> list[np.ndarray]:
+    """Flat items, starts and ends, from which every row reads back."""
+    flat, starts, ends = lay(
+        np.array([user for user, _, _ in rows], dtype=np.int32),
+        np.array([target for _, _, target in rows], dtype=np.int32),
+        history=np.array([item for _, history, _ in rows for item in history], dtype=np.int32),
+        lengths=np.array([len(history) for _, history, _ in rows], dtype=np.int64),
+        **options,
     )
-
-
-def check(rows: list[Row], *, by_length: bool = False) -> np.ndarray:
-    flat, starts, ends = shared(rows, by_length=by_length)
     for (_, history, target), start, end in zip(rows, starts, ends, strict=True):
         assert flat[start:end].tolist() == history
         assert flat[end] == target
-    return flat
+    return [flat, starts, ends]
 
 
 @given(ROWS, st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_every_row_reads_back_its_own_history_and_target(rows: list[Row], by_length: bool) -> None:
-    check(rows, by_length=by_length)
+    laid_out(rows, by_length=by_length)
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=2, max_size=9), min_size=1, max_size=4), st.integers(1, 9))
@@ -54,15 +54,15 @@ def test_prefixes_of_a_sequence_cut_or_not_are_stored_once(sequences: list[list[
         for user, sequence in enumerate(sequences)
         if place < len(sequence)
     ]
-    assert len(check(rows)) == sum(map(len, sequences))
+    assert len(laid_out(rows)[0]) == sum(map(len, sequences))
 
 
 def test_a_history_that_does_not_follow_from_the_row_before_gets_a_place_of_its_own() -> None:
-    assert len(check([(0, [1, 2], 0), (0, [1, 2, 1], 2)])) == 3 + 4
+    assert len(laid_out([(0, [1, 2], 0), (0, [1, 2, 1], 2)])[0]) == 3 + 4
 
 
 def test_histories_of_different_users_are_never_shared() -> None:
-    assert len(check([(0, [1], 2), (1, [1, 2], 0)])) == 2 + 3
+    assert len(laid_out([(0, [1], 2), (1, [1, 2], 0)])[0]) == 2 + 3
 
 
 @given(st.permutations(range(1, 8)))
@@ -70,7 +70,7 @@ def test_histories_of_different_users_are_never_shared() -> None:
 def test_by_length_prefixes_are_stored_once_in_whatever_order_they_stand(places: list[int]) -> None:
     sequence = [3, 1, 4, 1, 5, 9, 2, 6]
     rows = [(0, sequence[:place], sequence[place]) for place in places]
-    assert check(rows, by_length=True).tolist() == sequence
+    assert laid_out(rows, by_length=True)[0].tolist() == sequence
 
 
 # Whole histories: prefixes
@@ -80,19 +80,7 @@ WHOLE = st.lists(
 )
 
 
-def prefixes(rows: list[Row]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lay rows out, and check that each reads back."""
-    flat, starts, ends = lay_out(
-        np.array([user for user, _, _ in rows], dtype=np.int32),
-        np.array([target for _, _, target in rows], dtype=np.int32),
-        history=np.array([item for _, history, _ in rows for item in history], dtype=np.int32),
-        lengths=np.array([len(history) for _, history, _ in rows], dtype=np.int64),
-        layout="prefixes",
-    )
-    for (_, history, target), start, end in zip(rows, starts, ends, strict=True):
-        assert flat[start:end].tolist() == history
-        assert flat[end] == target
-    return flat, starts, ends
+prefixes = partial(laid_out, lay=lay_out, layout="prefixes")
 
 
 @pytest.fixture(params=[1, 2**21])

@@ -94,21 +94,7 @@ def test_fields_equal_those_of_the_csv_module(
     assert (read.rows, read.lines, read.bad) == (expected, lines, ())
 
 
-PIECES = [
-    b"a",
-    b",",
-    b"\n",
-    b"\r\n",
-    b" ",
-    b"1,2",
-    b"\xc3\xa9",
-    b"\xff",
-    b"\0",
-    b"\n1,2\n",
-    b'"',
-    b'"",',
-    b'\n"a","b"\n',
-]
+PIECES = b'a|,|\n|\r\n| |1,2|\xc3\xa9|\xff|\0|\n1,2\n|"|"",|\n"a","b"\n'.split(b"|")
 
 
 @QUICK
@@ -254,9 +240,7 @@ OBJECTS = st.fixed_dictionaries(
 def test_values_are_those_of_json_loads_by_polars_and_line_by_line(
     tmp_path: Path, objects: list[tuple[dict[str, Any], bool]], line_end: str, ended: bool
 ) -> None:
-    lines = [
-        json.dumps(value, ensure_ascii=ascii_only) for value, ascii_only in [({"u": "first", "t": 0}, True), *objects]
-    ]
+    lines = ['{"u": "first", "t": 0}', *(json.dumps(value, ensure_ascii=plain) for value, plain in objects)]
     path = written(tmp_path, (line_end.join(lines) + line_end * ended).encode())
     values = [value for value in map(json.loads, lines) if not isinstance(value["u"], list)]
     expected = [tuple("" if value[key] is None else str(value[key]) for key in ("u", "t")) for value in values]
@@ -267,9 +251,7 @@ def test_values_are_those_of_json_loads_by_polars_and_line_by_line(
 
 def test_a_key_that_no_object_has_is_named_with_the_nearest(tmp_path: Path) -> None:
     path = written(tmp_path, b'{"user_id": "a", "stars": 1}\n' * 3)
-    with pytest.raises(
-        DatasetError, match=r"no key 'user'\. Did you mean 'user_id'\? The objects have: user_id, stars"
-    ):
+    with pytest.raises(DatasetError, match=r"no key 'user'\. Did you mean 'user_id'\? .*: user_id, stars"):
         Read(path, ["user"], "jsonl", tokens=["user"])
 
 

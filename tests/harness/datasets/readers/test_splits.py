@@ -100,6 +100,8 @@ def test_what_the_real_card_calls_unseen_is_what_the_files_say(folder: Path, lin
     card = catalog.card("industrial", folder)
     assert [entry["rows"] for entry in card["unseen"][:2]] == [{"valid": 662, "test": 656}, {"valid": 547, "test": 548}]
     assert card["items_not_in_training"] == len(everything - seen)
+    for entry in card["unseen"]:
+        assert entry["share"] == {name: round(rows / len(lines[name]), 6) for name, rows in entry["rows"].items()}
     for name in ("valid", "test"):
         counts = [entry["rows"][name] for entry in card["unseen"]]
         assert counts == [
@@ -145,32 +147,13 @@ def test_real_titles_and_texts_are_those_of_the_items(folder: Path, shared: Path
 # Files made here
 
 
-def test_rows_with_targets_that_training_never_shows_stay(tmp_path: Path) -> None:
-    data = prepare(write(tmp_path))
-    tokens = catalog.load_items("mine", data_dir=tmp_path / "data").tokens
-    assert tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
-    for name in NAMES:
-        rows = [line.split(",") for line in ROWS[name].splitlines()]
-        assert read_back(data, name, tokens) == [(item, history) for _, item, history in rows]
-    assert data.card["items_not_in_training"] == 3  # d, e, f
-    assert [entry["rows"] for entry in data.card["unseen"]] == [
-        {"valid": 1, "test": 2},
-        {"valid": 1, "test": 2},
-        {"valid": 1, "test": 3},
-    ]
-    assert data.card["unseen"][0]["share"] == {"valid": 0.333333, "test": 0.5}
-
-
 def test_rows_without_history_are_left_out_and_counted(tmp_path: Path) -> None:
     data = prepare(write(tmp_path, train="u1,a,\nu1,b,a\nu2,q,\n", valid="u1,c,a b\nu2,b, \n"))
-    assert data.card["dropped"] == [
-        {
-            "why": "the history is empty",
-            "rows": {"train": 2, "valid": 1, "test": 0},
-            "share": {"train": 0.666667, "valid": 0.5, "test": 0.0},
-            "left": {"train": 1, "valid": 1, "test": 4},
-        }
-    ]
+    [dropped] = data.card["dropped"]
+    assert dropped["why"] == "the history is empty"
+    assert dropped["rows"] == {"train": 2, "valid": 1, "test": 0}
+    assert dropped["share"] == {"train": 0.666667, "valid": 0.5, "test": 0.0}
+    assert dropped["left"] == {"train": 1, "valid": 1, "test": 4}
     assert data.card["source"] == {"rows": 9}
     tokens = catalog.load_items("mine", data_dir=tmp_path / "data").tokens
     assert "q" not in tokens
@@ -215,14 +198,12 @@ def test_items_are_told_by_the_attributes_that_they_have(tmp_path: Path) -> None
     opening = "The item information is as follows:"
     assert made.tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
     assert made.titles is not None and made.titles.tolist() == ["Anvil", "Bolt", "", "", "", ""]
-    assert made.texts is not None and made.texts.tolist() == [
-        f"{opening}\ntitle: Anvil\ndescription: Heavy. Very heavy.\nbrand: Acme",
-        f"{opening}\ntitle: Bolt",
-        f"{opening}\ndescription: Of steel. Of brass.",
-        "",
-        "",
-        "",
+    told = [
+        "title: Anvil\ndescription: Heavy. Very heavy.\nbrand: Acme",
+        "title: Bolt",
+        "description: Of steel. Of brass.",
     ]
+    assert made.texts is not None and made.texts.tolist() == [*(f"{opening}\n{text}" for text in told), "", "", ""]
     assert data.card["items_without_text"] == 3
     assert (data.card["items_described"], data.card["items_described_in_no_row"]) == (5, 1)
 
@@ -302,25 +283,20 @@ def test_items_that_are_none_of_the_rows_are_an_error(tmp_path: Path) -> None:
 # Lines that cannot be read, skipped
 
 
-AN_ITEM = "a name without spaces, commas, quotes or brackets"
-
-
 def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
     bad = "u1,b c,a\nu1,,a\nu9,b,a nan\nu9,b,None a\n"
     clean = prepare(write(tmp_path / "clean", items=ITEMS))
     source = write(tmp_path / "bad", items=ITEMS, train=bad + ROWS["train"], test=ROWS["test"] + "u1,c,a b\n")
     data = prepare(source, "skip")
     assert data.fingerprint == clean.fingerprint
-    assert data.card["bad_lines"] == [
-        {"file": "train.csv", "why": f"item_id is not an item ({AN_ITEM})", "lines": 1, "first": 2},
-        {"file": "train.csv", "why": "item_id is empty", "lines": 1, "first": 3},
-        {
-            "file": "train.csv",
-            "why": f"history is not a list of items separated by spaces (an item: {AN_ITEM})",
-            "lines": 2,
-            "first": 4,
-        },
-        {"file": "test.csv", "why": "the row stands there already", "lines": 1, "first": 6},
+    told = [
+        (line["file"], line["why"].partition(" (")[0], line["lines"], line["first"]) for line in data.card["bad_lines"]
+    ]
+    assert told == [
+        ("train.csv", "item_id is not an item", 1, 2),
+        ("train.csv", "item_id is empty", 1, 3),
+        ("train.csv", "history is not a list of items separated by spaces", 2, 4),
+        ("test.csv", "the row stands there already", 1, 6),
     ]
 
 

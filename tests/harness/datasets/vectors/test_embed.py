@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.datasets import catalog
-from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data import files
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.datasets.embed import embed
@@ -25,8 +24,9 @@ from rearec_bench.harness.datasets.vectors.encoders.language_model import Option
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors, text_vectors
 from rearec_bench.harness.utils.errors import DatasetError, InputError
 
-NAMES = "amber basalt cedar dune ember fjord grove harbour island jasper kelp lagoon meadow nectar"
-WORDS = NAMES.split()
+from ..builders import error_of, prepare_sequences
+from ..tiny_models import WORDS
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -118,9 +118,7 @@ def test_a_text_of_words_that_all_have_gets_zeros() -> None:
     ],
 )
 def test_texts_that_cannot_be_told_apart_are_refused(texts: list[str], message: str) -> None:
-    with pytest.raises(DatasetError) as caught:
-        encode(np.array(texts, dtype=object))
-    assert message in str(caught.value)
+    assert message in error_of(encode, np.array(texts, dtype=object))
 
 
 @pytest.mark.slow
@@ -154,14 +152,12 @@ def test_tiny_has_vectors_of_its_own_in_which_topics_lie_together(tmp_path: Path
 # ---- with a prepared data set
 
 
-def prepared(folder: Path, texts: np.ndarray | None = None, *, name: str = "mine") -> Path:
+def prepared(folder: Path, texts: np.ndarray | None = None) -> Path:
     """A data set from a sequence file; its items get texts, which such a file has none of."""
     lines = [f"u{user} " + " ".join(f"i{(user + step) % 9}" for step in range(8)) for user in range(9)]
-    (folder / "sequences.txt").write_text("\n".join(lines) + "\n")
-    data_dir = folder / "data"
-    preparation.prepare("sequences", source=folder, data_dir=data_dir, name=name)
+    data_dir = prepare_sequences(folder, "\n".join(lines) + "\n")
     if texts is not None:
-        rewrite(data_dir / name, texts)
+        rewrite(data_dir / "mine", texts)
     return data_dir
 
 
@@ -172,9 +168,8 @@ def rewrite(folder: Path, texts: np.ndarray) -> None:
 
 def test_vectors_are_stored_with_the_data_set(tmp_path: Path) -> None:
     data_dir = prepared(tmp_path, texts_of(9))
-    with pytest.raises(DatasetError) as caught:
-        catalog.load_dataset("mine", data_dir=data_dir, vectors=True)
-    assert str(caught.value) == "mine has no item vectors. Type:  rearec-bench embed mine"
+    said = error_of(catalog.load_dataset, "mine", data_dir=data_dir, vectors=True)
+    assert said == "mine has no item vectors. Type:  rearec-bench embed mine"
     assert not catalog.has_vectors("mine", data_dir)
     made = embed("mine", data_dir=data_dir, width=4)
     loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=True)

@@ -15,11 +15,17 @@ from rearec_bench.harness.datasets.vectors import vectors
 from rearec_bench.harness.utils import files as atomic
 from rearec_bench.harness.utils.errors import DatasetError
 
+from ..builders import error_of
+
 VALUES = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
 def made(values: np.ndarray = VALUES) -> vectors.ItemVectors:
     return vectors.item_vectors(values, {"encoder": "mine"})
+
+
+def load(path: Path) -> vectors.ItemVectors:
+    return vectors.load_vectors_file(path, 4, dataset_fingerprint="f")
 
 
 def test_the_fingerprint_is_the_hash_of_shape_and_bytes() -> None:
@@ -74,16 +80,14 @@ def test_damaged_vectors_say_what_to_type(tmp_path: Path, harm: Callable[[Path],
     folder = tmp_path / "mine"
     vectors.write_vectors(folder, made())
     harm(folder / "vectors.safetensors")
-    with pytest.raises(DatasetError) as caught:
-        vectors.read_vectors(folder)
-    assert "vectors.safetensors is damaged: " in str(caught.value)
-    assert str(caught.value).endswith("Make the vectors again:  rearec-bench embed mine")
+    said = error_of(vectors.read_vectors, folder)
+    assert "vectors.safetensors is damaged: " in said and said.endswith("rearec-bench embed mine")
 
 
 @pytest.mark.parametrize("kind", ["<f2", ">f4", "<f8"])
 def test_a_file_of_any_floats_becomes_32_bits(tmp_path: Path, kind: str) -> None:
     np.save(tmp_path / "mine.npy", np.asfortranarray(VALUES.astype(kind)))
-    loaded = vectors.load_vectors_file(tmp_path / "mine.npy", 4, dataset_fingerprint="f")
+    loaded = load(tmp_path / "mine.npy")
     assert loaded.values.dtype == np.float32
     assert loaded.fingerprint == made().fingerprint
     assert loaded.card["encoder"] == "file:mine.npy"
@@ -92,23 +96,17 @@ def test_a_file_of_any_floats_becomes_32_bits(tmp_path: Path, kind: str) -> None
 
 def test_a_tensor_of_several_is_found_by_its_name(tmp_path: Path) -> None:
     save_file({"other": VALUES + 1, "vectors": VALUES}, tmp_path / "mine.safetensors")
-    assert (
-        vectors.load_vectors_file(tmp_path / "mine.safetensors", 4, dataset_fingerprint="f").fingerprint
-        == made().fingerprint
-    )
     save_file({"anything": VALUES}, tmp_path / "one.safetensors")
-    assert (
-        vectors.load_vectors_file(tmp_path / "one.safetensors", 4, dataset_fingerprint="f").fingerprint
-        == made().fingerprint
-    )
+    for name in ("mine", "one"):
+        assert load(tmp_path / f"{name}.safetensors").fingerprint == made().fingerprint
 
 
 def test_a_card_in_the_file_is_kept_if_it_is_that_of_the_values(tmp_path: Path) -> None:
     vectors.write_vectors(tmp_path, made())
     file = tmp_path / "vectors.safetensors"
-    assert vectors.load_vectors_file(file, 4, dataset_fingerprint="f").card == made().card
+    assert load(file).card == made().card
     save_file({"vectors": load_file(file)["vectors"] + 1}, file, metadata={"card": json.dumps(dict(made().card))})
-    assert vectors.load_vectors_file(file, 4, dataset_fingerprint="f").card["encoder"] == "file:vectors.safetensors"
+    assert load(file).card["encoder"] == "file:vectors.safetensors"
 
 
 def with_a_hole(row: int, value: float) -> np.ndarray:
@@ -150,10 +148,8 @@ def test_a_file_that_does_not_fit_is_one_clear_error(tmp_path: Path, name: str, 
         save_file({key: np.ascontiguousarray(value) for key, value in content.items()}, path)
     elif content is not None:
         np.save(path, content)  # type: ignore[arg-type]
-    with pytest.raises(DatasetError) as caught:
-        vectors.load_vectors_file(path, 4, dataset_fingerprint="f")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    said = error_of(load, path)
+    assert message in said and "\n" not in said
 
 
 def test_an_archive_and_bfloat16_are_refused(tmp_path: Path) -> None:
@@ -162,8 +158,6 @@ def test_an_archive_and_bfloat16_are_refused(tmp_path: Path) -> None:
 
     np.savez(tmp_path / "a.npz", VALUES)
     (tmp_path / "a.npz").rename(tmp_path / "a.npy")
-    with pytest.raises(DatasetError, match=r"a.npy is an archive of arrays"):
-        vectors.load_vectors_file(tmp_path / "a.npy", 4, dataset_fingerprint="f")
+    assert "a.npy is an archive of arrays" in error_of(load, tmp_path / "a.npy")
     save_tensors({"a": torch.zeros(4, 3, dtype=torch.bfloat16)}, tmp_path / "a.safetensors")
-    with pytest.raises(DatasetError, match=r"holds BF16\. Allowed"):
-        vectors.load_vectors_file(tmp_path / "a.safetensors", 4, dataset_fingerprint="f")
+    assert "holds BF16. Allowed" in error_of(load, tmp_path / "a.safetensors")

@@ -21,16 +21,7 @@ def needs_transformers() -> Any:
 
 
 def save(folder: Path, kind: str, *, seed: int = 0, hidden: int = HIDDEN, words: list[str] | None = None) -> Path:
-    """Write a model and its tokenizer.
-
-    Args:
-        folder: to write to.
-        kind: llama (begin of text, no padding token), bert (masked, [CLS] and [SEP]), roberta (positions after the
-            padding token's), gpt2 (no special tokens) or t5 (with a decoder; end of text).
-        seed: of the weights.
-        hidden: width of a state.
-        words: that the tokenizer knows.
-    """
+    """Write a model (llama, bert, roberta, gpt2 or t5) and a tokenizer that knows the words."""
     import torch
 
     transformers = needs_transformers()
@@ -42,10 +33,10 @@ def save(folder: Path, kind: str, *, seed: int = 0, hidden: int = HIDDEN, words:
     if kind == "llama":
         config = transformers.LlamaConfig(**common, **layers, num_key_value_heads=2, bos_token_id=1, eos_token_id=2)
         model = transformers.LlamaForCausalLM(config)
-    elif kind == "bert":
-        model = transformers.BertForMaskedLM(transformers.BertConfig(**common, **layers, pad_token_id=5))
-    elif kind == "roberta":
-        model = transformers.RobertaForMaskedLM(transformers.RobertaConfig(**common, **layers, pad_token_id=5))
+    elif kind in ("bert", "roberta"):
+        name = {"bert": "Bert", "roberta": "Roberta"}[kind]
+        config = getattr(transformers, f"{name}Config")(**common, **layers, pad_token_id=5)
+        model = getattr(transformers, f"{name}ForMaskedLM")(config)
     elif kind == "gpt2":
         model = transformers.GPT2LMHeadModel(
             transformers.GPT2Config(vocab_size=size, n_embd=hidden, n_layer=2, n_head=2, n_positions=POSITIONS)

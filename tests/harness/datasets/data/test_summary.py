@@ -56,10 +56,11 @@ def test_the_papers_own_averages_and_sparsity_are_what_its_counts_give() -> None
     assert list(printed) == ["yelp", "video_games", "software", "cds_vinyl", "baby_products"]
     for one in printed.values():
         table1 = Table1(one.users, one.items, one.interactions)
-        found = (table1.per_user, table1.per_item, table1.sparsity_percent)
-        assert [f"{value:.2f}" for value in found] == [
-            f"{value:.2f}" for value in (one.per_user, one.per_item, one.sparsity_percent)
-        ]
+        found, expected = (
+            [f"{value:.2f}" for value in (card.per_user, card.per_item, card.sparsity_percent)]
+            for card in (table1, one)
+        )
+        assert found == expected
 
 
 def test_every_data_set_of_the_paper_has_a_recipe_of_its_name() -> None:

@@ -51,17 +51,11 @@ def test_there_is_something_to_find(data: Dataset) -> None:
     found_at_three_depths(data, factor=2)
 
 
-def test_it_is_the_same_on_every_machine(data: Dataset) -> None:
+def test_it_is_the_same_on_every_machine_and_each_time(data: Dataset) -> None:
     assert data.fingerprint == "75752b5fccabcc7c4c6b1b82953cbf0454e68b861149293651f793c3f1191ac0"
-
-
-def test_generating_it_again_gives_the_same(data: Dataset) -> None:
     again = tiny.make.__wrapped__()
     assert (again.assembled.flat == data.flat).all()
     assert (again.assembled.test.targets == data.test.targets).all()
-
-
-def test_its_size_is_known(data: Dataset) -> None:
     assert (data.num_items, len(data.train), len(data.valid), len(data.test)) == (200, 3_085, 410, 424)
 
 

@@ -15,17 +15,8 @@ from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules.build import build
 from rearec_bench.harness.utils.errors import DatasetError
 
-LOG = [  # user, item, time, rating
-    ("u", "a", 1, 5),
-    ("u", "b", 2, 1),
-    ("u", "a", 2, 4),
-    ("u", "b", 2, 2),
-    ("u", "a", 9, 3),
-    ("v", "b", 1, 5),
-    ("v", "a", 3, 5),
-    ("v", "c", 4, 5),
-    ("v", "a", 5, 1),
-]
+EVENTS = "u a 1 5, u b 2 1, u a 2 4, u b 2 2, u a 9 3, v b 1 5, v a 3 5, v c 4 5, v a 5 1"  # user, item, time, rating
+LOG = [(user, item, int(time), int(rating)) for user, item, time, rating in map(str.split, EVENTS.split(", "))]
 COLUMNS = {"user": "u", "item": "i", "rating": "r", "time": "t"}
 
 

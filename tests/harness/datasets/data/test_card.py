@@ -83,8 +83,5 @@ def test_interactions_left_out_are_counted_down_from_the_source() -> None:
     filtered = (("rating not above 3", 4), ("not in the 5-core", 0), ("repeated", 1))
     held = replace(made, source_counts={"interactions": 10}, filtered=filtered)
     entries = make_card(held, "mine")["filtered"]
-    assert [(one["interactions"], one["left"], one["share"]) for one in entries] == [
-        (4, 6, 0.4),
-        (0, 6, 0.0),
-        (1, 5, 0.1),
-    ]
+    told = [(entry["interactions"], entry["left"], entry["share"]) for entry in entries]
+    assert told == [(4, 6, 0.4), (0, 6, 0.0), (1, 5, 0.1)]

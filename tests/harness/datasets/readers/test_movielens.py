@@ -65,16 +65,16 @@ def test_rows_equal_those_recomputed_with_lists(data: Dataset, items: Items, log
     for user, item, time in log:
         lines.setdefault(user, []).append((time, tie(user, item), item))
     rows = []
-    for line in map(sorted, lines.values()):
+    for line in (sorted(lines[user]) for user in sorted(lines, key=int)):
         for place in range(1, len(line)):
             time, _, target = line[place]
             part = "train" if time <= train_end else "valid" if time <= valid_end else "test"
             rows.append((part, tuple(item for _, _, item in line[:place]), target))
     catalogue = {target for part, _, target in rows if part == "train"}
     catalogue |= {history[0] for part, history, _ in rows if part == "train"}
-    expected = Counter(row for row in rows if row[2] in catalogue and catalogue.issuperset(row[1]))
-    found = [(part, *row) for part in SPLITS for row in rows_of(data, part, items.tokens)]
-    assert Counter(found) == expected
+    for part in SPLITS:
+        expected = [row[1:] for row in rows if row[0] == part and catalogue.issuperset((row[2], *row[1]))]
+        assert rows_of(data, part, items.tokens) == expected
     assert set(items.tokens) == catalogue
 
 

@@ -172,6 +172,7 @@ def test_vectors_enter_the_keys_of_text_based_trials_alone(
     assert "vectors" not in plain.identity()
 
 
+@pytest.mark.slow
 def test_plan_and_run_mean_the_same_trials(
     own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.adaptive import METHODS, adaptive
-from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.resultset import ResultSet
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
@@ -18,14 +18,9 @@ from rearec_bench.harness.store.store import Store
 from .markdown import lines_of
 
 
-def results_of(store: Store, synthetic: ModuleType, *names: tuple[str, int]) -> ResultSet:
-    cells = tuple(synthetic.cell(*name) for name in names)
-    return collect("s", cells, synthetic.fill(store, cells), store=store)
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
-    return results_of(Store(tmp_path_factory.mktemp("adaptive")), synthetic, ("base", 0), ("prl", 1), ("prl", 2))
+    return synthetic.results_of(Store(tmp_path_factory.mktemp("adaptive")), ("base", 0), ("prl", 1), ("prl", 2))
 
 
 def test_a_table_of_one_data_set_and_backbone_fits_100_columns(results: ResultSet) -> None:
@@ -66,18 +61,9 @@ def test_records_hold_every_metric_and_both_intervals(results: ResultSet) -> Non
     assert steps["users_high"] == deepest.steps.users.high and steps["metric"] is None
 
 
-def test_a_suite_without_reasoning_says_so(tmp_path: Path, synthetic: ModuleType) -> None:
-    table = TABLES["adaptive"](results_of(Store(tmp_path), synthetic, ("base", 0)))
-    assert table.groups == () and table.records == ()
-    for format in ("markdown", "latex", "json"):
-        text = render([table], format=format)
-        assert "No row of this suite has reasoning steps (K" in text and "Ceiling" not in text
-    assert render([table], format="csv").count("\n") == 1
-
-
 def test_a_share_that_is_undefined_is_a_dash(tmp_path: Path, synthetic: ModuleType) -> None:
     store = Store(tmp_path)
-    results = results_of(store, synthetic, ("base", 0), ("prl", 2))
+    results = synthetic.results_of(store, ("base", 0), ("prl", 2))
     for run in results.cells[1].runs:
         held = store.read(run.key)
         rows = held.test.rows
@@ -92,28 +78,24 @@ def test_a_share_that_is_undefined_is_a_dash(tmp_path: Path, synthetic: ModuleTy
 
 def test_a_run_without_validation_rows_is_named(tmp_path: Path, synthetic: ModuleType) -> None:
     store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
-    index = synthetic.fill(store, cells)
-    key = index["cells"]["tiny-sasrec-prl-2"]["final"]["2"]
+    key = synthetic.results_of(store, ("prl", 2)).cells[0].runs[1].key
     store.write(dataclasses.replace(store.read(key), validation=None), replace=True)
-    table = TABLES["adaptive"](collect("s", cells, index, store=store))
-    assert "tiny SASRec +PRL (K=2): seed 2 left out, without validation rows to choose depths on." in table.protocol
+    table = TABLES["adaptive"](synthetic.results_of(store, ("base", 0), ("prl", 2)))
+    assert any("+PRL (K=2): seed 2 left out" in line for line in table.protocol)
     assert lines_of(render([table], format="markdown"))[2][1].endswith(" (2/3)")
 
 
-def test_rows_that_are_compared_with_different_rows_are_listed(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (
-        synthetic.cell("base", 0),
-        synthetic.cell("prl", 2),
-        synthetic.cell("prl", 2, row="prl_x[decay=1]", against="prl"),
-    )
-    table = TABLES["adaptive"](collect("s", cells, synthetic.fill(store, cells), store=store))
+def test_columns_and_protocol_name_what_a_row_is_compared_with(tmp_path: Path, synthetic: ModuleType) -> None:
+    store, variant = Store(tmp_path), synthetic.cell("prl", 2, row="prl_x[decay=1]", against="prl")
+    table = TABLES["adaptive"](synthetic.results_of(store, ("base", 0), ("prl", 2), variant))
     assert "over reference" in table.columns[0].columns
     assert "References: +PRL over Base, +prl_x[decay=1] over PRL." in table.protocol
-
-
-def test_without_a_reference_there_is_no_column_for_one(tmp_path: Path, synthetic: ModuleType) -> None:
-    table = TABLES["adaptive"](results_of(Store(tmp_path), synthetic, ("prl", 2)))
+    table = TABLES["adaptive"](synthetic.results_of(store, ("prl", 2)))
     assert table.columns[0].columns == ("N@20", "over readout", "of ceiling", "steps")
     assert {len(line.cells) for group in table.groups for line in group.lines} == {4}
+    table = TABLES["adaptive"](synthetic.results_of(store, ("base", 0)))
+    assert table.groups == () and table.records == ()
+    for format in ("markdown", "latex", "json"):
+        text = render([table], format=format)
+        assert "No row of this suite has reasoning steps (K" in text and "Ceiling" not in text
+    assert render([table], format="csv").count("\n") == 1

@@ -83,9 +83,7 @@ def test_records_have_the_whole_curve(results: ResultSet) -> None:
 
 
 def test_a_suite_without_a_search_says_so(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0), synthetic.cell("naive", 0, against="base"))
-    table = TABLES["budget"](collect("s", cells, synthetic.fill(store, cells), store=store))
+    table = TABLES["budget"](synthetic.results_of(Store(tmp_path), ("base", 0), ("naive", 0)))
     assert table.protocol[0].startswith("No row of this suite has anything to search")
     assert len(lines_of(render([table], format="markdown"))) == 4
 

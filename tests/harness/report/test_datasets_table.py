@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rearec_bench.harness.analysis.paper import paper_funnel
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.generate import synthetic
 from rearec_bench.harness.report.report import FORMATS, render
+from rearec_bench.harness.report.table import Table
 from rearec_bench.harness.report.tables.datasets import Cards, datasets, funnels
 from rearec_bench.harness.report.tables.registry import PAPER_TABLES
 from rearec_bench.harness.store.store import Store
@@ -74,27 +76,19 @@ def test_ours_stands_beside_the_papers_with_the_difference() -> None:
     assert set(found["Software", "paper"][6:] + found["Software", "difference"][6:]) == {""}
 
 
-def test_what_is_not_prepared_has_the_papers_row_alone() -> None:
-    table = datasets(Cards({"software": card(), "mine": card("csv")}))
-    found = cells(render([table], format="markdown"))
+def test_rows_are_those_of_the_paper_and_of_what_is_prepared_or_of_the_suite_alone() -> None:
+    found = cells(render([datasets(Cards({"software": card(), "mine": card("csv")}))], format="markdown"))
     assert [name for name, line in found if line == "paper"] == [
         *("Yelp", "Video & Games", "Software", "CDs & Vinyl", "Baby & Products"),
     ]
     assert ("Yelp", "prepared") not in found
     assert ("mine", "paper") not in found
     assert list(found)[-1] == ("mine", "prepared")
-
-
-def test_a_suites_table_holds_its_data_sets_alone() -> None:
+    renamed = cells(render([datasets(Cards({"soft2": card()}))], format="markdown"))
+    assert ("soft2", "difference") in renamed and not any(name == "Software" for name, _ in renamed)
     table = datasets(Cards({"mine": card("csv")}, missing=("yelp", "other"), everything=False))
     assert [group.titles for group in table.groups] == [("Yelp",), ("mine",)]
     assert table.protocol[-1].startswith("Not prepared: yelp, other.")
-
-
-def test_a_data_set_of_the_paper_under_another_name_is_compared_too() -> None:
-    found = cells(render([datasets(Cards({"soft2": card()}))], format="markdown"))
-    assert ("soft2", "difference") in found
-    assert not any(name == "Software" for name, _ in found)
 
 
 def test_what_an_old_card_does_not_know_is_left_empty() -> None:
@@ -167,17 +161,13 @@ def test_the_authors_funnel_ends_at_the_papers_table_1() -> None:
         assert sum(authors[name, "history", split] for split in ("train", "valid", "test")) == total
 
 
-def test_without_a_data_set_there_is_no_funnel() -> None:
-    with pytest.raises(InputError, match=r"no data set is prepared \(yelp\)\. Type:  rearec-bench datasets list"):
+@pytest.mark.parametrize("make", [datasets, funnels])
+def test_they_come_in_every_format_and_a_funnel_needs_a_data_set(make: Callable[[Cards], Table]) -> None:
+    for form in FORMATS:
+        text = render([make(Cards({"software": card()}))], format=form)
+        assert "151731" in text or "151,731" in text
+    with pytest.raises(InputError, match=r"\(yelp\)\. .* rearec-bench datasets list"):
         funnels(Cards({}, missing=("yelp",), everything=False))
-
-
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["datasets", "funnel"])
-def test_they_come_in_every_format(name: str, form: str) -> None:
-    table = {"datasets": datasets, "funnel": funnels}[name](Cards({"software": card()}))
-    text = render([table], format=form)
-    assert "151731" in text or "151,731" in text
 
 
 # ---- from the command line

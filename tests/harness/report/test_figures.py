@@ -29,11 +29,9 @@ Make = Callable[..., FigureContext]
 HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
 
 
-@pytest.fixture
-def results(tmp_path: Path, synthetic: ModuleType) -> ResultSet:
-    store = Store(tmp_path / "store")
-    cells = synthetic.cells_of_figures()
-    return collect("s", cells, synthetic.fill(store, cells), store=store)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
+    return synthetic.results_of(Store(tmp_path_factory.mktemp("figures")), *synthetic.cells_of_figures())
 
 
 @pytest.fixture
@@ -49,7 +47,8 @@ def context(synthetic: ModuleType) -> Make:
     return made
 
 
-def test_every_figure_that_the_store_fills_is_written_in_every_format(
+@pytest.mark.slow
+def test_every_figure_that_the_store_fills_is_written_in_every_format_with_titles_as_text(
     results: ResultSet, context: Make, tmp_path: Path
 ) -> None:
     drawn = {one.name: one for one in draw(context(results), tmp_path / "figures")}
@@ -62,22 +61,14 @@ def test_every_figure_that_the_store_fills_is_written_in_every_format(
             assert path.stat().st_size > 1000
     assert drawn["fig2_ceiling"].files[0].read_bytes().startswith(b"%PDF")
     assert drawn["fig2_ceiling"].files[2].read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_same_figure_twice_is_the_same_file(results: ResultSet, context: Make, tmp_path: Path) -> None:
-    for folder in ("first", "second"):
-        draw(context(results), tmp_path / folder, names=["fig5_steps"])
-    for form in FORMATS:
-        first, second = (tmp_path / folder / f"s_fig5_steps.{form}" for folder in ("first", "second"))
+    text = drawn["fig11_case_study"].files[1].read_text(encoding="utf-8")
+    assert "<script>" not in text and "&lt;script&gt;" in text and r"\frac" in text
+    (again,) = draw(context(results), tmp_path / "again", names=["fig5_steps"])
+    for first, second in zip(drawn["fig5_steps"].files, again.files, strict=True):
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_titles_are_text_and_nothing_else(results: ResultSet, context: Make, tmp_path: Path) -> None:
-    (one,) = draw(context(results), tmp_path, names=["fig11_case_study"])
-    text = one.files[1].read_text(encoding="utf-8")
-    assert "<script>" not in text and "&lt;script&gt;" in text and r"\frac" in text
-
-
+@pytest.mark.slow
 def test_aggregates_leave_out_single_users_and_say_so(results: ResultSet, context: Make, tmp_path: Path) -> None:
     drawn = {one.name: one for one in draw(context(results, aggregates=True), tmp_path)}
     left_out = {name for name, one in drawn.items() if not one.files} - {"pareto"}
@@ -111,10 +102,14 @@ def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, co
     assert len(found) == 1 and list(found[0].get_ydata()) == pytest.approx([means[2], means[3]])
 
 
-def test_similarities_are_means_over_runs(results: ResultSet, context: Make) -> None:
-    figure = similarity_figure(context(results))
-    image = figure.axes[0].get_images()[0].get_array()
-    assert np.asarray(image) == pytest.approx(np.array([[1, 0.9, 0.8], [0.9, 1, 0.9], [0.8, 0.9, 1]]))
+def test_similarities_are_means_over_runs_of_each_of_many_cells(
+    tmp_path: Path, synthetic: ModuleType, context: Make
+) -> None:
+    cells = (synthetic.cell("prl", 2, backbone=f"b{place}") for place in range(9))
+    figure = similarity_figure(context(synthetic.results_of(Store(tmp_path), *cells)))
+    images = [np.asarray(image.get_array()) for one in figure.axes for image in one.get_images()]
+    assert len(images) == 9
+    assert images[0] == pytest.approx(np.array([[1, 0.9, 0.8], [0.9, 1, 0.9], [0.8, 0.9, 1]]))
 
 
 def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet, context: Make) -> None:
@@ -141,11 +136,3 @@ def test_components_are_those_of_the_covariance(rows: int, steps: int, width: in
     values = np.sort(np.linalg.eigvalsh(np.cov(flat.T)))[::-1]
     assert points.reshape(-1, 2).var(axis=0, ddof=1) == pytest.approx(values[:2], rel=1e-6, abs=1e-9)
     assert explained == pytest.approx(tuple(values[:2] / values.sum()), rel=1e-6, abs=1e-9)
-
-
-def test_a_suite_of_many_cells_is_drawn(tmp_path: Path, synthetic: ModuleType, context: Make) -> None:
-    store = Store(tmp_path)
-    cells = tuple(synthetic.cell("prl", 2, backbone=f"b{place}") for place in range(9))
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
-    figure = similarity_figure(context(results))
-    assert sum(bool(one.get_images()) for one in figure.axes) == 9

@@ -12,7 +12,6 @@ import pytest
 
 from rearec_bench.harness.analysis.compare import METRICS, compare
 from rearec_bench.harness.analysis.paper import paper_latency, paper_rows, printed_improvements
-from rearec_bench.harness.analysis.resultset import collect
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables.against_paper import against_paper
 from rearec_bench.harness.report.tables.registry import PAPER_TABLES
@@ -109,13 +108,9 @@ def test_the_papers_tables_have_tidy_records_too() -> None:
 
 
 def test_our_numbers_stand_beside_the_papers(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (
-        synthetic.cell("base", 0, dataset="video_games"),
-        synthetic.cell("prl", 2, dataset="video_games"),
-        synthetic.cell("naive", 2, dataset="video_games"),
-    )
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    rows = (("base", 0), ("prl", 2), ("naive", 2))
+    cells = (synthetic.cell(*row, dataset="video_games") for row in rows)
+    results = synthetic.results_of(Store(tmp_path), *cells)
     table = against_paper(results)
     printed = {
         (row.strategy, metric): row.stats[metric].mean
@@ -137,8 +132,5 @@ def test_our_numbers_stand_beside_the_papers(tmp_path: Path, synthetic: ModuleTy
 
 
 def test_a_suite_without_a_row_of_the_paper_is_told_which_there_are(tmp_path: Path, synthetic: ModuleType) -> None:
-    store = Store(tmp_path)
-    cells = (synthetic.cell("base", 0),)
-    results = collect("s", cells, synthetic.fill(store, cells), store=store)
     with pytest.raises(InputError, match=r"no row of 's' .*video_games"):
-        against_paper(results)
+        against_paper(synthetic.results_of(Store(tmp_path), ("base", 0)))

@@ -30,11 +30,9 @@ seeds: [1, 2]
 """
 
 
-def results_of(
-    folder: Path, synthetic: ModuleType, *, without: str = "", text: str = SUITE, same: SameSource = same_source
-) -> ResultSet:
+def results_of(folder: Path, synthetic: ModuleType, *, without: str = "", same: SameSource = same_source) -> ResultSet:
     """Results of the suite; the references rank every target first, those of `without` are not there."""
-    (folder / "suite.yaml").write_text(text)
+    (folder / "suite.yaml").write_text(SUITE)
     store, entries = Store(folder / "results"), {}
     for number, cell in enumerate(expand(load_suite(folder / "suite.yaml"))):
         if cell.backbone == without:
@@ -72,6 +70,13 @@ def test_references_stand_above_the_rows_of_their_data_set_the_same_under_each_b
     assert rows[3] == ["", "Markov", *values, "Markov", *values]
     assert rows[4][1] == rows[4][7] == "Base"
     assert [row[1] for row in rows if row[0] == "other"] == ["Popularity"]
+    text = render([TABLES["overall"](results)], format="latex")
+    assert r"\multirow[t]{7}{*}{tiny} & Popularity & 1.0000 & 1.0000 & 1.0000 & 1.0000 & - & 1.0000" in text
+    assert "\n & Markov & 1.0000 &" in text
+    compact = lines_of(render([TABLES["overall"](results)], format="markdown", layout="compact"))
+    assert [row[:2] for row in compact if row[2] == "Popularity"] == [
+        *(["tiny", "SASRec"], ["", "wide"], ["other", "SASRec"], ["", "wide"])
+    ]
 
 
 def test_no_row_is_measured_against_a_reference(results: ResultSet) -> None:
@@ -95,22 +100,6 @@ def test_the_tidy_records_hold_a_reference_once_per_data_set(results: ResultSet)
     assert values == {(1.0, None, 1, None)}
 
 
-def test_latex_has_them_as_lines_of_the_data_set(results: ResultSet) -> None:
-    text = render([TABLES["overall"](results)], format="latex")
-    assert r"\multirow[t]{7}{*}{tiny} & Popularity & 1.0000 & 1.0000 & 1.0000 & 1.0000 & - & 1.0000" in text
-    assert "\n & Markov & 1.0000 &" in text
-
-
-def test_the_compact_layout_has_them_in_each_backbones_block(results: ResultSet) -> None:
-    rows = lines_of(render([TABLES["overall"](results)], format="markdown", layout="compact"))
-    assert [row[:3] for row in rows if row[2] == "Popularity"] == [
-        ["tiny", "SASRec", "Popularity"],
-        ["", "wide", "Popularity"],
-        ["other", "SASRec", "Popularity"],
-        ["", "wide", "Popularity"],
-    ]
-
-
 def test_the_protocol_says_what_they_are_and_counts_them_as_no_model(results: ResultSet) -> None:
     lines = TABLES["overall"](results).protocol
     assert (
@@ -122,8 +111,13 @@ def test_the_protocol_says_what_they_are_and_counts_them_as_no_model(results: Re
     assert "max length 50" in lines[0]
 
 
-def test_a_reference_that_has_not_run_is_a_gap_with_its_name(tmp_path: Path, synthetic: ModuleType) -> None:
-    table = TABLES["overall"](results_of(tmp_path, synthetic, without="markov"))
+def test_a_reference_that_has_not_run_or_has_changed_is_told_by_name(tmp_path: Path, synthetic: ModuleType) -> None:
+    def edited(stored: str, backbone: str, strategy: str) -> bool:
+        return backbone != "popularity" and same_source(stored, backbone, strategy)
+
+    held = results_of(tmp_path, synthetic, without="markov", same=edited)
+    assert held.changed == ("popularity",)
+    table = TABLES["overall"](held)
     assert lines_of(render([table], format="markdown"))[3][1:3] == ["Markov", "0/1"]
     assert "tiny Markov reference: 0/1 final runs (seed 1 not run yet)." in table.protocol
 
@@ -135,13 +129,6 @@ def test_tables_of_steps_leave_them_out(results: ResultSet, name: str) -> None:
         assert "SASRec" in text or "sasrec" in text
         for word in ("Popularity", "Markov", "popularity", "markov", "reference,"):
             assert word not in text
-
-
-def test_a_changed_source_of_a_reference_is_told_with_its_name(tmp_path: Path, synthetic: ModuleType) -> None:
-    def edited(stored: str, backbone: str, strategy: str) -> bool:
-        return backbone != "markov" and same_source(stored, backbone, strategy)
-
-    assert results_of(tmp_path, synthetic, same=edited).changed == ("markov",)
 
 
 def test_a_backbone_of_the_same_name_is_compared_without_the_reference() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rearec_bench.harness.cli.listing import inventory
 from rearec_bench.harness.cost.time import DataSize, Estimate, example
-from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.monitor.events import EpochEnded, RunAbandoned, RunStarted, Totals
 from rearec_bench.harness.monitor.lines import finished_line, label, place
 from rearec_bench.harness.monitor.terminal import LiveReporter
@@ -46,9 +46,8 @@ def suite(tmp_path: Path) -> Suite:
 
 
 @pytest.fixture
-def store(suite: Suite, tmp_path: Path) -> Store:
+def store(suite: Suite, tiny: Dataset, tmp_path: Path) -> Store:
     """The suite's references as a run leaves them: the queue gives them out, the models are left."""
-    tiny = catalog.load_dataset("tiny", data_dir=tmp_path)
     store = Store(tmp_path / "results")
     queue = SuiteQueue(
         [cell for cell in expand(suite) if cell.is_baseline],
@@ -72,7 +71,9 @@ def job_of(suite: Suite) -> Job:
     return Job(cell.spec({}, seed=3, purpose="final", fingerprint="f", device="cpu"), cell, "final", 0, 1, {})
 
 
-def test_a_plan_shows_them_before_the_models_with_one_run_each(suite: Suite, tmp_path: Path) -> None:
+def test_a_plan_shows_them_before_the_models_with_one_run_each_and_those_of_another_suite_as_stored(
+    suite: Suite, store: Store, tmp_path: Path
+) -> None:
     said = plan_report(suite, store=Store(tmp_path / "none"), data_dir=tmp_path).splitlines()
     assert said[0].endswith("2 final runs; references popularity, markov")
     assert [line.split() for line in said[3:6]] == [
@@ -81,14 +82,10 @@ def test_a_plan_shows_them_before_the_models_with_one_run_each(suite: Suite, tmp
         ["tiny", "sasrec", "base", "nothing", "-", "0/2"],
     ]
     assert said[-1].startswith("4 trials: 0 stored, 4 to run.")
-
-
-def test_another_suite_finds_them_stored(suite: Suite, store: Store, tmp_path: Path) -> None:
     overrides = ("name=other", "training.lr=0.5", "seeds=[9]", "search.metric=mrr", "resources.gpu=1")
-    other = load_suite(tmp_path / "my.yaml", overrides=overrides)
-    said = plan_report(other, store=store, data_dir=tmp_path)
-    assert "3 trials: 2 stored, 1 to run." in said
-    assert "judging by" not in said, "counts say nothing about the time of models"
+    other = plan_report(load_suite(tmp_path / "my.yaml", overrides=overrides), store=store, data_dir=tmp_path)
+    assert "3 trials: 2 stored, 1 to run." in other
+    assert "judging by" not in other, "counts say nothing about the time of models"
 
 
 def test_their_time_is_judged_by_their_own_kind_and_models_by_theirs(suite: Suite) -> None:
@@ -125,7 +122,7 @@ def test_the_live_view_shows_no_epoch_of_it(suite: Suite) -> None:
     assert shown.split() == ["tiny", "markov", "reference", "counting", "val", "N@20", ".0752", "1,912", "rows/s"]
 
 
-def test_a_stored_one_is_shown_with_what_its_numbers_depend_on(store: Store) -> None:
+def test_a_stored_one_is_shown_with_what_its_numbers_depend_on(store: Store, tiny: Dataset, tmp_path: Path) -> None:
     key = key_of(store, "markov")
     lines = trial_text(key, store=store, width=120).splitlines()
     assert lines[0].startswith("tiny markov reference   done, ") and lines[0].endswith(f"   key {key}")
@@ -134,14 +131,9 @@ def test_a_stored_one_is_shown_with_what_its_numbers_depend_on(store: Store) -> 
     assert "  used by      counted (reference)" in lines
     for word in ("training", "strategy", "seed", "lr "):
         assert word not in "\n".join(lines[:3])
-
-
-def test_a_masking_one_is_shown_with_the_length_it_masks(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text(SUITE + "evaluation: {mask_history: true}\ntraining: {max_len: 7}\n")
-    cell: Cell = expand(load_suite(tmp_path / "my.yaml"))[0]
-    tiny = catalog.load_dataset("tiny", data_dir=tmp_path)
+    overrides = ("evaluation.mask_history=true", "training.max_len=7")
+    cell: Cell = expand(load_suite(tmp_path / "my.yaml", overrides=overrides))[0]
     spec = cell.spec({}, seed=3, purpose="final", fingerprint=tiny.fingerprint, device="cpu")
-    store = Store(tmp_path / "results")
     store.write(run_trial(spec, tiny))
     assert "  evaluation   mask_history true   max_len 7" in trial_text(spec.key, store=store, width=120)
 

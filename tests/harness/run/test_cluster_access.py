@@ -97,7 +97,7 @@ def test_a_ray_that_cannot_be_joined_is_an_error_with_rays_message_and_what_to_d
 def test_a_token_that_is_here_is_used_unless_the_mode_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert given_token() == {} and "whoever reaches its ports" in open_note("h:1")
+    assert given_token() == {} and "anyone who reaches its ports" in open_note("h:1")
     file = tmp_path / "home" / ".ray" / "auth_token"
     file.parent.mkdir(parents=True)
     file.write_text("a" * 64)

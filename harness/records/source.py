@@ -128,15 +128,21 @@ def _tree(file: Path) -> ast.Module:
 
 def _imported(file: Path) -> Iterator[Path]:
     """The files of this package that a file imports at run time."""
-    for statement in _tree(file).body:
-        if _type_checking(statement):
-            continue
-        for node in ast.walk(statement):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                for candidate in (folder, *(folder / alias.name for alias in node.names)):
-                    if candidate.with_suffix(".py").is_file():
-                        yield candidate.with_suffix(".py")
+    for node in _statements(_tree(file).body):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for candidate in (folder, *(folder / alias.name for alias in node.names)):
+                if candidate.with_suffix(".py").is_file():
+                    yield candidate.with_suffix(".py")
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Statements and those within them, but for what type checkers alone read; expressions hold no imports."""
+    for node in nodes:
+        if not _type_checking(node):
+            yield node
+            for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+                yield from _statements(getattr(node, block, ()))
 
 
 @dataclass(frozen=True)

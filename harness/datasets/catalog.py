@@ -17,7 +17,6 @@ from .data.card import make_card
 from .data.dataset import Dataset
 from .data.items import Items, items_of
 from .generate import SYNTHETIC, SYNTHETIC_COMMAND
-from .recipe.files import shipped_recipes
 from .vectors import vectors as vector_files
 from .vectors.vectors import ItemVectors
 
@@ -90,6 +89,8 @@ def prepared(data_dir: Path) -> list[str]:
 
 def known(data_dir: Path) -> list[str]:
     """All names that a suite can use or prepare: embedded, prepared, and recipes that need no name; sorted."""
+    from .recipe.files import shipped_recipes  # reports need no recipes, whose models take a while to build
+
     unnamed = [recipe.name for recipe in shipped_recipes().values() if not recipe.named]
     return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
 
@@ -98,6 +99,8 @@ def not_prepared_message(name: str) -> str:
     """What is missing and the command that prepares it, then what DIR must hold; similar recipes if none is known."""
     if name == SYNTHETIC:
         return f"{name} is not prepared. Type:  {SYNTHETIC_COMMAND}"
+    from .recipe.files import shipped_recipes  # as in `known`
+
     recipes = shipped_recipes()
     for recipe in recipes.values():
         prefixed = bool(recipe.prefix) and name.startswith(recipe.prefix)

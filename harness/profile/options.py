@@ -9,7 +9,6 @@ from pathlib import Path
 from ..suite.bundled import find_suite
 from ..suite.extends import with_overrides
 from ..suite.load import Suite, load_suite
-from ..suite.reader import read_suite
 from ..utils.errors import InputError
 from ..utils.yaml_tree import Entry, Mark, Problems, Source, Table, parse
 
@@ -83,6 +82,8 @@ def suite_of_options(texts: Mapping[str, str], *, overrides: Sequence[str] = ())
         raise problems.error()
     mark = Mark(Source(NAME, Path.cwd(), numbered=False), 1, 1)
     tree = with_overrides(Table(entries, mark), tuple(overrides), problems=problems)
+    from ..suite.reader import read_suite  # reports need the name alone
+
     return read_suite(tree, default_name=NAME, problems=problems)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from ..utils.yaml_tree import Problems
 from .extends import read_tree
 from .model import Parameters, Resources, SearchSettings, Space, Suite, Variant
-from .reader import read_suite
 
 __all__ = ["Parameters", "Resources", "SearchSettings", "Space", "Suite", "Variant", "load_suite"]
 
@@ -22,6 +21,8 @@ def load_suite(path: Path, *, overrides: tuple[str, ...] = ()) -> Suite:
     Raises:
         SuiteError: with every problem of the file, of what it extends and of the overrides, sorted by line.
     """
+    from .reader import read_suite  # reports need no reader, whose models take a while to build
+
     problems = Problems()
     tree = read_tree(path, overrides=overrides, problems=problems)
     if tree is None:

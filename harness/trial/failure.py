@@ -6,8 +6,6 @@ import time
 import traceback
 from typing import Any
 
-import torch
-
 from ..records.provenance import environment, peak_memory_bytes
 from ..records.results import TrialResult
 from ..records.source import source_digest
@@ -53,6 +51,8 @@ def _cut(text: str) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error or its cause means that memory ran out; below torch only a RuntimeError's message tells."""
+    import torch
+
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):

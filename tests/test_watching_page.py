@@ -11,7 +11,7 @@ import pytest
 from rearec_bench.harness.monitor import log
 from rearec_bench.harness.monitor.status import STALE_S, State
 from rearec_bench.harness.records.results import Status
-from rearec_bench.harness.run.stopping import GRACE_MOST_S, GRACE_SHARE, RECALL_S, Ending, Terminated
+from rearec_bench.harness.run.stopping import GRACE_SHARE, MAX_GRACE_S, SUSPEND_S, Ending, Terminated
 from rearec_bench.harness.run.tracker import RunStopped
 from rearec_bench.harness.store.progress_file import REFRESH_S
 
@@ -77,6 +77,6 @@ def test_a_log_has_the_fields_that_the_page_says(tmp_path: Path) -> None:
 def test_the_page_names_every_state_and_ending_and_the_right_times() -> None:
     states = {"stored" if state == "unknown" else state for state in get_args(State)}
     assert all(f"`{word}`" in PAGE for word in (*states, *get_args(Ending)))
-    assert (REFRESH_S, STALE_S, RECALL_S, GRACE_SHARE, GRACE_MOST_S) == (5.0, 30.0, 15.0, 0.1, 600.0)
+    assert (REFRESH_S, STALE_S, SUSPEND_S, GRACE_SHARE, MAX_GRACE_S) == (5.0, 30.0, 15.0, 0.1, 600.0)
     for words in ("every five seconds", "30 seconds", "within 15 seconds", "another tenth", "ten minutes at most"):
         assert words in PAGE.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Which item vectors a suite needs: those of its data sets, or files that it names; said before anything starts."""
+"""Which item vectors a suite needs: those of its data sets, or files that it names; checked before anything starts."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 At the end of a time budget no new trial starts, and those under way may finish within a grace. After it, and at once
 where somebody stops the run, the trials are called back: each takes a checkpoint and ends. What has not come back
-within `RECALL_S` is left behind, and goes on from its last checkpoint.
+within `SUSPEND_S` is left behind, and resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Literal, Protocol
 Ending = Literal["complete", "limit", "interrupted", "terminated", "time budget"]
 """How a run ended without an error; "limit": `max_trials` have run."""
 
-RECALL_S = 15.0
+SUSPEND_S = 15.0
 """Seconds that trials have to save a checkpoint; Slurm kills 30 s after SIGTERM, and Ray's shutdown needs some."""
 GRACE_SHARE = 0.1
-GRACE_MOST_S = 600.0
+MAX_GRACE_S = 600.0
 
 
 class Terminated(BaseException):
@@ -34,7 +34,7 @@ SIGNALS: dict[int, type[BaseException]] = {signal.SIGINT: KeyboardInterrupt, sig
 
 def grace_s(budget_s: float) -> float:
     """Seconds that running trials have after a time budget: a tenth of it, ten minutes at most."""
-    return min(budget_s * GRACE_SHARE, GRACE_MOST_S)
+    return min(budget_s * GRACE_SHARE, MAX_GRACE_S)
 
 
 class StopPolicy:
@@ -62,9 +62,9 @@ class StopPolicy:
         return self._stopped_at is None and not self.over
 
     @property
-    def recalls(self) -> bool:
+    def suspends(self) -> bool:
         """Whether running trials should be suspended."""
-        at = self._recall_at
+        at = self._suspend_at
         return at is not None and self._clock() >= at
 
     def leaves(self, *, busy: int, begun: int) -> bool:
@@ -74,13 +74,13 @@ class StopPolicy:
             busy: trials given out whose result is not on disk.
             begun: of those, the ones that a worker has begun: others have nothing to save.
         """
-        at = self._recall_at
+        at = self._suspend_at
         if at is not None and self._clock() >= at:
-            return not begun or self._clock() - at > RECALL_S
+            return not begun or self._clock() - at > SUSPEND_S
         return self.over and not busy
 
     @property
-    def _recall_at(self) -> float | None:
+    def _suspend_at(self) -> float | None:
         if self._stopped_at is not None:
             return self._stopped_at
         return None if self.budget_s is None else self._began + self.budget_s + grace_s(self.budget_s)

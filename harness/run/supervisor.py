@@ -69,7 +69,7 @@ class TrialSupervisor:
         make: builds the trial.
         channel: to the checkpoints.
         resume: whether it has a checkpoint to resume from.
-        recalled: whether the trial should be suspended; does not wait for the answer.
+        should_suspend: whether the trial should be suspended; does not wait for the answer.
         clock: seconds.
 
     Attributes:
@@ -84,14 +84,14 @@ class TrialSupervisor:
         limits: TrialLimits,
         channel: Channel,
         resume: bool,
-        recalled: Callable[[], bool] = lambda: False,
+        should_suspend: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._notes: list[str] = []
         self._spec = spec
         self._limits = limits
         self._channel = channel
-        self._recalled = recalled
+        self._should_suspend = should_suspend
         self._clock = clock
         self._asked = self._started = clock()
         self.run: Any = self._resumed(make) if resume else make()
@@ -116,7 +116,7 @@ class TrialSupervisor:
         now = self._clock()
         if now - self._asked >= ASK_S:
             self._asked = now
-            if self._recalled():
+            if self._should_suspend():
                 raise TrialSuspended(saved=self._able and self._save())
         timeout_s, every_s = self._limits.timeout_s, self._limits.every_s
         if timeout_s is not None and now - self._started > timeout_s:

@@ -226,9 +226,9 @@ class RunTracker:
         return self._stop is not None or not self._closing.accepts
 
     @property
-    def recalls(self) -> bool:
+    def suspends(self) -> bool:
         """Whether running trials should be suspended."""
-        return self._closing.recalls
+        return self._closing.suspends
 
     def stop(self, why: BaseException) -> None:
         """Make the next or a later `tick` leave Tune's loop: running trials may save a checkpoint first.

@@ -93,7 +93,7 @@ class Arrivals:
         self._tracker = tracker
         self._collector = collector
         self._expected: dict[Any, str] = {}
-        self._recalled = False
+        self._suspension_requested = False
 
     def __bool__(self) -> bool:
         """Whether any result is being written."""
@@ -104,11 +104,11 @@ class Arrivals:
         self._tracker.handed_over(trial_id)
         self._expected[saved] = trial_id
 
-    def recall(self) -> None:
-        """Ask the workers for their trials back; once is enough."""
-        if not self._recalled:
-            self._recalled = True
-            self._collector.recall.remote()
+    def suspend(self) -> None:
+        """Ask the workers to suspend their trials; once is enough."""
+        if not self._suspension_requested:
+            self._suspension_requested = True
+            self._collector.request_suspension.remote()
 
     def take(self, *, wait_s: float = 0.0) -> None:
         """Report written results to the tracker; on request, wait for the first."""
@@ -214,18 +214,18 @@ class Events(Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker has ended."""
         with _heard(self._tracker):
-            said = _last_failure(trial)
-            if _UNLOADABLE in said:
-                self._refused(trial.trial_id, f"a node cannot run trials: {cannot_run(said)}")
+            failure = _last_failure(trial)
+            if _UNLOADABLE in failure:
+                self._refused(trial.trial_id, f"a node cannot run trials: {cannot_run(failure)}")
             else:
-                self._tracker.lost(trial.trial_id, _cause(said))
+                self._tracker.lost(trial.trial_id, _cause(failure))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Record results, kill trials that hang, draw, and leave the loop where the run should stop."""
         with _heard(self._tracker):
             self._arrivals.take()
-            if self._tracker.recalls:
-                self._arrivals.recall()
+            if self._tracker.suspends:
+                self._arrivals.suspend()
             hung = self._tracker.hung()
             for trial in trials if hung else ():
                 if trial.trial_id in hung:
@@ -266,8 +266,8 @@ def _last_failure(trial: Any) -> str:
     return text.rpartition("Failure # ")[2].partition("\n")[2]
 
 
-def _cause(said: str) -> str:
+def _cause(failure: str) -> str:
     """Why a worker died, in one line."""
-    detail = said.partition("Worker exit detail: ")[2].partition(" Some common causes")[0]
-    lines = [line.strip() for line in (detail or said).splitlines() if line.strip()]
-    return lines[0][:_CAUSE_LENGTH] if lines else "its worker ended without a word"
+    detail = failure.partition("Worker exit detail: ")[2].partition(" Some common causes")[0]
+    lines = [line.strip() for line in (detail or failure).splitlines() if line.strip()]
+    return lines[0][:_CAUSE_LENGTH] if lines else "its worker ended without a reason"

@@ -67,8 +67,8 @@ class RemoteCheckpoints:
         return answer
 
 
-class Recall:
-    """Whether the run wants its trials back, by the collector's answer to the previous question."""
+class SuspensionRequest:
+    """Whether the run asks its trials to suspend, by the collector's answer to the previous question."""
 
     def __init__(self, collector: Any) -> None:
         self._collector = collector
@@ -85,7 +85,7 @@ class Recall:
                 wanted = bool(ray.get(self._asked))
             except ray.exceptions.RayError:  # the collector died; Ray restarts it
                 wanted = False
-        self._asked = self._collector.recalled.remote()
+        self._asked = self._collector.suspension_requested.remote()
         return wanted
 
 
@@ -116,10 +116,10 @@ class TuneTrial(Trainable):  # type: ignore[misc]
         """
         if self._refusal:
             return {"done": True, "refused": self._refusal}
-        said = self._step()
-        if said["done"]:
+        report = self._step()
+        if report["done"]:
             self._memory.after_trial(shares_gpu=self._context.shares_gpu)
-        return said
+        return report
 
     def _step(self) -> dict[str, Any]:
         progress: dict[str, Any] = {}
@@ -164,7 +164,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
                 limits=self._context.limits,
                 channel=RemoteCheckpoints(self._context.collector),
                 resume=self._resume,
-                recalled=Recall(self._context.collector),
+                should_suspend=SuspensionRequest(self._context.collector),
             )
         return self._supervisor
 

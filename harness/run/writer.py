@@ -26,7 +26,7 @@ class Collector:
         self._store = Store(Path(root))
         self._brackets = Brackets(self._stored, searched or {})
         self._checkpoints = Checkpoints(Path(root), clean=True)
-        self._recalled = False
+        self._suspension_requested = False
 
     def write(self, result: TrialResult, keep: bool = False) -> str:
         """Store a result, and remove its checkpoint unless `keep`; "" once it is on disk, else the reason."""
@@ -56,13 +56,13 @@ class Collector:
         except CheckpointError as error:
             return None, str(error)
 
-    def recall(self) -> None:
+    def request_suspension(self) -> None:
         """Ask the trials to suspend."""
-        self._recalled = True
+        self._suspension_requested = True
 
-    def recalled(self) -> bool:
+    def suspension_requested(self) -> bool:
         """Whether the trials should suspend."""
-        return self._recalled
+        return self._suspension_requested
 
     def flush(self) -> None:
         """Return once all earlier calls are done."""

@@ -144,7 +144,7 @@ class _Turn:
     root: Path
     wait: bool
     say: Callable[[str], None]
-    told: Writer | None = None
+    announced: Writer | None = None
 
     def refused(self) -> None:
         """Another process writes: report it, or refuse."""
@@ -154,9 +154,9 @@ class _Turn:
                 f"{self.root} is being written to by {writer}. Wait for its end (run --wait), or name another folder "
                 "with --results; plan, report and show work meanwhile."
             )
-        if writer != self.told:
+        if writer != self.announced:
             self.say(f"waiting for {writer}")
-            self.told = writer
+            self.announced = writer
 
 
 def _lock_file(turn: _Turn, stack: contextlib.ExitStack) -> None:

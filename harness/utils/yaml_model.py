@@ -155,8 +155,8 @@ def _locate(root: Node, location: Location) -> tuple[Node, Location, Mark]:
     return node, tuple(path), key
 
 
-def _wrong_value(details: ErrorDetails, node: Node, said: str) -> str:
-    error, advice = details["type"], f" Allowed: {said}." if said not in ("", "text") else ""
+def _wrong_value(details: ErrorDetails, node: Node, values: str) -> str:
+    error, advice = details["type"], f" Allowed: {values}." if values not in ("", "text") else ""
     if error == _ABOUT_VALUE:
         return details["msg"].replace("{}", shown(node))
     if error == "value_error":

@@ -121,7 +121,7 @@ def _cells(profile: Profile | None, steps: int, printed: _Printed, *, shows_pape
 
 
 def _conditions(profiles: Sequence[Profile]) -> list[str]:
-    """Where, on what and how it was measured; said once where it is the same for all."""
+    """Where, on what and how it was measured; stated once where it is the same for all."""
     return [
         *_each(profiles, _place, lambda profile: profile.subject.spec.dataset),
         *_each(profiles, _rows, lambda profile: profile.subject.spec.dataset),
@@ -140,8 +140,8 @@ def _each(profiles: Sequence[Profile], words: Callable[[Profile], str], name: Ca
         long.setdefault(words(profile), {})[full] = None
     if len(short) == 1:
         return [f"{what}." for what in short if what]
-    said = [label for names in short.values() for label in names]
-    texts = short if len(said) == len(set(said)) else long
+    labels = [label for names in short.values() for label in names]
+    texts = short if len(labels) == len(set(labels)) else long
     return [f"{', '.join(names)}: {what}." for what, names in texts.items() if what]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.run import stopping
-from rearec_bench.harness.run.stopping import RECALL_S, StopPolicy, Terminated, grace_s, stop_on_signals
+from rearec_bench.harness.run.stopping import SUSPEND_S, StopPolicy, Terminated, grace_s, stop_on_signals
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
 
 def state(policy: StopPolicy, *, busy: int = 2, begun: int = 2) -> tuple[bool, bool, bool]:
-    return policy.accepts, policy.recalls, policy.leaves(busy=busy, begun=begun)
+    return policy.accepts, policy.suspends, policy.leaves(busy=busy, begun=begun)
 
 
 def test_without_a_budget_nothing_ends_by_itself() -> None:
@@ -43,7 +43,7 @@ def test_a_budget_lets_those_under_way_finish_and_then_suspends_them() -> None:
     clock.now += grace_s(3600.0)
     assert state(policy) == (False, True, False)
     assert policy.leaves(busy=1, begun=0), "one that no worker has begun has nothing to save"
-    clock.now += RECALL_S + 0.1
+    clock.now += SUSPEND_S + 0.1
     assert state(policy) == (False, True, True)
 
 
@@ -52,7 +52,7 @@ def test_who_stops_it_does_not_wait_for_the_grace() -> None:
     policy = StopPolicy(3600.0, clock=clock)
     policy.stop()
     assert state(policy) == (False, True, False)
-    clock.now += RECALL_S - 0.1
+    clock.now += SUSPEND_S - 0.1
     policy.stop()
     assert not policy.leaves(busy=1, begun=1), "a second call gives no more time, and no less"
     clock.now += 0.2

@@ -52,7 +52,7 @@ class Place:
         make: Callable[[], Any] = Run,
         *,
         resume: bool = False,
-        recalled: Callable[[], bool] = lambda: False,
+        should_suspend: Callable[[], bool] = lambda: False,
         **limits: Any,
     ) -> TrialSupervisor:
         return TrialSupervisor(
@@ -61,7 +61,7 @@ class Place:
             limits=TrialLimits("s", **limits),
             channel=self.checkpoints,
             resume=resume,
-            recalled=recalled,
+            should_suspend=should_suspend,
             clock=lambda: self.now,
         )
 
@@ -103,7 +103,7 @@ def test_a_trial_that_is_called_back_saves_what_it_has_if_it_can(
     place: Place, make: Callable[[], Any], every: float | None, saved: bool
 ) -> None:
     answers = [False] * 5 + [True]
-    supervisor = place.supervise(make, every_s=every, recalled=lambda: answers.pop(0))
+    supervisor = place.supervise(make, every_s=every, should_suspend=lambda: answers.pop(0))
     if make is Run:
         supervisor.run.count = 7
     for _ in range(20):

@@ -254,15 +254,18 @@ def _steps(suite: Suite, variant: Variant) -> tuple[int | None, ...]:
 
 
 def _cell(suite: Suite, *, dataset: str, backbone: _Backbone, row: _Row, steps: int | None) -> Cell:
-    own = row.variant.backbone
-    searched = {name: space for name, space in backbone.variant.parameters.searched.items() if name not in own}
+    own, own_search = row.variant.backbone, row.variant.backbone_search
+    searched = {**backbone.variant.parameters.searched, **own_search}
+    fixed = {**backbone.variant.parameters.fixed, **backbone.swept, **own}
     space = {
-        **_dotted("backbone", searched),
+        **_dotted("backbone", {name: space for name, space in searched.items() if name not in own}),
         **_dotted("strategy", row.variant.parameters.searched),
         **_dotted("training", suite.training.searched),
         **({"steps": suite.steps} if steps is None and isinstance(suite.steps, Space) else {}),
     }
-    chosen_backbone = Chosen(backbone.variant.kind, {**backbone.variant.parameters.fixed, **backbone.swept, **own})
+    chosen_backbone = Chosen(
+        backbone.variant.kind, {name: value for name, value in fixed.items() if name not in own_search}
+    )
     chosen_strategy = Chosen(row.variant.kind, {**row.variant.parameters.fixed, **row.swept})
     training = {**suite.training.fixed, **row.training}
     content = {

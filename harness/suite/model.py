@@ -65,7 +65,8 @@ class Variant(BaseModel):
     Attributes:
         name: the row's name; the kind where the suite gives none.
         against: strategies only: name of the row it is compared with, "" for none.
-        backbone: strategies only: settings of the backbone that this row changes.
+        backbone: strategies only: settings of the backbone that this row fixes.
+        backbone_search: strategies only: settings of the backbone that this row searches.
         uses_steps: strategies only: False where there are no reasoning steps, whatever the suite's steps.
         unsupported: backbones only: a value of training.packing -> why this backbone cannot run with it.
         text_based: backbones only: uses the item vectors of the data set.
@@ -78,6 +79,7 @@ class Variant(BaseModel):
     parameters: Parameters = Field(default_factory=Parameters)
     against: str = ""
     backbone: Mapping[str, Any] = Field(default_factory=dict)
+    backbone_search: Mapping[str, Space] = Field(default_factory=dict)
     uses_steps: bool = True
     unsupported: Mapping[str, str] = Field(default_factory=dict)
     text_based: bool = False

@@ -14,7 +14,7 @@ from ..utils.yaml_tree import Entry, Mark, Node, Problems, Scalar, Table
 from .checks import rows_of, too_many_rows
 from .extends import row_name
 from .labels import row_label, swept_values
-from .model import Variant
+from .model import Parameters, Space, Variant
 from .parameters import check_together, read_component
 from .schema import RowName
 
@@ -84,9 +84,17 @@ class RowReader:
             self.problems.add(node.mark, too_many)
             return None
         facts = _backbone_facts(settings) if self.section == "backbones" else {"uses_steps": settings.uses_steps}
-        changed = self._changed_backbone(node) if own.get("backbone") is not None else {}
+        changed = self._changed_backbone(node) if own.get("backbone") is not None else Parameters()
         against = own.get("against") or ""
-        variant = Variant(name=name, kind=kind, parameters=parameters, against=against, backbone=changed, **facts)
+        variant = Variant(
+            name=name,
+            kind=kind,
+            parameters=parameters,
+            against=against,
+            backbone=changed.fixed,
+            backbone_search=changed.searched,
+            **facts,
+        )
         return Row(variant, settings, node)
 
     def _split(self, item: Node) -> tuple[str, Node]:
@@ -135,31 +143,36 @@ class RowReader:
         self.problems.add(mark, what)
         return False
 
-    def _changed_backbone(self, row: Table) -> Mapping[str, Any]:
-        """The settings of the backbone that a strategy's row changes: one plain value each."""
+    def _changed_backbone(self, row: Table) -> Parameters:
+        """The settings of the backbone that a strategy's row fixes or searches."""
         changed = row.entries["backbone"].value
         if not isinstance(changed, Table) or not changed.entries:
             self.problems.add(changed.mark, "the mapping is empty. Write settings, such as {layers: 4}.")
-            return {}
-        values: dict[str, Any] = {}
+            return Parameters()
+        fixed: dict[str, Any] = {}
+        searched: dict[str, Space] = {}
         for backbone in self.backbones:
             name, rest = backbone.variant.name, backbone.variant.parameters
             read = read_component(backbone.settings, changed, self.problems, word=f"hyper-parameter of {name}")
             if read is None:
                 continue
             own = read[0]
-            for key in (*own.searched, *own.swept):
-                what = "cannot be searched or swept here. Give one value, and each further one a row of its own."
+            for key in own.swept:
+                what = "cannot be swept here. Give one value or {search: [...]}, and each further one a row of its own."
                 self.problems.add(changed.entries[key].value.mark, what)
             for key in changed.entries.keys() & rest.swept.keys():
                 what = f"the backbone {name} sweeps it. Fix it in one of the two places."
                 self.problems.add(changed.entries[key].mark, what)
-            values |= own.fixed
-            searched = {key: space for key, space in rest.searched.items() if key not in changed.entries}
-            merged = rest.model_copy(update={"fixed": {**rest.fixed, **own.fixed}, "searched": searched})
-            if len(own.fixed) == len(changed.entries) and not own.fixed.keys() & rest.swept.keys():
+            fixed |= own.fixed
+            searched |= own.searched
+            kept = [
+                {key: value for key, value in part.items() if key not in changed.entries}
+                for part in (rest.fixed, rest.searched)
+            ]
+            merged = Parameters(fixed={**kept[0], **own.fixed}, searched={**kept[1], **own.searched}, swept=rest.swept)
+            if not own.swept and not changed.entries.keys() & rest.swept.keys():
                 check_together(backbone.settings, merged, changed, self.problems)
-        return values
+        return Parameters(fixed=fixed, searched=searched)
 
     def _compared(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         """The rows with the name of what each is compared with: its own choice, else `base` where that is a row."""

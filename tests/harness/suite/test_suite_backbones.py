@@ -172,6 +172,26 @@ def test_a_row_changes_the_backbone_below_it_and_no_other_row(folder: Path) -> N
     assert {cell.against for cell in held.values()} == {"", "base", "deep"}
 
 
+def test_a_row_searches_a_setting_of_the_backbone_that_other_rows_fix_or_search_elsewhere(folder: Path) -> None:
+    text = """\
+backbones:
+  - sasrec: {score_temperature: 0.3, dropout: {search: [0.1, 0.2]}}
+strategies:
+  - base
+  - base: {name: cool, backbone: {score_temperature: {search: [0.07, 1]}, dropout: {search: [0.3, 0.4, 0.5]}}}
+"""
+    suite = load(folder, text)
+    base, cool = cells(suite)["base"], cells(suite)["cool"]
+    assert base.chosen_backbone.fixed == {"score_temperature": 0.3}
+    assert {name: space.choices for name, space in base.space.items()} == {"backbone.dropout": (0.1, 0.2)}
+    assert cool.chosen_backbone.fixed == {}
+    assert {name: space.choices for name, space in cool.space.items()} == {
+        "backbone.score_temperature": (0.07, 1),
+        "backbone.dropout": (0.3, 0.4, 0.5),
+    }
+    assert expand(Suite.from_json(suite.to_json())) == expand(suite)
+
+
 def test_a_changed_backbone_is_the_trial_of_a_backbone_with_these_settings(folder: Path) -> None:
     deep = cells(load(folder, "backbones: [sasrec]\nstrategies: [{base: {name: deep, backbone: {layers: 6}}}]\n"))
     plain = cells(load(folder, "backbones: [{sasrec: {layers: 6}}]\nstrategies: [base]\n"))
@@ -199,7 +219,7 @@ CHANGED = r"""
 {name: x}       | {sasrec: {name: other}}            => 5:33 strategies.base.backbone.name: of other. Known:
 {layers: deep}  | sasrec                             => 5:41 strategies.base.backbone.layers: whole numbers from 1
 {heads: 3}      | {sasrec: {width: 16}}              => 5:32 strategies.base.backbone: width 16 is not a multiple
-{layers: {search: [2, 3]}} | sasrec                  => 5:41 strategies.base.backbone.layers: cannot be searched
+{layers: {sweep: [2, 3]}}  | sasrec                  => 5:41 strategies.base.backbone.layers: cannot be swept
 {layers: 2}     | {sasrec: {layers: {sweep: [2, 3]}}} => 5:33 strategies.base.backbone.layers: sasrec sweeps it
 6               | sasrec                             => 5:32 strategies.base.backbone: 6 is not a mapping
 {}              | sasrec                             => 5:32 strategies.base.backbone: the mapping is empty

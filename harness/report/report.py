@@ -116,15 +116,15 @@ def draw_figures(
         InputError: an unknown name.
         StoreError: a suite's own files are damaged; damaged trials are left out.
     """
-    from .figures.registry import FIGURES, context_of, draw
+    from .figures.registry import NAMES, context_of, draw
 
     for name in names:
-        known("figure", name, FIGURES)
+        known("figure", name, NAMES)
 
     def made(results: ResultSet) -> list[Drawn]:
         profiles = _profiles_of(results.name, store)
         context = context_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
-        return draw(context, folder, names=names or tuple(FIGURES))
+        return draw(context, folder, names=names or NAMES)
 
     drawn: list[Drawn] = []
     for suite in _suites(suites, store):

@@ -21,7 +21,7 @@ from pathlib import Path
 from rearec_bench.harness.analysis.resultset import load_results
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.profile.store import ProfileStore
-from rearec_bench.harness.report.figures.registry import FIGURES
+from rearec_bench.harness.report.figures.registry import NAMES as FIGURES
 from rearec_bench.harness.report.report import draw_figures, every_table, render, render_html
 from rearec_bench.harness.report.tables.registry import MARKED
 from rearec_bench.harness.store.frames import trials_of

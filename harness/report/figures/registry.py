@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...analysis.resultset import ResultSet
 from ...datasets import catalog
@@ -14,28 +13,40 @@ from ...records.profile import Profile
 from ...utils.errors import DatasetError
 from .case_study import case_figure
 from .context import FigureContext, MissingData
-from .scores import ablation_figure, ceiling_figure, groups_figure, pareto_figure, sensitivity_figure, steps_figure
-from .states import similarity_figure, states_figure, trajectories_figure
+from .panel import Panel
+from .printed import printed
+from .scores import ablation_panels, ceiling_panels, group_panels, pareto_panels, sensitivity_panels, steps_panels
+from .states import similarity_panels, state_panels, trajectory_panels
 from .style import STYLE
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FORMATS = ("pdf", "svg", "png")
 
-FIGURES: Mapping[str, Callable[[FigureContext], Figure]] = {
-    "fig2_ceiling": ceiling_figure,
-    "fig4_groups": groups_figure,
-    "fig5_steps": steps_figure,
-    "fig6_sensitivity": sensitivity_figure,
-    "fig7_ablation": ablation_figure,
-    "fig8_trajectories": trajectories_figure,
-    "fig9_similarity": similarity_figure,
-    "fig10_states": states_figure,
-    "fig11_case_study": case_figure,
-    "pareto": pareto_figure,
+CASE = "fig11_case_study"
+
+
+@dataclass(frozen=True)
+class PanelFigure:
+    """A figure: its title, and what makes its panels."""
+
+    title: str
+    panels: Callable[[FigureContext], list[Panel]]
+
+
+FIGURES: Mapping[str, PanelFigure] = {
+    "fig2_ceiling": PanelFigure("Ceiling of reasoning (Figure 2)", ceiling_panels),
+    "fig4_groups": PanelFigure("Groups of users and items (Figure 4)", group_panels),
+    "fig5_steps": PanelFigure("Number of steps (Figure 5)", steps_panels),
+    "fig6_sensitivity": PanelFigure("Sensitivity (Figure 6)", sensitivity_panels),
+    "fig7_ablation": PanelFigure("Ablation (Figure 7)", ablation_panels),
+    "fig8_trajectories": PanelFigure("Rank trajectories (Figure 8)", trajectory_panels),
+    "fig9_similarity": PanelFigure("Similarity of steps (Figure 9)", similarity_panels),
+    "fig10_states": PanelFigure("States (Figure 10)", state_panels),
+    "pareto": PanelFigure("Quality against time", pareto_panels),
 }
-"""Name to what draws it; numbers are the paper's."""
+"""Name to figure; numbers are the paper's. `CASE`, Figure 11, is text."""
+
+NAMES = (*FIGURES, CASE)
+"""All figures."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def context_of(
     )
 
 
-def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = tuple(FIGURES)) -> list[Drawn]:
+def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = NAMES) -> list[Drawn]:
     """Draw figures of a suite into `folder` (created if needed) as SUITE_NAME.pdf, .svg and .png.
 
     Raises:
@@ -82,7 +93,7 @@ def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = tuple(F
     for name in names:
         with rc_context(STYLE):  # type: ignore[arg-type]
             try:
-                figure = FIGURES[name](context)
+                figure = case_figure(context) if name == CASE else printed(FIGURES[name].panels(context))
             except (MissingData, DatasetError) as lacking:
                 figures.append(Drawn(suite, name, why=str(lacking)))
                 continue

@@ -3,133 +3,66 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...analysis.resultset import CellResults
-from ...records.results import Rows, TestEvidence
+from ...records.results import Rows
 from .context import FigureContext, MissingData, reasoning_cells, single_rows, title_of
-from .style import COLOURS, LINES, MARKERS, legend, wrapped
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .panel import Panel, Series
 
 SHOWN = 6
 _NEAR = 100
 
 
-@dataclass(frozen=True)
-class Trajectory:
-    """A curve of Figure 8: a test row's user, and the rank of its target at each step."""
+def trajectory_panels(context: FigureContext) -> list[Panel]:
+    """Figure 8: the target's rank at each step for single test rows of the first seed's run.
 
-    user: int
-    ranks: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class States:
-    """A panel of Figure 10.
-
-    Attributes:
-        points: (T, K + 1, 2) states of the traced test rows on their first two principal components.
-        explained: share of the variance of each component.
-    """
-
-    cell: CellResults
-    points: NDArray[np.float64]
-    explained: tuple[float, float]
-
-
-def trajectories(context: FigureContext) -> list[tuple[CellResults, list[Trajectory]]]:
-    """Figure 8's curves of each row with steps; `trajectories_figure` describes the choice of test rows.
+    Rows are those of the users asked for. Otherwise, of the rows whose target is among the first 100 at some step, the
+    six at even quantiles of the change of log rank from the first to the last step: losses and gains as they are.
 
     Raises:
-        MissingData: no such row, none of a user asked for, or only aggregates are to be shown.
+        MissingData: no row with steps, none of a user asked for, or only aggregates are to be shown.
     """
     panels = []
     for cell in single_rows(context):
         rows = context.results.store.rows(cell.runs[0].key, "test")
         chosen = rows_of_users(rows, context.users) if context.users else typical_rows(rows.step_ranks)
-        panels.append(
-            (cell, [Trajectory(int(rows.users[row]), tuple(rows.step_ranks[row].tolist())) for row in chosen])
-        )
+        steps = range(rows.step_ranks.shape[1])
+        curves = [
+            Series("line", f"user {rows.users[row]}", rows.step_ranks[row].tolist(), place, steps)
+            for place, row in enumerate(chosen)
+        ]
+        changes = "; ".join(f"{curve.name}: {curve.y[0]:,} to {curve.y[-1]:,}" for curve in curves)
+        about = f"Rank of the target at each step for single test rows, losses and gains as they are. {changes}."
+        axes = ("step", "rank of the target")
+        panels.append(Panel(title_of(cell), about, curves, *axes, whole=True, ranks=True, named=True))
     return panels
 
 
-def trajectories_figure(context: FigureContext) -> Figure:
-    """Figure 8: the target's rank at each step for single test rows of the first seed's run.
-
-    Rows are those of the users asked for. Otherwise, of the rows whose target is among the first 100 at some step, the
-    six at even quantiles of the change of log rank from the first to the last step: losses and gains as they are.
-    """
-    panels = trajectories(context)
-    figure, axes = wrapped(len(panels))
-    for axis, (cell, curves) in zip(axes, panels, strict=True):
-        for number, curve in enumerate(curves):
-            steps = len(curve.ranks)
-            axis.plot(
-                range(steps),
-                curve.ranks,
-                color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)],
-                linestyle=LINES[number % len(LINES)],
-            )
-            axis.annotate(
-                f" user {curve.user}", (steps - 1, curve.ranks[-1]), va="center", fontsize=5, annotation_clip=False
-            )
-        axis.set_yscale("log")
-        axis.invert_yaxis()
-        axis.set_xticks(range(len(curves[0].ranks)))
-        axis.set_xlabel("step")
-        axis.set_ylabel("rank of the target")
-        axis.set_title(title_of(cell))
-        axis.yaxis.set_major_formatter("{x:g}")
-    return figure
-
-
-def similarities(context: FigureContext) -> list[tuple[CellResults, NDArray[np.float64]]]:
-    """Figure 9's (K + 1, K + 1) matrix of each row with steps; `MissingData` if there is no such row."""
-    return [(cell, _similarity(cell, context)) for cell in reasoning_cells(context)]
-
-
-def similarity_figure(context: FigureContext) -> Figure:
+def similarity_panels(context: FigureContext) -> list[Panel]:
     """Figure 9: mean cosine between the states of the steps over all test rows, averaged over runs."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    panels = similarities(context)
-    figure, axes = wrapped(len(panels), size=(2.1, 2.1))
-    lowest = min(float(values.min()) for _, values in panels)
-    scale = Normalize(math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
-    for axis, (cell, values) in zip(axes, panels, strict=True):
-        axis.imshow(values, cmap="cividis", norm=scale)
-        for down in range(len(values)):
-            for across in range(len(values)):
-                dark = scale(values[down, across]) < 0.5
-                axis.text(
-                    across,
-                    down,
-                    f"{values[down, across]:.2f}",
-                    ha="center",
-                    va="center",
-                    fontsize=6,
-                    color="white" if dark else "black",
-                )
-        axis.set_xticks(range(len(values)))
-        axis.set_yticks(range(len(values)))
-        axis.set_xlabel("step")
-        axis.set_ylabel("step")
-        axis.grid(visible=False)
-        axis.set_title(title_of(cell))
-    figure.colorbar(ScalarMappable(scale, "cividis"), ax=axes, label="cosine", shrink=0.8)
-    return figure
+    values = {cell.place: _similarity(cell, context) for cell in reasoning_cells(context)}
+    lowest = min(float(of.min()) for of in values.values())
+    limits = (math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
+    about = "Mean cosine between the states of the steps over all test rows."
+    return [
+        Panel(
+            title_of(cell),
+            about,
+            x="step",
+            y="step",
+            heat=values[cell.place],
+            labels=[str(step) for step in range(len(values[cell.place]))],
+            limits=limits,
+        )
+        for cell in reasoning_cells(context)
+    ]
 
 
-def components(context: FigureContext) -> list[States]:
-    """Figure 10's panels of each row with steps, first seed.
+def state_panels(context: FigureContext) -> list[Panel]:
+    """Figure 10: the states of the traced test rows at each step, on their first two principal components.
 
     Raises:
         MissingData: no final run has stored states, or only aggregates are to be shown.
@@ -137,34 +70,22 @@ def components(context: FigureContext) -> list[States]:
     panels = []
     for cell in single_rows(context):
         test = context.results.store.read(cell.runs[0].key).test
-        if test is not None and test.traces is not None and len(test.traces.rows) > 1:
-            panels.append(States(cell, *principal_components(test.traces.states)))
+        if test is None or test.traces is None or len(test.traces.rows) < 2:
+            continue
+        points, (first, second) = principal_components(test.traces.states)
+        shown = [
+            Series("points", f"step {k}", points[:, k, 1].tolist(), k, points[:, k, 0].tolist())
+            for k in range(points.shape[1])
+        ]
+        about = (
+            f"States of {len(points)} traced test rows at each step, on the first two principal components of all of "
+            "them."
+        )
+        x, y = f"PC 1 ({first:.0%} of the variance)", f"PC 2 ({second:.0%})"
+        panels.append(Panel(title_of(cell), about, shown, x, y))
     if not panels:
         raise MissingData("needs final runs with stored states of traced rows")
     return panels
-
-
-def states_figure(context: FigureContext) -> Figure:
-    """Figure 10: the states of the traced test rows at each step, on their first two principal components."""
-    panels = components(context)
-    figure, axes = wrapped(len(panels))
-    for axis, states in zip(axes, panels, strict=True):
-        for k in range(states.points.shape[1]):
-            axis.scatter(
-                states.points[:, k, 0],
-                states.points[:, k, 1],
-                s=5,
-                alpha=0.6,
-                linewidths=0,
-                color=COLOURS[k % len(COLOURS)],
-                marker=MARKERS[k % len(MARKERS)],
-                label=f"step {k}",
-            )
-        axis.set_xlabel(f"PC 1 ({states.explained[0]:.0%} of the variance)")
-        axis.set_ylabel(f"PC 2 ({states.explained[1]:.0%})")
-        axis.set_title(title_of(states.cell))
-    legend(figure)
-    return figure
 
 
 def principal_components(states: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[float, float]]:
@@ -199,9 +120,6 @@ def rows_of_users(rows: Rows, users: tuple[int, ...]) -> list[int]:
 
 
 def _similarity(cell: CellResults, context: FigureContext) -> NDArray[np.float64]:
-    tests: list[TestEvidence] = []
-    for run in cell.runs:
-        test = context.results.store.read(run.key).test
-        if test is not None:
-            tests.append(test)
-    return np.asarray(np.mean([np.asarray(test.similarity) for test in tests], axis=0), dtype=np.float64)
+    """(K + 1, K + 1) mean over the cell's runs."""
+    tests = [context.results.store.read(run.key).test for run in cell.runs]
+    return np.asarray(np.mean([test.similarity for test in tests if test is not None], axis=0), dtype=np.float64)

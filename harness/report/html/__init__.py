@@ -1,1 +1,1 @@
-"""The report as one HTML file: what it holds (`content.py`), its figures (`charts.py`), the page (`page.py`)."""
+"""The report as one HTML file: its content (`content.py`), charts (`chart.py`, `charts.py`), page (`page.py`)."""

@@ -1,4 +1,4 @@
-"""A chart as Plotly's own JSON, and the traces that charts are made of; no Plotly is imported."""
+"""Panels as Plotly draws them, as its own JSON; no Plotly is imported."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...analysis.compare import Measured, Stat
-from ...analysis.resultset import CellResults
-from ..figures.context import title_of
-from ..figures.scores import METRIC
-from ..figures.style import COLOURS
+import numpy as np
+
+from ..figures.panel import Panel, Series
+from ..figures.style import COLOURS, GREY
+
+POINTS = 128
+"""Points of a series of a panel that are drawn; the printed figure has all."""
 
 _DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
@@ -33,57 +35,72 @@ class Chart:
     layout: Mapping[str, Any]
 
 
-def line(name: str, x: Sequence[Any], y: Sequence[Any], place: int, **more: Any) -> dict[str, Any]:
-    """A curve with colour, dash and marker of its place."""
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": list(x),
-        "y": list(y),
-        "line": {"color": COLOURS[place % len(COLOURS)], "dash": _DASHES[place % len(_DASHES)]},
-        "marker": {"symbol": symbol(place)},
-        **more,
-    }
-
-
-def bars(name: str, labels: Sequence[str], stats: Sequence[Stat | None], place: int) -> dict[str, Any]:
-    """Bars of one kind: means, with standard deviations over seeds; none where there is nothing."""
-    return {
-        "type": "bar",
-        "name": name,
-        "x": list(labels),
-        "y": [None if stat is None else stat.mean for stat in stats],
-        "error_y": {"type": "data", "array": [0.0 if stat is None else stat.std or 0.0 for stat in stats]},
-        "marker": {"color": fill(place), "pattern": {"shape": pattern(place)}},
-    }
-
-
-def spreads(rows: Sequence[Measured]) -> dict[str, Any]:
-    """Standard deviations over seeds, as error bars."""
-    return {"type": "data", "array": [row.stats[METRIC].std or 0.0 for row in rows]}
-
-
-def fill(place: int) -> str:
-    """Colour of a bar."""
-    return COLOURS[place % len(COLOURS)] if place % len(COLOURS) else "#777777"
-
-
-def pattern(place: int) -> str:
-    """Hatch of a bar."""
-    return _PATTERNS[place % len(_PATTERNS)]
-
-
-def symbol(place: int) -> str:
-    """Marker of a series."""
-    return _SYMBOLS[place % len(_SYMBOLS)]
-
-
-def cell_name(cell: CellResults) -> str:
-    """What the printed figures call a row, in one line."""
-    return title_of(cell).replace("\n", " ")
+def chart_of(figure: str, panel: Panel) -> Chart:
+    """A panel of the figure with that title."""
+    about = panel.about
+    most = max((len(series.y) for series in panel.series if series.kind == "points"), default=0)
+    if most > POINTS:
+        about += f" Here {POINTS} of {most}."
+    x: dict[str, Any] = {"title": panel.x}
+    y: dict[str, Any] = {"title": panel.y}
+    if panel.labels:
+        x["type"] = "category"
+    if panel.whole:
+        x["dtick"] = 1
+    if panel.ranks:
+        y |= {"type": "log", "autorange": "reversed"}
+    if panel.heat is not None:
+        y |= {"type": "category", "autorange": "reversed"}
+    elif panel.limits is not None:
+        y["range"] = list(panel.limits)
+    data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
+    title = f"{figure}: {panel.title}".replace("\n", " ")
+    return Chart(title, about, data, {"barmode": "group", "xaxis": x, "yaxis": y})
 
 
 def short(value: float) -> float:
     """Five digits: what a curve on a screen can show."""
     return float(f"{value:.5g}")
+
+
+def _trace(series: Series, panel: Panel) -> dict[str, Any]:
+    x, y = list(series.x or panel.labels), list(series.y)
+    trace: dict[str, Any] = {"type": "scatter", "mode": "lines+markers", "name": series.name, "x": x, "y": y}
+    if series.spread:
+        trace["error_y"] = {"type": "data", "array": list(series.spread)}
+    if series.kind == "bars":
+        places = range(len(y)) if series.place is None else [series.place] * len(y)
+        shapes = [_PATTERNS[place % len(_PATTERNS)] for place in places]
+        marker = {"color": [_fill(place) for place in places], "pattern": {"shape": shapes}}
+        return trace | {"type": "bar", "marker": marker, "showlegend": bool(series.name)}
+    place = series.place or 0
+    marker = {"color": COLOURS[place % len(COLOURS)], "symbol": _SYMBOLS[place % len(_SYMBOLS)]}
+    if series.kind == "points":
+        kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), POINTS)).round().astype(int))
+        shown = {"x": [short(series.x[at]) for at in kept], "y": [short(y[at] or 0.0) for at in kept]}
+        return trace | shown | {"mode": "markers", "marker": {**marker, "size": 5, "opacity": 0.7}}
+    trace |= {"line": {"color": marker["color"], "dash": _DASHES[place % len(_DASHES)]}, "marker": marker}
+    if series.kind == "level":
+        across: list[Any] = list(panel.labels) or sorted({x for other in panel.series for x in other.x})
+        return trace | {"mode": "lines", "x": across, "y": y * len(across)}
+    if series.notes:
+        trace |= {"mode": "lines+markers+text", "text": list(series.notes), "textposition": "top center"}
+    return trace
+
+
+def _heat(panel: Panel) -> dict[str, Any]:
+    assert panel.heat is not None and panel.limits is not None  # noqa: S101 - a matrix has limits
+    return {
+        "type": "heatmap",
+        "z": [[short(float(value)) for value in row] for row in panel.heat],
+        "x": list(panel.labels),
+        "y": list(panel.labels),
+        "colorscale": "Cividis",
+        "zmin": panel.limits[0],
+        "zmax": panel.limits[1],
+        "texttemplate": "%{z:.2f}",
+    }
+
+
+def _fill(place: int) -> str:
+    return COLOURS[place % len(COLOURS)] if place % len(COLOURS) else GREY

@@ -1,8 +1,8 @@
-"""The interactive figures of a suite: their registry, and the charts of searches and of single trials."""
+"""The interactive figures of a suite, and the charts of searches and of single trials."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,24 +11,10 @@ import numpy as np
 from ...records.results import TrialSummary
 from ...utils.errors import DatasetError
 from ..figures.context import FigureContext, MissingData
-from .chart import Chart, short
-from .score_charts import ablation_charts, ceiling_charts, group_charts, pareto_charts, sensitivity_charts, steps_charts
-from .state_charts import similarity_charts, state_charts, trajectory_charts
+from ..figures.registry import FIGURES
+from .chart import Chart, chart_of, short
 
 _CURVE = 40
-
-FIGURES: Mapping[str, Callable[[FigureContext], list[Chart]]] = {
-    "Ceiling of reasoning (Figure 2)": ceiling_charts,
-    "Groups of users and items (Figure 4)": group_charts,
-    "Number of steps (Figure 5)": steps_charts,
-    "Sensitivity (Figure 6)": sensitivity_charts,
-    "Ablation (Figure 7)": ablation_charts,
-    "Rank trajectories (Figure 8)": trajectory_charts,
-    "Similarity of steps (Figure 9)": similarity_charts,
-    "States (Figure 10)": state_charts,
-    "Quality against time": pareto_charts,
-}
-"""Name to what makes its charts; numbers are the paper's. Figure 11 is text, and stands in the page itself."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +41,13 @@ def figures_of(context: FigureContext) -> tuple[list[Panels], list[Lacking]]:
         StoreError: the rows of a trial cannot be read.
     """
     filled, lacking = [], []
-    for name, make in FIGURES.items():
+    for figure in FIGURES.values():
         try:
-            filled.append(Panels(name, tuple(make(context))))
+            charts = tuple(chart_of(figure.title, panel) for panel in figure.panels(context))
+            filled.append(Panels(figure.title, charts))
         except (MissingData, DatasetError) as error:
-            lacking.append(Lacking(name, str(error)))
-    return [panels for panels in filled if panels.charts], lacking
+            lacking.append(Lacking(figure.title, str(error)))
+    return filled, lacking
 
 
 def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric: str) -> Chart | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +15,9 @@ from hypothesis import strategies as st
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
-from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, draw
-from rearec_bench.harness.report.figures.scores import ceiling_figure, steps_figure
-from rearec_bench.harness.report.figures.states import (
-    principal_components,
-    rows_of_users,
-    similarity_figure,
-    trajectories_figure,
-    typical_rows,
-)
+from rearec_bench.harness.report.figures.printed import printed
+from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, NAMES, draw
+from rearec_bench.harness.report.figures.states import principal_components, rows_of_users, typical_rows
 from rearec_bench.harness.store.store import Store
 
 Make = Callable[..., FigureContext]
@@ -47,12 +42,17 @@ def context(synthetic: ModuleType) -> Make:
     return made
 
 
+def shown(name: str, context: FigureContext) -> Any:
+    """The figure as matplotlib draws it."""
+    return printed(FIGURES[name].panels(context))
+
+
 @pytest.mark.slow
 def test_every_figure_that_the_store_fills_is_written_in_every_format_with_titles_as_text(
     results: ResultSet, context: Make, tmp_path: Path
 ) -> None:
     drawn = {one.name: one for one in draw(context(results), tmp_path / "figures")}
-    assert set(drawn) == set(FIGURES)
+    assert tuple(drawn) == NAMES
     assert {name for name, one in drawn.items() if not one.files} == {"pareto"}
     assert drawn["pareto"].why == "needs profiles of the suite's rows:  rearec-bench profile s"
     for name, one in drawn.items():
@@ -83,16 +83,16 @@ def test_an_empty_store_says_what_each_figure_needs(tmp_path: Path, synthetic: M
     empty = collect("s", (synthetic.cell("prl", 2),), {"cells": {}}, store=Store(tmp_path))
     made = FigureContext(empty, lambda name: pytest.fail(), lambda name: pytest.fail())
     drawn = draw(made, tmp_path / "figures")
-    assert [one.name for one in drawn] == list(FIGURES)
+    assert [one.name for one in drawn] == list(NAMES)
     assert all(one.why.startswith("needs ") and not one.files for one in drawn)
 
 
 def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, context: Make) -> None:
     held = context(results)
     expected = [sum(run.test["ndcg@20"] for run in cell.runs) / 3 for cell in results.cells if cell.steps]
-    heights = [patch.get_height() for patch in ceiling_figure(held).axes[0].patches]
+    heights = [patch.get_height() for patch in shown("fig2_ceiling", held).axes[0].patches]
     assert heights[: len(expected)] == pytest.approx(expected)
-    curves = steps_figure(held).axes[0].get_lines()
+    curves = shown("fig5_steps", held).axes[0].get_lines()
     means = {
         cell.steps: sum(run.test["ndcg@20"] for run in cell.runs) / 3
         for cell in results.cells
@@ -106,7 +106,7 @@ def test_similarities_are_means_over_runs_of_each_of_many_cells(
     tmp_path: Path, synthetic: ModuleType, context: Make
 ) -> None:
     cells = (synthetic.cell("prl", 2, backbone=f"b{place}") for place in range(9))
-    figure = similarity_figure(context(synthetic.results_of(Store(tmp_path), *cells)))
+    figure = shown("fig9_similarity", context(synthetic.results_of(Store(tmp_path), *cells)))
     images = [np.asarray(image.get_array()) for one in figure.axes for image in one.get_images()]
     assert len(images) == 9
     assert images[0] == pytest.approx(np.array([[1, 0.9, 0.8], [0.9, 1, 0.9], [0.8, 0.9, 1]]))
@@ -115,7 +115,7 @@ def test_similarities_are_means_over_runs_of_each_of_many_cells(
 def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet, context: Make) -> None:
     rows = results.store.rows(results.cells[1].runs[0].key, "test")
     user = int(rows.users[0])
-    figure = trajectories_figure(context(results, users=(user,)))
+    figure = shown("fig8_trajectories", context(results, users=(user,)))
     last = int(np.flatnonzero(rows.users == user)[-1])
     assert list(figure.axes[0].get_lines()[0].get_ydata()) == rows.step_ranks[last].tolist()
     with pytest.raises(MissingData, match="999 have none"):

@@ -16,15 +16,16 @@ from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.records.results import Traces
 from rearec_bench.harness.report.figures.context import FigureContext
+from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.html import content
-from rearec_bench.harness.report.html.charts import FIGURES
+from rearec_bench.harness.report.html.chart import POINTS, chart_of
 from rearec_bench.harness.report.html.page import render_page
-from rearec_bench.harness.report.html.state_charts import POINTS, state_charts
 from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 
 from .pages import page_suite
 
+TITLES = [figure.title for figure in FIGURES.values()]
 Made = tuple[FigureContext, tuple[Any, ...], Any]
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>"
 
@@ -82,7 +83,7 @@ def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: Made) -> Non
     public = page_suite(replace(context, aggregates=True), *rest, TABLES)
     lacking = {one.name for one in public.lacking}
     assert lacking == {"Rank trajectories (Figure 8)", "States (Figure 10)", content.CASE}
-    assert {figure.name for figure in public.figures} == {*FIGURES, "Searches"} - lacking
+    assert {figure.name for figure in public.figures} == {*TITLES, "Searches"} - lacking
     whole = json.dumps(content.as_rest(public)) + render_page([public], title="A report")
     private = re.compile(r"Title \d|\buser \d")
     assert not private.search(whole)
@@ -91,7 +92,7 @@ def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: Made) -> Non
 
 
 def test_every_figure_is_filled_and_none_is_lacking(suite: content.PageSuite) -> None:
-    assert [figure.name for figure in suite.figures] == [*FIGURES, "Searches"]
+    assert [figure.name for figure in suite.figures] == [*TITLES, "Searches"]
     assert suite.lacking == () and suite.case is not None
 
 
@@ -157,8 +158,8 @@ def test_many_states_are_thinned_and_the_chart_says_so(made: Any, monkeypatch: p
         return replace(held, test=replace(held.test, traces=traces))
 
     monkeypatch.setattr(context.results.store, "read", with_many)
-    chart = state_charts(context)[0]
-    assert len(chart.data[0]["x"]) == POINTS and f"{POINTS} of 300 traced test rows" in chart.about
+    chart = chart_of("States", FIGURES["fig10_states"].panels(context)[0])
+    assert len(chart.data[0]["x"]) == POINTS and f"Here {POINTS} of 300." in chart.about
 
 
 def test_the_case_is_the_row_that_climbs_furthest(suite: content.PageSuite, made: Any) -> None:

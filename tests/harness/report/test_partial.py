@@ -15,6 +15,7 @@ from rearec_bench.harness.analysis.claims import judge
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.data.items import Items
+from rearec_bench.harness.report.figures.case_study import case_of
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.report import FORMATS, render
@@ -101,9 +102,9 @@ def test_any_part_of_a_suite_has_figures_or_says_what_they_need(part: Part, data
     results, left = part(100 + seed)
     items = Items(np.array([str(i) for i in range(60)], dtype=object), None, np.ones(60, np.int64))
     context = FigureContext(results, lambda name: dataset, lambda name: items)
-    for make in FIGURES.values():
+    for make in (*(figure.panels for figure in FIGURES.values()), lambda context: [case_of(context)]):
         try:
-            make(context)
+            assert make(context)
         except MissingData as missing:
             assert str(missing).startswith("needs ")
     for one in judge(results, lambda name: dataset):

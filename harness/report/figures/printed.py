@@ -1,0 +1,143 @@
+"""Panels as matplotlib draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .panel import Panel, Series
+from .style import COLOURS, GREY, HATCHES, LINES, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+_PANEL, _SQUARE = (2.6, 2.1), (2.1, 2.1)
+_COLUMNS, _LEGEND_COLUMNS = 4, 5
+_ERRORS = {"elinewidth": 0.6}
+_CROWDED = 30
+"""Letters of all labels along x; more of them are turned."""
+
+
+def printed(panels: Sequence[Panel]) -> Figure:
+    """A figure with at most four panels side by side, and one legend below all of them."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+    heat = panels[0].heat is not None
+    across = min(_COLUMNS, len(panels))
+    down = -(-len(panels) // across)
+    width, height = _SQUARE if heat else _PANEL
+    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
+    for spare in axes[len(panels) :]:
+        spare.set_axis_off()
+    for axis, panel in zip(axes, panels, strict=False):
+        _panel(axis, panel)
+    if heat:
+        figure.colorbar(ScalarMappable(*_scale(panels[0])), ax=axes[: len(panels)], label="cosine", shrink=0.8)
+    elif not panels[0].named:
+        _legend(figure)
+    return figure
+
+
+def _panel(axes: Axes, panel: Panel) -> None:
+    axes.set_title(panel.title)
+    axes.set_xlabel(panel.x)
+    axes.set_ylabel(panel.y)
+    if panel.heat is not None:
+        _heat(axes, panel)
+        return
+    bars = [series for series in panel.series if series.kind == "bars"]
+    for series in panel.series:
+        if series.kind == "bars":
+            _bars(axes, series, bars)
+        elif series.kind == "level":
+            axes.axhline(series.y[0] or 0.0, label=series.name, color=COLOURS[0], linewidth=0.8)
+        elif series.kind == "points":
+            look = {**_look(series), "linestyle": "", "markersize": 2, "markeredgewidth": 0, "alpha": 0.6}
+            axes.plot(series.x, series.y, label=series.name, **look)  # type: ignore[arg-type]
+        else:
+            _line(axes, series, named=panel.named)
+    if panel.labels:
+        turned = {"rotation": 20, "ha": "right"} if sum(map(len, panel.labels)) > _CROWDED else {}
+        axes.set_xticks(range(len(panel.labels)), panel.labels, **turned)  # type: ignore[arg-type]
+    if panel.whole:
+        axes.set_xticks(sorted({x for series in panel.series for x in series.x}))
+    if panel.limits is not None:
+        axes.set_ylim(*panel.limits)
+    if panel.ranks:
+        axes.set_yscale("log")
+        axes.invert_yaxis()
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    axes.grid(visible=not bars, axis="x")
+
+
+def _bars(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
+    width = 0.8 / len(beside)
+    start = (beside.index(series) - (len(beside) - 1) / 2) * width
+    shown = [at for at, value in enumerate(series.y) if value is not None]
+    for at in shown:
+        axes.bar(
+            at + start,
+            series.y[at] or 0.0,
+            width * 0.94,
+            yerr=series.spread[at],
+            error_kw=_ERRORS,
+            label=series.name if at == shown[0] else "",
+            **_fill(at if series.place is None else series.place),
+        )
+
+
+def _line(axes: Axes, series: Series, *, named: bool) -> None:
+    x = series.x or range(len(series.y))
+    axes.errorbar(x, series.y, series.spread or None, label=series.name, **_ERRORS, **_look(series))  # type: ignore[arg-type]
+    notes = [*[""] * (len(x) - 1), f" {series.name}"] if named else series.notes
+    for at, note in zip(zip(x, series.y, strict=True), notes, strict=False):
+        axes.annotate(note, at, va="center" if named else "bottom", fontsize=5, annotation_clip=False)
+
+
+def _heat(axes: Axes, panel: Panel) -> None:
+    assert panel.heat is not None  # noqa: S101 - asked before
+    scale, colours = _scale(panel)
+    axes.imshow(panel.heat, cmap=colours, norm=scale)
+    for (down, across), value in np.ndenumerate(panel.heat):
+        colour = "white" if scale(value) < 0.5 else "black"
+        axes.text(across, down, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
+    axes.set_xticks(range(len(panel.labels)), panel.labels)
+    axes.set_yticks(range(len(panel.labels)), panel.labels)
+    axes.grid(visible=False)
+
+
+def _scale(panel: Panel) -> tuple[Normalize, str]:
+    from matplotlib.colors import Normalize
+
+    return Normalize(*panel.limits or (None, None)), "cividis"
+
+
+def _look(series: Series) -> dict[str, Any]:
+    """Colour, marker and line of a series."""
+    at = (series.place or 0) % len(COLOURS)
+    return {"color": COLOURS[at], "marker": MARKERS[at], "linestyle": LINES[at]}
+
+
+def _fill(place: int) -> dict[str, Any]:
+    """Colour and hatch of a bar."""
+    at = place % len(COLOURS)
+    face = COLOURS[at] if at else GREY
+    return {"facecolor": face, "hatch": HATCHES[at], "edgecolor": "white" if HATCHES[at] else face, "linewidth": 0.3}
+
+
+def _legend(figure: Figure) -> None:
+    """Each series of any panel once."""
+    handles: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        columns = min(_LEGEND_COLUMNS, len(handles))
+        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)

@@ -90,21 +90,23 @@ class Dropout(nn.Module):
         self.rate = rate
         self.stream: DropoutStream | None = None
 
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, residual: Tensor | None = None, *, rate: float | None = None) -> Tensor:
         """Drop elements of x in training; add the residual.
 
         Args:
             x: any shape.
             residual: the same shape, or None.
+            rate: in place of its own.
 
         Returns:
             The same shape.
         """
-        if not self.training or self.rate == 0:
+        rate = self.rate if rate is None else rate
+        if not self.training or rate == 0:
             return x if residual is None else x + residual
         if self.stream is None:
             raise RuntimeError("seed_dropout was not called on this model")
-        mask, scale = self.stream.keep(x.shape, self.rate, x.dtype)
+        mask, scale = self.stream.keep(x.shape, rate, x.dtype)
         out: Tensor = _Masked.apply(x, mask, scale, residual)  # type: ignore[no-untyped-call]
         return out
 
@@ -192,11 +194,18 @@ class LayerCache:
 
 
 class Block(nn.Module):
-    """One post-norm layer: attention, add and norm, feed-forward (GELU), add and norm."""
+    """One post-norm layer: attention, add and norm, feed-forward (GELU), add and norm.
 
-    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float) -> None:
+    Attributes:
+        step_dropout: rate of its dropouts in `advance`; None for the same as in `encode`.
+    """
+
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, dropout: float, step_dropout: float | None = None
+    ) -> None:
         super().__init__()
         self.heads = heads
+        self.step_dropout = step_dropout
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
@@ -249,12 +258,13 @@ class Block(nn.Module):
         query = self._scaled(self.query(inputs))  # (G, H, Q, d/H)
         to_items = query @ cache.keys.transpose(-1, -2) + bias  # (G, H, Q, L)
         to_own = [(query * own).sum(-1, keepdim=True) for own in cache.own_keys]  # each (G, H, Q, 1)
-        weights = self.attention_dropout(torch.cat([to_items, *to_own], -1).softmax(-1))  # (G, H, Q, L + k)
+        weights = torch.cat([to_items, *to_own], -1).softmax(-1)  # (G, H, Q, L + k)
+        weights = self.attention_dropout(weights, rate=self.step_dropout)
         length = cache.keys.shape[2]
         mixed = weights[..., :length] @ cache.values
         for step, own in enumerate(cache.own_values):
             mixed = torch.addcmul(mixed, weights[..., length + step, None], own)
-        return self._finish(mixed.transpose(1, 2).flatten(2), inputs), cache
+        return self._finish(mixed.transpose(1, 2).flatten(2), inputs, self.step_dropout), cache
 
     def _scaled(self, x: Tensor) -> Tensor:
         groups, positions, width = x.shape
@@ -268,10 +278,10 @@ class Block(nn.Module):
         keys, values = both.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
         return keys, values
 
-    def _finish(self, mixed: Tensor, inputs: Tensor) -> Tensor:
+    def _finish(self, mixed: Tensor, inputs: Tensor, rate: float | None = None) -> Tensor:
         """The rest of the layer, from what attention has mixed, (..., d), and the layer's inputs at the queries."""
-        x = self.attention_norm(self.output_dropout(self.output(mixed), inputs))
-        return self.feed_forward_norm(self.feed_forward_dropout(self._feed_forward(x), x))
+        x = self.attention_norm(self.output_dropout(self.output(mixed), inputs, rate=rate))
+        return self.feed_forward_norm(self.feed_forward_dropout(self._feed_forward(x), x, rate=rate))
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         """(..., d) to the same shape."""

@@ -64,6 +64,13 @@ class BackboneSettings(Settings):
             return "packing 'users' needs a causal backbone; set training.packing: auto or none"
         return None
 
+    def resolve(self, *, steps: int) -> Self:
+        """The same settings with those of reasoning steps at their defaults where a trial has no steps.
+
+        They change nothing there, and so its key does not depend on them.
+        """
+        return self
+
 
 class StrategySettings(Settings):
     """Settings that every strategy has; its own class adds more.

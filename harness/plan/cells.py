@@ -94,12 +94,13 @@ class Cell:
         )
         backbone = _filled(BACKBONES, self.chosen_backbone, _under("backbone", values))
         strategy = _filled(STRATEGIES, self.chosen_strategy, _under("strategy", values))
+        steps = int(values["steps"]) if self.steps is None else self.steps
         return TrialSpec(
             dataset=self.dataset,
             dataset_fingerprint=fingerprint,
-            backbone=_component(self.chosen_backbone.kind, backbone),
+            backbone=_component(self.chosen_backbone.kind, backbone.resolve(steps=steps)),
             strategy=_component(self.chosen_strategy.kind, strategy.resolve(packing=training.packing)),
-            steps=int(values["steps"]) if self.steps is None else self.steps,
+            steps=steps,
             training=training,
             evaluation=self.evaluation,
             metric=self.search.metric,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
@@ -29,6 +29,19 @@ class TransformerSettings(BackboneSettings):
     score_temperature: float = param(
         1.0, "scores are divided by it in training and ranking; 0.07 in the released code", source=_RELEASED, gt=0
     )
+    step_dropout: float | None = param(
+        None,
+        "dropout of the reasoning steps: on their inputs, attention weights and sublayers' outputs; null for the rates "
+        "of the items, as in the released code",
+        source=_RELEASED,
+        ge=0,
+        lt=1,
+        added=True,
+    )
+
+    def resolve(self, *, steps: int) -> Self:
+        """See `BackboneSettings.resolve`."""
+        return self.model_copy(update={"step_dropout": None}) if steps == 0 else self
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> TransformerSettings:

@@ -52,8 +52,9 @@ class TransformerBackbone(Backbone):
         self.positions = nn.Parameter(torch.empty(max_len, settings.width))
         self.input_norm = nn.LayerNorm(settings.width, eps=1e-12)
         self.input_dropout = Dropout(settings.input_dropout)
+        self.step_dropout = settings.step_dropout
         self.blocks = nn.ModuleList(
-            Block(settings.width, settings.heads, settings.feed_forward, settings.dropout)
+            Block(settings.width, settings.heads, settings.feed_forward, settings.dropout, settings.step_dropout)
             for _ in range(settings.layers)
         )
 
@@ -84,7 +85,7 @@ class TransformerBackbone(Backbone):
 
     def advance(self, inputs: Tensor, cache: TransformerCache) -> tuple[Tensor, TransformerCache]:
         """One cached step; see `Backbone.advance`."""
-        x = self.input_dropout(self.input_norm(inputs))
+        x = self.input_dropout(self.input_norm(inputs), rate=self.step_dropout)
         caches = []
         for block, layer in zip(self._layers(), cache.layers, strict=True):
             x, extended = block.advance(x, layer, cache.bias)

@@ -201,6 +201,7 @@ TRANSFORMER_CHANGES = {
     "dropout": 0.1,
     "input_dropout": 0.4,
     "score_temperature": 0.5,
+    "step_dropout": 0.0,
 }
 BACKBONE_CHANGES: dict[str, dict[str, Any]] = {
     "sasrec": TRANSFORMER_CHANGES,

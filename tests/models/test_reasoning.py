@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 
-from rearec_bench.models.layers import seed_dropout
+from rearec_bench.models.layers import seed_dropout, seed_noise
 from rearec_bench.models.reasoning import ReasoningModel
 from rearec_bench.models.strategies.contract import Reasoning
 
@@ -86,6 +88,58 @@ def test_released_second_encoding_has_dropout_of_its_own() -> None:
     model.eval()
     states, noised = model.reason_twice(histories, Reasoning(second_encoding=True, **quiet), None)
     torch.testing.assert_close(states[:, :, 1:], noised)
+
+
+def trained(*, every_prefix: bool = False, noised: bool = False, **given: Any) -> tuple[Any, torch.Tensor]:
+    """Where the dropout stream ends, and the states in training: (G, Q, T, d), those of the noised view behind."""
+    model = build(**given).train()
+    stream = seed_dropout(model, 3, torch.device("cpu"))
+    seed_noise(model, 4, torch.device("cpu"))
+    reasoning = Reasoning(noise_std=0.1 if noised else None)
+    histories = padded(every_prefix=every_prefix)
+    states, second = model.reason_twice(histories, reasoning, torch.Generator().manual_seed(5))
+    return stream.state(), states if second is None else torch.cat([states, second], 2)
+
+
+@pytest.mark.parametrize("noised", [False, True])
+@pytest.mark.parametrize(("backbone", "every_prefix"), [*((name, False) for name in BUILT_IN), ("sasrec", True)])
+def test_dropout_of_the_steps_leaves_the_encoded_history_as_it_is(
+    backbone: str, every_prefix: bool, noised: bool
+) -> None:
+    given = {"backbone": backbone, "every_prefix": every_prefix, "noised": noised, "dropout": 0.5}
+    end, states = trained(**given)
+    same, as_items = trained(**given, step_dropout=0.5)
+    assert torch.equal(as_items, states) and same == end
+    for rate in (0.0, 0.2):
+        _, changed = trained(**given, step_dropout=rate)
+        assert torch.equal(changed[:, :, 0], states[:, :, 0])
+        assert (changed[:, :, 1:] != states[:, :, 1:]).any(-1).all()
+
+
+@pytest.mark.parametrize("every_prefix", [False, True])
+def test_steps_without_dropout_draw_nothing_and_are_those_of_evaluation(every_prefix: bool) -> None:
+    model = build(dropout=0.5, step_dropout=0.0).train()
+    stream = seed_dropout(model, 3, torch.device("cpu"))
+    first, cache = model.backbone.encode(padded(every_prefix=every_prefix))
+    before = stream.state()
+    training = [model.backbone.advance(first, cache)[0], model.backbone.advance(first, cache)[0]]
+    assert stream.state() == before
+    expected, _ = model.eval().backbone.advance(first, cache)
+    assert torch.equal(training[0], expected) and torch.equal(training[1], expected)
+
+
+def test_dropout_of_the_steps_falls_on_their_inputs_attention_and_sublayers() -> None:
+    drawn = []
+    for rate in (0.0, 0.5):
+        model = build(layers=3, dropout=0.0, step_dropout=rate).train()
+        stream = seed_dropout(model, 3, torch.device("cpu"))
+        drawn.append(shapes := [])
+        keep = stream.keep
+        stream.keep = lambda shape, *given, shapes=shapes, keep=keep: shapes.append(tuple(shape)) or keep(shape, *given)
+        model.reason(padded())
+    one, longest = (len(HISTORIES), 1, 8), max(map(len, HISTORIES))
+    steps = [[one, *([(len(HISTORIES), 2, 1, longest + k), one, one] * 3)] for k in (1, 2)]
+    assert drawn == [[], [*steps[0], *steps[1]]]
 
 
 def test_without_position_embeddings_the_bare_state_is_fed_back() -> None:

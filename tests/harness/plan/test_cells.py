@@ -199,7 +199,7 @@ def test_content_gives_a_cell_another_id(folder: Path, override: str) -> None:
 def test_a_trial_has_every_setting_filled_in(folder: Path) -> None:
     spec = trial(cells_of(folder, "strategies=[erl: {recipe: released}]", "steps=[1]")[0])
     assert spec.strategy == Component("erl", {"recipe": "released", "kl_weight": 0.05, "score_temperature": 0.07}, 1)
-    assert set(spec.backbone.settings) == set(BACKBONES.settings("sasrec").model_fields)
+    assert set(spec.backbone.settings) == set(BACKBONES.settings("sasrec").model_fields) - {"step_dropout"}
     assert (spec.dataset, spec.dataset_fingerprint, spec.metric) == ("tiny", "f", "ndcg@20")
     assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
@@ -235,6 +235,16 @@ def test_a_setting_added_later_leaves_the_keys_of_older_trials_as_they_were(fold
     assert key_of(folder, "strategies.prl.annealing=false") != key_of(folder)
 
 
+def test_dropout_of_the_steps_is_searched_and_gives_another_trial_where_there_are_steps(folder: Path) -> None:
+    base, prl = cells_of(folder, "backbones.sasrec.step_dropout.search=[null, 0, 0.5]", "strategies=[base, prl]")[:2]
+    assert prl.space["backbone.step_dropout"].choices == (None, 0.0, 0.5)
+    of_base, of_prl = ([trial(row, backbone__step_dropout=rate).key for rate in (None, 0, 0.5)] for row in (base, prl))
+    plain = cells_of(folder, "strategies=[base, prl]")
+    assert set(of_base) == {trial(plain[0]).key}
+    assert of_prl[0] == trial(plain[1]).key
+    assert len(set(of_prl)) == 3
+
+
 def test_item_vectors_are_part_of_the_trials_that_use_them_alone(folder: Path) -> None:
     def keys(backbone: str) -> set[str]:
         cell = cells_of(folder, f"backbones=[{backbone}]")[0]
@@ -257,7 +267,13 @@ def test_values_that_are_not_those_of_the_space_are_refused(folder: Path) -> Non
 
 def another(name: str, annotation: Any, value: Any) -> str:
     """Another value of a setting, as a suite writes it."""
-    by_hand = {"same_user_negatives": "mask", "score_temperature": "0.07", "trace_users": "[1]", "threads": "2"}
+    by_hand = {
+        "same_user_negatives": "mask",
+        "score_temperature": "0.07",
+        "step_dropout": "0",
+        "trace_users": "[1]",
+        "threads": "2",
+    }
     if name in by_hand:
         return by_hand[name]
     if get_origin(annotation) is Literal:

@@ -12,10 +12,10 @@ from typing import Any
 from ..utils.errors import DatasetError
 from ..utils.messages import hint
 from .data import files
-from .data.assembled import dataset_of
 from .data.card import make_card
 from .data.dataset import Dataset
 from .data.items import Items, items_of
+from .data.recipe_result import dataset_of
 from .generate import SYNTHETIC, SYNTHETIC_COMMAND
 from .vectors import vectors as vector_files
 from .vectors.vectors import ItemVectors

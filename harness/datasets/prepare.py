@@ -11,12 +11,10 @@ from ..utils.errors import DatasetError
 from ..utils.messages import hint
 from . import catalog
 from .data import files
-from .data.assembled import dataset_of
 from .data.card import SPLITS, make_card
 from .data.dataset import Dataset
-from .data.item_attributes import ItemAttributes
-from .data.items import Items, items_of
-from .data.recipe_result import RecipeResult
+from .data.items import ItemAttributes, Items, items_of
+from .data.recipe_result import RecipeResult, dataset_of
 from .generate import SYNTHETIC, synthetic
 from .parsing.bad_lines import OnBadLine
 from .parsing.raw import MissingFileError, ReadProgress
@@ -136,7 +134,7 @@ def _free_label(label: str, recipe: Recipe | None) -> str:
 
 def _refuse_empty(result: RecipeResult, label: str) -> None:
     arrays = result.assembled
-    empty = [split for split in SPLITS if len(getattr(arrays, split)) == 0]
+    empty = [split for split in SPLITS if len(arrays.splits[split]) == 0]
     if empty:
         removed = [f"{why}: {count:,} interactions" for why, count in result.filtered if count]
         removed += [f"{why}: {sum(rows.values()):,} rows" for why, rows in arrays.dropped.items() if sum(rows.values())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -10,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...._version import VERSION
-from .assembled import Assembled
 from .dataset import Dataset
 from .items import train_counts
-from .recipe_result import RecipeResult
+from .recipe_result import Assembled, RecipeResult
 
 SCHEMA = 1
 SPLITS = ("train", "valid", "test")
@@ -26,7 +26,7 @@ def fingerprint(arrays: Assembled | Dataset) -> str:
     """
     digest = hashlib.sha256(f"rearec-bench dataset 1 items={arrays.num_items} users={arrays.num_users}".encode())
     columns: list[tuple[str, Any, str]] = [("flat", arrays.flat, "<i4")]
-    for name, split in (("train", arrays.train), ("valid", arrays.valid), ("test", arrays.test)):
+    for name, split in arrays.splits.items():
         columns += [
             (f"{name}.users", split.users, "<i4"),
             (f"{name}.starts", split.starts, "<i8"),
@@ -48,7 +48,7 @@ def make_card(result: RecipeResult, name: str) -> dict[str, Any]:
         "recipe": result.recipe,
         "fingerprint": fingerprint(arrays),
         "num_users": arrays.num_users,
-        "sources": [source.to_json() for source in result.sources],
+        "sources": [asdict(source) for source in result.sources],
         "protocol": dict(result.protocol),
         "statistics": statistics(arrays),
         "source": dict(result.source_counts),
@@ -72,7 +72,7 @@ def statistics(arrays: Assembled | Dataset) -> dict[str, Any]:
     `mean_rows_per_user`, `max_rows_per_user`, `repeats` (rows whose target is in the history); of validation and test
     `unseen_targets` (rows whose target is in no training row, as target or in the history).
     """
-    splits = {"train": arrays.train, "valid": arrays.valid, "test": arrays.test}
+    splits = arrays.splits
     counts = {name: np.bincount(split.users, minlength=arrays.num_users) for name, split in splits.items()}
     per_user = {name: of_users[of_users > 0] for name, of_users in counts.items()}
     before, seen = _last_occurrences(arrays.flat), train_counts(arrays) > 0
@@ -120,8 +120,7 @@ def _filtered(result: RecipeResult) -> list[dict[str, Any]]:
 
 
 def _dropped(arrays: Assembled) -> list[dict[str, Any]]:
-    splits = {"train": arrays.train, "valid": arrays.valid, "test": arrays.test}
-    total = {name: len(splits[name]) + sum(rows[name] for rows in arrays.dropped.values()) for name in SPLITS}
+    total = {name: len(arrays.splits[name]) + sum(rows[name] for rows in arrays.dropped.values()) for name in SPLITS}
     left = dict(total)
     entries = []
     for why, rows in arrays.dropped.items():

@@ -57,7 +57,11 @@ class Dataset:
     card: Mapping[str, Any]
     vectors: ItemVectors | None = None
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits "train", "valid" and "test"."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
     def split(self, name: str) -> Split:
         """The split "train", "valid" or "test"."""
-        splits = {"train": self.train, "valid": self.valid, "test": self.test}
-        return splits[name]
+        return self.splits[name]

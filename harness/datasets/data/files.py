@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 from ...utils import files as atomic
 from ...utils.errors import DatasetError
 from ..parsing import raw
-from .assembled import Assembled
 from .card import SCHEMA, SPLITS, fingerprint
 from .dataset import Dataset, Split
 from .items import Items
+from .recipe_result import Assembled
 
 CARD = "card.json"
 FILES = ("sequences.parquet", *(f"{split}.parquet" for split in SPLITS), "items.parquet")
@@ -55,7 +56,7 @@ def write(
 def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str, Any]]:
     """All files but the card, in parallel; their checksums."""
     tables = {"sequences": {"item": arrays.flat}}
-    tables |= {name: _columns(getattr(arrays, name)) for name in SPLITS}
+    tables |= {name: _columns(split) for name, split in arrays.splits.items()}
 
     def write_one(file: str) -> dict[str, Any]:
         path = folder / file
@@ -63,7 +64,7 @@ def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str
             _write_table(path, tables[path.stem])
         else:
             _write_items(path, items)
-        return raw.describe(path).to_json()
+        return asdict(raw.describe(path))
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return list(threads.map(write_one, FILES))
@@ -77,11 +78,10 @@ def read(folder: Path) -> Dataset:
     """
     card = read_card(folder)
     flat = _read_table(folder / "sequences.parquet", {"item": np.int32})["item"]
-    splits = []
+    splits = {}
     for name in SPLITS:
         columns = _read_table(folder / f"{name}.parquet", COLUMNS)
-        splits.append(Split(columns["user"], columns["start"], columns["end"], columns["target"]))
-    train, valid, test = splits
+        splits[name] = Split(columns["user"], columns["start"], columns["end"], columns["target"])
     try:
         dataset = Dataset(
             name=folder.name,
@@ -89,9 +89,9 @@ def read(folder: Path) -> Dataset:
             num_items=card["statistics"]["items"],
             num_users=card["num_users"],
             flat=flat,
-            train=train,
-            valid=valid,
-            test=test,
+            train=splits["train"],
+            valid=splits["valid"],
+            test=splits["test"],
             card=card,
         )
     except (KeyError, TypeError) as error:

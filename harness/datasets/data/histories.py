@@ -1,9 +1,10 @@
-"""Histories that a published split brings of its own, stored in one flat array."""
+"""Rows that bring their own histories, as in published splits, and one flat array that stores them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,39 +12,50 @@ from numpy.typing import NDArray
 Layout = Literal["files", "lengths", "prefixes"]
 """How rows share the flat array: see `lay_out`."""
 
+LaidOut: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+"""The flat array, and start and end of each row's history in it; `flat[ends]` is the target."""
+
 _PIECE = 2**21  # items compared or copied at once; a bound on memory
 
 
-def lay_out(
-    users: NDArray[Any], targets: NDArray[Any], *, history: NDArray[Any], lengths: NDArray[np.int64], layout: Layout
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+@dataclass(frozen=True)
+class Rows:
+    """Rows with histories of their own; R of them.
+
+    Attributes:
+        users: (R,) whole numbers.
+        targets: (R,) whole numbers.
+        history: (sum of lengths,) whole numbers, all histories concatenated, oldest item first.
+        lengths: (R,) int64, of each history; 0 for a row without.
+    """
+
+    users: NDArray[Any]
+    targets: NDArray[Any]
+    history: NDArray[Any]
+    lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, kept: NDArray[np.bool_]) -> Self:
+        """The rows chosen by a mask (R,), in their order."""
+        history = self.history if kept.all() else self.history[np.repeat(kept, self.lengths)]
+        return replace(
+            self, users=self.users[kept], targets=self.targets[kept], history=history, lengths=self.lengths[kept]
+        )
+
+
+def lay_out(rows: Rows, layout: Layout) -> LaidOut:
     """Store rows with histories of their own in one flat array.
 
-    Args:
-        users: (R,).
-        targets: (R,).
-        history: (sum of lengths,) all histories, concatenated.
-        lengths: (R,) of each history.
-        layout: "files" for histories cut by their publisher in files that keep each user's rows in order, "lengths" for
-            such files in no order (`share_histories` both), "prefixes" for whole histories (`share_prefixes`).
-
-    Returns:
-        The flat array, and start and end of each row's history in it; `flat[ends]` is the target.
+    `layout` is "files" for histories cut by their publisher in files that keep each user's rows in order, "lengths" for
+    such files in no order (`share_histories` both), "prefixes" for whole histories (`share_prefixes`).
     """
-    if layout == "prefixes":
-        return share_prefixes(users, targets, history=history, lengths=lengths)
-    return share_histories(users, targets, history=history, lengths=lengths, by_length=layout == "lengths")
+    return share_prefixes(rows) if layout == "prefixes" else share_histories(rows, by_length=layout == "lengths")
 
 
-def share_histories(
-    users: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    *,
-    history: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    by_length: bool = False,
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Store rows with histories of their own in one flat array, shared parts only once; arguments as `lay_out`.
+def share_histories(rows: Rows, *, by_length: bool = False) -> LaidOut:
+    """Store rows with histories of their own in one flat array, shared parts only once.
 
     A row continues the user's row before it if its history is an end of (that row's history, that row's target).
     Each chain of rows is stored as its first history followed by its targets, so that `flat[ends]` is the target.
@@ -51,6 +63,7 @@ def share_histories(
     With `by_length` a user's rows are ordered by the length of their histories (at least 1), equal ones as they stand,
     which finds the chains of files whose rows are in no order. Otherwise rows stay as they stand.
     """
+    users, targets, history, lengths = rows.users, rows.targets, rows.history, rows.lengths
     stops = np.cumsum(lengths)
     order = np.lexsort((lengths, users)) if by_length else np.argsort(users, kind="stable")
     continues = np.zeros(len(order), dtype=bool)  # (R,) in `order`
@@ -84,15 +97,14 @@ def share_histories(
     return flat, ends - lengths, ends
 
 
-def share_prefixes(
-    users: NDArray[Any], targets: NDArray[Any], *, history: NDArray[Any], lengths: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+def share_prefixes(rows: Rows) -> LaidOut:
     """Store rows with whole histories in one flat array: each user's longest once, the shorter ones inside it.
 
     A row's sequence is its history followed by its target. If the sequence of the same user's next longer row begins
-    with it, the row is stored there; otherwise at a place of its own. Arguments as `lay_out`; the order of rows whose
-    histories differ in length does not matter.
+    with it, the row is stored there; otherwise at a place of its own. The order of rows whose histories differ in
+    length does not matter.
     """
+    users, targets, history, lengths = rows.users, rows.targets, rows.history, rows.lengths
     order = np.lexsort((lengths, users))
     begins = np.cumsum(lengths) - lengths
     inside = np.zeros(len(order), dtype=bool)  # (R,) in `order`: lies within the row after it
@@ -100,7 +112,7 @@ def share_prefixes(
     pairs = np.flatnonzero(inside)
     for piece in _pieces(lengths[order[pairs]]):
         shorter, longer = order[pairs[piece]], order[pairs[piece] + 1]
-        inside[pairs[piece]] = _is_prefix(targets, history, begins, lengths, shorter=shorter, longer=longer)
+        inside[pairs[piece]] = _is_prefix(rows, begins, shorter, longer)
 
     wholes = np.flatnonzero(~inside)  # in `order`
     sizes = lengths[order[wholes]] + 1
@@ -112,21 +124,16 @@ def share_prefixes(
     flat = np.empty(int(sizes.sum()), dtype=np.int32)
     flat[ends] = targets
     for piece in _pieces(sizes):
-        rows = order[wholes[piece]]
-        flat[_ranges(starts[rows], lengths[rows])] = history[_ranges(begins[rows], lengths[rows])]
+        whole = order[wholes[piece]]
+        flat[_ranges(starts[whole], lengths[whole])] = history[_ranges(begins[whole], lengths[whole])]
     return flat, starts, ends
 
 
 def _is_prefix(
-    targets: NDArray[Any],
-    history: NDArray[Any],
-    begins: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    *,
-    shorter: NDArray[np.int64],
-    longer: NDArray[np.int64],
+    rows: Rows, begins: NDArray[np.int64], shorter: NDArray[np.int64], longer: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Whether (history, target) of one row is how that of another, at least as long, begins; of each pair."""
+    targets, history, lengths = rows.targets, rows.history, rows.lengths
     spans = lengths[shorter]
     differ = history[_ranges(begins[shorter], spans)] != history[_ranges(begins[longer], spans)]
     same = np.ones(len(shorter), dtype=bool)

@@ -10,38 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..parsing.raw import Source
-from .histories import Layout
-from .published import Rows
+from .histories import Layout, Rows
 
 if TYPE_CHECKING:
     from ..parsing.bad_lines import BadLines
 
 
 @dataclass(frozen=True)
-class ReadySplit:
-    """The rows of a split, in the order of its file; R of them.
+class ReadyRows:
+    """R rows in the order of their files, before any rule.
 
     Attributes:
         rows: numbers of users, targets and histories; a history may be empty.
-        ratings: (R,) float32, the row's own rating; None if the source has none.
-        times: (R,) float64, of the target, in the source's unit; None if the source has none.
-    """
-
-    rows: Rows
-    ratings: NDArray[np.float32] | None = None
-    times: NDArray[np.float64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-@dataclass(frozen=True)
-class ReadyRows:
-    """The rows that a reader of ready splits returns, before any rule.
-
-    Attributes:
+        parts: (R,) int8, the split of each row: 0 for training, 1 for validation, 2 for test.
         user_tokens: (U,) ids in the source, in the order of the numbers; sorted as `number_tokens` does.
         item_tokens: (N,) the same of the items of every row, target or in the history.
+        ratings: (R,) float32, the row's own rating; None if the source has none.
+        times: (R,) float64, of the target, in the source's unit; None if the source has none.
         bad_lines: lines that were skipped, by file and reason.
         layout: how histories share the flat array: see `histories.lay_out`.
         fixed_numbers: users and items are the source's own numbers, 0 to the largest: all are kept and none is
@@ -49,18 +34,14 @@ class ReadyRows:
         notes: more facts for the card.
     """
 
-    train: ReadySplit
-    valid: ReadySplit
-    test: ReadySplit
+    rows: Rows
+    parts: NDArray[np.int8]
     user_tokens: NDArray[np.object_]
     item_tokens: NDArray[np.object_]
     sources: tuple[Source, ...]
+    ratings: NDArray[np.float32] | None = None
+    times: NDArray[np.float64] | None = None
     bad_lines: tuple[BadLines, ...] = ()
     layout: Layout = "files"
     fixed_numbers: bool = False
     notes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def splits(self) -> tuple[ReadySplit, ReadySplit, ReadySplit]:
-        """Training, validation and test."""
-        return self.train, self.valid, self.test

@@ -1,4 +1,4 @@
-"""The result of a recipe, before it has a card and a place on disk."""
+"""The result of a recipe: arrays, and what the card records of their origin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..parsing.raw import Source
-from .assembled import Assembled
+from .dataset import Dataset, Split
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Data without a card and a place on disk; arrays as in `Dataset`. In every row `flat[ends]` is the target.
+
+    Attributes:
+        num_items: N.
+        num_users: U.
+        flat: (M,) int32.
+        splits: "train", "valid" and "test".
+        item_tokens: (N,) ids in the source.
+        dropped: reason -> number of rows left out for it, by split.
+    """
+
+    num_items: int
+    num_users: int
+    flat: NDArray[np.int32]
+    splits: Mapping[str, Split]
+    item_tokens: NDArray[np.object_]
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,3 +59,21 @@ class RecipeResult:
     time_range: tuple[float, float] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     texts: NDArray[np.object_] | None = None
+
+
+def dataset_of(arrays: Assembled, *, name: str, card: Mapping[str, Any]) -> Dataset:
+    """The data set of arrays and their card; the arrays become read-only."""
+    columns = [column for split in arrays.splits.values() for column in vars(split).values()]
+    for values in (arrays.flat, *columns):
+        values.flags.writeable = False
+    return Dataset(
+        name=name,
+        fingerprint=card["fingerprint"],
+        num_items=arrays.num_items,
+        num_users=arrays.num_users,
+        flat=arrays.flat,
+        train=arrays.splits["train"],
+        valid=arrays.splits["valid"],
+        test=arrays.splits["test"],
+        card=card,
+    )

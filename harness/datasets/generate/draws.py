@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..data.events import Events
 from ..data.interactions import Interactions
-from ..data.item_attributes import ItemAttributes
+from ..data.items import ItemAttributes
 from ..data.recipe_result import RecipeResult
 from ..recipe.recipe import Recipe, SplitRule, Text
 from ..rules.build import build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ...utils.errors import DatasetError
 
@@ -27,10 +27,6 @@ class BadLines:
     why: str
     lines: int
     first: int
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values, for the card."""
-        return {"file": self.file, "why": self.why, "lines": self.lines, "first": self.first}
 
 
 class BadLineLog:

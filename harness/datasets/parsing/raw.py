@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ...utils.errors import DatasetError
 
@@ -40,10 +40,6 @@ class Source:
     file: str
     sha256: str
     bytes: int
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values, for the card."""
-        return {"file": self.file, "sha256": self.sha256, "bytes": self.bytes}
 
 
 def describe(path: Path) -> Source:

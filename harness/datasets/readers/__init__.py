@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..data.events import Events
-    from ..data.item_attributes import ItemAttributes
+    from ..data.items import ItemAttributes
     from ..data.ready_rows import ReadyRows
     from ..parsing.source_files import RawFiles
     from ..recipe.recipe import ReaderName
@@ -42,13 +42,13 @@ class Reader(Protocol):
 
 
 READERS: Mapping[ReaderName, str] = {
-    "csv": "delimited:CSV",
-    "parquet": "delimited:PARQUET",
-    "jsonl": "delimited:JSONL",
-    "recbole": "recbole:READER",
+    "csv": "table_reader:CSV",
+    "parquet": "table_reader:PARQUET",
+    "jsonl": "table_reader:JSONL",
+    "recbole": "table_reader:RECBOLE",
     "movielens": "movielens:READER",
-    "yelp": "yelp:READER",
-    "amazon-2023-reviews": "amazon_reviews:READER",
+    "yelp": "table_reader:YELP",
+    "amazon-2023-reviews": "table_reader:AMAZON_REVIEWS",
     "amazon-2023-splits": "amazon_splits:READER",
     "sequences": "sequences:READER",
     "released": "released:READER",

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import DatasetError
-from ...utils.messages import hint
-from ..data.item_attributes import ItemAttributes
-from ..data.ready_rows import ReadyRows, ReadySplit
+from ..data.card import SPLITS
+from ..data.histories import Rows
+from ..data.items import ItemAttributes
+from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
-from ..parsing.event_columns import RATING, TIME, EventColumns, PackedRows, in_one_unit
+from ..parsing.event_columns import RATING, TIME, PackedRows, in_one_unit
 from ..parsing.layout import Layout, format_of
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
-from ..recipe.recipe import Recipe
-from .item_tables import ItemTable, read_items
-from .table_reader import text_columns
+from .table_reader import AMAZON_REVIEWS, chosen_columns
 from .tables import HISTORY, numbered, read_tables, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
-
-_COLUMNS = {"user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp", "history": "history"}
 
 
 class AmazonSplits:
@@ -35,11 +32,10 @@ class AmazonSplits:
     are whole, so that a user's rows lie in the longest of them.
     """
 
-    @property
-    def files(self) -> dict[str, tuple[str, ...]]:
-        """Role -> name of the file."""
-        splits = {split: (f"*.{split}.csv",) for split in ("train", "valid", "test")}
-        return {**splits, "items": ("meta_*.jsonl",)}
+    files: Mapping[str, tuple[str, ...]] = {
+        **{split: (f"*.{split}.csv",) for split in SPLITS},
+        "items": ("meta_*.jsonl",),
+    }
 
     def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
@@ -53,74 +49,46 @@ class AmazonSplits:
         paths = split_paths(raw, self.files)
         if raw.recipe.text.fields:
             raw.find("items", self.files)
-        columns, history = _columns(raw.recipe)
-        rows = PackedRows(columns)
+        columns = chosen_columns(AMAZON_REVIEWS.columns, raw.recipe, more=("history",))
+        history = raw.recipe.columns.get("history", "history")
+        packed = PackedRows(columns)
         log = BadLineLog(raw.on_bad_line)
         layout = Layout(separator=raw.recipe.separator or ",")
         files = [TableFile(path, format_of(path, layout), raw.progress, log) for path in paths]
 
         def convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
-            read, wrong = rows.read(frame)
-            return read.with_columns(words(frame[history]).cast(pl.List(rows.items)).alias(HISTORY)), wrong
+            read, wrong = packed.read(frame)
+            return read.with_columns(words(frame[history]).cast(pl.List(packed.items)).alias(HISTORY)), wrong
 
         tokens = (columns.user, columns.item)
-        tables, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
-        times, unit = pl.concat([table[TIME] for table in tables]).to_numpy(), "seconds"
-        if not rows.dated:
+        table, parts, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
+        times, unit = table[TIME].to_numpy(), "seconds"
+        if not packed.dated:
             times, unit = in_one_unit(times, raw.recipe.time.unit, f"{raw.source}  {columns.time}")
-        of_splits = np.split(times, np.cumsum([table.height for table in tables])[:-1])
-        numbers, user_tokens, item_tokens = numbered(tables)
-        train, valid, test = (
-            ReadySplit(of_split, ratings=table[RATING].to_numpy(), times=of_times)
-            for of_split, table, of_times in zip(numbers, tables, of_splits, strict=True)
-        )
+        rows, user_tokens, item_tokens = numbered(table)
         return ReadyRows(
-            train=train,
-            valid=valid,
-            test=test,
+            rows=rows,
+            parts=parts,
             user_tokens=user_tokens,
             item_tokens=item_tokens,
             sources=sources,
+            ratings=table[RATING].to_numpy(),
+            times=times,
             bad_lines=log.found(),
             layout="prefixes",
-            notes={"time_unit": unit, "repeated_rows_kept": _repeated((train, valid, test), times)},
+            notes={"time_unit": unit, "repeated_rows_kept": _repeated(rows, times)},
         )
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """Read the metadata of some items; see `Reader.attributes`."""
-        if not raw.recipe.text.fields:
-            return None
-        log = BadLineLog(raw.on_bad_line)
-        item = raw.recipe.item_columns.get("item", _COLUMNS["item"])
-        tables = [
-            ItemTable(TableFile(path, format_of(path, Layout()), raw.progress, log), item, text_columns(raw.recipe))
-            for path in raw.find("items", self.files)
-        ]
-        return read_items(tables, raw.recipe.text.fields, wanted, log, repeated="first")
+        return replace(AMAZON_REVIEWS, files=self.files).attributes(raw, wanted)
 
 
 READER = AmazonSplits()
 
 
-def _columns(recipe: Recipe) -> tuple[EventColumns, str]:
-    """The columns of rows, and that of histories.
-
-    Raises:
-        DatasetError: the recipe names a column for an unknown role.
-    """
-    for role in recipe.columns:
-        if role not in _COLUMNS:
-            known = ", ".join(_COLUMNS)
-            raise DatasetError(f"columns: unknown '{role}'.{hint(role, _COLUMNS)} Known: {known}.")
-    names = {**_COLUMNS, **recipe.columns}
-    history = names.pop("history")
-    return EventColumns(**names, time_format=recipe.time.format), history
-
-
-def _repeated(splits: Sequence[ReadySplit], times: NDArray[np.float64]) -> int:
+def _repeated(rows: Rows, times: NDArray[np.float64]) -> int:
     """Number of rows with the same user, item and time as an earlier one."""
-    users = np.concatenate([split.rows.users for split in splits])
-    targets = np.concatenate([split.rows.targets for split in splits])
-    order = np.lexsort((times, targets, users))
-    same = [np.diff(column[order]) == 0 for column in (users, targets, times)]
+    order = np.lexsort((times, rows.targets, rows.users))
+    same = [np.diff(column[order]) == 0 for column in (rows.users, rows.targets, times)]
     return int((same[0] & same[1] & same[2]).sum())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...utils.errors import DatasetError
-from ..data.item_attributes import ItemAttributes
+from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import as_tokens
 from ..parsing.line_by_line import LINE, json_objects

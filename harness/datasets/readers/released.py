@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.item_attributes import ItemAttributes
-from ..data.published import Rows
-from ..data.ready_rows import ReadyRows, ReadySplit
+from ..data.card import SPLITS
+from ..data.histories import Rows
+from ..data.items import ItemAttributes
+from ..data.ready_rows import ReadyRows
 from ..parsing import raw
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, TIME, USER
 from ..parsing.layout import Layout
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
-from .tables import HISTORY, flat_history, history_lengths, read_tables, split_paths, words
+from .tables import HISTORY, histories_of, read_tables, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,10 +32,7 @@ class Released:
     Nothing is renumbered: users and items are 0 to the largest, and all of them are ranked.
     """
 
-    @property
-    def files(self) -> dict[str, tuple[str, ...]]:
-        """Role -> name of the file."""
-        return {split: (f"{{name}}.{split}.remap.csv",) for split in ("train", "valid", "test")}
+    files: Mapping[str, tuple[str, ...]] = {split: (f"{{name}}.{split}.remap.csv",) for split in SPLITS}
 
     def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
@@ -45,24 +43,16 @@ class Released:
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
         files = [TableFile(path, Layout(), raw.progress, log) for path in paths]
-        tables, sources = read_tables(files, COLUMNS, _convert, tokens=())
-        rows = [
-            Rows(table[USER].to_numpy(), table[ITEM].to_numpy(), flat_history(table).to_numpy(), history_lengths(table))
-            for table in tables
-        ]
-        train, valid, test = (
-            ReadySplit(of_split, times=table[TIME].to_numpy()) for of_split, table in zip(rows, tables, strict=True)
-        )
-        largest_user = max(int(of_split.users.max(initial=-1)) for of_split in rows)
-        items = [column for of_split in rows for column in (of_split.targets, of_split.history)]
-        largest_item = max(int(column.max(initial=-1)) for column in items)
+        table, parts, sources = read_tables(files, COLUMNS, _convert, tokens=())
+        history, lengths = histories_of(table)
+        rows = Rows(table[USER].to_numpy(), table[ITEM].to_numpy(), history.to_numpy(), lengths)
         return ReadyRows(
-            train=train,
-            valid=valid,
-            test=test,
-            user_tokens=_numbers_to(largest_user),
-            item_tokens=_numbers_to(largest_item),
+            rows=rows,
+            parts=parts,
+            user_tokens=_numbers_to(rows.users.max()),
+            item_tokens=_numbers_to(max(rows.targets.max(), rows.history.max())),
             sources=sources,
+            times=table[TIME].to_numpy(),
             bad_lines=log.found(),
             fixed_numbers=True,
         )
@@ -76,7 +66,7 @@ READER = Released()
 
 
 def _numbers_to(largest: int) -> NDArray[np.object_]:
-    return np.array([str(number) for number in range(largest + 1)], dtype=object)
+    return np.arange(largest + 1).astype(str).astype(object)
 
 
 def _convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ...utils.errors import DatasetError
 from ..data.events import Events
 from ..data.interactions import from_tokens
-from ..data.item_attributes import ItemAttributes
+from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.raw import ReadProgress, describe, lines_of
 from ..parsing.source_files import RawFiles
@@ -23,10 +23,7 @@ _A_LINE = "A line is: user item item"
 class Sequences:
     """Reads a sequence file, plain or gzipped; the place in the file is the time."""
 
-    @property
-    def files(self) -> dict[str, tuple[str, ...]]:
-        """Role -> name of the file."""
-        return {"interactions": (FILE,)}
+    files: Mapping[str, tuple[str, ...]] = {"interactions": (FILE,)}
 
     def read(self, raw: RawFiles) -> Events:
         """Read the file, which the source may be itself; see `Reader.read`.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.histories import share_histories
-from ..data.item_attributes import ItemAttributes
-from ..data.published import Rows, join
-from ..data.ready_rows import ReadyRows, ReadySplit
+from ..data.card import SPLITS
+from ..data.histories import Rows, share_histories
+from ..data.items import ItemAttributes
+from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, USER
 from ..parsing.layout import Layout
@@ -38,10 +38,7 @@ _MISSING = ("nan", "none", "null", "<na>")
 class Splits:
     """Reads `{train,valid,test}.csv` and, if it exists, `items.jsonl`, each plain or gzipped."""
 
-    @property
-    def files(self) -> dict[str, tuple[str, ...]]:
-        """Role -> name of the file."""
-        return {"train": ("train.csv",), "valid": ("valid.csv",), "test": ("test.csv",), "items": (ITEMS,)}
+    files: Mapping[str, tuple[str, ...]] = {**{split: (f"{split}.csv",) for split in SPLITS}, "items": (ITEMS,)}
 
     def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
@@ -53,25 +50,22 @@ class Splits:
         """
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
-        rows = _SplitRows()
+        convert = _SplitRows()
         files = [TableFile(path, Layout(), raw.progress, log) for path in paths]
-        tables, sources = read_tables(files, COLUMNS, rows.read, tokens=())
-        parts, user_tokens, item_tokens = numbered(tables)
-        repeated = _repeated(join(parts))
-        stands = [(path, line) for path, table in zip(paths, tables, strict=True) for line in table[LINE]]
+        table, parts, sources = read_tables(files, COLUMNS, convert.read, tokens=())
+        rows, user_tokens, item_tokens = numbered(table)
+        repeated = _repeated(rows)
+        lines = table[LINE]
         for row, earlier in repeated.items():
-            (path, line), (other, other_line) = stands[row], stands[earlier]
-            message = f"the same user, item and history stand in {other.name}:{other_line} already"
-            log.add(path, line, "the row stands there already", message)
+            path, other = paths[parts[row]], paths[parts[earlier]]
+            message = f"the same user, item and history stand in {other.name}:{lines[earlier]} already"
+            log.add(path, lines[row], "the row stands there already", message)
         log.refuse()
-        kept = np.ones(len(stands), dtype=bool)
+        kept = np.ones(len(rows), dtype=bool)
         kept[list(repeated)] = False
-        of_splits = np.split(kept, np.cumsum([len(part) for part in parts])[:-1])
-        train, valid, test = (ReadySplit(part.take(mask)) for part, mask in zip(parts, of_splits, strict=True))
         return ReadyRows(
-            train=train,
-            valid=valid,
-            test=test,
+            rows=rows.take(kept),
+            parts=parts[kept],
             user_tokens=user_tokens,
             item_tokens=item_tokens,
             sources=sources,
@@ -171,7 +165,7 @@ def _hashes(rows: Rows) -> NDArray[np.uint64]:
 
 def _continues(rows: Rows) -> NDArray[np.bool_]:
     """(R,) whether a row's history ends with the target of the user's row before it, in the same place."""
-    _, _, ends = share_histories(rows.users, rows.targets, history=rows.history, lengths=rows.lengths, by_length=True)
+    _, _, ends = share_histories(rows, by_length=True)
     continues = np.zeros(len(ends), dtype=bool)
     order = np.argsort(ends)
     continues[order[1:]] = np.diff(ends[order]) == 1

@@ -1,19 +1,19 @@
-"""The common part of readers of interactions in rows."""
+"""Readers of interactions in rows: delimited text, JSON lines, Parquet, and the published layouts of such."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ...utils.errors import DatasetError
 from ...utils.messages import hint
 from ..data.events import Events, read_events
-from ..data.item_attributes import ItemAttributes
+from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import EventColumns
-from ..parsing.layout import Format, Layout, format_of
+from ..parsing.layout import Format, Layout, column_names, format_of
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
@@ -29,18 +29,20 @@ class TableReader:
     Attributes:
         files: role -> names of the file, if the recipe gives none.
         columns: user, item, rating, time -> column, if the recipe gives none.
+        optional: whether ratings and times are read only if the files have those columns.
         item: column of the item in the file that describes items, the same.
         time_format: how times are written, the same; "" for numbers.
         repeated: how a second description of an item is treated; see `read_items`.
-        format: of interactions, under any file name; None if the name decides.
+        format: of interactions, under any file name (a layout: of both files); "" if the name decides.
     """
 
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
     item: str = ""
     time_format: str = ""
     repeated: Literal["refuse", "first"] = "refuse"
-    format: Format | None = None
+    format: Format | Literal["delimited", ""] = ""
 
     def read(self, raw: RawFiles) -> Events:
         """See `Reader.read`."""
@@ -64,11 +66,13 @@ class TableReader:
 
     def interactions_format(self, path: Path, recipe: Recipe) -> Format:
         """The format of a file of interactions."""
-        return format_of(path, layout_of(path, recipe)) if self.format is None else self.format
+        if self.format == "delimited":
+            return layout_of(path, recipe)
+        return self.format or format_of(path, layout_of(path, recipe))
 
     def items_format(self, path: Path, recipe: Recipe) -> Format:
         """The format of a file of items."""
-        return format_of(path, layout_of(path, recipe))
+        return self.format if isinstance(self.format, Layout) else format_of(path, layout_of(path, recipe))
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
         """The columns of interactions.
@@ -76,7 +80,14 @@ class TableReader:
         Raises:
             DatasetError: the recipe names a column for an unknown role, or none for a required one.
         """
-        return chosen_columns(self.columns, recipe, self.time_format)
+        chosen = chosen_columns(self.columns, recipe, self.time_format)
+        if self.optional and isinstance(file.format, Layout):
+            names = column_names(file.path, file.format)
+            if "rating" not in recipe.columns and chosen.rating not in names:
+                chosen = replace(chosen, rating="")
+            if "time" not in recipe.columns and chosen.time not in names:
+                chosen = replace(chosen, time="")
+        return chosen
 
     def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
         """The columns of items.
@@ -96,15 +107,18 @@ class TableReader:
         return recipe.item_columns.get("item") or self.item or recipe.columns.get("item", "item")
 
 
-def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str = "") -> EventColumns:
-    """The columns of interactions: the recipe's, and a reader's own if it gives none.
+def chosen_columns(
+    defaults: Mapping[str, str], recipe: Recipe, time_format: str = "", *, more: Sequence[str] = ()
+) -> EventColumns:
+    """The columns of interactions: the recipe's, and a reader's own if it gives none; `more` roles may be named.
 
     Raises:
         DatasetError: the recipe names a column for an unknown role, or none for a required one.
     """
+    roles = (*_ROLES, *more)
     for role in recipe.columns:
-        if role not in _ROLES:
-            raise DatasetError(f"columns: unknown '{role}'.{hint(role, _ROLES)} Known: {', '.join(_ROLES)}.")
+        if role not in roles:
+            raise DatasetError(f"columns: unknown '{role}'.{hint(role, roles)} Known: {', '.join(roles)}.")
     names = {**defaults, **recipe.columns}
     missing = [role for role in ("user", "item") if not names.get(role)]
     if missing:
@@ -131,3 +145,36 @@ def layout_of(path: Path, recipe: Recipe) -> Layout:
     tabs = path.name.removesuffix(".gz").endswith(".tsv")
     separator = recipe.separator or ("\t" if tabs else ",")
     return Layout(separator=separator, quotes=separator != "\t", header=recipe.header)
+
+
+CSV = TableReader(format="delimited")
+PARQUET = TableReader(format="parquet")
+JSONL = TableReader(format="jsonl")
+
+AMAZON_REVIEWS = TableReader(
+    columns={"user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp"},
+    item="parent_asin",
+    repeated="first",
+)
+"""Amazon Reviews 2023: a category's reviews, as JSON lines or as the CSV files with ratings only, and its metadata."""
+
+YELP = TableReader(
+    files={
+        "interactions": ("yelp_academic_dataset_review.json",),
+        "items": ("yelp_academic_dataset_business.json",),
+    },
+    columns={"user": "user_id", "item": "business_id", "rating": "stars", "time": "date"},
+    item="business_id",
+    time_format="%Y-%m-%d %H:%M:%S",  # its time zone is not published; read as UTC
+    format="jsonl",
+)
+"""The Yelp open dataset."""
+
+RECBOLE = TableReader(
+    files={"interactions": ("*.inter",), "items": ("*.item",)},
+    columns={"user": "user_id:token", "item": "item_id:token", "rating": "rating:float", "time": "timestamp:float"},
+    optional=True,
+    item="item_id:token",
+    format=Layout(separator="\t", quotes=False),
+)
+"""RecBole's atomic files: tab-separated, with `name:type` in the header."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from ..data.card import SPLITS
+from ..data.histories import Rows
 from ..data.interactions import number_categories
-from ..data.published import Rows
 from ..parsing.event_columns import ITEM, USER
 from ..parsing.raw import MissingFileError, Source
 from ..parsing.source_files import RawFiles
@@ -50,19 +50,22 @@ def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Pat
 
 def read_tables(
     files: Sequence[TableFile], columns: Sequence[str], convert: Convert, *, tokens: Sequence[str]
-) -> tuple[list[pl.DataFrame], tuple[Source, ...]]:
-    """Read the files of the splits; arguments as `TableFile.read`.
+) -> tuple[pl.DataFrame, NDArray[np.int8], tuple[Source, ...]]:
+    """All rows of the splits' files, the number of each row's file (R,), and digests; arguments as `TableFile.read`.
 
     Raises:
         DatasetError: a line that cannot be read, unless such lines are skipped; a file without rows.
     """
+    import polars as pl
+
     log = files[0].log
     tables, sources = zip(*(file.read(columns, convert, tokens=tokens) for file in files), strict=True)
     log.refuse()
     for file, table in zip(files, tables, strict=True):
         if not table.height:
             raise DatasetError(f"{file.path} holds no row. {log.words() if log.found() else ''}".rstrip())
-    return list(tables), sources
+    heights = [table.height for table in tables]
+    return pl.concat(tables), np.repeat(np.arange(len(tables), dtype=np.int8), heights), sources
 
 
 def words(texts: pl.Series) -> pl.Series:
@@ -72,21 +75,16 @@ def words(texts: pl.Series) -> pl.Series:
     return texts.fill_null("").str.split(" ").list.eval(pl.element().filter(pl.element() != ""))
 
 
-def numbered(tables: Sequence[pl.DataFrame]) -> tuple[list[Rows], NDArray[np.object_], NDArray[np.object_]]:
-    """The rows of tables with columns user, item and history (a list), and the tokens of users and items."""
-    users, user_tokens = number_categories(*(table[USER] for table in tables))
-    histories = [flat_history(table) for table in tables]
-    items, item_tokens = number_categories(*(table[ITEM] for table in tables), *histories)
-    columns = (users, items[: len(tables)], items[len(tables) :], map(history_lengths, tables))
-    return [Rows(*of_table) for of_table in zip(*columns, strict=True)], user_tokens, item_tokens
+def numbered(table: pl.DataFrame) -> tuple[Rows, NDArray[np.object_], NDArray[np.object_]]:
+    """The rows of a table with columns user, item and history (a list), and the tokens of users and items."""
+    history, lengths = histories_of(table)
+    (users,), user_tokens = number_categories(table[USER])
+    (targets, items), item_tokens = number_categories(table[ITEM], history)
+    return Rows(users, targets, items, lengths), user_tokens, item_tokens
 
 
-def flat_history(table: pl.DataFrame) -> pl.Series:
-    """The histories of all rows, concatenated."""
+def histories_of(table: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int64]]:
+    """The histories of all rows, concatenated, and (R,) the number of items in each."""
     history = table[HISTORY]
-    return history.filter(history.list.len() > 0).explode()
-
-
-def history_lengths(table: pl.DataFrame) -> NDArray[np.int64]:
-    """(R,) items in each history."""
-    return table[HISTORY].list.len().to_numpy().astype(np.int64)
+    lengths = history.list.len()
+    return history.filter(lengths > 0).explode(), lengths.to_numpy().astype(np.int64)

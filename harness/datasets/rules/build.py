@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
-from ..data.assembled import Assembled
 from ..data.card import SPLITS
 from ..data.dataset import Split
 from ..data.events import Events
 from ..data.histories import lay_out
 from ..data.interactions import Interactions
-from ..data.item_attributes import ItemAttributes
-from ..data.published import join
+from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
-from ..data.recipe_result import RecipeResult
+from ..data.recipe_result import Assembled, RecipeResult
 from ..recipe import protocol
 from ..recipe.recipe import RatingRule, Recipe
 from . import rules
-from .row_rules import Candidates, Funnel, novelty
+from .row_rules import Funnel, novelty
 
 Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
 """The attributes of the items with these tokens; None if the source describes none."""
@@ -85,7 +83,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
             "split_times": {
                 name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
             },
-            "bad_lines": [bad.to_json() for bad in (*source.bad_lines, *item_texts.attributes.bad_lines)],
+            "bad_lines": [asdict(bad) for bad in (*source.bad_lines, *item_texts.attributes.bad_lines)],
             "recipe_settings": recipe.settings(),
             "recipe_fingerprint": recipe.fingerprint(),
         },
@@ -160,10 +158,13 @@ def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _Flat
         else rules.split_by_time(ordered.times, boundaries)
     )
     first, place = rules.positions(ordered.users)
-    position = np.arange(len(ordered))
     rows = Funnel(
         ordered.items.astype(np.int32),
-        Candidates(ordered.users, first, position, parts, ordered.times if events.time_unit != "order" else None),
+        ordered.users,
+        first,
+        np.arange(len(ordered)),
+        parts,
+        ordered.times if events.time_unit != "order" else None,
     )
     if rule is not None and rule.of == "target":
         rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}")
@@ -191,36 +192,23 @@ def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _Flat
 
 def _lay_ready(recipe: Recipe, ready: ReadyRows, item_texts: _ItemTexts) -> _FlatRows:
     """Rows as in the files."""
-    sizes = [len(split) for split in ready.splits]
-    parts = np.repeat(np.arange(3, dtype=np.int8), sizes)
-    users, targets, lengths = (
-        np.concatenate([getattr(split.rows, column) for split in ready.splits])
-        for column in ("users", "targets", "lengths")
-    )
-    times = _joined([split.times for split in ready.splits])
     # what needs no history is asked first, so that only the rows left are laid out
-    funnel = Funnel(targets.astype(np.int32), Candidates.of_targets(users, parts))
+    places = np.arange(len(ready.rows))
+    funnel = Funnel(ready.rows.targets.astype(np.int32), ready.rows.users, places, places, ready.parts, ready.times)
     if recipe.ratings is not None:
-        liked = _liked(recipe.ratings, _joined([split.ratings for split in ready.splits]))
-        funnel.drop(~liked, f"the target's rating is not {recipe.ratings.words}")
+        funnel.drop(~_liked(recipe.ratings, ready.ratings), f"the target's rating is not {recipe.ratings.words}")
     _require_target_texts(recipe, funnel, ready.item_tokens, item_texts)
-    funnel.drop(lengths == 0, "the history is empty")
+    funnel.drop(ready.rows.lengths == 0, "the history is empty")
     kept = funnel.kept
-    of_splits = np.split(kept, np.cumsum(sizes)[:-1])
-    rows = join([split.rows.take(mask) for split, mask in zip(ready.splits, of_splits, strict=True)])
-    flat, starts, ends = lay_out(
-        rows.users, rows.targets, history=rows.history, lengths=rows.lengths, layout=ready.layout
-    )
+    rows = ready.rows.take(kept)
+    flat, starts, ends = lay_out(rows, ready.layout)
+    times = None if ready.times is None else ready.times[kept]
     return _FlatRows(
-        rows=Funnel(
-            flat,
-            Candidates(rows.users, starts, ends, parts[kept], None if times is None else times[kept]),
-            dropped=funnel.dropped,
-        ),
+        rows=Funnel(flat, rows.users, starts, ends, ready.parts[kept], times, funnel.dropped),
         user_tokens=ready.user_tokens,
         item_tokens=ready.item_tokens,
         filtered=(),
-        counts={"rows": sum(sizes)},
+        counts={"rows": len(ready.rows)},
         notes=ready.notes,
     )
 
@@ -340,14 +328,9 @@ def _compact(
         flat=item_number[flat],
         item_tokens=flat_rows.item_tokens[has_items],
         dropped=rows.dropped,
-        **splits,
+        splits=splits,
     )
     return arrays, times
-
-
-def _joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
-    present = [column for column in columns if column is not None]
-    return np.concatenate(present) if len(present) == len(columns) else None
 
 
 def _range(times: NDArray[np.float64]) -> tuple[float, float] | None:
@@ -355,7 +338,7 @@ def _range(times: NDArray[np.float64]) -> tuple[float, float] | None:
 
 
 def _longest(arrays: Assembled) -> int:
-    return max(int((split.ends - split.starts).max(initial=0)) for split in (arrays.train, arrays.valid, arrays.test))
+    return max(int((split.ends - split.starts).max(initial=0)) for split in arrays.splits.values())
 
 
 def _distinct(codes: NDArray[np.int64], count: int) -> int:

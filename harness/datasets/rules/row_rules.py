@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.assembled import Assembled, covered
 from ..data.card import SPLITS
-from ..data.dataset import Split
+from ..data.items import covered, train_counts
+from ..data.recipe_result import Assembled
+from ..data.summary import UNSEEN
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Rows over a flat array; R of them. The history of row r is `flat[starts[r]:ends[r]]`, its target `flat[ends[r]]`.
+@dataclass
+class Funnel:
+    """Rows over a flat array, those of them that are left, and how many each rule dropped; R of them.
+
+    The history of row r is `flat[starts[r]:ends[r]]`, its target `flat[ends[r]]`.
 
     Attributes:
-        users: (R,).
-        starts: (R,).
-        ends: (R,).
         parts: (R,) int8: TRAIN, VALID or TEST.
         times: (R,) float64, of the target; None if the source has none.
+        dropped: reason -> number of rows left out for it, by split.
+        kept: (R,) bool.
     """
 
+    flat: NDArray[np.int32]
     users: NDArray[np.int64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     parts: NDArray[np.int8]
     times: NDArray[np.float64] | None = None
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    @classmethod
-    def of_targets(cls, users: NDArray[np.int64], parts: NDArray[np.int8]) -> Self:
-        """Rows without histories: the flat array is that of the targets."""
-        places = np.arange(len(users))
-        return cls(users, places, places, parts)
-
-
-class Funnel:
-    """Candidates, those of them that are left, and how many each rule dropped."""
-
-    def __init__(
-        self, flat: NDArray[np.int32], rows: Candidates, *, dropped: Mapping[str, Mapping[str, int]] | None = None
-    ) -> None:
-        self.flat = flat
-        self.users, self.starts, self.ends = rows.users, rows.starts, rows.ends
-        self.parts, self.times = rows.parts, rows.times
-        self.kept = np.ones(len(rows.users), dtype=bool)
-        self.dropped: dict[str, dict[str, int]] = {why: dict(counts) for why, counts in (dropped or {}).items()}
+    def __post_init__(self) -> None:
+        self.kept = np.ones(len(self.users), dtype=bool)
 
     @property
     def targets(self) -> NDArray[np.int32]:
@@ -91,32 +79,20 @@ def novelty(arrays: Assembled) -> dict[str, Any]:
     They are `items_not_in_training` (neither target nor in a history of a training row), and `unseen`, a list of what
     is unseen with the number of `rows` and their `share` by split.
     """
-    trained_to_predict = np.bincount(arrays.train.targets, minlength=arrays.num_items) > 0
-    seen = np.zeros(arrays.num_items, dtype=bool)
-    seen[arrays.flat[covered(len(arrays.flat), arrays.train.starts, arrays.train.ends)]] = True
+    trained_to_predict = np.bincount(arrays.splits["train"].targets, minlength=arrays.num_items) > 0
+    seen = train_counts(arrays) > 0
     unseen_before = np.concatenate([[0], np.cumsum(~seen[arrays.flat], dtype=np.int64)])
-    counts: dict[str, dict[str, int]] = {
-        "the target is the target of no training row": {},
-        "the target is in no training row, neither as target nor in the history": {},
-        "an item of the history is in no training row": {},
-    }
-    later: Mapping[str, Split] = {"valid": arrays.valid, "test": arrays.test}
-    for name, rows in later.items():
-        masks = (
-            ~trained_to_predict[rows.targets],
-            ~seen[rows.targets],
-            unseen_before[rows.ends] > unseen_before[rows.starts],
-        )
-        for by_split, which in zip(counts.values(), masks, strict=True):
-            by_split[name] = int(which.sum())
-    return {
-        "items_not_in_training": int((~seen).sum()),
-        "unseen": [
-            {
-                "what": what,
-                "rows": by_split,
-                "share": {name: round(count / max(1, len(later[name])), 6) for name, count in by_split.items()},
-            }
-            for what, by_split in counts.items()
+    later = {name: arrays.splits[name] for name in SPLITS[1:]}
+    masks = {
+        "the target is the target of no training row": [~trained_to_predict[rows.targets] for rows in later.values()],
+        UNSEEN: [~seen[rows.targets] for rows in later.values()],
+        "an item of the history is in no training row": [
+            unseen_before[rows.ends] > unseen_before[rows.starts] for rows in later.values()
         ],
     }
+    unseen = []
+    for what, of_splits in masks.items():
+        counts = {name: int(mask.sum()) for name, mask in zip(later, of_splits, strict=True)}
+        share = {name: round(count / max(1, len(later[name])), 6) for name, count in counts.items()}
+        unseen.append({"what": what, "rows": counts, "share": share})
+    return {"items_not_in_training": int((~seen).sum()), "unseen": unseen}

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
 from rearec_bench.harness.datasets.data.items import train_counts
-from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
+from rearec_bench.harness.datasets.data.recipe_result import Assembled, RecipeResult
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules import rules
 from rearec_bench.harness.datasets.rules.build import build
@@ -60,7 +59,7 @@ def followed(recipe: Recipe, held: Interactions, ratings: Sequence[int]) -> Reci
 
 def rows_of(arrays: Assembled) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Split, history and target of every row, in the source's words."""
-    for name, split in (("train", arrays.train), ("valid", arrays.valid), ("test", arrays.test)):
+    for name, split in arrays.splits.items():
         for start, end, target in zip(split.starts, split.ends, split.targets, strict=True):
             assert start < end and arrays.flat[end] == target
             yield name, tuple(arrays.item_tokens[arrays.flat[start:end]]), arrays.item_tokens[target]

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rearec_bench.harness.datasets.data.assembled import Assembled
 from rearec_bench.harness.datasets.data.card import SPLITS, make_card, statistics
 from rearec_bench.harness.datasets.data.dataset import Split
-from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
+from rearec_bench.harness.datasets.data.recipe_result import Assembled, RecipeResult
 from rearec_bench.harness.datasets.generate import synthetic, tiny
 
 ITEMS, USERS = 5, 4
@@ -28,14 +27,14 @@ def arrays_of(flat: list[int], rows: dict[str, list[tuple[int, int, int]]]) -> A
     for name, of_split in rows.items():
         starts, ends, users = (np.array([row[place] for row in of_split], dtype=np.int64) for place in range(3))
         splits[name] = Split(users.astype(np.int32), starts, ends, held[ends])
-    return Assembled(ITEMS, USERS, held, **splits, item_tokens=np.array([str(n) for n in range(ITEMS)], dtype=object))
+    return Assembled(ITEMS, USERS, held, splits, item_tokens=np.array([str(n) for n in range(ITEMS)], dtype=object))
 
 
 def naive(arrays: Assembled) -> dict[str, object]:
     flat = arrays.flat.tolist()
     rows = {
         name: list(zip(split.users.tolist(), split.starts.tolist(), split.ends.tolist(), strict=True))
-        for name, split in (("train", arrays.train), ("valid", arrays.valid), ("test", arrays.test))
+        for name, split in arrays.splits.items()
     }
     per_user = {
         name: [sum(row[0] == user for row in rows[name]) for user in sorted({row[0] for row in rows[name]})]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.data import histories
-from rearec_bench.harness.datasets.data.histories import lay_out, share_histories
+from rearec_bench.harness.datasets.data.histories import Rows, lay_out, share_histories
 
 Row = tuple[int, list[int], int]
 ROWS = st.lists(
@@ -26,13 +26,13 @@ ROWS = st.lists(
 
 def laid_out(rows: list[Row], lay: Callable[..., Any] = share_histories, **options: Any) -> list[np.ndarray]:
     """Flat items, starts and ends, from which every row reads back."""
-    flat, starts, ends = lay(
+    columns = (
         np.array([user for user, _, _ in rows], dtype=np.int32),
         np.array([target for _, _, target in rows], dtype=np.int32),
-        history=np.array([item for _, history, _ in rows for item in history], dtype=np.int32),
-        lengths=np.array([len(history) for _, history, _ in rows], dtype=np.int64),
-        **options,
+        np.array([item for _, history, _ in rows for item in history], dtype=np.int32),
+        np.array([len(history) for _, history, _ in rows], dtype=np.int64),
     )
+    flat, starts, ends = lay(Rows(*columns), **options)
     for (_, history, target), start, end in zip(rows, starts, ends, strict=True):
         assert flat[start:end].tolist() == history
         assert flat[end] == target

@@ -55,7 +55,7 @@ def test_it_is_the_same_on_every_machine_and_each_time(data: Dataset) -> None:
     assert data.fingerprint == "75752b5fccabcc7c4c6b1b82953cbf0454e68b861149293651f793c3f1191ac0"
     again = tiny.make.__wrapped__()
     assert (again.assembled.flat == data.flat).all()
-    assert (again.assembled.test.targets == data.test.targets).all()
+    assert (again.assembled.splits["test"].targets == data.test.targets).all()
     assert (data.num_items, len(data.train), len(data.valid), len(data.test)) == (200, 3_085, 410, 424)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rearec_bench.harness.datasets.data.ready_rows import ReadyRows, ReadySplit
+from rearec_bench.harness.datasets.data.ready_rows import ReadyRows
 from rearec_bench.harness.datasets.parsing.raw import ReadProgress
 from rearec_bench.harness.datasets.parsing.source_files import RawFiles
 from rearec_bench.harness.datasets.readers.amazon_splits import READER
@@ -39,37 +39,32 @@ def read(folder: Path, progress: ReadProgress = lambda *_: None, **settings: Any
     return found
 
 
-def rows_of(held: ReadyRows, split: ReadySplit) -> list[Row]:
-    assert split.times is not None and split.ratings is not None
-    ends = split.rows.lengths.cumsum()
-    users, items = held.user_tokens, held.item_tokens
-    return [
-        Row(users[user], items[target], tuple(items[history]), int(time), float(rating))
-        for user, target, history, time, rating in zip(
-            split.rows.users,
-            split.rows.targets,
-            (split.rows.history[end - length : end] for end, length in zip(ends, split.rows.lengths, strict=True)),
-            split.times,
-            split.ratings,
-            strict=True,
-        )
-    ]
+def rows_of(held: ReadyRows) -> dict[str, list[Row]]:
+    """The rows by split."""
+    assert held.times is not None and held.ratings is not None
+    found: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    users, items, start = held.user_tokens, held.item_tokens, 0
+    columns = (held.rows.users, held.rows.targets, held.rows.lengths, held.times, held.ratings, held.parts)
+    for user, target, length, time, rating, part in zip(*columns, strict=True):
+        history = tuple(items[held.rows.history[start : start + length]])
+        found[SPLITS[part]].append(Row(users[user], items[target], history, int(time), float(rating)))
+        start += length
+    return found
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_row_is_the_one_of_the_file_before_any_rule(tmp_path: Path, seed: int) -> None:
     raw_amazon.write(tmp_path, "Toys", seed=seed, broken=True)
     held = read(tmp_path)
-    for name, split in zip(SPLITS, held.splits, strict=True):
-        path = tmp_path / f"Toys.{name}.csv.gz"
-        assert rows_of(held, split) == reference_preparation._read_split(path, Prepared({}))
+    for split, rows in rows_of(held).items():
+        assert rows == reference_preparation._read_split(tmp_path / f"Toys.{split}.csv.gz", Prepared({}))
     assert (held.layout, held.fixed_numbers) == ("prefixes", False)
 
 
 def test_bad_rows_have_their_lines(tmp_path: Path) -> None:
     train = "u2,b,5.0,1500000000000,\n\nu1,a,bad,1500000000001,\nu1,b,2.0,1500000000002,a\n"
     held = read(write(tmp_path, train=train))
-    assert len(held.train) == 2
+    assert len(rows_of(held)["train"]) == 2
     assert [(one.file, one.why, one.lines, one.first) for one in held.bad_lines] == [
         ("Toys.train.csv", "rating is not a number", 1, 4)
     ]
@@ -79,7 +74,7 @@ def test_tokens_are_sorted_and_spaces_between_items_do_not_count(tmp_path: Path)
     held = read(write(tmp_path, test="u1,a,5.0,1660000000000, a  b c \nu0,d,5.0,1660000000000,   \n"))
     assert held.user_tokens.tolist() == ["u0", "u1", "u2"]
     assert held.item_tokens.tolist() == ["a", "b", "c", "d"]
-    assert [row.history for row in rows_of(held, held.test)] == [("a", "b", "c"), ()]
+    assert [row.history for row in rows_of(held)["test"]] == [("a", "b", "c"), ()]
 
 
 def test_progress_ends_with_the_whole_of_each_file(tmp_path: Path) -> None:
@@ -93,7 +88,7 @@ def test_progress_ends_with_the_whole_of_each_file(tmp_path: Path) -> None:
 def test_without_text_no_metadata_is_needed(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"reader": "amazon-2023-splits", "split": "given"})
     assert READER.attributes(RawFiles(write(tmp_path), recipe, lambda *_: None, "error"), ["a"]) is None
-    assert len(read(tmp_path).train) == 3
+    assert len(rows_of(read(tmp_path))["train"]) == 3
 
 
 def test_columns_of_other_names_and_parquet_files_are_read(tmp_path: Path) -> None:
@@ -103,8 +98,7 @@ def test_columns_of_other_names_and_parquet_files_are_read(tmp_path: Path) -> No
     for split in SPLITS:
         pl.read_csv(tmp_path / f"Toys.{split}.csv").write_parquet(tmp_path / f"{split}.parquet")
     held = read(tmp_path, columns=columns, files={split: f"{split}.parquet" for split in SPLITS})
-    for found, expected in zip(held.splits, wanted.splits, strict=True):
-        assert rows_of(held, found) == rows_of(wanted, expected)
+    assert rows_of(held) == rows_of(wanted)
 
 
 def test_files_of_two_categories_in_one_folder_are_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.data.events import Events
-from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
+from rearec_bench.harness.datasets.data.items import ItemAttributes
 from rearec_bench.harness.datasets.parsing.bad_lines import BadLines, OnBadLine
 from rearec_bench.harness.datasets.parsing.raw import MissingFileError
 from rearec_bench.harness.datasets.parsing.source_files import RawFiles
@@ -248,7 +248,7 @@ def test_bad_lines_are_refused_with_the_first_or_skipped_and_counted(tmp_path: P
         BadLines("log.csv", "wrong number of fields", 1, 9),
         BadLines("log.csv", "at is empty", 1, 10),
     )
-    assert [one.to_json()["lines"] for one in events.bad_lines] == [1, 3, 1, 1, 1]
+    assert [one.lines for one in events.bad_lines] == [1, 3, 1, 1, 1]
 
 
 @pytest.mark.usefixtures("way")

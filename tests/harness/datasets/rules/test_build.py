@@ -9,7 +9,7 @@ import pytest
 
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.interactions import from_tokens
-from rearec_bench.harness.datasets.data.item_attributes import ItemAttributes
+from rearec_bench.harness.datasets.data.items import ItemAttributes
 from rearec_bench.harness.datasets.data.recipe_result import RecipeResult
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules.build import build
@@ -37,7 +37,7 @@ def rows(data: RecipeResult, split: str) -> list[tuple[str, str]]:
     """(history, target) with the items' letters run together."""
     arrays = data.assembled
     letters = arrays.item_tokens[arrays.flat]
-    chosen = getattr(arrays, split)
+    chosen = arrays.splits[split]
     return [("".join(letters[s:e]), letters[e]) for s, e in zip(chosen.starts, chosen.ends, strict=True)]
 
 

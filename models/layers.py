@@ -8,7 +8,8 @@ every prefix of the group is a row), T = K + 1 states.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,14 @@ class DropoutStream:
         self._bits.state = {**self._bits.state, "state": {"state": np.array(state["bits"], np.uint64)}}
         if self._generator is not None:
             self._generator.set_state(state["generator"])
+
+    @contextmanager
+    def again(self, start: Mapping[str, Any]) -> Iterator[None]:
+        """Draws what followed on `start`, a `state` of this stream; afterwards it goes on from where it was."""
+        here = self.state()
+        self.load(start)
+        yield
+        self.load(here)
 
 
 class _Masked(torch.autograd.Function):
@@ -118,6 +127,11 @@ def seed_dropout(module: nn.Module, seed: int, device: torch.device) -> DropoutS
         if isinstance(part, Dropout):
             part.stream = stream
     return stream
+
+
+def dropout_stream(module: nn.Module) -> DropoutStream | None:
+    """The stream that `seed_dropout` gave the dropouts of a module; None where there is none."""
+    return next((part.stream for part in module.modules() if isinstance(part, Dropout)), None)
 
 
 class Noise(nn.Module):

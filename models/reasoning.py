@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .backbones.contract import Backbone, Histories
+from .layers import dropout_stream
 from .strategies.contract import Reasoning
 
 
@@ -53,14 +55,17 @@ class ReasoningModel(nn.Module):
         if reasoning.noise_std is None or self.steps == 0:
             return torch.stack(self._steps(first, cache), 2), None
         noises = [self._noise(first, reasoning.noise_std, generator) for _ in range(self.steps)]
-        apart = reasoning.second_encoding or reasoning.noise_from_clean
+        apart = reasoning.second_encoding or reasoning.noise_from_clean or reasoning.shared_masks
         together = None if apart else self.backbone.side_by_side(cache, 2)
         if together is not None:
             return self._both(first, together, noises)
+        masks = dropout_stream(self.backbone) if reasoning.shared_masks else None
+        again = contextlib.nullcontext() if masks is None else masks.again(masks.state())
         clean = self._steps(first, cache)
         if reasoning.second_encoding:
             _, cache = self.backbone.encode(histories)
-        noised = self._noised(clean, cache, noises, from_clean=reasoning.noise_from_clean)
+        with again:
+            noised = self._noised(clean, cache, noises, from_clean=reasoning.noise_from_clean)
         return torch.stack(clean, 2), torch.stack(noised, 2)
 
     def _steps(self, first: Tensor, cache: Any) -> list[Tensor]:

@@ -22,6 +22,7 @@ class Reasoning:
         noise_from_clean: the noised view's input at step k starts from the clean view's last state (the released
             code) instead of the noised view's own (the paper).
         second_encoding: the noised view encodes the history again, with its own dropout (the released code).
+        shared_masks: the noised view's steps have the dropout masks of the clean view's, instead of their own.
         padding_class: the padding row is one more class of the training softmax (the released code).
     """
 
@@ -29,6 +30,7 @@ class Reasoning:
     noise_std: float | None = None
     noise_from_clean: bool = False
     second_encoding: bool = False
+    shared_masks: bool = False
     padding_class: bool = False
 
 

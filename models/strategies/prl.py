@@ -38,6 +38,7 @@ class PRL(Strategy):
             noise_std=self.settings.noise_std if contrastive else None,
             noise_from_clean=released,
             second_encoding=released,
+            shared_masks=self.settings.noise_masks == "shared",
             padding_class=released,
         )
 

@@ -124,6 +124,13 @@ class PRLSettings(_RecipeSettings):
     same_user_negatives: Literal["auto", "keep", "mask"] = param(
         "auto", "whether rows of the same user are negatives in RCL; auto: masked where users are packed, else kept"
     )
+    noise_masks: Literal["own", "shared"] = param(
+        "own",
+        "dropout masks of the noised view's steps: own, as in the released code; shared: those of the clean view, so "
+        "that the noise alone parts the views",
+        source="released code",
+        added=True,
+    )
     score_temperature: float | None = _score_temperature()
 
     def resolve(self, *, packing: str) -> Self:

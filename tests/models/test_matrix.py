@@ -223,6 +223,7 @@ STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
         "contrastive": False,
         "warmup_epochs": 2,
         "same_user_negatives": "mask",
+        "noise_masks": "shared",
         "score_temperature": 0.5,
     },
 }

@@ -142,6 +142,42 @@ def test_dropout_of_the_steps_falls_on_their_inputs_attention_and_sublayers() ->
     assert drawn == [[], [*steps[0], *steps[1]]]
 
 
+@pytest.mark.parametrize("apart", [{}, {"noise_from_clean": True}, {"noise_from_clean": True, "second_encoding": True}])
+@pytest.mark.parametrize(("backbone", "every_prefix"), [*((name, False) for name in BUILT_IN), ("sasrec", True)])
+def test_with_shared_masks_the_noise_alone_parts_the_views(
+    backbone: str, every_prefix: bool, apart: dict[str, bool]
+) -> None:
+    """Without noise the views are one; the clean view has the masks that it has alone, and none are left behind."""
+
+    def views(noise_std: float, shared: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        encoder_rates = {"dropout": 0.0, "step_dropout": 0.5}  # a second encoding has no masks to differ in
+        model = build(backbone=backbone, **encoder_rates).train()
+        stream = seed_dropout(model, 3, torch.device("cpu"))
+        seed_noise(model, 4, torch.device("cpu"))
+        reasoning = Reasoning(noise_std=noise_std, shared_masks=shared, **apart)
+        with model.backbone.prepared():
+            found = model.reason_twice(padded(every_prefix=every_prefix), reasoning, torch.Generator().manual_seed(5))
+        return *found, stream.keep(torch.Size([40]), 0.5, torch.float64)[0]
+
+    states, noised, _ = views(0.0, True)
+    assert torch.equal(noised, states[:, :, 1:])
+    same, moved, after = views(0.3, True)
+    assert torch.equal(same, states) and (moved != noised).any(-1).all()
+    _, own, later = views(0.0, False)
+    assert (own != noised).any(-1).all()
+    assert not torch.equal(after, later), "own masks were drawn, shared ones were not"
+
+
+def test_shared_masks_go_on_from_where_the_clean_view_ends() -> None:
+    model = build(dropout=0.5).train()
+    stream = seed_dropout(model, 3, torch.device("cpu"))
+    model.reason(padded())
+    alone = stream.state()
+    stream = seed_dropout(model, 3, torch.device("cpu"))
+    model.reason_twice(padded(), Reasoning(noise_std=0.1, shared_masks=True), torch.Generator().manual_seed(5))
+    assert stream.state() == alone
+
+
 def test_without_position_embeddings_the_bare_state_is_fed_back() -> None:
     model = build(steps=2)
     bare = ReasoningModel(model.backbone, steps=2, positions=False)

@@ -24,7 +24,7 @@ from ..records.results import Rows, TrialSummary
 from ..store.store import Store
 from ..trial.metrics import row_gains
 from ..utils.errors import StoreError
-from .compare import METRICS, Measured, measure, row_against, stat
+from .compare import METRICS, Row, row_against, stat
 from .early_exit import EVIDENCE, DepthRule, Depths, Floats, choose_fixed, choose_router, choose_stop, signals_of
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
 from .paired_rows import gains_of, same_rows
@@ -88,7 +88,7 @@ class Adaptive:
         left_out: seeds of done runs without validation rows to choose on.
     """
 
-    row: Measured
+    row: Row
     methods: tuple[Method, ...]
     seeds: int
     planned: int
@@ -109,12 +109,12 @@ def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
         return _Tested(key, seed, test.users, test.items, columns[:, None])
 
     cells = []
-    for cell, row in zip(results.cells, measure(results), strict=True):
+    for cell in results.cells:
         if cell.steps != 0:
             other = row_against(cell, results.cells)
             runs = other.runs if other is not None else ()
             against = [read_out(run.key, run.spec.seed, run.spec.steps) for run in runs]
-            cells.append(_adaptive(cell, row, against=against, store=results.store))
+            cells.append(_adaptive(cell, against=against, store=results.store))
     return tuple(cells)
 
 
@@ -163,7 +163,7 @@ _Views = tuple[_Means, _Means, _Means]
 _Statistic = Callable[[_Means], Floats]
 
 
-def _adaptive(cell: CellResults, row: Measured, *, against: Sequence[_Tested], store: Store) -> Adaptive:
+def _adaptive(cell: CellResults, *, against: Sequence[_Tested], store: Store) -> Adaptive:
     scored: list[_Tested] = []
     left_out = []
     for run in cell.runs:
@@ -178,7 +178,7 @@ def _adaptive(cell: CellResults, row: Measured, *, against: Sequence[_Tested], s
         _check_rows([*scored, *against])
         views = _views(scored, against)
         methods = tuple(_method(place, views, compared=bool(against)) for place in range(len(METHODS)))
-    return Adaptive(row, methods, len(scored), len(cell.seeds), tuple(left_out))
+    return Adaptive(cell, methods, len(scored), len(cell.seeds), tuple(left_out))
 
 
 def _scored(run: TrialSummary, valid: Rows, test: Rows) -> _Tested:

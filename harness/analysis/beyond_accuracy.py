@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..trial.baselines import popularity_of
-from .compare import Measured, Stat, measure, stat
+from .compare import Row, Stat, stat
 from .groups import Load, check_dataset
 from .resultset import ResultSet
 
@@ -23,7 +23,7 @@ class BeyondAccuracy:
         popularity: mean number of training rows whose target is a recommended item, over all places of the ten best.
     """
 
-    row: Measured
+    row: Row
     mrr: Stat
     coverage: Stat
     popularity: Stat
@@ -33,14 +33,14 @@ def beyond_accuracy(results: ResultSet, load: Load) -> tuple[BeyondAccuracy, ...
     """Every cell of a suite; errors as `groups.grouped`."""
     cells = []
     counts: dict[str, NDArray[np.int64]] = {}
-    for cell, row in zip(results.cells, measure(results), strict=True):
+    for cell in results.cells:
         planned = len(cell.seeds)
         if cell.runs and cell.dataset not in counts:
             counts[cell.dataset] = popularity_of(check_dataset(load(cell.dataset), cell))
         tops = [results.store.rows(run.key, "test").top_items for run in cell.runs]
         cells.append(
             BeyondAccuracy(
-                row=row,
+                row=cell,
                 mrr=stat([(run.test or {})["mrr"] for run in cell.runs], planned=planned),
                 coverage=stat([coverage_of(top, len(counts[cell.dataset])) for top in tops], planned=planned),
                 popularity=stat([popularity_at(top, counts[cell.dataset]) for top in tops], planned=planned),

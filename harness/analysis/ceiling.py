@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..records.results import Metrics, Ranks
 from ..store.store import Store
 from ..trial.metrics import metrics_of, row_gains
-from .compare import METRICS, Measured, Stat, improvements, measure, row_against, stat, stats_of
+from .compare import METRICS, Row, Stat, improvements, row_against, stats_of
 from .paired_rows import same_rows
 from .resultset import CellResults, ResultSet
 
@@ -55,7 +55,7 @@ class Ceiling:
         controls: by name in `CONTROLS`, if the runs allow: "crossed" needs two, "models" K + 1 of the compared row.
     """
 
-    row: Measured
+    row: Row
     steps: tuple[Mapping[str, Stat], ...]
     optimum: Mapping[str, Stat] | None
     over_readout: Mapping[str, float]
@@ -65,18 +65,17 @@ class Ceiling:
 
 def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
     """The ceiling of every cell; a StoreError if the rows of a trial cannot be read."""
-    rows = measure(results)
 
     @cache
     def test_rows(key: str) -> Ranks:
         return results.store.ranks(key, "test")
 
-    def ceiling(cell: CellResults, row: Measured) -> Ceiling:
+    def ceiling(cell: CellResults) -> Ceiling:
         other = row_against(cell, results.cells)
         others = [test_rows(run.key) for run in other.runs] if other is not None else []
-        return _ceiling(cell, row, row_against(row, rows), others, store=results.store)
+        return _ceiling(cell, other, others, store=results.store)
 
-    return tuple(ceiling(cell, row) for cell, row in zip(results.cells, rows, strict=True))
+    return tuple(map(ceiling, results.cells))
 
 
 def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
@@ -109,28 +108,26 @@ def best_of_models(readouts: Sequence[NDArray[np.int32]], count: int) -> list[Me
     return [metrics_of(np.min(window, axis=0)) for window in windows]
 
 
-def _ceiling(
-    cell: CellResults, row: Measured, against: Measured | None, others: Sequence[Ranks], *, store: Store
-) -> Ceiling:
+def _ceiling(cell: CellResults, against: Row | None, others: Sequence[Ranks], *, store: Store) -> Ceiling:
     deepest = min((len(run.test_steps) for run in cell.runs), default=0)
     if deepest < 2:
-        return Ceiling(row, (), None, {}, {})
+        return Ceiling(cell, (), None, {}, {})
     tests = [store.ranks(run.key, "test") for run in cell.runs]
     planned = len(cell.seeds)
-    optimum = _stats([metrics_of(rows.step_ranks.min(axis=1)) for rows in tests], planned)
+    optimum = stats_of([metrics_of(rows.step_ranks.min(axis=1)) for rows in tests], planned=planned)
     return Ceiling(
-        row=row,
-        steps=tuple(stats_of(cell, lambda run, k=k: run.test_steps[k]) for k in range(deepest)),  # type: ignore[misc]
+        row=cell,
+        steps=tuple(stats_of([run.test_steps[k] for run in cell.runs], planned=planned) for k in range(deepest)),
         optimum=optimum,
-        over_readout=improvements(optimum, row.stats),
+        over_readout=improvements(optimum, cell.stats),
         over_against=improvements(optimum, against.stats) if against is not None else {},
-        controls=_controls(row, against, tests, others, deepest=deepest, planned=planned),
+        controls=_controls(cell, against, tests, others, deepest=deepest, planned=planned),
     )
 
 
 def _controls(
-    row: Measured,
-    against: Measured | None,
+    row: Row,
+    against: Row | None,
     tests: Sequence[Ranks],
     others: Sequence[Ranks],
     *,
@@ -143,14 +140,10 @@ def _controls(
     controls = {}
     for name, metrics, beside in ((CROSSED, crossed, row), (NOISED, noised, row), (MODELS, models, against)):
         if metrics and beside is not None:
-            stats = _stats(metrics, len(metrics) if name == MODELS else planned)
+            stats = stats_of(metrics, planned=len(metrics) if name == MODELS else planned)
             controls[name] = Control(stats, improvements(stats, beside.stats))
     return controls
 
 
 def _paired(tests: Sequence[Ranks]) -> bool:
     return same_rows(*tests) and len({rows.step_ranks.shape for rows in tests}) <= 1
-
-
-def _stats(metrics: Sequence[Metrics], planned: int) -> dict[str, Stat]:
-    return {name: stat([run[name] for run in metrics], planned=planned) for name in METRICS}

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ..records.results import Metrics, TrialSummary
-from .resultset import CellResults, ResultSet, Row
+from ..records.results import Metrics
 
 METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")
 """The four metrics of the paper's tables, in their order."""
 
 AVERAGE = "avg"
-
-AnyRow = TypeVar("AnyRow", bound=Row)
-"""Rows of one kind: a measured row is compared with measured rows, a stored one with stored ones."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,40 @@ class Stat:
         return self.seeds == self.planned > 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured(Row):
-    """One row with its stats per metric, before it is compared."""
+Place = tuple[str, str, str, int | None]
+"""Data set, backbone, row and K: what a row of a table is called."""
 
-    stats: Mapping[str, Stat]
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of a comparison.
+
+    Attributes:
+        backbone: the backbone's label; for a baseline its own.
+        strategy: the row's name: the strategy's label, with the swept values, if any.
+        against: name of the row that it is compared with; "" for none.
+        steps: K; None if validation chooses it, or if the paper does not state it.
+        unsupported: why it cannot run; "" if it can.
+        is_baseline: counts of training rows rather than a model; compared with no row, never best.
+        stats: test metrics of the readout over its runs.
+    """
+
+    dataset: str
+    backbone: str
+    strategy: str
+    against: str
+    steps: int | None
+    unsupported: str = ""
+    is_baseline: bool = False
+    stats: Mapping[str, Stat] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """The row's position in tables."""
+        return self.dataset, self.backbone, self.strategy, self.steps
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 @dataclass(frozen=True)
@@ -58,8 +83,8 @@ class Compared:
         best: metrics (and "avg") in which no row of the same data set and backbone is better.
     """
 
-    row: Measured
-    against: Measured | None
+    row: Row
+    against: Row | None
     improvements: Mapping[str, float]
     average: float | None
     best: frozenset[str]
@@ -75,30 +100,12 @@ def stat(values: Sequence[float], *, planned: int) -> Stat:
     return Stat(mean, std, n, planned)
 
 
-def stats_of(cell: CellResults, metrics_of: Callable[[TrialSummary], Metrics]) -> dict[str, Stat]:
-    """The four metrics over a cell's final runs; `metrics_of` picks a run's metrics, such as its readout's on test."""
-    by_run = [metrics_of(run) for run in cell.runs]
-    return {name: stat([metrics[name] for metrics in by_run], planned=len(cell.seeds)) for name in METRICS}
+def stats_of(runs: Sequence[Metrics], *, planned: int) -> dict[str, Stat]:
+    """The four metrics over runs."""
+    return {name: stat([metrics[name] for metrics in runs], planned=planned) for name in METRICS}
 
 
-def measure(results: ResultSet) -> tuple[Measured, ...]:
-    """The readout's test metrics of every cell."""
-    return tuple(
-        Measured(
-            dataset=cell.dataset,
-            backbone=cell.backbone,
-            strategy=cell.strategy,
-            against=cell.against,
-            steps=cell.steps,
-            stats=stats_of(cell, lambda run: run.test or {}),
-            unsupported=cell.unsupported,
-            is_baseline=cell.is_baseline,
-        )
-        for cell in results.cells
-    )
-
-
-def compare(rows: Sequence[Measured]) -> tuple[Compared, ...]:
+def compare(rows: Sequence[Row]) -> tuple[Compared, ...]:
     """Each row against the one that its `against` names, and the best of each data set, backbone and metric.
 
     Only rows whose planned runs are all done can be best: a mean over only the seeds that succeeded would be biased.
@@ -157,7 +164,7 @@ def _average(gains: Mapping[str, float]) -> float | None:
     return math.fsum(gains[name] for name in METRICS) / len(METRICS) if len(gains) == len(METRICS) else None
 
 
-def _together(rows: Sequence[Measured]) -> list[list[int]]:
+def _together(rows: Sequence[Row]) -> list[list[int]]:
     groups: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
         if not row.is_baseline:
@@ -165,7 +172,7 @@ def _together(rows: Sequence[Measured]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _complete(row: Measured, against: Measured | None) -> bool:
+def _complete(row: Row, against: Row | None) -> bool:
     return all(each.stats[name].complete for each in (row, against) if each is not None for name in METRICS)
 
 

@@ -7,19 +7,16 @@ differences of runs with the same seed. An interval that excludes zero marks a d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..records.comparison import differences
 from ..store.store import Store
 from ..utils.errors import DamagedError
-from .compare import METRICS, Stat, stats_of
+from .compare import METRICS, Place, Stat
 from .intervals import Interval, cluster_means, percentile_interval, t_interval
-from .paired_rows import gains_of, same_rows
-from .resultset import CellResults, Place, ResultSet, load_results
+from .paired_rows import paired_rows, same_rows
+from .resultset import CellResults, ResultSet, load_results
 
 
 @dataclass(frozen=True)
@@ -137,18 +134,18 @@ def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
     alike = 0
     for place in (place for place in ours if place in theirs):
         pair = (ours[place], theirs[place])
-        stats = [stats_of(cell, lambda run: run.test or {}) for cell in pair]
-        if all(_same(stats[0][metric], stats[1][metric]) for metric in METRICS):
+        if all(_same(*(cell.stats[metric] for cell in pair)) for metric in METRICS):
             alike += 1
             continue
-        changes = _row_changes(pair, (first.store, second.store))
-        if changes is None and all(cell.runs for cell in pair):
+        before, after = paired_rows(pair[0], first.store), paired_rows(pair[1], second.store)
+        users: list[Interval | None] = [None] * len(METRICS)
+        if before is not None and after is not None and same_rows(before, after):
+            if len(before.users):
+                means = cluster_means(after.gains - before.gains, before.users)
+                users = [percentile_interval(column) for column in means.T]
+        elif all(cell.runs for cell in pair):
             other_rows.append(place)
-        users = _by_users(changes)
-        cells += [
-            _difference(place, metric, (stats[0][metric], stats[1][metric]), pair, users[at])
-            for at, metric in enumerate(METRICS)
-        ]
+        cells += [_difference(place, metric, pair, users[at]) for at, metric in enumerate(METRICS)]
     only = (
         tuple(place for place in ours if place not in theirs),
         tuple(place for place in theirs if place not in ours),
@@ -157,13 +154,9 @@ def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
 
 
 def _difference(
-    place: Place,
-    metric: str,
-    stats: tuple[Stat, Stat],
-    pair: tuple[CellResults, CellResults],
-    users: Interval | None,
+    place: Place, metric: str, pair: tuple[CellResults, CellResults], users: Interval | None
 ) -> CellDifference:
-    first, second = stats
+    first, second = (cell.stats[metric] for cell in pair)
     change = None if first.mean is None or second.mean is None else second.mean - first.mean
     before, after = ({run.spec.seed: (run.test or {})[metric] for run in cell.runs} for cell in pair)
     seeds = t_interval([after[seed] - before[seed] for seed in before if seed in after])
@@ -172,22 +165,3 @@ def _difference(
 
 def _same(first: Stat, second: Stat) -> bool:
     return (first.mean, first.std, first.seeds) == (second.mean, second.std, second.seeds)
-
-
-def _row_changes(
-    pair: tuple[CellResults, CellResults], stores: tuple[Store, Store]
-) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
-    """Per test row the change of each metric, (R, M), and the row's user, (R,); None if rows cannot be paired."""
-    sides = [[store.ranks(run.key, "test") for run in cell.runs] for cell, store in zip(pair, stores, strict=True)]
-    every = [*sides[0], *sides[1]]
-    if not all(sides) or not same_rows(*every):
-        return None
-    means = [np.mean([gains_of(rows.readout_ranks) for rows in side], axis=0) for side in sides]
-    return means[1] - means[0], every[0].users
-
-
-def _by_users(changes: tuple[NDArray[np.float64], NDArray[np.int32]] | None) -> Sequence[Interval | None]:
-    if changes is None or not len(changes[1]):
-        return [None] * len(METRICS)
-    means = cluster_means(*changes)
-    return [percentile_interval(means[:, at]) for at in range(len(METRICS))]

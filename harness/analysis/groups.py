@@ -18,7 +18,7 @@ from ..datasets.data.dataset import Dataset, Split
 from ..records.results import Ranks
 from ..trial.baselines import popularity_of
 from ..utils.errors import InputError
-from .compare import METRICS, Measured, Stat, measure, stat
+from .compare import METRICS, Row, Stat, stat
 from .intervals import Interval, cluster_means, percentile_interval
 from .paired_rows import gains_of
 from .resultset import CellResults, ResultSet
@@ -71,7 +71,7 @@ class GroupStates:
 class Grouped:
     """A cell by groups: four of users, then four of items; none if no run is done."""
 
-    row: Measured
+    row: Row
     groups: tuple[GroupStates, ...]
 
 
@@ -106,9 +106,9 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
     """
     cells = []
     by_dataset: dict[str, tuple[tuple[Group, NDArray[np.bool_]], ...]] = {}
-    for cell, row in zip(results.cells, measure(results), strict=True):
+    for cell in results.cells:
         if not cell.runs:
-            cells.append(Grouped(row, ()))
+            cells.append(Grouped(cell, ()))
             continue
         if cell.dataset not in by_dataset:
             by_dataset[cell.dataset] = _groups(check_dataset(load(cell.dataset), cell))
@@ -116,7 +116,7 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
         states = [_states(rows) for rows in tests]
         groups = by_dataset[cell.dataset]
         cells.append(
-            Grouped(row, tuple(_group(group, inside, tests[0].users, states, cell) for group, inside in groups))
+            Grouped(cell, tuple(_group(group, inside, tests[0].users, states, cell) for group, inside in groups))
         )
     return tuple(cells)
 

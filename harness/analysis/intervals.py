@@ -33,14 +33,13 @@ class Interval:
 
 def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
     """Student's t interval of a mean; None for fewer than two values, or where one is not finite."""
-    n = len(values)
-    if n < 2 or not all(map(math.isfinite, values)):
+    error = _error_of_mean(values)
+    if error is None:
         return None
     from scipy.special import stdtrit
 
-    mean = math.fsum(values) / n
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    mean = math.fsum(values) / len(values)
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
     return Interval(mean - half, mean + half)
 
 
@@ -77,49 +76,27 @@ def percentile_interval(samples: NDArray[np.float64], *, confidence: float = CON
 
 
 def detectable_difference(
-    first: Sequence[float],
-    second: Sequence[float],
-    *,
-    paired: bool,
-    power: float = POWER,
-    confidence: float = CONFIDENCE,
+    differences: Sequence[float], *, power: float = POWER, confidence: float = CONFIDENCE
 ) -> float | None:
-    """The smallest true difference of two means that a t-test over seeds finds, with its sign, at a given power.
+    """The smallest true mean of paired differences that a t-test finds, with its sign, at a given power.
 
-    The spread of the values is taken for the true one; the power is that of the noncentral t distribution. With
-    `paired`, values are of the same seeds in the same order; otherwise they are two samples of equal variance.
+    The spread of the differences is taken for the true one; the power is that of the noncentral t distribution.
 
     Returns:
-        In the unit of the metric; None if there are too few seeds to estimate a spread, or a value is infinite or NaN.
-
-    Raises:
-        ValueError: paired values of different counts.
+        In the unit of the metric; None for fewer than two, or if one is infinite or NaN.
     """
-    if paired:
-        differences = [ours - theirs for ours, theirs in zip(first, second, strict=True)]
-        freedom, error = len(differences) - 1, _error_of_mean(differences)
-    else:
-        freedom, error = len(first) + len(second) - 2, _error_of_difference(first, second)
-    if error is None or not math.isfinite(error):
+    error = _error_of_mean(differences)
+    if error is None:
         return None
-    return _noncentrality(freedom, power=power, confidence=confidence) * error
+    return _noncentrality(len(differences) - 1, power=power, confidence=confidence) * error
 
 
 def _error_of_mean(values: Sequence[float]) -> float | None:
     n = len(values)
-    return math.sqrt(_squares(values) / (n - 1) / n) if n > 1 else None
-
-
-def _error_of_difference(first: Sequence[float], second: Sequence[float]) -> float | None:
-    n, m = len(first), len(second)
-    if min(n, m) == 0 or n + m < 3:
+    if n < 2 or not all(map(math.isfinite, values)):
         return None
-    return math.sqrt((_squares(first) + _squares(second)) / (n + m - 2) * (1 / n + 1 / m))
-
-
-def _squares(values: Sequence[float]) -> float:
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values)
+    mean = math.fsum(values) / n
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
 
 
 def _noncentrality(freedom: int, *, power: float, confidence: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from .compare import AVERAGE, Measured, Stat, percent
+from .compare import AVERAGE, Row, Stat, percent
 
 _RESULTS = __package__.partition(".")[0] + ".results"
 _FILES = {
@@ -77,7 +77,7 @@ def paper_funnel() -> Mapping[tuple[str, str, str], int]:
     return {(line["dataset"], line["step"], line["split"]): int(line["left"]) for line in _lines("funnel")}
 
 
-def paper_rows(table: str) -> tuple[Measured, ...]:
+def paper_rows(table: str) -> tuple[Row, ...]:
     """The rows of "table2" or "table3"; every value is that of a single run."""
     stats: dict[tuple[str, str, str], dict[str, Stat]] = {}
     for line in _lines(table):
@@ -86,7 +86,7 @@ def paper_rows(table: str) -> tuple[Measured, ...]:
             row = stats.setdefault((line["dataset"], line["backbone"], line["strategy"]), {})
             row[metric] = Stat(float(line["value"]), None, 1, 1)
     return tuple(
-        Measured(
+        Row(
             dataset=dataset,
             backbone=backbone,
             strategy=strategy,
@@ -96,17 +96,6 @@ def paper_rows(table: str) -> tuple[Measured, ...]:
         )
         for (dataset, backbone, strategy), by_metric in stats.items()
     )
-
-
-def printed_improvements(table: str) -> Mapping[tuple[str, str, str, str], float]:
-    """(data set, backbone, strategy, metric or "avg") to the improvement that the paper prints, in percent."""
-    return {
-        (line["dataset"], line["backbone"], line["strategy"], line["metric"].lower()): float(
-            line["improvement_percent"]
-        )
-        for line in _lines(table)
-        if line["improvement_percent"]
-    }
 
 
 def paper_latency() -> tuple[Latency, ...]:

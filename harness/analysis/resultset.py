@@ -11,6 +11,7 @@ from ..records.results import TrialSummary
 from ..records.spec import BASELINE
 from ..store.store import Store
 from ..utils.errors import DamagedError, RearecError
+from .compare import Row, stats_of
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
@@ -18,37 +19,6 @@ if TYPE_CHECKING:
 
 SameSource = Callable[[str, str, str], bool]
 """Whether a stored digest, of a backbone and a strategy by their kinds, is of today's source."""
-
-
-Place = tuple[str, str, str, int | None]
-"""Data set, backbone, row and K: what a row of a table is called."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A row of a comparison.
-
-    Attributes:
-        backbone: the backbone's label; for a baseline its own.
-        strategy: the row's name: the strategy's label, with the swept values, if any.
-        against: name of the row that it is compared with; "" for none.
-        steps: K; None if validation chooses it, or if the paper does not state it.
-        unsupported: why it cannot run; "" if it can.
-        is_baseline: counts of training rows rather than a model; compared with no row, never best.
-    """
-
-    dataset: str
-    backbone: str
-    strategy: str
-    against: str
-    steps: int | None
-    unsupported: str = ""
-    is_baseline: bool = False
-
-    @property
-    def place(self) -> Place:
-        """The row's position in tables."""
-        return self.dataset, self.backbone, self.strategy, self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +178,7 @@ def _cell(
         searched=tuple(trial for trial in map(summary, [*searched, *failed]) if trial is not None),
         finals=tuple(stored_finals),
         points=cell.points,
+        stats=stats_of([run.test or {} for run in runs], planned=len(cell.seeds)),
     )
 
 

@@ -17,10 +17,10 @@ from functools import cache
 
 import numpy as np
 
-from .compare import METRICS, Measured, measure, percent, row_against
+from .compare import METRICS, Place, Row, percent, row_against
 from .intervals import Interval, cluster_means, detectable_difference, percentile_interval, t_interval
 from .paired_rows import Floats, PairedRows, paired_rows, same_rows, user_means
-from .resultset import Place, ResultSet
+from .resultset import ResultSet
 
 LEVEL = 0.05
 ROUNDING = 1e-13
@@ -49,8 +49,8 @@ class Comparison:
         detectable_seeds: the same over seeds.
     """
 
-    row: Measured
-    against: Measured
+    row: Row
+    against: Row
     metric: str
     change: float
     percent: float | None
@@ -85,7 +85,7 @@ class Significance:
     """
 
     comparisons: tuple[Comparison, ...]
-    unpaired: tuple[Measured, ...]
+    unpaired: tuple[Row, ...]
 
     @property
     def tests(self) -> int:
@@ -103,7 +103,6 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
     Raises:
         StoreError: the rows of a trial cannot be read.
     """
-    rows = measure(results)
     cells = {cell.place: cell for cell in results.cells}
 
     @cache
@@ -111,10 +110,10 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
         return paired_rows(cells[place], results.store)
 
     comparisons: list[Comparison] = []
-    unpaired: list[Measured] = []
-    for row in rows:
-        other = row_against(row, rows)
-        if other is None or not cells[row.place].runs or not cells[other.place].runs:
+    unpaired: list[Row] = []
+    for row in results.cells:
+        other = row_against(row, results.cells)
+        if other is None or not row.runs or not other.runs:
             continue
         ours, theirs = rows_of(row.place), rows_of(other.place)
         if ours is None or theirs is None or not same_rows(ours, theirs):
@@ -160,9 +159,7 @@ def _alike(differences: Floats) -> bool:
     return bool(np.ptp(differences) <= ROUNDING)
 
 
-def _compare(
-    row: Measured, against: Measured, ours: PairedRows, theirs: PairedRows, *, intervals: bool
-) -> list[Comparison]:
+def _compare(row: Row, against: Row, ours: PairedRows, theirs: PairedRows, *, intervals: bool) -> list[Comparison]:
     change = ours.gains - theirs.gains  # (R, metrics)
     by_user = user_means(change, ours.users)  # (users, metrics)
     shared = [seed for seed in ours.by_seed if seed in theirs.by_seed]
@@ -187,13 +184,12 @@ def _compare(
             complete=first.complete and second.complete,
         )
         if resampled is not None:
-            zeros = [0.0] * len(by_user)
             comparison = replace(
                 comparison,
                 users_interval=percentile_interval(resampled[:, at]),
                 seeds_interval=t_interval(by_seed[:, at].tolist()),
-                detectable_users=detectable_difference(by_user[:, at].tolist(), zeros, paired=True),
-                detectable_seeds=detectable_difference(by_seed[:, at].tolist(), [0.0] * len(shared), paired=True),
+                detectable_users=detectable_difference(by_user[:, at].tolist()),
+                detectable_seeds=detectable_difference(by_seed[:, at].tolist()),
             )
         comparisons.append(comparison)
     return comparisons

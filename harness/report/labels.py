@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..analysis.resultset import Row
+    from ..analysis.compare import Row
 
 _NAMES = {
     "base": "Base",

@@ -9,9 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ...analysis.ceiling import CROSSED, NOISED, Ceiling, ceilings
-from ...analysis.compare import Compared, Measured, Stat, compare, measure
+from ...analysis.compare import Compared, Row, Stat, compare
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
-from ...analysis.resultset import Row
 from ..labels import label_of, row_name
 from ..tables.ablation import families
 from .context import FigureContext, MissingData
@@ -62,7 +61,7 @@ def group_panels(context: FigureContext) -> list[Panel]:
 
 def steps_panels(context: FigureContext) -> list[Panel]:
     """Figure 5: a metric by K, a model trained for each."""
-    rows = [row for row in measure(context.results) if row.steps is not None and row.stats[METRIC].mean is not None]
+    rows = [row for row in context.results.cells if row.steps is not None and row.stats[METRIC].mean is not None]
     if len({row.steps for row in rows} - {0}) < 2:
         raise MissingData("needs rows at several K")
     names = list(dict.fromkeys(row.strategy for row in rows))
@@ -86,7 +85,7 @@ def steps_panels(context: FigureContext) -> list[Panel]:
 def sensitivity_panels(context: FigureContext) -> list[Panel]:
     """Figure 6: a metric by the value of a swept hyper-parameter; the row compared with as a level."""
     sweeps: dict[tuple[str, str, str, str], list[Compared]] = {}
-    for row in compare(measure(context.results)):
+    for row in compare(context.results.cells):
         if row.row.strategy.count("=") == 1 and row.row.stats[METRIC].mean is not None:
             family, _, rest = row.row.strategy.partition("[")
             sweeps.setdefault((*_place(row.row), family, rest.partition("=")[0]), []).append(row)
@@ -97,8 +96,8 @@ def sensitivity_panels(context: FigureContext) -> list[Panel]:
 
 def ablation_panels(context: FigureContext) -> list[Panel]:
     """Figure 7: whole methods, each followed by those that lack a part of it."""
-    panels: dict[tuple[str, str], list[Measured]] = {}
-    for row in families(compare(measure(context.results))):
+    panels: dict[tuple[str, str], list[Row]] = {}
+    for row in families(compare(context.results.cells)):
         if row.row.stats[METRIC].mean is not None:
             panels.setdefault(_place(row.row), []).append(row.row)
     if not panels:
@@ -123,8 +122,8 @@ def ablation_panels(context: FigureContext) -> list[Panel]:
 
 def pareto_panels(context: FigureContext) -> list[Panel]:
     """Quality against measured time: each row at its K, from stored profiles of the suite."""
-    points: list[tuple[float, Measured]] = []
-    for row in measure(context.results):
+    points: list[tuple[float, Row]] = []
+    for row in context.results.cells:
         for profile in context.profiles:
             of = (profile.subject.spec.dataset, profile.subject.backbone, profile.subject.row)
             if of == (row.dataset, row.backbone, row.strategy) and row.stats[METRIC].mean is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.compare import Compared, compare, measure
+from ...analysis.compare import Compared, compare
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import significance
 from ..table import Table
@@ -17,7 +17,7 @@ def ablation(results: ResultSet) -> Table:
     """The rows that are compared with a row which has steps itself, each after that row."""
     results = results.models()
     tests = significance(results, intervals=False)
-    rows = compare(measure(results))
+    rows = compare(results.cells)
     kept = families(rows)
     return comparison_table(
         kept,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.compare import METRICS, Compared, compare, measure
+from ...analysis.compare import METRICS, Compared, compare
 from ...analysis.paper import paper_datasets, paper_rows
 from ...analysis.resultset import ResultSet
 from ...utils.errors import InputError
@@ -42,7 +42,7 @@ def against_paper(results: ResultSet) -> Table:
     }
     names = {recipe: printed.name for recipe, printed in paper_datasets().items()}
     pairs: list[tuple[Compared, Compared]] = []
-    for ours in compare(measure(results)):
+    for ours in compare(results.cells):
         recipe = results.facts.get(ours.row.dataset, {}).get("recipe", ours.row.dataset)
         dataset = names.get(recipe, names.get(ours.row.dataset, ""))
         theirs = printed.get((dataset, label_of(ours.row.backbone), label_of(ours.row.strategy)))

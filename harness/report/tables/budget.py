@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import get_args
 
 from ...analysis.budget import RISING, Budget, Spent, budgets, unequal
-from ...analysis.compare import Measured, measure
 from ...analysis.resultset import ResultSet
 from ...records.results import Status
 from ..labels import full_name, label_of, metric_label
@@ -31,7 +30,8 @@ def budget(results: ResultSet) -> Table:
     """Per row its distinct search trials, their epochs and time, the expected best of some of them, the final runs."""
     results = results.models()
     row_budgets = budgets(results)
-    labels = _labels(results, row_budgets)
+    shows_steps = steps_shown(row.cell for row in row_budgets)
+    labels = [row_label(row.cell, shows_steps) for row in row_budgets]
     unit = _unit(row_budgets)
     places = list(zip(*(_place(row) for row in row_budgets), strict=True))  # data sets, backbones
     varies = [len(set(names)) > 1 for names in places]
@@ -56,12 +56,6 @@ def budget(results: ResultSet) -> Table:
 
 def _place(row: Budget) -> tuple[str, str]:
     return row.cell.dataset, label_of(row.cell.backbone)
-
-
-def _labels(results: ResultSet, row_budgets: Sequence[Budget]) -> list[str]:
-    rows: dict[int, Measured] = dict(zip(map(id, results.cells), measure(results), strict=True))
-    shows_steps = steps_shown(rows[id(row.cell)] for row in row_budgets)
-    return [row_label(rows[id(row.cell)], shows_steps) for row in row_budgets]
 
 
 def _unit(row_budgets: Sequence[Budget]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ...analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
 from ...analysis.compare import METRICS, Stat
@@ -23,7 +23,9 @@ _NOTES = (
     "the steps' cosine to it. Models: of K + 1 models of the row that it is compared with, without steps.",
     "What a choice without the target reaches of it:  --table adaptive",
 )
-_CONTROL_LABELS = {CROSSED: "Cross-fitted", NOISED: "Noised", MODELS: "Models"}
+_LABELS = {CROSSED: "Cross-fitted", NOISED: "Noised", MODELS: "Models"}
+
+Gains = Mapping[str, float]
 
 
 def ceiling(results: ResultSet) -> Table:
@@ -53,65 +55,58 @@ def _place(item: Ceiling) -> tuple[str, str, int | None]:
     return item.row.dataset, item.row.strategy, item.row.steps
 
 
+def _states(item: Ceiling) -> dict[str, tuple[Mapping[str, Stat], Gains, Gains]]:
+    """Readout, steps, and, where there are steps, the optimum and its controls: each with its gains over two rows."""
+    states: dict[str, tuple[Mapping[str, Stat], Gains, Gains]] = {"readout": (item.row.stats, {}, {})}
+    states |= {f"step_{k}": (stats, {}, {}) for k, stats in enumerate(item.steps)}
+    if item.optimum is not None:
+        states["optimum"] = (item.optimum, item.over_readout, item.over_against)
+    for name, control in item.controls.items():
+        states[name] = (control.stats, {}, control.over) if name == MODELS else (control.stats, control.over, {})
+    return states
+
+
 def _lines(across: Mapping[str, Ceiling], backbones: Sequence[str]) -> list[Line]:
-    """Readout, steps, and, where there are steps, the optimum and its controls, each with its gains."""
+    """A line for each state, and below it its gains."""
+    states = {backbone: _states(item) for backbone, item in across.items()}
     deepest = max(len(item.steps) for item in across.values())
     against = next((item.row.against for item in across.values() if item.over_against), None)
-    shown = [name for name in CONTROLS if any(name in item.controls for item in across.values())]
-
-    def line(label: str, cells: Callable[[Ceiling], list[TableCell]]) -> Line:
-        shown = [across.get(backbone) for backbone in backbones]
-        return Line(label, tuple(cell for item in shown for cell in (cells(item) if item else _NOTHING)))
-
-    def step(k: int) -> Callable[[Ceiling], list[TableCell]]:
-        return lambda item: _values(item, item.steps[k]) if k < len(item.steps) else _NOTHING
-
-    def control(name: str) -> Callable[[Ceiling], list[TableCell]]:
-        return lambda item: _values(item, item.controls[name].stats) if name in item.controls else _NOTHING
-
-    def gain(name: str) -> Callable[[Ceiling], list[TableCell]]:
-        return lambda item: _gains(item.controls[name].over) if name in item.controls else _NOTHING
-
-    lines = [line("Readout", lambda item: _values(item, item.row.stats))]
-    lines += [line(f"Step {k}", step(k)) for k in range(deepest)]
-    if deepest:
-        lines.append(line("Optimum", lambda item: _values(item, item.optimum)))
-        lines.append(line("(over readout)", lambda item: _gains(item.over_readout)))
-    if against is not None:
-        lines.append(line(f"(over {label_of(against)})", lambda item: _gains(item.over_against)))
-    for name in shown:
-        over = "readout" if name != MODELS else label_of(against or "reference")
-        lines += [line(_CONTROL_LABELS[name], control(name)), line(f"(over {over})", gain(name))]
+    lines = []
+    for name in ("readout", *(f"step_{k}" for k in range(deepest)), "optimum", *CONTROLS):
+        here = [states.get(backbone, {}).get(name) for backbone in backbones]
+        if not any(here):
+            continue
+        items = zip(backbones, here, strict=True)
+        values = [cell for backbone, of in items for cell in (_values(across[backbone], of[0]) if of else _NOTHING)]
+        lines.append(Line(_LABELS.get(name, name.replace("_", " ").capitalize()), tuple(values)))
+        if name in ("optimum", CROSSED, NOISED):
+            lines.append(_gains("readout", [of and of[1] for of in here]))
+        if name == MODELS or (name == "optimum" and against is not None):
+            lines.append(_gains(label_of(against or "reference"), [of and of[2] for of in here]))
     return lines
 
 
-def _values(item: Ceiling, stats: Mapping[str, Stat] | None) -> list[TableCell]:
-    if stats is None:
-        return _NOTHING
+def _values(item: Ceiling, stats: Mapping[str, Stat]) -> list[TableCell]:
     if item.row.unsupported:
         return [*([NOT_AVAILABLE] * len(METRICS)), EMPTY]
     return [*(value(stats[metric], of=item.row.place) for metric in METRICS), EMPTY]
 
 
-def _gains(over: Mapping[str, float]) -> list[TableCell]:
-    average = sum(over[metric] for metric in METRICS) / len(METRICS) if len(over) == len(METRICS) else None
-    return gains(over, average)
+def _gains(over: str, by_backbone: Sequence[Gains | None]) -> Line:
+    cells: list[TableCell] = []
+    for of in by_backbone:
+        whole = of is not None and len(of) == len(METRICS)
+        average = sum(of[metric] for metric in METRICS) / len(METRICS) if of is not None and whole else None
+        cells += gains(of or {}, average)
+    return Line(f"(over {over})", tuple(cells))
 
 
 def _records(item: Ceiling) -> list[Record]:
-    nothing: Mapping[str, float] = {}
-    states = [("readout", item.row.stats, nothing, nothing)]
-    states += [(f"step_{k}", stats, nothing, nothing) for k, stats in enumerate(item.steps)]
-    if item.optimum is not None:
-        states.append(("optimum", item.optimum, item.over_readout, item.over_against))
-    for name, control in item.controls.items():
-        over_readout, over_against = (nothing, control.over) if name == MODELS else (control.over, nothing)
-        states.append((name, control.stats, over_readout, over_against))
     return [
         row_fields(item.row)
         | {"state": state, "metric": metric}
         | stat_fields(stats[metric])
         | dict(zip(FIELDS[-2:], (over_readout.get(metric), over_against.get(metric)), strict=True))
-        for state, stats, over_readout, over_against in states
+        for state, (stats, over_readout, over_against) in _states(item).items()
         for metric in METRICS
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...analysis.compare import Place
 from ...analysis.differences import CellDifference, SuiteDifferences, TrialDifferences
 from ...analysis.intervals import RESAMPLES
-from ...analysis.resultset import Place
 from ..labels import label_of, metric_label, steps_label
 from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .parts import ROW, SEEDS, USERS, bounds, number, span, value

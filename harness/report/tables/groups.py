@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.compare import METRICS, Measured
+from ...analysis.compare import METRICS, Row
 from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, row_name
@@ -59,7 +59,7 @@ def _lines(item: Grouped) -> list[Line]:
     return lines
 
 
-def _value(group: GroupStates, state: str, row: Measured) -> TableCell:
+def _value(group: GroupStates, state: str, row: Row) -> TableCell:
     stat = group.states.get(state, {}).get(METRIC)
     return EMPTY if stat is None else value(stat, of=row.place)
 

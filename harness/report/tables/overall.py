@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ...analysis.compare import AVERAGE, METRICS, Compared, Measured, Stat, compare, measure
+from ...analysis.compare import AVERAGE, METRICS, Compared, Row, Stat, compare
 from ...analysis.paper import paper_rows
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import Significance, significance
@@ -34,7 +34,7 @@ def marked_overall(results: ResultSet) -> Table:
 
 def _overall(results: ResultSet, tests: Significance | None) -> Table:
     return comparison_table(
-        compare(measure(results)),
+        compare(results.cells),
         name="overall",
         title=results.name,
         caption=f"{results.name}: test metrics",
@@ -103,14 +103,14 @@ def records_of(row: Compared) -> list[Record]:
     ]
 
 
-def row_label(row: Measured, shows_steps: Callable[[Measured], bool]) -> str:
+def row_label(row: Row, shows_steps: Callable[[Row], bool]) -> str:
     """The label of a row: Base, +ERL, +ERL (K=2); see `steps_shown`."""
     plus = "" if row.against in ("", row.strategy) else "+"
     shown = f" ({steps_label(row.steps)})" if shows_steps(row) else ""
     return f"{plus}{label_of(row.strategy)}{shown}"
 
 
-def steps_shown(rows: Iterable[Measured]) -> Callable[[Measured], bool]:
+def steps_shown(rows: Iterable[Row]) -> Callable[[Row], bool]:
     """Which rows show their K: all rows with steps where the table has several K."""
     depths: dict[str, set[int | None]] = {}
     for row in rows:
@@ -129,7 +129,7 @@ def value_cell(row: Compared, metric: str, marks: Marks = NO_MARKS) -> TableCell
 
 
 def _lines(
-    rows: Sequence[Compared], backbones: Sequence[str], *, shows_steps: Callable[[Measured], bool], marks: Marks
+    rows: Sequence[Compared], backbones: Sequence[str], *, shows_steps: Callable[[Row], bool], marks: Marks
 ) -> list[Line]:
     keys: list[_Key] = list(dict.fromkeys((row.row.strategy, row.row.steps) for row in rows))
     lines = []
@@ -148,7 +148,7 @@ def _lines(
     return lines
 
 
-def _gain_label(row: Measured) -> str:
+def _gain_label(row: Row) -> str:
     return "(Improv.)" if row.against.lower() == "base" else f"(over {label_of(row.against)})"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...analysis.compare import AVERAGE, METRICS, Stat
+from ...analysis.compare import AVERAGE, METRICS, Place, Row, Stat
 from ...analysis.intervals import Interval
-from ...analysis.resultset import Place, ResultSet, Row
+from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Kind, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...analysis.compare import METRICS, Compared, compare, measure
+from ...analysis.compare import METRICS, Compared, compare
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import significance
 from ..labels import label_of, metric_label, steps_label
@@ -19,7 +19,7 @@ def sensitivity(results: ResultSet) -> Table:
     results = results.models()
     tests = significance(results, intervals=False)
     marks = tests.marks()
-    rows = compare(measure(results))
+    rows = compare(results.cells)
     swept = [row for row in rows if "[" in row.row.strategy]
     groups: list[RowGroup] = []
     for dataset, backbone in dict.fromkeys((row.row.dataset, row.row.backbone) for row in swept):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...analysis.resultset import Place, ResultSet
+from ...analysis.compare import Place
+from ...analysis.resultset import ResultSet
 from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
 from ..labels import label_of, metric_label, row_name
 from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell

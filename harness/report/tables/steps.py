@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...analysis.compare import METRICS, Compared, compare, measure
+from ...analysis.compare import METRICS, Compared, compare
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table
@@ -15,7 +15,7 @@ from .parts import suite_table
 def steps(results: ResultSet) -> Table:
     """Per data set, backbone and metric, a line per strategy and a column per K ("searched": validation chose it)."""
     results = results.models()
-    rows = compare(measure(results))
+    rows = compare(results.cells)
     depths = sorted({row.row.steps for row in rows if row.row.steps is not None})
     columns: list[int | None] = [*depths, *([None] if any(row.row.steps is None for row in rows) else [])]
     groups = []

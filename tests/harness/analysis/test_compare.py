@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare, measure, percent, stat
+from rearec_bench.harness.analysis.compare import METRICS, Row, Stat, compare, percent, stat
 from rearec_bench.harness.store.store import Store
 
 
-def row(strategy: str, value: float, *, against: str = "base", steps: int | None = 2, seeds: int = 3) -> Measured:
+def row(strategy: str, value: float, *, against: str = "base", steps: int | None = 2, seeds: int = 3) -> Row:
     stats = {name: Stat(value, 0.1, seeds, 3) for name in METRICS}
-    return Measured(dataset="d", backbone="b", strategy=strategy, against=against, steps=steps, stats=stats)
+    return Row(dataset="d", backbone="b", strategy=strategy, against=against, steps=steps, stats=stats)
 
 
 @given(st.lists(st.floats(1e-4, 1.0), min_size=2, max_size=9))
@@ -33,7 +33,7 @@ def test_improvements_come_from_unrounded_means_and_their_average_is_rounded_by_
 ) -> None:
     store = Store(tmp_path)
     results = synthetic.results_of(store, ("base", 0), ("erl", 1), ("prl", 2))
-    found = compare(measure(results))
+    found = compare(results.cells)
 
     means = []
     for cell in results.cells:

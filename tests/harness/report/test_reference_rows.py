@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from rearec_bench.harness.analysis.compare import METRICS, Measured, Stat, compare
+from rearec_bench.harness.analysis.compare import METRICS, Row, Stat, compare
 from rearec_bench.harness.analysis.resultset import ResultSet, SameSource, collect
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.records.source import same_source, source_digest
@@ -132,10 +132,10 @@ def test_tables_of_steps_leave_them_out(results: ResultSet, name: str) -> None:
 
 
 def test_a_backbone_of_the_same_name_is_compared_without_the_reference() -> None:
-    def row(strategy: str, mean: float, **more: object) -> Measured:
+    def row(strategy: str, mean: float, **more: object) -> Row:
         stats = dict.fromkeys(METRICS, Stat(mean, None, 1, 1))
         against = "base" if strategy == "erl" else ""
-        return Measured(
+        return Row(
             dataset="tiny", backbone="popularity", strategy=strategy, against=against, steps=0, stats=stats, **more
         )
 

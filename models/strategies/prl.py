@@ -6,6 +6,7 @@ whose state comes from the noised view itself (eq. 10). Both views share the enc
 recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the annealed temperatures, plus the *mean*
 over steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each
 step from the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
+In both, `supervision_weight` multiplies the cross-entropies of the earlier states, `contrastive_weight` the InfoNCE.
 All temperatures multiply the score temperature. InfoNCE compares the states as they are scored: raw ones under a dot
 product, as in eq. 11, and of length one under a cosine, whose temperature is meant for such
 (docs/measurements/log.md). Readout: r_K (section 3.3.3).
@@ -33,7 +34,8 @@ class PRL(Strategy):
     def reasoning(self, epoch: int) -> Reasoning:
         """Position embeddings, and a noised view once the contrastive term is on."""
         released = self.settings.recipe == "released"
-        contrastive = self.settings.contrastive and self.steps > 0 and epoch > self.settings.warmup_epochs
+        weighted = self.settings.contrastive and self.settings.contrastive_weight > 0
+        contrastive = weighted and self.steps > 0 and epoch > self.settings.warmup_epochs
         return Reasoning(
             noise_std=self.settings.noise_std if contrastive else None,
             noise_from_clean=released,
@@ -48,12 +50,13 @@ class PRL(Strategy):
         released = self.settings.recipe == "released"
         base = self.settings.temperature * catalogue.temperature
         decay = self.settings.decay if self.settings.annealing else 1.0
+        earlier = self.settings.supervision_weight * (1 / max(count - 1, 1) if released else 1.0)
         terms = catalogue_loss(
             reasoned.states,
             catalogue.vectors,
             reasoned.targets,
             temperatures=tuple(base * decay ** (count - 1 - k) for k in range(count)),
-            ce_weights=(*((1 / max(count - 1, 1) if released else 1.0,) * (count - 1)), 1.0),
+            ce_weights=(*((earlier,) * (count - 1)), 1.0),
         )
         named = {"cross_entropy": float(terms.cross_entropy.detach())}
         if reasoned.noised is None:
@@ -67,4 +70,5 @@ class PRL(Strategy):
         )
         if released:
             contrastive = contrastive / (count - 1)
-        return terms.total + contrastive, {**named, "contrastive": float(contrastive.detach())}
+        total = terms.total + self.settings.contrastive_weight * contrastive
+        return total, {**named, "contrastive": float(contrastive.detach())}

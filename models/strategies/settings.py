@@ -124,6 +124,16 @@ class PRLSettings(_RecipeSettings):
     same_user_negatives: Literal["auto", "keep", "mask"] = param(
         "auto", "whether rows of the same user are negatives in RCL; auto: masked where users are packed, else kept"
     )
+    contrastive_weight: float = param(
+        1.0, "weight of RCL; 0 as contrastive: false", source="released code (cl_weight, 1)", ge=0, added=True
+    )
+    supervision_weight: float = param(
+        1.0,
+        "weight of the cross-entropies of the states before the last",
+        source="released code (pl_weight, 1)",
+        ge=0,
+        added=True,
+    )
     noise_masks: Literal["own", "shared"] = param(
         "own",
         "dropout masks of the noised view's steps: own, as in the released code; shared: those of the clean view, so "

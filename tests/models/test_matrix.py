@@ -223,6 +223,8 @@ STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
         "contrastive": False,
         "warmup_epochs": 2,
         "same_user_negatives": "mask",
+        "contrastive_weight": 0.5,
+        "supervision_weight": 0.5,
         "noise_masks": "shared",
         "score_temperature": 0.5,
     },
@@ -242,6 +244,14 @@ def test_the_changes_name_every_setting_of_every_class() -> None:
         assert {name: set(changed) for name, changed in changes.items()} == {
             name: set(table.settings(name).model_fields) for name in names
         }
+
+
+@pytest.mark.parametrize("recipe", ["paper", "released"])
+def test_prl_at_contrastive_weight_0_is_prl_without_the_contrastive_term(recipe: str) -> None:
+    given = {"recipe": recipe, "warmup_epochs": 0}
+    without = first_loss("sasrec", "prl", hyper={**given, "contrastive": False})
+    assert first_loss("sasrec", "prl", hyper={**given, "contrastive_weight": 0}) == without
+    assert first_loss("sasrec", "prl", hyper={**given, "contrastive_weight": 1e-3}) != without
 
 
 @pytest.mark.parametrize("backbone", BUILT_IN)

@@ -151,6 +151,25 @@ def test_prl_of_the_paper_is_annealed_cross_entropy_plus_contrast(batch, catalog
     check(found, loss=annealed + contrastive, cross_entropy=annealed, contrastive=contrastive)
 
 
+@pytest.mark.parametrize(("recipe", "decay", "share"), [("paper", 1.5, 1), ("released", 5, 1 / K)])
+@pytest.mark.parametrize(("supervision", "contrastive"), [(1.0, 0.3), (0.3, 1.0), (0.0, 2.0), (2.0, 0.0)])
+def test_prl_weighs_earlier_states_and_the_contrast(
+    recipe, decay, share, supervision, contrastive, batch, catalogue
+) -> None:
+    supervised = [
+        cross_entropy(states[K], target, catalogue)
+        + supervision
+        * share
+        * sum(cross_entropy(states[k], target, catalogue, 0.7 * decay ** (K - k)) for k in range(K))
+        for states, target in zip(batch.states, batch.targets, strict=True)
+    ]
+    apart = [share * value for value in contrasts(batch, 0.7)]
+    loss = [one + contrastive * other for one, other in zip(supervised, apart, strict=True)]
+    given = {"recipe": recipe, "supervision_weight": supervision, "contrastive_weight": contrastive}
+    found = PRL(PRLSettings(**given), steps=K).loss(batch, catalogue)
+    check(found, loss=loss, cross_entropy=supervised, contrastive=apart)
+
+
 def test_prl_contrasts_states_of_length_one_where_queries_have_length_one(batch, catalogue) -> None:
     found = PRL(PRLSettings(temperature=0.5), steps=K).loss(with_unit_queries(batch), catalogue)
     check(found, contrastive=contrasts(batch, 0.7 * 0.5, unit))

@@ -35,6 +35,21 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """A row's gain over another one, in percent, with 95% intervals as (low, high); None for none.
+
+    Attributes:
+        clear: more than chance after correction.
+    """
+
+    name: str
+    percent: float
+    users: tuple[float, float] | None
+    seeds: tuple[float, float] | None
+    clear: bool
+
+
+@dataclass(frozen=True)
 class Panel:
     """A pair of axes.
 
@@ -42,9 +57,10 @@ class Panel:
         title: data set and the rest, in two lines.
         about: a description for those who cannot see it.
         heat: a square matrix in place of series.
+        gains: a forest plot in place of series, the first row at its top.
         labels: words along x; empty where x are numbers.
         whole: x are whole numbers.
-        limits: of the y axis, or of the colours of `heat`; None for those of the values.
+        limits: of the y axis, of the x axis of `gains`, or of the colours of `heat`; None for those of the values.
         ranks: the y axis is logarithmic, and 1 is at its top.
         named: each line has its name at its end, in print in place of a legend.
     """
@@ -55,6 +71,7 @@ class Panel:
     x: str = ""
     y: str = ""
     heat: NDArray[np.float64] | None = None
+    gains: Sequence[Gain] = ()
     labels: Sequence[str] = ()
     whole: bool = False
     limits: tuple[float, float] | None = None

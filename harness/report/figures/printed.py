@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL, _SQUARE = (2.6, 2.1), (2.1, 2.1)
+_GAINS_AXIS, _LETTER = 2.2, 0.06
+"""Inches of the x axis of gains, and of a letter of their names."""
+_GAIN_HEIGHT, _GAINS_ROOM = 0.2, 0.9
 _COLUMNS, _LEGEND_COLUMNS = 4, 5
 _ERRORS = {"elinewidth": 0.6}
 _CROWDED = 30
@@ -31,6 +34,9 @@ def printed(panels: Sequence[Panel]) -> Figure:
     across = min(_COLUMNS, len(panels))
     down = -(-len(panels) // across)
     width, height = _SQUARE if heat else _PANEL
+    if panels[0].gains:
+        width = _GAINS_AXIS + _LETTER * max(len(gain.name) for panel in panels for gain in panel.gains)
+        height = _GAINS_ROOM + _GAIN_HEIGHT * max(len(panel.gains) for panel in panels)
     figure = Figure(figsize=(width * across, height * down), layout="constrained")
     axes = list(figure.subplots(down, across, squeeze=False).flat)
     for spare in axes[len(panels) :]:
@@ -50,6 +56,9 @@ def _panel(axes: Axes, panel: Panel) -> None:
     axes.set_ylabel(panel.y)
     if panel.heat is not None:
         _heat(axes, panel)
+        return
+    if panel.gains:
+        _gains(axes, panel)
         return
     bars = [series for series in panel.series if series.kind == "bars"]
     for series in panel.series:
@@ -99,6 +108,23 @@ def _line(axes: Axes, series: Series, *, named: bool) -> None:
     notes = [*[""] * (len(x) - 1), f" {series.name}"] if named else series.notes
     for at, note in zip(zip(x, series.y, strict=True), notes, strict=False):
         axes.annotate(note, at, va="center" if named else "bottom", fontsize=5, annotation_clip=False)
+
+
+def _gains(axes: Axes, panel: Panel) -> None:
+    axes.axvline(0.0, color=GREY, linewidth=0.8)
+    for at, gain in enumerate(panel.gains):
+        first = at == 0
+        if gain.users is not None:
+            label = "95% over users" if first else ""
+            axes.plot(gain.users, (at, at), color=COLOURS[2], linewidth=3, alpha=0.6, label=label)
+        if gain.seeds is not None:
+            axes.plot(gain.seeds, (at, at), color=COLOURS[0], linewidth=0.8, label="95% over seeds" if first else "")
+        face = COLOURS[0] if gain.clear else "white"
+        axes.plot(gain.percent, at, MARKERS[0], color=COLOURS[0], markerfacecolor=face)
+    axes.set_yticks(range(len(panel.gains)), [gain.name for gain in panel.gains])
+    axes.set_ylim(len(panel.gains) - 0.5, -0.5)
+    axes.set_xlim(*panel.limits or (None, None))
+    axes.grid(visible=False, axis="y")
 
 
 def _heat(axes: Axes, panel: Panel) -> None:

@@ -13,6 +13,7 @@ from ...records.profile import Profile
 from ...utils.errors import DatasetError
 from .case_study import case_figure
 from .context import FigureContext, MissingData
+from .gains import gain_panels
 from .panel import Panel
 from .printed import printed
 from .scores import ablation_panels, ceiling_panels, group_panels, pareto_panels, sensitivity_panels, steps_panels
@@ -33,6 +34,7 @@ class PanelFigure:
 
 
 FIGURES: Mapping[str, PanelFigure] = {
+    "gains": PanelFigure("Gains", gain_panels),
     "fig2_ceiling": PanelFigure("Ceiling of reasoning (Figure 2)", ceiling_panels),
     "fig4_groups": PanelFigure("Groups of users and items (Figure 4)", group_panels),
     "fig5_steps": PanelFigure("Number of steps (Figure 5)", steps_panels),

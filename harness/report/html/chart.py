@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..figures.panel import Panel, Series
+from ..figures.panel import Gain, Panel, Series
 from ..figures.style import COLOURS, GREY
 
 POINTS = 128
@@ -51,9 +51,14 @@ def chart_of(figure: str, panel: Panel) -> Chart:
         y |= {"type": "log", "autorange": "reversed"}
     if panel.heat is not None:
         y |= {"type": "category", "autorange": "reversed"}
-    elif panel.limits is not None:
+    elif panel.limits is not None and not panel.gains:
         y["range"] = list(panel.limits)
-    data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
+    if panel.gains:
+        x |= {"range": list(panel.limits or ()), "zeroline": True}
+        y |= {"type": "category", "autorange": "reversed", "automargin": True}
+        data = _gains(panel.gains)
+    else:
+        data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
     title = f"{figure}: {panel.title}".replace("\n", " ")
     return Chart(title, about, data, {"barmode": "group", "xaxis": x, "yaxis": y})
 
@@ -86,6 +91,32 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     if series.notes:
         trace |= {"mode": "lines+markers+text", "text": list(series.notes), "textposition": "top center"}
     return trace
+
+
+def _gains(gains: Sequence[Gain]) -> list[dict[str, Any]]:
+    """Two traces at the same points: the intervals over users, and over those the ones over seeds."""
+    traces: list[dict[str, Any]] = []
+    for name, width, colour in (("95% over users", 5, COLOURS[2]), ("95% over seeds", 1, COLOURS[0])):
+        ends = [(gain.users if width > 1 else gain.seeds) or (gain.percent, gain.percent) for gain in gains]
+        errors: dict[str, Any] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [short(high - gain.percent) for gain, (_, high) in zip(gains, ends, strict=True)],
+            "arrayminus": [short(gain.percent - low) for gain, (low, _) in zip(gains, ends, strict=True)],
+        }
+        symbols = ["circle" if gain.clear else "circle-open" for gain in gains]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": [short(gain.percent) for gain in gains],
+                "y": [gain.name for gain in gains],
+                "error_x": {**errors, "thickness": width, "width": 0, "color": colour},
+                "marker": {"color": COLOURS[0], "symbol": symbols, "size": 8},
+            }
+        )
+    return traces
 
 
 def _heat(panel: Panel) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.significance import significance
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
 from rearec_bench.harness.report.figures.printed import printed
@@ -100,6 +101,30 @@ def test_bars_and_curves_have_the_heights_of_the_analysis(results: ResultSet, co
     }
     found = [line for line in curves if list(line.get_xdata()) == [2, 3]]
     assert len(found) == 1 and list(found[0].get_ydata()) == pytest.approx([means[2], means[3]])
+
+
+def test_gains_and_their_intervals_are_those_of_the_significance_table(results: ResultSet, context: Make) -> None:
+    compared = [each for each in significance(results).comparisons if each.metric == "ndcg@20"]
+    (panel,) = FIGURES["gains"].panels(context(results))
+    assert [gain.name for gain in panel.gains] == [
+        "ERL (K=2)",
+        "ERL (K=3)",
+        "erl_no_kl (K=2) over ERL",
+        "PRL[decay=1] (K=2)",
+        "PRL[decay=2] (K=2)",
+    ]
+    assert [gain.percent for gain in panel.gains] == [each.percent for each in compared]
+    (axes,) = shown("gains", context(results)).axes
+    points = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() == "o"]
+    assert points == [each.percent for each in compared]
+    for gain, each in zip(panel.gains, compared, strict=True):
+        base = each.against.stats["ndcg@20"].mean
+        assert gain.users == pytest.approx(
+            [100 * each.users_interval.low / base, 100 * each.users_interval.high / base]
+        )
+        assert gain.users in [tuple(line.get_xdata()) for line in axes.get_lines()]
+        assert gain.clear == bool(each.mark)
+    assert panel.limits[0] < min(gain.seeds[0] for gain in panel.gains)
 
 
 def test_similarities_are_means_over_runs_of_each_of_many_cells(

@@ -1,0 +1,70 @@
+"""The forest plot: each row's gain over the row that it is compared with, with intervals, data sets side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from ...analysis.intervals import Interval
+from ...analysis.significance import LEVEL, Comparison, significance
+from ..labels import label_of, row_name
+from .context import FigureContext, MissingData
+from .panel import Gain, Panel
+
+METRIC = "ndcg@20"
+_MIN_SEEDS = 3
+"""Student's t interval of fewer is too wide to set the scale."""
+
+T = TypeVar("T")
+
+
+def gain_panels(context: FigureContext) -> list[Panel]:
+    """A panel for each data set and backbone, all on one scale; `MissingData` if no two rows can be compared."""
+    compared = [each for each in significance(context.results).comparisons if each.metric == METRIC]
+    compared = [each for each in compared if each.percent is not None]
+    if not compared:
+        raise MissingData("needs two rows that are compared and whose runs are stored")
+    against = _common([each.against.strategy for each in compared])
+    places: dict[tuple[str, str], list[Comparison]] = {}
+    for each in compared:
+        places.setdefault((each.row.dataset, each.row.backbone), []).append(each)
+    panels = {place: [_gain(each, against) for each in here] for place, here in places.items()}
+    steady = {id(each) for each in compared if each.seeds >= _MIN_SEEDS}
+    ends = [0.0, *(gain.percent for gains in panels.values() for gain in gains)]
+    for place, here in places.items():
+        for gain, each in zip(panels[place], here, strict=True):
+            ends += [*(gain.users or ()), *((gain.seeds or ()) if id(each) in steady else ())]
+    room = 0.05 * (max(ends) - min(ends)) or 1.0
+    return [
+        Panel(
+            f"{dataset}\n{label_of(backbone)}",
+            f"Gain in test NDCG@20 over {label_of(against)}, with 95% intervals over users and over seeds; filled: "
+            f"p < {LEVEL:g} over users, corrected by Holm.",
+            x=f"NDCG@20, % over {label_of(against)}",
+            gains=panels[dataset, backbone],
+            limits=(min(ends) - room, max(ends) + room),
+        )
+        for dataset, backbone in panels
+    ]
+
+
+def _gain(compared: Comparison, against: str) -> Gain:
+    other = compared.against.strategy
+    over = "" if other == against else f" over {label_of(other)}"
+    base = compared.against.stats[compared.metric].mean
+    assert base and compared.percent is not None  # noqa: S101 - a gain in percent is defined
+    return Gain(
+        f"{row_name(compared.row)}{over}",
+        compared.percent,
+        _percent(compared.users_interval, base),
+        _percent(compared.seeds_interval, base),
+        clear=bool(compared.mark),
+    )
+
+
+def _percent(interval: Interval | None, base: float) -> tuple[float, float] | None:
+    return None if interval is None else (100 * interval.low / base, 100 * interval.high / base)
+
+
+def _common(values: Sequence[T]) -> T:
+    return max(dict.fromkeys(values), key=values.count)

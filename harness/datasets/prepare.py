@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from . import catalog
 from .data import files
 from .data.card import SPLITS, make_card
 from .data.dataset import Dataset
-from .data.items import ItemAttributes, Items, items_of
+from .data.items import Items, items_of
 from .data.recipe_result import RecipeResult, dataset_of
 from .generate import SYNTHETIC, synthetic
 from .parsing.bad_lines import OnBadLine
@@ -72,11 +72,7 @@ def prepare(
         rows = reader.read(raw)
     except MissingFileError as error:
         raise DatasetError(f"{error} {advice}") from error
-
-    def describe(wanted: Collection[str]) -> ItemAttributes | None:
-        return reader.attributes(raw, wanted)
-
-    return keep(build(recipe, rows, describe), label=label, data_dir=data_dir)
+    return keep(build(recipe, rows, partial(reader.attributes, raw)), label=label, data_dir=data_dir)
 
 
 def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None = None) -> Dataset:

@@ -63,7 +63,7 @@ class PackedRows:
         self._users = pl.Categorical(pl.Categories.random())
         self._columns = columns
 
-    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Wrong, ...]]:
+    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Wrong]]:
         """See `table_files.Convert`; wrong are values that are not names, finite numbers, times.
 
         Raises:
@@ -84,7 +84,7 @@ class PackedRows:
             wanted = f"a time such as {names.time_format}" if names.time_format else "a number"
             wrong.append(Wrong(names.time, _not_finite(columns[TIME]), wanted))
         read = pl.DataFrame([column.alias(name) for name, column in columns.items()])
-        return read, tuple(fault for fault in wrong if fault.rows.any())
+        return read, wrong
 
     def _times(self, column: pl.Series) -> pl.Series:
         import polars as pl

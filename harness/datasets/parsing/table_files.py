@@ -38,7 +38,7 @@ class Wrong:
 
 
 Convert: TypeAlias = "Callable[[pl.DataFrame], tuple[pl.DataFrame, Sequence[Wrong]]]"
-"""Columns of R rows as in a file, and `LINE` -> the converted R rows, and those that cannot be read."""
+"""Columns of R rows as in a file, and `LINE` -> the converted R rows, and by column those that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class TableFile:
         size, bytes_a_line = self.path.stat().st_size, _bytes_a_line(self.path)
         for frame in frames:
             part, wrong = convert(frame)
-            if wrong:
+            if any(fault.rows.any() for fault in wrong):
                 return None
             parts.append(part)
             rows += frame.height
@@ -111,7 +111,7 @@ class TableFile:
 
     def _without_wrong(self, frame: pl.DataFrame, convert: Convert) -> pl.DataFrame:
         part, wrong = convert(frame)
-        return part.filter(~self._log_wrong(frame, wrong)) if wrong else part
+        return part.filter(~self._log_wrong(frame, wrong))
 
     def _log_wrong(self, frame: pl.DataFrame, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:
         """(R,) which rows are wrong somewhere; each is counted once, for its first wrong column."""

@@ -87,7 +87,7 @@ def _convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
             HISTORY: history,
         }
     )
-    return read, [fault for fault in wrong if fault.rows.any()]
+    return read, wrong
 
 
 def _not_an_id(column: pl.Series) -> NDArray[np.bool_]:

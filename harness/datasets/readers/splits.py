@@ -124,7 +124,7 @@ class _SplitRows:
                 LINE: frame[LINE],
             }
         )
-        return read, [fault for fault in wrong if fault.rows.any()]
+        return read, wrong
 
 
 def _is_item(token: pl.Expr) -> pl.Expr:

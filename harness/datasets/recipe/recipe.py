@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-SplitName: TypeAlias = Literal["train", "valid", "test"]
 Role: TypeAlias = Literal["target", "history"]
 
 OPENING = "The item information is as follows:"
@@ -47,6 +46,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class _Even(_Section):
+    """A section of which one value may stand for all fields."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same(cls, value: Any) -> Any:
+        return dict.fromkeys(cls.model_fields, value) if isinstance(value, str | int) else value
+
+
 class TimeFormat(_Section):
     """How the time column is written."""
 
@@ -78,18 +86,13 @@ class RatingRule(_Section):
         return f"above {self.above:g}" if self.above is not None else f"at least {self.at_least:g}"
 
 
-class Core(_Section):
+class Core(_Even):
     """Min interactions of users and items that stay, iterated to the fixed point."""
 
     users: int = Field(default=1, ge=1)
     """Of a user."""
     items: int = Field(default=1, ge=1)
     """Of an item."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _same(cls, value: Any) -> Any:
-        return {"users": value, "items": value} if isinstance(value, str | int) else value
 
 
 class SplitRule(_Section):
@@ -106,12 +109,12 @@ class SplitRule(_Section):
     def _short(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
-        if isinstance(value, Mapping) and "kind" not in value and len(value) == 1:
-            kind, at = next(iter(value.items()))
-            return {"kind": kind, "at": at}
-        if isinstance(value, Mapping) and "kind" not in value:
+        if not isinstance(value, Mapping) or "kind" in value:
+            return value
+        if len(value) != 1:
             raise ValueError("give one way of splitting, such as quantiles: [0.8, 0.9]")
-        return value
+        kind, at = next(iter(value.items()))
+        return {"kind": kind, "at": at}
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
@@ -129,19 +132,12 @@ class SplitRule(_Section):
         return self
 
 
-class PerSplit(_Section):
+class PerSplit(_Even):
     """A whole number for each split."""
 
     train: int = Field(default=1, ge=1)
     valid: int = Field(default=1, ge=1)
     test: int = Field(default=1, ge=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _same(cls, value: Any) -> Any:
-        if isinstance(value, str | int):
-            return dict.fromkeys(("train", "valid", "test"), value)
-        return value
 
 
 class RequiredText(_Section):
@@ -152,18 +148,13 @@ class RequiredText(_Section):
     test: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
 
 
-class Unseen(_Section):
+class Unseen(_Even):
     """Rows of validation and test with an item that no training row has, as target or in its history."""
 
     target: Literal["drop", "keep"] = "drop"
     """Where it is the target."""
     history: Literal["drop", "keep"] = "drop"
     """Where it is in the history."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _same(cls, value: Any) -> Any:
-        return {"target": value, "history": value} if isinstance(value, str) else value
 
 
 def _fields(value: Any) -> Any:
@@ -261,8 +252,7 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = list(self._contradictions())
-        if problems:
+        if problems := list(self._contradictions()):
             raise ValueError("; ".join(problems))
         return self
 

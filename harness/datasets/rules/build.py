@@ -33,7 +33,6 @@ class _FlatRows:
 
     rows: Funnel
     user_tokens: NDArray[np.object_]
-    item_tokens: NDArray[np.object_]
     filtered: tuple[tuple[str, int], ...]
     counts: Mapping[str, int]
     notes: Mapping[str, Any]
@@ -49,86 +48,73 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
     Raises:
         DatasetError: duplicates if they are refused, or a rule that needs what the source does not have.
     """
-    item_texts = _ItemTexts(recipe, describe)
+    item_tokens = source.interactions.item_tokens if isinstance(source, Events) else source.item_tokens
+    described = titled = None
+    if any(_asked(recipe, role) for role in ("target", "history")):
+        described = describe(item_tokens.tolist())
+        titled = _titled(recipe, described, item_tokens)
     flat_rows = (
-        _lay_events(recipe, source, item_texts)
-        if isinstance(source, Events)
-        else _lay_ready(recipe, source, item_texts)
+        _lay_events(recipe, source, titled) if isinstance(source, Events) else _lay_ready(recipe, source, titled)
     )
     rows = flat_rows.rows
-    _require_history_texts(recipe, rows, flat_rows.item_tokens, item_texts)
+    _require_titles(recipe, rows, titled, "history")
     _require_length(recipe, rows)
-    known = _known_items(rows, len(flat_rows.item_tokens))
-    _drop_unseen(recipe, rows, known)
+    _drop_unseen(recipe, rows, len(item_tokens))
     fixed = isinstance(source, ReadyRows) and source.fixed_numbers
-    arrays, times = _compact(rows, flat_rows, max_history=recipe.max_history, fixed=fixed)
-    titles, texts = item_texts.of(arrays.item_tokens)
+    arrays, times = _compact(rows, flat_rows.user_tokens, item_tokens, max_history=recipe.max_history, fixed=fixed)
+    if titled is None and recipe.text.fields:
+        described = describe(arrays.item_tokens.tolist())
+    titles, texts = _texts(recipe, described, arrays.item_tokens)
+    attributes = described or ItemAttributes({}, ())
     every_time = [of_split for of_split in times.values() if of_split is not None and len(of_split)]
     return RecipeResult(
         recipe=recipe.name,
         assembled=arrays,
         titles=titles,
         texts=texts,
-        sources=(*source.sources, *item_texts.attributes.sources),
+        sources=(*source.sources, *attributes.sources),
         protocol=protocol.words(recipe),
         source_counts=flat_rows.counts,
         filtered=flat_rows.filtered,
         time_range=_range(np.concatenate(every_time)) if every_time else None,
         notes={
             **flat_rows.notes,
-            **item_texts.attributes.notes,
+            **attributes.notes,
             **({"items_without_text": int((texts == "").sum())} if texts is not None else {}),
             **novelty(arrays),
-            "longest_history": _longest(arrays),
+            "longest_history": max(int((one.ends - one.starts).max(initial=0)) for one in arrays.splits.values()),
             "split_times": {
                 name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
             },
-            "bad_lines": [asdict(bad) for bad in (*source.bad_lines, *item_texts.attributes.bad_lines)],
+            "bad_lines": [asdict(bad) for bad in (*source.bad_lines, *attributes.bad_lines)],
             "recipe_settings": recipe.settings(),
             "recipe_fingerprint": recipe.fingerprint(),
         },
     )
 
 
-class _ItemTexts:
-    """Titles and texts of items; the source is asked once."""
-
-    def __init__(self, recipe: Recipe, describe: Describe) -> None:
-        self._text = recipe.text
-        self._describe = describe
-        self._asked = not recipe.text.fields
-        self._described = False
-        self.attributes = ItemAttributes({}, ())
-
-    def titled(self, tokens: NDArray[np.object_]) -> NDArray[np.bool_]:
-        """(N,) whether each item has a title."""
-        values = self._values(tokens)
-        if values is None:
-            raise DatasetError("the recipe has required_text, and the source describes no item. Remove required_text.")
-        title = next(iter(self._text.fields))
-        return np.array([bool(values.get(token, {}).get(title)) for token in tokens], dtype=bool)
-
-    def of(self, tokens: NDArray[np.object_]) -> tuple[NDArray[np.object_] | None, NDArray[np.object_] | None]:
-        """(N,) titles and (N,) texts, None if no item has one."""
-        values = self._values(tokens)
-        if values is None:
-            return None, None
-        title = next(iter(self._text.fields))
-        attributes: list[Mapping[str, str]] = [values.get(token, {}) for token in tokens]
-        titles = np.array([of_item.get(title, "") for of_item in attributes], dtype=object)
-        texts = np.array([self._text.of(of_item) for of_item in attributes], dtype=object)
-        return (titles if (titles != "").any() else None), (texts if (texts != "").any() else None)
-
-    def _values(self, tokens: NDArray[np.object_]) -> Mapping[str, Mapping[str, str]] | None:
-        """Of all items that will ever be asked for: the first call has them all."""
-        if not self._asked:
-            self._asked = True
-            if (attributes := self._describe(tokens.tolist())) is not None:
-                self.attributes, self._described = attributes, True
-        return self.attributes.values if self._described else None
+def _titled(recipe: Recipe, described: ItemAttributes | None, tokens: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """(N,) whether each item has a title."""
+    if described is None:
+        raise DatasetError("the recipe has required_text, and the source describes no item. Remove required_text.")
+    title = next(iter(recipe.text.fields))
+    return np.array([bool(described.values.get(token, {}).get(title)) for token in tokens], dtype=bool)
 
 
-def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _FlatRows:
+def _texts(
+    recipe: Recipe, described: ItemAttributes | None, tokens: NDArray[np.object_]
+) -> tuple[NDArray[np.object_] | None, NDArray[np.object_] | None]:
+    """(N,) titles and (N,) texts, None if no item has one."""
+    if described is None:
+        return None, None
+    title = next(iter(recipe.text.fields))
+    attributes: list[Mapping[str, str]] = [described.values.get(token, {}) for token in tokens]
+    titles = np.array([of_item.get(title, "") for of_item in attributes], dtype=object)
+    texts = np.array([recipe.text.of(of_item) for of_item in attributes], dtype=object)
+    return (titles if (titles != "").any() else None), (texts if (texts != "").any() else None)
+
+
+def _lay_events(recipe: Recipe, events: Events, titled: NDArray[np.bool_] | None) -> _FlatRows:
     """Rows of interactions: each one is the target, its user's earlier ones the history."""
     everything = events.interactions
     chosen = np.arange(len(everything))
@@ -149,7 +135,7 @@ def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _Flat
         users, items = recipe.core.users, recipe.core.items
         keep(rules.k_core(everything.take(chosen), users, items), protocol.core_left_out(recipe.core))
     left = everything.take(chosen)
-    order = rules.time_order(left) if recipe.equal_times == "hash" else rules.file_order(left)
+    order = rules.time_order(left, hashed=recipe.equal_times == "hash")
     ordered = left.take(order)
     boundaries = _boundaries(recipe, ordered, has_times=events.time_unit != "order")
     parts = (
@@ -168,12 +154,11 @@ def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _Flat
     )
     if rule is not None and rule.of == "target":
         rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}")
-    _require_target_texts(recipe, rows, everything.item_tokens, item_texts)
+    _require_titles(recipe, rows, titled, "target")
     rows.drop(place == 0, "nothing before it")
     return _FlatRows(
         rows=rows,
         user_tokens=everything.user_tokens,
-        item_tokens=everything.item_tokens,
         filtered=tuple(filtered),
         counts={
             "users": len(everything.user_tokens),
@@ -184,20 +169,20 @@ def _lay_events(recipe: Recipe, events: Events, item_texts: _ItemTexts) -> _Flat
             **events.notes,
             **({"repeated_interactions_kept": _repeated(recipe, ordered)} if recipe.duplicates == "keep" else {}),
             **({"boundaries": list(boundaries)} if boundaries is not None else {}),
-            "users_left": _distinct(left.users, len(everything.user_tokens)),
-            "items_left": _distinct(left.items, len(everything.item_tokens)),
+            "users_left": int((np.bincount(left.users) > 0).sum()),
+            "items_left": int((np.bincount(left.items) > 0).sum()),
         },
     )
 
 
-def _lay_ready(recipe: Recipe, ready: ReadyRows, item_texts: _ItemTexts) -> _FlatRows:
+def _lay_ready(recipe: Recipe, ready: ReadyRows, titled: NDArray[np.bool_] | None) -> _FlatRows:
     """Rows as in the files."""
     # what needs no history is asked first, so that only the rows left are laid out
     places = np.arange(len(ready.rows))
     funnel = Funnel(ready.rows.targets.astype(np.int32), ready.rows.users, places, places, ready.parts, ready.times)
     if recipe.ratings is not None:
         funnel.drop(~_liked(recipe.ratings, ready.ratings), f"the target's rating is not {recipe.ratings.words}")
-    _require_target_texts(recipe, funnel, ready.item_tokens, item_texts)
+    _require_titles(recipe, funnel, titled, "target")
     funnel.drop(ready.rows.lengths == 0, "the history is empty")
     kept = funnel.kept
     rows = ready.rows.take(kept)
@@ -206,7 +191,6 @@ def _lay_ready(recipe: Recipe, ready: ReadyRows, item_texts: _ItemTexts) -> _Fla
     return _FlatRows(
         rows=Funnel(flat, rows.users, starts, ends, ready.parts[kept], times, funnel.dropped),
         user_tokens=ready.user_tokens,
-        item_tokens=ready.item_tokens,
         filtered=(),
         counts={"rows": len(ready.rows)},
         notes=ready.notes,
@@ -258,21 +242,19 @@ def _boundaries(recipe: Recipe, events: Interactions, *, has_times: bool) -> tup
     return rules.time_boundaries(events.times, at)
 
 
-def _require_target_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], item_texts: _ItemTexts) -> None:
-    asked = _asked(recipe, "target")
-    if asked:
-        rows.drop(rows.within(asked) & ~item_texts.titled(tokens)[rows.targets], "the target has no title")
-
-
-def _require_history_texts(recipe: Recipe, rows: Funnel, tokens: NDArray[np.object_], item_texts: _ItemTexts) -> None:
-    asked = _asked(recipe, "history")
-    if asked:
-        wrong = rows.within(asked) & rows.history_has(~item_texts.titled(tokens))
-        rows.drop(wrong, "an item of the history has no title")
-
-
 def _asked(recipe: Recipe, role: str) -> list[str]:
+    """The splits whose rows must have a title of their target, or of their history."""
     return [split for split in SPLITS if role in getattr(recipe.required_text, split)]
+
+
+def _require_titles(recipe: Recipe, rows: Funnel, titled: NDArray[np.bool_] | None, role: str) -> None:
+    asked = _asked(recipe, role)
+    if titled is None or not asked:
+        return
+    if role == "target":
+        rows.drop(rows.within(asked) & ~titled[rows.targets], "the target has no title")
+    else:
+        rows.drop(rows.within(asked) & rows.history_has(~titled), "an item of the history has no title")
 
 
 def _require_length(recipe: Recipe, rows: Funnel) -> None:
@@ -283,14 +265,10 @@ def _require_length(recipe: Recipe, rows: Funnel) -> None:
         )
 
 
-def _known_items(rows: Funnel, num_items: int) -> NDArray[np.bool_]:
-    """(N,) items of the training rows left, as target or in the history."""
+def _drop_unseen(recipe: Recipe, rows: Funnel, num_items: int) -> None:
+    """Drop rows with items that are in no training row left, neither as target nor in the history."""
     known = np.zeros(num_items, dtype=bool)
     known[rows.flat[rows.covered(rows.kept & (rows.parts == rules.TRAIN))]] = True
-    return known
-
-
-def _drop_unseen(recipe: Recipe, rows: Funnel, known: NDArray[np.bool_]) -> None:
     if recipe.unseen.target == "drop":
         rows.drop(~known[rows.targets], "the target is in no training row")
     if recipe.unseen.history == "drop":
@@ -298,15 +276,20 @@ def _drop_unseen(recipe: Recipe, rows: Funnel, known: NDArray[np.bool_]) -> None
 
 
 def _compact(
-    rows: Funnel, flat_rows: _FlatRows, *, max_history: int | None, fixed: bool
+    rows: Funnel,
+    user_tokens: NDArray[np.object_],
+    item_tokens: NDArray[np.object_],
+    *,
+    max_history: int | None,
+    fixed: bool,
 ) -> tuple[Assembled, Mapping[str, NDArray[np.float64] | None]]:
     """The parts that the remaining rows need, renumbered unless the numbers are the source's own."""
     starts = rows.starts if max_history is None else np.maximum(rows.starts, rows.ends - max_history)
     needed = rows.covered(rows.kept, starts)
     flat = rows.flat[needed]
     place = np.cumsum(needed) - 1
-    has_items = np.ones(len(flat_rows.item_tokens), dtype=bool)
-    has_users = np.ones(len(flat_rows.user_tokens), dtype=bool)
+    has_items = np.ones(len(item_tokens), dtype=bool)
+    has_users = np.ones(len(user_tokens), dtype=bool)
     if not fixed:
         has_items = np.bincount(flat, minlength=len(has_items)) > 0
         has_users = np.bincount(rows.users[rows.kept], minlength=len(has_users)) > 0
@@ -326,7 +309,7 @@ def _compact(
         num_items=int(has_items.sum()),
         num_users=int(has_users.sum()),
         flat=item_number[flat],
-        item_tokens=flat_rows.item_tokens[has_items],
+        item_tokens=item_tokens[has_items],
         dropped=rows.dropped,
         splits=splits,
     )
@@ -335,11 +318,3 @@ def _compact(
 
 def _range(times: NDArray[np.float64]) -> tuple[float, float] | None:
     return (float(times.min()), float(times.max())) if len(times) else None
-
-
-def _longest(arrays: Assembled) -> int:
-    return max(int((split.ends - split.starts).max(initial=0)) for split in arrays.splits.values())
-
-
-def _distinct(codes: NDArray[np.int64], count: int) -> int:
-    return int((np.bincount(codes, minlength=count) > 0).sum())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,13 +15,11 @@ from ..data.interactions import Interactions
 TRAIN, VALID, TEST = 0, 1, 2
 
 
-def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> NDArray[np.bool_]:
-    """(M,) bool: the interactions left when users and items with fewer than k are removed until none is.
+def k_core(interactions: Interactions, users_k: int, items_k: int) -> NDArray[np.bool_]:
+    """(M,) bool: the interactions left when users and items with fewer than their k are removed until none is.
 
-    `k` is the min interactions of a user, and of an item unless `items_k` is given. The fixed point is unique: it does
-    not depend on who is removed first.
+    The fixed point is unique: it does not depend on who is removed first.
     """
-    least = k if items_k is None else items_k
     users, items = interactions.users, interactions.items
     of_user = np.bincount(users, minlength=len(interactions.user_tokens))
     of_item = np.bincount(items, minlength=len(interactions.item_tokens))
@@ -30,8 +27,8 @@ def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> ND
     rows: NDArray[np.int64] | slice = slice(None)  # those that users, items and left are of
     left = kept
     while True:
-        lost = ~(of_user >= k)[users]
-        lost |= ~(of_item >= least)[items]
+        lost = ~(of_user >= users_k)[users]
+        lost |= ~(of_item >= items_k)[items]
         lost &= left
         if not lost.any():
             return kept
@@ -44,22 +41,12 @@ def k_core(interactions: Interactions, k: int, items_k: int | None = None) -> ND
             users, items, left = interactions.users[rows], interactions.items[rows], left[left]
 
 
-def time_order(interactions: Interactions) -> NDArray[np.int64]:
-    """(M,) int64: the order by user, then time, then a hash of (user, item).
+def time_order(interactions: Interactions, *, hashed: bool = True) -> NDArray[np.int64]:
+    """(M,) int64: the order by user, then time, then (with `hashed`) a hash of (user, item), then place in the source.
 
     Sources often share a second between many interactions of a user (65% of ml-100k's). With item ids or the file's
     order as tie-break, that order leaks into what is to be predicted; a hash of the source's own names does not.
     """
-    return _ordered(interactions, tie_hashes)
-
-
-def file_order(interactions: Interactions) -> NDArray[np.int64]:
-    """(M,) int64: the order by user, then time, then place in the source."""
-    return _ordered(interactions, lambda tied: np.zeros(len(tied), dtype=np.uint64))
-
-
-def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArray[np.uint64]]) -> NDArray[np.int64]:
-    """The order by user, then time, then a hash, then place in the source; only those that share a time are hashed."""
     users, times = interactions.users, interactions.times
     key = _one_key(users, times, len(interactions.user_tokens))
     order = np.lexsort((times, users)) if key is None else np.argsort(key)
@@ -74,7 +61,8 @@ def _ordered(interactions: Interactions, hashes: Callable[[Interactions], NDArra
     places = np.flatnonzero(tied)
     groups = np.append(True, ~same)[places].cumsum()
     rows = order[places]
-    order[places] = rows[np.lexsort((rows, hashes(interactions.take(rows)), groups))]
+    hashes = (tie_hashes(interactions.take(rows)),) if hashed else ()  # only of those that share a time
+    order[places] = rows[np.lexsort((rows, *hashes, groups))]
     return order
 
 
@@ -116,9 +104,7 @@ def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
     return mix(mix(users) ^ items)
 
 
-def time_boundaries(
-    times: NDArray[np.float64], at: tuple[Decimal, Decimal] = (Decimal("0.8"), Decimal("0.9"))
-) -> tuple[float, float]:
+def time_boundaries(times: NDArray[np.float64], at: tuple[Decimal, Decimal]) -> tuple[float, float]:
     """The times that end training and validation: lower quantiles of `times` (M,) at shares `at` from 0 to 1.
 
     They are the time of interaction floor(q (M - 1)), counted from 0 in time order; infinity without interactions.
@@ -183,14 +169,10 @@ def _runs(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _hashes(tokens: NDArray[np.object_], codes: NDArray[np.int64]) -> NDArray[np.uint64]:
     """(M,) the hash of each code's token."""
     used = np.bincount(codes, minlength=len(tokens)) > 0
+    digests = b"".join(hashlib.sha256(str(token).encode()).digest()[:8] for token in tokens[used])
     hashes = np.zeros(len(tokens), dtype=np.uint64)
-    hashes[used] = _token_hashes(tokens[used])
+    hashes[used] = np.frombuffer(digests, dtype="<u8")
     return hashes[codes]
-
-
-def _token_hashes(tokens: NDArray[np.object_]) -> NDArray[np.uint64]:
-    digests = b"".join(hashlib.sha256(str(token).encode()).digest()[:8] for token in tokens)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -54,7 +54,7 @@ def prepare(
     from ..datasets import prepare as preparation
     from ..datasets.describe import short_card_lines
     from ..datasets.generate import synthetic
-    from ..datasets.parsing.reading import ReadingMeter
+    from ..datasets.parsing.raw import ReadingMeter
     from ..datasets.recipe import files as recipe_files
     from ..suite.bundled import suites_on
     from ..utils.errors import InputError

@@ -39,9 +39,6 @@ class Events:
     bad_lines: tuple[BadLines, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.interactions)
-
 
 def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFormat, log: BadLineLog) -> Events:
     """The interactions of files that share a log, in order; `time` is the unit of numbers.

@@ -24,15 +24,7 @@ class QuotesError(OddRowsError):
 
 
 def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The rows of a delimited file of UTF-8 text without quotes, as strings.
-
-    Args:
-        path: the file, plain or gzipped.
-        layout: how it is written.
-        columns: wanted ones.
-
-    Yields:
-        The wanted columns of the next rows, and `LINE`.
+    """Some columns of a delimited file of UTF-8 text without quotes, plain or gzipped, as strings, and `LINE`.
 
     Raises:
         QuotesError: a row has a quote.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...utils.errors import DatasetError
+from ...utils.meter import Meter
 
 LONGEST_LINE = 2**28
 """A file with a longer line is not taken for a file of lines."""
@@ -20,6 +21,7 @@ _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _LINES_A_REPORT = 2**16
+_MEGABYTE = 1_000_000
 
 
 ReadProgress: TypeAlias = Callable[[int, int, str], None]
@@ -104,3 +106,20 @@ def _checked(first: bytes, path: Path) -> bytes:
     if b"\r" in first.rstrip(b"\r\n"):
         raise DatasetError(f"{path}:1  has carriage returns for line ends. Save it with line feeds.")
     return first
+
+
+class ReadingMeter:
+    """A `ReadProgress` on a terminal or in a log: one line per file, with rate and time left."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._file = ""
+
+    def __call__(self, done: int, total: int, file: str) -> None:
+        """Show the progress of a file, in bytes on disk."""
+        if file != self._file:
+            self._file = file
+            self._meter.begin(f"reading {file}", total=-(-total // _MEGABYTE), noun="MB")
+        self._meter.reach(-(-done // _MEGABYTE))
+        if done >= total:
+            self._meter.end()

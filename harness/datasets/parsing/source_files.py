@@ -54,20 +54,17 @@ class RawFiles:
         tables = (defaults, self.recipe.files)
         others = {name for table in tables for given, listed in table.items() if given != role for name in listed}
         if names:
-            return tuple(dict.fromkeys(path for name in names for path in _of_name(source, name, others)))
+            found = {name: _named(source, name) for name in names}
+            lacking = [name for name, paths in found.items() if not paths]
+            if lacking:
+                raise _missing(source, (lacking[0],), others)
+            return tuple(dict.fromkeys(path for paths in found.values() for path in paths))
         if role not in defaults:
             raise DatasetError(f"the recipe does not name the files of {role}. Add  files: {{{role}: NAME}}.")
         for name in defaults[role]:
             if paths := _named(source, name):
                 return paths
         raise _missing(source, defaults[role], others)
-
-
-def _of_name(source: Path, name: str, others: Collection[str]) -> tuple[Path, ...]:
-    paths = _named(source, name)
-    if not paths:
-        raise _missing(source, (name,), others)
-    return paths
 
 
 def _named(source: Path, name: str) -> tuple[Path, ...]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ...utils.errors import DatasetError
 from ..data.items import ItemAttributes
-from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import as_tokens
 from ..parsing.line_by_line import LINE, json_objects
 from ..parsing.raw import describe
@@ -42,7 +41,6 @@ def read_items(
     tables: Sequence[ItemTable],
     fields: Mapping[str, Sequence[str]],
     wanted: Collection[str],
-    log: BadLineLog,
     *,
     repeated: Literal["refuse", "first"],
 ) -> ItemAttributes:
@@ -54,7 +52,7 @@ def read_items(
     Raises:
         DatasetError: a line that cannot be read, unless such lines are skipped; none of the wanted items is described.
     """
-    known = frozenset(wanted)
+    known, log = frozenset(wanted), tables[0].file.log
     values: dict[str, dict[str, str]] = {}
     described = again = 0
     for table in tables:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...utils.errors import DatasetError
-from ..parsing.event_columns import EventColumns
 from ..parsing.layout import Format, Layout
 from ..parsing.raw import lines_of
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable
-from .table_reader import TableReader, chosen_columns, text_columns
+from .table_reader import TableReader, text_columns
 
 ATTRIBUTES = ("title", "year", "genres")
 """Attributes of a film."""
@@ -60,10 +59,6 @@ class _MovieLens(TableReader):
         names = (*before, *GENRES) if separator == "|" else ("movieId", "title", "genres")
         return Layout(separator, quotes=False, header=False, names=names, encoding=_encoding(path))
 
-    def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
-        """See `TableReader.event_columns`."""
-        return chosen_columns(dict(zip(("user", "item", "rating", "time"), _RATINGS, strict=True)), recipe)
-
     def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
         """See `TableReader.item_table`."""
         unknown = [column for column in text_columns(recipe) if column not in ATTRIBUTES]
@@ -106,5 +101,6 @@ READER = _MovieLens(
     files={
         "interactions": ("ratings.dat", "ratings.csv", "u.data"),
         "items": ("movies.dat", "movies.csv", "u.item"),
-    }
+    },
+    columns=dict(zip(("user", "item", "rating", "time"), _RATINGS, strict=True)),
 )

@@ -86,7 +86,7 @@ class Splits:
         log = BadLineLog(raw.on_bad_line)
         file = TableFile(path, "jsonl", raw.progress, log)
         table = ItemTable(file, raw.recipe.item_columns.get("item", "item_id"), text_columns(raw.recipe), optional=True)
-        items = read_items([table], raw.recipe.text.fields, wanted, log, repeated="refuse")
+        items = read_items([table], raw.recipe.text.fields, wanted, repeated="refuse")
         in_no_row = items.described - len(items.values)
         return replace(items, notes={"items_described": items.described, "items_described_in_no_row": in_no_row})
 

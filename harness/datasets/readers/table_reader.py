@@ -62,7 +62,7 @@ class TableReader:
         for path in raw.find("items", self.files):
             file = TableFile(path, self.items_format(path, raw.recipe), raw.progress, log)
             tables.append(self.item_table(file, raw.recipe))
-        return read_items(tables, raw.recipe.text.fields, wanted, log, repeated=self.repeated)
+        return read_items(tables, raw.recipe.text.fields, wanted, repeated=self.repeated)
 
     def interactions_format(self, path: Path, recipe: Recipe) -> Format:
         """The format of a file of interactions."""
@@ -75,11 +75,7 @@ class TableReader:
         return self.format if isinstance(self.format, Layout) else format_of(path, layout_of(path, recipe))
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
-        """The columns of interactions.
-
-        Raises:
-            DatasetError: the recipe names a column for an unknown role, or none for a required one.
-        """
+        """The columns of interactions; errors as `chosen_columns`."""
         chosen = chosen_columns(self.columns, recipe, self.time_format)
         if self.optional and isinstance(file.format, Layout):
             names = column_names(file.path, file.format)
@@ -90,21 +86,14 @@ class TableReader:
         return chosen
 
     def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
-        """The columns of items.
-
-        Raises:
-            DatasetError: the recipe names a column for an unknown role, or none for a required one.
-        """
-        return ItemTable(file, self.item_column(recipe), text_columns(recipe))
-
-    def item_column(self, recipe: Recipe) -> str:
-        """The column of the item in the file that describes items."""
+        """The columns of items; a DatasetError if the recipe names one for an unknown role."""
         for role in recipe.item_columns:
             if role != "item":
                 raise DatasetError(
                     f"item_columns: unknown '{role}'. Known: item; text: {{fields: ...}} names the rest."
                 )
-        return recipe.item_columns.get("item") or self.item or recipe.columns.get("item", "item")
+        item = recipe.item_columns.get("item") or self.item or recipe.columns.get("item", "item")
+        return ItemTable(file, item, text_columns(recipe))
 
 
 def chosen_columns(

@@ -17,12 +17,14 @@ _SPLITS = {
 
 def words(recipe: Recipe) -> dict[str, str]:
     """A recipe's choices as tables state them: split, filters, catalogue, equal_times, history -> text."""
+    ties = HASHED_TIES if recipe.equal_times == "hash" else "equal times in the order of the file"
+    history = "as published" if recipe.ready else WHOLE_HISTORY
     return {
         "split": _split(recipe),
         "filters": "; ".join(_filters(recipe)) or "none here: as published",
         "catalogue": _catalogue(recipe),
-        "equal_times": "as published" if recipe.ready else _equal_times(recipe),
-        "history": _history(recipe),
+        "equal_times": "as published" if recipe.ready else ties,
+        "history": history if recipe.max_history is None else f"{history}, the last {recipe.max_history}",
     }
 
 
@@ -89,12 +91,3 @@ def _catalogue(recipe: Recipe) -> str:
     kept = {"target": recipe.unseen.target, "history": recipe.unseen.history}
     unseen = " or ".join(role for role, choice in kept.items() if choice == "keep")
     return f"every item of a row of any split; rows with an unseen {unseen} are kept"
-
-
-def _equal_times(recipe: Recipe) -> str:
-    return HASHED_TIES if recipe.equal_times == "hash" else "equal times in the order of the file"
-
-
-def _history(recipe: Recipe) -> str:
-    whole = "as published" if recipe.ready else WHOLE_HISTORY
-    return whole if recipe.max_history is None else f"{whole}, the last {recipe.max_history}"

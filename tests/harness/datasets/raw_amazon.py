@@ -64,9 +64,9 @@ def write(
 
 def _asins(rng: random.Random, count: int) -> list[str]:
     """Names of items: most begin with B0, some are ISBNs with zeros in front."""
-    names: set[str] = set()
+    names: dict[str, None] = {}  # not a set, whose order changes from run to run
     while len(names) < count:
-        names.add(f"B0{token(rng, 8)}" if rng.random() < 0.7 else f"0{token(rng, 9, '0123456789')}")
+        names[f"B0{token(rng, 8)}" if rng.random() < 0.7 else f"0{token(rng, 9, '0123456789')}"] = None
     return sorted(names, key=lambda _: rng.random())
 
 

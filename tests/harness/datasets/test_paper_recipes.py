@@ -146,16 +146,6 @@ def test_files_without_a_mistake_need_no_option_and_zipping_them_changes_nothing
     assert plain | {"sources": zipped["sources"], "recipe_settings": zipped["recipe_settings"]} == zipped
 
 
-def test_all_rows_of_a_user_lie_in_one_stretch(tmp_path: Path) -> None:
-    data = prepare(write(tmp_path, "software", seed=7), "software")
-    longest: dict[int, int] = {}
-    for split in SPLITS:
-        arrays = data.split(split)
-        for user, start, end in zip(arrays.users, arrays.starts, arrays.ends, strict=True):
-            longest[int(user)] = max(longest.get(int(user), 0), int(end - start) + 1)
-    assert len(data.flat) == sum(longest.values())
-
-
 OTHER_RULES: dict[str, dict[str, list[Any]]] = {
     "yelp": {
         "ratings": [{"above": 2}],

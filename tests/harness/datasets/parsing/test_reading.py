@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from rearec_bench.harness.datasets.parsing.reading import ReadingMeter
+from rearec_bench.harness.datasets.parsing.raw import ReadingMeter
 from rearec_bench.harness.utils.meter import Meter
 
 

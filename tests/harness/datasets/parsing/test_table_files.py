@@ -94,19 +94,26 @@ def test_fields_equal_those_of_the_csv_module(
     assert (read.rows, read.lines, read.bad) == (expected, lines, ())
 
 
-PIECES = b'a|,|\n|\r\n| |1,2|\xc3\xa9|\xff|\0|\n1,2\n|"|"",|\n"a","b"\n'.split(b"|")
+PIECES = b'a|,|\t|\n|\r\n|\r| |1,2|1\t2|\xc3\xa9|\xff|\0|\n1,2\n|"|"",|\n"a","b"\n'.split(b"|")
 
 
 @QUICK
-@given(st.lists(st.sampled_from(PIECES), max_size=24))
-@example([b"1,2", b"\n", b'"', b"a", b'"', b",", b'"'])
-@example([b'"', b"a", b'"', b"a", b",", b"a"])
-@example([b'\n"a","b"\n', b'"",', b"a", b"\n", b",", b"1,2"])
-@example([b"1,2", b"\n", b",", b"\n", b" ", b"\n", b",", b","])
-def test_by_polars_and_line_by_line_every_file_comes_out_the_same(tmp_path: Path, pieces: list[bytes]) -> None:
-    path = written(tmp_path, b"x,y\n" + b"".join(pieces))
-    read, other = Read(path, ["y", "x"]), read_line_by_line(path, ["y", "x"], Layout())
-    assert (read.rows, read.lines, read.bad) == (other.rows, other.lines, other.bad)
+@given(st.lists(st.sampled_from(PIECES), max_size=24), st.sampled_from([",", "\t"]), st.booleans())
+@example([b"1,2", b"\n", b'"', b"a", b'"', b",", b'"'], ",", True)
+@example([b'"', b"a", b'"', b"a", b",", b"a"], ",", True)
+@example([b'\n"a","b"\n', b'"",', b"a", b"\n", b",", b"1,2"], ",", True)
+@example([b"1,2", b"\n", b",", b"\n", b" ", b"\n", b",", b","], ",", True)
+@example([b"1\t2", b"\n", b"1"], "\t", False)
+@example([b"1,2", b"\n", b"1,2", b","], ",", True)
+def test_by_polars_and_line_by_line_every_file_comes_out_the_same(
+    tmp_path: Path, pieces: list[bytes], separator: str, quotes: bool
+) -> None:
+    mark = separator.encode()
+    path = written(tmp_path, b"x" + mark + b"y\n" + b"".join(pieces))
+    layout = Layout(separator, quotes=quotes)
+    for columns in (["y", "x"], ["x"]):
+        read, other = Read(path, columns, layout), read_line_by_line(path, columns, layout)
+        assert (read.rows, read.lines, read.bad) == (other.rows, other.lines, other.bad)
 
 
 @pytest.mark.parametrize(

@@ -90,22 +90,6 @@ def test_texts_tell_title_year_and_genres(items: Items, shared: Path) -> None:
     assert all(text.startswith("The item information is as follows:\ntitle: ") for text in items.texts)
 
 
-def test_texts_tell_what_the_file_has(tmp_path: Path) -> None:
-    rows = "".join(f"{user}\t{item}\t4\t{100 * user + item}\n" for user in range(1, 8) for item in (1, 2, 3, 4, 5, 6))
-    source = write(tmp_path, rows)
-    (tmp_path / "ml-100k.item").write_text(
-        "item_id:token\tclass:token_seq\trelease_year:token\tmovie_title:token_seq\n1\tDrama\t\tA  B\n2\t\t\tC\n"
-    )
-    preparation.prepare("ml-100k", source=source, data_dir=tmp_path / "data")
-    items = catalog.load_items("ml-100k", data_dir=tmp_path / "data")
-    assert items.texts is not None
-    texts = dict(zip(items.tokens, items.texts, strict=True))
-    opening = "The item information is as follows:"
-    assert texts["1"] == f"{opening}\ntitle: A B\ngenres: Drama"
-    assert texts["2"] == f"{opening}\ntitle: C"
-    assert texts["3"] == ""
-
-
 def test_the_card_names_its_sources(data: Dataset, shared: Path) -> None:
     expected = {
         name: hashlib.sha256((shared / "data/ml-100k" / name).read_bytes()).hexdigest()

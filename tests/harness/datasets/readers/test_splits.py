@@ -160,11 +160,6 @@ def test_rows_without_history_are_left_out_and_counted(tmp_path: Path) -> None:
     assert read_back(data, "train", tokens) == [("b", "a")]
 
 
-def test_a_split_of_rows_without_history_is_an_error_that_says_so(tmp_path: Path) -> None:
-    said = refusal(write(tmp_path, **dict.fromkeys(NAMES, "u1,a,\n")))
-    assert said.startswith("mine: no row is left in train and valid and test. ") and "is empty: 3 rows" in said
-
-
 def test_rows_that_continue_one_another_share_their_place_whatever_their_order(tmp_path: Path) -> None:
     in_order = prepare(write(tmp_path / "in_order"))
     assert len(in_order.flat) == sum(len(in_order.split(name)) for name in NAMES) + 3
@@ -237,11 +232,9 @@ def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> Non
         ("u1,b c,a\n", "train.csv:2  item_id: 'b c' is not an item"),
         ("u1,,a\n", "train.csv:2  item_id: is empty."),
         (",b,a\n,b,c\n", "train.csv:2  user_id: is empty."),
-        ("u1,b,a\nu1,c,a,b\n", "train.csv:3  has 4 fields, the header 3."),
         ("u1,b,a\nu1,c\n", "train.csv:3  has 2 fields, the header 3."),
         ("u1,b,a\nu2,b,a\nu1,b,a\n", "train.csv:4  the same user, item and history stand in train.csv:2 already."),
         ("u1,b,a\nu1,f,a  b c d\n", "test.csv:2  the same user, item and history stand in train.csv:3 already."),
-        ("", "train.csv holds no row."),
     ],
 )
 def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: str, message: str) -> None:
@@ -252,32 +245,6 @@ def test_equal_rows_that_follow_from_cut_histories_are_no_mistake(tmp_path: Path
     rows = "u1,a,b\nu1,b,b a\nu1,a,a b\nu1,b,b a\nu1,a,a b\nu1,c,b a\n"
     data = prepare(write(tmp_path, train=rows, valid="u1,d,a c\n", test="u1,a,c d\n"))
     assert [data.flat.tolist(), len(data.train)] == [[1, 0, 1, 0, 1, 0, 2, 3, 0], 6]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "valid.csv is empty"),
-        (b"user_id,item_id,history\nu1,b,\xff\xfe\n", "valid.csv:2  history: is not UTF-8 text"),
-    ],
-)
-def test_an_empty_file_and_one_that_is_not_text_are_errors(tmp_path: Path, content: bytes, message: str) -> None:
-    write(tmp_path)
-    (tmp_path / "valid.csv").write_bytes(content)
-    assert message in refusal(tmp_path)
-
-
-def test_a_missing_file_says_what_the_folder_must_hold_and_the_command(tmp_path: Path) -> None:
-    write(tmp_path)
-    (tmp_path / "valid.csv").unlink()
-    said = refusal(tmp_path)
-    assert said.startswith(f"{tmp_path} holds no valid.csv (or valid.csv.gz). ")
-    assert "prepare splits --name mine --source DIR\n  DIR holds train.csv, valid.csv and test.csv" in said
-
-
-def test_items_that_are_none_of_the_rows_are_an_error(tmp_path: Path) -> None:
-    said = refusal(write(tmp_path, items=[{"item_id": "0a", "title": "Anvil"}]))
-    assert said.endswith("items.jsonl: none of the 6 items, such as 'a', is described.")
 
 
 # Lines that cannot be read, skipped

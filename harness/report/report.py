@@ -26,6 +26,7 @@ from .tables.datasets import Cards
 from .tables.registry import DATA_TABLES, DATASET_TABLES, MARKED, PAPER_TABLES, PROFILE_TABLES, TABLES
 
 if TYPE_CHECKING:
+    from .figures.context import FigureContext
     from .figures.registry import Drawn
 
 _Made = TypeVar("_Made")
@@ -116,20 +117,17 @@ def draw_figures(
         InputError: an unknown name.
         StoreError: a suite's own files are damaged; damaged trials are left out.
     """
-    from .figures.registry import NAMES, context_of, draw
+    from .figures.registry import NAMES, draw
 
     for name in names:
         known("figure", name, NAMES)
 
-    def made(results: ResultSet) -> list[Drawn]:
-        profiles = _profiles_of(results.name, store)
-        context = context_of(results, data_dir=data_dir, profiles=profiles, users=users, aggregates=aggregates)
-        return draw(context, folder, names=names or NAMES)
+    contexts = _contexts(store, data_dir, users=users, aggregates=aggregates)
 
-    drawn: list[Drawn] = []
-    for suite in _suites(suites, store):
-        drawn += _undamaged(made, suite, store)
-    return drawn
+    def made(results: ResultSet) -> list[Drawn]:
+        return draw(contexts(results), folder, names=names or NAMES)
+
+    return [drawn for suite in _suites(suites, store) for drawn in _undamaged(made, suite, store)]
 
 
 def render_html(
@@ -152,16 +150,14 @@ def render_html(
         InputError: an unknown suite.
         StoreError: a suite's own files are damaged; damaged trials are left out, with a note below the tables.
     """
-    from .figures.context import FigureContext
     from .html.content import PageSuite, suite_content
     from .html.page import render_page
 
-    load, items = _loader(data_dir), cache(partial(catalog.load_items, data_dir=data_dir))
+    contexts = _contexts(store, data_dir, aggregates=aggregates)
 
     def made(results: ResultSet) -> PageSuite:
-        own = _profiles_of(results.name, store)
-        context = FigureContext(results.models(), load, items, own, aggregates=aggregates)
-        makers = every_table(results.name, load, own, store=store, data_dir=data_dir)
+        context = contexts(results)
+        makers = every_table(results.name, context.load, context.profiles, store=store, data_dir=data_dir)
         return suite_content(results, makers, store=store, context=context, folder=store.root)
 
     return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
@@ -270,6 +266,18 @@ def _loader(data_dir: Path) -> Load:
     return cache(partial(catalog.load_dataset, data_dir=data_dir))
 
 
+def _contexts(
+    store: Store, data_dir: Path, *, users: tuple[int, ...] = (), aggregates: bool = False
+) -> Callable[[ResultSet], FigureContext]:
+    """What figures of a suite are drawn from."""
+    from .figures.context import FigureContext
+
+    load, items = _loader(data_dir), cache(partial(catalog.load_items, data_dir=data_dir))
+    return lambda results: FigureContext(
+        results.models(), load, items, _profiles_of(results.name, store), users, aggregates
+    )
+
+
 def _with_data(make: Callable[[ResultSet, Load], Table], load: Load) -> Callable[[ResultSet], Table]:
     return lambda results: make(results, load)
 
@@ -279,7 +287,7 @@ def _apart(make: Callable[[_Of], Table], of: _Of) -> Callable[[ResultSet], Table
 
 
 def _profiles_of(suite: str, store: Store) -> list[Profile]:
-    return [profile for profile in ProfileStore(store.root).read() if profile.subject.suite == suite]
+    return ProfileStore(store.root).read([suite])
 
 
 def _profiles(suites: Sequence[str] | None, store: Store) -> list[list[Profile]]:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 
-from ...analysis.resultset import ResultSet
-from ...datasets import catalog
-from ...records.profile import Profile
 from ...utils.errors import DatasetError
 from .case_study import case_figure
 from .context import FigureContext, MissingData
@@ -59,25 +55,6 @@ class Drawn:
     name: str
     files: tuple[Path, ...] = ()
     why: str = ""
-
-
-def context_of(
-    results: ResultSet,
-    *,
-    data_dir: Path,
-    profiles: Sequence[Profile] = (),
-    users: tuple[int, ...] = (),
-    aggregates: bool = False,
-) -> FigureContext:
-    """What figures of a suite are drawn from; each data set is read once."""
-    return FigureContext(
-        results=results.models(),
-        load=cache(partial(catalog.load_dataset, data_dir=data_dir)),
-        items=cache(partial(catalog.load_items, data_dir=data_dir)),
-        profiles=profiles,
-        users=users,
-        aggregates=aggregates,
-    )
 
 
 def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = NAMES) -> list[Drawn]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...analysis.claims import Judged, judge
+from ...analysis.compare import Place
 from ...analysis.resultset import ResultSet
 from ...records.results import TrialSummary
 from ...store.frames import StoredTrial, trials_of
@@ -44,45 +45,13 @@ _MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=str, e
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A cell of a table as the page shows it: text, what it sorts by, and the trials behind it."""
-
-    text: str
-    sort: float | None
-    best: bool
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a table: its titles and label, then its cells."""
-
-    heads: tuple[str, ...]
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class PageTable:
-    """A table with what its buttons copy."""
-
-    name: str
-    caption: str
-    groups: tuple[tuple[str, int], ...]
-    heads: int
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    protocol: tuple[str, ...]
-    latex: str
-    csv: str
-
-
-@dataclass(frozen=True)
 class PageSuite:
     """A suite's content of the page.
 
     Attributes:
         counts: status to number of trials.
         tables: those that the suite fills.
+        behind: row to the keys of the trials behind its numbers.
         figures: those that the suite fills, and the searches.
         case: Figure 11; None where the suite does not fill it.
         lacking: figures that the suite does not fill, and what they need.
@@ -92,7 +61,8 @@ class PageSuite:
     name: str
     counts: Mapping[str, int]
     verdicts: tuple[Judged, ...]
-    tables: tuple[PageTable, ...]
+    tables: tuple[Table, ...]
+    behind: Mapping[Place, tuple[str, ...]]
     figures: tuple[Panels, ...]
     case: Case | None
     lacking: tuple[Lacking, ...]
@@ -122,12 +92,7 @@ def suite_content(
     notes: list[str] = []
     stored_trials = {stored.key: stored for stored in trials_of(store, [results.name])}
     trials = list(stored_trials.values())
-    behind = {
-        (cell.dataset, cell.backbone, cell.strategy, cell.steps): tuple(
-            run.key for run in cell.runs if run.key in stored_trials
-        )
-        for cell in results.cells
-    }
+    behind = {cell.place: tuple(run.key for run in cell.runs if run.key in stored_trials) for cell in results.cells}
     tables = []
     for name, make in makers.items():
         try:
@@ -136,7 +101,7 @@ def suite_content(
             notes.append(f"Table {name} is left out: {error}")
             continue
         if any(group.lines for group in table.groups):
-            tables.append(_table(table, behind))
+            tables.append(table)
     figures, lacking = figures_of(context)
     case = None
     try:
@@ -151,6 +116,7 @@ def suite_content(
         counts=counts,
         verdicts=judge(results, context.load),
         tables=tuple(tables),
+        behind=behind,
         figures=(*figures, *_searches(trials)),
         case=case,
         lacking=tuple(lacking),
@@ -159,33 +125,9 @@ def suite_content(
     )
 
 
-def _table(table: Table, behind: Mapping[Any, tuple[str, ...]]) -> PageTable:
-    titles = max((len(group.titles) for group in table.groups), default=0)
-    rows = [
-        Row((*group.titles, line.label), tuple(_cell(cell, behind) for cell in line.cells))
-        for group in table.groups
-        for line in group.lines
-    ]
-    return PageTable(
-        name=table.name,
-        caption=table.caption,
-        groups=tuple((group.title, len(group.columns)) for group in table.columns),
-        heads=titles + 1,
-        columns=tuple(column for group in table.columns for column in group.columns),
-        rows=tuple(rows),
-        protocol=table.protocol,
-        latex=render_latex(table),
-        csv=render_csv([table]),
-    )
-
-
-def _cell(cell: TableCell, behind: Mapping[Any, tuple[str, ...]]) -> Cell:
-    return Cell(
-        text=cell_words(cell, _MARKS, spread=False) + cell.mark * (cell.kind == "change"),
-        sort=cell.value,
-        best=cell.best,
-        keys=behind.get(cell.of, ()) if cell.of is not None and cell.value is not None else (),
-    )
+def words(cell: TableCell) -> str:
+    """A cell as the page shows it."""
+    return cell_words(cell, _MARKS, spread=False) + cell.mark * (cell.kind == "change")
 
 
 def _searches(trials: Sequence[StoredTrial]) -> list[Panels]:
@@ -248,5 +190,5 @@ def as_rest(suite: PageSuite) -> dict[str, Any]:
             [{"data": chart.data, "layout": chart.layout} for chart in panels.charts] for panels in suite.figures
         ],
         "trials": [{name: value for name, value in trial.items() if name not in LISTED} for trial in suite.trials],
-        "copies": {table.name: {"latex": table.latex, "csv": table.csv} for table in suite.tables},
+        "copies": {table.name: {"latex": render_latex(table), "csv": render_csv([table])} for table in suite.tables},
     }

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...._version import VERSION
-from .content import CASE, PageSuite, as_json, as_rest
+from .content import CASE, PageSuite, as_json, as_rest, words
 
 _PARTS = ("page.css", "page.js")
 
@@ -35,6 +35,7 @@ def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
         version=VERSION,
         suites=suites,
         case_name=CASE,
+        words=words,
         css=Markup(css),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
         plotly=packed(get_plotlyjs()),

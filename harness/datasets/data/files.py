@@ -73,8 +73,7 @@ def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str
 def read(folder: Path) -> Dataset:
     """The data set in `DATA_DIR/NAME`, checked against its fingerprint; its arrays are read-only.
 
-    Raises:
-        DatasetError: a file is missing or damaged, or was written by a later version.
+    A DatasetError if a file is missing, damaged, or of a later version.
     """
     card = read_card(folder)
     flat = _read_table(folder / "sequences.parquet", {"item": np.int32})["item"]
@@ -102,11 +101,7 @@ def read(folder: Path) -> Dataset:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of the data set in `DATA_DIR/NAME`.
-
-    Raises:
-        DatasetError: missing, damaged, or written by a later version.
-    """
+    """The card of the data set in `DATA_DIR/NAME`; a DatasetError if missing, damaged, or of a later version."""
     path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))

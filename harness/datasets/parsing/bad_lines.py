@@ -52,11 +52,7 @@ class BadLineLog:
         return tuple(BadLines(path.name, why, lines, first) for (path, why), (lines, first) in entries)
 
     def refuse(self) -> None:
-        """End the reading if it is to end at bad lines.
-
-        Raises:
-            DatasetError: there are some: the first, and how many of which kind.
-        """
+        """A DatasetError with the first bad line and how many of which kind, if there are some and none are skipped."""
         if self._refuses and self._first:
             path, (line, message) = next(iter(self._first.items()))
             raise DatasetError(

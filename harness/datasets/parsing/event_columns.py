@@ -66,8 +66,7 @@ class PackedRows:
     def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Wrong]]:
         """See `table_files.Convert`; wrong are values that are not names, finite numbers, times.
 
-        Raises:
-            DatasetError: the type of a column does not fit.
+        A DatasetError if the type of a column does not fit.
         """
         import polars as pl
 
@@ -143,11 +142,7 @@ def _seconds(text: str | None, layout: str) -> float | None:
 
 
 def check_format(layout: str) -> None:
-    """Refuse a format of times that strptime does not know.
-
-    Raises:
-        DatasetError: with what is wrong.
-    """
+    """A DatasetError for a format of times that strptime does not know."""
     try:
         datetime.strptime(_EPOCH.strftime(layout), layout)
     except (ValueError, re.error) as error:

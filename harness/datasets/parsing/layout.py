@@ -48,11 +48,7 @@ def format_of(path: Path, layout: Layout) -> Format:
 
 
 def column_names(path: Path, layout: Layout) -> tuple[str, ...]:
-    """The columns of a delimited file: those of its header, or else their names or numbers.
-
-    Raises:
-        DatasetError: the file is empty, not text, or cannot be read.
-    """
+    """The columns of a delimited file: those of its header, or else their names or numbers; errors as `lines_of`."""
     line = first_line(path)
     try:
         text = line.decode(layout.encoding).rstrip("\r\n")
@@ -69,11 +65,7 @@ def column_names(path: Path, layout: Layout) -> tuple[str, ...]:
 
 
 def places_of(columns: Sequence[str], names: Sequence[str], path: Path, layout: Layout) -> list[int]:
-    """The indices of some columns of a delimited file.
-
-    Raises:
-        DatasetError: a column is missing or appears twice.
-    """
+    """The indices of some columns of a delimited file; a DatasetError if one is missing or appears twice."""
     for column in columns:
         if names.count(column) != 1:
             raise DatasetError(f"{path}:1  {no_column(column, names, layout)}")

@@ -108,10 +108,8 @@ def json_rows(
 ) -> Iterator[_Row]:
     """The objects of a JSON-lines file that can be read; the log gets the other lines.
 
-    Numbers are as written, null and a missing key None. `tokens` are the columns that must be text or numbers.
-
-    Raises:
-        DatasetError: the file is damaged or cut short, or no object has a key.
+    Numbers are as written, null and a missing key None. `tokens` are the columns that must be text or numbers. Errors
+    as `json_objects`.
     """
     for line, value in json_objects(path, columns, log, progress):
         for name in tokens:

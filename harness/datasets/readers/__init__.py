@@ -36,8 +36,7 @@ class Reader(Protocol):
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """The attributes of the `wanted` items; None if the recipe wants no text, or the source describes no items.
 
-        Raises:
-            DatasetError: as `read`.
+        Errors as `read`.
         """
 
 

@@ -38,12 +38,7 @@ class AmazonSplits:
     }
 
     def read(self, raw: RawFiles) -> ReadyRows:
-        """Read the three files; see `Reader.read`.
-
-        Raises:
-            DatasetError: a missing file or column, a row that cannot be read, seconds among milliseconds, no row at
-                all.
-        """
+        """Read the three files; see `Reader.read`. Seconds among milliseconds are an error."""
         import polars as pl
 
         paths = split_paths(raw, self.files)

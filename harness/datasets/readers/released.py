@@ -35,11 +35,7 @@ class Released:
     files: Mapping[str, tuple[str, ...]] = {split: (f"{{name}}.{split}.remap.csv",) for split in SPLITS}
 
     def read(self, raw: RawFiles) -> ReadyRows:
-        """Read the three files; see `Reader.read`.
-
-        Raises:
-            DatasetError: a missing file or column, a value that is not a number, a row without history, no row at all.
-        """
+        """Read the three files; see `Reader.read`. A row without history is an error."""
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
         files = [TableFile(path, Layout(), raw.progress, log) for path in paths]

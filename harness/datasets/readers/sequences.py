@@ -26,11 +26,7 @@ class Sequences:
     files: Mapping[str, tuple[str, ...]] = {"interactions": (FILE,)}
 
     def read(self, raw: RawFiles) -> Events:
-        """Read the file, which the source may be itself; see `Reader.read`.
-
-        Raises:
-            DatasetError: a missing file, a line without items, a user on two lines.
-        """
+        """Read the file, which the source may be itself; see `Reader.read`. A user on two lines is an error."""
         path = one_file(raw, "interactions", self.files)
         log = BadLineLog(raw.on_bad_line)
         lines = _checked(path, log, raw.progress)

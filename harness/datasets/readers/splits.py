@@ -43,10 +43,8 @@ class Splits:
     def read(self, raw: RawFiles) -> ReadyRows:
         """Read the three files; see `Reader.read`.
 
-        Raises:
-            DatasetError: a missing file or column, an invalid id, no row at all, a duplicate row. A row equal to an
-                earlier one is valid only if it continues the user's row before it: once histories are cut, a user who
-                repeats the same items has such rows.
+        A row equal to an earlier one is an error unless it continues the user's row before it: once histories are cut,
+        a user who repeats the same items has such rows.
         """
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
@@ -74,11 +72,7 @@ class Splits:
         )
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
-        """Read `items.jsonl`; see `Reader.attributes`.
-
-        Raises:
-            DatasetError: a broken line, or none of the wanted items in the file.
-        """
+        """Read `items.jsonl`; see `Reader.attributes`."""
         name = raw.recipe.files.get("items", (ITEMS,))[0]
         path = next((path for file_name in (name, f"{name}.gz") if (path := raw.source / file_name).is_file()), None)
         if path is None or not raw.recipe.text.fields:

@@ -25,7 +25,7 @@ HISTORY = "history"
 
 
 def one_file(raw: RawFiles, role: str, names: Mapping[str, tuple[str, ...]]) -> Path:
-    """The only file of a role; errors as `RawFiles.find`, and a DatasetError if there are several."""
+    """The only file of a role; arguments and errors as `RawFiles.find`, and a DatasetError if there are several."""
     paths = raw.find(role, names)
     if len(paths) > 1:
         several = ", ".join(path.name for path in paths)
@@ -36,13 +36,7 @@ def one_file(raw: RawFiles, role: str, names: Mapping[str, tuple[str, ...]]) -> 
 
 
 def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Path]:
-    """The files of training, validation and test, each with `.gz` after its name if only that exists.
-
-    `names` maps splits to names of the file, if the recipe gives none.
-
-    Raises:
-        DatasetError: a missing file, or a split of several files.
-    """
+    """The files of training, validation and test; arguments and errors as `one_file`."""
     if raw.source.is_file():
         raise MissingFileError(f"{raw.source} is a file; a folder is wanted.")
     return [one_file(raw, split, names) for split in SPLITS]

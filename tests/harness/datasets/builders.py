@@ -10,6 +10,7 @@ import pytest
 
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
 from rearec_bench.harness.utils.errors import DatasetError
 
 LINES = "a x y z y\nb y x z x y\n"
@@ -21,6 +22,24 @@ def prepare_sequences(folder: Path, text: str = LINES, *, name: str | None = "mi
     (folder / "sequences.txt").write_text(text)
     preparation.prepare("sequences", source=folder, data_dir=folder / "data", name=name, **options)
     return folder / "data"
+
+
+def prepare(recipe: str, source: Path, on_bad_line: OnBadLine = "error", **options: Any) -> Dataset:
+    """Prepare a source as "mine", with the data folder inside."""
+    given = {"name": "mine", "data_dir": source / "data", **options}
+    return preparation.prepare(recipe, source=source, on_bad_line=on_bad_line, **given)
+
+
+def refusal(recipe: str, source: Path, **options: Any) -> str:
+    """What is said of a source that is refused; nothing is written."""
+    said = error_of(prepare, recipe, source, **options)
+    assert not (source / "data").exists()
+    return said
+
+
+def bad_lines(data: Dataset) -> list[tuple[str, int, int]]:
+    """Why, how many and the first of the lines that were left out."""
+    return [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]]
 
 
 def rows_of(data: Dataset, split: str, tokens: Any) -> list[tuple[tuple[str, ...], str]]:

@@ -64,21 +64,16 @@ def test_an_interrupted_preparation_leaves_nothing(tmp_path: Path, monkeypatch: 
     assert catalog.prepared(tmp_path / "data") == []
 
 
-def test_what_a_killed_preparation_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_what_killed_preparations_left_is_removed_or_put_back_by_the_next(tmp_path: Path) -> None:
     data_dir = prepare_sequences(tmp_path)
     left = data_dir / f".tmp~mine~{socket.gethostname()}~{killed()}~0a1b2c3d"
     left.mkdir()
     (left / "train.parquet").write_bytes(b"half")
     (data_dir / ".other.k7f3").mkdir()
     assert catalog.prepared(data_dir) == ["mine"]
-    prepare_sequences(tmp_path, name="other")
-    assert sorted(path.name for path in data_dir.iterdir()) == [".other.k7f3", "mine", "other"]
-
-
-def test_a_preparation_killed_between_its_last_two_steps_loses_nothing(tmp_path: Path) -> None:
-    data_dir = prepare_sequences(tmp_path)
     (data_dir / "mine").rename(data_dir / f".old~mine~{socket.gethostname()}~{killed()}~0a1b2c3d")
     prepare_sequences(tmp_path, name="other")
+    assert sorted(path.name for path in data_dir.iterdir()) == [".other.k7f3", "mine", "other"]
     assert catalog.load_dataset("mine", data_dir=data_dir).num_items == 3
 
 

@@ -1,8 +1,9 @@
-"""Lines of source files: unpacking, and what is cut short, damaged or not text."""
+"""Lines of source files: unpacking, what is cut short, damaged or not text; the log of bad lines, and progress."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from pathlib import Path
 
@@ -12,8 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.parsing import raw
-from rearec_bench.harness.datasets.parsing.raw import lines_of
+from rearec_bench.harness.datasets.parsing.bad_lines import BadLineLog, BadLines
+from rearec_bench.harness.datasets.parsing.raw import ReadingMeter, lines_of
 from rearec_bench.harness.utils.errors import DatasetError
+from rearec_bench.harness.utils.meter import Meter
+
+from ..builders import error_of
 
 LINE = st.binary(min_size=1, max_size=9).map(lambda text: text.replace(b"\n", b""))
 
@@ -89,3 +94,66 @@ def test_a_file_without_line_ends_is_refused_before_it_fills_the_memory(
     monkeypatch.setattr(raw, "LONGEST_LINE", 1000)
     with pytest.raises(DatasetError, match="One record a line is wanted"):
         list(lines_of(file(tmp_path, b"[" + b"1," * 5000)))
+
+
+# The log of lines that cannot be read
+
+
+def test_the_log_counts_by_file_and_reason_and_names_the_first() -> None:
+    log = BadLineLog("error")
+    log.refuse()
+    log.add(Path("d/a.csv"), 9, "no JSON", "is no JSON: x")
+    log.add(Path("d/a.csv"), 4, "user is empty", "user: is empty", lines=3)
+    log.add(Path("d/b.csv"), 2, "no JSON")
+    log.add(Path("d/a.csv"), 7, "no JSON", "is no JSON: y")
+    assert log.found() == (
+        BadLines("a.csv", "user is empty", 3, 4),
+        BadLines("a.csv", "no JSON", 2, 7),
+        BadLines("b.csv", "no JSON", 1, 2),
+    )
+    first, rest = error_of(log.refuse).splitlines()
+    assert first == "d/a.csv:4  user: is empty."
+    assert rest.startswith("Lines that cannot be read: 6. 3 x user is empty (first: line 4 of a.csv); 2 x no JSON (")
+    assert "7 of a.csv); 1 x no JSON (first: line 2 of b.csv). " in rest and rest.endswith("--on-bad-line skip")
+
+
+def test_lines_that_are_skipped_end_nothing() -> None:
+    log = BadLineLog("skip")
+    log.add(Path("a"), 1, "no JSON")
+    log.refuse()
+    assert log.found() == (BadLines("a", "no JSON", 1, 1),)
+
+
+# Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_each_file_has_a_line_of_its_own_and_leaves_the_terminal_as_it_was() -> None:
+    now = [0.0]
+    out = Terminal()
+    tell = ReadingMeter(Meter(out, clock=lambda: now[0]))
+    for file in ("a.csv.gz", "b.csv"):
+        for done in (0, 10_000_000, 40_000_000):
+            tell(done, 40_000_000, file)
+            now[0] += 1.0
+    lines = out.getvalue().split("\r\x1b[K")
+    assert [line.split("   ")[0] for line in lines if line] == [
+        "reading a.csv.gz  25%",
+        "reading a.csv.gz 100%",
+        "reading b.csv  25%",
+        "reading b.csv 100%",
+    ]
+    assert "10 of 40 MB   10 MB/s   3 s left" in lines[1]
+    assert out.getvalue().endswith("\r\x1b[K")
+
+
+def test_small_files_write_nothing_to_a_log() -> None:
+    out = io.StringIO()
+    tell = ReadingMeter(Meter(out))
+    tell(0, 100, "a.csv")
+    tell(100, 100, "a.csv")
+    assert out.getvalue() == ""

@@ -61,15 +61,6 @@ def test_every_row_is_the_one_of_the_file_before_any_rule(tmp_path: Path, seed: 
     assert (held.layout, held.fixed_numbers) == ("prefixes", False)
 
 
-def test_bad_rows_have_their_lines(tmp_path: Path) -> None:
-    train = "u2,b,5.0,1500000000000,\n\nu1,a,bad,1500000000001,\nu1,b,2.0,1500000000002,a\n"
-    held = read(write(tmp_path, train=train))
-    assert len(rows_of(held)["train"]) == 2
-    assert [(one.file, one.why, one.lines, one.first) for one in held.bad_lines] == [
-        ("Toys.train.csv", "rating is not a number", 1, 4)
-    ]
-
-
 def test_tokens_are_sorted_and_spaces_between_items_do_not_count(tmp_path: Path) -> None:
     held = read(write(tmp_path, test="u1,a,5.0,1660000000000, a  b c \nu0,d,5.0,1660000000000,   \n"))
     assert held.user_tokens.tolist() == ["u0", "u1", "u2"]

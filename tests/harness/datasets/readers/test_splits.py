@@ -15,10 +15,9 @@ from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.data.items import Items
-from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
 from rearec_bench.harness.trial.batches import SplitReader
 
-from ..builders import error_of, rows_of
+from ..builders import bad_lines, prepare, refusal, rows_of
 
 NAMES = ("train", "valid", "test")
 HEADER = "user_id,item_id,history\n"
@@ -49,22 +48,12 @@ def write(
     return folder
 
 
-def prepare(source: Path, on_bad_line: OnBadLine = "error") -> Dataset:
-    return preparation.prepare("splits", source=source, data_dir=source / "data", name="mine", on_bad_line=on_bad_line)
-
-
 def items_of(source: Path) -> Items:
     return catalog.load_items("mine", data_dir=source / "data")
 
 
 def read_back(data: Dataset, name: str, tokens: np.ndarray) -> list[tuple[str, str]]:
     return [(target, " ".join(history)) for history, target in rows_of(data, name, tokens)]
-
-
-def refusal(source: Path) -> str:
-    said = error_of(prepare, source)
-    assert not (source / "data").exists()
-    return said
 
 
 # The real data
@@ -148,7 +137,7 @@ def test_real_titles_and_texts_are_those_of_the_items(folder: Path, shared: Path
 
 
 def test_rows_without_history_are_left_out_and_counted(tmp_path: Path) -> None:
-    data = prepare(write(tmp_path, train="u1,a,\nu1,b,a\nu2,q,\n", valid="u1,c,a b\nu2,b, \n"))
+    data = prepare("splits", write(tmp_path, train="u1,a,\nu1,b,a\nu2,q,\n", valid="u1,c,a b\nu2,b, \n"))
     [dropped] = data.card["dropped"]
     assert dropped["why"] == "the history is empty"
     assert dropped["rows"] == {"train": 2, "valid": 1, "test": 0}
@@ -161,34 +150,36 @@ def test_rows_without_history_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_rows_that_continue_one_another_share_their_place_whatever_their_order(tmp_path: Path) -> None:
-    in_order = prepare(write(tmp_path / "in_order"))
+    in_order = prepare("splits", write(tmp_path / "in_order"))
     assert len(in_order.flat) == sum(len(in_order.split(name)) for name in NAMES) + 3
     shuffled = {name: "".join(reversed(ROWS[name].splitlines(keepends=True))) for name in NAMES}
-    other = prepare(write(tmp_path / "shuffled", **shuffled))
+    other = prepare("splits", write(tmp_path / "shuffled", **shuffled))
     assert other.flat.tolist() == in_order.flat.tolist()
     assert other.train.starts.tolist() == in_order.train.starts.tolist()[::-1]
 
 
 def test_histories_cut_by_the_publisher_stay_cut(tmp_path: Path) -> None:
-    data = prepare(write(tmp_path, train="u1,b,a\nu1,c,a b\nu1,d,b c\n", valid="u1,e,c d\n", test="u1,f,d e\n"))
+    data = prepare(
+        "splits", write(tmp_path, train="u1,b,a\nu1,c,a b\nu1,d,b c\n", valid="u1,e,c d\n", test="u1,f,d e\n")
+    )
     assert data.flat.tolist() == [0, 1, 2, 3, 4, 5]
     assert (int(data.test.starts[0]), int(data.test.ends[0])) == (3, 5)
 
 
 def test_gzipped_files_are_read_like_plain_ones(tmp_path: Path) -> None:
-    plain = prepare(write(tmp_path / "plain", items=ITEMS))
+    plain = prepare("splits", write(tmp_path / "plain", items=ITEMS))
     zipped = write(tmp_path / "zipped", items=ITEMS)
     for name in ("train.csv", "valid.csv", "test.csv", "items.jsonl"):
         (zipped / f"{name}.gz").write_bytes(gzip.compress((zipped / name).read_bytes()))
         (zipped / name).unlink()
-    data = prepare(zipped)
+    data = prepare("splits", zipped)
     assert data.fingerprint == plain.fingerprint
     assert [source["file"] for source in data.card["sources"]][-1] == "items.jsonl.gz"
     assert data.card["items_without_text"] == plain.card["items_without_text"]
 
 
 def test_items_are_told_by_the_attributes_that_they_have(tmp_path: Path) -> None:
-    data = prepare(write(tmp_path, items=ITEMS))
+    data = prepare("splits", write(tmp_path, items=ITEMS))
     made = items_of(tmp_path)
     opening = "The item information is as follows:"
     assert made.tokens.tolist() == ["a", "b", "c", "d", "e", "f"]
@@ -206,15 +197,15 @@ def test_items_are_told_by_the_attributes_that_they_have(tmp_path: Path) -> None
 def test_whole_numbers_in_the_items_are_the_names_in_the_rows(tmp_path: Path) -> None:
     items: list[dict[str, object]] = [{"item_id": 9, "title": "Nine"}]
     write(tmp_path, items=items, train="u,10,9\n", valid="u,2,9 10\n", test="u,9,9 10 2\n")
-    prepare(tmp_path)
+    prepare("splits", tmp_path)
     made = items_of(tmp_path)
     assert made.tokens.tolist() == ["2", "9", "10"]
     assert made.titles is not None and made.titles.tolist() == ["", "Nine", ""]
 
 
 def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> None:
-    prepare(write(tmp_path / "without"))
-    prepare(write(tmp_path / "untold", items=[{"item_id": "a"}]))
+    prepare("splits", write(tmp_path / "without"))
+    prepare("splits", write(tmp_path / "untold", items=[{"item_id": "a"}]))
     for made in (items_of(tmp_path / "without"), items_of(tmp_path / "untold")):
         assert made.titles is None and made.texts is None
 
@@ -238,12 +229,12 @@ def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> Non
     ],
 )
 def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: str, message: str) -> None:
-    assert message in refusal(write(tmp_path, train=train))
+    assert message in refusal("splits", write(tmp_path, train=train))
 
 
 def test_equal_rows_that_follow_from_cut_histories_are_no_mistake(tmp_path: Path) -> None:
     rows = "u1,a,b\nu1,b,b a\nu1,a,a b\nu1,b,b a\nu1,a,a b\nu1,c,b a\n"
-    data = prepare(write(tmp_path, train=rows, valid="u1,d,a c\n", test="u1,a,c d\n"))
+    data = prepare("splits", write(tmp_path, train=rows, valid="u1,d,a c\n", test="u1,a,c d\n"))
     assert [data.flat.tolist(), len(data.train)] == [[1, 0, 1, 0, 1, 0, 2, 3, 0], 6]
 
 
@@ -252,30 +243,28 @@ def test_equal_rows_that_follow_from_cut_histories_are_no_mistake(tmp_path: Path
 
 def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
     bad = "u1,b c,a\nu1,,a\nu9,b,a nan\nu9,b,None a\n"
-    clean = prepare(write(tmp_path / "clean", items=ITEMS))
+    clean = prepare("splits", write(tmp_path / "clean", items=ITEMS))
     source = write(tmp_path / "bad", items=ITEMS, train=bad + ROWS["train"], test=ROWS["test"] + "u1,c,a b\n")
-    data = prepare(source, "skip")
+    data = prepare("splits", source, "skip")
     assert data.fingerprint == clean.fingerprint
-    told = [
-        (line["file"], line["why"].partition(" (")[0], line["lines"], line["first"]) for line in data.card["bad_lines"]
+    assert [(why.partition(" (")[0], lines, first) for why, lines, first in bad_lines(data)] == [
+        ("item_id is not an item", 1, 2),
+        ("item_id is empty", 1, 3),
+        ("history is not a list of items separated by spaces", 2, 4),
+        ("the row stands there already", 1, 6),
     ]
-    assert told == [
-        ("train.csv", "item_id is not an item", 1, 2),
-        ("train.csv", "item_id is empty", 1, 3),
-        ("train.csv", "history is not a list of items separated by spaces", 2, 4),
-        ("test.csv", "the row stands there already", 1, 6),
-    ]
+    assert [entry["file"] for entry in data.card["bad_lines"]] == [*["train.csv"] * 3, "test.csv"]
 
 
 def test_broken_items_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
     lines = [json.dumps(one).encode() for one in ITEMS]
     broken = b'{"item_id": \n[]\n{"item": "a"}\n{"item_id": "b", "title": {}}\n{"item_id": "a"}\n"\xff"'
-    prepare(write(tmp_path / "clean", items=ITEMS))
+    prepare("splits", write(tmp_path / "clean", items=ITEMS))
     bad = [lines[0], broken, *lines[1:]]
-    data = prepare(write(tmp_path / "bad", items=b"\n".join(bad)), "skip")
+    data = prepare("splits", write(tmp_path / "bad", items=b"\n".join(bad)), "skip")
     texts = [items_of(tmp_path / name).texts.tolist() for name in ("clean", "bad")]  # type: ignore[union-attr]
     assert texts[0] == texts[1]
-    assert [(entry["why"], entry["lines"], entry["first"]) for entry in data.card["bad_lines"]] == [
+    assert bad_lines(data) == [
         ("no JSON", 1, 2),
         ("no JSON object", 1, 3),
         ("item_id is empty", 1, 4),

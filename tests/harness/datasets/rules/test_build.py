@@ -68,12 +68,6 @@ def test_duplicates_can_be_refused() -> None:
         made(duplicates="error")
 
 
-def test_ratings_of_targets_leave_the_histories_whole() -> None:
-    data = made(ratings={"above": 3, "of": "target"}, split={"quantiles": [0.98, 0.99]}, unseen="keep")
-    assert rows(data, "train") == [("ab", "a"), ("b", "a"), ("ba", "c")]
-    assert sum(data.assembled.dropped["the target's rating is not above 3"].values()) == 4
-
-
 def test_ratings_of_all_leave_the_others_out() -> None:
     data = made(ratings={"at_least": 3}, split={"quantiles": [0.98, 0.99]}, unseen="keep")
     assert rows(data, "train")[:2] == [("a", "a"), ("b", "a")]

@@ -107,6 +107,8 @@ class Epoch:
         losses: mean of each named term, and "total".
         validation: metrics of the readout.
         rows_per_s: training rows per second.
+        gradients: norm of the gradient of each of the loss's terms by the states of the batch, as the loss weighs
+            them; the mean over one batch in 100, empty where an epoch has none of these.
     """
 
     epoch: int
@@ -115,6 +117,7 @@ class Epoch:
     train_s: float
     evaluate_s: float
     rows_per_s: float
+    gradients: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,10 @@ def _training(result: TrialResult) -> Iterator[str]:
     losses = [f"{epoch.losses[_LOSS_TERMS_FIRST]:.4g}" for epoch in result.history]
     terms = ", ".join(f"{name} {value:.4g}" for name, value in last.losses.items() if name != _LOSS_TERMS_FIRST)
     yield _line("loss", f"by epoch: {_shortened(losses)}" + (f"   (at the end: {terms})" if terms else ""))
+    compared = next((epoch for epoch in reversed(result.history) if epoch.gradients), None)
+    if compared is not None:
+        norms = ", ".join(f"{name} {value:.3g}" for name, value in compared.gradients.items())
+        yield _line("gradients", f"in epoch {compared.epoch}: {norms}   (norm of each term's, by the states)")
     timings = result.timings
     parts = [f"{name[:-2]} {timings[name]:.2f} s" for name in ("build_s", "train_s", "evaluate_s") if name in timings]
     rows = sum(epoch.rows_per_s for epoch in result.history) / len(result.history)

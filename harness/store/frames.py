@@ -188,6 +188,7 @@ def _epoch(key: str, epoch: Any) -> dict[str, Any]:
         "key": key,
         "epoch": epoch.epoch,
         **{f"loss_{name}": value for name, value in epoch.losses.items()},
+        **{f"gradient_{name}": value for name, value in epoch.gradients.items()},
         **_prefixed("validation", epoch.validation),
         "train_s": epoch.train_s,
         "evaluate_s": epoch.evaluate_s,

@@ -19,6 +19,7 @@ from ..records.spec import TrialSpec
 from ..utils.errors import CheckpointError, TrialDiverged
 from ..utils.registry import BACKBONES, STRATEGIES
 from ..utils.seeds import stream_seed
+from . import gradients
 from .batches import SplitReader
 from .checkpoint import Checkpoint, check, versions
 from .evaluate import Scorer, evidence, readout_ranks
@@ -91,12 +92,13 @@ class ModelTrial:
             TrialDiverged: the loss is not finite.
         """
         number = len(self._history) + 1
-        losses, train_s = self.trainer.epoch(number, after_batch=self.after_batch)
+        losses, train_s = self.trainer.epoch(number, after_batch=self.after_batch, compare_every=gradients.EVERY)
         clock = time.perf_counter()
         validation = metrics_of(readout_ranks(self.model, self.strategy, self._valid, self.scorer))
         evaluate_s = time.perf_counter() - clock
         rows_per_s = len(self._dataset.train) / train_s
-        self._history.append(Epoch(number, losses, validation, train_s, evaluate_s, rows_per_s))
+        compared = self.trainer.gradients
+        self._history.append(Epoch(number, losses, validation, train_s, evaluate_s, rows_per_s, compared))
         value = validation[self.spec.metric]
         if value > self._best:
             self._best, self._best_epoch = value, number

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..records.spec import TrainingSettings
 from ..utils.errors import TrialDiverged
 from ..utils.seeds import stream_seed
 from .batches import SplitReader
+from .gradients import term_gradients
 from .precision import mixed, products
 
 Phase = Literal["data", "forward", "loss", "backward", "optimiser"]
@@ -39,6 +41,8 @@ class _UnderWay:
     rows: int = 0
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
+    compared: int = 0
+    gradients: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -46,9 +50,11 @@ class Trainer:
 
     Attributes:
         watch: called at the start of each phase of a training step, for profiles.
+        gradients: of the last epoch, the norms of `term_gradients`, means over the batches that were compared.
     """
 
     watch: Callable[[Phase], None] = staticmethod(_unwatched)
+    gradients: Mapping[str, float] = MappingProxyType({})
 
     def __init__(
         self,
@@ -94,7 +100,12 @@ class Trainer:
         self._under_way = None if state["under_way"] is None else _UnderWay(**state["under_way"])
 
     def epoch(
-        self, number: int, *, max_batches: int | None = None, after_batch: Callable[[], None] | None = None
+        self,
+        number: int,
+        *,
+        max_batches: int | None = None,
+        after_batch: Callable[[], None] | None = None,
+        compare_every: int = 0,
     ) -> tuple[Mapping[str, float], float]:
         """Train one epoch, or the rest of one that a loaded state has begun.
 
@@ -102,6 +113,8 @@ class Trainer:
             number: counted from 1.
             max_batches: limit, for a dry run.
             after_batch: called after each batch, when `state` may be taken; its seconds do not count as training.
+            compare_every: batches from one `term_gradients` to the next, counted from the first of the training; 0 for
+                none.
 
         Returns:
             Means over rows of the loss terms and of "total", and the seconds it took.
@@ -115,7 +128,7 @@ class Trainer:
         batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
         for rows in islice(batches, done.batches, max_batches):
             with products(self._settings.precision):
-                terms = self._batch(rows, number)
+                terms = self._batch(rows, number, compared=self._is_compared(done, len(rows), compare_every))
             done.batches += 1
             done.rows += len(rows)
             for name, value in terms.items():
@@ -125,10 +138,17 @@ class Trainer:
                 after_batch()
                 started = time.perf_counter() - done.seconds
         self._under_way = None
+        self.gradients = {name: value / done.compared for name, value in done.gradients.items()}
         losses = {name: value / max(done.rows, 1) for name, value in done.sums.items()}
         return losses, time.perf_counter() - started
 
-    def _batch(self, rows: NDArray[np.int64], epoch: int) -> Mapping[str, float]:
+    def _is_compared(self, done: _UnderWay, rows: int, every: int) -> bool:
+        """Whether the next batch is one in `every`; told by rows, as packed batches differ in size."""
+        apart = every * self._settings.batch_size
+        seen = (done.epoch - 1) * len(self._reader) + done.rows
+        return every > 0 and -seen % apart < rows
+
+    def _batch(self, rows: NDArray[np.int64], epoch: int, *, compared: bool = False) -> Mapping[str, float]:
         reasoned, catalogue = self.reason(rows, epoch)
         self.watch("loss")
         loss, terms = self._strategy.loss(reasoned, catalogue)
@@ -143,6 +163,10 @@ class Trainer:
         self.watch("backward")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if compared and self._under_way is not None:
+            self._under_way.compared += 1
+            for name, norm in term_gradients(self._strategy, reasoned, catalogue).items():
+                self._under_way.gradients[name] = self._under_way.gradients.get(name, 0.0) + norm
         self.watch("optimiser")
         self._optimiser.step()
         self.watch("data")

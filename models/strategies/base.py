@@ -23,16 +23,20 @@ class Base(Strategy):
 
     def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
         """Cross-entropy of the last state, whichever it is."""
-        return last_state_cross_entropy(reasoned, catalogue)
+        loss = last_state_cross_entropy(reasoned, catalogue)
+        return loss, {"cross_entropy": float(loss.detach())}
+
+    def terms(self, reasoned: Reasoned, catalogue: Catalogue) -> Mapping[str, Tensor]:
+        """The cross-entropy."""
+        return {"cross_entropy": last_state_cross_entropy(reasoned, catalogue)}
 
 
-def last_state_cross_entropy(reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
+def last_state_cross_entropy(reasoned: Reasoned, catalogue: Catalogue) -> Tensor:
     """Cross-entropy of the last state r_K at the score temperature (eq. 5)."""
-    terms = catalogue_loss(
+    return catalogue_loss(
         reasoned.states[:, -1:],
         catalogue.vectors,
         reasoned.targets,
         temperatures=(catalogue.temperature,),
         ce_weights=unit(1),
-    )
-    return terms.total, {"cross_entropy": float(terms.cross_entropy)}
+    ).total

@@ -98,6 +98,14 @@ class Strategy:
         """
         raise NotImplementedError
 
+    def terms(self, reasoned: Reasoned, catalogue: Catalogue) -> Mapping[str, Tensor]:
+        """The terms of `loss` apart, each a scalar with its weight and its gradient; their sum is the loss.
+
+        Asked for once in a while, so that the history says how their gradients compare; {} for no comparison. Draws
+        nothing.
+        """
+        return {}
+
     def readout(self, states: Tensor) -> Tensor:
         """The state that ranks: (..., T, d) raw states to (..., d)."""
         return states[..., -1, :]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..losses import catalogue_loss
+from ..losses import CatalogueTerms, catalogue_loss
 from .contract import Catalogue, Reasoned, Reasoning, Strategy, unit, with_pooled
 from .settings import ERLSettings
 
@@ -32,32 +32,44 @@ class ERL(Strategy):
 
     def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
         """Equation 8, or what the released code computes."""
+        terms = self._catalogue_loss(reasoned, catalogue)
+        return terms.total, {"cross_entropy": float(terms.cross_entropy), "kl": float(terms.kl)}
+
+    def terms(self, reasoned: Reasoned, catalogue: Catalogue) -> Mapping[str, Tensor]:
+        """The cross-entropy and the KL term."""
+        cross_entropy = self._catalogue_loss(reasoned, catalogue, kl=False).total
+        if self._kl_weights(reasoned.raw.shape[1]) is None:
+            return {"cross_entropy": cross_entropy}
+        return {"cross_entropy": cross_entropy, "kl": self._catalogue_loss(reasoned, catalogue).total - cross_entropy}
+
+    def _catalogue_loss(self, reasoned: Reasoned, catalogue: Catalogue, *, kl: bool = True) -> CatalogueTerms:
+        """The loss with its parts, without the KL term where not asked for."""
         released = self.settings.recipe == "released"
         states = reasoned.states
         count = states.shape[1]
         ce_weights = (1.0,) * count
         if released:  # the state that ranks is supervised: the query of the mean, not the mean of the queries
             states, ce_weights = with_pooled(reasoned), unit(count + 1)
-        terms = catalogue_loss(
+        return catalogue_loss(
             states,
             catalogue.vectors,
             reasoned.targets,
             temperatures=(catalogue.temperature,) * states.shape[1],
             ce_weights=ce_weights,
-            kl_weights=self._kl_weights(count, states.shape[1]),
+            kl_weights=self._kl_weights(count) if kl else None,
             kl_gradient="first" if released else "both",
         )
-        return terms.total, {"cross_entropy": float(terms.cross_entropy), "kl": float(terms.kl)}
 
     def readout(self, states: Tensor) -> Tensor:
         """The mean of the raw states (section 3.2.3)."""
         return states.mean(-2)
 
-    def _kl_weights(self, count: int, size: int) -> list[list[float]] | None:
-        """w_ij of KL(p_i || p_j): the upper triangle (paper), or all ordered pairs (released)."""
+    def _kl_weights(self, count: int) -> list[list[float]] | None:
+        """w_ij of KL(p_i || p_j): the upper triangle (paper), or all ordered pairs of what is not pooled (released)."""
         if not self.settings.diversity or self.settings.kl_weight == 0 or count == 1:
             return None
         released = self.settings.recipe == "released"
+        size = count + released
         weights = [[0.0] * size for _ in range(size)]
         for i in range(count):
             for j in range(count):

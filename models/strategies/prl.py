@@ -45,30 +45,45 @@ class PRL(Strategy):
         )
 
     def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
-        """Equation 12, or what the released code computes."""
+        """Equation 12, or what the released code computes; the contrastive term is logged without its weight."""
+        supervised = self._supervised(reasoned, catalogue)
+        named = {"cross_entropy": float(supervised.detach())}
+        if reasoned.noised is None:
+            return supervised, named
+        contrastive = self._contrastive(reasoned, reasoned.noised, catalogue)
+        total = supervised + self.settings.contrastive_weight * contrastive
+        return total, {**named, "contrastive": float(contrastive.detach())}
+
+    def terms(self, reasoned: Reasoned, catalogue: Catalogue) -> Mapping[str, Tensor]:
+        """The cross-entropies, and the contrastive term where it is on."""
+        supervised = self._supervised(reasoned, catalogue)
+        if reasoned.noised is None:
+            return {"cross_entropy": supervised}
+        contrastive = self._contrastive(reasoned, reasoned.noised, catalogue)
+        return {"cross_entropy": supervised, "contrastive": self.settings.contrastive_weight * contrastive}
+
+    def _supervised(self, reasoned: Reasoned, catalogue: Catalogue) -> Tensor:
+        """The cross-entropies of all states at their temperatures."""
         count = reasoned.states.shape[1]
         released = self.settings.recipe == "released"
         base = self.settings.temperature * catalogue.temperature
         decay = self.settings.decay if self.settings.annealing else 1.0
         earlier = self.settings.supervision_weight * (1 / max(count - 1, 1) if released else 1.0)
-        terms = catalogue_loss(
+        return catalogue_loss(
             reasoned.states,
             catalogue.vectors,
             reasoned.targets,
             temperatures=tuple(base * decay ** (count - 1 - k) for k in range(count)),
             ce_weights=(*((earlier,) * (count - 1)), 1.0),
-        )
-        named = {"cross_entropy": float(terms.cross_entropy.detach())}
-        if reasoned.noised is None:
-            return terms.total, named
+        ).total
+
+    def _contrastive(self, reasoned: Reasoned, noised: Tensor, catalogue: Catalogue) -> Tensor:
+        """InfoNCE between the views, without its weight."""
         masked = self.settings.same_user_negatives == "mask"
         contrastive = info_nce(
-            reasoned.queries(reasoned.noised),
+            reasoned.queries(noised),
             reasoned.states[:, 1:],
-            temperature=base,
+            temperature=self.settings.temperature * catalogue.temperature,
             users=reasoned.users if masked else None,
         )
-        if released:
-            contrastive = contrastive / (count - 1)
-        total = terms.total + self.settings.contrastive_weight * contrastive
-        return total, {**named, "contrastive": float(contrastive.detach())}
+        return contrastive / noised.shape[1] if self.settings.recipe == "released" else contrastive

@@ -102,7 +102,10 @@ def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bit
     assert per_epoch > 2
     for after in (2, per_epoch + 1):
         files = interrupted(spec, tiny, after=after)
-        assert told(finish(resumed(spec, tiny, files))) == told(whole)
+        found = finish(resumed(spec, tiny, files))
+        assert told(found) == told(whole)
+        assert [epoch.gradients for epoch in found.history] == [epoch.gradients for epoch in whole.history]
+        assert whole.history[0].gradients
 
 
 def test_between_epochs_and_many_times_over(tiny: Dataset) -> None:

@@ -10,7 +10,16 @@ from typing import Any, Literal
 
 from ...models.settings import Settings
 from ..records.pruner import Pruner
-from ..records.spec import BASELINE, Component, EvaluationSettings, Purpose, TrainingSettings, TrialSpec, canonical
+from ..records.spec import (
+    BASELINE,
+    Component,
+    EvaluationSettings,
+    Purpose,
+    TrainingSettings,
+    TrialSpec,
+    canonical,
+    engine_version,
+)
 from ..suite.labels import row_label, swept_values
 from ..suite.model import Parameters, SearchSettings, Space, Suite, Variant
 from ..utils.errors import InputError
@@ -108,6 +117,7 @@ class Cell:
             purpose=purpose,
             device="cuda" if device == "cuda" else "cpu",
             vectors=vectors if self.text_based else "",
+            engine=engine_version(training, device),
         )
 
     @property
@@ -164,14 +174,25 @@ def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
 
 
 def check_precision(cells: Iterable[Cell], device: str) -> None:
-    """Raise `InputError` for a precision that the device does not have: TF32 on a CPU."""
+    """Raise `InputError` for a precision that the device does not have: TF32 on a CPU, bf16 on most."""
+    if device != "cpu":
+        return
+    precisions: set[Any] = set()
     for cell in cells:
         searched = cell.space.get("training.precision")
-        precisions = searched.choices if searched is not None else (cell.training.get("precision"),)
-        if device == "cpu" and "tf32" in (precisions or ()):
+        precisions.update((searched.choices or ()) if searched is not None else (cell.training.get("precision"),))
+    if "tf32" in precisions:
+        raise InputError(
+            "training.precision: tf32 needs a GPU, and this suite runs on the CPU. Use fp32 or bf16, or give the "
+            "trials a GPU:  --gpu 1"
+        )
+    if "bf16" in precisions:
+        from ..trial.precision import multiplies_bfloat16  # imports torch
+
+        if not multiplies_bfloat16():
             raise InputError(
-                "training.precision: tf32 needs a GPU, and this suite runs on the CPU. Use fp32 or bf16, or give the "
-                "trials a GPU:  --gpu 1"
+                "training.precision: this suite runs on the CPU, and this one cannot multiply bf16 (those with AMX or "
+                "AVX-512 BF16 can). Use fp32, or give the trials a GPU:  --gpu 1"
             )
 
 

@@ -20,6 +20,10 @@ ENGINE_VERSION = 2
 """Raised when the numbers of training or evaluation itself change (2: dropout draws no masks for padding, and one for
 both views of PRL); stored trials of other versions stay readable, and are not those that a suite asks for."""
 
+_BFLOAT16_ON_CPU_VERSION = 3
+"""Of `precision: bf16` on a CPU: its products are rounded by the processor's units, where versions up to 2 used
+torch.autocast. The next version of all training is 4."""
+
 _COUNTING_VERSION = 1
 
 BASELINE = "reference"
@@ -42,10 +46,16 @@ class TrainingSettings(Settings):
     threads: int = param(1, "torch threads of a trial on the CPU", ge=1)
     precision: Literal["fp32", "tf32", "bf16"] = param(
         "fp32",
-        "of matrix products in training; tf32: on a GPU that has it; bf16: automatic mixed precision, logits of the "
-        "losses in fp32. Ranking is always in fp32",
+        "of matrix products in training; tf32: on a GPU that has it; bf16 on a GPU: automatic mixed precision, logits "
+        "of the losses in fp32; bf16 on a CPU with AMX or AVX-512 BF16: the factors of products are rounded, their "
+        "sums are in fp32. Ranking is always in fp32",
         added=True,
     )
+
+
+def engine_version(training: TrainingSettings, device: str) -> int:
+    """The version of training and evaluation that runs such a trial today."""
+    return _BFLOAT16_ON_CPU_VERSION if (training.precision, device) == ("bf16", "cpu") else ENGINE_VERSION
 
 
 class EvaluationSettings(Settings):

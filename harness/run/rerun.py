@@ -9,7 +9,7 @@ from pathlib import Path
 from ..records.comparison import differences
 from ..records.results import EpochProgress, TrialResult
 from ..records.source import same_source
-from ..records.spec import ENGINE_VERSION, TrialSpec
+from ..records.spec import TrialSpec, engine_version
 from ..store.store import Store
 from ..suite.model import Suite
 from ..utils.errors import DatasetError
@@ -103,8 +103,9 @@ def _versions(stored: TrialResult) -> Iterator[str]:
             yield f"{component.kind}: version {component.version} then, {today} now"
     if not same_source(stored.source_digest, stored.spec.backbone.kind, stored.spec.strategy.kind):
         yield "the source of the components has changed since"
-    if stored.spec.engine != ENGINE_VERSION and not stored.spec.is_baseline:
-        yield f"engine: {stored.spec.engine} then, {ENGINE_VERSION} now; numbers differ as between two seeds"
+    engine = engine_version(stored.spec.training, stored.spec.device)
+    if stored.spec.engine != engine and not stored.spec.is_baseline:
+        yield f"engine: {stored.spec.engine} then, {engine} now; numbers differ as between two seeds"
 
 
 def _circumstances(stored: TrialResult, again: TrialResult) -> Iterator[str]:

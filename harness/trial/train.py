@@ -127,7 +127,7 @@ class Trainer:
         started = time.perf_counter() - done.seconds
         batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
         for rows in islice(batches, done.batches, max_batches):
-            with products(self._settings.precision):
+            with products(self._settings.precision, self._device):
                 terms = self._batch(rows, number, compared=self._is_compared(done, len(rows), compare_every))
             done.batches += 1
             done.rows += len(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +11,7 @@ from ...analysis.resultset import ResultSet
 from ..labels import full_name, label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
-from .parts import NOT_AVAILABLE, ROW, SEEDS, USERS, bounds, row_fields, span, suite_table, value
+from .parts import NOT_AVAILABLE, ROW, SEEDS, USERS, apart, bounds, row_fields, span, suite_table, value
 
 FIELDS = (*ROW, "method", "quantity", "metric", "value", "std", "seeds", *USERS, *SEEDS)
 
@@ -47,9 +46,7 @@ def adaptive_depth(results: ResultSet) -> Table:
     results = results.models()
     cells = adaptive(results)
     shows_steps = steps_shown(item.row for item in cells)
-    places = list(zip(*(_place(item) for item in cells), strict=True))  # data sets, backbones
-    varies = [len(set(names)) > 1 for names in places]
-    heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
+    heading, titles = apart([item.row for item in cells])
     against = {row_label(item.row, shows_steps): label_of(item.row.against) for item in cells if _is_compared(item)}
     over = [f"over {_only(against)}"] if against else []
     return suite_table(
@@ -59,7 +56,7 @@ def adaptive_depth(results: ResultSet) -> Table:
         columns=[ColumnGroup(heading, (metric_label(_SHOWN), "over readout", *over, "of ceiling", "steps"))],
         groups=(
             RowGroup(
-                tuple(itertools.compress(_place(item), varies)),
+                titles(item.row),
                 tuple(_lines(item, row_label(item.row, shows_steps), compared=bool(against))),
             )
             for item in cells
@@ -68,10 +65,6 @@ def adaptive_depth(results: ResultSet) -> Table:
         fields=FIELDS,
         records=(record for item in cells for record in _records(item)),
     )
-
-
-def _place(item: Adaptive) -> tuple[str, str]:
-    return item.row.dataset, label_of(item.row.backbone)
 
 
 def _is_compared(item: Adaptive) -> bool:

@@ -7,8 +7,8 @@ from ...analysis.paper import paper_datasets, paper_rows
 from ...analysis.resultset import ResultSet
 from ...utils.errors import InputError
 from ..labels import label_of, metric_label, row_name
-from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
-from .parts import ROW, number, row_fields, suite_table, value
+from ..table import ColumnGroup, Line, Record, Table, TableCell
+from .parts import ROW, number, row_fields, row_groups, suite_table, value
 
 FIELDS = (
     *ROW,
@@ -53,15 +53,16 @@ def against_paper(results: ResultSet) -> Table:
             f"no row of '{results.name}' is in the paper's Tables 2 and 3. They have the data sets "
             f"{', '.join(names)}; the backbones sasrec, bert4rec, unisrec, morec; the rows base, erl, prl."
         )
-    groups: dict[tuple[str, str], list[Line]] = {}
-    for theirs, ours in pairs:
-        groups.setdefault((ours.row.dataset, label_of(ours.row.backbone)), []).extend(_lines(theirs, ours))
     return suite_table(
         results,
         name="overall",
         caption="test metrics beside those of the paper",
         columns=[ColumnGroup(metric_label(metric), ("Paper", "Ours", "Difference")) for metric in METRICS],
-        groups=(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
+        groups=row_groups(
+            ((ours.row.dataset, label_of(ours.row.backbone)), line)
+            for theirs, ours in pairs
+            for line in _lines(theirs, ours)
+        ),
         notes=[_NOTE],
         fields=FIELDS,
         records=(record for theirs, ours in pairs for record in _records(theirs, ours)),

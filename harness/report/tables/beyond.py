@@ -7,8 +7,8 @@ from ...analysis.compare import METRICS, Stat
 from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label, row_name
-from ..table import ColumnGroup, Line, RowGroup, Table, TableCell
-from .parts import NOT_AVAILABLE, ROW, STAT, row_fields, stat_fields, suite_table, value
+from ..table import ColumnGroup, Line, Table
+from .parts import NOT_AVAILABLE, ROW, STAT, row_fields, row_groups, stat_fields, suite_table, value
 
 FIELDS = (*ROW, "metric", *STAT)
 
@@ -21,17 +21,12 @@ _NOTE = (
 def beyond_table(results: ResultSet, load: Load) -> Table:
     """Each row's accuracy beside what it recommends."""
     cells = beyond_accuracy(results, load)
-    groups: dict[tuple[str, str], list[Line]] = {}
-    for cell in cells:
-        label = label_of(cell.row.backbone) if cell.row.is_baseline else row_name(cell.row)
-        titles = (cell.row.dataset, "" if cell.row.is_baseline else label_of(cell.row.backbone))
-        groups.setdefault(titles, []).append(Line(label, _cells(cell)))
     return suite_table(
         results,
         name="beyond",
         caption="beyond accuracy",
         columns=[ColumnGroup("", (*map(metric_label, METRICS), "MRR", "Coverage", "Popularity"))],
-        groups=(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
+        groups=row_groups(map(_line, cells)),
         notes=[_NOTE],
         fields=FIELDS,
         records=(
@@ -51,8 +46,14 @@ def _stats(cell: BeyondAccuracy) -> dict[str, Stat]:
     }
 
 
-def _cells(cell: BeyondAccuracy) -> tuple[TableCell, ...]:
-    if cell.row.unsupported:
-        return (NOT_AVAILABLE,) * len(_stats(cell))
+def _line(cell: BeyondAccuracy) -> tuple[tuple[str, str], Line]:
+    row = cell.row
+    backbone, label = label_of(row.backbone), row_name(row)
+    if row.is_baseline:
+        backbone, label = "", backbone
     digits = {"popularity@10": 1}
-    return tuple(value(stat, digits=digits.get(name, 4), of=cell.row.place) for name, stat in _stats(cell).items())
+    cells = (
+        NOT_AVAILABLE if row.unsupported else value(stat, digits=digits.get(name, 4), of=row.place)
+        for name, stat in _stats(cell).items()
+    )
+    return (row.dataset, backbone), Line(label, tuple(cells))

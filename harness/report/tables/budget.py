@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import get_args
 
 from ...analysis.budget import RISING, Budget, Spent, budgets, unequal
 from ...analysis.resultset import ResultSet
 from ...records.results import Status
-from ..labels import full_name, label_of, metric_label
-from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
+from ..labels import full_name, metric_label
+from ..table import EMPTY, ColumnGroup, Line, Record, Table, TableCell
 from .overall import row_label, steps_shown
-from .parts import ROW, number, row_fields, suite_table
+from .parts import ROW, apart, number, row_fields, row_groups, suite_table
 
 FIELDS = (*ROW, "quantity", "trials", "epochs", "value")
 
@@ -33,10 +32,7 @@ def budget(results: ResultSet) -> Table:
     shows_steps = steps_shown(row.cell for row in row_budgets)
     labels = [row_label(row.cell, shows_steps) for row in row_budgets]
     unit = _unit(row_budgets)
-    places = list(zip(*(_place(row) for row in row_budgets), strict=True))  # data sets, backbones
-    varies = [len(set(names)) > 1 for names in places]
-    heading = " ".join(names[0] for names, differ in zip(places, varies, strict=True) if not differ)
-    grouped = itertools.groupby(zip(row_budgets, labels, strict=True), key=lambda pair: _place(pair[0]))
+    heading, titles = apart([row.cell for row in row_budgets])
     best = [f"best of {_SHOWN[0]}", *(f"of {n}" for n in _SHOWN[1:]), "of all"]
     columns = ("trials", "not done", "epochs", unit, *best, f"final {unit}")
     return suite_table(
@@ -44,18 +40,13 @@ def budget(results: ResultSet) -> Table:
         name="budget",
         caption="what each row's search has cost, and the best validation score expected of less",
         columns=[ColumnGroup(heading, columns)],
-        groups=(
-            RowGroup(tuple(itertools.compress(place, varies)), tuple(_line(row, label, unit) for row, label in pairs))
-            for place, pairs in grouped
+        groups=row_groups(
+            (titles(row.cell), _line(row, label, unit)) for row, label in zip(row_budgets, labels, strict=True)
         ),
         notes=_notes(results, row_budgets, labels),
         fields=FIELDS,
         records=(record for row in row_budgets for record in _records(row)),
     )
-
-
-def _place(row: Budget) -> tuple[str, str]:
-    return row.cell.dataset, label_of(row.cell.backbone)
 
 
 def _unit(row_budgets: Sequence[Budget]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from ...analysis.compare import AVERAGE, METRICS, Place, Row, Stat
 from ...analysis.intervals import Interval
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
-from ..table import EMPTY, ColumnGroup, Kind, Record, RowGroup, Table, TableCell
+from ..table import EMPTY, ColumnGroup, Kind, Line, Record, RowGroup, Table, TableCell
 from .protocol import protocol_lines
 
 ROW = ("dataset", "backbone", "strategy", "steps")
@@ -42,6 +43,22 @@ def suite_table(
         fields=fields,
         records=tuple(records),
     )
+
+
+def row_groups(lines: Iterable[tuple[tuple[str, ...], Line]]) -> tuple[RowGroup, ...]:
+    """Lines under their titles, in the order in which the titles first come."""
+    groups: dict[tuple[str, ...], list[Line]] = {}
+    for titles, line in lines:
+        groups.setdefault(titles, []).append(line)
+    return tuple(RowGroup(titles, tuple(here)) for titles, here in groups.items())
+
+
+def apart(rows: Sequence[Row]) -> tuple[str, Callable[[Row], tuple[str, ...]]]:
+    """Data set and backbone where they are the same in all rows, and what of them is left as titles of a row."""
+    places = [{row.dataset for row in rows}, {label_of(row.backbone) for row in rows}]
+    shared = " ".join(min(names) for names in places if len(names) == 1)
+    differ = [len(names) > 1 for names in places]
+    return shared, lambda row: tuple(compress((row.dataset, label_of(row.backbone)), differ))
 
 
 def metric_columns(backbones: Iterable[str]) -> list[ColumnGroup]:

@@ -8,8 +8,8 @@ from ...analysis.compare import Place
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
 from ..labels import label_of, metric_label, row_name
-from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
-from .parts import ROW, SEEDS, USERS, bounds, number, row_fields, span, suite_table
+from ..table import ColumnGroup, Line, Record, Table, TableCell
+from .parts import ROW, SEEDS, USERS, bounds, number, row_fields, row_groups, span, suite_table
 
 FIELDS = (
     *ROW,
@@ -42,12 +42,6 @@ def significance_table(results: ResultSet) -> Table:
     """Each row beside the one it is compared with: 95% intervals, p-values, effect sizes, detectable differences."""
     results = results.models()
     tests = significance(results)
-    groups: dict[tuple[str, ...], list[Line]] = {}
-    for comparison in tests.comparisons:
-        label = f"{row_name(comparison.row)} - {label_of(comparison.against.strategy)}"
-        groups.setdefault((comparison.row.dataset, label_of(comparison.row.backbone), label), []).append(
-            _line(comparison)
-        )
     return suite_table(
         results,
         name="significance",
@@ -57,7 +51,7 @@ def significance_table(results: ResultSet) -> Table:
             ColumnGroup("Over users", ("95%", "p (Holm)", "d", "Detectable")),
             ColumnGroup("Over seeds", ("95%", "p", "Detectable")),
         ],
-        groups=(RowGroup(titles, tuple(lines)) for titles, lines in groups.items()),
+        groups=row_groups((_titles(each), _line(each)) for each in tests.comparisons),
         notes=(*_notes(tests), *mark_lines(tests)),
         fields=FIELDS,
         records=map(_record, tests.comparisons),
@@ -91,6 +85,11 @@ def _notes(result: Significance) -> list[str]:
         "Detectable: the smallest true difference that the test finds with a probability of 80% at a level of 0.05, "
         "uncorrected.",
     ]
+
+
+def _titles(comparison: Comparison) -> tuple[str, str, str]:
+    row = comparison.row
+    return row.dataset, label_of(row.backbone), f"{row_name(row)} - {label_of(comparison.against.strategy)}"
 
 
 def _line(comparison: Comparison) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..analysis.resultset import CellResults, ResultSet
+from ..analysis.resultset import ResultSet
 from ..analysis.significance import LEVEL
 from ..records.results import TrialSummary
 from ..records.spec import TrialSpec
@@ -18,6 +18,11 @@ _CITED = {
     "unisrec": "hou2022unisrec",
     "morec": "yuan2023morec",
 }
+_STATISTICS = (
+    "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "
+    rf"procedure~\cite{{holm1979simple}} within a table, $\alpha = {LEVEL:g}$) and over seeds (paired $t$-test); "
+    "intervals over users are a bootstrap of users with all their rows."
+)
 
 
 def methods(results: ResultSet) -> str:
@@ -26,7 +31,7 @@ def methods(results: ResultSet) -> str:
     runs = [run for cell in models.cells for run in cell.runs]
     if not runs:
         return f"No final run of {escape(results.name)} is stored yet.\n"
-    sentences = [*_data(results), *_models(models, runs), *_training(runs), *_budget(models, runs), *_statistics(runs)]
+    sentences = [*_data(results), *_models(models, runs), *_training(runs), *_budget(models, runs), _STATISTICS]
     return "\n".join([*sentences, *_machines(runs)]) + "\n"
 
 
@@ -54,7 +59,7 @@ def _models(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
     backbones = ", ".join(
         escape(label_of(kind)) + (rf"~\cite{{{_CITED[kind]}}}" if kind in _CITED else "") for kind in kinds
     )
-    rows = ", ".join(escape(label_of(cell.strategy)) for cell in _distinct(results.cells))
+    rows = ", ".join(escape(label_of(row)) for row in dict.fromkeys(cell.strategy for cell in results.cells))
     width = _either(run.spec.backbone.settings.get("width") for run in runs)
     depths = _either(run.spec.steps for run in runs)
     return [
@@ -98,14 +103,6 @@ def _budget(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
     return [*sentences, f"Every row is trained under {seeds} {further}seeds, whose means we report{missing}."]
 
 
-def _statistics(runs: list[TrialSummary]) -> list[str]:
-    return [
-        "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "
-        rf"procedure~\cite{{holm1979simple}} within a table, $\alpha = {LEVEL:g}$) and over seeds (paired $t$-test); "
-        "intervals over users are a bootstrap of users with all their rows."
-    ]
-
-
 def _machines(runs: list[TrialSummary]) -> list[str]:
     def used(name: str) -> str:
         return _either(run.environment[name] for run in runs if name in run.environment)
@@ -116,10 +113,6 @@ def _machines(runs: list[TrialSummary]) -> list[str]:
         f"Final runs took {hours:.1f} hours in all on {escape(device)} with PyTorch {escape(used('torch'))}, by "
         f"rearec-bench {escape(used('rearec_bench'))}."
     ]
-
-
-def _distinct(cells: Iterable[CellResults]) -> list[CellResults]:
-    return list({cell.strategy: cell for cell in cells}.values())
 
 
 def _either(values: Iterable[Any]) -> str:

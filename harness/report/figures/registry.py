@@ -16,7 +16,10 @@ from .scores import ablation_panels, ceiling_panels, group_panels, pareto_panels
 from .states import similarity_panels, state_panels, trajectory_panels
 from .style import STYLE
 
-FORMATS = ("pdf", "svg", "png")
+_UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+"""Metadata by format: without the hour, so that the same figure twice is the same file."""
+
+FORMATS = tuple(_UNDATED)
 
 CASE = "fig11_case_study"
 
@@ -79,12 +82,7 @@ def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = NAMES) 
             files = []
             for form in FORMATS:
                 path = folder / f"{suite}_{name}.{form}"
-                figure.savefig(path, metadata=_metadata(form))
+                figure.savefig(path, metadata=_UNDATED[form])
                 files.append(path)
         figures.append(Drawn(suite, name, tuple(files)))
     return figures
-
-
-def _metadata(form: str) -> dict[str, str | None]:
-    """Without the hour, so that the same figure twice is the same file."""
-    return {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[form]  # type: ignore[return-value]

@@ -47,8 +47,14 @@ def adaptive_depth(results: ResultSet) -> Table:
     cells = adaptive(results)
     shows_steps = steps_shown(item.row for item in cells)
     heading, titles = apart([item.row for item in cells])
-    against = {row_label(item.row, shows_steps): label_of(item.row.against) for item in cells if _is_compared(item)}
-    over = [f"over {_only(against)}"] if against else []
+    against = {
+        row_label(item.row, shows_steps): label_of(item.row.against)
+        for item in cells
+        if any(method.over_against for method in item.methods)
+    }
+    names = set(against.values())
+    over = [f"over {min(names) if len(names) == 1 else 'reference'}"] if names else []
+    several = f"References: {', '.join(f'{row} over {name}' for row, name in against.items())}."
     return suite_table(
         results,
         name="adaptive",
@@ -61,26 +67,10 @@ def adaptive_depth(results: ResultSet) -> Table:
             )
             for item in cells
         ),
-        notes=(*(_NOTES if cells else (_NOTHING,)), *_references(against), *_left_out(cells)),
+        notes=(*(_NOTES if cells else (_NOTHING,)), *([several] if len(names) > 1 else []), *_left_out(cells)),
         fields=FIELDS,
         records=(record for item in cells for record in _records(item)),
     )
-
-
-def _is_compared(item: Adaptive) -> bool:
-    return any(method.over_against for method in item.methods)
-
-
-def _only(against: Mapping[str, str]) -> str:
-    names = set(against.values())
-    return names.pop() if len(names) == 1 else "reference"
-
-
-def _references(against: Mapping[str, str]) -> list[str]:
-    """What each row is compared with, where it is not the same for all."""
-    if len(set(against.values())) < 2:
-        return []
-    return [f"References: {', '.join(f'{row} over {name}' for row, name in against.items())}."]
 
 
 def _lines(item: Adaptive, label: str, *, compared: bool) -> list[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import zip_longest
 from typing import Any
 
 from ...analysis.paper import PrintedDataset, paper_datasets, paper_funnel
@@ -78,14 +78,16 @@ def datasets(asked: Cards) -> Table:
     groups: list[RowGroup] = []
     records: list[Record] = []
     for name, card, paper in _entries(asked, printed):
-        ours = {} if card is None else _values(summary_of(card))
-        theirs = {} if paper is None else _table1_values(paper)
+        summary = None if card is None else summary_of(card)
+        ours = [] if summary is None else [*_table1(summary.table1), *(column.of(summary) for column in _OTHERS)]
+        theirs = [] if paper is None else _table1(paper)
         sources = {OURS: ours, PAPER: theirs, DIFFERENCE: _differences(ours, theirs)}
         lines = [_line(source, values, card) for source, values in sources.items() if values]
         groups.append(RowGroup((paper.name if paper is not None and name in printed else name,), tuple(lines)))
         for source, values in sources.items():
-            records += [_record(name, source, key, value) for key, value in values.items()]
-        records += [] if card is None else [_record(name, OURS, key, at) for key, at in _times(summary_of(card))]
+            records += _records(name, source, values)
+        for split, times in {} if summary is None else summary.times.items():
+            records += [_record(name, OURS, key, split, time) for key, time in zip(_TIMES, times, strict=True)]
     return Table(
         name="datasets",
         title="Data sets",
@@ -109,10 +111,7 @@ def paper_datasets_table() -> Table:
         groups=(
             RowGroup(
                 (),
-                tuple(
-                    Line(row.name, tuple(_cell(column, _table1_values(row)) for column in _TABLE1))
-                    for row in printed.values()
-                ),
+                tuple(Line(row.name, tuple(map(_cell, _TABLE1, _table1(row)))) for row in printed.values()),
             ),
         ),
         protocol=(
@@ -120,11 +119,7 @@ def paper_datasets_table() -> Table:
             "splits, judging by the authors' notebooks.",
         ),
         fields=FIELDS,
-        records=tuple(
-            _record(name, PAPER, key, value)
-            for name, row in printed.items()
-            for key, value in _table1_values(row).items()
-        ),
+        records=tuple(record for name, row in printed.items() for record in _records(name, PAPER, _table1(row))),
     )
 
 
@@ -143,12 +138,13 @@ def funnels(asked: Cards) -> Table:
     for name, card, paper in _entries(asked, printed):
         if card is None:
             continue
-        steps = funnel(card)
-        theirs = [{} if paper is None else _authors_left(authors, paper.name, step) for step in steps]
-        lines = list(chain.from_iterable(map(_step_lines, steps, theirs)))
+        lines: list[Line] = []
+        for place, step in enumerate(funnel(card)):
+            theirs = {} if paper is None else _authors_left(authors, paper.name, step)
+            lines.append(Line(step.why, _left_cells(_left(step))))
+            lines += [Line(f"({AUTHORS})", _left_cells(theirs))] if theirs else []
+            records += _step_records(name, place, step, theirs)
         groups.append(RowGroup((name,), (*lines, *_day_lines(summary_of(card)))))
-        for place, (step, left) in enumerate(zip(steps, theirs, strict=True)):
-            records += _step_records(name, place, step, left)
     return Table(
         name="funnel",
         title="Funnel",
@@ -185,50 +181,44 @@ def _entries(
             yield name, card, None
 
 
-_Values = Mapping[tuple[str, str], float | None]
+_Values = Sequence[float | None]
+"""In the order of `_COLUMNS`; the last ones may lack."""
 
 
-def _values(summary: Summary) -> _Values:
-    others = {(column.name, column.split): column.of(summary) for column in _OTHERS}
-    return _table1_values(summary.table1) | others
-
-
-def _table1_values(row: Table1 | PrintedDataset) -> dict[tuple[str, str], float | None]:
-    return {(column.name, column.split): column.of(row) for column in _TABLE1}
+def _table1(row: Table1 | PrintedDataset) -> list[float | None]:
+    return [column.of(row) for column in _TABLE1]
 
 
 def _differences(ours: _Values, theirs: _Values) -> _Values:
     """Of ours over the paper's; of what it prints with two decimals, at two decimals."""
-    differences: dict[tuple[str, str], float | None] = {}
-    for column in _TABLE1:
-        key = (column.name, column.split)
-        own, other = ours.get(key), theirs.get(key)
-        if own is not None and other is not None:
-            differences[key] = round(round(own, column.digits) - other, column.digits)
-    return differences
-
-
-def _times(summary: Summary) -> Iterator[tuple[tuple[str, str], float]]:
-    for split, times in summary.times.items():
-        for quantity, time in zip(_TIMES, times, strict=True):
-            yield (quantity, split), time
+    return [
+        None if own is None or other is None else round(round(own, column.digits) - other, column.digits)
+        for column, own, other in zip(_TABLE1, ours, theirs, strict=False)
+    ]
 
 
 def _line(source: str, values: _Values, card: Card | None) -> Line:
+    cells = [_cell(column, value, source) for column, value in zip_longest(_COLUMNS, values)]
     days = [EMPTY, EMPTY]
     if source == OURS and card is not None:
         days = [TableCell("text", text=moment(time, day=True)) for time in card.get("time_range", ())] or days
-    kind: Kind | None = "change" if source == DIFFERENCE else None
-    return Line(source, (*(_cell(column, values, kind) for column in _COLUMNS), *days))
+    return Line(source, (*cells, *days))
 
 
-def _cell(column: _Quantity, values: _Values, kind: Kind | None = None) -> TableCell:
-    value = values.get((column.name, column.split))
-    return number(kind or column.kind, value, digits=column.digits)
+def _cell(column: _Quantity, value: float | None, source: str = OURS) -> TableCell:
+    return number("change" if source == DIFFERENCE else column.kind, value, digits=column.digits)
 
 
-def _record(name: str, source: str, key: tuple[str, str], value: float | None) -> Record:
-    return dict(zip(FIELDS, (name, source, *key, value), strict=True))
+def _records(name: str, source: str, values: _Values) -> list[Record]:
+    return [
+        _record(name, source, column.name, column.split, value)
+        for column, value in zip(_COLUMNS, values, strict=False)
+        if value is not None or source != DIFFERENCE
+    ]
+
+
+def _record(*values: object) -> Record:
+    return dict(zip(FIELDS, values, strict=True))
 
 
 def _protocol(asked: Cards) -> Iterator[str]:
@@ -268,12 +258,6 @@ def _authors_left(authors: Mapping[tuple[str, str, str], int], name: str, step: 
     return {split: authors[name, theirs, split] for split in splits if (name, theirs, split) in authors}
 
 
-def _step_lines(step: Step, theirs: Mapping[str, int]) -> Iterator[Line]:
-    yield Line(step.why, _left_cells(_left(step)))
-    if theirs:
-        yield Line(f"({AUTHORS})", _left_cells(theirs))
-
-
 def _left(step: Step) -> Mapping[str, int]:
     return step.rows if step.rows is not None else {"": step.interactions or 0}
 
@@ -285,23 +269,13 @@ def _left_cells(left: Mapping[str, int]) -> tuple[TableCell, ...]:
 def _day_lines(summary: Summary) -> Iterator[Line]:
     if summary.times:
         for place, label in enumerate(("first day", "last day")):
-            cells = (
-                TableCell("text", text=moment(summary.times[split][place], day=True))
-                if split in summary.times
-                else EMPTY
-                for split in SPLITS
-            )
+            days = {split: moment(times[place], day=True) for split, times in summary.times.items()}
+            cells = (TableCell("text", text=days[split]) if split in days else EMPTY for split in SPLITS)
             yield Line(label, (EMPTY, *cells))
 
 
 def _step_records(name: str, number: int, step: Step, theirs: Mapping[str, int]) -> Sequence[Record]:
-    sides: tuple[tuple[str, Mapping[str, int]], ...] = ((OURS, _left(step)), (AUTHORS, theirs))
-    return [
-        dict(zip(FUNNEL_FIELDS, (name, source, number, step.why, split, left, _lost(step, source, split)), strict=True))
-        for source, by_split in sides
-        for split, left in by_split.items()
-    ]
-
-
-def _lost(step: Step, source: str, split: str) -> int | None:
-    return step.lost.get(split, 0) if source == OURS else None
+    rows: list[tuple[str, str, int, int | None]]
+    rows = [(OURS, split, left, step.lost.get(split, 0)) for split, left in _left(step).items()]
+    rows += [(AUTHORS, split, left, None) for split, left in theirs.items()]
+    return [dict(zip(FUNNEL_FIELDS, (name, source, number, step.why, *of), strict=True)) for source, *of in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.compare import METRICS, Row
+from ...analysis.compare import METRICS
 from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, row_name
@@ -53,19 +53,12 @@ def _lines(item: Grouped) -> list[Line]:
     lines = []
     for state in item.groups[0].states:
         label = "Readout" if state == READOUT else state.replace("step_", "Step ")
-        lines.append(Line(label, tuple(_value(group, state, item.row) for group in item.groups)))
+        stats = [group.states.get(state, {}).get(METRIC) for group in item.groups]
+        lines.append(Line(label, tuple(EMPTY if stat is None else value(stat, of=item.row.place) for stat in stats)))
         if state in item.groups[0].over_first:
-            lines.append(Line("(over step 0)", tuple(_gain(group, state) for group in item.groups)))
+            gains = (group.over_first.get(state, {}).get(METRIC) for group in item.groups)
+            lines.append(Line("(over step 0)", tuple(number("gain", gain) for gain in gains)))
     return lines
-
-
-def _value(group: GroupStates, state: str, row: Row) -> TableCell:
-    stat = group.states.get(state, {}).get(METRIC)
-    return EMPTY if stat is None else value(stat, of=row.place)
-
-
-def _gain(group: GroupStates, state: str) -> TableCell:
-    return number("gain", group.over_first.get(state, {}).get(METRIC))
 
 
 def _sizes(rows: tuple[Grouped, ...]) -> list[str]:

@@ -52,7 +52,7 @@ def _ranking_words(runs: list[TrialSummary]) -> list[str]:
     masked = _either(runs, lambda run: "masked" if run.spec.evaluation.mask_history else "not masked")
     words = [f"history {masked}"] if masked else []
     words.append("ties against the target")
-    length = _either(_models(runs), lambda run: run.spec.training.max_len)
+    length = _either((run for run in runs if not run.spec.is_baseline), lambda run: run.spec.training.max_len)
     return [*words, f"max length {length}"] if length else words
 
 
@@ -65,18 +65,20 @@ def _training_lines(results: ResultSet) -> list[str]:
         lines = ["One seed: no standard deviations."]
     if not runs:
         return [*lines, "No final run of a model is stored yet."]
-    settings = [
-        f"Up to {_either(runs, lambda run: run.spec.training.max_epochs)} epochs",
-        f"patience {_either(runs, lambda run: run.spec.training.patience)}",
-        f"packing {_either(runs, lambda run: run.spec.training.packing)}",
-    ]
-    lines[0] += f" {settings[0]}, {settings[1]}; {settings[2]}."
+    lines[0] += f" Up to {_either(runs, lambda run: run.spec.training.max_epochs)} epochs,"
+    lines[0] += f" patience {_either(runs, lambda run: run.spec.training.patience)};"
+    lines[0] += f" packing {_either(runs, lambda run: run.spec.training.packing)}."
     depths = {cell.steps for cell in results.cells if cell.steps}
     if len(depths) == 1:
         lines[0] += f" K = {depths.pop()}."
-    released = _other_recipes(results.cells)
-    if released:
-        lines.append(f"Recipe: {', '.join(released)}.")
+    recipes = dict.fromkeys(
+        f"{cell.strategy} {recipe}"
+        for cell in results.cells
+        for run in cell.runs
+        if (recipe := run.spec.strategy.settings.get("recipe", "paper")) != "paper"
+    )
+    if recipes:
+        lines.append(f"Recipe: {', '.join(recipes)}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
     lines.append(f"Chosen on validation {metric} among (distinct search trials; epochs in all): {_budgets(results)}.")
     lines += _pruner_lines(results)
@@ -110,10 +112,6 @@ def _baseline_lines(results: ResultSet) -> list[str]:
     return [f"{words}: one run, deterministic, the same for every backbone; bold leaves {them} out."]
 
 
-def _models(runs: Iterable[TrialSummary]) -> list[TrialSummary]:
-    return [run for run in runs if not run.spec.is_baseline]
-
-
 def _budgets(results: ResultSet) -> str:
     several = len({cell.steps for cell in results.cells if cell.steps}) > 1
     rows: dict[str, list[CellResults]] = {}
@@ -128,16 +126,6 @@ def _budgets(results: ResultSet) -> str:
         shown = str(trials[0]) if len(trials) == 1 else f"{trials[0]}-{trials[-1]}"
         parts.append(f"{name} ({shown}; {sum(cell.epochs for cell in cells):,})")
     return ", ".join(parts)
-
-
-def _other_recipes(cells: Iterable[CellResults]) -> list[str]:
-    recipes: dict[str, None] = {}
-    for cell in cells:
-        for run in cell.runs:
-            recipe = run.spec.strategy.settings.get("recipe", "paper")
-            if recipe != "paper":
-                recipes[f"{cell.strategy} {recipe}"] = None
-    return list(recipes)
 
 
 def _gaps(results: ResultSet) -> list[str]:

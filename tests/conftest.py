@@ -18,9 +18,7 @@ def processor_as_it_was() -> Iterator[None]:
         sys.modules["torch"].set_flush_denormal(False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def components_as_they_were() -> Iterator[None]:
-    """What the tests of a module register as plug-ins is not known to those of the next."""
+def _without_new_plugins() -> Iterator[None]:
     from rearec_bench.harness.utils.registry import TABLES
 
     before = {kind: dict(table._entries) for kind, table in TABLES.items()}
@@ -28,6 +26,18 @@ def components_as_they_were() -> Iterator[None]:
     for kind, table in TABLES.items():
         for name in table._entries.keys() - before[kind].keys():
             sys.modules.pop(table._entries.pop(name).target.partition(":")[0], None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def components_as_before_the_module() -> Iterator[None]:
+    """What a fixture of a module registers as plug-ins is not known to the next module."""
+    yield from _without_new_plugins()
+
+
+@pytest.fixture(autouse=True)
+def components_as_before_the_test() -> Iterator[None]:
+    """What a test registers as plug-ins is not known to the next one."""
+    yield from _without_new_plugins()
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,13 @@ def tiny() -> Dataset:
 
 
 @pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def saying(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[str], None]]:
     """Prints a figure, for tests whose figures are of interest where they pass, too."""
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from rearec_bench.harness.utils.errors import Problem
+import pytest
+
+from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.utils.errors import Problem, SuiteError
 
 Case = tuple[str, str]
 
@@ -18,6 +22,19 @@ def cases(table: str, suite: Callable[[str], str]) -> list[Case]:
     """
     lines = [line.partition(" => ") for line in filter(None, table.splitlines())]
     return [(suite(text.strip().replace("\\n", "\n")), expected.strip()) for text, _, expected in lines]
+
+
+def load(text: str | bytes, *overrides: str) -> Suite:
+    """The suite of a text, which becomes my.yaml in the working directory."""
+    Path("my.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_suite(Path("my.yaml"), overrides=overrides)
+
+
+def problems(text: str | bytes, *overrides: str) -> tuple[Problem, ...]:
+    """What is wrong with the suite of a text."""
+    with pytest.raises(SuiteError) as caught:
+        load(text, *overrides)
+    return caught.value.problems
 
 
 def place(problem: Problem) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.suite.load import Space, Suite, load_suite
+from rearec_bench.harness.suite.load import Space, Suite
 from rearec_bench.harness.trial.metrics import METRICS
 from rearec_bench.harness.utils.errors import SuiteError
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.utils.registry import STRATEGIES
+
+from .tables import load
 
 SUITES = Path(__file__).resolve().parents[3] / "suites"
 FILE = """\
@@ -29,7 +31,7 @@ training: {lr: {search: [0.01, 0.001]}, packing: users}
 evaluation: {trace_users: [3, 4]}
 """
 PLUGIN = """\
-from rearec_bench.models.settings import BackboneSettings, StrategySettings, param
+from rearec_bench.models.settings import StrategySettings, param
 
 
 class Echo:
@@ -38,31 +40,12 @@ class Echo:
         depth: int = param(1, "how deep", ge=1)
 
 
-class Both:
-    class Settings(BackboneSettings):
-        causal = False
-
-
 STRATEGIES = {"echo": Echo}
-BACKBONES = {"both_ways": Both}
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for registry in (BACKBONES, STRATEGIES):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    return tmp_path
-
-
-def load(folder: Path, text: str, *overrides: str) -> Suite:
-    (folder / "my.yaml").write_text(text)
-    return load_suite(Path("my.yaml"), overrides=overrides)
-
-
 def test_each_value_is_read_by_its_declared_type(folder: Path) -> None:
-    suite = load(folder, FILE)
+    suite = load(FILE)
     base, erl, prl, decay = suite.strategies
     assert (suite.name, suite.datasets, suite.steps, suite.seeds) == ("my", ("tiny",), (1, 2), (1, 2))
     assert base.parameters.fixed == {}
@@ -76,16 +59,16 @@ def test_each_value_is_read_by_its_declared_type(folder: Path) -> None:
 
 
 def test_rows_are_compared_with_base_unless_they_say_otherwise(folder: Path) -> None:
-    assert [row.against for row in load(folder, FILE).strategies] == ["", "base", "base", "prl"]
+    assert [row.against for row in load(FILE).strategies] == ["", "base", "base", "prl"]
 
 
 def test_without_a_base_row_nothing_is_compared(folder: Path) -> None:
     text = FILE.replace("  - base\n", "").replace(", against: prl", "")
-    assert {row.against for row in load(folder, text).strategies} == {""}
+    assert {row.against for row in load(text).strategies} == {""}
 
 
 def test_training_is_filled_with_every_default_that_is_not_searched(folder: Path) -> None:
-    assert load(folder, FILE).training.fixed == {
+    assert load(FILE).training.fixed == {
         "batch_size": 2048,
         "max_epochs": 300,
         "patience": 10,
@@ -97,32 +80,32 @@ def test_training_is_filled_with_every_default_that_is_not_searched(folder: Path
 
 
 def test_words_that_yaml_would_take_for_booleans_stay_names(folder: Path) -> None:
-    suite = load(folder, "name: no\n" + FILE.replace("[tiny]", "[on, 1e3]"))
+    suite = load("name: no\n" + FILE.replace("[tiny]", "[on, 1e3]"))
     assert (suite.name, suite.datasets) == ("no", ("on", "1e3"))
 
 
 def test_single_values_may_stand_without_brackets(folder: Path) -> None:
-    suite = load(folder, "datasets: tiny\nbackbones: sasrec\nstrategies: base\nsteps: 2\nseeds: 1\n")
+    suite = load("datasets: tiny\nbackbones: sasrec\nstrategies: base\nsteps: 2\nseeds: 1\n")
     assert (suite.datasets, suite.backbones[0].name, suite.strategies[0].kind) == (("tiny",), "sasrec", "base")
     assert (suite.steps, suite.seeds) == ((2,), (1,))
 
 
 def test_steps_may_be_searched_as_a_list_or_a_range(folder: Path) -> None:
     text = FILE.replace("steps: [1, 2]", "steps: {search: [1, 2, 3]}")
-    assert load(folder, text).steps == Space(choices=(1, 2, 3))
+    assert load(text).steps == Space(choices=(1, 2, 3))
     text = FILE.replace("steps: [1, 2]", "steps: {search: {low: 0, high: 3}}")
-    assert load(folder, text).steps == Space(low=0, high=3, integer=True)
+    assert load(text).steps == Space(low=0, high=3, integer=True)
 
 
 def test_null_is_a_value_where_it_is_declared(folder: Path) -> None:
-    suite = load(folder, FILE.replace("- base", "- base: {score_temperature: {search: [null, 0.07]}}"))
+    suite = load(FILE.replace("- base", "- base: {score_temperature: {search: [null, 0.07]}}"))
     assert suite.strategies[0].parameters.searched["score_temperature"].choices == (None, 0.07)
 
 
 def test_anchors_aliases_and_merge_keys_are_plain_yaml(folder: Path) -> None:
     text = FILE.replace("- erl: {kl_weight: 1e-3}", "- erl: &erl {kl_weight: 0.5, recipe: released}\n  - erl:\n")
     text = text.replace("  - erl:\n", "  - erl:\n      <<: *erl\n      name: erl_small\n      kl_weight: 0.1\n")
-    _, first, second, *_ = load(folder, text).strategies
+    _, first, second, *_ = load(text).strategies
     assert first.parameters.fixed == {"kl_weight": 0.5, "recipe": "released"}
     assert (second.name, second.parameters.fixed) == ("erl_small", {"kl_weight": 0.1, "recipe": "released"})
 
@@ -142,7 +125,7 @@ def test_a_space_that_can_be_listed_knows_its_size(space: Space, size: int | Non
 
 def test_the_metrics_of_the_search_are_those_that_trials_report(folder: Path) -> None:
     for metric in METRICS:
-        assert load(folder, FILE, f"search.metric={metric}").search.metric == metric
+        assert load(FILE, f"search.metric={metric}").search.metric == metric
 
 
 # extends
@@ -151,7 +134,7 @@ def test_the_metrics_of_the_search_are_those_that_trials_report(folder: Path) ->
 def test_mappings_merge_deep_and_lists_replace(folder: Path) -> None:
     (folder / "sub").mkdir()
     (folder / "sub" / "parent.yaml").write_text("name: parent\n" + FILE + "search: {trials: 7, window: 2}\n")
-    suite = load(folder, "extends: sub/parent.yaml\nsearch: {trials: 3}\nseeds: [5]\nstrategies: [naive]\n")
+    suite = load("extends: sub/parent.yaml\nsearch: {trials: 3}\nseeds: [5]\nstrategies: [naive]\n")
     assert (suite.search.trials, suite.search.window, suite.seeds) == (3, 2, (5,))
     assert [row.name for row in suite.strategies] == ["naive"]
     assert suite.name == "my"
@@ -159,14 +142,14 @@ def test_mappings_merge_deep_and_lists_replace(folder: Path) -> None:
 
 def test_a_search_replaces_the_parents_instead_of_merging_with_it(folder: Path) -> None:
     (folder / "parent.yaml").write_text(FILE)
-    suite = load(folder, "extends: parent.yaml\ntraining: {lr: {sweep: [0.1]}, patience: {search: [1, 2]}}\n")
+    suite = load("extends: parent.yaml\ntraining: {lr: {sweep: [0.1]}, patience: {search: [1, 2]}}\n")
     assert (suite.training.swept, set(suite.training.searched)) == ({"lr": (0.1,)}, {"patience"})
 
 
 def test_files_extend_files_that_extend_files(folder: Path) -> None:
     (folder / "a.yaml").write_text(FILE + "search: {trials: 1, window: 1, seed: 9}\n")
     (folder / "b.yaml").write_text("extends: a.yaml\nsearch: {trials: 2, window: 2}\n")
-    search = load(folder, "extends: b.yaml\nsearch: {trials: 3}\n").search
+    search = load("extends: b.yaml\nsearch: {trials: 3}\n").search
     assert (search.trials, search.window, search.seed) == (3, 2, 9)
 
 
@@ -201,17 +184,17 @@ def test_files_extend_files_that_extend_files(folder: Path) -> None:
 )  # fmt: skip
 def test_an_override_replaces_one_value(folder: Path, override: str, read: object, expected: object) -> None:
     assert callable(read)
-    assert read(load(folder, FILE)) != expected
-    assert read(load(folder, FILE, override)) == expected
+    assert read(load(FILE)) != expected
+    assert read(load(FILE, override)) == expected
 
 
 def test_later_overrides_win_and_others_stay(folder: Path) -> None:
-    suite = load(folder, FILE, "training.lr=0.1", "training.patience=4", "training.lr=0.2")
+    suite = load(FILE, "training.lr=0.1", "training.patience=4", "training.lr=0.2")
     assert (suite.training.fixed["lr"], suite.training.fixed["patience"]) == (0.2, 4)
 
 
 def test_an_override_leaves_the_row_of_the_same_kind_alone(folder: Path) -> None:
-    assert load(folder, FILE, "strategies.prl_decay.decay=2").strategies[2] == load(folder, FILE).strategies[2]
+    assert load(FILE, "strategies.prl_decay.decay=2").strategies[2] == load(FILE).strategies[2]
 
 
 # plug-ins
@@ -221,20 +204,18 @@ def test_a_plug_in_brings_components_from_beside_the_file_that_names_it(folder: 
     (folder / "sub").mkdir()
     (folder / "sub" / "echo.py").write_text(PLUGIN)
     (folder / "sub" / "parent.yaml").write_text(FILE + "plugins: [echo.py]\n")
-    suite = load(folder, "extends: sub/parent.yaml\nstrategies: [{echo: {weights: {a: 1}, depth: 2}}]\n")
+    suite = load("extends: sub/parent.yaml\nstrategies: [{echo: {weights: {a: 1}, depth: 2}}]\n")
     assert suite.plugins == (str((folder / "sub" / "echo.py").resolve()),)
     assert suite.strategies[0].parameters.fixed == {"weights": {"a": 1.0}, "depth": 2}
     with pytest.raises(SuiteError, match=r"strategies.echo.depth: 0 is too small. Allowed: whole numbers from 1"):
-        load(folder, "extends: sub/parent.yaml\nstrategies: [{echo: {depth: 0}}]\n")
+        load("extends: sub/parent.yaml\nstrategies: [{echo: {depth: 0}}]\n")
 
 
 def test_another_process_loads_the_plug_ins_of_a_stored_suite(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "echo.py").write_text(PLUGIN)
-    stored = load(folder, FILE + "plugins: [echo.py]\n").to_json()
-    for registry in (BACKBONES, STRATEGIES):
-        monkeypatch.setattr(
-            registry, "_entries", {k: v for k, v in registry._entries.items() if v.origin == "built in"}
-        )
+    stored = load(FILE + "plugins: [echo.py]\n").to_json()
+    built_in = {name: entry for name, entry in STRATEGIES._entries.items() if entry.origin == "built in"}
+    monkeypatch.setattr(STRATEGIES, "_entries", built_in)
     Suite.from_json(stored).load_plugins()
     assert "echo" in STRATEGIES.names()
 
@@ -243,7 +224,7 @@ def test_another_process_loads_the_plug_ins_of_a_stored_suite(folder: Path, monk
 
 
 def test_a_suite_is_the_same_after_a_trip_through_json(folder: Path) -> None:
-    suite = load(folder, FILE, "steps={search: {low: 1, high: 4}}")
+    suite = load(FILE, "steps={search: {low: 1, high: 4}}")
     text = json.dumps(suite.to_json())
     again = Suite.from_json(json.loads(text))
     assert again == suite
@@ -251,7 +232,7 @@ def test_a_suite_is_the_same_after_a_trip_through_json(folder: Path) -> None:
 
 
 def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> None:
-    suite = load(folder, f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
+    suite = load(f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
     assert suite.backbones[0].parameters.fixed == {"width": 256}
     assert suite.training.fixed == {
         "lr": 0.001,
@@ -263,18 +244,6 @@ def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> Non
         "threads": 1,
         "precision": "fp32",
     }
-
-
-def test_the_grids_of_the_papers_defaults_are_those_of_the_settings(folder: Path) -> None:
-    suite = load(folder, f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
-    searched = {name: space.choices for row in suite.strategies for name, space in row.parameters.searched.items()}
-    declared = {
-        name: tuple(field.json_schema_extra["grid"])
-        for kind in ("erl", "prl")
-        for name, field in STRATEGIES.settings(kind).model_fields.items()
-        if field.json_schema_extra["grid"]
-    }
-    assert searched == declared
 
 
 @pytest.mark.slow

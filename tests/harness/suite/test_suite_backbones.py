@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.plan.cells import Cell, expand
-from rearec_bench.harness.suite.load import Space, Suite, load_suite
-from rearec_bench.harness.utils.errors import Problem, SuiteError
-from rearec_bench.harness.utils.registry import BACKBONES
+from rearec_bench.harness.suite.load import Space, Suite
 
-from .tables import cases, check
+from .tables import cases, check, load, problems
 
 REST = """\
 datasets: [tiny]
@@ -33,24 +31,6 @@ BACKBONES = {"gru": Gru}
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(BACKBONES, "_entries", dict(BACKBONES._entries))
-    return tmp_path
-
-
-def load(folder: Path, text: str, *overrides: str) -> Suite:
-    (folder / "my.yaml").write_text(REST + text)
-    return load_suite(Path("my.yaml"), overrides=overrides)
-
-
-def problems(folder: Path, text: str, *overrides: str) -> tuple[Problem, ...]:
-    with pytest.raises(SuiteError) as caught:
-        load(folder, text, *overrides)
-    return caught.value.problems
-
-
 def fixed(suite: Suite) -> dict[str, dict[str, Any]]:
     return {row.name: dict(row.parameters.fixed) for row in suite.backbones}
 
@@ -65,8 +45,7 @@ def cells(suite: Suite) -> dict[str, Cell]:
 def test_defaults_reach_every_backbone_that_has_the_setting_and_does_not_set_it_itself(folder: Path) -> None:
     (folder / "gru.py").write_text(PLUGIN)
     suite = load(
-        folder,
-        "plugins: [gru.py]\nstrategies: [base]\nbackbone_defaults: {width: 16, dropout: 0.1}\n"
+        REST + "plugins: [gru.py]\nstrategies: [base]\nbackbone_defaults: {width: 16, dropout: 0.1}\n"
         "backbones: [sasrec, gru, {sasrec: {name: wide, width: 32}}, {bert4rec: {layers: 1}}]\n",
     )
     assert fixed(suite) == {
@@ -78,8 +57,8 @@ def test_defaults_reach_every_backbone_that_has_the_setting_and_does_not_set_it_
 
 
 def test_a_default_is_the_same_cell_as_the_setting_in_the_row(folder: Path) -> None:
-    given = load(folder, "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults: {width: 16}\n")
-    written = load(folder, "strategies: [base]\nbackbones: [{sasrec: {width: 16}}]\n")
+    given = load(REST + "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults: {width: 16}\n")
+    written = load(REST + "strategies: [base]\nbackbones: [{sasrec: {width: 16}}]\n")
     assert expand(given) == expand(written)
     assert given.to_json() == written.to_json()
 
@@ -87,8 +66,7 @@ def test_a_default_is_the_same_cell_as_the_setting_in_the_row(folder: Path) -> N
 def test_a_file_that_lists_its_own_backbones_keeps_the_defaults_of_the_one_it_extends(folder: Path) -> None:
     (folder / "parent.yaml").write_text("backbone_defaults: {width: 16, heads: 4}\nbackbones: [sasrec]\n")
     suite = load(
-        folder,
-        "extends: parent.yaml\nstrategies: [base]\nbackbones: [bert4rec]\nbackbone_defaults: {heads: 1}\n",
+        REST + "extends: parent.yaml\nstrategies: [base]\nbackbones: [bert4rec]\nbackbone_defaults: {heads: 1}\n",
         "backbone_defaults.layers=3",
     )
     assert fixed(suite) == {"bert4rec": {"heads": 1, "width": 16, "layers": 3}}
@@ -96,14 +74,13 @@ def test_a_file_that_lists_its_own_backbones_keeps_the_defaults_of_the_one_it_ex
 
 def test_a_row_s_own_value_wins_over_a_default_of_the_command_line(folder: Path) -> None:
     text = "strategies: [base]\nbackbones: [{sasrec: {width: 16}}, bert4rec]\n"
-    suite = load(folder, text, "backbone_defaults.width=8", "backbones.bert4rec.width=4")
+    suite = load(REST + text, "backbone_defaults.width=8", "backbones.bert4rec.width=4")
     assert fixed(suite) == {"sasrec": {"width": 16}, "bert4rec": {"width": 4}}
 
 
 def test_defaults_may_be_searched_and_swept(folder: Path) -> None:
     suite = load(
-        folder,
-        "strategies: [base]\nbackbones: [sasrec]\n"
+        REST + "strategies: [base]\nbackbones: [sasrec]\n"
         "backbone_defaults: {dropout: {search: [0.1, 0.2]}, layers: {sweep: [1, 2]}}\n",
     )
     assert suite.backbones[0].parameters.searched == {"dropout": Space(choices=(0.1, 0.2))}
@@ -111,12 +88,12 @@ def test_defaults_may_be_searched_and_swept(folder: Path) -> None:
 
 
 def test_a_default_that_only_backbones_outside_the_suite_have_is_no_mistake(folder: Path) -> None:
-    suite = load(folder, "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults: {experts: 2}\n")
+    suite = load(REST + "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults: {experts: 2}\n")
     assert fixed(suite) == {"sasrec": {}}
 
 
 def test_no_defaults_may_be_written_as_nothing(folder: Path) -> None:
-    assert fixed(load(folder, "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults:\n")) == {"sasrec": {}}
+    assert fixed(load(REST + "strategies: [base]\nbackbones: [sasrec]\nbackbone_defaults:\n")) == {"sasrec": {}}
 
 
 BOTH = "strategies: [base]\nbackbones: [sasrec, bert4rec]\n"
@@ -139,12 +116,12 @@ DEFAULTS = r"""
     ],
 )
 def test_a_wrong_default_is_reported_once_where_it_stands(folder: Path, text: str, expected: str) -> None:
-    check(problems(folder, text), expected)
+    check(problems(REST + text), expected)
 
 
 def test_a_wrong_default_of_another_file_is_reported_there(folder: Path) -> None:
     (folder / "parent.yaml").write_text("backbone_defaults:\n  width: 1\n")
-    found = problems(folder, "extends: parent.yaml\n" + BOTH, "backbone_defaults.layers=0")
+    found = problems(REST + "extends: parent.yaml\n" + BOTH, "backbone_defaults.layers=0")
     check(found, "2:10 backbone_defaults.width: too small ; 0:0 backbone_defaults.layers: too small")
     assert [problem.file for problem in found] == ["parent.yaml", "--set backbone_defaults.layers=0"]
 
@@ -163,7 +140,7 @@ strategies:
 
 
 def test_a_row_changes_the_backbone_below_it_and_no_other_row(folder: Path) -> None:
-    held = {(cell.backbone, cell.row): cell for cell in expand(load(folder, DEEP))}
+    held = {(cell.backbone, cell.row): cell for cell in expand(load(REST + DEEP))}
     assert held["sasrec", "deep"].chosen_backbone.fixed == {"width": 16, "layers": 6, "dropout": 0.3}
     assert held["sasrec", "deep"].space == {}
     assert held["bert4rec", "deep"].chosen_backbone.fixed == {"layers": 6, "dropout": 0.3}
@@ -180,7 +157,7 @@ strategies:
   - base
   - base: {name: cool, backbone: {score_temperature: {search: [0.07, 1]}, dropout: {search: [0.3, 0.4, 0.5]}}}
 """
-    suite = load(folder, text)
+    suite = load(REST + text)
     base, cool = cells(suite)["base"], cells(suite)["cool"]
     assert base.chosen_backbone.fixed == {"score_temperature": 0.3}
     assert {name: space.choices for name, space in base.space.items()} == {"backbone.dropout": (0.1, 0.2)}
@@ -193,8 +170,8 @@ strategies:
 
 
 def test_a_changed_backbone_is_the_trial_of_a_backbone_with_these_settings(folder: Path) -> None:
-    deep = cells(load(folder, "backbones: [sasrec]\nstrategies: [{base: {name: deep, backbone: {layers: 6}}}]\n"))
-    plain = cells(load(folder, "backbones: [{sasrec: {layers: 6}}]\nstrategies: [base]\n"))
+    deep = cells(load(REST + "backbones: [sasrec]\nstrategies: [{base: {name: deep, backbone: {layers: 6}}}]\n"))
+    plain = cells(load(REST + "backbones: [{sasrec: {layers: 6}}]\nstrategies: [base]\n"))
     assert deep["deep"].id == plain["base"].id
     made = [
         cell.spec({}, seed=1, purpose="final", fingerprint="0", device="cpu") for cell in (deep["deep"], plain["base"])
@@ -204,12 +181,12 @@ def test_a_changed_backbone_is_the_trial_of_a_backbone_with_these_settings(folde
 
 
 def test_the_command_line_reaches_the_backbone_of_a_row(folder: Path) -> None:
-    suite = load(folder, DEEP, "strategies.deep.backbone.layers=3", "strategies.prl.backbone.width=8")
+    suite = load(REST + DEEP, "strategies.deep.backbone.layers=3", "strategies.prl.backbone.width=8")
     assert [dict(row.backbone) for row in suite.strategies] == [{}, {"layers": 3, "dropout": 0.3}, {"width": 8}]
 
 
 def test_a_suite_with_changed_backbones_is_the_same_after_a_trip_through_json(folder: Path) -> None:
-    suite = load(folder, DEEP)
+    suite = load(REST + DEEP)
     assert expand(Suite.from_json(suite.to_json())) == expand(suite)
 
 
@@ -235,4 +212,4 @@ def with_row(line: str) -> str:
 
 @pytest.mark.parametrize(("text", "expected"), cases(CHANGED, with_row))
 def test_a_wrong_backbone_of_a_row_is_reported_where_it_stands(folder: Path, text: str, expected: str) -> None:
-    check(problems(folder, text), expected)
+    check(problems(REST + text), expected)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from rearec_bench.harness.suite.load import load_suite
-from rearec_bench.harness.utils.errors import Problem, SuiteError
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+from rearec_bench.harness.utils.errors import SuiteError
 
-from .tables import cases, check
+from .tables import cases, check, load, problems
 
 HEAD = "datasets: [tiny]\nbackbones: [sasrec]\nsteps: [1]\nseeds: [1]\n"
 FILE = HEAD + "strategies: [base]\n"
@@ -162,22 +161,12 @@ BROKEN = [
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """A working folder with a sound suite and a broken plug-in beside the suite under test."""
-    monkeypatch.chdir(tmp_path)
-    for registry in (BACKBONES, STRATEGIES):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    (tmp_path / "my_parent.yaml").write_text(FILE)
-    (tmp_path / "plugin.py").write_text("import nowhere_at_all\n")
-    (tmp_path / "vectors.npy").write_bytes(b"")
-    return tmp_path
-
-
-def problems(text: str | bytes, *overrides: str) -> tuple[Problem, ...]:
-    Path("my.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
-    with pytest.raises(SuiteError) as caught:
-        load_suite(Path("my.yaml"), overrides=overrides)
-    return caught.value.problems
+    (folder / "my_parent.yaml").write_text(FILE)
+    (folder / "plugin.py").write_text("import nowhere_at_all\n")
+    (folder / "vectors.npy").write_bytes(b"")
+    return folder
 
 
 @pytest.mark.parametrize(("text", "expected"), BROKEN, ids=[expected for _, expected in BROKEN])
@@ -195,9 +184,8 @@ def test_a_broken_override_is_named_as_it_was_typed(folder: Path, override: str,
 
 
 def test_a_message_says_what_where_what_is_allowed_and_how_many(folder: Path) -> None:
-    (folder / "my.yaml").write_text(f"{FILE}training: {{lr: hot}}\n")
     with pytest.raises(SuiteError) as caught:
-        load_suite(Path("my.yaml"))
+        load(f"{FILE}training: {{lr: hot}}\n")
     line = "my.yaml:6:16  training.lr: hot is not a number. Allowed: numbers above 0."
     assert str(caught.value) == f"{line}\n1 problem, nothing was started."
 

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import shutil
-import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -26,7 +25,6 @@ from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
-from rearec_bench.harness.utils.registry import STRATEGIES
 
 from .harness.datasets.tiny_models import save
 from .pages import ROOT, blocks, files, page, typed
@@ -67,7 +65,7 @@ def files_of_readme() -> dict[str, str]:
 
 
 @pytest.fixture
-def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the README's files, results under the names that the examples use, and small raw data."""
     shutil.copytree(stored, tmp_path / "results")
     store = Store(tmp_path / "results")
@@ -99,15 +97,13 @@ def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 tmp_path / name, "llama" if "llama" in name else "bert", words=[*titles[0].split(), *titles[3].split()]
             )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(STRATEGIES, "_entries", dict(STRATEGIES._entries))  # plug-ins leave with the test
 
     def run_suite(suite: Any, *, store: Store, **given: Any) -> RunOutcome:
         store.write_suite(suite.name, suite.to_json(), {"fingerprints": {}, "dataset_facts": {}, "cells": {}})
         return OUTCOME
 
     monkeypatch.setattr(execute, "run_suite", run_suite)
-    yield tmp_path
-    sys.modules.pop("rearec_bench_plugin_last_two", None)
+    return tmp_path
 
 
 def perform(command: str, workplace: Path) -> Result:

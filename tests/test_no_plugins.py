@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ from click.testing import CliRunner
 from rearec_bench.cli import main
 from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
-from rearec_bench.harness.utils.registry import STRATEGIES
 
 SUITE = """
 plugins: [marking.py]
@@ -41,14 +38,12 @@ STRATEGIES = {"marked": Marked}
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a suite whose plug-in leaves a mark when it runs; the registry is afterwards as it was."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a suite whose plug-in leaves a mark when it runs."""
     (tmp_path / "marking.yaml").write_text(SUITE)
     (tmp_path / "marking.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(STRATEGIES, "_entries", dict(STRATEGIES._entries))
-    yield tmp_path
-    sys.modules.pop("rearec_bench_plugin_marking", None)
+    return tmp_path
 
 
 @pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["plan"], ["profile"]], ids=" ".join)

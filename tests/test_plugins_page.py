@@ -44,18 +44,15 @@ N = 23
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the page's two files; the plug-in leaves with the test."""
+    """A folder with the page's two files; the installed module leaves with the test."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    for held in (BACKBONES, STRATEGIES):
-        monkeypatch.setattr(held, "_entries", dict(held._entries))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield tmp_path
     torch.set_num_threads(threads)
-    for module in ("rearec_bench_plugin_gru_ramp", "gru_ramp"):
-        sys.modules.pop(module, None)
+    sys.modules.pop("gru_ramp", None)
 
 
 @pytest.fixture

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rearec_bench.harness.records.source import source_digest
-from rearec_bench.harness.run.plugins import PluginFile, packaged_components, warning
-from rearec_bench.harness.suite.load import load_suite
+from rearec_bench.harness.run.plugins import PluginFile, packaged_components
+from rearec_bench.harness.suite.load import Suite
 from rearec_bench.harness.utils import registry
 from rearec_bench.harness.utils.errors import InputError, SuiteError
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES, without_plugins
+from rearec_bench.harness.utils.registry import STRATEGIES, without_plugins
+
+from ..suites import suite_in
 
 PLUGIN = """
 from rearec_bench.models.settings import StrategySettings
@@ -28,7 +29,6 @@ class Echo(Base):
 
 STRATEGIES = {"echo_travelling": Echo}
 """
-SUITE = "datasets: [tiny]\nbackbones: [sasrec]\nsteps: [1]\nseeds: [1]\nstrategies: [{row}]\n"
 FAR = """
 import sys
 from rearec_bench.harness.records.source import source_digest
@@ -40,25 +40,20 @@ print(STRATEGIES.component("echo_travelling").__name__, source_digest("sasrec", 
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A plug-in file; what it registers leaves with the test."""
+def plugin(tmp_path: Path) -> Path:
+    """A plug-in file."""
     file = tmp_path / "travelling.py"
     file.write_text(PLUGIN)
-    monkeypatch.setattr(STRATEGIES, "_entries", dict(STRATEGIES._entries))
-    monkeypatch.setattr(BACKBONES, "_entries", dict(BACKBONES._entries))
-    yield file
-    sys.modules.pop("rearec_bench_plugin_travelling", None)
-
-
-def suite_of(plugin: Path, row: str = "echo_travelling", more: str = "plugins: [travelling.py]\n") -> Path:
-    file = plugin.with_name("suite.yaml")
-    file.write_text(SUITE.format(row=row) + more)
     return file
+
+
+def suite_with(plugin: Path) -> Suite:
+    return suite_in(plugin.parent, strategies="[echo_travelling]", plugins="[travelling.py]")
 
 
 @pytest.mark.slow
 def test_a_worker_without_the_file_has_its_components_and_its_digest(plugin: Path) -> None:
-    load_suite(suite_of(plugin))
+    suite_with(plugin)
     here = source_digest("sasrec", "echo_travelling")
     done = subprocess.run(
         [sys.executable, "-c", FAR], input=PLUGIN.encode(), capture_output=True, check=False, timeout=120
@@ -81,30 +76,8 @@ def test_an_edit_during_a_run_does_not_reach_workers_that_start_later(plugin: Pa
 
 def test_a_plugin_that_cannot_be_imported_on_a_node_says_why() -> None:
     held = PluginFile("/not/here/needs_more.py", b"import a_module_that_only_the_driver_has\n")
-    try:
-        with pytest.raises(InputError, match=r"needs_more\.py cannot be imported: .*a_module_that_only_the_driver_has"):
-            held.load()
-    finally:
-        for table in registry.REGISTRIES.values():
-            table._entries.pop("needs_more", None)
-
-
-def test_a_suite_says_first_whose_code_it_runs(plugin: Path) -> None:
-    assert warning(load_suite(suite_of(plugin))) == (
-        "This suite runs code of plug-ins with your rights, here and on all nodes: travelling.py. "
-        "Refuse it with --no-plugins."
-    )
-    assert warning(load_suite(suite_of(plugin, row="erl", more=""))) == ""
-
-
-def test_without_plugins_their_files_are_refused_and_nothing_of_them_runs(plugin: Path) -> None:
-    mark = plugin.with_name("mark")
-    plugin.write_text(f"open({str(mark)!r}, 'w').close()\n" + PLUGIN)
-    with without_plugins(), pytest.raises(SuiteError, match=r"travelling\.py is a plug-in, and --no-plugins is given"):
-        load_suite(suite_of(plugin))
-    assert not mark.exists()
-    load_suite(suite_of(plugin))
-    assert mark.exists()
+    with pytest.raises(InputError, match=r"needs_more\.py cannot be imported: .*a_module_that_only_the_driver_has"):
+        held.load()
 
 
 def test_without_plugins_components_of_packages_are_unknown(plugin: Path) -> None:
@@ -113,7 +86,7 @@ def test_without_plugins_components_of_packages_are_unknown(plugin: Path) -> Non
         without_plugins(),
         pytest.raises(SuiteError, match=r"unknown strategy 'echo_packaged'\. It comes from mine 1\.0, a plug-in"),
     ):
-        load_suite(suite_of(plugin, row="echo_packaged", more=""))
+        suite_in(plugin.parent, strategies="[echo_packaged]")
     with without_plugins():
         assert "echo_packaged" not in STRATEGIES.names()
         with pytest.raises(InputError, match="--no-plugins is given"):
@@ -122,7 +95,7 @@ def test_without_plugins_components_of_packages_are_unknown(plugin: Path) -> Non
 
 
 def test_components_of_packages_are_what_nodes_are_asked_for(plugin: Path) -> None:
-    suite = load_suite(suite_of(plugin))
+    suite = suite_with(plugin)
     assert packaged_components(suite) == (), "its file travels"
     STRATEGIES.add(registry.Entry("echo_packaged", "mine:Echo", origin="mine 1.0"))
     row = suite.strategies[0].model_copy(update={"kind": "echo_packaged"})

@@ -20,21 +20,9 @@ from rearec_bench.harness.run.tracker import RunTracker
 from rearec_bench.harness.store import progress_file
 from rearec_bench.harness.store.progress_file import RunProgress
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.suite.load import load_suite
 
 from .fake_trial import FakeTrial
-
-SUITE = """
-name: fake
-datasets: [tiny]
-backbones: [sasrec]
-strategies: [{strategies}]
-steps: [1]
-seeds: [{seeds}]
-search: {{trials: {trials}}}
-training: {{lr: {lr}}}
-resources: {{timeout: {timeout}}}
-"""
+from .suites import suite_in
 
 
 class TrackedRun:
@@ -51,9 +39,15 @@ class TrackedRun:
         timeout: str = "none",
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        file = folder / "fake.yaml"
-        file.write_text(SUITE.format(strategies=strategies, seeds=seeds, trials=trials, lr=lr, timeout=timeout))
-        suite = load_suite(file)
+        suite = suite_in(
+            folder,
+            name="fake",
+            strategies=f"[{strategies}]",
+            seeds=f"[{seeds}]",
+            search=f"{{trials: {trials}}}",
+            training=f"{{lr: {lr}}}",
+            resources=f"{{timeout: {timeout}}}",
+        )
         self.store = Store(folder / "results")
         self.folder = self.store.suite_folder("fake")
         self.out = StringIO()

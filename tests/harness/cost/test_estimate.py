@@ -9,34 +9,27 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.cost.time import DataSize, Estimate, example, operations
+from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.queue import SuiteQueue
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.records.source import source_digest
 from rearec_bench.harness.report.plan import plan_report
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.suite.load import Suite
 
 from ..fake_trial import FakeTrial, summary_for
+from ..suites import suite_in
 
-SUITE = """
-name: example
-datasets: [{datasets}]
-backbones: [sasrec]
-strategies:
-  - base
-  - erl: {{kl_weight: {{search: [0.001, 0.01, 0.1]}}}}
-  - prl: {{temperature: {{search: {{low: 0.1, high: 5.0, log: true}}}}, decay: {{search: [1.2, 1.5]}}}}
-steps: [1, 2]
-seeds: [1, 2]
-search: {{trials: 4}}
-"""
+STRATEGIES = """[
+  base,
+  erl: {kl_weight: {search: [0.001, 0.01, 0.1]}},
+  prl: {temperature: {search: {low: 0.1, high: 5.0, log: true}}, decay: {search: [1.2, 1.5]}}]"""
 
 
-def suite_of(folder: Path, datasets: str = "tiny") -> Suite:
-    file = folder / "suite.yaml"
-    file.write_text(SUITE.format(datasets=datasets))
-    return load_suite(file)
+def suite_of(folder: Path) -> Suite:
+    parts = {"strategies": STRATEGIES, "steps": "[1, 2]", "seeds": "[1, 2]", "search": "{trials: 4}"}
+    return suite_in(folder, name="example", **parts)
 
 
 def cells_by_row(suite: Suite) -> dict[tuple[str, int | None], Cell]:
@@ -60,7 +53,7 @@ def test_a_plan_shows_each_cell_and_what_is_to_run(tmp_path: Path) -> None:
 def test_a_plan_counts_what_is_stored_and_judges_by_it(tmp_path: Path) -> None:
     suite = suite_of(tmp_path)
     store = Store(tmp_path / "results")
-    fingerprint = plan_fingerprint(tmp_path)
+    fingerprint = str(catalog.card("tiny", tmp_path)["fingerprint"])
     queue = SuiteQueue(expand(suite), fingerprints={"tiny": fingerprint}, device="cpu", stored=lambda key: None)
     specs = [queue.next().spec for _ in range(2)]
     for spec in specs:
@@ -72,18 +65,6 @@ def test_a_plan_counts_what_is_stored_and_judges_by_it(tmp_path: Path) -> None:
     assert "--refresh" not in said
     store.write(dataclasses.replace(fake_result(specs[0], seconds=1.0), source_digest="older"), replace=True)
     assert "`run --refresh` repeats them" in plan_report(suite, store=store, data_dir=tmp_path)
-
-
-def test_a_plan_names_the_command_that_prepares_a_missing_data_set(tmp_path: Path) -> None:
-    said = plan_report(suite_of(tmp_path, "tiny, ml-100k"), store=Store(tmp_path / "results"), data_dir=tmp_path)
-    assert "  ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR" in said.splitlines()
-    assert "48 trials: 0 stored, 48 to run." in said
-
-
-def plan_fingerprint(data_dir: Path) -> str:
-    from rearec_bench.harness.datasets import catalog
-
-    return str(catalog.card("tiny", data_dir)["fingerprint"])
 
 
 def fake_result(spec: Any, *, seconds: float) -> TrialResult:

@@ -12,34 +12,17 @@ import pytest
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.records.pruner import Pruner
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
-from rearec_bench.harness.suite.load import Space, Suite, load_suite
+from rearec_bench.harness.suite.load import Space, Suite
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.settings import Settings
 
-FILE = """\
-datasets: [tiny]
-backbones: [sasrec]
-strategies: [base, naive, erl, prl]
-steps: [1, 2]
-seeds: [1, 2]
-"""
+from ..suites import suite_in
+
+ROWS = {"strategies": "[base, naive, erl, prl]", "steps": "[1, 2]", "seeds": "[1, 2]"}
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for registry in (BACKBONES, STRATEGIES):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    return tmp_path
-
-
-def suite_of(folder: Path, text: str, *overrides: str) -> Suite:
-    (folder / "my.yaml").write_text(text)
-    return load_suite(Path("my.yaml"), overrides=overrides)
-
-
-def cells_of(folder: Path, *overrides: str, text: str = FILE) -> tuple[Cell, ...]:
-    return expand(suite_of(folder, text, *overrides))
+def cells_of(folder: Path, *overrides: str) -> tuple[Cell, ...]:
+    return expand(suite_in(folder, *overrides, **ROWS))
 
 
 def trial(cell: Cell, **values: Any) -> TrialSpec:
@@ -149,7 +132,7 @@ def test_a_backbone_that_cannot_be_packed_is_a_row_with_a_reason(folder: Path) -
 
 
 def test_a_stored_suite_expands_to_the_same_cells(folder: Path) -> None:
-    suite = suite_of(folder, FILE, "training.lr={search: {low: 0.1, high: 1}}", "steps={search: [1, 2]}")
+    suite = suite_in(folder, "training.lr={search: {low: 0.1, high: 1}}", "steps={search: [1, 2]}", **ROWS)
     assert expand(Suite.from_json(json.loads(json.dumps(suite.to_json())))) == expand(suite)
 
 
@@ -243,18 +226,6 @@ def test_dropout_of_the_steps_is_searched_and_gives_another_trial_where_there_ar
     assert set(of_base) == {trial(plain[0]).key}
     assert of_prl[0] == trial(plain[1]).key
     assert len(set(of_prl)) == 3
-
-
-def test_item_vectors_are_part_of_the_trials_that_use_them_alone(folder: Path) -> None:
-    def keys(backbone: str) -> set[str]:
-        cell = cells_of(folder, f"backbones=[{backbone}]")[0]
-        return {
-            cell.spec({}, seed=1, purpose="final", fingerprint="f", device="cpu", vectors=vectors).key
-            for vectors in ("", "v1", "v2")
-        }
-
-    assert len(keys("sasrec")) == 1
-    assert len(keys("unisrec")) == 3
 
 
 def test_values_that_are_not_those_of_the_space_are_refused(folder: Path) -> None:

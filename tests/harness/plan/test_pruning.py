@@ -20,23 +20,15 @@ from rearec_bench.harness.records.pruner import Pruner
 from rearec_bench.harness.records.results import Epoch, TrialSummary
 from rearec_bench.harness.records.spec import TrainingSettings, TrialSpec
 from rearec_bench.harness.store.format import json_bytes, pack, summary_of, unpack
-from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.suite.model import Space
 
 from .. import synthetic
 from ..fake_trial import FakeTrial, metrics_for, summary_for
+from ..suites import suite_in
 
 METRIC = "ndcg@20"
 ASHA = Pruner("asha", cell="c", grace=2, reduction=3)
-SUITE = """
-datasets: [tiny]
-backbones: [sasrec]
-strategies: [prl: {{temperature: {{search: {{low: 0.1, high: 5.0}}}}}}]
-steps: [1]
-seeds: [1, 2]
-search: {{{search}}}
-training: {{max_epochs: 20}}
-"""
+SEARCHED = "[prl: {temperature: {search: {low: 0.1, high: 5.0}}}]"
 
 
 def spec_with(pruner: Pruner | None, *, seed: int = 1) -> TrialSpec:
@@ -46,9 +38,8 @@ def spec_with(pruner: Pruner | None, *, seed: int = 1) -> TrialSpec:
 
 
 def cell_of(folder: Path, search: str) -> Cell:
-    file = folder / "suite.yaml"
-    file.write_text(SUITE.format(search=search))
-    (cell,) = expand(load_suite(file))
+    parts = {"strategies": SEARCHED, "seeds": "[1, 2]", "search": f"{{{search}}}", "training": "{max_epochs: 20}"}
+    (cell,) = expand(suite_in(folder, **parts))
     return cell
 
 

@@ -16,21 +16,14 @@ from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.queue import FINISHED, WAIT, SuiteQueue, repeatable
 from rearec_bench.harness.plan.search import Outcome
 from rearec_bench.harness.records.results import Epoch, TrialSummary
-from rearec_bench.harness.suite.load import load_suite
 
 from ..fake_trial import summary_for
+from ..suites import suite_in
 
-SUITE = """
-datasets: [{datasets}]
-backbones: [sasrec]
-strategies:
-  - base
-  - erl: {{kl_weight: {{search: [0.001, 0.01, 0.1]}}}}
-  - prl: {{temperature: {{search: {{low: 0.1, high: 5.0}}}}}}
-steps: [1, 2]
-seeds: [1, 2]
-search: {{trials: 4}}
-"""
+STRATEGIES = """[
+  base,
+  erl: {kl_weight: {search: [0.001, 0.01, 0.1]}},
+  prl: {temperature: {search: {low: 0.1, high: 5.0}}}]"""
 CELLS, TRIALS = 5, 5 * 2 + 2 * 3 + 2 * 4
 
 
@@ -40,9 +33,8 @@ def cells(tmp_path: Path) -> tuple[Cell, ...]:
 
 
 def cells_of(folder: Path, datasets: str = "tiny") -> tuple[Cell, ...]:
-    file = folder / "suite.yaml"
-    file.write_text(SUITE.format(datasets=datasets))
-    return expand(load_suite(file))
+    parts = {"strategies": STRATEGIES, "steps": "[1, 2]", "seeds": "[1, 2]", "search": "{trials: 4}"}
+    return expand(suite_in(folder, datasets=f"[{datasets}]", **parts))
 
 
 def queue_of(cells: tuple[Cell, ...], stored: dict[str, TrialSummary] | None = None, **options: Any) -> SuiteQueue:
@@ -174,12 +166,7 @@ def test_one_search_runs_one_trial_at_a_time(cells: tuple[Cell, ...]) -> None:
 
 
 def test_a_key_that_two_cells_share_runs_once(tmp_path: Path) -> None:
-    file = tmp_path / "suite.yaml"
-    file.write_text(
-        "datasets: [tiny]\nbackbones: [sasrec]\nsteps: [1]\nseeds: [1, 2]\n"
-        "strategies: [base, naive, {naive: {name: again}}]\n"
-    )
-    cells = expand(load_suite(file))
+    cells = expand(suite_in(tmp_path, seeds="[1, 2]", strategies="[base, naive, {naive: {name: again}}]"))
     queue = queue_of(cells)
     given = drain(queue, most=6)
     assert len(given) == 4

@@ -12,9 +12,9 @@ import pytest
 
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.search import CellSearch, Outcome, search_size
-from rearec_bench.harness.suite.load import load_suite
 
 from ..fake_trial import metrics_for
+from ..suites import suite_in
 
 WIDE = "temperature: {search: {low: 0.05, high: 5.0, log: true}}, decay: {search: [1.0, 1.2, 1.5, 2.0, 5.0]}"
 
@@ -24,12 +24,8 @@ def cell_of(tmp_path: Path) -> Callable[..., Cell]:
     """A cell of PRL with these hyper-parameters and search settings."""
 
     def make(prl: str = WIDE, search: str = "trials: 12", training: str = "") -> Cell:
-        file = tmp_path / "suite.yaml"
-        file.write_text(
-            f"datasets: [tiny]\nbackbones: [sasrec]\nstrategies: [prl: {{{prl}}}]\nsteps: [1]\nseeds: [1]\n"
-            f"search: {{{search}}}\ntraining: {{{training}}}\n"
-        )
-        (cell,) = expand(load_suite(file))
+        parts = {"strategies": f"[prl: {{{prl}}}]", "search": f"{{{search}}}", "training": f"{{{training}}}"}
+        (cell,) = expand(suite_in(tmp_path, **parts))
         return cell
 
     return make

@@ -29,18 +29,15 @@ from rearec_bench.harness.suite.load import Suite, load_suite
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.errors import DatasetError
 
+from ..suites import suite_in, suite_text
+
 N = 12
-SUITE = """
-name: texts
-datasets: [mine]
-backbones:
-  - sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}
-  - morec: {width: 8, layers: 1, heads: 1, feed_forward: 8}
-strategies: [base]
-steps: [1]
-seeds: [1]
-training: {lr: 0.01, batch_size: 64, max_len: 10, max_epochs: 2}
-"""
+SUITE = {
+    "datasets": "[mine]",
+    "backbones": "[sasrec, morec]",
+    "backbone_defaults": "{width: 8, layers: 1, heads: 1, feed_forward: 8}",
+    "training": "{lr: 0.01, batch_size: 64, max_len: 10, max_epochs: 2}",
+}
 
 
 @pytest.fixture
@@ -62,11 +59,7 @@ def own(data_dir: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def suite_of(tmp_path: Path) -> Callable[..., Suite]:
-    def make(extra: str = "", **changes: str) -> Suite:
-        (tmp_path / "texts.yaml").write_text(SUITE + extra)
-        return load_suite(tmp_path / "texts.yaml", overrides=tuple(f"{key}={value}" for key, value in changes.items()))
-
-    return make
+    return lambda **parts: suite_in(tmp_path, name="texts", **{**SUITE, **parts})
 
 
 def specs(suite: Suite, data_dir: Path) -> Iterator[TrialSpec]:
@@ -101,7 +94,7 @@ def test_without_vectors_nothing_starts_and_the_command_is_named(
     shutil.copytree(data_dir / "mine", data_dir / "third")
     np.save(tmp_path / "vectors.npy", np.ones((N, 2), np.float32))
     suite = suite_of(
-        f"vectors: {{third: {tmp_path / 'vectors.npy'}}}\n",
+        vectors=f"{{third: {tmp_path / 'vectors.npy'}}}",
         datasets="[mine, tiny, other, third]",
         backbones="[sasrec, unisrec, {unisrec: {name: wide, experts: 2}}, morec]",
     )
@@ -133,7 +126,7 @@ def test_a_file_that_does_not_fit_stops_run_and_plan(
     data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
 ) -> None:
     np.save(tmp_path / "short.npy", np.ones((N - 1, 2), np.float32))
-    suite = suite_of("vectors: short.npy\n")
+    suite = suite_of(vectors="short.npy")
     store = Store(tmp_path / "results")
     for start in (
         lambda: run(suite, store, data_dir),
@@ -148,10 +141,10 @@ def test_a_file_that_does_not_fit_stops_run_and_plan(
 
 
 def test_the_suite_holds_absolute_paths(own: Path, tmp_path: Path, suite_of: Callable[..., Suite]) -> None:
-    (tmp_path / "parent.yaml").write_text(SUITE + "vectors: own.npy\n")
+    (tmp_path / "parent.yaml").write_text(suite_text(**SUITE, vectors="own.npy"))
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "child.yaml").write_text("extends: ../parent.yaml\n")
-    for suite in (load_suite(tmp_path / "sub/child.yaml"), suite_of("vectors: {mine: ./own.npy}\n")):
+    for suite in (load_suite(tmp_path / "sub/child.yaml"), suite_of(vectors="{mine: ./own.npy}")):
         assert suite.vectors == {"mine": str(own)}
         assert Suite.from_json(json.loads(json.dumps(suite.to_json()))) == suite
 
@@ -159,15 +152,15 @@ def test_the_suite_holds_absolute_paths(own: Path, tmp_path: Path, suite_of: Cal
 def test_vectors_enter_the_keys_of_text_based_trials_alone(
     own: Path, data_dir: Path, suite_of: Callable[..., Suite]
 ) -> None:
-    plain, text = specs(suite_of("vectors: own.npy\n"), data_dir)
+    plain, text = specs(suite_of(vectors="own.npy"), data_dir)
     loaded = catalog.load_dataset("mine", data_dir=data_dir, vectors=own).vectors
     assert loaded is not None
     assert (plain.vectors, text.vectors) == ("", loaded.fingerprint)
     np.save(own, np.load(own) + 1)
-    plain_again, text_again = specs(suite_of("vectors: own.npy\n"), data_dir)
+    plain_again, text_again = specs(suite_of(vectors="own.npy"), data_dir)
     assert plain_again.key == plain.key
     assert text_again.key != text.key
-    (alone,) = specs(suite_of(backbones="[{sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}}]"), data_dir)
+    (alone,) = specs(suite_of(backbones="[sasrec]"), data_dir)
     assert alone.key == plain.key
     assert "vectors" not in plain.identity()
 
@@ -178,7 +171,7 @@ def test_plan_and_run_mean_the_same_trials(
 ) -> None:
     embed("mine", data_dir=data_dir, encoder=f"file:{own}")
     store = Store(tmp_path / "results")
-    for suite in (suite_of(), suite_of("vectors: own.npy\n")):
+    for suite in (suite_of(), suite_of(vectors="own.npy")):
         for spec in specs(suite, data_dir):
             store.write(run_trial(spec, catalog.load_dataset("mine", data_dir=data_dir, vectors=True)))
         assert "2 trials: 2 stored, 0 to run" in plan_report(suite, store=store, data_dir=data_dir)
@@ -189,7 +182,7 @@ def test_plan_and_run_mean_the_same_trials(
 
 
 def test_a_trial_with_other_vectors_fails(own: Path, data_dir: Path, suite_of: Callable[..., Suite]) -> None:
-    _, spec = specs(suite_of("vectors: own.npy\n"), data_dir)
+    _, spec = specs(suite_of(vectors="own.npy"), data_dir)
     data = catalog.load_dataset("mine", data_dir=data_dir, vectors=own)
     assert run_trial(spec, data).status == "done"
     for other in (
@@ -206,7 +199,7 @@ def test_the_model_is_given_the_values_and_not_their_memory(
 ) -> None:
     from rearec_bench.harness.trial.model_trial import ModelTrial
 
-    _, spec = specs(suite_of("vectors: own.npy\n"), data_dir)
+    _, spec = specs(suite_of(vectors="own.npy"), data_dir)
     data = catalog.load_dataset("mine", data_dir=data_dir, vectors=own)
     text = ModelTrial(spec, data).model.backbone.text
     assert (text[:N].numpy() == np.load(own)).all()
@@ -222,7 +215,7 @@ def test_two_data_sets_of_one_content_run_through_ray_with_vectors_of_their_own(
     shutil.copytree(data_dir / "mine", data_dir / "other")
     embed("mine", data_dir=data_dir, encoder=f"file:{own}")
     np.save(tmp_path / "wide.npy", np.random.default_rng(2).normal(size=(N, 5)))
-    suite = suite_of("vectors: {other: wide.npy}\n", datasets="[mine, other, tiny]")
+    suite = suite_of(vectors="{other: wide.npy}", datasets="[mine, other, tiny]")
     store = Store(tmp_path / "results")
     run(suite, store, data_dir)
     summaries = {
@@ -248,7 +241,7 @@ def test_two_data_sets_of_one_content_run_through_ray_with_vectors_of_their_own(
 def test_rerun_asks_for_the_vectors_of_the_trial(
     own: Path, data_dir: Path, tmp_path: Path, suite_of: Callable[..., Suite]
 ) -> None:
-    suite = suite_of("vectors: own.npy\n")
+    suite = suite_of(vectors="own.npy")
     store = Store(tmp_path / "results")
     _, spec = specs(suite, data_dir)
     store.write(run_trial(spec, catalog.load_dataset("mine", data_dir=data_dir, vectors=own)))

@@ -14,18 +14,16 @@ import pytest
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.run.runner import RunOptions, run_suite
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial.memory import MemoryTrimmer, give_back, resident_bytes
 from rearec_bench.harness.trial.model_trial import ModelTrial
 
-SUITE = """
-datasets: [tiny]
-backbones: [sasrec: {width: 8, layers: 1, feed_forward: 16}]
-strategies: [base]
-steps: [1]
-seeds: [1, 2]
-training: {max_epochs: 1, max_len: 5, batch_size: 512}
-"""
+from ..suites import suite_in
+
+SUITE = {
+    "backbones": "[sasrec: {width: 8, layers: 1, feed_forward: 16}]",
+    "seeds": "[1, 2]",
+    "training": "{max_epochs: 1, max_len: 5, batch_size: 512}",
+}
 
 
 @pytest.fixture
@@ -51,10 +49,9 @@ def test_the_model_of_a_trial_is_gone_when_its_result_is_sent(
     alive: list[int] = []
     build = ModelTrial.__init__
     monkeypatch.setattr(ModelTrial, "__init__", watched)
-    (tmp_path / "suite.yaml").write_text(SUITE)
     store, options = Store(tmp_path / "results"), RunOptions(max_concurrent=1)
     where = {"store": store, "data_dir": tmp_path, "options": options, "reporter": LineReporter(StringIO())}
-    suite = load_suite(tmp_path / "suite.yaml", overrides=(f"strategies=[{strategy}]", f"training.packing={packing}"))
+    suite = suite_in(tmp_path, f"training.packing={packing}", **SUITE, strategies=f"[{strategy}]")
     outcome = run_suite(suite, **where)
     assert outcome.done == len(alive) == len(store.keys()) >= 2
     assert set(alive) == {0} and models[-1]() is None

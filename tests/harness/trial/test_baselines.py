@@ -14,25 +14,22 @@ from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.records.results import EpochProgress, TrialResult
 from rearec_bench.harness.records.source import source_digest
 from rearec_bench.harness.records.spec import TrialSpec
-from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Baseline, Markov, Popularity
 from rearec_bench.harness.trial.metrics import metrics_of
 from rearec_bench.harness.trial.start import run_trial, start
 from rearec_bench.harness.utils.registry import BASELINES, STRATEGIES, Entry
 
+from ..suites import suite_in
 from .test_batches import make_dataset
 
 BOTH = pytest.mark.parametrize("reference", [Popularity, Markov])
 HIDDEN = pytest.mark.parametrize("hide", [None, 4, 50])
-SUITE = """
-datasets: [tiny]
-references: [popularity, markov]
-backbones: [sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]
-strategies: [base]
-steps: [1]
-seeds: [3, 4]
-"""
+SUITE = {
+    "references": "[popularity, markov]",
+    "backbones": "[sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]",
+    "seeds": "[3, 4]",
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +131,7 @@ def test_scores_are_asked_for_once_per_context(tiny: Dataset) -> None:
 
 
 def cells_of(folder: Path, *overrides: str) -> list[Cell]:
-    (folder / "my.yaml").write_text(SUITE)
-    return list(expand(load_suite(folder / "my.yaml", overrides=overrides)))
+    return list(expand(suite_in(folder, *overrides, **SUITE)))
 
 
 def spec_of(cell: Cell, **given: Any) -> TrialSpec:

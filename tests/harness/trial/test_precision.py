@@ -9,39 +9,30 @@ import torch
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.plan.cells import check_precision, expand
 from rearec_bench.harness.records.spec import ENGINE_VERSION, TrialSpec
-from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial import precision
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.errors import InputError, RearecError
 
-SUITE = """
-name: precise
-datasets: [tiny]
-backbones: [sasrec: {width: 8, layers: 1, feed_forward: 8}]
-strategies: [base, erl, prl]
-steps: [2]
-seeds: [1]
-training: {max_epochs: 2, batch_size: 512, max_len: 20}
-"""
+from ..suites import suite_in
+
+SUITE = {
+    "backbones": "[sasrec: {width: 8, layers: 1, feed_forward: 8}]",
+    "strategies": "[base, erl, prl]",
+    "steps": "[2]",
+    "training": "{max_epochs: 2, batch_size: 512, max_len: 20}",
+}
 
 
-BF16 = SUITE.replace("max_len: 20", "max_len: 20, precision: bf16")
+BF16 = "training.precision=bf16"
 CPU = torch.device("cpu")
 needs_units = pytest.mark.skipif(not precision.multiplies_bfloat16(), reason="a processor without units for bf16")
 
 
-def written(folder: Path, text: str) -> Path:
-    file = folder / "precise.yaml"
-    file.write_text(text)
-    return file
-
-
-def specs(folder: Path, tiny: Dataset, text: str = SUITE) -> dict[str, TrialSpec]:
-    file = written(folder, text)
+def specs(folder: Path, tiny: Dataset, *overrides: str) -> dict[str, TrialSpec]:
     return {
         cell.strategy: cell.spec({}, seed=1, purpose="final", fingerprint=tiny.fingerprint, device="cpu")
-        for cell in expand(load_suite(file))
+        for cell in expand(suite_in(folder, *overrides, **SUITE))
     }
 
 
@@ -54,7 +45,7 @@ def with_precision(spec: TrialSpec, name: str) -> TrialSpec:
 def test_bf16_trains_another_model_close_to_the_first_and_leaves_those_after_it_alone(
     strategy: str, tiny: Dataset, tmp_path: Path
 ) -> None:
-    full, rounded = (specs(tmp_path, tiny, text)[strategy] for text in (SUITE, BF16))
+    full, rounded = (specs(tmp_path, tiny, *more)[strategy] for more in ((), (BF16,)))
     assert rounded.key != full.key
     losses = []
     for spec in (full, rounded, full):
@@ -68,7 +59,7 @@ def test_bf16_trains_another_model_close_to_the_first_and_leaves_those_after_it_
 
 def test_bf16_on_a_cpu_is_no_trial_of_before_and_everything_else_is(tiny: Dataset, tmp_path: Path) -> None:
     """Stored trials of bf16 on a CPU were computed by torch.autocast: they keep their key, and none asks for them."""
-    (cell, *_) = expand(load_suite(written(tmp_path, BF16)))
+    (cell, *_) = expand(suite_in(tmp_path, BF16, **SUITE))
     of = {"seed": 1, "purpose": "final", "fingerprint": tiny.fingerprint}
     today = cell.spec({}, **of, device="cpu")
     earlier = dataclasses.replace(today, engine=2)
@@ -83,11 +74,11 @@ def test_full_precision_is_in_no_key_and_in_no_cell(tiny: Dataset, tmp_path: Pat
     spec = specs(tmp_path, tiny)["base"]
     assert "precision" not in spec.identity()["training"]
     assert with_precision(spec, "tf32").identity()["training"]["precision"] == "tf32"
-    plain = expand(load_suite(tmp_path / "precise.yaml"))
-    said = SUITE.replace("max_len: 20", "max_len: 20, precision: fp32")
-    for text, same in ((said, True), (BF16, False)):
-        (tmp_path / "precise.yaml").write_text(text)
-        assert ([cell.id for cell in expand(load_suite(tmp_path / "precise.yaml"))] == [c.id for c in plain]) is same
+    plain, said, other = (
+        [cell.id for cell in expand(suite_in(tmp_path, *override, **SUITE))]
+        for override in ((), ("training.precision=fp32",), (BF16,))
+    )
+    assert said == plain != other
 
 
 @pytest.mark.parametrize("name", ["fp32", "tf32", pytest.param("bf16", marks=needs_units)])
@@ -135,7 +126,7 @@ def test_the_switch_is_put_back_after_a_training_step_that_fails(before: str) ->
 
 
 def test_what_the_device_lacks_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    cells = expand(load_suite(written(tmp_path, SUITE.replace("max_len: 20", "max_len: 20, precision: tf32"))))
+    cells = expand(suite_in(tmp_path, "training.precision=tf32", **SUITE))
     check_precision(cells, "cuda")
     with pytest.raises(InputError, match=r"training\.precision: .*--gpu 1"):
         check_precision(cells, "cpu")
@@ -143,7 +134,7 @@ def test_what_the_device_lacks_is_refused_before_anything_starts(tmp_path: Path)
 
 @pytest.mark.parametrize("chosen", ["bf16", "{search: [fp32, bf16]}"])
 def test_bf16_is_refused_where_the_processor_has_no_units_for_it(chosen: str, tmp_path: Path, monkeypatch) -> None:
-    cells = expand(load_suite(written(tmp_path, SUITE.replace("max_len: 20", f"max_len: 20, precision: {chosen}"))))
+    cells = expand(suite_in(tmp_path, f"training.precision={chosen}", **SUITE))
     for unit in ("avx512_bf16", "amx_bf16"):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda unit=unit: {"avx2": True, unit: True})
         check_precision(cells, "cpu")

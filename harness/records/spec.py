@@ -51,6 +51,27 @@ class TrainingSettings(Settings):
         "sums are in fp32. Ranking is always in fp32",
         added=True,
     )
+    weight_decay: float = param(
+        0.0,
+        "decoupled, as in AdamW: each step shrinks matrices, embeddings included, by lr x weight_decay of themselves; "
+        "biases and norms are left alone. 0: Adam",
+        ge=0,
+        added=True,
+    )
+    warmup_steps: int = param(
+        0, "training steps (batches) over which the learning rate rises in a line to lr", ge=0, added=True
+    )
+    schedule: Literal["constant", "cosine"] = param(
+        "constant",
+        "of the learning rate; cosine: falls to 0 over max_epochs along half a cosine, which multiplies the warm-up",
+        added=True,
+    )
+    grad_clip: float = param(
+        0.0,
+        "largest norm of all gradients of a step together; longer ones are scaled down to it. 0: any",
+        ge=0,
+        added=True,
+    )
 
 
 def engine_version(training: TrainingSettings, device: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.resultset import ResultSet
 from ..analysis.significance import LEVEL
 from ..records.results import TrialSummary
-from ..records.spec import TrialSpec
+from ..records.spec import TrainingSettings, TrialSpec
 from .formats.latex import escape
 from .labels import label_of, metric_label
 
@@ -74,12 +74,27 @@ def _training(runs: list[TrialSummary]) -> list[str]:
 
     masked = of(lambda spec: "masked" if spec.evaluation.mask_history else "not masked")
     return [
-        f"Models are trained with Adam for at most {of(lambda spec: spec.training.max_epochs)} epochs (patience "
-        f"{of(lambda spec: spec.training.patience)}) with batches of {of(lambda spec: spec.training.batch_size)} rows "
-        f"and learning rate {of(lambda spec: spec.training.lr)}; histories are cut to "
+        f"Models are trained with {of(lambda spec: 'AdamW' if spec.training.weight_decay else 'Adam')} for at most "
+        f"{of(lambda spec: spec.training.max_epochs)} epochs (patience {of(lambda spec: spec.training.patience)}) with "
+        f"batches of {of(lambda spec: spec.training.batch_size)} rows and learning rate "
+        f"{of(lambda spec: spec.training.lr)}{_refinements(runs)}; histories are cut to "
         f"{of(lambda spec: spec.training.max_len)} items.",
         f"The target is ranked among all items, the history is {masked}, and ties count against the target.",
     ]
+
+
+def _refinements(runs: list[TrialSummary]) -> str:
+    """What the runs have beside a constant learning rate; "" where it is nothing."""
+    words = {
+        "weight_decay": "weight decay",
+        "warmup_steps": "warm-up steps",
+        "schedule": "schedule",
+        "grad_clip": "gradients clipped to the norm",
+    }
+    used = {name: {getattr(run.spec.training, name) for run in runs} for name in words}
+    default = TrainingSettings.model_fields
+    said = [f"{words[name]} {_either(values)}" for name, values in used.items() if values != {default[name].default}]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _budget(results: ResultSet, runs: list[TrialSummary]) -> list[str]:

@@ -22,6 +22,7 @@ from ..utils.errors import TrialDiverged
 from ..utils.seeds import stream_seed
 from .batches import SplitReader
 from .gradients import term_gradients
+from .optimiser import Optimiser
 from .precision import mixed, products
 
 Phase = Literal["data", "forward", "loss", "backward", "optimiser"]
@@ -78,13 +79,13 @@ class Trainer:
         self._settings = settings
         self._temperature = temperature
         self._seed = seed
-        self._optimiser = torch.optim.Adam(model.parameters(), lr=settings.lr, fused=True)
+        self._optimiser = Optimiser(model, settings)
         self._under_way: _UnderWay | None = None
 
     def state(self) -> dict[str, Any]:
         """Everything but the weights that the next batch depends on: a tree of numbers and tensors."""
         return {
-            "optimiser": self._optimiser.state_dict(),
+            **self._optimiser.state(),
             "dropout": self._dropout.state(),
             "gate": self._gate.get_state(),
             "noise": self._noise.get_state(),
@@ -93,7 +94,7 @@ class Trainer:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state` of the same trial; its weights are in the model already."""
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimiser.load(state)
         self._dropout.load(state["dropout"])
         self._gate.set_state(state["gate"])
         self._noise.set_state(state["noise"])
@@ -128,7 +129,8 @@ class Trainer:
         batches = self._reader.batches(self._settings.batch_size, seed=self._seed, epoch=number)
         for rows in islice(batches, done.batches, max_batches):
             with products(self._settings.precision, self._device):
-                terms = self._batch(rows, number, compared=self._is_compared(done, len(rows), compare_every))
+                compared = self._is_compared(done, len(rows), compare_every)
+                terms = self._batch(rows, number, before=done.rows, compared=compared)
             done.batches += 1
             done.rows += len(rows)
             for name, value in terms.items():
@@ -148,7 +150,10 @@ class Trainer:
         seen = (done.epoch - 1) * len(self._reader) + done.rows
         return every > 0 and -seen % apart < rows
 
-    def _batch(self, rows: NDArray[np.int64], epoch: int, *, compared: bool = False) -> Mapping[str, float]:
+    def _batch(
+        self, rows: NDArray[np.int64], epoch: int, *, before: int, compared: bool = False
+    ) -> Mapping[str, float]:
+        """One step on a batch, `before` which the epoch has had so many rows."""
         reasoned, catalogue = self.reason(rows, epoch)
         self.watch("loss")
         loss, terms = self._strategy.loss(reasoned, catalogue)
@@ -161,14 +166,14 @@ class Trainer:
         if not math.isfinite(value):
             raise TrialDiverged(f"loss not finite at epoch {epoch}")
         self.watch("backward")
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if compared and self._under_way is not None:
             self._under_way.compared += 1
             for name, norm in term_gradients(self._strategy, reasoned, catalogue).items():
                 self._under_way.gradients[name] = self._under_way.gradients.get(name, 0.0) + norm
         self.watch("optimiser")
-        self._optimiser.step()
+        self._optimiser.step(epoch - 1 + before / len(self._reader))
         self.watch("data")
         return {**self._numbers(terms), "total": value}
 

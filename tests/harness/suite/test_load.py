@@ -76,6 +76,10 @@ def test_training_is_filled_with_every_default_that_is_not_searched(folder: Path
         "packing": "users",
         "threads": 1,
         "precision": "fp32",
+        "weight_decay": 0.0,
+        "warmup_steps": 0,
+        "schedule": "constant",
+        "grad_clip": 0.0,
     }
 
 
@@ -243,6 +247,10 @@ def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> Non
         "packing": "none",
         "threads": 1,
         "precision": "fp32",
+        "weight_decay": 0.0,
+        "warmup_steps": 0,
+        "schedule": "constant",
+        "grad_clip": 0.0,
     }
 
 

@@ -108,6 +108,14 @@ def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bit
         assert whole.history[0].gradients
 
 
+def test_a_schedule_goes_on_where_it_was_in_the_middle_of_its_warm_up_and_after(tiny: Dataset) -> None:
+    changed = {"weight_decay": 0.1, "warmup_steps": 6, "schedule": "cosine", "grad_clip": 0.5}
+    spec = spec_of(tiny, strategy="erl", packing="users", **changed)
+    whole = finish(ModelTrial(spec, tiny))
+    for after in (3, 7):
+        assert told(finish(resumed(spec, tiny, interrupted(spec, tiny, after=after)))) == told(whole)
+
+
 def test_between_epochs_and_many_times_over(tiny: Dataset) -> None:
     spec = spec_of(tiny)
     whole = finish(ModelTrial(spec, tiny))

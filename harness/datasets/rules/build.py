@@ -237,6 +237,8 @@ def _boundaries(recipe: Recipe, events: Interactions, *, has_times: bool) -> tup
         raise DatasetError(f"split: {kind} needs times, and the source has none. Say split: leave_one_out.")
     if kind == "times":
         return float(at[0]), float(at[1])
+    if not len(events):
+        return float("inf"), float("inf")
     if kind == "time_range":
         return rules.range_boundaries(events.times, at)
     return rules.time_boundaries(events.times, at)

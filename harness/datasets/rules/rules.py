@@ -107,19 +107,15 @@ def tie_hashes(interactions: Interactions) -> NDArray[np.uint64]:
 def time_boundaries(times: NDArray[np.float64], at: tuple[Decimal, Decimal]) -> tuple[float, float]:
     """The times that end training and validation: lower quantiles of `times` (M,) at shares `at` from 0 to 1.
 
-    They are the time of interaction floor(q (M - 1)), counted from 0 in time order; infinity without interactions.
+    They are the time of interaction floor(q (M - 1)), counted from 0 in time order.
     """
-    if len(times) == 0:
-        return float("inf"), float("inf")
     places = [int(Fraction(share) * (len(times) - 1)) for share in at]
     ordered = np.partition(times, places)
     return float(ordered[places[0]]), float(ordered[places[1]])
 
 
 def range_boundaries(times: NDArray[np.float64], at: tuple[Decimal, Decimal]) -> tuple[float, float]:
-    """Times at shares q, from 0 to 1, of the range: first + q (last - first); infinity without interactions."""
-    if len(times) == 0:
-        return float("inf"), float("inf")
+    """Times at shares q, from 0 to 1, of the range: first + q (last - first)."""
     first, last = Fraction(float(times.min())), Fraction(float(times.max()))
     boundaries = [float(first + Fraction(share) * (last - first)) for share in at]
     return boundaries[0], boundaries[1]
@@ -139,8 +135,6 @@ def split_leave_one_out(users: NDArray[np.int64]) -> NDArray[np.int8]:
     `users` (M,) is ascending, each user's interactions in time order. A user with fewer than three interactions is all
     training: a row of validation would have nothing before it.
     """
-    if len(users) == 0:
-        return np.zeros(0, dtype=np.int8)
     starts, counts = _runs(users)
     part = np.zeros(len(users), dtype=np.int8)
     enough = counts >= 3
@@ -152,8 +146,6 @@ def split_leave_one_out(users: NDArray[np.int64]) -> NDArray[np.int8]:
 
 def positions(users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(M,) int64 index of its user's first interaction, and (M,) int64 position from there; users are contiguous."""
-    if len(users) == 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     starts, counts = _runs(users)
     first = np.repeat(starts, counts)
     place = np.arange(len(users))

@@ -76,3 +76,8 @@ def test_positions_count_within_each_user() -> None:
     first, place = rules.positions(np.array([4, 4, 4, 9, 2, 2]))
     assert first.tolist() == [0, 0, 0, 3, 4, 4]
     assert place.tolist() == [0, 1, 2, 0, 0, 1]
+
+
+def test_no_interactions_have_no_parts_and_no_positions() -> None:
+    nobody = np.zeros(0, dtype=np.int64)
+    assert [len(column) for column in (rules.split_leave_one_out(nobody), *rules.positions(nobody))] == [0, 0, 0]

@@ -7,8 +7,6 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-BLANK = b"\n"
-
 
 def write_lines(path: Path, lines: Sequence[bytes], *, zipped: bool) -> Path:
     """Write a file, with `.gz` after its name where it is zipped; the same bytes for the same lines."""

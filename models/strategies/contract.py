@@ -118,6 +118,6 @@ def unit(count: int, position: int = -1) -> tuple[float, ...]:
     return tuple(weights)
 
 
-def with_pooled(reasoned: Reasoned) -> Tensor:
-    """(R, T + 1, d): the states as queries, and as one more the query of the mean of the raw ones."""
-    return torch.cat([reasoned.states, reasoned.queries(reasoned.raw.mean(1, keepdim=True))], 1)
+def with_pooled(reasoned: Reasoned, states: Tensor) -> Tensor:
+    """(R, T + 1, d): the states as queries, and as one more the query of the mean of `states`, (R, T, d)."""
+    return torch.cat([reasoned.states, reasoned.queries(states.mean(1, keepdim=True))], 1)

@@ -6,12 +6,14 @@ whose state comes from the noised view itself (eq. 10). Both views share the enc
 recipe released: CE of r_K, plus the *mean* over the earlier states of CE at the annealed temperatures, plus the *mean*
 over steps of InfoNCE from the epoch after `warmup_epochs`; the noised view encodes the history again and starts each
 step from the clean view's last state; the padding row is a class of the training softmax; score temperature 0.07.
-In both, `supervision_weight` multiplies the cross-entropies of the earlier states, `contrastive_weight` the InfoNCE.
+recipe recbole (RecBole 3.0, 71b0d83): the released one without the padding class and without warm-up; what it says of
+the run, such as patience 2, at most 10 epochs and the history masked in ranking, belongs to a suite (`erl.py`).
+In all, `supervision_weight` multiplies the cross-entropies of the earlier states, `contrastive_weight` the InfoNCE.
 All temperatures multiply the score temperature. InfoNCE compares the states as they are scored: raw ones under a dot
 product, as in eq. 11, and of length one under a cosine, whose temperature is meant for such
 (docs/measurements/log.md). Readout: r_K (section 3.3.3).
 
-Cost: the backbone's, 2 K cached steps (and a second encoding in the released recipe), (K + 1) B N d + K B^2 d.
+Cost: the backbone's, 2 K cached steps (and a second encoding but in the paper's recipe), (K + 1) B N d + K B^2 d.
 """
 
 from __future__ import annotations
@@ -33,19 +35,23 @@ class PRL(Strategy):
 
     def reasoning(self, epoch: int) -> Reasoning:
         """Position embeddings, and a noised view once the contrastive term is on."""
-        released = self.settings.recipe == "released"
         weighted = self.settings.contrastive and self.settings.contrastive_weight > 0
         contrastive = weighted and self.steps > 0 and epoch > self.settings.warmup_epochs
         return Reasoning(
             noise_std=self.settings.noise_std if contrastive else None,
-            noise_from_clean=released,
-            second_encoding=released,
+            noise_from_clean=self._averages,
+            second_encoding=self._averages,
             shared_masks=self.settings.noise_masks == "shared",
-            padding_class=released,
+            padding_class=self.settings.recipe == "released",
         )
 
+    @property
+    def _averages(self) -> bool:
+        """Whether sums over states and steps are means, and the views part as in the released code."""
+        return self.settings.recipe != "paper"
+
     def loss(self, reasoned: Reasoned, catalogue: Catalogue) -> tuple[Tensor, Mapping[str, float]]:
-        """Equation 12, or what the released code computes; the contrastive term is logged without its weight."""
+        """Equation 12, or what the code of the recipe computes; the contrastive term is logged without its weight."""
         supervised = self._supervised(reasoned, catalogue)
         named = {"cross_entropy": float(supervised.detach())}
         if reasoned.noised is None:
@@ -65,10 +71,9 @@ class PRL(Strategy):
     def _supervised(self, reasoned: Reasoned, catalogue: Catalogue) -> Tensor:
         """The cross-entropies of all states at their temperatures."""
         count = reasoned.states.shape[1]
-        released = self.settings.recipe == "released"
         base = self.settings.temperature * catalogue.temperature
         decay = self.settings.decay if self.settings.annealing else 1.0
-        earlier = self.settings.supervision_weight * (1 / max(count - 1, 1) if released else 1.0)
+        earlier = self.settings.supervision_weight * (1 / max(count - 1, 1) if self._averages else 1.0)
         return catalogue_loss(
             reasoned.states,
             catalogue.vectors,
@@ -86,4 +91,4 @@ class PRL(Strategy):
             temperature=self.settings.temperature * catalogue.temperature,
             users=reasoned.users if masked else None,
         )
-        return contrastive / noised.shape[1] if self.settings.recipe == "released" else contrastive
+        return contrastive / noised.shape[1] if self._averages else contrastive

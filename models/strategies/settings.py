@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from ..settings import StrategySettings, param
 
-Recipe = Literal["paper", "released"]
+Recipe = Literal["paper", "released", "recbole"]
 
 _SCORE_TEMPERATURE: dict[str, Any] = {
     "help": "overrides the backbone's score temperature for this row; null leaves it",
@@ -46,7 +46,9 @@ class _RecipeSettings(StrategySettings):
 
     by_recipe: ClassVar[dict[str, dict[str, Any]]] = {}
 
-    recipe: Recipe = param("paper", "the paper's equations, or what the authors' released code computes")
+    recipe: Recipe = param(
+        "paper", "the paper's equations, what the authors' released code computes, or what ReaRec in RecBole 3.0 does"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -63,11 +65,12 @@ class ERLSettings(_RecipeSettings):
     by_recipe: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"kl_weight": 0.01},
         "released": {"kl_weight": 0.05, "score_temperature": 0.07},
+        "recbole": {"kl_weight": 0.05, "score_temperature": 0.07},
     }
 
     kl_weight: float = param(
         None,
-        "weight of the KL term; 0.01 by default, 0.05 in the released recipe",
+        "weight of the KL term; 0.01 by default, 0.05 in the other recipes",
         symbol="lambda",
         source="eq. 8",
         grid=(0.001, 0.005, 0.01, 0.05, 0.1),
@@ -85,6 +88,7 @@ class PRLSettings(_RecipeSettings):
     by_recipe: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"decay": 1.5, "noise_std": 0.1, "warmup_epochs": 0},
         "released": {"decay": 5.0, "noise_std": 0.01, "warmup_epochs": 2, "score_temperature": 0.07},
+        "recbole": {"decay": 5.0, "noise_std": 0.01, "warmup_epochs": 0, "score_temperature": 0.07},
     }
     passes_per_step: ClassVar[int] = 2  # the clean and the noised view (eq. 10)
 
@@ -98,7 +102,7 @@ class PRLSettings(_RecipeSettings):
     )
     decay: float = param(
         None,
-        "temperature decay rate: step k trains at tau * alpha^(K - k); 1.5 by default, 5 in the released recipe",
+        "temperature decay rate: step k trains at tau * alpha^(K - k); 1.5 by default, 5 in the other recipes",
         symbol="alpha",
         source="eq. 9",
         grid=(1.0, 1.2, 1.5, 2.0, 5.0, 10.0),
@@ -107,7 +111,7 @@ class PRLSettings(_RecipeSettings):
     noise_std: float = param(
         None,
         "standard deviation of the noise on reasoning inputs; 0.1 by default (the paper's variance 0.01), 0.01 in the "
-        "released recipe",
+        "other recipes",
         symbol="sqrt(gamma)",
         source="eq. 10",
         ge=0,

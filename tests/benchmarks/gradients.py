@@ -24,7 +24,7 @@ from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.trial.gradients import term_gradients
 
 WIDTHS = (32, 64, 256)
-AFTER = (0, 30, 100, 300)
+AFTER = (0, 30, 100)
 BATCH = 512
 
 

@@ -156,6 +156,7 @@ RELEASED = {"recipe": "released", "score_temperature": 1.0}
         *((name, "erl", {"packed": True}) for name in BUILT_IN if BACKBONES.settings(name).causal),
         *((name, "erl", {"hyper": RELEASED}) for name in BUILT_IN),
         *((name, "prl", {"hyper": {**RELEASED, "warmup_epochs": 0}}) for name in BUILT_IN),
+        *(("sasrec", kind, {"hyper": {**RELEASED, "recipe": "recbole"}}) for kind in ("erl", "prl")),
         ("unisrec", "erl", {"settings": {"item_ids": True}}),
         ("unisrec", "erl", {"settings": {"item_ids": True}, "hyper": RELEASED}),
     ],
@@ -246,7 +247,7 @@ def test_the_changes_name_every_setting_of_every_class() -> None:
         }
 
 
-@pytest.mark.parametrize("recipe", ["paper", "released"])
+@pytest.mark.parametrize("recipe", ["paper", "released", "recbole"])
 def test_prl_at_contrastive_weight_0_is_prl_without_the_contrastive_term(recipe: str) -> None:
     given = {"recipe": recipe, "warmup_epochs": 0}
     without = first_loss("sasrec", "prl", hyper={**given, "contrastive": False})
@@ -259,6 +260,13 @@ def test_every_setting_of_a_backbone_changes_something(backbone: str) -> None:
     unchanged = first_loss(backbone, "erl")
     for name, value in BACKBONE_CHANGES[backbone].items():
         assert first_loss(backbone, "erl", settings={name: value}) != unchanged, name
+
+
+@pytest.mark.parametrize("strategy", ["erl", "prl"])
+def test_each_recipe_trains_otherwise(strategy: str) -> None:
+    recipes = ("paper", "released", "recbole")
+    same = {"score_temperature": 1.0, **({"warmup_epochs": 0, "decay": 2.0} if strategy == "prl" else {})}
+    assert len({first_loss("sasrec", strategy, hyper={"recipe": recipe, **same}) for recipe in recipes}) == 3
 
 
 @pytest.mark.parametrize("strategy", STRATEGY_NAMES)

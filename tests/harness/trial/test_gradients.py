@@ -31,6 +31,8 @@ KINDS = [
     ("erl", {"recipe": "released"}),
     ("prl", {"contrastive_weight": 0.4, "supervision_weight": 0.6}),
     ("prl", {"recipe": "released"}),
+    ("erl", {"recipe": "recbole"}),
+    ("prl", {"recipe": "recbole"}),
 ]
 
 

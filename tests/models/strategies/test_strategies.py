@@ -198,3 +198,72 @@ def test_prl_released_starts_the_contrast_in_the_third_epoch() -> None:
     strategy = PRL(PRLSettings(recipe="released"), steps=K)
     assert [strategy.reasoning(epoch).noise_std for epoch in (1, 2, 3)] == [None, None, 0.01]
     assert PRL(PRLSettings(), steps=K).reasoning(1).noise_std == 0.1
+
+
+def recbole_erl(raw: Tensor, reasoned: Reasoned, vectors: Tensor, *, unit_length: bool) -> Tensor:
+    """RecBole 3.0's loss at kl_weight 0.05 and temperature 0.07, dense, from its formulas."""
+    states = unit(raw) if unit_length else raw
+    mean = states.mean(1)
+    logits = (unit(mean) if unit_length else mean) @ vectors.T / 0.07
+    supervised = -logits.log_softmax(-1)[torch.arange(R), reasoned.targets].mean()
+    scores = states @ vectors.T / 0.07
+    log_p = scores.log_softmax(-1)
+    apart = [
+        (log_p[:, t].exp() * (log_p[:, t].detach() - log_p[:, s].detach())).sum(-1)
+        for t in range(K + 1)
+        for s in range(K + 1)
+        if s != t
+    ]
+    return supervised - 0.05 * torch.stack(apart).mean()
+
+
+def recbole_prl(raw: Tensor, noised: Tensor, reasoned: Reasoned, vectors: Tensor, *, unit_length: bool) -> Tensor:
+    """The same for PRL at temp_scale 5 and weights 1."""
+    states, second = (unit(raw), unit(noised)) if unit_length else (raw, noised)
+    rows = torch.arange(R)
+    by_step = [
+        -(states[:, k] @ vectors.T / (0.07 * 5.0 ** (K - k))).log_softmax(-1)[rows, reasoned.targets].mean()
+        for k in range(K + 1)
+    ]
+    contrast = [-(second[:, k - 1] @ states[:, k].T / 0.07).log_softmax(-1)[rows, rows].mean() for k in range(1, K + 1)]
+    return by_step[K] + sum(by_step[:K]) / K + sum(contrast) / K
+
+
+@pytest.mark.parametrize("unit_length", [False, True])
+@pytest.mark.parametrize("kind", ["erl", "prl"])
+def test_the_recipe_of_recbole_has_the_loss_and_the_gradients_of_its_formulas(kind, unit_length, batch, catalogue):
+    vectors = (unit(catalogue.vectors) if unit_length else 0.1 * catalogue.vectors).requires_grad_()
+    raw, noised = batch.raw.clone().requires_grad_(), batch.noised.clone().requires_grad_()
+    queries = unit if unit_length else lambda states: states
+    reasoned = Reasoned(queries(raw), raw, noised, batch.targets, batch.users, queries)
+    if kind == "erl":
+        strategy: Any = ERL(ERLSettings(recipe="recbole"), steps=K)
+        expected = recbole_erl(raw, batch, vectors, unit_length=unit_length)
+    else:
+        strategy = PRL(PRLSettings(recipe="recbole"), steps=K)
+        expected = recbole_prl(raw, noised, batch, vectors, unit_length=unit_length)
+    temperature = strategy.settings.score_temperature_of(1.0)
+    found, _ = strategy.loss(reasoned, Catalogue(vectors, temperature))
+    torch.testing.assert_close(found, expected)
+    wanted = [raw, vectors] if kind == "erl" else [raw, noised, vectors]
+    for ours, theirs in zip(torch.autograd.grad(found, wanted), torch.autograd.grad(expected, wanted), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+def test_the_recipe_of_recbole_contrasts_from_the_first_epoch_without_a_padding_class_and_ranks_by_the_last_state(
+    batch,
+):
+    prl, erl = (method(method.Settings(recipe="recbole"), steps=K) for method in (PRL, ERL))
+    reasoning = prl.reasoning(1)
+    assert (reasoning.noise_std, reasoning.noise_from_clean, reasoning.second_encoding) == (0.01, True, True)
+    assert not reasoning.padding_class and not erl.reasoning(1).padding_class
+    assert torch.equal(erl.readout(batch.raw), batch.raw[:, K])
+    assert torch.equal(prl.readout(batch.raw), batch.raw[:, K])
+
+
+def test_without_steps_the_recipe_of_recbole_is_base(batch, catalogue) -> None:
+    one = Reasoned(batch.states[:, :1], batch.raw[:, :1], None, batch.targets, batch.users)
+    expected, _ = Base(BaseSettings(), steps=0).loss(one, catalogue)
+    for method in (ERL, PRL):
+        found, _ = method(method.Settings(recipe="recbole"), steps=0).loss(one, catalogue)
+        torch.testing.assert_close(found, expected)

@@ -25,6 +25,8 @@ from ..suite.model import Parameters, SearchSettings, Space, Suite, Variant
 from ..utils.errors import InputError
 from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
 
+_TEMPERATURE = "score_temperature"
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -102,7 +104,7 @@ class Cell:
             causal=BACKBONES.settings(self.chosen_backbone.kind).causal,
         )
         backbone = _filled(BACKBONES, self.chosen_backbone, _under("backbone", values))
-        strategy = _filled(STRATEGIES, self.chosen_strategy, _under("strategy", values))
+        strategy = self._strategy(values)
         steps = int(values["steps"]) if self.steps is None else self.steps
         return TrialSpec(
             dataset=self.dataset,
@@ -138,6 +140,16 @@ class Cell:
     def is_baseline(self) -> bool:
         """Whether this is one of the suite's `references` rather than a model."""
         return self.chosen_strategy.kind == BASELINE
+
+    def _strategy(self, values: Mapping[str, Any]) -> Any:
+        """The strategy's settings: a score temperature that is searched below it beats its recipe's, not its own."""
+        own = _under("strategy", values)
+        strategy = _filled(STRATEGIES, self.chosen_strategy, own)
+        searched = values.get(f"backbone.{_TEMPERATURE}")
+        named = {**self.chosen_strategy.fixed, **own}.get(_TEMPERATURE)
+        if searched is None or named is not None or getattr(strategy, _TEMPERATURE, None) is None:
+            return strategy
+        return _filled(STRATEGIES, self.chosen_strategy, {**own, _TEMPERATURE: searched})
 
     def _baseline_spec(self, *, seed: int, purpose: Purpose, fingerprint: str) -> TrialSpec:
         return TrialSpec(

@@ -218,6 +218,47 @@ def test_a_setting_added_later_leaves_the_keys_of_older_trials_as_they_were(fold
     assert key_of(folder, "strategies.prl.annealing=false") != key_of(folder)
 
 
+def temperature_of(spec: TrialSpec) -> float:
+    """The score temperature in force."""
+    strategy = STRATEGIES.settings(spec.strategy.kind).model_validate(dict(spec.strategy.settings))
+    found: float = strategy.score_temperature_of(spec.backbone.settings["score_temperature"])
+    return found
+
+
+RECIPES = ("paper", "released", "recbole")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("score_temperature: {search: [0.07, 0.3, 1]}", "strategy__score_temperature"),
+        ("backbone: {score_temperature: {search: [0.07, 0.3, 1]}}", "backbone__score_temperature"),
+        ("", "backbone__score_temperature"),
+    ],
+    ids=["of the row", "of the row's backbone", "of the backbone"],
+)
+@pytest.mark.parametrize(
+    "row", ["base", "naive", "rpe", *(f"{kind}: recipe: {recipe}" for kind in ("erl", "prl") for recipe in RECIPES)]
+)
+def test_every_row_searches_the_score_temperature_whatever_its_recipe_says(
+    folder: Path, row: str, written: str, name: str
+) -> None:
+    kind, _, recipe = row.partition(": ")
+    settings = ", ".join(filter(None, (recipe, written)))
+    backbone = "sasrec: {score_temperature: {search: [0.07, 0.3, 1]}}" if not written else "sasrec"
+    rows = f"strategies=[{kind}: {{{settings}}}]" if settings else f"strategies=[{kind}]"
+    (cell,) = cells_of(folder, rows, f"backbones=[{backbone}]", "steps=[2]")
+    trials = [trial(cell, **{name: value}) for value in (0.07, 0.3, 1)]
+    assert [temperature_of(spec) for spec in trials] == [0.07, 0.3, 1]
+    assert len({spec.key for spec in trials}) == 3
+
+
+def test_a_rows_own_score_temperature_stands_above_one_searched_below_it(folder: Path) -> None:
+    backbone = "backbones=[sasrec: {score_temperature: {search: [0.3, 1]}}]"
+    (cell,) = cells_of(folder, backbone, "strategies=[erl: {recipe: released, score_temperature: 0.5}]", "steps=[2]")
+    assert temperature_of(trial(cell, backbone__score_temperature=1)) == 0.5
+
+
 def test_dropout_of_the_steps_is_searched_and_gives_another_trial_where_there_are_steps(folder: Path) -> None:
     base, prl = cells_of(folder, "backbones.sasrec.step_dropout.search=[null, 0, 0.5]", "strategies=[base, prl]")[:2]
     assert prl.space["backbone.step_dropout"].choices == (None, 0.0, 0.5)

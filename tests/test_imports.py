@@ -14,15 +14,16 @@ HEAVY = {"torch", "ray"}
 STATISTICS = {"scipy", "sklearn"}
 LIBRARIES = {*HEAVY, *STATISTICS, "numpy", "pandas", "pyarrow", "pydantic", "optuna", "rich", "yaml"}
 IMPORT = "import rearec_bench.harness.suite.load, rearec_bench.harness.report.report"
-TABLES = ("overall", "ceiling", "steps", "budget")
+TABLES = ("ceiling", "steps", "budget")
 FORBIDDEN = {
     **dict.fromkeys(("--help", "run --help", "report --help", "embed --help", "--version"), LIBRARIES),
     IMPORT: {*HEAVY, *STATISTICS, "pandas"},
+    "plan smoke": {*HEAVY, *STATISTICS, "optuna", "pandas"},
+    "report --results {results} --table overall": {*HEAVY, *STATISTICS, "pandas", "pyarrow", "safetensors"},
     **{f"report --results {{results}} --table {table}": {*HEAVY, *STATISTICS, "pandas"} for table in TABLES},
     "datasets list": {*HEAVY, *STATISTICS},
     "list": HEAVY,
     "datasets show tiny": HEAVY,
-    "plan smoke": HEAVY,
     "plan ml100k": HEAVY,
     "report --results {results} --table adaptive": HEAVY,
     "report --source paper --table table2": HEAVY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,10 @@ def test_a_suite_with_such_a_name_is_refused(place: Path) -> None:
 
 def test_the_store_refuses_it_itself(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
-    for method in (store.suite_folder, store.folder, store.has, store.read, store.delete, store.read_suite):
-        for name in HOSTILE:
-            with pytest.raises(RearecError):
+    suites = (store.suite_folder, store.read_suite, lambda name: store.write_suite(name, {}, {"cells": {}}))
+    for methods, what in ((suites, "suite name"), ((store.folder, store.has, store.read, store.delete), "trial key")):
+        for method, name in product(methods, HOSTILE):
+            with pytest.raises(RearecError, match=f"is not a valid {what}"):
                 method(name)
     assert list(tmp_path.iterdir()) == []
 

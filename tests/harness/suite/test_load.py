@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -252,15 +250,3 @@ def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> Non
         "schedule": "constant",
         "grad_clip": 0.0,
     }
-
-
-@pytest.mark.slow
-def test_reading_a_suite_imports_neither_torch_nor_ray() -> None:
-    code = (
-        "import sys; from pathlib import Path; from rearec_bench.harness.suite.load import load_suite; "
-        "from rearec_bench.harness.plan.cells import expand; "
-        f"expand(load_suite(Path({str(SUITES / 'smoke.yaml')!r}))); "
-        "print([name for name in ('torch', 'ray', 'optuna', 'pandas') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

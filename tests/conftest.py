@@ -59,48 +59,27 @@ def fake_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
 
 
-STORED = """
-name: smoke
-datasets: [tiny]
-backbones:
-  - sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}
-strategies:
-  - base
-  - erl: {kl_weight: {search: [0.001, 0.01]}}
-steps: [1]
-seeds: [1, 2]
-search: {trials: 2}
-training: {lr: 0.01, batch_size: 512, max_len: 10, max_epochs: 2, packing: users}
-"""
-
-
 @pytest.fixture(scope="session")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with six real trials of one epoch or two, made in this process; shared, so not to be changed."""
     import torch
 
-    from rearec_bench.harness.datasets import catalog
-    from rearec_bench.harness.plan.cells import expand
-    from rearec_bench.harness.plan.queue import Signal, SuiteQueue
+    from rearec_bench.harness.datasets.catalog import load_dataset
     from rearec_bench.harness.store.store import Store
-    from rearec_bench.harness.suite.load import load_suite
-    from rearec_bench.harness.trial.start import run_trial
+
+    from .harness.suites import run_here, suite_in
 
     folder = tmp_path_factory.mktemp("stored")
-    (folder / "stored.yaml").write_text(STORED)
-    suite, store = load_suite(folder / "stored.yaml"), Store(folder / "results")
-    tiny = catalog.load_dataset("tiny", data_dir=folder)
-    threads = torch.get_num_threads()
-    queue = SuiteQueue(expand(suite), fingerprints={"tiny": tiny.fingerprint}, device="cpu", stored=lambda key: None)
-    while not isinstance(job := queue.next(), Signal):
-        store.write(run_trial(job.spec, tiny))
-        queue.tell(store.summary(job.key))
+    suite = suite_in(
+        folder,
+        name="smoke",
+        backbones="[sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]",
+        strategies="[base, erl: {kl_weight: {search: [0.001, 0.01]}}]",
+        seeds="[1, 2]",
+        search="{trials: 2}",
+        training="{lr: 0.01, batch_size: 512, max_len: 10, max_epochs: 2, packing: users}",
+    )
+    store, threads = Store(folder / "results"), torch.get_num_threads()
+    run_here(suite, store, load_dataset("tiny", data_dir=folder))
     torch.set_num_threads(threads)
-    facts = {fact: tiny.card[fact] for fact in ("recipe", "protocol", "statistics")}
-    index = {
-        "fingerprints": {"tiny": tiny.fingerprint},
-        "dataset_facts": {"tiny": facts},
-        "cells": queue.index(),
-    }
-    store.write_suite(suite.name, suite.to_json(), index)
     return store.root

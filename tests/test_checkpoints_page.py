@@ -10,13 +10,12 @@ import pytest
 import torch
 
 from rearec_bench.harness.datasets.catalog import load_dataset
-from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
 from rearec_bench.harness.run.supervisor import TrialLimits, TrialSupervisor
 from rearec_bench.harness.store.checkpoints import Checkpoints
 from rearec_bench.harness.trial.model_trial import ModelTrial
-from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 
+from .harness.specs import spec_of
 from .pages import blocks, page
 
 (CODE,) = blocks(page("checkpoints"), "python")
@@ -28,18 +27,8 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
     data = load_dataset("tiny", data_dir=tmp_path / "data")
-    spec = TrialSpec(
-        dataset="tiny",
-        dataset_fingerprint=data.fingerprint,
-        backbone=Component("sasrec", BACKBONES.settings("sasrec").model_validate({"width": 8}).model_dump(), 1),
-        strategy=Component(strategy, STRATEGIES.settings(strategy)().model_dump(mode="json"), 1),
-        steps=0 if strategy == "base" else 2,
-        training=TrainingSettings(max_len=10, max_epochs=3, lr=0.05, patience=1),
-        evaluation=EvaluationSettings(),
-        metric="ndcg@20",
-        seed=1,
-        purpose="final",
-    )
+    steps = 0 if strategy == "base" else 2
+    spec = spec_of(data, strategy, steps=steps, max_len=10, max_epochs=3, lr=0.05, patience=1)
     checkpoints, limits = Checkpoints(tmp_path / "results"), TrialLimits("s", None, keep="best")
     supervisor = TrialSupervisor(lambda: ModelTrial(spec, data), spec, limits=limits, channel=checkpoints, resume=False)
     while not supervisor.run.done:

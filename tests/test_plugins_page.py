@@ -20,7 +20,6 @@ from rearec_bench.cli import main
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.plan.cells import expand
-from rearec_bench.harness.plan.queue import Signal, SuiteQueue
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.trial.start import run_trial
@@ -30,6 +29,7 @@ from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.layers import initialise
 from rearec_bench.models.reasoning import ReasoningModel
 
+from .harness.suites import run_here
 from .models.naive import bare, strengthen
 from .models.training import ROWS, few_rows, gradients, reached, set_up
 from .pages import ROOT, blocks, files, page, typed
@@ -81,17 +81,8 @@ def test_the_file_has_under_sixty_lines_and_the_readme_leads_to_the_page() -> No
 @pytest.mark.slow
 def test_the_suite_runs_to_its_end_and_the_report_shows_the_rows(place: Path, tiny: Dataset) -> None:
     suite, store = load_suite(place / "gru_ramp.yaml", overrides=CUT), Store(place / "results")
-    cells = expand(suite)
-    queue = SuiteQueue(cells, fingerprints={"tiny": tiny.fingerprint}, device="cpu", stored=lambda key: None)
-    while not isinstance(job := queue.next(), Signal):
-        result = run_trial(job.spec, tiny)
-        assert result.status == "done", result.traceback
-        store.write(result)
-        queue.tell(store.summary(job.key))
-    facts = {fact: tiny.card[fact] for fact in ("recipe", "protocol", "statistics")}
-    index = {"fingerprints": {"tiny": tiny.fingerprint}, "dataset_facts": {"tiny": facts}, "cells": queue.index()}
-    store.write_suite(suite.name, suite.to_json(), index)
-    assert len(cells) == 8 and len(store.keys()) == 8
+    run_here(suite, store, tiny)
+    assert len(expand(suite)) == 8 and len(store.keys()) == 8
     reported = CliRunner().invoke(main, ["report", "gru_ramp"])
     assert shows_all_rows(reported.output), reported.output
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.plan.queue import Signal, SuiteQueue
+from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import Suite, load_suite
 
 SMALLEST = {"datasets": "[tiny]", "backbones": "[sasrec]", "strategies": "[base]", "steps": "[1]", "seeds": "[1]"}
@@ -19,3 +23,18 @@ def suite_in(folder: Path, *overrides: str, name: str = "suite", **parts: str) -
     file = folder / f"{name}.yaml"
     file.write_text(suite_text(**parts))
     return load_suite(file, overrides=overrides)
+
+
+def run_here(suite: Suite, store: Store, data: Dataset) -> None:
+    """Run the trials of a suite in this process, all of which must succeed, and write its index."""
+    from rearec_bench.harness.trial.start import run_trial
+
+    queue = SuiteQueue(expand(suite), fingerprints={data.name: data.fingerprint}, device="cpu", stored=store.lookup)
+    while not isinstance(job := queue.next(), Signal):
+        result = run_trial(job.spec, data)
+        assert result.status == "done", result.traceback
+        store.write(result)
+        queue.tell(store.summary(job.key))
+    facts = {fact: data.card[fact] for fact in ("recipe", "protocol", "statistics")}
+    index = {"fingerprints": {data.name: data.fingerprint}, "dataset_facts": {data.name: facts}}
+    store.write_suite(suite.name, suite.to_json(), {**index, "cells": queue.index()})

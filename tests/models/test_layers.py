@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from rearec_bench.models.layers import Dropout, DropoutStream, Noise, initialise, seed_dropout, seed_noise
+from rearec_bench.models import layers
+from rearec_bench.models.layers import Block, Dropout, DropoutStream, Noise, initialise, seed_dropout, seed_noise
 
 from .naive import build
 
@@ -92,3 +94,17 @@ def test_a_seed_drawn_from_a_dropout_stream_starts_the_same_masks_twice() -> Non
     assert seeds == [again.draw_seed() for _ in range(3)]
     assert len(set(seeds)) == 3
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 30])
+def test_the_feed_forward_layer_without_gradients_equals_that_with_them(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "_BLOCK", 8)
+    block = Block(4, 2, 6, 0.0).double()
+    initialise(block, 3)
+    x = torch.randn(count, 2, 4, dtype=torch.float64)
+    expected = block.contract(F.gelu(block.expand(x)))
+    with torch.no_grad():
+        torch.testing.assert_close(block._feed_forward(x), expected.detach(), rtol=1e-13, atol=1e-15)
+    assert torch.equal(block._feed_forward(x), expected), "with gradients it is the plain one"

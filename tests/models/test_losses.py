@@ -257,14 +257,6 @@ def test_working_memory_grows_with_the_catalogue_alone_up_to_a_limit(monkeypatch
         assert used(128, usual) <= 2 * 384 * 1_008 * 8, "a value alone needs a tile"
 
 
-@pytest.mark.parametrize("count", [1, 16, 17, 1_008, 1_009, 22_933])
-def test_tiles_are_all_items_in_order(count: int):
-    tiles = softmax._cut_tiles(count)
-    assert [item for tile in tiles for item in range(tile.start, tile.stop)] == list(range(count))
-    assert all(0 < tile.stop - tile.start <= 1_008 for tile in tiles)
-    assert all(tile.start % 16 == 0 for tile in tiles)
-
-
 @pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("target", [-1, 40])
 def test_a_target_that_is_no_item_is_refused(target: int):

@@ -199,21 +199,6 @@ def test_the_exit_status_says_how_a_run_ended_and_the_table_comes_last(
     assert done.stdout.endswith(invoke("report", "smoke").stdout) == ("interrupted" not in how)
 
 
-def test_a_broken_suite_names_every_mistake_and_starts_nothing(invoke: Invoke, ran: Any, tmp_path: Path) -> None:
-    asked = ran(OUTCOME)
-    (tmp_path / "my.yaml").write_text(
-        "datasets: [tiny]\nbackbones: [sasrek]\nstrategies: [base]\nsteps: [1]\nseeds: [1, 1]\n"
-    )
-    done = invoke("run", "my.yaml")
-    assert (done.exit_code, done.stdout, asked) == (2, "", [])
-    assert [line.split("  ")[0] for line in done.stderr.splitlines()] == [
-        "my.yaml:2:13",
-        "my.yaml:5:12",
-        "2 problems, nothing was started.",
-    ]
-    assert not (tmp_path / "results").exists()
-
-
 def test_a_file_goes_before_a_suite_that_ships(invoke: Invoke, ran: Any, tmp_path: Path) -> None:
     asked = ran(InputError("enough"))
     (tmp_path / "smoke").write_text(
@@ -223,13 +208,16 @@ def test_a_file_goes_before_a_suite_that_ships(invoke: Invoke, ran: Any, tmp_pat
     assert asked[0]["suite"].name == "own"
 
 
-def test_a_data_set_that_is_not_prepared_stops_run_and_not_plan_in_the_same_words(invoke: Invoke) -> None:
+def test_a_data_set_that_is_not_prepared_stops_run_and_not_plan_in_the_same_words(
+    invoke: Invoke, tmp_path: Path
+) -> None:
     ran, planned = invoke("run", "ml100k"), invoke("plan", "ml100k")
     words = "ml-100k is not prepared. Type:  rearec-bench prepare ml-100k --source DIR"
     assert (ran.exit_code, planned.exit_code) == (2, 0)
     assert ran.stderr.splitlines()[0] == words
     assert words in planned.stdout
     assert ran.stderr.splitlines()[1].strip() in planned.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dry_run_builds_every_cell_and_stores_nothing(invoke: Invoke, tmp_path: Path) -> None:

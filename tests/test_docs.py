@@ -28,6 +28,7 @@ from rearec_bench.harness.suite.load import load_suite
 
 from .harness.datasets.tiny_models import save
 from .pages import ROOT, blocks, files, page, typed
+from .test_cli import OUTCOME, sequences
 from .test_datasets_page import BLOCKS, research, shop
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,9 +36,6 @@ PAGES = "\n".join([README, page("suites"), page("datasets")])
 SESSIONS = typed(PAGES)
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OUTCOME = RunOutcome(
-    done=1, diverged=0, failed=(), notes=(), interrupted=False, left=0, started=0, wall_s=1.0, ray_s=0.0
-)
 
 
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -75,8 +73,7 @@ def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (tmp_path / name).write_text(content)
     raw = tmp_path / "DIR"
     raw.mkdir()
-    lines = [f"u{user} " + " ".join(f"i{(user + step) % 7}" for step in range(7)) for user in range(6)]
-    (raw / "sequences.txt").write_text("\n".join(lines) + "\n")
+    sequences(raw)
     rows = "".join(f"{user},{(user + 1) % 5},{user % 5},{user}\n" for user in range(10))
     for name in ("ml-100k", "mydata"):
         for split in ("train", "valid", "test"):
@@ -231,10 +228,3 @@ def test_every_package_folder_is_listed() -> None:
         for path in (ROOT / top).rglob("__init__.py")
     }
     assert listed == {"rearec_bench", *folders}
-
-
-def test_every_suite_that_ships_says_what_it_is() -> None:
-    from rearec_bench.harness.suite.bundled import shipped_suites, summary_of
-
-    for name, path in shipped_suites().items():
-        assert len(summary_of(path)) > 20, name

@@ -84,3 +84,4 @@ def test_the_parts_add_up() -> None:
     assert whole == encoding(shape, length=5) + steps + scoring(shape, items=ITEMS)
     noised = packed_passes(shape, length=5, steps=2, passes=2) - packed_passes(shape, length=5, steps=2)
     assert noised == steps
+    assert inference(shape, length=5, steps=10**17, items=ITEMS) > 10**34, "steps are not gone through one by one"

@@ -45,13 +45,21 @@ def outcome_of(spec: Any) -> Outcome:
     return Outcome("done", value) if value > 0.2 else Outcome("diverged", None)
 
 
-def run(cell: Cell, known: dict[str, Outcome] | None = None, pick: int = -1) -> list[Any]:
+def run(
+    cell: Cell,
+    known: dict[str, Outcome] | None = None,
+    pick: int = -1,
+    outcome: Callable[[Any], Outcome] = outcome_of,
+) -> list[Any]:
     """Run a search to its end, ending one of those that wait at a time; what it suggested."""
     search, known = start(cell), known if known is not None else {}
     while not over(search, known):
         waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
+        left = search.expected(known.get) - len(search.suggestions(known.get))
+        assert left >= (0 if search.complete else 1)
         one = waiting[pick % len(waiting)]
-        known[one.spec.key] = outcome_of(one.spec)
+        known[one.spec.key] = outcome(one.spec)
+    assert search.expected(known.get) == len(search.suggestions(known.get))
     return [(one.values, one.duplicate) for one in search.suggestions(known.get)]
 
 
@@ -142,33 +150,21 @@ def lasting(spec: Any) -> Outcome:
     return Outcome("failed", None) if epochs == 1 else Outcome("done", value, epochs=epochs)
 
 
-def run_for_epochs(cell: Cell, pick: int, known: dict[str, Outcome]) -> list[Any]:
-    """Run a search with a budget in epochs, ending one of those that wait at a time; what it suggested."""
-    search = start(cell)
-    while not over(search, known):
-        waiting = [one for one in search.suggestions(known.get) if one.spec.key not in known]
-        left = search.expected(known.get) - len(search.suggestions(known.get))
-        assert left >= (0 if search.complete else 1)
-        known[waiting[pick % len(waiting)].spec.key] = lasting(waiting[pick % len(waiting)].spec)
-    assert search.expected(known.get) == len(search.suggestions(known.get))
-    return [one.values for one in search.suggestions(known.get)]
-
-
 @pytest.mark.parametrize("search", ["sampler: tpe", "sampler: tpe, window: 4", "sampler: random"])
 def test_a_search_ends_with_the_trial_that_fills_its_budget_of_epochs(
     cell_of: Callable[..., Cell], search: str
 ) -> None:
     cell = cell_of(search=f"epochs: 150, {search}", training="max_epochs: 30")
     known: dict[str, Outcome] = {}
-    made = run_for_epochs(cell, 0, known)
-    keys = [cell.spec(one, seed=0, purpose="search", fingerprint="f", device="cpu").key for one in made]
+    made = run(cell, known, 0, lasting)
+    keys = [cell.spec(one, seed=0, purpose="search", fingerprint="f", device="cpu").key for one, _ in made]
     epochs = [max(known[key].epochs, 1) for key in keys]
     assert len(made) == next(n for n in range(1, 1000) if sum(epochs[:n]) >= 150)
     assert sum(epochs[:-1]) < 150 <= sum(epochs)
     for pick in (1, 2, -1):
-        assert run_for_epochs(cell, pick, {}) == made
+        assert run(cell, {}, pick, lasting) == made
     kept = {key: known[key] for key in keys[: len(keys) // 2]}
-    assert run_for_epochs(cell, 0, kept) == made
+    assert run(cell, kept, 0, lasting) == made
 
 
 def test_suggestions_that_look_at_nothing_do_not_wait_while_the_budget_is_enough_for_all_of_them(

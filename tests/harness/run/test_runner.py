@@ -19,12 +19,11 @@ from rearec_bench.harness.monitor.log import RunLog
 from rearec_bench.harness.monitor.terminal import LineReporter
 from rearec_bench.harness.run import runner
 from rearec_bench.harness.run.outcome import RunOutcome
-from rearec_bench.harness.run.runner import RunOptions, dry_run, run_suite
+from rearec_bench.harness.run.runner import RunOptions, run_suite
 from rearec_bench.harness.run.stopping import StopPolicy
 from rearec_bench.harness.store.progress_file import read
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
-from rearec_bench.harness.utils.errors import DatasetError
 
 from .. import fake_ray
 from .helpers import HERE, command_of, finish, logged, until
@@ -240,12 +239,6 @@ def test_a_run_joins_a_ray_that_is_there_and_leaves_it_running(head, tmp_path: P
         assert "2 at a time on 3 cores" in said and "requires no token" not in said
 
 
-def test_a_data_set_that_is_not_prepared_is_refused_before_anything_starts(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"ml-100k is not prepared\. Type:  rearec-bench prepare ml-100k"):
-        run(SUITE.replace("[tiny]", "[tiny, ml-100k]"))
-    assert not (tmp_path / "results" / "suites").exists()
-
-
 def test_a_line_that_a_killed_run_left_half_written_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text('{"event": "start"}\n{"event": "do')
@@ -254,14 +247,3 @@ def test_a_line_that_a_killed_run_left_half_written_is_closed(tmp_path: Path) ->
     log.close()
     assert json.loads(path.read_text().splitlines()[-1])["key"] == "k"
     assert len(path.read_text().splitlines()) == 3
-
-
-def test_a_dry_run_builds_every_cell(tmp_path: Path) -> None:
-    file = tmp_path / "suite.yaml"
-    file.write_text(
-        "datasets: [tiny]\nbackbones: [sasrec: {width: 8, layers: 1}]\nsteps: [1]\nseeds: [1]\n"
-        "strategies: [base, erl: {kl_weight: {search: [0.1, 0.2]}}]\n"
-    )
-    said: list[str] = []
-    dry_run(load_suite(file), data_dir=tmp_path, say=said.append)
-    assert [line.rpartition("  ")[0] for line in said] == ["ok  tiny sasrec base K=0", "ok  tiny sasrec erl K=1"]

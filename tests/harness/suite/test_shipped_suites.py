@@ -313,6 +313,7 @@ def test_every_suite_is_listed_with_what_it_says_of_itself(tmp_path: Path, monke
     listed = CliRunner().invoke(main, ["list"]).output.partition("Suites that ship")[2].splitlines()[1:]
     names = [line.split()[0] for line in listed if not line.startswith("   ")]
     assert names == list(shipped_suites())
+    assert all(len(summary_of(path)) > 20 for path in shipped_suites().values())
     for name in LAYOUT:
         line = next(line for line in listed if line.split()[0] == name)
         assert line.split(maxsplit=1)[1] == summary_of(shipped_suites()[name]), "one line each"

@@ -188,6 +188,10 @@ def test_a_message_says_what_where_what_is_allowed_and_how_many(folder: Path) ->
         load(f"{FILE}training: {{lr: hot}}\n")
     line = "my.yaml:6:16  training.lr: hot is not a number. Allowed: numbers above 0."
     assert str(caught.value) == f"{line}\n1 problem, nothing was started."
+    with pytest.raises(SuiteError) as caught:
+        load(f"{FILE}training: {{lr: hot, patience: 0}}\n")
+    first, second, count = str(caught.value).splitlines()
+    assert first == line and second.startswith("my.yaml:6:31  ") and count == "2 problems, nothing was started."
 
 
 def test_problems_of_the_file_its_parent_and_the_command_line_come_in_this_order(folder: Path) -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.cost.operations import Shape, step
-from rearec_bench.harness.cost.operations import inference as inference_flops
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils import yaml_tree as suite_yaml
 from rearec_bench.harness.utils.errors import SuiteError
@@ -85,11 +83,3 @@ def test_a_path_of_the_command_line_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=r"no setting has a path of 5,001 names") as caught:
         load_suite(tmp_path / "my.yaml", overrides=("a." * 5000 + "b=1",))
     assert len(str(caught.value)) < 1000
-
-
-def test_steps_are_counted_without_going_through_them() -> None:
-    shape = Shape(width=8, layers=2, feed_forward=16)
-    one_by_one = sum(step(shape, length=5, number=number) for number in range(1, 8))
-    counted = inference_flops(shape, length=5, steps=7, items=3) - inference_flops(shape, length=5, steps=0, items=3)
-    assert counted == one_by_one
-    assert inference_flops(shape, length=5, steps=10**17, items=3) > 10**34

@@ -197,7 +197,7 @@ def _start(**options: Any) -> None:
         except Exception as error:  # Ray raises plain types such as RuntimeError
             if attempt == _STARTS:
                 raise RearecError(
-                    f"Ray does not start on this machine: {error}. Is it very busy? Type the same command again later."
+                    f"Ray does not start on this machine: {error}. Is it very busy? Rerun the command later."
                 ) from error
 
 

@@ -303,7 +303,7 @@ class RunTracker:
         if self._stop is not None and not self._stop_reported:
             self._stop_reported = True
             stored = len(self._store.keys())
-            message = f"stopping (once more: at once). Go on with the same command; {stored} trials are stored."
+            message = f"stopping (once more: at once). Rerun the command to resume; {stored} trials are stored."
             self.emit(events.RunStopping(self._how(), self.running, message, by_signal=True))
         elif self._stop is None and self._closing.over and not self._budget_reported:
             self._budget_reported = True

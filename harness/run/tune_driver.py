@@ -237,7 +237,7 @@ class Events(Callback):  # type: ignore[misc]
         self._tracker.note(trial_id, why)
         raise RearecError(
             f"{why}. What has run elsewhere is stored. Install the same on that node, or take it out of the cluster "
-            "(ray stop), then go on with the same command. More: docs/cluster.md."
+            "(ray stop), then rerun the command to resume. More: docs/cluster.md."
         )
 
 

@@ -80,7 +80,7 @@ class Lock:
         if not same or (self._lease is not None and self._lease.compromise is not None):
             raise StoreError(
                 f"{self._root} was removed or replaced while this run wrote to it, so the run has stopped. What it "
-                "stored before is where that folder is now, if anywhere. Go on with the same command."
+                "stored before is where that folder is now, if anywhere. Rerun the command to resume."
             )
 
     def remove(self) -> None:

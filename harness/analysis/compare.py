@@ -115,7 +115,10 @@ def compare(rows: Sequence[Row]) -> tuple[Compared, ...]:
         improvements(row.stats, other.stats) if other is not None else {}
         for row, other in zip(rows, others, strict=True)
     ]
-    averages = [_average(gain) for gain in gains]
+    averages = [
+        math.fsum(gain[name] for name in METRICS) / len(METRICS) if len(gain) == len(METRICS) else None
+        for gain in gains
+    ]
     best: list[set[str]] = [set() for _ in rows]
     for places in _together(rows):
         for metric in METRICS:
@@ -158,10 +161,6 @@ def improvements(stats: Mapping[str, Stat], against: Mapping[str, Stat]) -> dict
     """Per metric the mean's gain in percent of the other row's, unrounded, if defined."""
     gains = {name: percent(stats[name].mean, against[name].mean) for name in METRICS}
     return {name: gain for name, gain in gains.items() if gain is not None}
-
-
-def _average(gains: Mapping[str, float]) -> float | None:
-    return math.fsum(gains[name] for name in METRICS) / len(METRICS) if len(gains) == len(METRICS) else None
 
 
 def _together(rows: Sequence[Row]) -> list[list[int]]:

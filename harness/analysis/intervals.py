@@ -88,7 +88,10 @@ def detectable_difference(
     error = _error_of_mean(differences)
     if error is None:
         return None
-    return _noncentrality(len(differences) - 1, power=power, confidence=confidence) * error
+    from scipy.special import nctdtrinc, stdtrit
+
+    freedom = len(differences) - 1
+    return float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, (1 + confidence) / 2))) * error
 
 
 def _error_of_mean(values: Sequence[float]) -> float | None:
@@ -97,11 +100,3 @@ def _error_of_mean(values: Sequence[float]) -> float | None:
         return None
     mean = math.fsum(values) / n
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
-
-
-def _noncentrality(freedom: int, *, power: float, confidence: float) -> float:
-    """Difference over its standard error at which a two-sided t-test has the power to find it with its sign."""
-    from scipy.special import nctdtrinc, stdtrit
-
-    critical = stdtrit(freedom, (1 + confidence) / 2)
-    return float(nctdtrinc(freedom, 1 - power, critical))

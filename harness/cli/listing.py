@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ def inventory(*, data_dir: Path, width: int) -> str:
         ["References (references:), counts that are ranked without training", *_components(BASELINES, width)],
         *([f"{name}: {words}", *_settings(cls, width)] for name, cls, words in _SECTIONS),
         ["Data sets (datasets:)", *(f"  {line}" for line in dataset_lines(data_dir))],
-        ["Encoders of item texts (rearec-bench embed NAME --encoder ENCODER)", *_encoders(width)],
-        ["Suites that ship (rearec-bench run NAME)", *_suites(width)],
+        ["Encoders of item texts (rearec-bench embed NAME --encoder ENCODER)", *_named(ENCODERS, width)],
+        [
+            "Suites that ship (rearec-bench run NAME)",
+            *_named({name: summary_of(path) for name, path in shipped_suites().items()}, width),
+        ],
     ]
     return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -61,9 +64,10 @@ def _components(registry: Registry, width: int) -> Iterator[str]:
         yield from _settings(settings, width)
 
 
-def _encoders(width: int) -> Iterator[str]:
-    for form, summary in ENCODERS.items():
-        yield from _wrapped(f"  {form:<10}", summary, width)
+def _named(words: Mapping[str, str], width: int) -> Iterator[str]:
+    column = max(map(len, words)) + 1
+    for name, summary in words.items():
+        yield from _wrapped(f"  {name:<{column}}", summary, width)
 
 
 def _settings(settings: type[Settings], width: int) -> Iterator[str]:
@@ -83,13 +87,6 @@ def _words(field: FieldInfo, extra: dict[str, Any]) -> str:
     if extra.get("grid"):
         words.append(f"The paper searches {', '.join(map(_shown, extra['grid']))}.")
     return " ".join(word for word in words if word)
-
-
-def _suites(width: int) -> Iterator[str]:
-    shipped = shipped_suites()
-    column = max(map(len, shipped))
-    for name, path in shipped.items():
-        yield from _wrapped(f"  {name:<{column}} ", summary_of(path), width)
 
 
 def _shown(value: Any) -> str:

@@ -72,8 +72,9 @@ def label(job: Job) -> str:
         return cell_label(job)
     if job.purpose == "final":
         return f"{cell_label(job)} final seed={job.spec.seed}"
-    values = [f"{name.rpartition('.')[2]}={_short(value)}" for name, value in job.values.items() if name != "steps"]
-    return " ".join([cell_label(job), "search", *values])
+    values = {name.rpartition(".")[2]: value for name, value in job.values.items() if name != "steps"}
+    shown = [f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()]
+    return " ".join([cell_label(job), "search", *shown])
 
 
 def cell_label(job: Job) -> str:
@@ -107,7 +108,3 @@ def bar(share: float, width: int = BAR) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

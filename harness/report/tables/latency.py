@@ -77,47 +77,42 @@ def paper_latency_table() -> Table:
 
 def _groups(profiles: Sequence[Profile]) -> list[tuple[tuple[str, ...], Mapping[str, Profile]]]:
     """Titles and one profile per backbone; where a backbone has several of a row, each is a group titled by its id."""
-    rows: dict[tuple[str, str], dict[str, list[Profile]]] = {}
+    rows: dict[tuple[str, str], list[Profile]] = {}
     for profile in profiles:
-        row = rows.setdefault((profile.subject.spec.dataset, profile.subject.row), {})
-        row.setdefault(profile.subject.backbone, []).append(profile)
+        rows.setdefault((profile.subject.spec.dataset, label_of(profile.subject.row)), []).append(profile)
     groups: list[tuple[tuple[str, ...], Mapping[str, Profile]]] = []
-    for (dataset, row_name), by_backbone in rows.items():
-        if all(len(same_row) == 1 for same_row in by_backbone.values()):
-            groups.append(
-                ((dataset, label_of(row_name)), {backbone: same_row[0] for backbone, same_row in by_backbone.items()})
-            )
+    for (dataset, row), here in rows.items():
+        by_backbone = {profile.subject.backbone: profile for profile in here}
+        if len(by_backbone) == len(here):
+            groups.append(((dataset, row), by_backbone))
             continue
-        for backbone, same_row in by_backbone.items():
-            groups += [
-                ((dataset, f"{label_of(row_name)} ({single.subject.id})"), {backbone: single}) for single in same_row
-            ]
+        backbones = list(by_backbone)
+        here.sort(key=lambda profile, order=backbones: order.index(profile.subject.backbone))  # type: ignore[misc]
+        groups += [((dataset, f"{row} ({one.subject.id})"), {one.subject.backbone: one}) for one in here]
     return groups
 
 
 def _lines(
     by_backbone: Mapping[str, Profile], backbones: Sequence[str], printed: _Printed, *, shows_paper: bool
 ) -> list[Line]:
+    depths = {(name, line.steps): (profile, line) for name, profile in by_backbone.items() for line in profile.lines}
+    width = len(_TIMES) + (len(_PAPER) if shows_paper else 0)
     lines = []
-    for steps in sorted({line.steps for profile in by_backbone.values() for line in profile.lines}):
+    for steps in sorted({steps for _, steps in depths}):
         cells: list[TableCell] = []
-        for backbone in backbones:
-            cells += _cells(by_backbone.get(backbone), steps, printed, shows_paper=shows_paper)
+        for name in backbones:
+            here = _cells(*depths[name, steps], printed) if (name, steps) in depths else []
+            cells += [*here, *([EMPTY] * (width - len(here)))]
         lines.append(Line(step_name(steps), tuple(cells)))
     return lines
 
 
-def _cells(profile: Profile | None, steps: int, printed: _Printed, *, shows_paper: bool) -> list[TableCell]:
-    """The cells of one backbone in a line."""
-    width = len(_TIMES) + (len(_PAPER) if shows_paper else 0)
-    line = next((depth for depth in profile.lines if depth.steps == steps), None) if profile is not None else None
-    if profile is None or line is None:
-        return [EMPTY] * width
+def _cells(profile: Profile, line: Depth, printed: _Printed) -> list[TableCell]:
     cells = [TableCell("value", line.times.median), number("plain", profile.cost_percent(line))]
     paper = _of_paper(profile, line, printed)
     if paper is not None:
         cells += [TableCell("value", paper.time_s), number("plain", paper.cost_percent)]
-    return [*cells, *([EMPTY] * (width - len(cells)))]
+    return cells
 
 
 def _conditions(profiles: Sequence[Profile]) -> list[str]:

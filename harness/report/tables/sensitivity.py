@@ -26,7 +26,7 @@ def sensitivity(results: ResultSet) -> Table:
         here = [row for row in swept if (row.row.dataset, row.row.backbone) == (dataset, backbone)]
         of: dict[tuple[str, int | None], list[Compared]] = {}
         for row in here:
-            of.setdefault((_family(row), row.row.steps), []).append(row)
+            of.setdefault((row.row.strategy.partition("[")[0], row.row.steps), []).append(row)
         for (family, steps), family_rows in of.items():
             shown = f"{label_of(family)}{f' ({steps_label(steps)})' if steps else ''}"
             groups.append(RowGroup((dataset, label_of(backbone), shown), tuple(_lines(family_rows, rows, marks))))
@@ -45,10 +45,6 @@ def sensitivity(results: ResultSet) -> Table:
         fields=FIELDS,
         records=(record for row in swept for record in records_of(row)),
     )
-
-
-def _family(row: Compared) -> str:
-    return row.row.strategy.partition("[")[0]
 
 
 def _lines(family: Sequence[Compared], rows: Sequence[Compared], marks: Marks) -> list[Line]:

@@ -96,6 +96,12 @@ def alternating(
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of the straight line of least squares."""
+    mean_x, mean_y = statistics.fmean(x), statistics.fmean(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+
+
 def main(about: str | None, measure: Callable[..., list[Figure]], **more: int | None) -> int:
     """Measure, print, and write where --json says; exit status 0 whether targets are met or not.
 

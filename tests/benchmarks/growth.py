@@ -10,6 +10,7 @@ own; all times are processor times, so that a machine that others use, too, give
 
 from __future__ import annotations
 
+import math
 import resource
 import subprocess
 import sys
@@ -20,8 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from figure import Figure, main
+from figure import Figure, main, slope
 from made_store import NAME, make_store
 
 MAX_SLOPE = 1.1
@@ -47,13 +47,6 @@ class Point:
     size: int
     seconds: float
     megabytes: float | None = None
-
-
-def slope(points: Sequence[Point]) -> float:
-    """Exponent of growth: the least-squares slope of log(seconds) over log(size)."""
-    sizes, seconds = (np.log([getattr(point, name) for point in points]) for name in ("size", "seconds"))
-    centred = sizes - sizes.mean()
-    return float((centred * (seconds - seconds.mean())).sum() / (centred * centred).sum())
 
 
 def store_points(tiny: bool) -> list[Point]:
@@ -114,8 +107,9 @@ def figures_of(points: Sequence[Point]) -> list[Figure]:
             f"{point.size:,}: {point.seconds:.3g} s" + (f" {point.megabytes:.0f} MB" if point.megabytes else "")
             for point in series
         )
-        exponent = Figure(f"growth of {name} with {series[0].by}", slope(series), "", MAX_SLOPE, detail=detail)
-        found.append(exponent)
+        sizes, seconds = ([math.log(getattr(point, field)) for point in series] for field in ("size", "seconds"))
+        exponent = slope(sizes, seconds)
+        found.append(Figure(f"growth of {name} with {series[0].by}", exponent, "", MAX_SLOPE, detail=detail))
     return found
 
 

@@ -1,8 +1,5 @@
 """Time and peak memory of the training losses, forward and backward together, against dense PyTorch.
 
-    python tests/benchmarks/losses.py [--tiny] [--json FILE]
-    python tests/benchmarks/losses.py --chunks    # time against the rows and items of one matrix product, one thread
-
 Each strategy's loss is timed as the strategy computes it: PRL with its contrastive loss over the batch. Dense is the
 fastest version known, with one softmax per state, shared between the terms, and torch's own cross-entropy;
 `torch.nn.functional.linear_cross_entropy` stands beside it where torch has it. "Bare products" are the three matrix
@@ -16,28 +13,29 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from unittest import mock
 
 import torch
 from figure import Figure, alternating, main
-from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
 
 from rearec_bench.harness.records.provenance import peak_memory_bytes, reset_peak_memory
 from rearec_bench.models import softmax
-from rearec_bench.models.losses import catalogue_loss, info_nce
+from rearec_bench.models.settings import StrategySettings
+from rearec_bench.models.strategies.base import Base
+from rearec_bench.models.strategies.contract import Catalogue, Reasoned
+from rearec_bench.models.strategies.erl import ERL
+from rearec_bench.models.strategies.prl import PRL
+from rearec_bench.models.strategies.settings import BaseSettings, ERLSettings, PRLSettings
 
 STATES = 3
 LAMBDA = 0.05
 TAU, ALPHA = 1.0, 1.5
 TAUS = tuple(TAU * ALPHA ** (STATES - 1 - k) for k in range(STATES))
-UPPER = [[-LAMBDA if i < j else 0.0 for j in range(STATES)] for i in range(STATES)]
 ORDERED = [[-LAMBDA / (STATES * (STATES - 1)) if i != j else 0.0 for j in range(STATES)] for i in range(STATES)]
 RELEASED_WEIGHTS = (*(1 / (STATES - 1),) * (STATES - 1), 1.0)
 
@@ -70,53 +68,14 @@ class Inputs:
 Loss = Callable[[Inputs], Tensor]
 
 
-def our_base(of: Inputs) -> Tensor:
-    """The cross-entropy of one state."""
-    return catalogue_loss(of.states[:, :1], of.items, of.targets, temperatures=(1.0,), ce_weights=(1.0,)).total
-
-
-def our_erl(of: Inputs) -> Tensor:
-    """Equation 8."""
-    ones = (1.0,) * STATES
-    return catalogue_loss(of.states, of.items, of.targets, temperatures=ones, ce_weights=ones, kl_weights=UPPER).total
-
-
-def our_erl_released(of: Inputs) -> Tensor:
-    """The mean state is supervised, all pairs diverge, and the gradient flows through the first of each."""
-    return catalogue_loss(
-        torch.cat((of.states, of.states.mean(1, keepdim=True)), 1),
-        of.items,
-        of.targets,
-        temperatures=(1.0,) * (STATES + 1),
-        ce_weights=(0.0,) * STATES + (1.0,),
-        kl_weights=[*([*row, 0.0] for row in ORDERED), [0.0] * (STATES + 1)],
-        kl_gradient="first",
-    ).total
-
-
-def our_prl(of: Inputs) -> Tensor:
-    """Equation 12."""
-    return _our_annealed(of, (1.0,) * STATES) + info_nce(of.noised, of.states[:, 1:], temperature=TAU)
-
-
-def our_prl_released(of: Inputs) -> Tensor:
-    """Means over the earlier states and over the steps."""
-    contrastive = info_nce(of.noised, of.states[:, 1:], temperature=TAU) / (STATES - 1)
-    return _our_annealed(of, RELEASED_WEIGHTS) + contrastive
-
-
-def _our_annealed(of: Inputs, weights: Sequence[float]) -> Tensor:
-    return catalogue_loss(of.states, of.items, of.targets, temperatures=TAUS, ce_weights=weights).total
-
-
 def dense_base(of: Inputs) -> Tensor:
     """torch's cross-entropy."""
-    return functional.cross_entropy(of.states[:, 0] @ of.items.T, of.targets)
+    return functional.cross_entropy(of.states[:, -1] @ of.items.T, of.targets)
 
 
 def linear_base(of: Inputs) -> Tensor:
     """torch's own cross-entropy in chunks of rows."""
-    return _linear_cross_entropy(of.states[:, 0], of.items, of.targets)
+    return _linear_cross_entropy(of.states[:, -1], of.items, of.targets)
 
 
 def linear_prl(of: Inputs) -> Tensor:
@@ -179,21 +138,35 @@ def _dense_contrast(of: Inputs) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """A loss: ours, the dense version, how many states it multiplies with the items, whether it has a target."""
+    """A loss: its strategy, the dense version, how many states it multiplies with the items, if it has a target."""
 
-    ours: Loss
+    settings: StrategySettings
     dense: Loss
     products: int
     beside: Loss | None = None
     targeted: bool = True
 
+    @property
+    def ours(self) -> Loss:
+        """The strategy's loss, as the strategy computes it."""
+        strategy = STRATEGIES[type(self.settings)](self.settings, steps=STATES - 1)
 
+        def loss(of: Inputs) -> Tensor:
+            reasoned = Reasoned(of.states, of.states, of.noised, of.targets, torch.arange(len(of.targets)))
+            return strategy.loss(reasoned, Catalogue(of.items, 1.0))[0]
+
+        return loss
+
+
+STRATEGIES = {BaseSettings: Base, ERLSettings: ERL, PRLSettings: PRL}
+ERL_HYPER = {"kl_weight": LAMBDA}
+PRL_HYPER = {"temperature": TAU, "decay": ALPHA}
 CASES = {
-    "base": Case(our_base, dense_base, 1, linear_base, targeted=False),
-    "ERL": Case(our_erl, dense_erl, STATES),
-    "ERL released": Case(our_erl_released, dense_erl_released, STATES + 1),
-    "PRL": Case(our_prl, dense_prl, STATES, linear_prl),
-    "PRL released": Case(our_prl_released, dense_prl_released, STATES),
+    "base": Case(BaseSettings(), dense_base, 1, linear_base, targeted=False),
+    "ERL": Case(ERLSettings(**ERL_HYPER), dense_erl, STATES),
+    "ERL released": Case(ERLSettings(recipe="released", **ERL_HYPER), dense_erl_released, STATES + 1),
+    "PRL": Case(PRLSettings(**PRL_HYPER), dense_prl, STATES, linear_prl),
+    "PRL released": Case(PRLSettings(recipe="released", **PRL_HYPER), dense_prl_released, STATES),
 }
 
 
@@ -245,7 +218,7 @@ def _sharp_figure(shape: tuple[int, int, int], where: str, repeats: int) -> Figu
     """What probabilities cost that underflow, as most do at logits of a standard deviation of 100."""
     usual, sharp = Inputs.make(*shape), Inputs.make(*shape)
     sharp.items.data.mul_(100 / 3)
-    versions = {name: partial(_both_ways, our_erl, of) for name, of in (("usual", usual), ("sharp", sharp))}
+    versions = {name: partial(_both_ways, CASES["ERL"].ours, of) for name, of in (("usual", usual), ("sharp", sharp))}
     taken = alternating(versions, repeats=repeats)
     ratio = taken["sharp"] / taken["usual"]
     return Figure(f"ERL, {_size(shape)}, {where}: sharp logits, of the time of usual ones", ratio)
@@ -317,26 +290,5 @@ def _size(shape: tuple[int, int, int]) -> str:
     return "B={:,} N={:,} d={}".format(*shape)
 
 
-def chunk_table(rows: int = 256, items: int = 22_933) -> str:
-    """CPU milliseconds of PRL's and ERL's loss for several sizes of a product."""
-    torch.set_num_threads(1)
-    lines = []
-    for width in (64, 256):
-        inputs = Inputs.make(rows, items, width)
-        for product_rows in (48, 96, 192, 384, 768):
-            for tile in (496, 1008, 2032, items):
-                with mock.patch.multiple(softmax, _CPU_PRODUCT_ROWS=product_rows, _CPU_TILE_ITEMS=tile):
-                    versions = {
-                        "prl": partial(_both_ways, our_prl, inputs),
-                        "erl": partial(_both_ways, our_erl, inputs),
-                    }
-                    taken = alternating(versions, repeats=3, clock=time.process_time)
-                lines.append((width, product_rows, tile, taken["prl"] * 1e3, taken["erl"] * 1e3))
-    return tabulate(lines, ("d", "rows", "items", "prl ms", "erl ms"), tablefmt="github", floatfmt=".0f")
-
-
 if __name__ == "__main__":
-    if "--chunks" in sys.argv[1:]:
-        print(chunk_table())
-        raise SystemExit
     raise SystemExit(main(__doc__, measure))

@@ -10,10 +10,8 @@ model.
 
 from __future__ import annotations
 
-import os
-
 from figure import Figure, main
-from suite_run import FAKE, Ran, real_trial, run
+from suite_run import REAL_TRIAL, Ran, fake_run, listed, run
 
 WORKERS = 2
 EPOCHS = 10
@@ -41,7 +39,7 @@ def measure(tiny: bool) -> list[Figure]:
         Figure(f"cores idle between trials of {second * EPOCHS:g} s", 100 * short.idle(WORKERS), "%"),
         Figure(f"cores idle between trials of {four * EPOCHS:g} s", 100 * long.idle(WORKERS), "%", target=2.0),
     ]
-    real = run(_suite(seeds=2 if tiny else 6, trials=0, epochs=2 if tiny else 30), workers=WORKERS, trial=real_trial())
+    real = run(_suite(seeds=2 if tiny else 6, trials=0, epochs=2 if tiny else 30), workers=WORKERS, trial=REAL_TRIAL)
     mean = sum(span.seconds for span in real.spans) / len(real.spans)
     target = None if tiny else 2.0
     detail = f"{len(real.spans)} trials of {mean:.1f} s"
@@ -49,9 +47,7 @@ def measure(tiny: bool) -> list[Figure]:
 
 
 def _fake(epoch_s: float, *, seeds: int, trials: int) -> Ran:
-    spin = {"FAKE_SPIN": "1"} if "FAKE_SLEEP" not in os.environ else {}
-    suite = _suite(seeds=seeds, trials=trials, epochs=EPOCHS)
-    return run(suite, workers=WORKERS, trial=FAKE, environment={"FAKE_EPOCH_S": str(epoch_s), **spin})
+    return fake_run(_suite(seeds=seeds, trials=trials, epochs=EPOCHS), epoch_s=epoch_s, workers=WORKERS)
 
 
 def _overhead(ran: Ran, seconds: float) -> Figure:
@@ -67,9 +63,8 @@ def _overhead(ran: Ran, seconds: float) -> Figure:
 
 
 def _suite(*, seeds: int, trials: int, epochs: int) -> str:
-    numbers = ", ".join(str(number) for number in range(1, seeds + 1))
     erl = SEARCHED if trials else "erl"
-    return SUITE.format(erl=erl, seeds=numbers, trials=max(trials, 1), epochs=epochs)
+    return SUITE.format(erl=erl, seeds=listed(seeds), trials=max(trials, 1), epochs=epochs)
 
 
 if __name__ == "__main__":

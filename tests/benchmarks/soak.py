@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from figure import Figure, main
-from suite_run import FAKE, Ran, real_trial, run
+from figure import Figure, main, slope
+from suite_run import REAL_TRIAL, Ran, fake_run, listed, run
 
 from rearec_bench.harness.store.store import Store
 
@@ -94,7 +93,7 @@ class Watch:
         for pid in {sample.pid for sample in self.samples if sample.role == role}:
             own = [one for one in self.samples if one.pid == pid and most / 2 <= one.stored < most]
             if len({sample.stored for sample in own}) > 2:
-                slopes.append(_slope([(sample.stored, sample.uss) for sample in own]))
+                slopes.append(slope([sample.stored for sample in own], [sample.uss for sample in own]))
         return max(slopes, default=float("nan"))
 
     def at(self, role: str, share: float) -> tuple[float, int]:
@@ -122,8 +121,7 @@ def fake_figures(tiny: bool, trials: int) -> list[Figure]:
     suite = (
         _suite(1, 2, 3) if tiny else _suite(-(-(trials - 5) // 55), 5, 20)
     )  # base has 5, the others 5 + 25 + 25 for each K
-    spin = {"FAKE_SPIN": "1"} if "FAKE_SLEEP" not in os.environ else {}
-    ran = run(suite, workers=WORKERS, trial=FAKE, environment={"FAKE_EPOCH_S": str(nap), **spin}, beside=watch)
+    ran = fake_run(suite, epoch_s=nap, workers=WORKERS, beside=watch)
     count = len(ran.spans)
     perfect = count * nap * EPOCHS / WORKERS
     return [
@@ -143,12 +141,12 @@ def real_figures(tiny: bool) -> list[Figure]:
     """Memory of workers that train small models again and again."""
     suites = {
         "real trials": _suite(1, 1, 2, 1) if tiny else _suite(3, 5, 10, 1),
-        "real trials alike": REAL.format(seeds=_listed(3 if tiny else REAL_TRIALS)),
+        "real trials alike": REAL.format(seeds=listed(3 if tiny else REAL_TRIALS)),
     }
     figures = []
     for name, suite in suites.items():
         watch = Watch()
-        ran = run(suite, workers=WORKERS, trial=real_trial(), beside=watch)
+        ran = run(suite, workers=WORKERS, trial=REAL_TRIAL, beside=watch)
         figures += _memory(watch, f"{len(ran.spans)} {name}", limit_kb={"workers": 100.0})
     return figures
 
@@ -179,11 +177,7 @@ def _memory(watch: Watch, of: str, *, limit_kb: dict[str, float]) -> list[Figure
 
 
 def _suite(steps: int, seeds: int, trials: int, epochs: int = EPOCHS) -> str:
-    return SUITE.format(steps=_listed(steps), seeds=_listed(seeds), trials=trials, epochs=epochs)
-
-
-def _listed(count: int) -> str:
-    return ", ".join(str(number) for number in range(1, count + 1))
+    return SUITE.format(steps=listed(steps), seeds=listed(seeds), trials=trials, epochs=epochs)
 
 
 def _workers() -> dict[int, str]:
@@ -215,12 +209,6 @@ def _uss(pid: int) -> int:
         if line.startswith("Private_"):
             private += int(line.split()[1])
     return private * 1024
-
-
-def _slope(points: Sequence[tuple[float, float]]) -> float:
-    x, y = np.array(points, dtype=float).T
-    x = x - x.mean()
-    return float((x * (y - y.mean())).sum() / (x * x).sum())
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """What reading a store of about 1,000 trials costs: tables, the HTML report, `results verify`.
 
 A suite with base, erl and prl is stored with made-up trials (final runs and a search for each cell, 30 epochs of
-history). `rearec-bench report` prints tables in processes of its own, which may import neither torch nor ray; `results
-verify` runs beside reading all summaries and beside the checksums alone. The page is made of a store whose trials have
-as many test rows as the data set, 512 of them with states, and is opened from disk in a fresh tab of a headless
-Chromium each time: from the start of the navigation until it is loaded and its overview is painted.
+history). `rearec-bench report` prints tables in processes of its own, which may import neither torch nor ray. The page
+is made of a store whose trials have as many test rows as the data set, 512 of them with states, and is opened from disk
+in a fresh tab of a headless Chromium each time: from the start of the navigation until it is loaded and its overview is
+painted.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import statistics
 import subprocess
@@ -25,9 +23,7 @@ from made_store import NAME, make_store
 
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.report.report import render_html
-from rearec_bench.harness.store.format import RESULT, summary_of
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.store.trial_folder import MANIFEST
 from rearec_bench.harness.store.verify import verify
 
 MAX_REPORT_S, MAX_PAGE_MB, MAX_OPEN_S = 2.0, 10.0, 2.0
@@ -74,32 +70,11 @@ def _report_figures(results: Path, trials: int, repeats: int) -> list[Figure]:
 
 
 def _verify_figures(store: Store, trials: int, repeats: int) -> list[Figure]:
-    keys = sorted(store.keys())
     size = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
     if verify(store).findings:
         raise RuntimeError("the store that was made is damaged")
-    calls = {
-        "verify": lambda: verify(store),
-        "summaries": lambda: [store.summary(key) for key in keys],
-        "unchecked": lambda: [_unchecked(store.folder(key)) for key in keys],
-    }
-    seconds = alternating(calls, repeats=repeats, clock=time.process_time)
-    return [
-        Figure(f"results verify, {trials:,} trials", seconds["verify"], "s", detail=f"{size / 1e6:,.0f} MB, one core"),
-        Figure(
-            f"summaries, {trials:,} trials: all checks over the checksum alone",
-            seconds["summaries"] / seconds["unchecked"],
-            detail=f"{seconds['summaries']:.2f} s and {seconds['unchecked']:.2f} s",
-        ),
-    ]
-
-
-def _unchecked(folder: Path) -> object:
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    content = (folder / RESULT).read_bytes()
-    if hashlib.sha256(content).hexdigest() != manifest["files"][RESULT]:
-        raise RuntimeError(f"{folder} is damaged")
-    return summary_of(content)
+    seconds = alternating({"verify": lambda: verify(store)}, repeats=repeats, clock=time.process_time)["verify"]
+    return [Figure(f"results verify, {trials:,} trials", seconds, "s", detail=f"{size / 1e6:,.0f} MB, one core")]
 
 
 def _page_figures(folder: Path, trials: int, repeats: int) -> list[Figure]:

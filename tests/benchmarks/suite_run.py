@@ -1,4 +1,4 @@
-"""A whole suite through Ray in a temporary store, for benchmarks of the harness; trials are fake unless told otherwise.
+"""A whole suite through Ray in a temporary store, for benchmarks of the harness.
 
 A fake trial (`tests/harness/fake_trial.py`) trains nothing but is real to everything else: it is suggested, sent to a
 worker, reports its epochs, and is written to the store with rows and metrics.
@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from rearec_bench.harness.monitor.terminal import LineReporter
@@ -23,6 +24,7 @@ from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 
 FAKE = "fake_trial:FakeTrial"
+REAL_TRIAL = TRIAL
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def run(
     suite: str,
     *,
     workers: int,
-    trial: str = FAKE,
+    trial: str,
     environment: Mapping[str, str] | None = None,
     beside: Callable[[Store], contextmanager[None]] | None = None,  # type: ignore[type-arg]
 ) -> Ran:
@@ -95,9 +97,15 @@ def run(
         return Ran(outcome, tuple(spans), size)
 
 
-def real_trial() -> str:
-    """What makes a real trial."""
-    return TRIAL
+def fake_run(suite: str, *, epoch_s: float, workers: int, **more: Any) -> Ran:
+    """Run a suite of fake trials, whose epochs keep a core busy for so long, or sleep where FAKE_SLEEP is set."""
+    spin = {"FAKE_SPIN": "1"} if "FAKE_SLEEP" not in os.environ else {}
+    return run(suite, workers=workers, trial=FAKE, environment={"FAKE_EPOCH_S": str(epoch_s), **spin}, **more)
+
+
+def listed(count: int) -> str:
+    """The numbers from 1, as a suite lists them."""
+    return ", ".join(map(str, range(1, count + 1)))
 
 
 def _span(path: Path) -> Span:

@@ -110,6 +110,11 @@ class Workload:
         moved = self.passes * self.items * width + rows * width + rows
         return Demand(rows * flops.scoring(self.shape, items=self.items), moved * _FLOAT_BYTES)
 
+    def parts(self, steps: int) -> dict[str, Demand]:
+        """The parts of a pass by their names."""
+        deep = {f"step {number}": self.step(number) for number in range(1, steps + 1)}
+        return {"encode": self.encode(), **deep, "score": self.score()}
+
     def inference(self, steps: int) -> int:
         """Operations of the whole, by `flops.inference`."""
         return self._summed(lambda length: flops.inference(self.shape, length=length, steps=steps, items=self.items))

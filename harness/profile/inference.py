@@ -22,7 +22,7 @@ from ..trial.batches import Chunk, SplitReader
 from ..trial.evaluate import readout_ranks
 from ..trial.model_trial import ModelTrial
 from ..utils.registry import BACKBONES
-from .bounds import Demand, Workload
+from .bounds import Workload
 from .timing import Clock, Stopwatch
 
 Watch = Callable[[str], None]
@@ -150,10 +150,11 @@ def parts_of(
 ) -> tuple[Part, ...]:
     """The parts of a pass, each beside its bound, from the seconds by part of several passes."""
     names = [name for name in taken[0] if name != "score"]
+    demands = {} if load is None else load.parts(sum(name.startswith("step ") for name in names))
     parts = []
     for name in [*sorted(names, key=_order), "score"]:
         times = Times(tuple(seconds.get(name, 0.0) for seconds in taken))
-        demand = _demand(name, load)
+        demand = demands.get(name)
         if name == "items" and item_flops:
             parts.append(Part(name, times, item_flops, None, machine.bound_s(flops=item_flops, traffic_bytes=0)))
         elif demand is not None:
@@ -168,19 +169,9 @@ def bound_s(load: Workload | None, machine: Machine, *, steps: int, item_flops: 
     """The least time of a pass: the sum over its parts, data left out."""
     if load is None:
         return None
-    demands = [load.encode(), *(load.step(number) for number in range(1, steps + 1)), load.score()]
+    demands = load.parts(steps).values()
     whole = sum(machine.bound_s(flops=part.flops, traffic_bytes=part.traffic_bytes) for part in demands)
     return whole + machine.bound_s(flops=item_flops, traffic_bytes=0)
-
-
-def _demand(name: str, load: Workload | None) -> Demand | None:
-    if load is None:
-        return None
-    if name == "encode":
-        return load.encode()
-    if name == "score":
-        return load.score()
-    return load.step(int(name.removeprefix("step "))) if name.startswith("step ") else None
 
 
 def _order(name: str) -> tuple[int, int]:

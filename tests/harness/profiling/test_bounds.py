@@ -28,35 +28,22 @@ def weights() -> int:
 
 def test_the_parts_operations_are_those_of_each_row(load: Workload) -> None:
     for steps in (0, 1, 3):
-        parts = [load.encode(), *(load.step(k) for k in range(1, steps + 1)), load.score()]
         naive = sum(inference(SHAPE, length=length, steps=steps, items=ITEMS) for length in LENGTHS)
-        assert sum(part.flops for part in parts) == load.inference(steps) == naive
+        assert sum(part.flops for part in load.parts(steps).values()) == load.inference(steps) == naive
 
 
-def test_encoding_reads_items_and_weights_and_writes_keys_values_and_a_state(load: Workload) -> None:
-    d = SHAPE.width
-    numbers = PASSES * weights()
+def test_each_part_reads_the_weights_in_each_pass_and_moves_what_its_rows_need(load: Workload) -> None:
+    d, layers = SHAPE.width, SHAPE.layers
+    expected = dict.fromkeys(("encode", "step 1", "step 2", "step 3"), PASSES * weights())
     for length in LENGTHS:
-        numbers += length * d  # item vectors
-        numbers += SHAPE.layers * 2 * length * d  # keys and values
-        numbers += d  # r_0
-    assert load.encode().traffic_bytes == 4 * numbers
-
-
-@pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_step_reads_what_stands_in_the_cache_and_adds_its_own(load: Workload, step: int) -> None:
-    d = SHAPE.width
-    numbers = PASSES * weights()
-    for length in LENGTHS:
-        numbers += SHAPE.layers * 2 * (length + step - 1) * d  # read
-        numbers += SHAPE.layers * 2 * d  # written
-        numbers += 2 * d  # the state before, the state after
-    assert load.step(step).traffic_bytes == 4 * numbers
-
-
-def test_scoring_reads_all_items_in_each_pass_and_a_query_a_row(load: Workload) -> None:
-    numbers = PASSES * ITEMS * SHAPE.width + len(LENGTHS) * (SHAPE.width + 1)
-    assert load.score().traffic_bytes == 4 * numbers
+        expected["encode"] += length * d + layers * 2 * length * d + d  # item vectors, keys and values, r_0
+        for step in (1, 2, 3):
+            expected[f"step {step}"] += layers * 2 * (length + step - 1) * d  # keys and values that are read
+            expected[f"step {step}"] += layers * 2 * d + 2 * d  # its own, and the states before and after
+    expected["score"] = PASSES * ITEMS * d + len(LENGTHS) * (d + 1)
+    assert {name: part.traffic_bytes for name, part in load.parts(3).items()} == {
+        name: 4 * numbers for name, numbers in expected.items()
+    }
 
 
 def test_the_machine_is_measured_and_left_as_it_was() -> None:

@@ -71,6 +71,7 @@ def test_any_part_of_a_suite_has_every_table_and_no_wrong_mean(
     made = {name: make(results) for name, make in (*TABLES.items(), ("marked", MARKED["overall"]))}
     made |= {name: make(results, lambda name: dataset) for name, make in DATA_TABLES.items()}
     for table in made.values():
+        assert all(set(record) == set(table.fields) for record in table.records)
         for form in FORMATS:
             render([table], format=form, spread=True)
     for name in ("overall", "steps", "beyond", "ceiling"):

@@ -97,6 +97,6 @@ def _reached(trial: TrialResult | TrialSummary, pruner: Pruner) -> Reached:
     return Reached.of(
         trial.history,
         metric=trial.spec.metric,
-        rungs=pruner.rungs(trial.spec.training.max_epochs),
+        rungs=pruner.rungs(trial.spec.training.most_epochs),
         ended=trial.status == "done",
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import Status, TrialSummary
-from ..records.spec import TrialSpec
+from ..records.spec import TrialSpec, likely_most_epochs, most_epochs
 from ..utils.errors import InputError
 from ..utils.seeds import stream_seed
 
@@ -111,7 +111,7 @@ class CellSearch:
             return self.size
         spent, unknown = self._spent(known)
         over = count - len(unknown)
-        each = spent / over if over else _EPOCHS_SHARE * _max_epochs(self._cell)
+        each = spent / over if over else _EPOCHS_SHARE * _of_max_epochs(self._cell, likely_most_epochs)
         more = max(math.ceil((budget - spent) / max(each, 1.0)) - len(unknown), 1)
         points = math.inf if self._count is None else self._count
         return min(count + more, int(min(points, budget)))
@@ -140,7 +140,7 @@ class CellSearch:
         spent, unknown = self._spent(known)
         if spent >= budget:
             return False
-        return True if spent + sum(suggestion.spec.training.max_epochs for suggestion in unknown) < budget else None
+        return True if spent + sum(suggestion.spec.training.most_epochs for suggestion in unknown) < budget else None
 
     def _spent(self, known: Known) -> tuple[int, list[Suggestion]]:
         """Epochs of the suggestions with a known outcome, and the others; a trial that failed at once counts one."""
@@ -179,7 +179,8 @@ def search_size(cell: Cell) -> int:
         return 0
     trials, budget = cell.search.trials, cell.search.epochs
     if budget is not None:
-        trials = max(min(math.ceil(budget / (_EPOCHS_SHARE * _max_epochs(cell))), budget), 1)
+        each = _EPOCHS_SHARE * _of_max_epochs(cell, likely_most_epochs)
+        trials = max(min(math.ceil(budget / each), budget), 1)
     points = _count(cell.space)
     return trials if points is None else min(points, trials)
 
@@ -187,13 +188,14 @@ def search_size(cell: Cell) -> int:
 def _trials_at_least(cell: Cell) -> int:
     """How many trials the budget is enough for, however long they are."""
     budget = cell.search.epochs
-    return cell.search.trials if budget is None else math.ceil(budget / _max_epochs(cell))
+    return cell.search.trials if budget is None else math.ceil(budget / _of_max_epochs(cell, most_epochs))
 
 
-def _max_epochs(cell: Cell) -> int:
-    """Most epochs of a trial of the cell."""
+def _of_max_epochs(cell: Cell, number: Callable[[Any], int]) -> int:
+    """The highest number of the values of `max_epochs` that trials of the cell may have."""
     space = cell.space.get("training.max_epochs")
-    return int(cell.training["max_epochs"] if space is None else max(space.choices or (space.high or 1,)))
+    values = (cell.training["max_epochs"],) if space is None else space.choices or (space.high or 1,)
+    return max(map(number, values))
 
 
 def _count(space: Mapping[str, Space]) -> int | None:

@@ -216,3 +216,13 @@ class TrialSummary(TrialFacts):
     def epochs(self) -> int:
         """Number of trained epochs."""
         return self.history[-1].epoch if self.history else 0
+
+
+def converged(trial: TrialSummary) -> bool:
+    """Whether patience ended a trial; False where `max_epochs` did, and one more epoch might have been better.
+
+    A baseline trains nothing, and so it has converged. What was pruned, diverged or failed has not.
+    """
+    if trial.spec.is_baseline:
+        return trial.status == "done"
+    return trial.status == "done" and trial.epochs - trial.best_epoch >= trial.spec.training.patience

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from ...models.settings import Settings, param
 from .pruner import Pruner
@@ -30,12 +30,20 @@ BASELINE = "reference"
 """The strategy of a baseline in stored trials, whose backbone is the baseline; no other strategy has this name."""
 
 
+MOST_EPOCHS = 1000
+"""Of a trial with `max_epochs: auto`: a limit for trials that patience would never end."""
+
+_GUESSED_EPOCHS = 100
+
+
 class TrainingSettings(Settings):
     """Training settings, the same for every row of a suite unless the suite searches or sweeps a field."""
 
     lr: float = param(0.001, "learning rate of Adam", source="section 4.1.4", gt=0)
     batch_size: int = param(2048, "target rows of a batch", source="section 4.1.4", ge=1)
-    max_epochs: int = param(300, "most epochs of a trial", source="released code", ge=1)
+    max_epochs: Annotated[int, Field(ge=1)] | Literal["auto"] = param(
+        300, f"most epochs of a trial; auto: until patience ends it, {MOST_EPOCHS} at most", source="released code"
+    )
     patience: int = param(10, "epochs without a better validation metric before it stops", source="section 4.1.4", ge=1)
     max_len: int = param(50, "most history items that a model sees", source="section 4.1.4", ge=1)
     packing: Literal["auto", "none", "users"] = param(
@@ -73,10 +81,33 @@ class TrainingSettings(Settings):
         added=True,
     )
 
+    @model_validator(mode="after")
+    def _falls_to_an_end(self) -> TrainingSettings:
+        if self.schedule == "cosine" and self.max_epochs == "auto":
+            raise ValueError(
+                "a cosine falls over max_epochs, and auto is no number. Give one, or take schedule: constant"
+            )
+        return self
+
+    @property
+    def most_epochs(self) -> int:
+        """`max_epochs` as a number."""
+        return most_epochs(self.max_epochs)
+
 
 def engine_version(training: TrainingSettings, device: str) -> int:
     """The version of training and evaluation that runs such a trial today."""
     return _BFLOAT16_ON_CPU_VERSION if (training.precision, device) == ("bf16", "cpu") else ENGINE_VERSION
+
+
+def most_epochs(max_epochs: Any) -> int:
+    """The largest number of epochs that a value of `max_epochs` allows."""
+    return MOST_EPOCHS if max_epochs == "auto" else int(max_epochs)
+
+
+def likely_most_epochs(max_epochs: Any) -> int:
+    """The same for estimates, which take a number for auto that trials may come near."""
+    return _GUESSED_EPOCHS if max_epochs == "auto" else int(max_epochs)
 
 
 class EvaluationSettings(Settings):

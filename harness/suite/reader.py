@@ -18,7 +18,7 @@ from ..utils.yaml_tree import Entry, Items, Mark, Node, Problems, Scalar, Table,
 from .checks import check_grid, check_rungs, check_seeds, check_size
 from .extends import missing_file
 from .model import Parameters, Space, Suite
-from .parameters import parameters_of, space_of
+from .parameters import check_together, parameters_of, space_of
 from .rows import RowReader, check_defaults
 from .schema import NAME, NAME_RULE, Searched, SuiteFile
 
@@ -58,7 +58,7 @@ def read_suite(tree: Table, *, default_name: str, problems: Problems) -> Suite:
         "backbones": tuple(row.variant for row in backbones),
         "strategies": tuple(row.variant for row in strategies),
         "steps": _steps(getattr(file, "steps", ())),
-        "training": _training(file, _node(tree, "training")),
+        "training": _training(file, _node(tree, "training"), problems),
         "vectors": _vectors(file, tree, problems),
         **{key: getattr(file, key, ()) for key in ("datasets", "references", "seeds")},
         **{key: getattr(file, key) for key in ("search", "evaluation", "resources")},
@@ -112,9 +112,12 @@ def _steps(steps: Any) -> tuple[int, ...] | Space:
     return tuple(steps)
 
 
-def _training(file: SuiteFile, node: Node | None) -> Parameters:
+def _training(file: SuiteFile, node: Node | None, problems: Problems) -> Parameters:
     """All training settings; what is neither searched nor swept is fixed."""
-    given = parameters_of(TrainingSettings, file.training, node) if isinstance(node, Table) else Parameters()
+    given = Parameters()
+    if isinstance(node, Table):
+        given = parameters_of(TrainingSettings, file.training, node)
+        check_together(TrainingSettings, given, node, problems)
     defaults = TrainingSettings().model_dump(mode="json")
     varied = {*given.searched, *given.swept}
     fixed = {name: given.fixed.get(name, value) for name, value in defaults.items() if name not in varied}

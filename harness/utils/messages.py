@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic.fields import FieldInfo
@@ -37,21 +38,36 @@ def shown(node: Node) -> str:
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
-    """The types of a union, else the type alone."""
-    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    """The types of a union, else the type alone; without their bounds."""
+    return tuple(_bare(member) for member in _parts(annotation))
 
 
 def allowed(field: FieldInfo) -> str:
     """The values that a field accepts, such as "whole numbers from 1, or null"; "" if only its own validator knows."""
+    parts = []
+    for member in _parts(field.annotation):
+        own = [limit for given in getattr(member, "__metadata__", ()) for limit in getattr(given, "metadata", ())]
+        bare = _bare(member)
+        parts.append(_plural(bare) + (_bounds([*field.metadata, *own]) if bare in (int, float) else ""))
+    return ", or ".join(dict.fromkeys(parts)) if all(parts) else ""
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _bare(member: Any) -> Any:
+    return get_args(member)[0] if get_origin(member) is Annotated else member
+
+
+def _bounds(metadata: Iterable[Any]) -> str:
     limits = [
         f"{word} {getattr(limit, attribute)}"
-        for limit in field.metadata
+        for limit in metadata
         for kind, attribute, word in _BOUNDS
         if isinstance(limit, kind)
     ]
-    bounds = " " + " and ".join(limits) if limits else ""
-    parts = [_plural(member) + (bounds if member in (int, float) else "") for member in members(field.annotation)]
-    return ", or ".join(dict.fromkeys(parts)) if all(parts) else ""
+    return " " + " and ".join(limits) if limits else ""
 
 
 def _plural(member: Any) -> str:

@@ -59,11 +59,9 @@ def read(
             return adapter.validate_json(json.dumps(_plain(node, texts)), strict=True)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
-        expected = {
-            _locate(node, details["loc"])[1]
-            for details in errors
-            if details["type"] in ("string_type", "literal_error")
-        }
+        found = [(_locate(node, details["loc"])[1], details["type"]) for details in errors]
+        others = {path for path, kind_of in found if kind_of not in ("string_type", "literal_error")}
+        expected = {path for path, _ in found} - others
         if not strict or expected <= texts:
             break
         texts |= expected

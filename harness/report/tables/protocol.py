@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...analysis.resultset import CellResults, ResultSet
-from ...records.results import TrialSummary
+from ...records.results import TrialSummary, converged
 from ..labels import label_of, metric_label, steps_label
 
 
@@ -65,7 +65,7 @@ def _training_lines(results: ResultSet) -> list[str]:
         lines = ["One seed: no standard deviations."]
     if not runs:
         return [*lines, "No final run of a model is stored yet."]
-    lines[0] += f" Up to {_either(runs, lambda run: run.spec.training.max_epochs)} epochs,"
+    lines[0] += f" Up to {_either(runs, lambda run: run.spec.training.most_epochs)} epochs,"
     lines[0] += f" patience {_either(runs, lambda run: run.spec.training.patience)};"
     lines[0] += f" packing {_either(runs, lambda run: run.spec.training.packing)}."
     depths = {cell.steps for cell in results.cells if cell.steps}
@@ -81,7 +81,7 @@ def _training_lines(results: ResultSet) -> list[str]:
         lines.append(f"Recipe: {', '.join(recipes)}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
     lines.append(f"Chosen on validation {metric} among (distinct search trials; epochs in all): {_budgets(results)}.")
-    lines += _pruner_lines(results)
+    lines += [*_pruner_lines(results), *_convergence_lines(results)]
     chosen = [
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
     ]
@@ -100,6 +100,28 @@ def _pruner_lines(results: ResultSet) -> list[str]:
         f"{search.reduction} goes on): {pruned:,} of {len(trials):,} search trials ended early. Which ones depends on "
         "how many trials ran at once: this search is not the same again on another number of workers."
     ]
+
+
+def _convergence_lines(results: ResultSet) -> list[str]:
+    """The rows with trials that `max_epochs` ended, how many these are, and how to let them go on."""
+    runs = [run for cell in results.cells for run in cell.runs]
+    searched = [trial for cell in results.cells for trial in cell.searched if trial.status == "done"]
+    finals, searches = ([trial for trial in trials if not converged(trial)] for trials in (runs, searched))
+    rows = [
+        f"{_row_name(cell)} {count}"
+        for cell in results.cells
+        if (count := sum(not converged(run) for run in cell.runs))
+    ]
+    which = f" ({', '.join(rows)})" if len(finals) < len(runs) else ""
+    counts = [f"{len(finals):,} of {len(runs):,} final runs{which}"] if finals else []
+    counts += [f"{len(searches):,} of {len(searched):,} search trials"] if searches else []
+    if not counts:
+        return []
+    numbered = [trial.spec.training for trial in (*finals, *searches) if trial.spec.training.max_epochs != "auto"]
+    advice = " To train on until patience does:  rearec-bench run SUITE --set training.max_epochs=auto"
+    if any(training.schedule == "cosine" for training in numbered):
+        advice = " Raise training.max_epochs; a cosine has its best epochs near its end, however long it is."
+    return [f"Not converged: max_epochs, not patience, ended {' and '.join(counts)}.{advice if numbered else ''}"]
 
 
 def _baseline_lines(results: ResultSet) -> list[str]:

@@ -75,6 +75,19 @@ def fake_result(spec: Any, *, seconds: float) -> TrialResult:
 SIZES = {"tiny": DataSize(1000, 200, 10.0), "ml-100k": DataSize(50000, 1000, 40.0)}
 
 
+def test_a_trial_without_a_number_of_epochs_is_guessed_to_be_of_a_usual_length(tmp_path: Path) -> None:
+    spec = example(cells_by_row(suite_of(tmp_path))["base", 0], "cpu")
+    of = {
+        epochs: dataclasses.replace(spec, training=spec.training.model_copy(update={"max_epochs": epochs}))
+        for epochs in (50, 200, "auto")
+    }
+    assert of["auto"].key not in (of[50].key, of[200].key)
+    guess = {epochs: Estimate([], SIZES).seconds(one) for epochs, one in of.items()}
+    assert guess[50] < guess["auto"] < guess[200]
+    stored = dataclasses.replace(summary_for(of["auto"]), timings={"total_s": 70.0})
+    assert Estimate([stored], SIZES).seconds(of["auto"]) == pytest.approx(70)
+
+
 def test_an_estimate_takes_the_nearest_kind_that_was_seen(tmp_path: Path) -> None:
     cells = cells_by_row(suite_of(tmp_path))
     erl, prl = (example(cells[row, 1], "cpu") for row in ("erl", "prl"))

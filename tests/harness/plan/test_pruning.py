@@ -57,6 +57,8 @@ def test_rungs_are_powers_below_the_last_epoch() -> None:
     assert Pruner("asha", "c", grace=5, reduction=3).rungs(136) == (5, 15, 45, 135)
     assert Pruner("asha", "c", grace=5, reduction=3).rungs(135) == (5, 15, 45)
     assert Pruner("asha", "c", grace=5, reduction=2).rungs(5) == ()
+    unlimited = TrainingSettings(max_epochs="auto").most_epochs
+    assert Pruner("asha", "c", grace=5, reduction=3).rungs(unlimited) == (5, 15, 45, 135, 405)
 
 
 def test_the_best_so_far_counts_at_a_rung_and_the_end_at_all_rungs_behind_it() -> None:

@@ -177,6 +177,19 @@ def test_suggestions_that_look_at_nothing_do_not_wait_while_the_budget_is_enough
     assert len(search.suggestions(known.get)) == 6, "20 epochs are left over"
 
 
+def test_a_trial_without_a_number_of_epochs_counts_as_the_longest_that_it_may_be(
+    cell_of: Callable[..., Cell],
+) -> None:
+    for training, sure in (("max_epochs: auto", 3), ("max_epochs: {search: [200, auto]}", 3), ("max_epochs: 200", 13)):
+        search = start(cell_of(search="epochs: 2600, sampler: random", training=training))
+        made = search.suggestions({}.get)
+        assert len(made) >= sure and not search.complete
+        assert sum(one.spec.training.most_epochs for one in made[:-1]) < 2600
+    known: dict[str, Outcome] = {}
+    made = run(cell_of(search="epochs: 150", training="max_epochs: auto"), known, 0, lasting)
+    assert sum(max(outcome.epochs, 1) for outcome in known.values()) >= 150 and len(made) > 3
+
+
 def test_points_that_surely_fit_are_enumerated_and_a_grid_ends_with_its_points(cell_of: Callable[..., Cell]) -> None:
     points = "temperature: {search: [0.5, 1.0, 2.0]}, decay: {search: [1.2, 1.5]}"
     expected = list(itertools.product([1.2, 1.5], [0.5, 1.0, 2.0]))

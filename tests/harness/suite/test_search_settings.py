@@ -75,6 +75,7 @@ def test_a_pruner_has_rungs_that_trials_come_to(tmp_path: Path) -> None:
     search = suite_of(tmp_path, "pruner: asha, grace: 2, reduction: 4").search
     assert (search.pruner, search.grace, search.reduction) == ("asha", 2, 4)
     assert suite_of(tmp_path, "pruner: asha, grace: 8", "training.max_epochs=9").search.grace == 8
+    assert suite_of(tmp_path, "pruner: asha, grace: 8", "training.max_epochs=auto").search.grace == 8
 
 
 def test_a_budget_and_a_pruner_leave_cells_and_final_runs_what_they_are(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.records import spec as spec_module
 from rearec_bench.harness.records.results import EpochProgress
 from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Popularity
@@ -64,6 +65,18 @@ def test_training_stops_after_patience_epochs_without_a_better_one(tiny: Dataset
     assert len(result.history) < 40
     assert len(result.history) == result.best_epoch + 2
     assert [progress.done for progress in seen] == [False] * (len(seen) - 1) + [True]
+
+
+def test_auto_goes_on_until_patience_ends_it_with_the_same_epochs_and_a_limit(
+    tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbered = run_trial(spec_of(tiny, max_epochs=40, patience=2, lr=0.05), tiny)
+    auto = spec_of(tiny, max_epochs="auto", patience=2, lr=0.05)
+    assert auto.identity()["training"]["max_epochs"] == "auto"
+    result = run_trial(auto, tiny)
+    assert [epoch.validation for epoch in result.history] == [epoch.validation for epoch in numbered.history]
+    monkeypatch.setattr(spec_module, "MOST_EPOCHS", 2)
+    assert len(run_trial(dataclasses.replace(auto, seed=2), tiny).history) == 2
 
 
 def test_the_released_divergence_term_stays_finite_where_the_released_code_gets_nan(tiny: Dataset) -> None:

@@ -19,6 +19,8 @@ Shapes: R rows, b rows of a chunk, T states, d width, N items, J tiles, n items 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -298,6 +300,24 @@ def _cross_entropy(
     return ((mass.log2() - target) * weight).sum()
 
 
+@contextmanager
+def _unrounded() -> Iterator[None]:
+    """Where torch rounds no factor of a float32 product to bfloat16 on a CPU, as it may around here.
+
+    Of products of a few states: rounded they take four times as long, and a divergence is a small difference of them.
+    """
+    switch: Any = getattr(torch.backends.mkldnn, "matmul", None)  # newer than the oldest torch
+    before = getattr(switch, "fp32_precision", None)
+    if before != "bf16":
+        yield
+        return
+    switch.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        switch.fp32_precision = before
+
+
 def _cross_entropy_and_divergence(
     queries: Tensor,
     items: Tensor,
@@ -318,12 +338,13 @@ def _cross_entropy_and_divergence(
     kl_weights = divergence.weights
     each = (-1, len(kl_weights))  # b * T becomes b, T
     softmax = _Softmax.over(work.tiles, labels, queries)
-    products = []
+    products = []  # of (b, T, T)
     for index, tile in enumerate(work.tiles):
         logits, odds = (work.matrix(buffer, tile, len(queries)) for buffer in (0, 1))  # (b * T, n)
         torch.mm(queries, items[tile].t(), out=logits)
         softmax.take(index, logits, odds)
-        products.append(torch.unflatten(odds, 0, each) @ torch.unflatten(logits, 0, each).transpose(1, 2))  # (b, T, T)
+        with _unrounded():
+            products.append(torch.unflatten(odds, 0, each) @ torch.unflatten(logits, 0, each).transpose(1, 2))
     shift, mass, target = (torch.unflatten(part, -2, each) for part in softmax.joined())
     scale = shift.exp2() / mass  # (J, b, T, 1)
     cross = torch.stack(products) + torch.unflatten(softmax.mass, 1, each) * shift.transpose(2, 3)  # (J, b, T, T)
@@ -343,10 +364,11 @@ def _cross_entropy_and_divergence(
         for index, tile in enumerate(work.tiles):
             logits, odds = (work.matrix(buffer, tile, len(queries)) for buffer in (0, 1))
             by_logits = torch.unflatten(spare[: logits.numel()].view_as(logits), 0, each)  # (b, T, n)
-            torch.baddbmm(offset[index], mixing * scale[index], torch.unflatten(logits, 0, each), out=by_logits)
-            by_logits *= torch.unflatten(odds, 0, each)
-            if divergence.both:
-                by_logits.baddbmm_(-kl_weights.t() * scale[index].transpose(1, 2), torch.unflatten(odds, 0, each))
+            with _unrounded():
+                torch.baddbmm(offset[index], mixing * scale[index], torch.unflatten(logits, 0, each), out=by_logits)
+                by_logits *= torch.unflatten(odds, 0, each)
+                if divergence.both:
+                    by_logits.baddbmm_(-kl_weights.t() * scale[index].transpose(1, 2), torch.unflatten(odds, 0, each))
             by_logits = by_logits.flatten(0, 1)  # (b * T, n)
             by_logits.scatter_add_(1, softmax.label[index], at_target[index])
             grads.add(tile, by_logits, queries, items[tile])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -59,6 +61,9 @@ RECIPES = {
     ),
     "divergence alone": Recipe((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), _upper(0.5), "first"),
 }
+needs_units = pytest.mark.skipif(
+    not getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"), reason="a processor without units for bf16"
+)
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
 
@@ -226,6 +231,42 @@ def test_the_loss_is_full_precision_within_autocast():
         found = RECIPES["erl paper"](states, items, targets).total
     assert torch.equal(found, expected)
     assert RECIPES["base"](states[:, :1].bfloat16(), items.bfloat16(), targets).total.dtype == torch.float32
+
+
+@needs_units
+@pytest.mark.parametrize("name", ["erl paper", "erl released", "prl paper"])
+def test_rounded_factors_leave_the_loss_close_finite_and_its_divergence_closer(name: str):
+    """Equal states have no divergence: what one is then comes from rounding."""
+    recipe = RECIPES[name]
+    states, items, targets = (t.detach() for t in _case(recipe, rows=64, items=400, width=64, scale=0.3))
+    states, items = states.float().requires_grad_(), items.float().requires_grad_()
+    exact = recipe(states, items, targets).total
+    exact_grads = torch.autograd.grad(exact, (states, items))
+    equal = states.detach()[:, :1].expand_as(states).contiguous()
+    with _rounded():
+        terms = recipe(states, items, targets)
+        grads = torch.autograd.grad(terms.total, (states, items))
+        none = recipe(equal, items, targets).kl if len(set(recipe.temperatures)) == 1 else torch.zeros(())
+        sharp = recipe((states.detach() * 1e4).requires_grad_(), items, targets)
+        sharp_grads = torch.autograd.grad(sharp.total, items)
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16", "the loss leaves the switch as it was"
+    assert not torch.equal(terms.total, exact)
+    _close(terms.total, exact, tolerance=2e-3)
+    for rounded, full in zip(grads, exact_grads, strict=True):
+        assert (rounded - full).norm() < 0.01 * full.norm()
+    assert abs(none.item()) < 1e-4
+    assert sharp.total.isfinite() and sharp_grads[0].isfinite().all()
+    assert torch.equal(recipe(states, items, targets).total, exact), "and full precision to the last bit"
+
+
+@contextmanager
+def _rounded() -> Iterator[None]:
+    switch = torch.backends.mkldnn.matmul
+    before, switch.fp32_precision = switch.fp32_precision, "bf16"
+    try:
+        yield
+    finally:
+        switch.fp32_precision = before
 
 
 def _working_bytes(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, *, rows: int, items: int) -> int:

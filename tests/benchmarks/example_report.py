@@ -44,6 +44,7 @@ CAPTIONS = {
     "fig9_similarity": "Cosine between the states of the steps, mean over all test rows (Figure 9)",
     "fig10_states": "States of test rows on their first two principal components (Figure 10)",
     "fig11_case_study": "One user's history, and what would be recommended first after each step (Figure 11)",
+    "gains": "Each row's gain over the row that it is compared with",
     "pareto": "Quality against time",
 }
 BEGIN, END = "<!-- results: example -->", "<!-- /results -->"

@@ -17,34 +17,33 @@ from figure import Figure, table  # noqa: E402
 from run import SETS  # noqa: E402
 
 
+def run(script: str, *words: str | Path, folder: Path) -> str:
+    """What a script prints in a folder."""
+    command = [sys.executable, str(SCRIPTS / f"{script}.py"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [*SETS["short"], *SETS["long"], "preparation"])
 def test_script_runs_and_gives_figures(script: str, tmp_path: Path) -> None:
     found = tmp_path / "figures.json"
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / f"{script}.py"), "--tiny", "--json", str(found)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    printed = run(script, "--tiny", "--json", found, folder=tmp_path)
     figures = [Figure(**figure) for figure in json.loads(found.read_text())]
     assert figures
     assert len({figure.name for figure in figures}) == len(figures), "each has a name of its own"
     for figure in figures:
         assert figure.measured == figure.measured, f"{figure.name} is no number"
-        assert figure.name in done.stdout
+        assert figure.name in printed
 
 
 @pytest.mark.slow
 def test_the_example_report_is_made_from_what_is_stored(stored: Path, tmp_path: Path) -> None:
     page = tmp_path / "example.md"
     page.write_text("Words before.\n\n<!-- results: example -->\nold\n<!-- /results -->\n\nWords after.\n")
-    given = ["smoke", "--results", str(stored), "--tiny-results", str(stored), "-o", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / "example_report.py"), *given], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    where = ("--results", stored, "--tiny-results", stored, "-o", tmp_path)
+    run("example_report", "smoke", *where, folder=tmp_path)
     text = page.read_text(encoding="utf-8")
     assert text.startswith("Words before.") and text.rstrip().endswith("Words after.") and "old" not in text
     whole = (tmp_path / "example" / "smoke.md").read_text(encoding="utf-8")
@@ -65,9 +64,6 @@ def test_a_missed_target_is_said() -> None:
 
 
 @pytest.mark.slow
-def test_rows_with_steps_stand_over_bases_of_a_stored_suite(stored: Path) -> None:
-    words = ["quality.py", "compute_matched", "smoke", "--results", str(stored)]
-    command = [sys.executable, str(SCRIPTS / words[0]), *words[1:]]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "| ERL over base |" in done.stdout
+def test_rows_with_steps_stand_over_bases_of_a_stored_suite(stored: Path, tmp_path: Path) -> None:
+    printed = run("quality", "compute_matched", "smoke", "--results", stored, folder=tmp_path)
+    assert "| ERL over base |" in printed

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from rearec_bench.models.layers import seed_dropout, seed_noise
-from rearec_bench.models.reasoning import ReasoningModel
 from rearec_bench.models.strategies.contract import Reasoning
 
 from .naive import BUILT_IN, HISTORIES, build, naive_states, padded
@@ -176,21 +175,6 @@ def test_shared_masks_go_on_from_where_the_clean_view_ends() -> None:
     stream = seed_dropout(model, 3, torch.device("cpu"))
     model.reason_twice(padded(), Reasoning(noise_std=0.1, shared_masks=True), torch.Generator().manual_seed(5))
     assert stream.state() == alone
-
-
-def test_without_position_embeddings_the_bare_state_is_fed_back() -> None:
-    model = build(steps=2)
-    bare = ReasoningModel(model.backbone, steps=2, positions=False)
-    states = bare.reason(padded(HISTORIES[:1]))[0, 0]
-    torch.testing.assert_close(states, naive_states(bare, HISTORIES[0]), rtol=1e-11, atol=1e-11)
-    assert not torch.allclose(states[1:], naive_states(model, HISTORIES[0])[1:])
-
-
-@pytest.mark.parametrize("layers", [1, 3])
-def test_rows_batched_together_have_the_states_of_each_row_alone(layers: int) -> None:
-    model = build(backbone="bert4rec", steps=3, layers=layers)
-    expected = torch.stack([naive_states(model, history) for history in HISTORIES])
-    torch.testing.assert_close(model.reason(padded())[:, 0], expected, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -6,12 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.settings import UniSRecSettings
 from rearec_bench.models.backbones.unisrec import Adaptor, UniSRec, _dropped
 from rearec_bench.models.layers import initialise, seed_dropout, seed_noise
-
-from .naive import build
 
 CPU = torch.device("cpu")
 M, D, G, N = 7, 5, 3, 40
@@ -49,14 +46,6 @@ def by_hand(part: Adaptor, x: list[float], noise: list[float], masks: list[list[
             projected = sum(whitened[i] * weight[g][i][j] for i in range(M))
             out[j] += math.exp(logits[g]) / total * projected
     return out
-
-
-def test_the_adaptor_in_evaluation_is_the_gated_sum_of_whitened_vectors() -> None:
-    part, x = adaptor(dropout=0.4).eval(), texts()
-    found = part(x)
-    for n in range(N):
-        expected = by_hand(part, x[n].tolist(), [0.0] * G, [[1.0] * M] * G)
-        assert found[n].tolist() == pytest.approx(expected, rel=1e-10, abs=1e-12)
 
 
 def test_the_adaptor_in_training_drops_for_each_expert_and_adds_noise_to_the_gate() -> None:
@@ -145,18 +134,3 @@ def test_an_item_without_text_starts_at_zero_and_its_gradient_stays_bounded() ->
     gradient = backbone.adaptor.bias.grad
     assert gradient is not None
     assert 0 < float(gradient.abs().max()) < 1e3
-
-
-def test_item_ids_are_added_to_histories_and_candidates() -> None:
-    model = build(backbone="unisrec", steps=0, item_ids=True).eval()
-    backbone = model.backbone
-    assert isinstance(backbone, UniSRec) and backbone.items is not None and backbone.items.shape == (24, 8)
-    history = Histories(torch.tensor([[3]]), torch.tensor([1]))
-    before, items = model.reason(history), backbone.item_vectors(padding=True)
-    with torch.no_grad():
-        backbone.items[3] += torch.arange(8)
-    changed = (backbone.item_vectors(padding=True) != items).any(-1)
-    assert changed.nonzero().flatten().tolist() == [3]
-    assert not torch.allclose(model.reason(history), before)
-    without = build(backbone="unisrec", steps=0)
-    assert not any("items" in name for name, _ in without.named_parameters())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.vectors.vectors import ItemVectors
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.records.spec import TrialSpec
@@ -20,6 +20,7 @@ from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.utils.errors import CheckpointError
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
+from ...models.training import few_rows
 from .. import specs
 from ..run.helpers import told
 
@@ -27,7 +28,7 @@ from ..run.helpers import told
 def spec_of(data: Dataset, backbone: str = "sasrec", strategy: str = "prl", **training: Any) -> TrialSpec:
     dropouts = {"dropout": 0.3, "input_dropout": 0.3}
     size = {name: value for name, value in dropouts.items() if name in BACKBONES.settings(backbone).model_fields}
-    wanted = {"batch_size": 256, "max_len": 10, "max_epochs": 3, "lr": 0.01, **training}
+    wanted = {"batch_size": 100, "max_len": 10, "max_epochs": 3, "lr": 0.01, **training}
     steps = 0 if strategy == "base" else 2
     return specs.spec_of(data, strategy, kind=backbone, steps=steps, seed=3, backbone=size, **wanted)
 
@@ -39,19 +40,13 @@ class Stop(Exception):
 @pytest.fixture(scope="module")
 def tiny(tiny: Dataset) -> Dataset:
     """A part of the data; its fingerprint is not looked at again."""
-    return dataclasses.replace(
-        tiny, train=head(tiny.train, 1000), valid=head(tiny.valid, 150), test=head(tiny.test, 150)
-    )
+    return few_rows(tiny, 400)
 
 
 @pytest.fixture(scope="module")
 def with_vectors(tiny: Dataset) -> Dataset:
     values = np.random.default_rng(0).standard_normal((tiny.num_items, 6)).astype(np.float32)
     return dataclasses.replace(tiny, vectors=ItemVectors(values, "a" * 16, {}))
-
-
-def head(split: Split, rows: int) -> Split:
-    return Split(**{field.name: getattr(split, field.name)[:rows] for field in dataclasses.fields(split)})
 
 
 def finish(run: ModelTrial) -> TrialResult:

@@ -172,17 +172,6 @@ def test_a_readout_that_is_the_last_state_is_not_scored_again(
     assert sum(rows for rows, _ in seen) == len(reader) > max(rows for rows, _ in seen)
 
 
-def test_rows_are_regrouped_without_loss() -> None:
-    parts = [evaluate._Part(np.arange(a, b), torch.arange(a, b).float()[:, None, None].expand(-1, states, 2))
-             for a, b, states in ((0, 3, 1), (3, 10, 1), (10, 11, 1), (11, 15, 2), (15, 30, 2))]  # fmt: skip
-    found = list(evaluate._together(parts, 4))
-    assert [(len(part.rows), part.queries.shape[1]) for part in found] == [
-        (4, 1), (4, 1), (3, 1), (4, 2), (4, 2), (4, 2), (4, 2), (3, 2)
-    ]  # fmt: skip
-    assert np.concatenate([part.rows for part in found]).tolist() == list(range(30))
-    assert all((part.queries[:, 0, 0].numpy() == part.rows).all() for part in found)
-
-
 def test_ranking_is_full_precision_whatever_training_used(dataset, model, monkeypatch) -> None:
     expected = found(model, dataset).rows
     during = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 import torch
@@ -53,15 +52,20 @@ def scored(vectors: Tensor, states: Tensor) -> Scores:
     return Ranker(vectors, states=states.shape[1], rows=len(states)).score(states)
 
 
+def both(vectors: Tensor, states: Tensor, targets: Tensor, histories: Tensor, *, hide: bool) -> tuple[Tensor, Scores]:
+    """All scores at once, and those of a ranker; in both the histories are hidden where they shall be."""
+    dense, found = states @ vectors.T, scored(vectors, states)
+    if hide:
+        hide_histories(dense, histories, targets)
+        found.hide(histories, keep=targets)
+    return dense, found
+
+
 @SIZES
 @pytest.mark.parametrize("hide", [False, True])
 def test_ranks_are_those_of_all_scores_at_once(items: int, hide: bool) -> None:
     vectors, states, targets, histories = made(items, rows=50)
-    dense = states @ vectors.T
-    found = scored(vectors, states)
-    if hide:
-        hide_histories(dense, histories, targets)
-        found.hide(histories, keep=targets)
+    dense, found = both(vectors, states, targets, histories, hide=hide)
     assert torch.equal(found.ranks(targets), dense_ranks(dense, targets))
 
 
@@ -104,11 +108,7 @@ def test_the_best_items_have_the_highest_scores(items: int, whole: bool) -> None
 @pytest.mark.parametrize("temperature", [1.0, 0.07])
 def test_entropy_is_that_of_all_scores_at_once(items: int, hide: bool, temperature: float) -> None:
     vectors, states, targets, histories = made(items, rows=50, whole=False)
-    dense = states @ vectors.T
-    found = scored(vectors, states)
-    if hide:
-        hide_histories(dense, histories, targets)
-        found.hide(histories, keep=targets)
+    dense, found = both(vectors, states, targets, histories, hide=hide)
     highest = found.best(2, 1).values[..., 0]
     expected = dense_entropy(dense[:, :2].double() / temperature).float()
     torch.testing.assert_close(found.entropy(highest, temperature), expected, atol=1e-5, rtol=1e-4)
@@ -131,16 +131,6 @@ def test_hiding_all_but_the_target_makes_it_first() -> None:
     best = found.best(STATES, 1)
     assert torch.equal(best.items[..., 0], targets[:, None].expand(-1, STATES))
     torch.testing.assert_close(found.entropy(best.values[..., 0], 0.01), torch.zeros(5, STATES))
-
-
-@pytest.mark.parametrize("columns", [16, 40, 64, 1024])
-def test_blocks_hold_every_item_and_end_with_the_last(columns: int) -> None:
-    for items in (*range(1, 70), 399, 12_101, 22_933, 87_969):
-        width, starts = ranking._blocks(items, columns)
-        assert starts[-1] + width == items
-        assert width % 16 == 0 or items < 16
-        assert all(0 < after - before <= width for before, after in pairwise(starts))
-        assert all(start == width * number for number, start in enumerate(starts[:-1]))
 
 
 class _Largest(TorchDispatchMode):

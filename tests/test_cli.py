@@ -24,6 +24,8 @@ from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError, StoreError
 
+from .harness.suites import suite_text
+
 Invoke = Callable[..., Result]
 OUTCOME = RunOutcome(
     done=6, diverged=0, failed=(), notes=(), interrupted=False, left=0, started=0, wall_s=1.0, ray_s=0.0
@@ -201,9 +203,7 @@ def test_the_exit_status_says_how_a_run_ended_and_the_table_comes_last(
 
 def test_a_file_goes_before_a_suite_that_ships(invoke: Invoke, ran: Any, tmp_path: Path) -> None:
     asked = ran(InputError("enough"))
-    (tmp_path / "smoke").write_text(
-        "name: own\ndatasets: [tiny]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\n"
-    )
+    (tmp_path / "smoke").write_text(suite_text(name="own"))
     invoke("run", "smoke")
     assert asked[0]["suite"].name == "own"
 
@@ -236,10 +236,9 @@ def test_a_dry_run_builds_every_cell_and_stores_nothing(invoke: Invoke, tmp_path
 def test_a_suite_runs_from_the_command_line_and_a_second_time_runs_nothing(
     invoke: Invoke, tmp_path: Path, fake_ray: None
 ) -> None:
-    (tmp_path / "little.yaml").write_text(
-        "datasets: [tiny]\nbackbones: [sasrec: {width: 8, layers: 1, feed_forward: 8}]\nstrategies: [base]\n"
-        "steps: [1]\nseeds: [1]\ntraining: {max_epochs: 1, packing: users}\n"
-    )
+    small = "[sasrec: {width: 8, layers: 1, feed_forward: 8}]"
+    parts = {"backbones": small, "training": "{max_epochs: 1, packing: users}"}
+    (tmp_path / "little.yaml").write_text(suite_text(**parts))
     first = invoke("run", "little.yaml")
     assert (first.exit_code, first.stderr) == (0, ""), first.output
     head, trial, blank, *table = first.stdout.splitlines()

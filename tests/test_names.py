@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 
 from rearec_bench.cli import main
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.errors import RearecError
+
+from .harness.suites import loaded, suite_text
 
 COMMON = ("../outside", "/etc/passwd", "a\x1b[2Jb", "x" * 5000)
 HOSTILE = (*COMMON, "a/../../outside", "..", ".ssh", "a\0b", "a\nb", "a\u202eb", "")
-REST = "\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\n"
 COMMANDS = (
     ("report", "{}"),
     ("results", "diff", ".", ".", "--suite", "{}"),
@@ -58,8 +58,8 @@ def test_a_command_refuses_a_name_that_is_none(place: Path, command: tuple[str, 
 def test_a_suite_with_such_a_name_is_refused(place: Path) -> None:
     for name in HOSTILE:
         written = '"' + "".join(f"\\U{ord(character):08x}" for character in name) + '"'
-        for top in (f"name: {written}\ndatasets: [tiny]", f"name: fine\ndatasets: [{written}]"):
-            Path("suite.yaml").write_text(top + REST)
+        for part in ({"name": written}, {"datasets": f"[{written}]"}):
+            Path("suite.yaml").write_text(suite_text(**part))
             done = CliRunner().invoke(main, ["run", "suite.yaml"])
             assert refused(done) and done.exit_code == 2, (name[:20], done.exception, done.output)
             assert "1 problem, nothing was started." in done.output or "is not prepared" in done.output
@@ -77,5 +77,5 @@ def test_the_store_refuses_it_itself(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_one_is_taken(place: Path) -> None:
-    Path("suite.yaml").write_text(f"name: a.B-c_1\ndatasets: [tiny]{REST}")
-    assert load_suite(Path("suite.yaml")).name == "a.B-c_1"
+    Path("suite.yaml").write_text(suite_text(name="a.B-c_1"))
+    assert loaded(Path("suite.yaml")).name == "a.B-c_1"

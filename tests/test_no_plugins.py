@@ -11,14 +11,8 @@ from rearec_bench.cli import main
 from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 
-SUITE = """
-plugins: [marking.py]
-datasets: [tiny]
-backbones: [sasrec]
-strategies: [base, marked]
-steps: [1]
-seeds: [1]
-"""
+from .harness.suites import suite_text
+
 PLUGIN = """
 from pathlib import Path
 
@@ -40,7 +34,7 @@ STRATEGIES = {"marked": Marked}
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a suite whose plug-in leaves a mark when it runs."""
-    (tmp_path / "marking.yaml").write_text(SUITE)
+    (tmp_path / "marking.yaml").write_text(suite_text(strategies="[base, marked]", plugins="[marking.py]"))
     (tmp_path / "marking.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -50,7 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_suite_with_a_plug_in_is_refused_before_any_of_it_runs(command: list[str], place: Path) -> None:
     done = CliRunner().invoke(main, [*command, "marking.yaml", "--no-plugins"])
     assert done.exit_code == 2
-    assert "marking.yaml:2:11  plugins: marking.py is a plug-in, and --no-plugins is given." in done.output
+    assert "marking.yaml:6:11  plugins: marking.py is a plug-in, and --no-plugins is given." in done.output
     assert not (place / "mark").exists() and not (place / "results").exists()
 
 
@@ -70,5 +64,5 @@ def test_the_first_line_of_a_run_says_whose_code_it_runs(place: Path, monkeypatc
         "This suite runs code of plug-ins with your rights, here and on all nodes: marking.py. "
         "Refuse it with --no-plugins."
     )
-    (place / "plain.yaml").write_text(SUITE.replace("plugins: [marking.py]\n", "").replace(", marked", ""))
+    (place / "plain.yaml").write_text(suite_text())
     assert "plug-in" not in CliRunner().invoke(main, ["run", "plain.yaml"]).output

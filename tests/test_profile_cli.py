@@ -13,19 +13,15 @@ from click.testing import CliRunner, Result
 from rearec_bench.cli import main
 from rearec_bench.harness.profile.store import ProfileStore
 
-SUITE = """
-name: small
-datasets: [tiny]
-backbones:
-  - sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}
-references: [popularity]
-strategies:
-  - base
-  - prl: {temperature: {search: [0.5, 1]}}
-steps: {search: [1, 3]}
-seeds: [1]
-training: {batch_size: 64, max_len: 5, packing: users}
-"""
+from .harness.suites import suite_text
+
+SUITE = {
+    "backbones": "[sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]",
+    "references": "[popularity]",
+    "strategies": "[base, prl: {temperature: {search: [0.5, 1]}}]",
+    "steps": "{search: [1, 3]}",
+    "training": "{batch_size: 64, max_len: 5, packing: users}",
+}
 SMALL = ("--set", "backbones.sasrec.width=8", "--set", "training.batch_size=64", "--set", "training.max_len=5")
 QUICK = ("--rows", "20", "--repeats", "2")
 
@@ -40,7 +36,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     threads, folder = torch.get_num_threads(), tmp_path_factory.mktemp("profiles")
-    (folder / "small.yaml").write_text(SUITE)
+    (folder / "small.yaml").write_text(suite_text(**SUITE))
     options = ("--dataset", "tiny", "--steps", "1..2", "--strategy", "erl", *SMALL)
     for name, arguments in (("small.txt", (folder / "small.yaml",)), ("options.txt", options)):
         done = invoke("profile", *arguments, *QUICK, "--results", folder / "results")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from rearec_bench.harness.datasets.data.dataset import Dataset
@@ -22,7 +23,16 @@ def suite_in(folder: Path, *overrides: str, name: str = "suite", **parts: str) -
     """A suite that is written to a folder, as NAME.yaml, and loaded."""
     file = folder / f"{name}.yaml"
     file.write_text(suite_text(**parts))
-    return load_suite(file, overrides=overrides)
+    return loaded(file, *overrides)
+
+
+def loaded(file: Path, *overrides: str) -> Suite:
+    """The suite of a file, which is the same after a trip through JSON."""
+    suite = load_suite(file, overrides=overrides)
+    text = json.dumps(suite.to_json())
+    again = Suite.from_json(json.loads(text))
+    assert again == suite and json.dumps(again.to_json()) == text
+    return suite
 
 
 def run_here(suite: Suite, store: Store, data: Dataset) -> None:

@@ -23,9 +23,9 @@ from rearec_bench.harness.run.cluster_access import (
 )
 from rearec_bench.harness.utils.errors import InputError
 
+from ..suites import suite_text
 from .helpers import HERE
 
-SUITE = "datasets: [tiny]\nbackbones: [sasrec]\nsteps: [1]\nseeds: [1]\nstrategies: [base]\n"
 TRACEBACK = """Failed to connect to GCS. Last connection error: Traceback (most recent call last):
   File "node.py", line 996, in _init_gcs_client
 ray.exceptions.AuthenticationError: RPC error: InvalidAuthToken: Authentication token is missing or incorrect."""
@@ -156,7 +156,7 @@ def test_our_own_ray_refuses_a_stranger_and_its_token_stays_in_its_file(own_ray:
 
 @pytest.mark.slow
 def test_a_wrong_token_is_an_error_before_anything_runs(head, tmp_path: Path) -> None:
-    (tmp_path / "suite.yaml").write_text(SUITE)
+    (tmp_path / "suite.yaml").write_text(suite_text())
     command = [sys.executable, HERE / "driver.py", tmp_path / "suite.yaml", tmp_path / "results", "", head.address]
     wrong = {**head.environment, "RAY_AUTH_TOKEN": "b" * 64}
     done = subprocess.run(command, text=True, env=wrong, capture_output=True, check=False, timeout=300)

@@ -26,31 +26,22 @@ from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
 
 from .. import fake_ray
+from ..suites import suite_text
 from .helpers import HERE, command_of, finish, logged, until
 
-SUITE = """
-name: fake
-datasets: [tiny]
-backbones: [sasrec]
-strategies:
-  - base
-  - erl: {kl_weight: {search: [0.001, 0.01]}}
-  - prl: {temperature: {search: {low: 0.1, high: 5.0}}}
-steps: [1]
-seeds: [1, 2]
-search: {trials: 4}
-training: {max_epochs: 2}
-"""
-TROUBLE = """
-name: fake
-datasets: [tiny]
-backbones: [sasrec]
-strategies: [base, naive]
-steps: [1]
-seeds: [1]
-search: {trials: 4}
-training: {max_epochs: 2, lr: {search: [0.001, 0.5, 0.75, 0.875]}}
-"""
+SUITE = suite_text(
+    name="fake",
+    strategies="[base, erl: {kl_weight: {search: [0.001, 0.01]}}, prl: {temperature: {search: {low: 0.1, high: 5.0}}}]",
+    seeds="[1, 2]",
+    search="{trials: 4}",
+    training="{max_epochs: 2}",
+)
+TROUBLE = suite_text(
+    name="fake",
+    strategies="[base, naive]",
+    search="{trials: 4}",
+    training="{max_epochs: 2, lr: {search: [0.001, 0.5, 0.75, 0.875]}}",
+)
 TRIALS = 3 * 2 + 2 + 4
 Run = Callable[..., tuple[RunOutcome, Store, str]]
 

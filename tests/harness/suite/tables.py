@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.suite.load import Suite
 from rearec_bench.harness.utils.errors import Problem, SuiteError
+
+from ..suites import loaded
 
 Case = tuple[str, str]
 
@@ -27,7 +29,7 @@ def cases(table: str, suite: Callable[[str], str]) -> list[Case]:
 def load(text: str | bytes, *overrides: str) -> Suite:
     """The suite of a text, which becomes my.yaml in the working directory."""
     Path("my.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load_suite(Path("my.yaml"), overrides=overrides)
+    return loaded(Path("my.yaml"), *overrides)
 
 
 def problems(text: str | bytes, *overrides: str) -> tuple[Problem, ...]:

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from rearec_bench.harness.suite.load import load_suite
-from rearec_bench.harness.suite.model import Resources, Suite
+from rearec_bench.harness.suite.model import Resources
 from rearec_bench.harness.utils.durations import Duration, duration, seconds_of
+
+from ..suites import suite_in
 
 
 @pytest.mark.parametrize(
@@ -42,11 +43,5 @@ def test_durations_are_printed_for_people(seconds: float, text: str) -> None:
 
 def test_a_suite_has_durations_for_timeout_and_checkpoints(tmp_path: Path) -> None:
     assert (Resources().timeout.seconds, Resources().checkpoint_every.seconds) == (None, 300.0)
-    file = tmp_path / "s.yaml"
-    file.write_text(
-        "{datasets: [tiny], backbones: [sasrec], strategies: [base], steps: [1], seeds: [1], "
-        "resources: {timeout: 2h, checkpoint_every: none}}"
-    )
-    suite = load_suite(file)
+    suite = suite_in(tmp_path, resources="{timeout: 2h, checkpoint_every: none}")
     assert (suite.resources.timeout.seconds, suite.resources.checkpoint_every.seconds) == (7200.0, None)
-    assert Suite.from_json(suite.to_json()) == suite

@@ -86,6 +86,10 @@ class Adaptive:
         methods: in the order of `METHODS`; empty if no run can be used.
         seeds: number of runs behind the methods, of `planned`.
         left_out: seeds of done runs without validation rows to choose on.
+        older: seeds left out because their entropy and margin are at one temperature for all steps, and those of the
+            other runs at each step's own.
+        by_step: whether some runs have temperatures that differ between steps.
+        one_temperature: whether all runs are of the version that knew one temperature alone.
     """
 
     row: Row
@@ -93,6 +97,9 @@ class Adaptive:
     seeds: int
     planned: int
     left_out: tuple[int, ...]
+    older: tuple[int, ...] = ()
+    by_step: bool = False
+    one_temperature: bool = False
 
 
 def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
@@ -165,9 +172,13 @@ _Statistic = Callable[[_Means], Floats]
 
 def _adaptive(cell: CellResults, *, against: Sequence[_Tested], store: Store) -> Adaptive:
     scored: list[_Tested] = []
-    left_out = []
-    for run in cell.runs:
-        if run.spec.steps >= 1:
+    left_out, older = [], []
+    reasoning = [run for run in cell.runs if run.spec.steps >= 1]
+    by_step = any(len(set(run.step_temperatures)) > 1 for run in reasoning)
+    for run in reasoning:
+        if by_step and not run.step_temperatures:
+            older.append(run.spec.seed)
+        else:
             valid = store.rows(run.key, "valid") if run.validation is not None else None
             if valid is None or len(valid.users) == 0:
                 left_out.append(run.spec.seed)
@@ -178,7 +189,16 @@ def _adaptive(cell: CellResults, *, against: Sequence[_Tested], store: Store) ->
         _check_rows([*scored, *against])
         views = _views(scored, against)
         methods = tuple(_method(place, views, compared=bool(against)) for place in range(len(METHODS)))
-    return Adaptive(cell, methods, len(scored), len(cell.seeds), tuple(left_out))
+    return Adaptive(
+        cell,
+        methods,
+        len(scored),
+        len(cell.seeds),
+        tuple(left_out),
+        older=tuple(older),
+        by_step=by_step,
+        one_temperature=bool(reasoning) and not any(run.step_temperatures for run in reasoning),
+    )
 
 
 def _scored(run: TrialSummary, valid: Rows, test: Rows) -> _Tested:

@@ -42,8 +42,9 @@ class Rows(Ranks):
 
     Attributes:
         top_items: (R, 10) int32, ids of the readout's ten best, best first (-1 where the catalogue is smaller).
-        entropy: (R, K + 1) float16, of each step's distribution over the catalogue, in nats.
-        margin: (R, K + 1) float16, score of the best minus score of the second best item.
+        entropy: (R, K + 1) float16, of each step's distribution over the catalogue, in nats, at the step's own
+            temperature (`TrialFacts.step_temperatures`).
+        margin: (R, K + 1) float16, score of the best minus score of the second best item, over the same.
         cosine: (R, K) float16, between the states of step k - 1 and step k.
     """
 
@@ -157,6 +158,8 @@ class TrialFacts:
         parameters: number of trainable parameters.
         environment: package and library versions, device, threads, git revision, host facts.
         source_digest: digest of the components' source files, to notice edits; not part of the key.
+        step_temperatures: what entropy and margin of each step are taken at; () in trials stored before there were
+            several: the score temperature for all steps.
     """
 
     spec: Annotated[TrialSpec, BeforeValidator(stored_spec)]
@@ -169,6 +172,7 @@ class TrialFacts:
     parameters: int = 0
     environment: Mapping[str, Any] = field(default_factory=dict)
     source_digest: str = ""
+    step_temperatures: tuple[float, ...] = ()
 
     @property
     def key(self) -> str:

@@ -175,6 +175,7 @@ def _trial(summary: TrialSummary) -> dict[str, Any]:
         "seconds": summary.timings.get("total_s"),
         "parameters": summary.parameters,
         "peak_memory_bytes": summary.peak_memory_bytes,
+        "step_temperatures": " ".join(f"{each:g}" for each in summary.step_temperatures),
         **_prefixed("validation", summary.validation),
         **_prefixed("test", summary.test),
         **{f"strategy.{name}": _plain(value) for name, value in summary.spec.strategy.settings.items()},

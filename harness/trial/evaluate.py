@@ -35,7 +35,8 @@ class Scorer:
     """How states are scored against all items, in fp32.
 
     Attributes:
-        temperature: scores are divided by it (it changes no rank, but entropies and margins).
+        temperature: scores are divided by it, or by what the strategy makes of it for a step (it changes no rank, but
+            entropies and margins).
         mask_history: leave the history's items out, the target excepted.
     """
 
@@ -104,6 +105,7 @@ def evidence(
         trace_users: users whose rows are traced in any case.
     """
     count = model.steps + 1
+    temperatures = step_temperatures(strategy, scorer.temperature)
     kept = _Kept(len(reader), count)
     tracing = _Tracing(_trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, model)
     similarity = torch.zeros(count, count, dtype=torch.float64)
@@ -123,7 +125,7 @@ def evidence(
         ranker = scorer.ranker(states=2 * count + 1, rows=len(reader))
         for part in _together(parts(), ranker.rows):
             scores = scorer.score(ranker, part.queries, part.rows, reader)
-            best = kept.ranking(part.rows, scores, reader.targets[part.rows], scorer.temperature)
+            best = kept.ranking(part.rows, scores, reader.targets[part.rows], temperatures)
             tracing.keep_items(part.rows, best)
     kind = ValidationEvidence if split == "valid" else TestEvidence
     return kind(
@@ -133,6 +135,15 @@ def evidence(
         rows=kept.rows(reader),
         traces=tracing.traces() if traced else None,
     )
+
+
+def step_temperatures(strategy: Strategy, temperature: float) -> tuple[float, ...]:
+    """`Strategy.temperatures`; `ValueError` for another number of them than states, or one that is not above 0."""
+    found = tuple(map(float, strategy.temperatures(temperature)))
+    if len(found) != strategy.steps + 1 or not min(found) > 0:
+        kind = type(strategy).__name__
+        raise ValueError(f"{kind} has the temperatures {found}; allowed: {strategy.steps + 1} numbers above 0")
+    return found
 
 
 def _readout(strategy: Strategy, states: Tensor) -> Tensor:
@@ -165,7 +176,7 @@ class _Kept:
         return pairs.sum(0).cpu()
 
     def ranking(
-        self, rows: NDArray[np.int64], scores: Scores, targets: Tensor, temperature: float
+        self, rows: NDArray[np.int64], scores: Scores, targets: Tensor, temperatures: tuple[float, ...]
     ) -> NDArray[np.int32]:
         """Store ranks and best items; scores are of T states, the readout unless it is the last state, T controls.
 
@@ -181,8 +192,10 @@ class _Kept:
         best = scores.best(readout + 1, _TOP)
         items = best.items.to(torch.int32).cpu().numpy()
         self.top_items[rows, : items.shape[-1]] = items[:, readout]
-        self.entropy[rows] = _half(scores.entropy(best.values[:, :count, 0], temperature))
-        self.margin[rows] = _half((best.values[:, :count, 0] - best.values[:, :count, 1]) / temperature)
+        highest = best.values[:, :count]
+        self.entropy[rows] = _half(scores.entropy(highest[..., 0], temperatures))
+        by = temperatures[0] if len(set(temperatures)) == 1 else highest.new_tensor(temperatures)
+        self.margin[rows] = _half((highest[..., 0] - highest[..., 1]) / by)
         return items[:, :count]
 
     def rows(self, reader: SplitReader) -> Rows:

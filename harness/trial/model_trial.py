@@ -22,7 +22,7 @@ from ..utils.seeds import stream_seed
 from . import gradients
 from .batches import SplitReader
 from .checkpoint import Checkpoint, check, versions
-from .evaluate import Scorer, evidence, readout_ranks
+from .evaluate import Scorer, evidence, readout_ranks, step_temperatures
 from .failure import circumstances, failed_result, is_out_of_memory
 from .metrics import metrics_of
 from .train import Trainer
@@ -202,6 +202,7 @@ class ModelTrial:
             validation=validation,
             test=test,
             best_epoch=self._best_epoch,
+            step_temperatures=step_temperatures(self.strategy, self.scorer.temperature),
             **self._common(evaluate_s),
         )
 

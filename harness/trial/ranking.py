@@ -15,7 +15,7 @@ Shapes: r rows, S states a row, M = S * r queries, d width, N items, n blocks, c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -155,23 +155,27 @@ class Scores:
         shape = (states, self._shape[1], count)
         return Best(values.view(shape).transpose(0, 1), items.view(shape).transpose(0, 1))
 
-    def entropy(self, highest: Tensor, temperature: float) -> Tensor:
+    def entropy(self, highest: Tensor, temperatures: Sequence[float]) -> Tensor:
         """(r, S'): entropy in nats of softmax(scores / temperature) by the first S' states.
 
         With z the scores less the highest over the temperature and Z = sum exp z, it is log Z - sum z exp(z) / Z.
 
         Args:
             highest: (r, S') best score by each of these states.
+            temperatures: S', one of each state.
         """
         rows, states = highest.shape
         top = highest.T.reshape(-1, 1)  # (S' r, 1)
+        by_row = top.new_tensor(temperatures).repeat_interleave(rows)  # (S' r,)
+        one = len(set(temperatures)) == 1
+        inverse = 1 / temperatures[0] if one else 1 / by_row[:, None]
         mass, mean = top.new_zeros(2, len(top))
         for scores, logits, odds in self._passes(states):
             torch.sub(scores, top, out=logits)
-            torch.mul(logits, 1 / temperature, out=odds).exp_()
+            torch.mul(logits, inverse, out=odds).exp_()
             mass += odds.sum(-1)
             mean += torch.linalg.vecdot(odds, logits)
-        return (mass.log() - mean / mass / temperature).view(states, rows).T
+        return (mass.log() - mean / mass / (temperatures[0] if one else by_row)).view(states, rows).T
 
     def _passes(self, states: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Of each block the scores by the first states, every item once, and two buffers of the same shape."""

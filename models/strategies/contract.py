@@ -106,6 +106,10 @@ class Strategy:
         """
         return {}
 
+    def temperatures(self, temperature: float) -> tuple[float, ...]:
+        """What the steps r_0..r_K divide scores by, given the score temperature: for their entropy and margin."""
+        return (temperature,) * (self.steps + 1)
+
     def readout(self, states: Tensor) -> Tensor:
         """The state that ranks: (..., T, d) raw states to (..., d)."""
         return states[..., -1, :]

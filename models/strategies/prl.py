@@ -71,16 +71,23 @@ class PRL(Strategy):
     def _supervised(self, reasoned: Reasoned, catalogue: Catalogue) -> Tensor:
         """The cross-entropies of all states at their temperatures."""
         count = reasoned.states.shape[1]
-        base = self.settings.temperature * catalogue.temperature
-        decay = self.settings.decay if self.settings.annealing else 1.0
         earlier = self.settings.supervision_weight * (1 / max(count - 1, 1) if self._averages else 1.0)
         return catalogue_loss(
             reasoned.states,
             catalogue.vectors,
             reasoned.targets,
-            temperatures=tuple(base * decay ** (count - 1 - k) for k in range(count)),
+            temperatures=self._annealed(catalogue.temperature, count),
             ce_weights=(*((earlier,) * (count - 1)), 1.0),
         ).total
+
+    def temperatures(self, temperature: float) -> tuple[float, ...]:
+        """The score temperature times tau * alpha^(K - k) (eq. 9)."""
+        return self._annealed(temperature, self.steps + 1)
+
+    def _annealed(self, temperature: float, count: int) -> tuple[float, ...]:
+        base = self.settings.temperature * temperature
+        decay = self.settings.decay if self.settings.annealing else 1.0
+        return tuple(base * decay ** (count - 1 - k) for k in range(count))
 
     def _contrastive(self, reasoned: Reasoned, noised: Tensor, catalogue: Catalogue) -> Tensor:
         """InfoNCE between the views, without its weight."""

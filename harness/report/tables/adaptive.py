@@ -24,6 +24,7 @@ _LABELS = {
     ROUTER: "by router",
     CEILING: "ceiling (oracle)",
 }
+_OLDER = "stored by an earlier version, with entropy and margin at the score temperature for all steps"
 _UNDEFINED = TableCell("text", text="-")
 _NOTHING = "No row of this suite has reasoning steps (K >= 1): there is no depth to choose."
 _NOTES = (
@@ -124,12 +125,21 @@ def _range(estimate: Estimate | None, *, digits: int) -> TableCell:
 def _left_out(cells: Sequence[Adaptive]) -> list[str]:
     lines = []
     for item in cells:
+        name = full_name(item.row, row_label(item.row, lambda row: True))
         if item.left_out:
-            plural = "s" if len(item.left_out) > 1 else ""
-            seeds = ", ".join(map(str, item.left_out))
-            name = full_name(item.row, row_label(item.row, lambda row: True))
-            lines.append(f"{name}: seed{plural} {seeds} left out, without validation rows to choose depths on.")
+            lines.append(f"{name}: {_seeds(item.left_out)} left out, without validation rows to choose depths on.")
+        if item.older:
+            lines.append(
+                f"{name}: {_seeds(item.older)} left out: {_OLDER}, where the other seeds have each step's own. Repeat "
+                "them:  rearec-bench run SUITE --refresh"
+            )
+        if item.one_temperature and any(other.by_step for other in cells):
+            lines.append(f"{name}: {_OLDER}, where other rows here have each step's own.")
     return lines
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _records(item: Adaptive) -> list[Record]:

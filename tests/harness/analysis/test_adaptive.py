@@ -214,3 +214,26 @@ def test_what_cannot_be_told_has_no_methods_and_other_rows_are_refused(tmp_path:
     results = results_of(Store(tmp_path / "other"), synthetic, change=lambda valid, test: (valid, other(test)))
     with pytest.raises(StoreError, match="tested on different rows"):
         adaptive(results)
+
+
+def test_entropies_of_one_temperature_and_of_each_steps_own_are_not_mixed(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    store = Store(tmp_path)
+    results = results_of(store, synthetic)
+    (older,) = adaptive(results)
+    assert (older.seeds, older.older, older.one_temperature, older.by_step) == (3, (), True, False)
+    first, *others = results.cells[1].runs
+
+    def reread(temperatures: tuple[float, ...]) -> Adaptive:
+        for run in others:
+            store.write(dataclasses.replace(store.read(run.key), step_temperatures=temperatures), replace=True)
+        runs = tuple(store.summary(run.key) for run in results.cells[1].runs)
+        cells = (results.cells[0], dataclasses.replace(results.cells[1], runs=runs))
+        (found,) = adaptive(dataclasses.replace(results, cells=cells))
+        return found
+
+    alike = reread((0.5, 0.5, 0.5))
+    assert (alike.seeds, alike.older, alike.one_temperature, alike.by_step) == (3, (), False, False)
+    mixed = reread((2.0, 1.0, 0.5))
+    assert (mixed.seeds, mixed.older, mixed.one_temperature, mixed.by_step) == (2, (first.spec.seed,), False, True)

@@ -5,12 +5,13 @@ import torch
 from rearec_bench.harness.records.results import TestEvidence, ValidationEvidence
 from rearec_bench.harness.trial import evaluate, ranking
 from rearec_bench.harness.trial.batches import SplitReader
-from rearec_bench.harness.trial.evaluate import Scorer, evidence, readout_ranks
+from rearec_bench.harness.trial.evaluate import Scorer, evidence, readout_ranks, step_temperatures
 from rearec_bench.harness.trial.metrics import metrics_of
 from rearec_bench.harness.utils.seeds import stream_seed
+from rearec_bench.models.strategies.base import Base
 from rearec_bench.models.strategies.erl import ERL
 from rearec_bench.models.strategies.prl import PRL
-from rearec_bench.models.strategies.settings import ERLSettings, PRLSettings
+from rearec_bench.models.strategies.settings import BaseSettings, ERLSettings, PRLSettings
 
 from ...models.naive import build
 from ..dense_ranking import dense_entropy, dense_ranks, hide_histories
@@ -93,7 +94,7 @@ def test_traced_rows_are_evenly_spaced_and_hold_their_states(dataset, model, mon
     )
 
 
-def dense_rows(model, strategy, reader, *, temperature: float, mask_history: bool) -> dict[str, np.ndarray]:
+def dense_rows(model, strategy, reader, *, temperatures: list[float], mask_history: bool) -> dict[str, np.ndarray]:
     """All that is kept of a split, from all scores at once."""
     noise = torch.Generator().manual_seed(stream_seed(1, "control", "valid"))
     items = model.backbone.item_vectors().detach()
@@ -115,13 +116,46 @@ def dense_rows(model, strategy, reader, *, temperature: float, mask_history: boo
                 "control_ranks": ranks[:, count + 1 :],
                 "top_items": best.indices[:, count],
                 "step_items": best.indices[:, :count],
-                "entropy": dense_entropy(scores[:, :count] / temperature),
-                "margin": (best.values[:, :count, 0] - best.values[:, :count, 1]) / temperature,
+                "entropy": dense_entropy(scores[:, :count] / torch.tensor(temperatures)[:, None]),
+                "margin": (best.values[:, :count, 0] - best.values[:, :count, 1]) / torch.tensor(temperatures),
             }
             for name, values in found.items():
                 kept.setdefault(name, []).append(values)
     order = torch.cat(kept.pop("row")).argsort()
     return {name: torch.cat(values)[order].numpy() for name, values in kept.items()}
+
+
+@pytest.mark.parametrize("annealing", [False, True])
+def test_entropy_and_margin_are_at_each_steps_own_temperature_and_ranks_do_not_depend_on_it(
+    dataset, model, annealing: bool
+) -> None:
+    settings = PRLSettings(temperature=0.8, decay=1.5, annealing=annealing)
+    strategy, reader = PRL(settings, steps=STEPS), reader_of(dataset)
+    rows = evidence(
+        model, strategy, reader, Scorer(model.backbone, 0.5, False), seed=1, split="valid", traced=False
+    ).rows
+    scores = all_states(model, reader) @ model.backbone.item_vectors().detach().T
+    expected = [0.4 * (1.5 if annealing else 1) ** (STEPS - k) for k in range(STEPS + 1)]
+    assert step_temperatures(strategy, 0.5) == pytest.approx(expected)
+    for k, temperature in enumerate(expected):
+        best = (scores[:, k] / temperature).topk(2).values
+        np.testing.assert_allclose(rows.entropy[:, k], dense_entropy(scores[:, k] / temperature), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(rows.margin[:, k], best[:, 0] - best[:, 1], rtol=1e-3, atol=1e-3)
+    last = Base(BaseSettings(), steps=STEPS)
+    plain = evidence(model, last, reader, Scorer(model.backbone, 0.5, False), seed=1, split="valid", traced=False).rows
+    assert np.array_equal(plain.step_ranks, rows.step_ranks)
+    assert np.array_equal(plain.control_ranks, rows.control_ranks)
+    assert not np.array_equal(plain.entropy, rows.entropy)
+
+
+@pytest.mark.parametrize("wrong", [(), (1.0,), (1.0,) * STEPS + (0.0,), (1.0,) * (STEPS + 2)])
+def test_temperatures_of_steps_are_one_each_and_above_zero(wrong: tuple[float, ...]) -> None:
+    class Odd(Base):
+        def temperatures(self, temperature: float) -> tuple[float, ...]:
+            return wrong
+
+    with pytest.raises(ValueError, match=f"Odd has the temperatures .*; allowed: {STEPS + 1} numbers above 0"):
+        step_temperatures(Odd(BaseSettings(), steps=STEPS), 1.0)
 
 
 @pytest.mark.parametrize("mask_history", [False, True])
@@ -138,7 +172,8 @@ def test_what_is_kept_is_what_all_scores_at_once_say(
     strategy = PRL(PRLSettings(), steps=STEPS) if last_state else ERL(ERLSettings(), steps=STEPS)
     scorer = Scorer(model.backbone, 0.5, mask_history)
     result = evidence(model, strategy, reader, scorer, seed=1, split="valid", traced=True)
-    expected = dense_rows(model, strategy, reader, temperature=0.5, mask_history=mask_history)
+    annealed = [0.5 * 1.5**2, 0.5 * 1.5, 0.5] if last_state else [0.5] * 3
+    expected = dense_rows(model, strategy, reader, temperatures=annealed, mask_history=mask_history)
     for name in ("step_ranks", "readout_ranks", "control_ranks", "top_items"):
         np.testing.assert_array_equal(getattr(result.rows, name), expected[name], err_msg=name)
     np.testing.assert_array_equal(result.traces.top_items, expected["step_items"][result.traces.rows])

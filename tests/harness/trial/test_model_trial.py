@@ -7,6 +7,7 @@ import pytest
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.records import spec as spec_module
 from rearec_bench.harness.records.results import EpochProgress
+from rearec_bench.harness.store.format import pack, unpack
 from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Popularity
 from rearec_bench.harness.trial.failure import failed_result
@@ -99,3 +100,11 @@ def test_a_dry_run_trains_one_batch_and_keeps_nothing(tiny: Dataset, tmp_path: P
     run = ModelTrial(spec_of(tiny), tiny)
     run.dry_run()
     assert run.epoch().epoch == 1
+
+
+def test_a_result_says_at_which_temperatures_entropy_and_margin_are_and_keeps_it_when_stored(tiny: Dataset) -> None:
+    hyper = {"temperature": 0.5, "decay": 2.0, "score_temperature": 0.2}
+    result = run_trial(spec_of(tiny, "prl", steps=2, hyper=hyper, max_epochs=1), tiny)
+    assert result.step_temperatures == pytest.approx((0.4, 0.2, 0.1))
+    assert unpack(pack(result)).step_temperatures == result.step_temperatures
+    assert run_trial(spec_of(tiny, "erl", steps=2, max_epochs=1), tiny).step_temperatures == (1.0, 1.0, 1.0)

@@ -105,13 +105,13 @@ def test_the_best_items_have_the_highest_scores(items: int, whole: bool) -> None
 
 @SIZES
 @pytest.mark.parametrize("hide", [False, True])
-@pytest.mark.parametrize("temperature", [1.0, 0.07])
-def test_entropy_is_that_of_all_scores_at_once(items: int, hide: bool, temperature: float) -> None:
+@pytest.mark.parametrize("temperatures", [(1.0, 1.0), (0.07, 0.07), (0.3, 1.0)])
+def test_entropy_is_that_of_all_scores_at_once(items: int, hide: bool, temperatures: tuple[float, ...]) -> None:
     vectors, states, targets, histories = made(items, rows=50, whole=False)
     dense, found = both(vectors, states, targets, histories, hide=hide)
     highest = found.best(2, 1).values[..., 0]
-    expected = dense_entropy(dense[:, :2].double() / temperature).float()
-    torch.testing.assert_close(found.entropy(highest, temperature), expected, atol=1e-5, rtol=1e-4)
+    expected = dense_entropy(dense[:, :2].double() / torch.tensor(temperatures)[:, None]).float()
+    torch.testing.assert_close(found.entropy(highest, temperatures), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_what_is_not_a_number_beats_nothing_and_is_last() -> None:
@@ -130,7 +130,7 @@ def test_hiding_all_but_the_target_makes_it_first() -> None:
     assert (found.ranks(targets) == 1).all()
     best = found.best(STATES, 1)
     assert torch.equal(best.items[..., 0], targets[:, None].expand(-1, STATES))
-    torch.testing.assert_close(found.entropy(best.values[..., 0], 0.01), torch.zeros(5, STATES))
+    torch.testing.assert_close(found.entropy(best.values[..., 0], [0.01] * STATES), torch.zeros(5, STATES))
 
 
 class _Largest(TorchDispatchMode):
@@ -158,7 +158,7 @@ def test_nothing_that_is_made_grows_with_rows_times_items(monkeypatch: pytest.Mo
                 scores = ranker.score(states[part])
                 scores.hide(histories[part], keep=targets[part])
                 scores.ranks(targets[part])
-                scores.entropy(scores.best(2, 10).values[..., 0], 1.0)
+                scores.entropy(scores.best(2, 10).values[..., 0], (1.0, 1.0))
         assert ranker.rows == 30
         largest.append(watched.elements)
     assert largest[0] == largest[1] < 90 * (5000 + 1024)

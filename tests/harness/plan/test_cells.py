@@ -275,6 +275,7 @@ def test_values_that_are_not_those_of_the_space_are_refused(folder: Path) -> Non
 def another(name: str, annotation: Any, value: Any) -> str:
     """Another value of a setting, as a suite writes it."""
     by_hand = {
+        "max_epochs": "2",
         "same_user_negatives": "mask",
         "score_temperature": "0.07",
         "step_dropout": "0",

@@ -13,19 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from rearec_bench.harness.records.results import Epoch, Rows, TestEvidence, TrialResult, ValidationEvidence
+from rearec_bench.harness.records.results import (
+    Epoch,
+    EpochProgress,
+    Rows,
+    TestEvidence,
+    TrialResult,
+    ValidationEvidence,
+)
 from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.trial.failure import failed_result
 from rearec_bench.harness.utils.errors import TrialDiverged
-
-
-@dataclass(frozen=True)
-class FakeProgress:
-    epoch: int
-    validation: dict[str, float]
-    best: float
-    rows_per_s: float
-    done: bool
 
 
 @dataclass
@@ -40,7 +38,7 @@ class FakeTrial:
     history: list[Epoch] = field(default_factory=list)
     began: float = field(default_factory=time.time)
 
-    def epoch(self) -> FakeProgress:
+    def epoch(self) -> EpochProgress:
         lr = self.spec.training.lr
         if lr == 0.5:
             raise TrialDiverged("loss not finite at epoch 1")
@@ -55,9 +53,10 @@ class FakeTrial:
             time.sleep(nap)
         number = len(self.history) + 1
         metrics = metrics_for(self.spec)
-        self.history.append(Epoch(number, {"total": 1.0 / number}, metrics, nap, 0.0, 1000.0))
+        losses = {"total": 1.0 / number}
+        self.history.append(Epoch(number, losses, metrics, nap, 0.0, 1000.0))
         done = number >= self.spec.training.max_epochs
-        return FakeProgress(number, metrics, metrics[self.spec.metric], 1000.0, done)
+        return EpochProgress(number, losses, metrics, metrics[self.spec.metric], number, 1000.0, done)
 
     def result(self) -> TrialResult:
         metrics = metrics_for(self.spec)

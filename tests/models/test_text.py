@@ -9,7 +9,7 @@ from torch import Tensor
 from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.text import TextBackbone
 from rearec_bench.models.backbones.unisrec import UniSRec
-from rearec_bench.models.layers import initialise, seed_dropout, seed_noise
+from rearec_bench.models.layers import seed_dropout, seed_noise
 from rearec_bench.models.reasoning import ReasoningModel
 
 from .naive import HISTORIES, build, naive_items, naive_states, padded
@@ -167,15 +167,3 @@ def test_text_vectors_of_another_number_of_items_are_refused(cls: Any) -> None:
     for shape in ((22, 7), (24, 7), (23,)):
         with pytest.raises(ValueError, match="23 items and text vectors of shape"):
             cls(cls.Settings(width=8), num_items=23, max_len=5, item_text=torch.zeros(shape))
-
-
-@NAMES
-def test_models_that_share_a_part_start_alike_in_it_whatever_the_items_are_made_of(name: str) -> None:
-    text, ids = build(backbone=name), build()
-    for model in (text, ids):
-        initialise(model, 7)
-    own = dict(text.named_parameters())
-    shared = {key for key, _ in ids.named_parameters()} - {"backbone.items"}
-    assert shared < own.keys()
-    for key, parameter in ids.named_parameters():
-        assert key not in shared or torch.equal(own[key], parameter)

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from ..tracked_run import TrackedRun
 from .helpers import HERE
 
 HEAD = """
@@ -35,6 +37,12 @@ class Head:
     address: str
     token: str
     environment: dict[str, str]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TrackedRun:
+    """A run without Ray, whose trials a test ends."""
+    return TrackedRun(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -108,11 +108,6 @@ def test_a_worker_that_cannot_import_a_plug_in_runs_no_trial(monkeypatch: pytest
 # ---- in the driver
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> TrackedRun:
-    return TrackedRun(tmp_path)
-
-
 def events(run: TrackedRun) -> Events:
     return Events(run.tracker, Arrivals(run.tracker, collector()))
 

@@ -20,11 +20,6 @@ from rearec_bench.harness.run.tune_driver import Arrivals, Events, QueueSearcher
 from ..tracked_run import TrackedRun
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> TrackedRun:
-    return TrackedRun(tmp_path)
-
-
 class Reference:
     """Of a result on its way to the disk; it arrives when it is told to."""
 

@@ -64,25 +64,16 @@ def test_a_broken_plugin_stays_listed_with_its_traceback(tmp_path: Path) -> None
         registries["strategy"].component("broken_plugin")
 
 
-@pytest.mark.parametrize("name", BACKBONES.names())
-def test_every_backbone_keeps_the_contract_of_its_settings(name: str) -> None:
-    settings = BACKBONES.settings(name)
-    assert issubclass(settings, BackboneSettings)
-    assert BACKBONES.component(name).Settings is settings
-    described(settings)
+CONTRACTS = ((BACKBONES, BackboneSettings), (STRATEGIES, StrategySettings))
 
 
-@pytest.mark.parametrize("name", STRATEGIES.names())
-def test_every_strategy_keeps_the_contract_of_its_settings(name: str) -> None:
-    settings = STRATEGIES.settings(name)
-    assert issubclass(settings, StrategySettings)
-    assert STRATEGIES.component(name).Settings is settings
-    described(settings)
-
-
-def described(settings: type[BackboneSettings] | type[StrategySettings]) -> None:
-    assert settings.__doc__
-    assert isinstance(settings.version, int)
-    for name, field in settings.model_fields.items():
-        assert field.description, f"{name} has no help text"
+@pytest.mark.parametrize(
+    ("registry", "kind", "name"), [(registry, kind, name) for registry, kind in CONTRACTS for name in registry.names()]
+)
+def test_every_component_keeps_the_contract_of_its_settings(registry: Registry, kind: type, name: str) -> None:
+    settings = registry.settings(name)
+    assert issubclass(settings, kind) and registry.component(name).Settings is settings
+    assert settings.__doc__ and isinstance(settings.version, int)
+    for setting, field in settings.model_fields.items():
+        assert field.description, f"{setting} has no help text"
     settings.model_validate(settings().model_dump(mode="json"))

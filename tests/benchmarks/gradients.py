@@ -52,7 +52,7 @@ def ratios(data: Dataset, width: int) -> Iterator[Figure]:
                 detail=f"by the weights {by_weights['contrastive'].norm() / by_weights['cross_entropy'].norm():.2g}x, "
                 f"at a cosine of {cosine:.2f}",
             )
-        trainer._batch(rows, EPOCH)
+        trainer._batch(rows, EPOCH, before=0)
 
 
 def main() -> int:

@@ -1,9 +1,10 @@
-"""Training, d = 64 on one thread: packed against row by row, and a whole step against the least it can be.
+"""Training, d = 64 on one thread: packed against row by row, a whole step against the least it can be, and bf16.
 
 The first figures leave the loss out: what the encoder, the reasoning steps and their backward pass take, dropout on,
 per target row, where users have more items than histories may (51, so that every prefix of a history of 50 is a row).
 The next ones take a whole training step (rows, forward, loss, backward, optimiser, dropout) and divide it by the sum of
-its loss alone and its encoder alone, each forward and backward, without dropout.
+its loss alone and its encoder alone, each forward and backward, without dropout. The last ones divide the time of a
+whole step in fp32 by that in bf16, where the processor has units for it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import torch
 from figure import Figure, alternating, main
 from made_rows import EPOCH, made_dataset, reader_of, sasrec, trainer_of
 
+from rearec_bench.harness.trial.precision import Precision, multiplies_bfloat16, products
 from rearec_bench.models.layers import Dropout
 
 SHAPES = ((3_000, 50), (10_697, 34), (22_933, 6))
@@ -35,6 +38,7 @@ class Setting:
     strategy: str
     packing: str
     depth: int = STEPS
+    width: int = 64
 
 
 class Training:
@@ -44,7 +48,11 @@ class Training:
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
         self.model, self.strategy = sasrec(
-            setting.items, strategy=setting.strategy, steps=setting.depth, max_len=setting.history, width=64
+            setting.items,
+            strategy=setting.strategy,
+            steps=setting.depth,
+            max_len=setting.history,
+            width=setting.width,
         )
         data = made_dataset(max(4, 4 * BATCH // setting.history), setting.items, setting.history)  # a few batches
         self.reader = reader_of(data, max_len=setting.history, packed=setting.packing == "users")
@@ -54,9 +62,10 @@ class Training:
         with torch.no_grad():
             self.reasoned, self.catalogue = self.trainer.reason(self.rows, EPOCH)
 
-    def step(self) -> None:
+    def step(self, precision: Precision = "fp32") -> None:
         """A whole training step."""
-        self.trainer._batch(self.rows, EPOCH)
+        with products(precision, torch.device("cpu")):
+            self.trainer._batch(self.rows, EPOCH, before=0)
 
     def passes(self, *, dropout: bool) -> None:
         """The model's forward and backward pass, from given gradients of its states."""
@@ -151,9 +160,27 @@ def _padding_figures(tiny: bool) -> list[Figure]:
     return figures
 
 
+def _precision_figures(tiny: bool) -> list[Figure]:
+    """Whole steps in fp32 over those in bf16."""
+    figures = []
+    for items, history in ((300, 8),) if tiny else ((1_008, 50), (11_876, 10)):
+        for width, strategy in product((64, 256), ("erl", "prl")):
+            training = Training(Setting(items, history, strategy, "users", width=width))
+            seconds = alternating(
+                {"fp32": training.step, "bf16": partial(training.step, "bf16")},
+                repeats=1 if tiny else 15,
+                clock=time.process_time,
+            )
+            name = f"step, fp32 / bf16: {strategy}, N = {items:,}, history {history}, d = {width}"
+            times = " / ".join(f"{taken * 1e3:.0f} ms" for taken in seconds.values())
+            figures.append(Figure(name, seconds["fp32"] / seconds["bf16"], sense="min", detail=times))
+    return figures
+
+
 def measure(tiny: bool) -> list[Figure]:
     """All figures."""
-    return [*_packing_figures(tiny), *_step_figures(tiny), *_padding_figures(tiny)]
+    rounded = _precision_figures(tiny) if multiplies_bfloat16() else []
+    return [*_packing_figures(tiny), *_step_figures(tiny), *_padding_figures(tiny), *rounded]
 
 
 if __name__ == "__main__":

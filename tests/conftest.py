@@ -40,6 +40,17 @@ def components_as_before_the_test() -> Iterator[None]:
     yield from _without_new_plugins()
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As a trial runs by default: small tensors gain nothing from threads, and lose much where others run, too."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real data beside the project; a reason to skip where it is absent, a failure in CI."""

@@ -11,31 +11,14 @@ from rearec_bench.cli import main
 from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 
-from .harness.suites import suite_text
-
-PLUGIN = """
-from pathlib import Path
-
-from rearec_bench.models.settings import StrategySettings
-from rearec_bench.models.strategies.base import Base
-
-Path(__file__).with_name("mark").touch()
-
-
-class Marked(Base):
-    class Settings(StrategySettings):
-        \"\"\"The base, under another name.\"\"\"
-
-
-STRATEGIES = {"marked": Marked}
-"""
+from .harness.suites import plugin_text, suite_text
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a suite whose plug-in leaves a mark when it runs."""
     (tmp_path / "marking.yaml").write_text(suite_text(strategies="[base, marked]", plugins="[marking.py]"))
-    (tmp_path / "marking.py").write_text(PLUGIN)
+    (tmp_path / "marking.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()\n" + plugin_text("marked"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

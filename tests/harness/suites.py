@@ -35,6 +35,26 @@ def loaded(file: Path, *overrides: str) -> Suite:
     return suite
 
 
+def plugin_text(name: str) -> str:
+    """A plug-in with a strategy of this name, which is the base."""
+    return f'''
+from typing import ClassVar
+
+from rearec_bench.models.settings import StrategySettings
+from rearec_bench.models.strategies.base import Base
+
+
+class Echo(Base):
+    class Settings(StrategySettings):
+        """The base, under another name."""
+
+        uses_steps: ClassVar[bool] = False
+
+
+STRATEGIES = {{"{name}": Echo}}
+'''
+
+
 def run_here(suite: Suite, store: Store, data: Dataset) -> None:
     """Run the trials of a suite in this process, all of which must succeed, and write its index."""
     from rearec_bench.harness.trial.start import run_trial

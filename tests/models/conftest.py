@@ -1,17 +1,10 @@
-"""Small tensors gain nothing from threads, and lose much where other processes run beside the tests."""
+"""All tests of models run in one thread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As a trial runs by default."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def in_one_thread(one_thread: None) -> None:
+    """See `one_thread`."""

@@ -16,6 +16,7 @@ from ray.cluster_utils import Cluster
 from rearec_bench.harness.run.cluster_access import environment
 from rearec_bench.harness.store.store import Store
 
+from ..suites import plugin_text
 from .helpers import HERE, command_of, finish, logged, until
 
 pytestmark = pytest.mark.slow
@@ -34,22 +35,6 @@ steps: [1]
 seeds: [1, 2]
 search: {trials: 5}
 training: {max_epochs: 2}
-"""
-PLUGIN = """
-from typing import ClassVar
-
-from rearec_bench.models.settings import StrategySettings
-from rearec_bench.models.strategies.base import Base
-
-
-class Echo(Base):
-    class Settings(StrategySettings):
-        \"\"\"The base, under another name.\"\"\"
-
-        uses_steps: ClassVar[bool] = False
-
-
-STRATEGIES = {"echo_nodes": Echo}
 """
 
 
@@ -83,7 +68,7 @@ def places(store: Store) -> dict[str, str]:
 def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: Cluster, tmp_path: Path) -> None:
     file, plugin = tmp_path / "suite.yaml", tmp_path / "echo_nodes.py"
     file.write_text(SUITE)
-    plugin.write_text(PLUGIN)
+    plugin.write_text(plugin_text("echo_nodes"))
     whole = Store(tmp_path / "whole")
     finish(command_of(file, whole.root, "fake_trial:FakeTrial"))
     store = Store(tmp_path / "results")

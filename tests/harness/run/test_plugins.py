@@ -15,20 +15,9 @@ from rearec_bench.harness.utils import registry
 from rearec_bench.harness.utils.errors import InputError, SuiteError
 from rearec_bench.harness.utils.registry import STRATEGIES, without_plugins
 
-from ..suites import suite_in
+from ..suites import plugin_text, suite_in
 
-PLUGIN = """
-from rearec_bench.models.settings import StrategySettings
-from rearec_bench.models.strategies.base import Base
-
-
-class Echo(Base):
-    class Settings(StrategySettings):
-        \"\"\"The base, under another name.\"\"\"
-
-
-STRATEGIES = {"echo_travelling": Echo}
-"""
+PLUGIN = plugin_text("echo_travelling")
 FAR = """
 import sys
 from rearec_bench.harness.records.source import source_digest

@@ -53,6 +53,7 @@ class CellProgress:
 
     Attributes:
         search_over: suggestions used up, duplicates included.
+        search_tried: distinct ones of them.
         search_size: its budget of suggestions; about, where the budget is in epochs.
         search_epochs: epochs of the suggestions used up.
         final_over: final runs that are over.
@@ -64,6 +65,7 @@ class CellProgress:
 
     cell: Cell
     search_over: int
+    search_tried: int
     search_size: int
     search_epochs: int
     final_over: int
@@ -148,10 +150,11 @@ class CellTrials:
 
     def progress(self) -> CellProgress:
         """Where the cell stands."""
-        finals = self._finals
+        finals, searched = self._finals, self.searched()
         return CellProgress(
             cell=self.cell,
-            search_over=len(self.searched()),
+            search_over=len(searched),
+            search_tried=len(set(searched)),
             search_size=self._search.expected(self._known),
             search_epochs=self._search.spent(self._known),
             final_over=sum(self._lookup(spec.key) is not None for spec in finals or ()),

@@ -64,7 +64,8 @@ class Suggestion:
     Attributes:
         index: counted from 0.
         values: chosen hyper-parameters, by dotted name.
-        duplicate: an earlier suggestion was the same; it uses up budget and is not run again.
+        duplicate: an earlier suggestion was the same; it uses up budget and is not run again. With `search.distinct`
+            there is none in a finite space.
     """
 
     index: int
@@ -98,6 +99,12 @@ class CellSearch:
                 break
             values = self._values(index, outcomes)
             spec = self._build(values)
+            if spec.key in self._keys and self._cell.search.distinct and self._count is not None:
+                untried = self._untried(index, self._count)
+                if untried is None:
+                    self.complete = True
+                    break
+                values, spec = untried
             self._suggestions.append(Suggestion(index, values, spec, duplicate=spec.key in self._keys))
             self._keys.add(spec.key)
         return self._suggestions
@@ -171,6 +178,21 @@ class CellSearch:
         search = self._cell.search
         seed = stream_seed(search.seed, self._cell.id, index) % 2**32
         return _ask(self._space, outcomes, sampler=search.sampler, seed=seed, trials=_trials_at_least(self._cell))
+
+    def _untried(self, index: int, count: int) -> tuple[Values, TrialSpec] | None:
+        """The first point of a finite space that was not suggested, from one on that suggestion `index` draws."""
+        axes = [_listed(axis) or () for axis in self._space.values()]
+        start = stream_seed(self._cell.search.seed, self._cell.id, index, "untried")
+        for place in range(start, start + count):
+            values, rest = [], place % count
+            for axis in reversed(axes):
+                rest, at = divmod(rest, len(axis))
+                values.append(axis[at])
+            point = dict(zip(self._space, reversed(values), strict=True))
+            spec = self._build(point)
+            if spec.key not in self._keys:
+                return point, spec
+        return None
 
 
 def search_size(cell: Cell) -> int:

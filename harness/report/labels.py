@@ -35,6 +35,11 @@ def metric_label(name: str) -> str:
     return METRIC_LABELS.get(name, name)
 
 
+def points_label(points: int | None) -> str:
+    """The number of points of a search space: 36, or continuous."""
+    return "continuous" if points is None else f"{points:,}"
+
+
 def steps_label(steps: int | None) -> str:
     """K as a table shows it."""
     return "K searched" if steps is None else f"K={steps}"

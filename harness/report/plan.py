@@ -16,11 +16,13 @@ from ..run.cluster import usable_cores
 from ..store.store import Store
 from ..utils.durations import duration
 from ..utils.text import columns
+from .labels import points_label
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
     from ..suite.model import Space, Suite
 
+_ENOUGH = 0.1  # of the points of a finite search space; below it, a search is told to be small
 _OTHERS = 200  # stored trials of other suites that the estimate may use
 
 
@@ -94,22 +96,32 @@ def _head(suite: Suite) -> str:
 
 
 def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepared: set[str]) -> list[str]:
-    rows = [("data set", "backbone", "strategy", "searched", "search trials", "final runs")]
-    notes = []
+    rows = [("data set", "backbone", "strategy", "searched", "points", "search trials", "final runs")]
+    notes, sparse = [], []
     for cell in cells:
         if cell.dataset not in prepared:
             continue
         name = (cell.dataset, cell.backbone, f"{cell.row} K={cell.steps}" if cell.steps else cell.row)
         standing = progress.get(cell.id)
         if standing is None:
-            rows.append((*name, f"cannot run: {cell.unsupported}", "-", "-"))
+            rows.append((*name, f"cannot run: {cell.unsupported}", "-", "-", "-"))
             continue
         search = f"{standing.search_over}/{standing.search_size}" if standing.search_size else "-"
         if standing.search_size and cell.search.epochs is not None:
             search = f"{standing.search_over} ({standing.search_epochs:,}/{cell.search.epochs:,} epochs)"
-        rows.append((*name, _searched(cell.space), search, f"{standing.final_over}/{standing.final_size}"))
+        if standing.search_tried < standing.search_over:
+            search += f", {standing.search_tried} distinct"
+        finals = f"{standing.final_over}/{standing.final_size}"
+        rows.append((*name, _searched(cell.space), points_label(cell.points) if cell.space else "-", search, finals))
+        if cell.space and cell.points is not None and standing.search_size < _ENOUGH * cell.points:
+            sparse.append(f"{' '.join(name)} ({standing.search_size:,} of {cell.points:,})")
         if standing.note:
             notes.append(f"  {' '.join(name)}: {standing.note}.")
+    if sparse:
+        notes.append(
+            f"  Fewer than one in {round(1 / _ENOUGH)} points of the search space will be tried: {', '.join(sparse)}. "
+            "Raise search.trials, or list fewer values."
+        )
     return [f"  {line}" for line in columns(rows, left=4) if len(rows) > 1] + notes
 
 

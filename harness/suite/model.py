@@ -93,6 +93,9 @@ class SearchSettings(Settings):
         None, "budget of a cell in place of `trials`: searching ends once its search trials have so many epochs", ge=1
     )
     sampler: Literal["tpe", "random", "grid"] = param("tpe", "how the next suggestion is made")
+    distinct: bool = param(
+        False, "replace a suggestion that came before by a point of the space that did not; when none is left, end"
+    )
     window: int = param(1, "search trials of one cell at a time", ge=1)
     seed: int = param(0, "of the suggestions and of the search trials; none of the suite's `seeds`", ge=0)
     metric: Literal["ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr"] = param(

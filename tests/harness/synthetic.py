@@ -156,6 +156,7 @@ def cell(strategy: str, steps: int | None, **fields: Any) -> FakeCell:
     fields.setdefault("row", strategy)
     if strategy == "base":
         fields.setdefault("against", "")
+        fields.setdefault("points", 1)
     return FakeCell(strategy, steps, **fields)
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 from ...analysis.budget import RISING, Budget, Spent, budgets, unequal
 from ...analysis.resultset import ResultSet
 from ...records.results import Status
-from ..labels import full_name, metric_label
+from ..labels import full_name, metric_label, points_label
 from ..table import EMPTY, ColumnGroup, Line, Record, Table, TableCell
 from .overall import row_label, steps_shown
 from .parts import ROW, apart, number, row_fields, row_groups, suite_table
@@ -20,13 +20,14 @@ _STATUSES = get_args(Status)
 _NOTE = (
     "Best of n: the best validation {metric} to be expected of n of the row's own search trials, drawn without "
     "replacement as if their order meant nothing; with replacement (Dodge et al. 2019), and at every n, with --format "
-    "csv or json. A trial that diverged or failed counts as 0, a pruned one as the best it had reached."
+    "csv or json. A trial that diverged or failed counts as 0, a pruned one as the best it had reached. Trials are "
+    "distinct settings, of so many as can be searched where that is a number; the other spaces are continuous."
 )
 _NOTHING = "No row of this suite has anything to search: there is no budget to compare."
 
 
 def budget(results: ResultSet) -> Table:
-    """Per row its distinct search trials, their epochs and time, the expected best of some of them, the final runs."""
+    """Per row its distinct search trials of all points, their cost, the expected best of some, the final runs."""
     results = results.models()
     row_budgets = budgets(results)
     shows_steps = steps_shown(row.cell for row in row_budgets)
@@ -49,6 +50,12 @@ def budget(results: ResultSet) -> Table:
     )
 
 
+def _tried(row: Budget) -> TableCell:
+    if not row.trials or row.cell.points is None:
+        return number("count", row.trials)
+    return TableCell("text", text=f"{row.trials:,} of {points_label(row.cell.points)}")
+
+
 def _unit(row_budgets: Sequence[Budget]) -> str:
     on_gpu = any(spent.gpu_s for row in row_budgets for spent in (row.search, row.finals))
     return "GPU-s" if on_gpu else "core-s"
@@ -62,7 +69,7 @@ def _line(row: Budget, label: str, unit: str) -> Line:
     return Line(
         label,
         (
-            number("count", row.trials),
+            _tried(row),
             TableCell("text", text=cut) if cut else EMPTY,
             number("count", row.search.epochs),
             number("count", _seconds(row.search, unit)),
@@ -109,11 +116,12 @@ def _size(row: Budget, in_epochs: bool) -> int:
 
 def _records(row: Budget) -> list[Record]:
     search, finals = (row.trials, row.search.epochs), (len(row.cell.finals), row.finals.epochs)
-    rows: list[tuple[str, tuple[int, float], float]] = [
+    rows: list[tuple[str, tuple[int, float], float | None]] = [
         ("search_gpu_s", search, row.search.gpu_s),
         ("search_core_s", search, row.search.core_s),
         ("final_gpu_s", finals, row.finals.gpu_s),
         ("final_core_s", finals, row.finals.core_s),
+        ("search_points", search, row.cell.points),
         *((f"search_{status}", search, row.statuses.get(status, 0)) for status in _STATUSES),
     ]
     for point in row.curve:

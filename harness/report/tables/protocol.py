@@ -80,7 +80,8 @@ def _training_lines(results: ResultSet) -> list[str]:
     if recipes:
         lines.append(f"Recipe: {', '.join(recipes)}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
-    lines.append(f"Chosen on validation {metric} among (distinct search trials; epochs in all): {_budgets(results)}.")
+    among = "distinct settings tried of those to search; epochs in all"
+    lines.append(f"Chosen on validation {metric} among ({among}): {_budgets(results)}.")
     lines += [*_pruner_lines(results), *_convergence_lines(results)]
     chosen = [
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
@@ -134,6 +135,17 @@ def _baseline_lines(results: ResultSet) -> list[str]:
     return [f"{words}: one run, deterministic, the same for every backbone; bold leaves {them} out."]
 
 
+def _tried(trials: str, cells: Iterable[CellResults]) -> str:
+    """The distinct search trials of some cells, of how many points each."""
+    sizes = {cell.points for cell in cells}
+    finite = sorted(size for size in sizes if size is not None)
+    if finite == [1] and trials == "0":
+        return "not searched"
+    span = [f"{size:,}" for size in dict.fromkeys((finite[0], finite[-1]))] if finite else []
+    of = [*(["-".join(span)] if span else []), *(["continuous"] if None in sizes else [])]
+    return f"{trials} of {' or '.join(of)}" if span else f"{trials}, continuous"
+
+
 def _budgets(results: ResultSet) -> str:
     several = len({cell.steps for cell in results.cells if cell.steps}) > 1
     rows: dict[str, list[CellResults]] = {}
@@ -146,7 +158,7 @@ def _budgets(results: ResultSet) -> str:
     for name, cells in rows.items():
         trials = sorted({cell.search_trials for cell in cells})
         shown = str(trials[0]) if len(trials) == 1 else f"{trials[0]}-{trials[-1]}"
-        parts.append(f"{name} ({shown}; {sum(cell.epochs for cell in cells):,})")
+        parts.append(f"{name} ({_tried(shown, cells)}; {sum(cell.epochs for cell in cells):,})")
     return ", ".join(parts)
 
 

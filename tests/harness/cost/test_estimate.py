@@ -42,12 +42,34 @@ def test_a_plan_shows_each_cell_and_what_is_to_run(tmp_path: Path) -> None:
         said[0]
         == "example  1 data set x 1 backbone x (base, erl, prl), K = 1, 2; at most 4 search trials a cell, 2 final runs"
     )
-    assert said[2].split() == ["data", "set", "backbone", "strategy", "searched", "search", "trials", "final", "runs"]
-    assert said[3].split() == ["tiny", "sasrec", "base", "nothing", "-", "0/2"]
-    assert said[4].split() == ["tiny", "sasrec", "erl", "K=1", "kl_weight", "(3)", "0/3", "0/2"]
+    assert said[2].split() == [
+        "data",
+        "set",
+        "backbone",
+        "strategy",
+        "searched",
+        "points",
+        "search",
+        "trials",
+        "final",
+        "runs",
+    ]
+    assert said[3].split() == ["tiny", "sasrec", "base", "nothing", "-", "-", "0/2"]
+    assert said[4].split() == ["tiny", "sasrec", "erl", "K=1", "kl_weight", "(3)", "3", "0/3", "0/2"]
     assert "temperature (0.1 to 5.0, log) x decay (2)" in said[6]
     assert said[-1].startswith("24 trials: 0 stored, 24 to run. About ")
     assert "a guess from operation counts" in said[-1]
+
+
+def test_a_plan_warns_of_a_search_that_tries_less_than_a_tenth_of_its_points(tmp_path: Path) -> None:
+    few = "[base, prl: {temperature: {search: [0.05, 0.1, 0.5, 1, 2, 5]}, decay: {search: [1, 1.2, 1.5, 2, 5, 10]}}]"
+    for trials, warned in ((3, True), (4, False)):
+        suite = suite_in(tmp_path, strategies=few, search=f"{{trials: {trials}}}")
+        said = plan_report(suite, store=Store(tmp_path / "results"), data_dir=tmp_path)
+        assert (
+            "Fewer than one in 10 points of the search space will be tried: tiny sasrec prl K=1 (3 of 36)" in said
+        ) is (warned)
+        assert " 36 " in said
 
 
 def test_a_plan_counts_what_is_stored_and_judges_by_it(tmp_path: Path) -> None:

@@ -133,6 +133,39 @@ def test_a_duplicate_uses_up_budget(cell_of: Callable[..., Cell]) -> None:
     assert len(known) == 1
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_distinct_suggestions_replace_those_that_came_before_and_nothing_else(
+    cell_of: Callable[..., Cell], sampler: str
+) -> None:
+    points = "temperature: {search: [0.5, 1.0, 2.0]}, decay: {search: [1.2, 1.5, 2.0]}"
+    plain = run(cell_of(points, f"trials: 8, sampler: {sampler}, seed: 2"))
+    cell = cell_of(points, f"trials: 8, sampler: {sampler}, seed: 2, distinct: true")
+    known: dict[str, Outcome] = {}
+    made = run(cell, known)
+    first = next(index for index, (_, duplicate) in enumerate(plain) if duplicate)
+    assert made[:first] == plain[:first] and made[first] != plain[first]
+    assert len(known) == len(made) == 8 and not any(duplicate for _, duplicate in made)
+    keys = [one.spec.key for one in start(cell).suggestions(known.get)]
+    for length in (0, first, first + 1, 8):
+        assert run(cell, {key: known[key] for key in keys[:length]}) == made
+
+
+def test_a_distinct_search_for_a_number_of_epochs_ends_when_all_points_are_tried(cell_of: Callable[..., Cell]) -> None:
+    decays = "decay: {search: [1.2, 1.5, 2.0]}"
+    cell = cell_of(decays, "epochs: 70, sampler: random, distinct: true", training="max_epochs: 30")
+    known: dict[str, Outcome] = {}
+    made = run(cell, known, 0, lambda spec: Outcome("done", 0.5, epochs=2))
+    assert len(made) == len(known) == 3 and not any(duplicate for _, duplicate in made)
+
+
+def test_points_with_the_same_key_end_a_distinct_search_early(cell_of: Callable[..., Cell]) -> None:
+    cell = cell_of("temperature: {search: [0.5, 1.0, 2.0]}", "trials: 2, sampler: random, distinct: true")
+    spec = cell.spec({"strategy.temperature": 1.0}, seed=0, purpose="search", fingerprint="f", device="cpu")
+    search = CellSearch(cell, lambda values: spec)
+    made = search.suggestions({}.get)
+    assert len(made) == 1 and search.complete
+
+
 def test_the_best_is_the_earliest_of_equals_and_never_a_failure(cell_of: Callable[..., Cell]) -> None:
     search = start(cell_of("decay: {search: [1.0, 1.2, 1.5, 2.0]}", "trials: 4"))
     keys = [one.spec.key for one in search.suggestions({}.get)]

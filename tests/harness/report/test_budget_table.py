@@ -25,7 +25,7 @@ METRIC = "ndcg@20"
 def results(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> ResultSet:
     """Three rows: nothing searched, 12 trials of which one was pruned, 12 as well."""
     store = Store(tmp_path_factory.mktemp("budget"))
-    cells = (synthetic.cell("base", 0), synthetic.cell("erl", 2), synthetic.cell("prl", 2, against="erl"))
+    cells = (synthetic.cell("base", 0), synthetic.cell("erl", 2), synthetic.cell("prl", 2, against="erl", points=36))
     index = synthetic.fill(store, cells, search=12)
     for cell in cells[1:]:
         for number, key in enumerate(index["cells"][cell.id]["search"]):
@@ -49,7 +49,7 @@ def test_a_row_shows_its_trials_what_they_cost_and_what_fewer_would_have_found(r
     curve = expected_best(values)
     shown = [f"{curve[n - 1]:.4f}" for n in (1, 2, 5, 10, 12)]
     assert erl == ["+ERL", "12", "", "36", "22", *shown, "5"]
-    assert prl[:3] == ["+PRL", "12", "1 pruned"]
+    assert prl[:3] == ["+PRL", "12 of 36", "1 pruned"]
     assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 135
 
 
@@ -78,8 +78,16 @@ def test_records_have_the_whole_curve(results: ResultSet) -> None:
         held = [one for one in records if (one["strategy"], one["quantity"]) == ("erl", quantity)]
         assert [(one["trials"], one["epochs"]) for one in held] == [(n, 3 * n) for n in range(1, 13)]
         assert [one["value"] for one in held] == expected
+    points = {one["strategy"]: one["value"] for one in records if one["quantity"] == "search_points"}
+    assert points == {"base": 1, "erl": None, "prl": 36}
     pruned = [one["value"] for one in records if (one["strategy"], one["quantity"]) == ("prl", "search_pruned")]
     assert pruned == [1]
+
+
+def test_the_protocol_of_every_table_says_how_much_of_its_space_each_row_has_tried(results: ResultSet) -> None:
+    (line,) = [line for line in protocol_lines(results) if line.startswith("Chosen on validation")]
+    assert "(distinct settings tried of those to search; epochs in all)" in line
+    assert line.endswith("base (not searched; 9), erl (12, continuous; 45), prl (12 of 36; 45).")
 
 
 def test_a_suite_without_a_search_says_so(tmp_path: Path, synthetic: ModuleType) -> None:

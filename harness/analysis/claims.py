@@ -2,13 +2,14 @@
 
 `results/paper/claims.yaml` has what is claimed, where, and how it is tested. A claim is reproduced if the
 whole interval agrees, not reproduced if the whole interval contradicts it, and undecided at this power
-otherwise. Only seeds vary: a verdict applies to these data sets and these users.
+otherwise; undecided as well where the interval has no width or there are fewer than `LEAST_CELLS` cells. Only
+seeds vary: a verdict applies to these data sets and these users.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -26,9 +27,14 @@ from .resultset import CellResults, ResultSet
 Verdict = Literal["reproduced", "not reproduced", "undecided", "not tested"]
 
 METRIC = "ndcg@20"
+READOUT = "readout"
 STEPS = 2
 """K of the paper's Figure 2, and the one that it calls best: that of a row which a suite has at several K."""
 
+LEAST_CELLS = 5
+"""Comparisons that a verdict needs: a share or a mean of fewer says little of others."""
+
+_NO_WIDTH = 1e-9  # in percent: equal values of all seeds differ by rounding
 _FILE = "claims.yaml"
 _RESULTS = __package__.partition(".")[0] + ".results"
 
@@ -62,8 +68,9 @@ class Judged:
     Attributes:
         value: in percent, mean over seeds; None if nothing was tested.
         interval: 95% over seeds, Student's t; None for fewer than two.
-        cells: number of comparisons, or rows, behind each seed's value.
-        why: why nothing was tested.
+        cells: number of comparisons, or rows, behind each seed's value; the metrics of one count once.
+        why: why nothing was tested, or why there is no verdict whatever the interval.
+        beside: the value and interval of the claim's other reading, which decides nothing.
     """
 
     claim: Claim
@@ -73,6 +80,7 @@ class Judged:
     seeds: int = 0
     cells: int = 0
     why: str = ""
+    beside: tuple[float, Interval | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,12 +111,19 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
     def numbers(test: Mapping[str, Any]) -> _Numbers:
         return _KINDS[test["kind"]](test, every if test["kind"] == "steps" else cells, results, load)
 
-    return tuple(_judged(claim, numbers(claim.test)) for claim in claims or paper_claims())
+    def judged(claim: Claim) -> Judged:
+        found = _judged(claim, numbers(claim.test))
+        if "beside" not in claim.test:
+            return found
+        other = _judged(claim, numbers({**claim.test, "over": claim.test["beside"]}))
+        return replace(found, beside=None if other.value is None else (other.value, other.interval))
+
+    return tuple(map(judged, claims or paper_claims()))
 
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
     """The verdict of an interval on an expectation: one of above, below, between and at_least."""
-    if interval is None:
+    if interval is None or interval.high - interval.low <= _NO_WIDTH:
         return "undecided"
     ((kind, bound),) = expect.items()
     if kind == "above":
@@ -132,20 +147,24 @@ def _judged(claim: Claim, numbers: _Numbers) -> Judged:
         return Judged(claim, "not tested", why=numbers.why or "no seed has every run that it needs")
     values = [float(np.mean([part[seed] for part in parts])) for seed in sorted(shared)]
     value, interval = float(np.mean(values)), t_interval(values)
-    return Judged(claim, verdict_of(claim.expect, value, interval), value, interval, len(values), len(parts))
+    verdict, why = verdict_of(claim.expect, value, interval), ""
+    if len(parts) < LEAST_CELLS:
+        verdict, why = "undecided", f"fewer than {LEAST_CELLS} cells"
+    elif interval is not None and interval.high - interval.low <= _NO_WIDTH:
+        why = "the same in every seed: an interval without width"
+    return Judged(claim, verdict, value, interval, len(values), len(parts), why)
 
 
 def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
-    return _compared(test, cells, lambda ours, theirs: (ours / theirs - 1) * 100 if theirs else None)
+    return _compared(test, cells, lambda change: change)
 
 
 def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
-    return _compared(test, cells, lambda ours, theirs: 100.0 * (ours > theirs))
+    return _compared(test, cells, lambda change: 100.0 * (change > 0))
 
 
-def _compared(
-    test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float, float], float | None]
-) -> _Numbers:
+def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float], float]) -> _Numbers:
+    """`of` the change of each cell in percent, the mean over its metrics: they are one comparison, not four."""
     row, over = test["row"], test["over"]
     metrics = [test["metric"]] if "metric" in test else METRICS
     parts = []
@@ -156,24 +175,32 @@ def _compared(
         if other is None:
             continue
         ours, theirs = _by_seed(cell), _by_seed(other)
-        for metric in metrics:
-            values = {seed: of(ours[seed][metric], theirs[seed][metric]) for seed in ours if seed in theirs}
-            parts.append({seed: value for seed, value in values.items() if value is not None})
+        part = {}
+        for seed in ours.keys() & theirs.keys():
+            changes = [_change(ours[seed][name], theirs[seed][name]) for name in metrics if theirs[seed][name]]
+            if changes:
+                part[seed] = of(float(np.mean(changes)))
+        parts.append(part)
     where = f" on {test['backbone']}" if "backbone" in test else ""
     return _Numbers(tuple(parts), why="" if parts else f"needs the rows {row} and {over}{where}")
 
 
 def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
+    over = test.get("over", READOUT)
     parts = []
     for cell in cells:
+        other = cell if over == READOUT else row_beside(cell, over, cells)
+        below = _by_seed(other) if other is not None else {}
         gains = {}
         for run in cell.runs:
-            if run.spec.steps > 0 and run.test and run.test[METRIC]:
+            start = below.get(run.spec.seed, {}).get(METRIC)
+            if run.spec.steps > 0 and start:
                 ranks = results.store.ranks(run.key, "test").step_ranks.min(axis=1)
-                gains[run.spec.seed] = (metric_of(ranks, METRIC) / run.test[METRIC] - 1) * 100
+                gains[run.spec.seed] = _change(metric_of(ranks, METRIC), start)
         if gains:
             parts.append(gains)
-    return _Numbers(tuple(parts), why="" if parts else "needs a row with steps")
+    needs = "needs a row with steps" + (f", and {over} beside it" if over != READOUT else "")
+    return _Numbers(tuple(parts), why="" if parts else needs)
 
 
 def _steps(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
@@ -236,6 +263,11 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any], Sequence[CellResults], ResultS
     "backbones": _backbones,
     "groups": _groups,
 }
+
+
+def _change(ours: float, theirs: float) -> float:
+    """In percent."""
+    return (ours / theirs - 1) * 100
 
 
 def _backbone_is(cell: CellResults, test: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.claims import Judged, judge
+from ...analysis.claims import LEAST_CELLS, Judged, judge
 from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
@@ -13,8 +13,10 @@ FIELDS = ("id", "claim", "where", "verdict", "expected", "value_percent", "low",
 _NOTES = (
     "Percent: mean over seeds and over the comparisons that a claim speaks of; 95%: Student's t over seeds. "
     "Reproduced: the whole interval says what is claimed; not reproduced: the whole interval says the opposite; "
-    "undecided: neither, at this power. Verdicts are about these data sets and settings. Of rows at several K, "
-    "K = 2 takes part; two steps are compared with the other K that does best on validation.",
+    "undecided: neither, at this power, or an interval without width, or fewer than "
+    f"{LEAST_CELLS} comparisons (Of; the four metrics of one are their mean, and count once). Verdicts are about these "
+    "data sets and settings. Of rows at several K, K = 2 takes part; two steps are compared with the other K that does "
+    "best on validation.",
 )
 
 
@@ -40,7 +42,7 @@ def claims(results: ResultSet, load: Load) -> Table:
                 **bounds(("low", "high"), row.interval),
                 "seeds": row.seeds,
                 "cells": row.cells,
-                "note": row.why or row.claim.note,
+                "note": " ".join(filter(None, (row.why or row.claim.note, _beside(row)))),
             }
             for row in judged
         ),
@@ -69,8 +71,18 @@ def _cells(row: Judged) -> tuple[TableCell, ...]:
 
 def _open(judged: tuple[Judged, ...]) -> list[str]:
     lines = [f"{row.claim.id}: {row.claim.note}" for row in judged if row.claim.note]
-    missing: dict[str, list[str]] = {}
+    lines += [f"{row.claim.id}: {_beside(row)}" for row in judged if row.beside is not None]
+    missing: dict[tuple[str, str], list[str]] = {}
     for row in judged:
-        if row.verdict == "not tested":
-            missing.setdefault(row.why, []).append(row.claim.id)
-    return lines + [f"Not tested ({why}): {', '.join(ids)}." for why, ids in missing.items()]
+        if row.why:
+            missing.setdefault((row.verdict, row.why), []).append(row.claim.id)
+    return lines + [f"{verdict.capitalize()} ({why}): {', '.join(ids)}." for (verdict, why), ids in missing.items()]
+
+
+def _beside(row: Judged) -> str:
+    """The other reading of a claim, which decides nothing; "" where it has none."""
+    if row.beside is None:
+        return ""
+    value, interval = row.beside
+    span = f" (95%: {interval.low:.1f} to {interval.high:.1f})" if interval is not None else ""
+    return f"Over {row.claim.test['over']}, which decides; over the {row.claim.test['beside']} {value:+.1f}%{span}."

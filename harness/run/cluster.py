@@ -15,7 +15,7 @@ from typing import Any
 
 from ..utils.errors import InputError, RearecError
 from .cluster_access import address_to_join, cannot_join, environment, given_token, open_note, own_token
-from .liveness import RayWatch
+from .liveness import RayWatch, accepts
 from .nodes import Node, alive
 from .scratch import scratch_folder
 from .stopping import Terminated
@@ -166,7 +166,8 @@ def cluster(
             place = ray.get_runtime_context().gcs_address
             note = open_note(place)
         here = ray.get_runtime_context().get_node_id()
-        watch = RayWatch(died, is_alive=lambda: here in {node.id for node in alive()})
+        own = next(node for node in alive() if node.id == here)
+        watch = RayWatch(died, is_alive=lambda: accepts(own.name, own.port) and here in {node.id for node in alive()})
         try:
             with watch:
                 yield Cluster(scratch, alive(), place is None, place or "", note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -17,6 +18,22 @@ _GONE = (
 _PERIOD_S = 2.0
 _ANSWER_S = 45.0  # after 60 s without the head, Ray ends the process itself, with a dump of the stack
 _LEAVE_S = 30.0
+_CONNECT_S = 5.0
+
+
+def accepts(host: str, port: int) -> bool:
+    """Whether a process listens there; True also where that cannot be known now, as on a machine that is too busy.
+
+    Ray's health check takes 15 s to report that a raylet has died, and a process that uses its object store before is
+    ended by Ray without a message.
+    """
+    try:
+        with socket.create_connection((host, port), timeout=_CONNECT_S):
+            return True
+    except (ConnectionRefusedError, ConnectionResetError):
+        return False
+    except OSError:
+        return True
 
 
 class RayWatch:

@@ -29,12 +29,18 @@ Components = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Node:
-    """A machine that runs Ray, or a part of one, with the cores and GPUs that trials may use."""
+    """A machine that runs Ray, or a part of one, with the cores and GPUs that trials may use.
+
+    Attributes:
+        name: its address.
+        port: where its raylet accepts connections.
+    """
 
     id: str
     name: str
     cpus: float
     gpus: float
+    port: int = 0
 
     def fits(self, *, cpu: float, gpu: float) -> int:
         """How many trials of `cpu` cores and `gpu` GPUs fit at once; part of a GPU never spreads over several."""
@@ -58,6 +64,7 @@ def alive() -> tuple[Node, ...]:
             name=node["NodeManagerAddress"],
             cpus=node["Resources"].get("CPU", 0.0),
             gpus=node["Resources"].get("GPU", 0.0),
+            port=node["NodeManagerPort"],
         )
         for node in ray.nodes()
         if node["Alive"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from rearec_bench.harness.run.liveness import RayWatch
+from rearec_bench.harness.run.liveness import RayWatch, accepts
 from rearec_bench.harness.utils.errors import RearecError
 
 
@@ -54,6 +55,13 @@ def test_an_exception_that_comes_before_ray_is_known_to_be_dead_is_explained_by_
     assert "rerun the same command" in str(watch.confirm())
     with watched(lambda: True) as (watch, died, _):
         assert watch.confirm() is None and not died.is_set()
+
+
+def test_a_port_accepts_connections_until_its_process_has_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert accepts("127.0.0.1", port)
+    assert not accepts("127.0.0.1", port)
 
 
 def test_a_ray_that_ends_with_its_run_is_no_error() -> None:

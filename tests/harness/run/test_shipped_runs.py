@@ -38,6 +38,8 @@ OF_ROWS = dict.fromkeys(
     ("compute_matched", "compute_matched_ml100k"),
     ("strategies.base_inference.backbone.width=10", "strategies.base_training.backbone.width=16"),
 )
+OF_ROWS["verdict"] = ("search.pruner=none", "backbones.sasrec.width=8")  # its rungs start after one epoch
+OF_ROWS["verdict_beauty_dense"] = ("backbones.sasrec.width=8",)
 SUITES = [name for name in shipped_suites() if name != "paper_defaults"]
 
 

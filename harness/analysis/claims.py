@@ -2,7 +2,7 @@
 
 `results/paper/claims.yaml` has what is claimed, where, and how it is tested. A claim is reproduced if the
 whole interval agrees, not reproduced if the whole interval contradicts it, and undecided at this power
-otherwise; undecided as well where the interval has no width or there are fewer than `LEAST_CELLS` cells. Only
+otherwise; undecided as well where the interval has no width or there are fewer than `MIN_CELLS` cells. Only
 seeds vary: a verdict applies to these data sets and these users.
 """
 
@@ -31,7 +31,7 @@ READOUT = "readout"
 STEPS = 2
 """K of the paper's Figure 2, and the one that it calls best: that of a row which a suite has at several K."""
 
-LEAST_CELLS = 5
+MIN_CELLS = 5
 """Comparisons that a verdict needs: a share or a mean of fewer says little of others."""
 
 _NO_WIDTH = 1e-9  # in percent: equal values of all seeds differ by rounding
@@ -148,8 +148,8 @@ def _judged(claim: Claim, numbers: _Numbers) -> Judged:
     values = [float(np.mean([part[seed] for part in parts])) for seed in sorted(shared)]
     value, interval = float(np.mean(values)), t_interval(values)
     verdict, why = verdict_of(claim.expect, value, interval), ""
-    if len(parts) < LEAST_CELLS:
-        verdict, why = "undecided", f"fewer than {LEAST_CELLS} cells"
+    if len(parts) < MIN_CELLS:
+        verdict, why = "undecided", f"fewer than {MIN_CELLS} cells"
     elif interval is not None and interval.high - interval.low <= _NO_WIDTH:
         why = "the same in every seed: an interval without width"
     return Judged(claim, verdict, value, interval, len(values), len(parts), why)

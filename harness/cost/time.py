@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
-from ..records.spec import TrialSpec, likely_most_epochs
+from ..records.spec import TrialSpec, likely_epoch_limit
 from ..utils.errors import InputError
 from ..utils.registry import STRATEGIES
 from .operations import Shape, inference, packed_training, scoring, taken_steps
@@ -95,7 +95,7 @@ class Estimate:
 
     def _kind(self, spec: TrialSpec) -> _Kind:
         training = spec.training
-        share = 1.0 if training.patience >= likely_most_epochs(training.max_epochs) else _EPOCHS_SHARE
+        share = 1.0 if training.patience >= likely_epoch_limit(training.max_epochs) else _EPOCHS_SHARE
         return _Kind(_groups(spec), operations(spec, self._sizes[spec.dataset]), spec.device, share)
 
     def seen(self, device: str) -> list[str]:
@@ -125,7 +125,7 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
         alone = math.exp(-max_len / size.history) if size.history else 0.0  # longer than max_len: a row by itself
         together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, passes=passes)
         row = alone * _single(shape, max_len, steps, items, passes=passes) + (1 - alone) * together
-    return _BACKWARD_TOO * size.rows * row * likely_most_epochs(spec.training.max_epochs)
+    return _BACKWARD_TOO * size.rows * row * likely_epoch_limit(spec.training.max_epochs)
 
 
 def _passes_per_step(strategy: str) -> int:

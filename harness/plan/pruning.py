@@ -97,6 +97,6 @@ def _reached(trial: TrialResult | TrialSummary, pruner: Pruner) -> Reached:
     return Reached.of(
         trial.history,
         metric=trial.spec.metric,
-        rungs=pruner.rungs(trial.spec.training.most_epochs),
+        rungs=pruner.rungs(trial.spec.training.epoch_limit),
         ended=trial.status == "done",
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import Status, TrialSummary
-from ..records.spec import TrialSpec, likely_most_epochs, most_epochs
+from ..records.spec import TrialSpec, epoch_limit, likely_epoch_limit
 from ..utils.errors import InputError
 from ..utils.seeds import stream_seed
 
@@ -118,7 +118,7 @@ class CellSearch:
             return self.size
         spent, unknown = self._spent(known)
         over = count - len(unknown)
-        each = spent / over if over else _EPOCHS_SHARE * _of_max_epochs(self._cell, likely_most_epochs)
+        each = spent / over if over else _EPOCHS_SHARE * _of_max_epochs(self._cell, likely_epoch_limit)
         more = max(math.ceil((budget - spent) / max(each, 1.0)) - len(unknown), 1)
         points = math.inf if self._count is None else self._count
         return min(count + more, int(min(points, budget)))
@@ -147,7 +147,7 @@ class CellSearch:
         spent, unknown = self._spent(known)
         if spent >= budget:
             return False
-        return True if spent + sum(suggestion.spec.training.most_epochs for suggestion in unknown) < budget else None
+        return True if spent + sum(suggestion.spec.training.epoch_limit for suggestion in unknown) < budget else None
 
     def _spent(self, known: Known) -> tuple[int, list[Suggestion]]:
         """Epochs of the suggestions with a known outcome, and the others; a trial that failed at once counts one."""
@@ -201,7 +201,7 @@ def search_size(cell: Cell) -> int:
         return 0
     trials, budget = cell.search.trials, cell.search.epochs
     if budget is not None:
-        each = _EPOCHS_SHARE * _of_max_epochs(cell, likely_most_epochs)
+        each = _EPOCHS_SHARE * _of_max_epochs(cell, likely_epoch_limit)
         trials = max(min(math.ceil(budget / each), budget), 1)
     points = _count(cell.space)
     return trials if points is None else min(points, trials)
@@ -210,7 +210,7 @@ def search_size(cell: Cell) -> int:
 def _trials_at_least(cell: Cell) -> int:
     """How many trials the budget is enough for, however long they are."""
     budget = cell.search.epochs
-    return cell.search.trials if budget is None else math.ceil(budget / _of_max_epochs(cell, most_epochs))
+    return cell.search.trials if budget is None else math.ceil(budget / _of_max_epochs(cell, epoch_limit))
 
 
 def _of_max_epochs(cell: Cell, number: Callable[[Any], int]) -> int:

@@ -52,7 +52,7 @@ def training(trial: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock
     trainer, settings, device = trial.trainer, trial.spec.training, trial.spec.device
     phases = _PhasesByStep(clock)
     rows: list[int] = []
-    epoch = settings.most_epochs
+    epoch = settings.epoch_limit
     reset_peak_memory(device)
     trainer.watch = phases
     try:
@@ -80,5 +80,5 @@ def training(trial: ModelTrial, reader: SplitReader, *, steps: int, clock: Clock
 def _flops(trial: ModelTrial) -> int:
     """Operations of the matrix products of one training step, the first of its epoch."""
     with FlopCounterMode(display=False) as counter:
-        trial.trainer.epoch(trial.spec.training.most_epochs, max_batches=1)
+        trial.trainer.epoch(trial.spec.training.epoch_limit, max_batches=1)
     return int(counter.get_total_flops())

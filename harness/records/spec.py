@@ -90,9 +90,9 @@ class TrainingSettings(Settings):
         return self
 
     @property
-    def most_epochs(self) -> int:
+    def epoch_limit(self) -> int:
         """`max_epochs` as a number."""
-        return most_epochs(self.max_epochs)
+        return epoch_limit(self.max_epochs)
 
 
 def engine_version(training: TrainingSettings, device: str) -> int:
@@ -100,12 +100,12 @@ def engine_version(training: TrainingSettings, device: str) -> int:
     return _BFLOAT16_ON_CPU_VERSION if (training.precision, device) == ("bf16", "cpu") else ENGINE_VERSION
 
 
-def most_epochs(max_epochs: Any) -> int:
+def epoch_limit(max_epochs: Any) -> int:
     """The largest number of epochs that a value of `max_epochs` allows."""
     return MOST_EPOCHS if max_epochs == "auto" else int(max_epochs)
 
 
-def likely_most_epochs(max_epochs: Any) -> int:
+def likely_epoch_limit(max_epochs: Any) -> int:
     """The same for estimates, which take a number for auto that trials may come near."""
     return _GUESSED_EPOCHS if max_epochs == "auto" else int(max_epochs)
 

@@ -75,7 +75,7 @@ def _training(runs: list[TrialSummary]) -> list[str]:
     masked = of(lambda spec: "masked" if spec.evaluation.mask_history else "not masked")
     return [
         f"Models are trained with {of(lambda spec: 'AdamW' if spec.training.weight_decay else 'Adam')} for at most "
-        f"{of(lambda spec: spec.training.most_epochs)} epochs (patience {of(lambda spec: spec.training.patience)}) "
+        f"{of(lambda spec: spec.training.epoch_limit)} epochs (patience {of(lambda spec: spec.training.patience)}) "
         f"with batches of {of(lambda spec: spec.training.batch_size)} rows and learning rate "
         f"{of(lambda spec: spec.training.lr)}{_refinements(runs)}; histories are cut to "
         f"{of(lambda spec: spec.training.max_len)} items.",

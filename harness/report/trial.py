@@ -126,7 +126,7 @@ def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
     yield from _wrapped("training", [f"{name} {_shown(value)}" for name, value in training.items()], width)
     yield from _wrapped("evaluation", [f"{name} {_shown(value)}" for name, value in evaluation.items()], width)
     if spec.pruner is not None:
-        rungs = ", ".join(map(str, spec.pruner.rungs(spec.training.most_epochs)))
+        rungs = ", ".join(map(str, spec.pruner.rungs(spec.training.epoch_limit)))
         yield _line(
             "pruner", f"{spec.pruner.kind}, rungs at epoch {rungs or 'none'}; among those of cell {spec.pruner.cell}"
         )

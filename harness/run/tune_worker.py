@@ -171,7 +171,7 @@ class TuneTrial(Trainable):  # type: ignore[misc]
     def _pruned_by(self, run: Any, epoch: int) -> str:
         """Why the trial ends after this epoch, "" where it goes on; checked at the rungs of its pruner."""
         pruner, metric = self._spec.pruner, self._spec.metric
-        rungs = pruner.rungs(self._spec.training.most_epochs) if pruner is not None else ()
+        rungs = pruner.rungs(self._spec.training.epoch_limit) if pruner is not None else ()
         if epoch not in rungs:
             return ""
         reached = Reached.of(run.history, metric=metric, rungs=rungs)

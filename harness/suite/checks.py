@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..records.spec import most_epochs
+from ..records.spec import epoch_limit
 from ..utils.yaml_tree import Items, Mark, Node, Problems, Table
 from .model import Parameters, Space
 
@@ -81,7 +81,7 @@ def check_rungs(tree: Table, parts: Mapping[str, Any], problems: Problems) -> No
     training, grace = parts["training"], parts["search"].grace
     space = training.searched.get("max_epochs")
     values = training.swept.get("max_epochs") or (space.choices or (space.high,) if space else ())
-    epochs = max(map(most_epochs, values or (training.fixed.get("max_epochs", 0),)))
+    epochs = max(map(epoch_limit, values or (training.fixed.get("max_epochs", 0),)))
     key = "pruner" if _search_value(tree, "grace") is None else "grace"
     node = _search_value(tree, key)
     if parts["search"].pruner != "none" and node is not None and grace >= epochs:

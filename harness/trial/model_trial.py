@@ -63,7 +63,7 @@ class ModelTrial:
         self.strategy = strategy_class(strategy_settings, steps=spec.steps)
         size = {"num_items": dataset.num_items, "max_len": spec.training.max_len}
         backbone = backbone_class(backbone_settings, **size, **_item_text(spec, dataset))
-        positions = self.strategy.reasoning(spec.training.most_epochs).positions
+        positions = self.strategy.reasoning(spec.training.epoch_limit).positions
         self.model = ReasoningModel(backbone, steps=spec.steps, positions=positions).to(device)
         temperature = strategy_settings.score_temperature_of(getattr(backbone_settings, "score_temperature", 1.0))
         self.scorer = Scorer(backbone, temperature, spec.evaluation.mask_history)
@@ -109,7 +109,7 @@ class ModelTrial:
     def done(self) -> bool:
         """Whether no further epoch will run."""
         training, number = self.spec.training, len(self._history)
-        return number >= training.most_epochs or number - self._best_epoch >= training.patience
+        return number >= training.epoch_limit or number - self._best_epoch >= training.patience
 
     @property
     def elapsed_s(self) -> float:

@@ -57,5 +57,5 @@ def share_of_rate(settings: TrainingSettings, *, steps: int, epochs: float) -> f
     """The share of `lr` with which step `steps`, counted from 1, is taken after so many epochs."""
     share = min(steps / settings.warmup_steps, 1.0) if settings.warmup_steps else 1.0
     if settings.schedule == "cosine":
-        share *= 0.5 * (1 + math.cos(math.pi * min(epochs / settings.most_epochs, 1.0)))
+        share *= 0.5 * (1 + math.cos(math.pi * min(epochs / settings.epoch_limit, 1.0)))
     return share

@@ -19,24 +19,33 @@ _PANEL, _SQUARE = (2.6, 2.1), (2.1, 2.1)
 _GAINS_AXIS, _LETTER = 2.2, 0.06
 """Inches of the x axis of gains, and of a letter of their names."""
 _GAIN_HEIGHT, _GAINS_ROOM = 0.2, 0.9
-_COLUMNS, _LEGEND_COLUMNS = 4, 5
+_WIDTH = 10.4
+"""Inches of the panels side by side, at most."""
+_LABEL = 0.18
+"""Inches that a word along x needs, turned upright where there are many."""
+_MANY = 8
+_KEY, _LEGEND_COLUMNS = 0.5, 5
 _ERRORS = {"elinewidth": 0.6}
 _CROWDED = 30
 """Letters of all labels along x; more of them are turned."""
 
 
 def printed(panels: Sequence[Panel]) -> Figure:
-    """A figure with at most four panels side by side, and one legend below all of them."""
+    """A figure with panels side by side, as many as fit, and one legend below all of them."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
     heat = panels[0].heat is not None
-    across = min(_COLUMNS, len(panels))
-    down = -(-len(panels) // across)
     width, height = _SQUARE if heat else _PANEL
     if panels[0].gains:
         width = _GAINS_AXIS + _LETTER * max(len(gain.name) for panel in panels for gain in panel.gains)
         height = _GAINS_ROOM + _GAIN_HEIGHT * max(len(panel.gains) for panel in panels)
+    elif not heat:
+        width = max(width, _LABEL * max(len(panel.labels) for panel in panels))
+        upright = [label for panel in panels if len(panel.labels) > _MANY for label in panel.labels]
+        height += _LETTER * max(map(len, upright), default=0)
+    across = min(max(int(_WIDTH // width), 1), len(panels))
+    down = -(-len(panels) // across)
     figure = Figure(figsize=(width * across, height * down), layout="constrained")
     axes = list(figure.subplots(down, across, squeeze=False).flat)
     for spare in axes[len(panels) :]:
@@ -73,6 +82,8 @@ def _panel(axes: Axes, panel: Panel) -> None:
             _line(axes, series, named=panel.named)
     if panel.labels:
         turned = {"rotation": 20, "ha": "right"} if sum(map(len, panel.labels)) > _CROWDED else {}
+        if len(panel.labels) > _MANY:
+            turned = {"rotation": 90}
         axes.set_xticks(range(len(panel.labels)), panel.labels, **turned)  # type: ignore[arg-type]
     if panel.whole:
         axes.set_xticks(sorted({x for series in panel.series for x in series.x}))
@@ -165,5 +176,6 @@ def _legend(figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:
-        columns = min(_LEGEND_COLUMNS, len(handles))
+        entry = _KEY + _LETTER * max(map(len, handles))
+        columns = min(_LEGEND_COLUMNS, len(handles), max(int(figure.get_figwidth() // entry), 1))
         figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)

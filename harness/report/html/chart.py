@@ -14,6 +14,8 @@ from ..figures.style import COLOURS, GREY
 POINTS = 128
 """Points of a series of a panel that are drawn; the printed figure has all."""
 
+_GAINS_ROOM, _GAIN_HEIGHT = 180, 22
+"""Pixels of a forest plot around its rows, and of a row."""
 _DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 _PATTERNS = ("", "/", ".", "x", "\\", "+")
@@ -43,6 +45,7 @@ def chart_of(figure: str, panel: Panel) -> Chart:
         about += f" Here {POINTS} of {most}."
     x: dict[str, Any] = {"title": panel.x}
     y: dict[str, Any] = {"title": panel.y}
+    layout: dict[str, Any] = {"barmode": "group", "xaxis": x, "yaxis": y}
     if panel.labels:
         x["type"] = "category"
     if panel.whole:
@@ -55,12 +58,13 @@ def chart_of(figure: str, panel: Panel) -> Chart:
         y["range"] = list(panel.limits)
     if panel.gains:
         x |= {"range": list(panel.limits or ()), "zeroline": True}
-        y |= {"type": "category", "autorange": "reversed", "automargin": True}
+        y |= {"type": "category", "autorange": "reversed", "automargin": True, "dtick": 1}
+        layout["height"] = _GAINS_ROOM + _GAIN_HEIGHT * len(panel.gains)
         data = _gains(panel.gains)
     else:
         data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
     title = f"{figure}: {panel.title}".replace("\n", " ")
-    return Chart(title, about, data, {"barmode": "group", "xaxis": x, "yaxis": y})
+    return Chart(title, about, data, layout)
 
 
 def short(value: float) -> float:
@@ -94,29 +98,23 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
 
 
 def _gains(gains: Sequence[Gain]) -> list[dict[str, Any]]:
-    """Two traces at the same points: the intervals over users, and over those the ones over seeds."""
+    """Intervals as lines, thick over users and thin over seeds, and the gains as points over them."""
+    over_users, over_seeds = [gain.users for gain in gains], [gain.seeds for gain in gains]
+    names = [gain.name for gain in gains]
     traces: list[dict[str, Any]] = []
-    for name, width, colour in (("95% over users", 5, COLOURS[2]), ("95% over seeds", 1, COLOURS[0])):
-        ends = [(gain.users if width > 1 else gain.seeds) or (gain.percent, gain.percent) for gain in gains]
-        errors: dict[str, Any] = {
-            "type": "data",
-            "symmetric": False,
-            "array": [short(high - gain.percent) for gain, (_, high) in zip(gains, ends, strict=True)],
-            "arrayminus": [short(gain.percent - low) for gain, (low, _) in zip(gains, ends, strict=True)],
-        }
-        symbols = ["circle" if gain.clear else "circle-open" for gain in gains]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": [short(gain.percent) for gain in gains],
-                "y": [gain.name for gain in gains],
-                "error_x": {**errors, "thickness": width, "width": 0, "color": colour},
-                "marker": {"color": COLOURS[0], "symbol": symbols, "size": 8},
-            }
-        )
-    return traces
+    for name, intervals, line in (
+        ("95% over users", over_users, {"width": 6, "color": COLOURS[2]}),
+        ("95% over seeds", over_seeds, {"width": 1.5, "color": COLOURS[0]}),
+    ):
+        known = [(row, ends) for row, ends in zip(names, intervals, strict=True) if ends is not None]
+        x = [end for _, ends in known for end in (short(ends[0]), short(ends[1]), None)]
+        y = [row for row, _ in known for _ in range(3)]
+        traces.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line})
+    symbols = ["circle" if gain.clear else "circle-open" for gain in gains]
+    marker = {"color": COLOURS[0], "symbol": symbols, "size": 8}
+    x = [short(gain.percent) for gain in gains]
+    points = {"type": "scatter", "mode": "markers", "name": "gain", "x": x, "y": names, "marker": marker}
+    return [*traces, {**points, "showlegend": False}]
 
 
 def _heat(panel: Panel) -> dict[str, Any]:

@@ -39,6 +39,7 @@
     place.dataset.drawn = "1";
     const [plotly, held] = [await library(), await rest()];
     const chart = held[place.dataset.suite].figures[place.dataset.figure][place.dataset.chart];
+    if (chart.layout.height) place.style.height = `${chart.layout.height}px`;
     const text = getComputedStyle(root).getPropertyValue("--text").trim();
     const inked = (key, value) => (value === "#000000" ? text : value);
     const data = JSON.parse(JSON.stringify(chart.data), inked).map((trace) =>

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...analysis.claims import LEAST_CELLS, Judged, judge
+from ...analysis.claims import MIN_CELLS, Judged, judge
 from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
@@ -14,7 +14,7 @@ _NOTES = (
     "Percent: mean over seeds and over the comparisons that a claim speaks of; 95%: Student's t over seeds. "
     "Reproduced: the whole interval says what is claimed; not reproduced: the whole interval says the opposite; "
     "undecided: neither, at this power, or an interval without width, or fewer than "
-    f"{LEAST_CELLS} comparisons (Of; the four metrics of one are their mean, and count once). Verdicts are about these "
+    f"{MIN_CELLS} comparisons (Of; the four metrics of one are their mean, and count once). Verdicts are about these "
     "data sets and settings. Of rows at several K, K = 2 takes part; two steps are compared with the other K that does "
     "best on validation.",
 )

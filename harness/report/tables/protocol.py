@@ -65,7 +65,7 @@ def _training_lines(results: ResultSet) -> list[str]:
         lines = ["One seed: no standard deviations."]
     if not runs:
         return [*lines, "No final run of a model is stored yet."]
-    lines[0] += f" Up to {_either(runs, lambda run: run.spec.training.most_epochs)} epochs,"
+    lines[0] += f" Up to {_either(runs, lambda run: run.spec.training.epoch_limit)} epochs,"
     lines[0] += f" patience {_either(runs, lambda run: run.spec.training.patience)};"
     lines[0] += f" packing {_either(runs, lambda run: run.spec.training.packing)}."
     depths = {cell.steps for cell in results.cells if cell.steps}

@@ -57,7 +57,7 @@ def test_rungs_are_powers_below_the_last_epoch() -> None:
     assert Pruner("asha", "c", grace=5, reduction=3).rungs(136) == (5, 15, 45, 135)
     assert Pruner("asha", "c", grace=5, reduction=3).rungs(135) == (5, 15, 45)
     assert Pruner("asha", "c", grace=5, reduction=2).rungs(5) == ()
-    unlimited = TrainingSettings(max_epochs="auto").most_epochs
+    unlimited = TrainingSettings(max_epochs="auto").epoch_limit
     assert Pruner("asha", "c", grace=5, reduction=3).rungs(unlimited) == (5, 15, 45, 135, 405)
 
 

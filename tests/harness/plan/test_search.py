@@ -217,7 +217,7 @@ def test_a_trial_without_a_number_of_epochs_counts_as_the_longest_that_it_may_be
         search = start(cell_of(search="epochs: 2600, sampler: random", training=training))
         made = search.suggestions({}.get)
         assert len(made) >= sure and not search.complete
-        assert sum(one.spec.training.most_epochs for one in made[:-1]) < 2600
+        assert sum(one.spec.training.epoch_limit for one in made[:-1]) < 2600
     known: dict[str, Outcome] = {}
     made = run(cell_of(search="epochs: 150", training="max_epochs: auto"), known, 0, lasting)
     assert sum(max(outcome.epochs, 1) for outcome in known.values()) >= 150 and len(made) > 3

@@ -85,7 +85,7 @@ class TrainingSettings(Settings):
     def _falls_to_an_end(self) -> TrainingSettings:
         if self.schedule == "cosine" and self.max_epochs == "auto":
             raise ValueError(
-                "a cosine falls over max_epochs, and auto is no number. Give one, or take schedule: constant"
+                "a cosine falls over max_epochs, and auto is not a number. Give one, or take schedule: constant"
             )
         return self
 

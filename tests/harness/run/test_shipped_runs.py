@@ -38,9 +38,10 @@ OF_ROWS = dict.fromkeys(
     ("compute_matched", "compute_matched_ml100k"),
     ("strategies.base_inference.backbone.width=10", "strategies.base_training.backbone.width=16"),
 )
-OF_ROWS["verdict"] = ("search.pruner=none", "backbones.sasrec.width=8")  # its rungs start after one epoch
+for of_the_study in ("verdict_ml100k", "verdict_ml100k_steps", "verdict_industrial", "verdict_industrial_text"):
+    OF_ROWS[of_the_study] = ("search.pruner=none",)  # its rungs start after one epoch
 OF_ROWS["verdict_beauty_dense"] = ("backbones.sasrec.width=8",)
-SUITES = [name for name in shipped_suites() if name != "paper_defaults"]
+SUITES = [name for name in shipped_suites() if not name.endswith("_defaults")]
 
 
 def small(name: str) -> Suite:

@@ -228,8 +228,9 @@ def test_another_process_loads_the_plug_ins_of_a_stored_suite(folder: Path, monk
 def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> None:
     suite = load(f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
     assert suite.backbones[0].parameters.fixed == {"width": 256}
+    assert set(suite.backbones[0].parameters.searched) == {"dropout"}
+    assert set(suite.training.searched) == {"lr"}
     assert suite.training.fixed == {
-        "lr": 0.001,
         "batch_size": 2048,
         "max_epochs": 300,
         "patience": 10,

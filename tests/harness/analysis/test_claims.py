@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from rearec_bench.harness.analysis.claims import Claim, judge, paper_claims, verdict_of
+from rearec_bench.harness.analysis.claims import MIN_CELLS, Claim, _judged, _Numbers, judge, paper_claims, verdict_of
 from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import Interval, t_interval
 from rearec_bench.harness.analysis.resultset import ResultSet
@@ -107,6 +107,31 @@ def test_five_cells_get_a_verdict_and_a_share_counts_each_of_them_once(tmp_path:
     four = replace(results, cells=tuple(cell for cell in results.cells if cell.dataset != "e"))
     (found,) = judge(four, unprepared, [claim(kind="share", row="prl", over="base")])
     assert (found.verdict, found.cells, found.why) == ("undecided", 4, "fewer than 5 cells")
+
+
+@pytest.mark.parametrize("cells", [1, 4, 5, 10])
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_without_an_effect_five_percent_of_the_verdicts_are_false(seeds: int, cells: int) -> None:
+    rng = np.random.default_rng(seeds * 100 + cells)
+
+    def verdicts(effect: float, bound: float, runs: int = 1500, *, shares: bool = False) -> float:
+        """Share of decided claims about changes between two rows with noise of 3% a run."""
+        decided = 0
+        for _ in range(runs):
+            ours, theirs = 1 + 0.03 * rng.standard_normal((2, cells, seeds))
+            change = (ours * (1 + effect) / theirs - 1) * 100
+            parts = 100.0 * (change > 0) if shares else change
+            numbers = _Numbers(tuple(dict(enumerate(row)) for row in parts))
+            decided += _judged(claim({"above": bound}), numbers).verdict in ("reproduced", "not reproduced")
+        return decided / runs
+
+    contrast, share = verdicts(0, 0), verdicts(0, 50, shares=True)
+    if cells < MIN_CELLS:
+        assert contrast == share == 0
+    else:
+        assert 0.03 <= contrast <= 0.07
+        assert share <= 0.07, "few seeds have few shares: an interval is wide, or has no width"
+        assert verdicts(0.3, 0, runs=100) > 0.5, "a large effect is found"
 
 
 def test_an_interval_without_width_decides_nothing() -> None:

@@ -119,7 +119,7 @@ class Cell:
             purpose=purpose,
             device="cuda" if device == "cuda" else "cpu",
             vectors=vectors if self.text_based else "",
-            engine=engine_version(training, device),
+            engine=engine_version(training, self.evaluation, device),
         )
 
     @property
@@ -152,17 +152,19 @@ class Cell:
         return _filled(STRATEGIES, self.chosen_strategy, {**own, _TEMPERATURE: searched})
 
     def _baseline_spec(self, *, seed: int, purpose: Purpose, fingerprint: str) -> TrialSpec:
+        training = TrainingSettings.model_validate(dict(self.training))
         return TrialSpec(
             dataset=self.dataset,
             dataset_fingerprint=fingerprint,
             backbone=_component(self.chosen_backbone.kind, _filled(BASELINES, self.chosen_backbone, {})),
             strategy=Component(BASELINE, {}, 1),
             steps=0,
-            training=TrainingSettings.model_validate(dict(self.training)),
+            training=training,
             evaluation=self.evaluation,
             metric=self.search.metric,
             seed=seed,
             purpose=purpose,
+            engine=engine_version(training, self.evaluation, "cpu"),
         )
 
 
@@ -209,11 +211,11 @@ def check_precision(cells: Iterable[Cell], device: str) -> None:
 
 
 def _baselines(suite: Suite, dataset: str) -> Iterator[Cell]:
-    """One run each, as nothing in them is drawn; they mask what the model with the longest history masks."""
+    """One run each, as nothing in them is drawn."""
     longest = _longest(suite.training)
     masked = suite.evaluation.mask_history
     for name in suite.references:
-        content = {"dataset": dataset, "reference": name, "masked": longest if masked else 0}
+        content = {"dataset": dataset, "reference": name, "masked": "history" if masked else 0}
         yield Cell(
             id=_id(content),
             dataset=dataset,

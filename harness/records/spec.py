@@ -22,7 +22,11 @@ both views of PRL); stored trials of other versions stay readable, and are not t
 
 _BFLOAT16_ON_CPU_VERSION = 3
 """Of `precision: bf16` on a CPU: its products are rounded by the processor's units, where versions up to 2 used
-torch.autocast. The next version of all training is 4."""
+torch.autocast."""
+
+_WHOLE_HISTORY_VERSION = 4
+"""Of `mask_history`: it hides the whole history, where versions up to 3 hid its last `max_len` items. The next version
+of all training is 5."""
 
 _COUNTING_VERSION = 1
 
@@ -95,8 +99,10 @@ class TrainingSettings(Settings):
         return epoch_limit(self.max_epochs)
 
 
-def engine_version(training: TrainingSettings, device: str) -> int:
+def engine_version(training: TrainingSettings, evaluation: EvaluationSettings, device: str) -> int:
     """The version of training and evaluation that runs such a trial today."""
+    if evaluation.mask_history:
+        return _WHOLE_HISTORY_VERSION
     return _BFLOAT16_ON_CPU_VERSION if (training.precision, device) == ("bf16", "cpu") else ENGINE_VERSION
 
 
@@ -113,7 +119,9 @@ def likely_epoch_limit(max_epochs: Any) -> int:
 class EvaluationSettings(Settings):
     """Evaluation settings: full ranking, ties against the target."""
 
-    mask_history: bool = param(False, "leave history items out of the ranking; the paper does not")
+    mask_history: bool = param(
+        False, "leave all items of the user's history out of the ranking, whatever max_len; the paper does not"
+    )
     trace_users: tuple[int, ...] = param((), "users whose states are kept beside the 512 rows chosen by rule")
 
 
@@ -204,6 +212,13 @@ class TrialSpec:
         """Whether this is a baseline, a count of the training rows, rather than a model."""
         return self.strategy.kind == BASELINE
 
+    @property
+    def hidden(self) -> Literal["nothing", "window", "history"]:
+        """What is left out of the ranking; "window", the last max_len items of the history, in stored trials alone."""
+        if not self.evaluation.mask_history:
+            return "nothing"
+        return "history" if self.engine >= _WHOLE_HISTORY_VERSION else "window"
+
     def components(self) -> dict[str, Component]:
         """Its parts by the kind of registry: "backbone" and "strategy" of a model, "reference" of a baseline."""
         if self.is_baseline:
@@ -211,14 +226,16 @@ class TrialSpec:
         return {"backbone": self.backbone, "strategy": self.strategy}
 
     def _baseline_identity(self) -> dict[str, Any]:
-        """Without seed, device and training; max_len counts only if it limits the masked history."""
+        """Without seed, device and training; max_len counts only where it limited the masked history."""
         identity: dict[str, Any] = {
             "engine": _COUNTING_VERSION,
             "dataset": self.dataset_fingerprint,
             **{kind: component.identity() for kind, component in self.components().items()},
             "purpose": self.purpose,
         }
-        if self.evaluation.mask_history:
+        if self.hidden == "history":
+            identity["evaluation"] = {"mask_history": True}
+        elif self.hidden == "window":
             identity["evaluation"] = {"mask_history": True, "max_len": self.training.max_len}
         return identity
 

@@ -23,6 +23,8 @@ _NAMES = {
 
 METRIC_LABELS = {"ndcg@10": "N@10", "ndcg@20": "N@20", "recall@10": "R@10", "recall@20": "R@20", "avg": "Avg."}
 
+HIDDEN = {"nothing": "not masked", "history": "masked", "window": "masked as far as models see it"}
+
 
 def label_of(name: str) -> str:
     """The field's own spelling of a known name, with its swept values if any; other names as they are."""

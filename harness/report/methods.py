@@ -10,7 +10,7 @@ from ..analysis.significance import LEVEL
 from ..records.results import TrialSummary
 from ..records.spec import TrainingSettings, TrialSpec
 from .formats.latex import escape
-from .labels import label_of, metric_label
+from .labels import HIDDEN, label_of, metric_label
 
 _CITED = {
     "sasrec": "kang2018sasrec",
@@ -72,7 +72,7 @@ def _training(runs: list[TrialSummary]) -> list[str]:
     def of(value: Callable[[TrialSpec], Any]) -> str:
         return _either(value(run.spec) for run in runs)
 
-    masked = of(lambda spec: "masked" if spec.evaluation.mask_history else "not masked")
+    masked = of(lambda spec: HIDDEN[spec.hidden])
     return [
         f"Models are trained with {of(lambda spec: 'AdamW' if spec.training.weight_decay else 'Adam')} for at most "
         f"{of(lambda spec: spec.training.epoch_limit)} epochs (patience {of(lambda spec: spec.training.patience)}) "

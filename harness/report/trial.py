@@ -134,9 +134,9 @@ def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
 
 def _baseline(spec: TrialSpec, width: int) -> Iterator[str]:
     """What a baseline's numbers depend on, which is little."""
-    hidden = f"mask_history true   max_len {spec.training.max_len}"
     yield from _wrapped("reference", [spec.backbone.kind, *_component(BASELINES, spec.backbone)], width)
-    yield _line("evaluation", hidden if spec.evaluation.mask_history else "mask_history false")
+    cut = f"   the last max_len {spec.training.max_len} items alone" if spec.hidden == "window" else ""
+    yield _line("evaluation", f"mask_history {str(spec.evaluation.mask_history).lower()}{cut}")
 
 
 def _component(registry: Registry, component: Component) -> Iterator[str]:

@@ -103,8 +103,8 @@ def _versions(stored: TrialResult) -> Iterator[str]:
             yield f"{component.kind}: version {component.version} then, {today} now"
     if not same_source(stored.source_digest, stored.spec.backbone.kind, stored.spec.strategy.kind):
         yield "the source of the components has changed since"
-    engine = engine_version(stored.spec.training, stored.spec.device)
-    if stored.spec.engine != engine and not stored.spec.is_baseline:
+    engine = engine_version(stored.spec.training, stored.spec.evaluation, stored.spec.device)
+    if stored.spec.engine != engine and (stored.spec.hidden == "window" or not stored.spec.is_baseline):
         yield f"engine: {stored.spec.engine} then, {engine} now; numbers differ as between two seeds"
 
 

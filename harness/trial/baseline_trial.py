@@ -88,13 +88,12 @@ class BaselineTrial:
         self._evidence(self._dataset.valid)
 
     def _evidence(self, split: Split) -> dict[str, Any]:
-        longest = self.spec.training.max_len if self.spec.evaluation.mask_history else None
-        rows = ranked(self._baseline, self._dataset, split, hide=longest)
+        rows = ranked(self._baseline, self._dataset, split, mask_history=self.spec.evaluation.mask_history)
         readout = metrics_of(rows.readout_ranks)
         return {"readout": readout, "steps": (readout,), "similarity": ((1.0,),), "rows": rows}
 
 
-def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, hide: int | None) -> Rows:
+def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, mask_history: bool) -> Rows:
     """The stored rows of a split, as of a model without steps; memory grows with rows and with items.
 
     The margin is that of log-probabilities, as for a model's scores. Without states, the control ranks are the
@@ -102,7 +101,7 @@ def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, hide: int | No
 
     Args:
         split: R rows.
-        hide: leave the last `hide` items of the history out of the ranking, except the target; None hides nothing.
+        mask_history: leave the items of the history out of the ranking, except the target.
 
     Returns:
         Rows with K = 0; a rank is 1 + the number of other items scored at least as high as the target.
@@ -111,16 +110,17 @@ def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, hide: int | No
     ranks = np.empty(count, np.int32)
     top_items = np.full((count, _TOP), -1, np.int32)
     entropy, margin = np.empty((count, 1), np.float16), np.empty((count, 1), np.float16)
-    for rows, counted in _by_context(baseline, split, spare=hide or 0):
-        if hide is None:
+    longest = int((split.ends - split.starts).max()) if mask_history else 0
+    for rows, counted in _by_context(baseline, split, spare=longest):
+        if not mask_history:
             ranks[rows] = counted.ranks(split.targets[rows])
             best = counted.best(_NOTHING)
             top_items[rows, : len(best)] = best
             entropy[rows], margin[rows] = counted.sureness(_NOTHING, best)
             continue
         for row in rows:
-            target, end = split.targets[row], split.ends[row]
-            hidden = np.unique(dataset.flat[max(split.starts[row], end - hide) : end])
+            target = split.targets[row]
+            hidden = np.unique(dataset.flat[split.starts[row] : split.ends[row]])
             hidden = hidden[hidden != target]
             ranks[row] = counted.ranks(target) - counted.at_least(target, hidden)
             best = counted.best(hidden)

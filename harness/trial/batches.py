@@ -67,9 +67,10 @@ class SplitReader:
     def __len__(self) -> int:
         return len(self.split)
 
-    def items(self, rows: NDArray[np.int64]) -> Tensor:
-        """(r, L) the items of some rows' histories; N is padding."""
-        return self._histories(self.starts[rows], self.lengths[rows], every_prefix=False).items
+    def whole_histories(self, rows: NDArray[np.int64]) -> Tensor:
+        """(r, L) the items of some rows' histories, those before the last max_len too; N is padding."""
+        starts = self.split.starts[rows]
+        return self._histories(starts, self.split.ends[rows] - starts, every_prefix=False).items
 
     def batches(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
         """Row numbers of each batch of an epoch, in the order that (seed, epoch) decides.

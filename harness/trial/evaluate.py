@@ -37,7 +37,7 @@ class Scorer:
     Attributes:
         temperature: scores are divided by it, or by what the strategy makes of it for a step (it changes no rank, but
             entropies and margins).
-        mask_history: leave the history's items out, the target excepted.
+        mask_history: leave the items of the whole history out, the target excepted.
     """
 
     backbone: Backbone
@@ -56,7 +56,7 @@ class Scorer:
         """Scores for some rows of a split, the history's items last where asked for."""
         scores = ranker.score(queries)
         if self.mask_history:
-            scores.hide(reader.items(rows), keep=reader.targets[rows])
+            scores.hide(reader.whole_histories(rows), keep=reader.targets[rows])
         return scores
 
 

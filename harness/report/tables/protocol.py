@@ -7,7 +7,7 @@ from typing import Any
 
 from ...analysis.resultset import CellResults, ResultSet
 from ...records.results import TrialSummary, converged
-from ..labels import label_of, metric_label, steps_label
+from ..labels import HIDDEN, label_of, metric_label, steps_label
 
 
 def protocol_lines(results: ResultSet) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
 
 
 def _ranking_words(runs: list[TrialSummary]) -> list[str]:
-    masked = _either(runs, lambda run: "masked" if run.spec.evaluation.mask_history else "not masked")
+    masked = _either(runs, lambda run: HIDDEN[run.spec.hidden])
     words = [f"history {masked}"] if masked else []
     words.append("ties against the target")
     length = _either((run for run in runs if not run.spec.is_baseline), lambda run: run.spec.training.max_len)

@@ -182,6 +182,21 @@ def test_a_trial_has_every_setting_filled_in(folder: Path) -> None:
     assert TrialSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_masked_history_is_the_whole_one_in_new_trials_and_the_window_in_those_of_before(
+    folder: Path, place: int
+) -> None:
+    masked = ("evaluation.mask_history=true", "references=[popularity]")
+    of = [trial(cells_of(folder, *masked, f"training.max_len={length}")[place]) for length in (5, 50)]
+    assert [spec.hidden for spec in of] == ["history", "history"]
+    baseline = of[0].is_baseline
+    assert (of[0].key == of[1].key) == baseline, "of a count, max_len changes nothing"
+    before = [dataclasses.replace(spec, engine=2) for spec in of]
+    assert [spec.hidden for spec in before] == ["window", "window"]
+    assert len({spec.key for spec in before + of}) == (3 if baseline else 4)
+    assert trial(cells_of(folder)[place]).engine == 2, "without a mask nothing changes"
+
+
 def test_other_ways_to_write_the_same_value_are_the_same_trial(folder: Path) -> None:
     assert key_of(folder, "strategies.prl.temperature=1", "backbones.sasrec.width=64") == key_of(folder)
     assert key_of(folder, "strategies.prl.decay=2") == key_of(folder, "strategies.prl.decay=2.0")

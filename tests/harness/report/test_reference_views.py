@@ -135,7 +135,7 @@ def test_a_stored_one_is_shown_with_what_its_numbers_depend_on(store: Store, tin
     cell: Cell = expand(load_suite(tmp_path / "my.yaml", overrides=overrides))[0]
     spec = cell.spec({}, seed=3, purpose="final", fingerprint=tiny.fingerprint, device="cpu")
     store.write(run_trial(spec, tiny))
-    assert "  evaluation   mask_history true   max_len 7" in trial_text(spec.key, store=store, width=120)
+    assert "  evaluation   mask_history true" in trial_text(spec.key, store=store, width=120).splitlines()
 
 
 @pytest.mark.parametrize("kind", ["popularity", "markov"])

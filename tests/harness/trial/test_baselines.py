@@ -24,7 +24,7 @@ from ..suites import suite_in
 from .test_batches import make_dataset
 
 BOTH = pytest.mark.parametrize("reference", [Popularity, Markov])
-HIDDEN = pytest.mark.parametrize("hide", [None, 4, 50])
+HIDDEN = pytest.mark.parametrize("mask_history", [False, True])
 SUITE = {
     "references": "[popularity, markov]",
     "backbones": "[sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]",
@@ -56,10 +56,10 @@ def naive_scores(data: Dataset, reference: type[Baseline], last: int) -> list[tu
     return scores
 
 
-def naive_ranking(data: Dataset, reference: type[Baseline], row: int, hide: int | None) -> list[int]:
+def naive_ranking(data: Dataset, reference: type[Baseline], row: int, mask_history: bool) -> list[int]:
     """All items that are ranked for a test row, best first; of equal ones the target last, else the lower id first."""
     start, end, target = data.test.starts[row], data.test.ends[row], data.test.targets[row]
-    seen = set(data.flat[max(start, end - hide) : end].tolist()) - {int(target)} if hide is not None else set()
+    seen = set(data.flat[start:end].tolist()) - {int(target)} if mask_history else set()
     scores = naive_scores(data, reference, int(data.flat[end - 1]))
     left = [item for item in range(data.num_items) if item not in seen]
     return sorted(left, key=lambda item: (-scores[item][0], -scores[item][1], item == target, item))
@@ -68,12 +68,12 @@ def naive_ranking(data: Dataset, reference: type[Baseline], row: int, hide: int 
 @BOTH
 @HIDDEN
 def test_ranks_and_the_ten_best_are_those_of_a_naive_sort(
-    data: Dataset, reference: type[Baseline], hide: int | None
+    data: Dataset, reference: type[Baseline], mask_history: bool
 ) -> None:
-    found = ranked(reference(data), data, data.test, hide=hide)
+    found = ranked(reference(data), data, data.test, mask_history=mask_history)
     places = []
     for row, target in enumerate(data.test.targets.tolist()):
-        ranking = naive_ranking(data, reference, row, hide)
+        ranking = naive_ranking(data, reference, row, mask_history)
         places.append(ranking.index(target) + 1)
         scores = naive_scores(data, reference, int(data.flat[data.test.ends[row] - 1]))
         best = sorted(ranking, key=lambda item, scores=scores: (-scores[item][0], -scores[item][1], item))[:10]
@@ -87,18 +87,20 @@ def test_ranks_and_the_ten_best_are_those_of_a_naive_sort(
 
 def test_fewer_than_ten_items_leave_places_empty() -> None:
     small = make_dataset([[0, 1, 2, 0, 1, 3]], num_items=4)
-    open_, masked = (ranked(Popularity(small), small, small.test, hide=hide).top_items for hide in (None, 50))
+    open_, masked = (
+        ranked(Popularity(small), small, small.test, mask_history=masked).top_items for masked in (False, True)
+    )
     assert open_[-1].tolist() == [1, 0, 2, 3, -1, -1, -1, -1, -1, -1]
     assert masked[-1].tolist() == [3, -1, -1, -1, -1, -1, -1, -1, -1, -1]
 
 
 @HIDDEN
-def test_entropy_and_margin_are_those_of_the_smoothed_transitions(data: Dataset, hide: int | None) -> None:
-    found = ranked(Markov(data), data, data.test, hide=hide)
+def test_entropy_and_margin_are_those_of_the_smoothed_transitions(data: Dataset, mask_history: bool) -> None:
+    found = ranked(Markov(data), data, data.test, mask_history=mask_history)
     rows = len(data.train)
     for row in range(len(data.test)):
         scores = naive_scores(data, Markov, int(data.flat[data.test.ends[row] - 1]))
-        left = naive_ranking(data, Markov, row, hide)
+        left = naive_ranking(data, Markov, row, mask_history)
         counts = np.array([scores[item][0] + scores[item][1] / (rows + 1) for item in left])
         shares = np.sort(counts[counts > 0] / counts.sum())[::-1]
         assert found.entropy[row, 0] == pytest.approx(-(shares * np.log(shares)).sum(), rel=2e-3, abs=2e-3)
@@ -107,10 +109,10 @@ def test_entropy_and_margin_are_those_of_the_smoothed_transitions(data: Dataset,
 
 def test_where_nothing_or_one_item_is_counted_entropy_is_zero_and_the_margin_finite() -> None:
     small = make_dataset([[0, 1, 1, 1]], num_items=3)
-    found = ranked(Popularity(small), small, small.test, hide=None)
+    found = ranked(Popularity(small), small, small.test, mask_history=False)
     assert (found.entropy[0, 0], found.margin[0, 0]) == (0.0, np.finfo(np.float16).max)
     none = dataclasses.replace(small, train=part(small.train, np.arange(0)))
-    found = ranked(Popularity(none), none, none.test, hide=None)
+    found = ranked(Popularity(none), none, none.test, mask_history=False)
     assert (found.entropy[0, 0], found.margin[0, 0]) == (0.0, 0.0)
     assert set(found.readout_ranks.tolist()) == {3}
 
@@ -123,7 +125,7 @@ def test_scores_are_asked_for_once_per_context(tiny: Dataset) -> None:
             self.asked.append(context)
             return super().scores(context)
 
-    ranked(Counted(tiny), tiny, tiny.test, hide=None)
+    ranked(Counted(tiny), tiny, tiny.test, mask_history=False)
     assert sorted(Counted.asked) == np.unique(tiny.flat[tiny.test.ends - 1]).tolist()
 
 
@@ -234,7 +236,7 @@ def test_a_reference_is_a_trial_with_the_evidence_of_any_other(tiny: Dataset, tm
     assert (result.status, result.history, result.best_epoch, result.parameters) == ("done", (), 0, 0)
     assert result.test is not None and result.validation is not None, result.traceback
     for found, split in ((result.validation, tiny.valid), (result.test, tiny.test)):
-        expected = ranked(Markov(tiny), tiny, split, hide=6 if mask == "true" else None)
+        expected = ranked(Markov(tiny), tiny, split, mask_history=mask == "true")
         assert found.rows.readout_ranks.tolist() == expected.readout_ranks.tolist()
         assert found.readout == found.steps[0] == metrics_of(expected.readout_ranks)
         assert found.traces is None

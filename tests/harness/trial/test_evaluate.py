@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from rearec_bench.harness.records.results import TestEvidence, ValidationEvidence
 from rearec_bench.harness.trial import evaluate, ranking
@@ -106,7 +107,10 @@ def dense_rows(model, strategy, reader, *, temperatures: list[float], mask_histo
             controls = evaluate._noised_copies(readout, states, noise)
             scores = torch.cat([states, readout[:, None], controls], 1) @ items.T
             if mask_history:
-                hide_histories(scores, chunk.histories.items, targets)
+                split = reader.split
+                ends = zip(split.starts[chunk.rows], split.ends[chunk.rows], strict=True)
+                whole = pad_sequence([reader._flat[start:end] for start, end in ends], True, items.shape[0])
+                hide_histories(scores, whole, targets)
             count, ranks = states.shape[1], dense_ranks(scores, targets)
             best = scores.topk(10, dim=-1)
             found = {

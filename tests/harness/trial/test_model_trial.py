@@ -24,7 +24,7 @@ def test_a_sequence_model_beats_popularity_and_popularity_beats_chance(tiny: Dat
     result = run_trial(spec_of(tiny, backbone=model, batch_size=128, max_epochs=8), tiny)
     assert result.test is not None, result.traceback
     sequence = result.test.readout["ndcg@20"]
-    popularity = metrics_of(ranked(Popularity(tiny), tiny, tiny.test, hide=None).readout_ranks)["ndcg@20"]
+    popularity = metrics_of(ranked(Popularity(tiny), tiny, tiny.test, mask_history=False).readout_ranks)["ndcg@20"]
     chance = float(np.mean([1 / np.log2(rank + 1) if rank <= 20 else 0 for rank in range(1, tiny.num_items + 1)]))
     assert sequence > 1.5 * popularity
     assert popularity > 1.5 * chance

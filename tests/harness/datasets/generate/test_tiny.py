@@ -31,7 +31,7 @@ def found_at_three_depths(data: Dataset, *, factor: float) -> None:
     """Popularity beats chance, and what follows what beats popularity: by a factor, and by three standard errors."""
 
     def gains(baseline: type[Baseline]) -> np.ndarray:
-        ranks = ranked(baseline(data), data, data.test, hide=None).readout_ranks
+        ranks = ranked(baseline(data), data, data.test, mask_history=False).readout_ranks
         return np.where(ranks <= 20, 1 / np.log2(ranks + 1.0), 0.0)
 
     def lower_bound(differences: np.ndarray) -> float:

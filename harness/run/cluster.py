@@ -40,6 +40,8 @@ _ENVIRONMENT = {
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }
 
+_KEPT = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -150,9 +152,9 @@ def cluster(
         Terminated: SIGTERM arrived while Ray started.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(environment(_ENVIRONMENT))
         scratch = stack.enter_context(scratch_folder())
         place = None if address is None else address_to_join(address)
+        stack.enter_context(environment({**_strays(owned=place is None), **_ENVIRONMENT}))
         stack.enter_context(environment(own_token(scratch) if place is None else given_token()))
         import ray
         import ray.tune
@@ -160,9 +162,11 @@ def cluster(
         note = ""
         if place is None:
             memory = 2 * store_bytes + 256 * 2**20
-            _start(num_cpus=cpus or usable_cores(), object_store_memory=memory, _temp_dir=str(scratch / _RAYS))
+            with contextlib.chdir(scratch):  # Ray's workers import from the folder that it starts in
+                _start(num_cpus=cpus or usable_cores(), object_store_memory=memory, _temp_dir=str(scratch / _RAYS))
         else:
-            _join(place)
+            with contextlib.chdir(scratch):
+                _join(place)
             place = ray.get_runtime_context().gcs_address
             note = open_note(place)
         here = ray.get_runtime_context().get_node_id()
@@ -179,6 +183,16 @@ def cluster(
         finally:
             ray.shutdown()
             watch.left()
+
+
+def _strays(*, owned: bool) -> dict[str, None]:
+    """Variables of the user's shell that could change a run or break it, to be unset.
+
+    Tune's, and for a Ray that is started here Ray's and Python's. What says where Python finds packages stays:
+    installations may need it.
+    """
+    ours = ("TUNE_", "PYTHON", "RAY_") if owned else ("TUNE_",)
+    return {name: None for name in os.environ if name.startswith(ours) and name not in _KEPT}
 
 
 def _join(address: str) -> None:

@@ -52,7 +52,7 @@ def run_trials(
     collector = (
         ray.remote(Collector)
         .options(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
-        .remote(str(tracker.root), tracker.queue.searched())
+        .remote(str(tracker.root.absolute()), tracker.queue.searched())
     )
     arrivals = Arrivals(tracker, collector)
     datasets = {name: ray.put(data) for name, data in context.datasets.items()}

@@ -1,4 +1,8 @@
-"""How long trials take: from stored ones of their kind where there are any, from operation counts before."""
+"""How long trials take: the pace of their epochs times how many there are, both from trials of their kind.
+
+Before any has run, operation counts at a guessed pace and a usual number of epochs. An epoch of a running trial counts
+as soon as it is over.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
-from ..records.spec import TrialSpec, likely_epoch_limit
+from ..records.spec import TrainingSettings, TrialSpec
 from ..utils.errors import InputError
 from ..utils.registry import STRATEGIES
 from .operations import Shape, inference, packed_training, scoring, taken_steps
@@ -18,7 +22,9 @@ if TYPE_CHECKING:
 
 _GUESSED_FLOPS_PER_S = {"cpu": 1e10, "cuda": 3e12}
 _BACKWARD_TOO = 3.0
-_EPOCHS_SHARE = 0.5  # of max_epochs, before early stopping has been seen
+_EPOCHS_TO_BEST = 20  # before any trial of its kind has ended
+
+Group = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -41,67 +47,98 @@ class DataSize:
         return cls(counts["rows"]["train"], counts["items"], counts["mean_history"]["train"])
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What the time of a trial is estimated from; `share` is of `max_epochs`, where no trial of its kind is stored."""
-
-    groups: tuple[tuple[Any, ...], ...]
-    operations: float
-    device: str
-    share: float
-
-
 class Estimate:
     """Estimated seconds of trials, from summaries with a time and each data set's size."""
 
     def __init__(self, summaries: Iterable[TrialSummary], sizes: Mapping[str, DataSize]) -> None:
         self._sizes = sizes
-        self._groups: dict[tuple[Any, ...], list[float]] = {}
-        self._kinds: dict[tuple[str, str], _Kind] = {}
+        self._pace: dict[Group, tuple[float, float]] = {}  # seconds, operations
+        self._epochs: dict[Group, tuple[float, float]] = {}  # epochs, trials
+        self._examples: dict[tuple[str, str], TrialSpec] = {}
         for summary in summaries:
             self.add(summary)
 
-    def add(self, summary: TrialSummary) -> None:
-        """Add a finished trial to the estimate."""
+    def add(self, summary: TrialSummary, *, watched: bool = False) -> None:
+        """Learn from a finished trial; of a `watched` one each epoch was told to `epoch`, so that its pace is known."""
         seconds = summary.timings.get("total_s", 0.0)
         if summary.status not in ("done", "pruned") or seconds <= 0 or summary.spec.dataset not in self._sizes:
             return
-        groups = _groups(summary.spec)
-        for group in groups[:1] if summary.status == "pruned" else groups:  # comparable to other search trials only
-            totals = self._groups.setdefault(group, [0.0, 0.0])
-            totals[0] += seconds
-            totals[1] += operations(summary.spec, self._sizes[summary.spec.dataset])
+        groups, epochs = _groups(summary.spec), max(summary.epochs, 1)
+        for group in groups[:1] if summary.status == "pruned" else groups:  # only search trials are as short
+            _count(self._epochs, group, epochs, 1.0)
+        if not watched:
+            self.epoch(summary.spec, seconds, epochs=epochs)
+
+    def epoch(self, spec: TrialSpec, seconds: float, *, epochs: int = 1) -> None:
+        """Learn from epochs of a trial that took so long."""
+        for group in _groups(spec) if spec.dataset in self._sizes else ():
+            _count(self._pace, group, seconds, epochs * operations(spec, self._sizes[spec.dataset]))
 
     def seconds(self, spec: TrialSpec) -> float:
-        """The time of a trial: its operations at the pace of the nearest kind of trial that was seen."""
-        return self._seconds(self._kind(spec))
+        """The time of a trial."""
+        return self.epochs(spec) * self._epoch_seconds(spec)
 
-    def left(self, remaining: Iterable[tuple[Cell, int]], device: str) -> float:
-        """Seconds of the trials that are left, one after the other; `remaining` has each cell's number of them."""
-        return sum(count * self._seconds(self._kind_of(cell, device)) for cell, count in remaining)
+    def epochs(self, spec: TrialSpec) -> float:
+        """How many epochs a trial has: the mean of the nearest kind that has ended."""
+        if spec.is_baseline:
+            return 1.0
+        for group in _groups(spec):
+            if group in self._epochs:
+                epochs, trials = self._epochs[group]
+                return min(epochs / trials, float(spec.training.epoch_limit))
+        return usual_epochs(spec.training)
 
-    def _seconds(self, kind: _Kind) -> float:
-        for group in kind.groups:
-            if group in self._groups:
-                seconds, seen = self._groups[group]
-                return kind.operations * seconds / seen
-        return kind.operations * kind.share / _GUESSED_FLOPS_PER_S[kind.device]
+    def left(
+        self,
+        remaining: Iterable[tuple[Cell, int]],
+        device: str,
+        *,
+        running: Iterable[tuple[TrialSpec, int]] = (),
+        at_once: int = 1,
+    ) -> float:
+        """Seconds until all trials are over.
 
-    def _kind_of(self, cell: Cell, device: str) -> _Kind:
-        """The kind of a cell's trials, cached: it is needed after each trial of a run."""
-        if (cell.id, device) not in self._kinds:
-            self._kinds[cell.id, device] = self._kind(example(cell, device))
-        return self._kinds[cell.id, device]
-
-    def _kind(self, spec: TrialSpec) -> _Kind:
-        training = spec.training
-        share = 1.0 if training.patience >= likely_epoch_limit(training.max_epochs) else _EPOCHS_SHARE
-        return _Kind(_groups(spec), operations(spec, self._sizes[spec.dataset]), spec.device, share)
+        Args:
+            remaining: each cell's number of trials that are not over, running ones included.
+            running: running trials, with the epochs that are behind them.
+            at_once: how many trials run side by side.
+        """
+        total = longest = 0.0
+        for cell, count in remaining:
+            seconds = self.seconds(self._example(cell, device))
+            total, longest = total + count * seconds, max(longest, seconds if count else 0.0)
+        for spec, done in running:
+            total -= min(done, self.epochs(spec) - 1) * self._epoch_seconds(spec)
+        return max(total / at_once, min(longest, total), 0.0)
 
     def seen(self, device: str) -> list[str]:
         """The data sets whose trials the estimate rests on, sorted."""
-        seen = {group[1] for group in self._groups if len(group) == 3 and group[0] == device}
+        seen = {group[1] for group in self._pace if len(group) == 3 and group[0] == device}
         return sorted(seen & set(self._sizes))
+
+    def _epoch_seconds(self, spec: TrialSpec) -> float:
+        count = operations(spec, self._sizes[spec.dataset])
+        for group in _groups(spec):
+            if group in self._pace:
+                seconds, seen = self._pace[group]
+                return count * seconds / seen
+        return count / _GUESSED_FLOPS_PER_S[spec.device]
+
+    def _example(self, cell: Cell, device: str) -> TrialSpec:
+        """A trial of a cell, cached: it is needed after each epoch of a run."""
+        if (cell.id, device) not in self._examples:
+            self._examples[cell.id, device] = example(cell, device)
+        return self._examples[cell.id, device]
+
+
+def _count(sums: dict[Group, tuple[float, float]], group: Group, value: float, weight: float) -> None:
+    before = sums.get(group, (0.0, 0.0))
+    sums[group] = before[0] + value, before[1] + weight
+
+
+def usual_epochs(training: TrainingSettings) -> float:
+    """A guess of how many epochs a trial has, for want of any of its kind."""
+    return float(min(training.epoch_limit, _EPOCHS_TO_BEST + training.patience))
 
 
 def example(cell: Cell, device: str) -> TrialSpec:
@@ -111,7 +148,7 @@ def example(cell: Cell, device: str) -> TrialSpec:
 
 
 def operations(spec: TrialSpec, size: DataSize) -> float:
-    """Floating-point operations of training to the last epoch, with every backbone treated as a transformer."""
+    """Floating-point operations of an epoch, with every backbone treated as a transformer."""
     if spec.is_baseline:
         return float(size.rows) * size.items
     settings = spec.backbone.settings
@@ -125,7 +162,7 @@ def operations(spec: TrialSpec, size: DataSize) -> float:
         alone = math.exp(-max_len / size.history) if size.history else 0.0  # longer than max_len: a row by itself
         together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, passes=passes)
         row = alone * _single(shape, max_len, steps, items, passes=passes) + (1 - alone) * together
-    return _BACKWARD_TOO * size.rows * row * likely_epoch_limit(spec.training.max_epochs)
+    return _BACKWARD_TOO * size.rows * row
 
 
 def _passes_per_step(strategy: str) -> int:

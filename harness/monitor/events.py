@@ -74,6 +74,7 @@ class EpochEnded:
     value: float  # its validation metric
     rows_per_s: float  # of training
     cell_best: float | None  # best value of its cell's search so far; None for final runs
+    left_s: float | None = None  # a new estimate of the seconds until the end; None for none
 
 
 @dataclass(frozen=True)

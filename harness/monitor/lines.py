@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..records.results import TrialSummary
+from ..utils.durations import duration
 from ..utils.text import one_line
 from . import events
 from .events import Event
@@ -43,8 +44,8 @@ def event_line(event: Event) -> str:
         case events.TrialSuspended(job, saved):
             how = "resumes from its current state" if saved else "resumes from its last checkpoint, if any"
             line = f"suspended {job.key[:8]}  {label(job)}   {how}"
-        case events.TrialEnded(job, summary):
-            line = finished_line(job, summary)
+        case events.TrialEnded(job, summary, totals):
+            line = f"{finished_line(job, summary)}   {progress(totals)}"
         case events.RunStopping(message=message, by_signal=True):
             return message
         case events.RunStopping(message=message):
@@ -64,6 +65,12 @@ def finished_line(job: Job, summary: TrialSummary) -> str:
     value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
     epochs = "" if job.spec.is_baseline else f"{len(summary.history)} epochs  "
     return f"{head}   {value}   {epochs}{total:.1f} s"
+
+
+def progress(totals: events.Totals) -> str:
+    """How far the suite is: "12/145, 38 min left"."""
+    counts = f"{totals.over}/{'' if totals.exact else '~'}{totals.trials}"
+    return f"{counts}, {duration(max(totals.left_s, 1))} left" if totals.over < totals.trials else counts
 
 
 def label(job: Job) -> str:

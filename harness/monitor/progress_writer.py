@@ -65,7 +65,9 @@ class ProgressWriter:
                     value=None,
                     rows_per_s=None,
                 )
-            case events.EpochEnded(job, epoch, value, rows_per_s):
+            case events.EpochEnded(job, epoch, value, rows_per_s, left_s=left_s):
+                if left_s is not None:
+                    self._ends_at = time.time() + left_s
                 if (trial := self._running.get(job.key)) is not None:
                     self._running[job.key] = dataclasses.replace(trial, epoch=epoch, value=value, rows_per_s=rows_per_s)
             case events.WorkerLost(job) | events.OutOfMemory(job) | events.TrialSuspended(job):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from ..utils.durations import duration
 from ..utils.text import one_line
 from . import events
 from .events import Event, Listener, Totals
-from .lines import BAR, METRIC_WORDS, bar, cell_label, decimals, event_line, opening, place
+from .lines import BAR, METRIC_WORDS, bar, cell_label, decimals, event_line, finished_line, opening, place
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 _REDRAW_S = 0.25
+_LAST = 3  # finished trials that stay in view
 
 
 def reporter_for(out: TextIO) -> Listener:
@@ -42,7 +45,10 @@ class LineReporter:
 
 
 class LiveReporter:
-    """Redraws the running trials in place, with NO_COLOR honoured; diverged and failed ones stay visible above."""
+    """Redraws the running trials in place, and the last finished ones; NO_COLOR is honoured.
+
+    Diverged and failed trials stay visible above.
+    """
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live
@@ -50,6 +56,7 @@ class LiveReporter:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._running: dict[str, events.TrialStarted | events.EpochEnded] = {}
+        self._last: deque[str] = deque(maxlen=_LAST)
         self._totals: Totals | None = None
         self._estimated_at = 0.0
         self._drawn_at = 0.0
@@ -67,13 +74,17 @@ class LiveReporter:
                     self._live.start()
             case events.TrialStarted() | events.EpochEnded():
                 self._running[event.job.key] = event
+                if isinstance(event, events.EpochEnded) and event.left_s is not None and self._totals is not None:
+                    self._set_totals(replace(self._totals, left_s=event.left_s))
             case events.WorkerLost() | events.OutOfMemory() | events.TrialSuspended():
                 self._running.pop(event.job.key, None)
                 self._print(event_line(event), style="" if isinstance(event, events.TrialSuspended) else "yellow")
             case events.TrialEnded(job, summary, totals):
                 self._running.pop(job.key, None)
                 self._set_totals(totals)
-                if summary.status not in ("done", "pruned"):
+                if summary.status in ("done", "pruned"):
+                    self._last.append(f"{time.strftime('%H:%M:%S')} {finished_line(job, summary)}")
+                else:
                     self._print(event_line(event), style="red" if summary.status == "failed" else "yellow")
             case events.Tick():
                 now = time.monotonic()
@@ -119,13 +130,15 @@ class LiveReporter:
         whole.add_row("")
         whole.add_row(rows)
         whole.add_row("")
+        for line in self._last:
+            whole.add_row(Text(f"  {one_line(line)}", no_wrap=True, overflow="ellipsis", style="dim"))
         if self._totals is not None:
             whole.add_row(Text(self._bar(self._totals), no_wrap=True, overflow="ellipsis"))
         return whole
 
     def _bar(self, totals: Totals) -> str:
         share = totals.over / totals.trials if totals.trials else 1.0
-        left = max(totals.left_s - (time.monotonic() - self._estimated_at), 0.0)
+        left = max(totals.left_s - (time.monotonic() - self._estimated_at), totals.left_s / 10, 1)  # work is left
         ending = f"{share:>4.0%}   {f'{duration(left)} left' if totals.over < totals.trials else 'all done'}"
         pruned = f"   pruned {totals.pruned}" if totals.pruned else ""
         about = "" if totals.exact else "~"

@@ -165,17 +165,24 @@ def _time(
     if not estimate.seen(device):
         stored = (store.lookup(key) for key in sorted(store.keys())[:_OTHERS])
         estimate = Estimate((summary for summary in stored if summary is not None), sizes)
-    seconds = estimate.left(queue.remaining(), device)
+    remaining = tuple(queue.remaining())
+    seconds = estimate.left(remaining, device)
     seen = estimate.seen(device)
     basis = f"judging by those of {', '.join(seen)}" if seen else "a guess from operation counts, until some are stored"
     gpu = suite.resources.gpu
     if gpu > 0:
         hours, side = seconds * gpu / 3600, int(1 / gpu) if gpu < 1 else 1
         together = f"on one GPU with {gpu:g} each, about {duration(seconds / side)}"
-        return f"About {hours:.2g} GPU-hours, {basis}; {together}."
+        return f"About {_hours(hours)} GPU-hours, {basis}; {together}."
     side = max(int(usable_cores() / suite.resources.cpu), 1)
-    spent = seconds * suite.resources.cpu / 3600
-    return f"About {spent:.2g} core-hours and no GPU, {basis}; {side} at a time, about {duration(seconds / side)}."
+    spent = _hours(seconds * suite.resources.cpu / 3600)
+    wall = duration(estimate.left(remaining, device, at_once=side))
+    return f"About {spent} core-hours and no GPU, {basis}; {side} at a time, about {wall}."
+
+
+def _hours(hours: float) -> str:
+    """Two digits: 0.012, 1.5, 210."""
+    return f"{float(f'{hours:.2g}'):,g}"
 
 
 def _count(number: int, noun: str) -> str:

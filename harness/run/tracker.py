@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..suite.model import Suite
 
 
+_ESTIMATE_S = 5.0  # between two estimates of the time that is left
 _GRACE_S = 60.0  # a trial whose time is over may finish its batch
 _GRACE_SHARE = 0.05
 
@@ -77,6 +78,9 @@ class RunTracker:
         self._checkpoints = Checkpoints(store.root)
         self._limit_s = suite.resources.timeout.seconds
         self._begun: dict[str, float] = {}
+        self._epochs: dict[str, tuple[int, float]] = {}  # behind a running trial, and when the last one ended
+        self._watched: set[str] = set()  # keys of trials whose epochs are in the estimate
+        self._estimated_at = time.monotonic()
         self._stamps: dict[str, int] = {}
         self._killed: set[str] = set()
 
@@ -129,6 +133,7 @@ class RunTracker:
         """A worker has begun."""
         job = self._jobs[trial_id]
         self._begun[trial_id] = time.monotonic()
+        self._epochs[trial_id] = 0, self._begun[trial_id]
         self.emit(events.TrialStarted(job))
 
     def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
@@ -136,7 +141,16 @@ class RunTracker:
         job = self._jobs[trial_id]
         best = self.queue.best(job.cell) if job.purpose == "search" else None
         epoch, value, rows_per_s = int(result["epoch"]), float(result["value"]), float(result["rows_per_s"])
-        self.emit(events.EpochEnded(job, epoch, value, rows_per_s, best))
+        now = time.monotonic()
+        before, at = self._epochs.get(trial_id, (0, now))
+        if epoch and now > at:
+            self._estimate.epoch(job.spec, now - at, epochs=max(epoch - before, 1) if before else 1)
+            self._watched.add(job.key)
+        self._epochs[trial_id] = epoch, now
+        left_s = None
+        if now - self._estimated_at >= _ESTIMATE_S:
+            self._estimated_at, left_s = now, self._left_s()
+        self.emit(events.EpochEnded(job, epoch, value, rows_per_s, best, left_s))
 
     def resumable(self, job: Job) -> bool:
         """Whether a trial has a checkpoint to resume from."""
@@ -286,7 +300,13 @@ class RunTracker:
             failed=self.queue.count("failed"),
             pruned=self.queue.count("pruned"),
             exact=self.queue.exact,
-            left_s=self._estimate.left(self.queue.remaining(), self.queue.device) / self.max_concurrent,
+            left_s=self._left_s(),
+        )
+
+    def _left_s(self) -> float:
+        running = [(job.spec, self._epochs.get(trial_id, (0, 0.0))[0]) for trial_id, job in self._jobs.items()]
+        return self._estimate.left(
+            self.queue.remaining(), self.queue.device, running=running, at_once=self.max_concurrent
         )
 
     def _how(self) -> Ending:
@@ -347,6 +367,6 @@ class RunTracker:
         self._index.write_if_old()
 
     def _record(self, job: Job, summary: TrialSummary) -> None:
-        self._estimate.add(summary)
+        self._estimate.add(summary, watched=job.key in self._watched)
         self._index.is_old = True
         self.emit(events.TrialEnded(job, summary, self.totals()))

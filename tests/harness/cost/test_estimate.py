@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,17 +98,62 @@ def fake_result(spec: Any, *, seconds: float) -> TrialResult:
 SIZES = {"tiny": DataSize(1000, 200, 10.0), "ml-100k": DataSize(50000, 1000, 40.0)}
 
 
-def test_a_trial_without_a_number_of_epochs_is_guessed_to_be_of_a_usual_length(tmp_path: Path) -> None:
+def with_training(spec: Any, **values: Any) -> Any:
+    return dataclasses.replace(spec, training=spec.training.model_copy(update=values))
+
+
+def test_before_any_trial_a_guess_takes_a_usual_number_of_epochs_and_patience_and_never_more_than_there_may_be(
+    tmp_path: Path,
+) -> None:
     spec = example(cells_by_row(suite_of(tmp_path))["base", 0], "cpu")
-    of = {
-        epochs: dataclasses.replace(spec, training=spec.training.model_copy(update={"max_epochs": epochs}))
-        for epochs in (50, 200, "auto")
+    guess = {
+        (most, patience): Estimate([], SIZES).seconds(with_training(spec, max_epochs=most, patience=patience))
+        for most, patience in ((4, 4), (8, 4), (200, 5), ("auto", 5), (200, 50))
     }
-    assert of["auto"].key not in (of[50].key, of[200].key)
-    guess = {epochs: Estimate([], SIZES).seconds(one) for epochs, one in of.items()}
-    assert guess[50] < guess["auto"] < guess[200]
-    stored = dataclasses.replace(summary_for(of["auto"]), timings={"total_s": 70.0})
-    assert Estimate([stored], SIZES).seconds(of["auto"]) == pytest.approx(70)
+    assert guess[8, 4] == pytest.approx(2 * guess[4, 4])
+    assert guess[200, 5] == guess["auto", 5] > guess[8, 4]
+    assert guess[200, 50] > guess[200, 5]
+
+
+def ended(spec: Any, *, seconds: float, epochs: int, status: str = "done") -> Any:
+    history = tuple(SimpleNamespace(epoch=number + 1) for number in range(epochs))
+    return dataclasses.replace(summary_for(spec, status=status), timings={"total_s": seconds}, history=history)
+
+
+def test_epochs_of_running_trials_set_the_pace_and_ended_ones_say_how_many_there_are(tmp_path: Path) -> None:
+    cells = cells_by_row(suite_of(tmp_path))
+    cell = cells["erl", 1]
+    spec = with_training(example(cell, "cpu"), max_epochs=200)
+    estimate = Estimate([], SIZES)
+    before = estimate.epochs(spec)
+    estimate.epoch(spec, 2.0)
+    estimate.epoch(spec, 4.0)
+    assert estimate.seconds(spec) == pytest.approx(3.0 * before)
+    estimate.add(ended(spec, seconds=30.0, epochs=12), watched=True)
+    assert estimate.seconds(spec) == pytest.approx(3.0 * 12), "its epochs are in the pace already"
+    estimate.add(ended(spec, seconds=15.0, epochs=4))
+    assert estimate.epochs(spec) == 8
+    assert estimate.seconds(spec) == pytest.approx(8 * 21.0 / 6)
+
+
+def test_what_was_pruned_shortens_searches_and_not_final_runs(tmp_path: Path) -> None:
+    search = with_training(example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu"), max_epochs=200)
+    final = dataclasses.replace(search, purpose="final")
+    estimate = Estimate([ended(search, seconds=10.0, epochs=5, status="pruned")], SIZES)
+    assert estimate.epochs(search) == 5 < estimate.epochs(final)
+    assert estimate.seconds(final) == pytest.approx(2.0 * estimate.epochs(final)), "the pace of an epoch is the same"
+
+
+def test_time_is_left_while_a_trial_is_and_the_last_one_is_not_shared_among_cores(tmp_path: Path) -> None:
+    cell = cells_by_row(suite_of(tmp_path))["erl", 1]
+    spec = example(cell, "cpu")
+    estimate = Estimate([ended(spec, seconds=40.0, epochs=4)], SIZES)
+    assert estimate.left([(cell, 6)], "cpu", at_once=2) == pytest.approx(120)
+    assert estimate.left([(cell, 1)], "cpu", at_once=2) == pytest.approx(40)
+    assert estimate.left([(cell, 6)], "cpu", running=[(spec, 2), (spec, 1)], at_once=2) == pytest.approx(105)
+    assert estimate.left([(cell, 1)], "cpu", running=[(spec, 3)]) == pytest.approx(10)
+    assert estimate.left([(cell, 1)], "cpu", running=[(spec, 9)]) == pytest.approx(10), "longer than expected"
+    assert estimate.left([], "cpu") == 0
 
 
 def test_an_estimate_takes_the_nearest_kind_that_was_seen(tmp_path: Path) -> None:
@@ -155,14 +201,3 @@ def test_packing_saves_less_where_histories_are_longer_than_the_window(tmp_path:
         saved[history] = cost["none"] / cost["users"]
     assert saved[most / 4] > saved[most] > saved[10.0 * most]
     assert 1 < saved[10.0 * most] < 1.1
-
-
-def test_where_patience_lasts_to_the_end_the_guess_takes_every_epoch(tmp_path: Path) -> None:
-    spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
-    seconds = {
-        patience: Estimate([], SIZES).seconds(
-            dataclasses.replace(spec, training=spec.training.model_copy(update={"max_epochs": 4, "patience": patience}))
-        )
-        for patience in (2, 4)
-    }
-    assert seconds[4] == pytest.approx(2 * seconds[2])

@@ -79,7 +79,7 @@ def test_each_finished_trial_is_a_line(jobs: tuple[Job, Job]) -> None:
     assert done.startswith(f"done      {search.key[:8]}  ml-100k sasrec prl K=2 search temperature=0.5 decay=1.5   ")
     assert done.endswith("   val N@20 .0768   0 epochs  1.0 s   36/89, 12 min left")
     assert diverged.startswith(f"diverged  {final.key[:8]}  ml-100k sasrec base final seed=2   a reason   ")
-    assert diverged.endswith(f"(rearec-bench show {final.key[:8]})")
+    assert diverged.endswith(f"(rearec-bench show {final.key[:8]})   36/89, 12 min left")
 
 
 def test_what_else_happens_to_a_trial_is_a_line_with_its_cause(jobs: tuple[Job, Job]) -> None:

@@ -66,10 +66,11 @@ def profile(
     """
     from ..profile.options import suite_to_profile
     from ..profile.store import ProfileStore
+    from ..store.store import Store
     from ..utils.meter import Meter
 
     given = {"dataset": dataset, "backbone": backbone, "strategy": strategy, "steps": steps}
-    chosen = suite_to_profile(suite, given, overrides=overrides, threads=threads)
+    chosen = suite_to_profile(suite, given, overrides=overrides, threads=threads, store=Store(results))
     # only now, as importing torch is slow: mistakes are reported at once
     from ..profile.profile import ProfileOptions, profile_suite
     from ..report.profile import profile_text

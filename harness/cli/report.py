@@ -84,7 +84,7 @@ def report(
 ) -> None:
     """Print a table of stored suites, or of prepared data sets.
 
-    SUITE is the name of a suite that was run; without one, all of them are reported.
+    SUITE is a suite that was run, by its name or file; without one, all of them are reported.
 
     \b
     Examples:
@@ -105,9 +105,12 @@ def report(
       rearec-bench report --source paper --table table2
     """
     from ..report.report import draw_figures, render_html, render_report, write_paper_kit
+    from ..store.named import stored_name
     from ..store.store import Store
     from ..utils.errors import InputError
 
+    if source == "store":
+        suites = tuple(stored_name(suite, Store(results)) for suite in suites)
     if paper_kit is not None:
         takes_only("--paper-kit", "suites", "results", "data_dir", "paper_kit", "aggregates")
         write_paper_kit(

@@ -91,9 +91,10 @@ def run(
     from ..report.report import render_report
     from ..run import runner as execute
     from ..run.plugins import warning as plugin_warning
+    from ..store.named import named_suite
     from ..store.store import Store
 
-    loaded = _load(suite, overrides)
+    loaded = named_suite(suite, overrides=overrides)
     if words := plugin_warning(loaded):
         click.echo(words)
     if dry_run:
@@ -130,7 +131,7 @@ def run(
 def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) -> None:
     """Show what a run would do: cells, trials, time.
 
-    SUITE is a file, or the name of a suite that ships.
+    SUITE is a file, or the name of a suite that ships or that was run.
 
     \b
     Examples:
@@ -138,9 +139,12 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
       rearec-bench plan my.yaml --set search.trials=40
     """
     from ..report.plan import plan_report
+    from ..store.named import named_suite
     from ..store.store import Store
 
-    click.echo(plan_report(_load(suite, overrides), store=Store(results), data_dir=data_dir))
+    store = Store(results)
+    chosen = named_suite(suite, overrides=overrides, store=store)
+    click.echo(plan_report(chosen, store=store, data_dir=data_dir))
 
 
 @click.command()
@@ -181,13 +185,6 @@ def rerun(trial: str, results: Path, data_dir: Path) -> None:
     click.echo(f"{key[:8]}: {'identical: every rank is the same' if comparison.identical else 'different'}.")
     if not comparison.identical:
         sys.exit(FAILED)
-
-
-def _load(text: str, overrides: tuple[str, ...]) -> Suite:
-    from ..suite.bundled import find_suite
-    from ..suite.load import load_suite
-
-    return load_suite(find_suite(text), overrides=overrides)
 
 
 def _with_resources(suite: Suite, gpu: float | None, cpu: float | None) -> Suite:

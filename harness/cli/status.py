@@ -18,7 +18,8 @@ from .options import complete_stored_suite, results_option
 def status(suite: str | None, results: Path, follow: bool, as_json: bool) -> None:
     """Show the progress of suites, while they run or afterwards.
 
-    SUITE is the name of a suite that was run; without one, all are listed, and the one that runs is shown in full.
+    SUITE is a suite that was run, by its name or file; without one, all are listed, and the one that runs is shown in
+    full.
 
     Per cell: trials running, finished, waiting. Then what each worker does, the pace and the time left; whether the run
     is alive, has ended or has crashed, and the command that resumes it. It only reads; use it from another terminal.
@@ -33,6 +34,9 @@ def status(suite: str | None, results: Path, follow: bool, as_json: bool) -> Non
     The exit status is 0 whatever the state of the run.
     """
     from ..monitor.status_view import show
+    from ..store.named import stored_name
     from ..store.store import Store
 
-    show(Store(results), suite, out=sys.stdout, follow=follow, as_json=as_json)
+    store = Store(results)
+    name = None if suite is None else stored_name(suite, store)
+    show(store, name, out=sys.stdout, follow=follow, as_json=as_json)

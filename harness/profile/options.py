@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..suite.bundled import find_suite
+from ..store.named import named_suite
+from ..store.store import Store
 from ..suite.extends import with_overrides
-from ..suite.load import Suite, load_suite
+from ..suite.load import Suite
 from ..utils.errors import InputError
 from ..utils.yaml_tree import Entry, Mark, Problems, Source, Table, parse
 
@@ -27,12 +28,17 @@ _RANGE = re.compile(r"(\d{1,4})\.\.(\d{1,4})")
 
 
 def suite_to_profile(
-    suite: str | None, given: Mapping[str, str | None], *, overrides: Sequence[str] = (), threads: int | None = None
+    suite: str | None,
+    given: Mapping[str, str | None],
+    *,
+    overrides: Sequence[str] = (),
+    threads: int | None = None,
+    store: Store | None = None,
 ) -> Suite:
     """The suite that a command line describes.
 
     Args:
-        suite: a file or the name of a bundled one; None where options describe it.
+        suite: a file, or the name of one that ships or is in `store`; None where options describe it.
         given: "dataset", "backbone", "strategy", "steps" -> the text of the option, None where it is not given.
         overrides: texts "key.path=value".
         threads: in place of the suite's own.
@@ -57,7 +63,7 @@ def suite_to_profile(
             f"{', '.join(typed)} cannot be combined with a suite. Leave out {suite}, or change it with --set, such as "
             '--set "steps=[1, 2]".'
         )
-    return load_suite(find_suite(suite), overrides=tuple(overrides))
+    return named_suite(suite, overrides=overrides, store=store)
 
 
 def suite_of_options(texts: Mapping[str, str], *, overrides: Sequence[str] = ()) -> Suite:

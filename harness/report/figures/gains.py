@@ -8,6 +8,7 @@ from typing import TypeVar
 from ...analysis.intervals import Interval
 from ...analysis.significance import LEVEL, Comparison, significance
 from ..labels import label_of, row_name
+from .colours import places_of
 from .context import FigureContext, MissingData
 from .panel import Gain, Panel
 
@@ -28,7 +29,10 @@ def gain_panels(context: FigureContext) -> list[Panel]:
     places: dict[tuple[str, str], list[Comparison]] = {}
     for each in compared:
         places.setdefault((each.row.dataset, each.row.backbone), []).append(each)
-    panels = {place: [_gain(each, against) for each in here] for place, here in places.items()}
+    colours = places_of(row.strategy for row in context.results.cells)
+    panels = {
+        place: [_gain(each, against, colours[each.row.strategy]) for each in here] for place, here in places.items()
+    }
     steady = {id(each) for each in compared if each.seeds >= _MIN_SEEDS}
     ends = [0.0, *(gain.percent for gains in panels.values() for gain in gains)]
     for place, here in places.items():
@@ -48,7 +52,7 @@ def gain_panels(context: FigureContext) -> list[Panel]:
     ]
 
 
-def _gain(compared: Comparison, against: str) -> Gain:
+def _gain(compared: Comparison, against: str, place: int) -> Gain:
     other = compared.against.strategy
     over = "" if other == against else f" over {label_of(other)}"
     base = compared.against.stats[compared.metric].mean
@@ -59,6 +63,7 @@ def _gain(compared: Comparison, against: str) -> Gain:
         _percent(compared.users_interval, base),
         _percent(compared.seeds_interval, base),
         clear=bool(compared.mark),
+        place=place,
     )
 
 

@@ -19,7 +19,7 @@ class Series:
     Attributes:
         kind: "level" is a line across the whole panel, at its only y.
         y: values; None where there is none.
-        place: number of its colour, marker, line and hatch; None where each bar has its own.
+        place: number of its colour, marker, line and hatch, or of each of its bars; see `colours.py`.
         x: empty for the panel's labels, one after the other.
         spread: standard deviations; empty for none.
         notes: a word beside each point; empty for none.
@@ -28,7 +28,7 @@ class Series:
     kind: Literal["bars", "line", "level", "points"]
     name: str
     y: Sequence[float | None]
-    place: int | None = 0
+    place: int | Sequence[int] = 0
     x: Sequence[float] = ()
     spread: Sequence[float] = ()
     notes: Sequence[str] = ()
@@ -39,6 +39,7 @@ class Gain:
     """A row's gain over another one, in percent, with 95% intervals as (low, high); None for none.
 
     Attributes:
+        place: of its strategy's colour and marker.
         clear: more than chance after correction.
     """
 
@@ -47,6 +48,7 @@ class Gain:
     users: tuple[float, float] | None
     seeds: tuple[float, float] | None
     clear: bool
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Panel:
         limits: of the y axis, of the x axis of `gains`, or of the colours of `heat`; None for those of the values.
         ranks: the y axis is logarithmic, and 1 is at its top.
         named: each line has its name at its end, in print in place of a legend.
+        ordered: the series are no strategies; their colours are a scale.
     """
 
     title: str
@@ -77,13 +80,14 @@ class Panel:
     limits: tuple[float, float] | None = None
     ranks: bool = False
     named: bool = False
+    ordered: bool = False
 
 
 def over_seeds(
     kind: Literal["bars", "line"],
     name: str,
     stats: Sequence[Stat | None],
-    place: int | None,
+    place: int | Sequence[int],
     *,
     x: Sequence[float] = (),
     notes: Sequence[str] = (),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .colours import COLOURS, GREY, colour_of
 from .panel import Panel, Series
-from .style import COLOURS, GREY, HATCHES, LINES, MARKERS
+from .style import HATCHES, LINES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,14 +73,20 @@ def _panel(axes: Axes, panel: Panel) -> None:
     bars = [series for series in panel.series if series.kind == "bars"]
     for series in panel.series:
         if series.kind == "bars":
-            _bars(axes, series, bars)
+            _bars(axes, series, bars, ordered=panel.ordered)
         elif series.kind == "level":
             axes.axhline(series.y[0] or 0.0, label=series.name, color=COLOURS[0], linewidth=0.8)
         elif series.kind == "points":
-            look = {**_look(series), "linestyle": "", "markersize": 2, "markeredgewidth": 0, "alpha": 0.6}
+            look = {
+                **_look(series, ordered=panel.ordered),
+                "linestyle": "",
+                "markersize": 2,
+                "markeredgewidth": 0,
+                "alpha": 0.6,
+            }
             axes.plot(series.x, series.y, label=series.name, **look)  # type: ignore[arg-type]
         else:
-            _line(axes, series, named=panel.named)
+            _line(axes, series, panel)
     if panel.labels:
         turned = {"rotation": 20, "ha": "right"} if sum(map(len, panel.labels)) > _CROWDED else {}
         if len(panel.labels) > _MANY:
@@ -97,7 +104,7 @@ def _panel(axes: Axes, panel: Panel) -> None:
     axes.grid(visible=not bars, axis="x")
 
 
-def _bars(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
+def _bars(axes: Axes, series: Series, beside: Sequence[Series], *, ordered: bool) -> None:
     width = 0.8 / len(beside)
     start = (beside.index(series) - (len(beside) - 1) / 2) * width
     shown = [at for at, value in enumerate(series.y) if value is not None]
@@ -109,13 +116,13 @@ def _bars(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
             yerr=series.spread[at],
             error_kw=_ERRORS,
             label=series.name if at == shown[0] else "",
-            **_fill(at if series.place is None else series.place),
+            **_fill(series.place if isinstance(series.place, int) else series.place[at], ordered=ordered),
         )
 
 
-def _line(axes: Axes, series: Series, *, named: bool) -> None:
-    x = series.x or range(len(series.y))
-    axes.errorbar(x, series.y, series.spread or None, label=series.name, **_ERRORS, **_look(series))  # type: ignore[arg-type]
+def _line(axes: Axes, series: Series, panel: Panel) -> None:
+    x, look, named = series.x or range(len(series.y)), _look(series, ordered=panel.ordered), panel.named
+    axes.errorbar(x, series.y, series.spread or None, label=series.name, **_ERRORS, **look)  # type: ignore[arg-type]
     notes = [*[""] * (len(x) - 1), f" {series.name}"] if named else series.notes
     for at, note in zip(zip(x, series.y, strict=True), notes, strict=False):
         axes.annotate(note, at, va="center" if named else "bottom", fontsize=5, annotation_clip=False)
@@ -124,14 +131,14 @@ def _line(axes: Axes, series: Series, *, named: bool) -> None:
 def _gains(axes: Axes, panel: Panel) -> None:
     axes.axvline(0.0, color=GREY, linewidth=0.8)
     for at, gain in enumerate(panel.gains):
-        first = at == 0
+        first, colour = at == 0, colour_of(gain.place, filled=True)
         if gain.users is not None:
             label = "95% over users" if first else ""
-            axes.plot(gain.users, (at, at), color=COLOURS[2], linewidth=3, alpha=0.6, label=label)
+            axes.plot(gain.users, (at, at), color=colour, linewidth=3, alpha=0.5, label=label)
         if gain.seeds is not None:
             axes.plot(gain.seeds, (at, at), color=COLOURS[0], linewidth=0.8, label="95% over seeds" if first else "")
-        face = COLOURS[0] if gain.clear else "white"
-        axes.plot(gain.percent, at, MARKERS[0], color=COLOURS[0], markerfacecolor=face)
+        face = colour if gain.clear else "white"
+        axes.plot(gain.percent, at, MARKERS[gain.place % len(MARKERS)], color=colour, markerfacecolor=face)
     axes.set_yticks(range(len(panel.gains)), [gain.name for gain in panel.gains])
     axes.set_ylim(len(panel.gains) - 0.5, -0.5)
     axes.set_xlim(*panel.limits or (None, None))
@@ -156,16 +163,16 @@ def _scale(panel: Panel) -> tuple[Normalize, str]:
     return Normalize(*panel.limits or (None, None)), "cividis"
 
 
-def _look(series: Series) -> dict[str, Any]:
+def _look(series: Series, *, ordered: bool) -> dict[str, Any]:
     """Colour, marker and line of a series."""
-    at = (series.place or 0) % len(COLOURS)
-    return {"color": COLOURS[at], "marker": MARKERS[at], "linestyle": LINES[at]}
+    place = series.place if isinstance(series.place, int) else series.place[0]
+    at = place % len(MARKERS)
+    return {"color": colour_of(place, ordered=ordered), "marker": MARKERS[at], "linestyle": LINES[at]}
 
 
-def _fill(place: int) -> dict[str, Any]:
+def _fill(place: int, *, ordered: bool) -> dict[str, Any]:
     """Colour and hatch of a bar."""
-    at = place % len(COLOURS)
-    face = COLOURS[at] if at else GREY
+    at, face = place % len(HATCHES), colour_of(place, ordered=ordered, filled=True)
     return {"facecolor": face, "hatch": HATCHES[at], "edgecolor": "white" if HATCHES[at] else face, "linewidth": 0.3}
 
 

@@ -13,6 +13,7 @@ from ...analysis.compare import Compared, Row, Stat, compare
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
 from ..labels import label_of, row_name
 from ..tables.ablation import families
+from .colours import places_of
 from .context import FigureContext, MissingData
 from .panel import Panel, Series, over_seeds
 
@@ -66,10 +67,11 @@ def steps_panels(context: FigureContext) -> list[Panel]:
         raise MissingData("needs rows at several K")
     names = list(dict.fromkeys(row.strategy for row in rows))
     about = f"{_TEST} by K, a model trained for each."
+    colours = _colours(context)
     panels = []
     for place in dict.fromkeys(map(_place, rows)):
         shown = []
-        for number, name in enumerate(names):
+        for name in names:
             here = [row for row in rows if (_place(row), row.strategy) == (place, name)]
             here.sort(key=lambda row: row.steps or 0)
             stats = [row.stats[METRIC] for row in here]
@@ -77,13 +79,14 @@ def steps_panels(context: FigureContext) -> list[Panel]:
                 shown.append(Series("level", label_of(name), [stats[0].mean]))
             elif here:
                 depths = [row.steps or 0 for row in here]
-                shown.append(over_seeds("line", label_of(name), stats, number, x=depths))
+                shown.append(over_seeds("line", label_of(name), stats, colours[name], x=depths))
         panels.append(Panel(_title(place), about, shown, "reasoning steps K", _LABEL, whole=True))
     return panels
 
 
 def sensitivity_panels(context: FigureContext) -> list[Panel]:
     """Figure 6: a metric by the value of a swept hyper-parameter; the row compared with as a level."""
+    colours = _colours(context)
     sweeps: dict[tuple[str, str, str, str], list[Compared]] = {}
     for row in compare(context.results.cells):
         if row.row.strategy.count("=") == 1 and row.row.stats[METRIC].mean is not None:
@@ -91,7 +94,7 @@ def sensitivity_panels(context: FigureContext) -> list[Panel]:
             sweeps.setdefault((*_place(row.row), family, rest.partition("=")[0]), []).append(row)
     if not sweeps:
         raise MissingData("needs a row that sweeps one hyper-parameter ({sweep: [...]}) and whose runs are stored")
-    return [_sweep(place, rows, number) for number, (place, rows) in enumerate(sweeps.items())]
+    return [_sweep(place, rows, colours[rows[0].row.strategy]) for place, rows in sweeps.items()]
 
 
 def ablation_panels(context: FigureContext) -> list[Panel]:
@@ -102,6 +105,7 @@ def ablation_panels(context: FigureContext) -> list[Panel]:
             panels.setdefault(_place(row.row), []).append(row.row)
     if not panels:
         raise MissingData("needs a row that is compared with another one that reasons (against: erl)")
+    colours = _colours(context)
     drawn = []
     for place, rows in panels.items():
         labels, stats = [label_of(row.strategy) for row in rows], [row.stats[METRIC] for row in rows]
@@ -111,7 +115,7 @@ def ablation_panels(context: FigureContext) -> list[Panel]:
                 _title(place),
                 f"{_TEST} of whole methods, each followed by those that lack a part of it. "
                 f"The highest: {labels[_highest(stats)]}.",
-                [over_seeds("bars", "", stats, None)],
+                [over_seeds("bars", "", stats, [colours[row.strategy] for row in rows])],
                 y=f"{_LABEL} (cut)" if cut else _LABEL,
                 labels=labels,
                 limits=cut,
@@ -135,14 +139,15 @@ def pareto_panels(context: FigureContext) -> list[Panel]:
     points.sort(key=lambda point: point[0])
     about = f"{_TEST} against the seconds that ranking the test set takes, from the suite's profiles."
     panels = []
+    colours = _colours(context)
     for place in places:
         curves = []
-        for number, name in enumerate(names):
+        for name in names:
             here = [(seconds, row) for seconds, row in points if (_place(row), row.strategy) == (place, name)]
             if here:
                 stats, notes = [row.stats[METRIC] for _, row in here], [f"K={row.steps}" for _, row in here]
                 x = [seconds for seconds, _ in here]
-                curves.append(over_seeds("line", label_of(name), stats, number, x=x, notes=notes))
+                curves.append(over_seeds("line", label_of(name), stats, colours[name], x=x, notes=notes))
         panels.append(Panel(_title(place), about, curves, "seconds over the test set", _LABEL))
     return panels
 
@@ -157,6 +162,10 @@ def span_from_below(stats: Sequence[Stat]) -> tuple[float, float] | None:
     return max(0.0, min(lows) - room), max(highs) + 0.2 * room
 
 
+def _colours(context: FigureContext) -> Mapping[str, int]:
+    return places_of(row.strategy for row in context.results.cells)
+
+
 def _place(row: Row) -> tuple[str, str]:
     return row.dataset, row.backbone
 
@@ -168,7 +177,7 @@ def _title(place: tuple[str, str], rest: str = "") -> str:
 def _bars(title: str, about: str, labels: Sequence[str], values: Mapping[str, Sequence[Stat | None]]) -> Panel:
     """Grouped bars: each series has a statistic for each label, or None for no bar."""
     shown = [over_seeds("bars", name, stats, number) for number, (name, stats) in enumerate(values.items())]
-    return Panel(title, about, shown, y=_LABEL, labels=labels)
+    return Panel(title, about, shown, y=_LABEL, labels=labels, ordered=True)
 
 
 def _groups(item: Grouped, kind: str) -> Panel:
@@ -183,11 +192,11 @@ def _groups(item: Grouped, kind: str) -> Panel:
     )
 
 
-def _sweep(place: tuple[str, str, str, str], rows: Sequence[Compared], number: int) -> Panel:
+def _sweep(place: tuple[str, str, str, str], rows: Sequence[Compared], colour: int) -> Panel:
     dataset, backbone, family, parameter = place
     values = [row.row.strategy.partition("=")[2].removesuffix("]") for row in rows]
     stats = [row.row.stats[METRIC] for row in rows]
-    shown = [over_seeds("line", label_of(family), stats, 2 + number % 4)]
+    shown = [over_seeds("line", label_of(family), stats, colour)]
     against = next((row.against for row in rows if row.against is not None), None)
     if against is not None and against.stats[METRIC].mean is not None:
         shown.append(Series("level", label_of(against.strategy), [against.stats[METRIC].mean]))

@@ -37,7 +37,7 @@ def trajectory_panels(context: FigureContext) -> list[Panel]:
         changes = "; ".join(f"{curve.name}: {curve.y[0]:,} to {curve.y[-1]:,}" for curve in curves)
         about = f"Rank of the target at each step for single test rows, losses and gains as they are. {changes}."
         axes = ("step", "rank of the target")
-        panels.append(Panel(title_of(cell), about, curves, *axes, whole=True, ranks=True, named=True))
+        panels.append(Panel(title_of(cell), about, curves, *axes, whole=True, ranks=True, named=True, ordered=True))
     return panels
 
 
@@ -82,7 +82,7 @@ def state_panels(context: FigureContext) -> list[Panel]:
             "them."
         )
         x, y = f"PC 1 ({first:.0%} of the variance)", f"PC 2 ({second:.0%})"
-        panels.append(Panel(title_of(cell), about, shown, x, y))
+        panels.append(Panel(title_of(cell), about, shown, x, y, ordered=True))
     if not panels:
         raise MissingData("needs final runs with stored states of traced rows")
     return panels

@@ -1,16 +1,13 @@
 """How all figures look: readable in print, in grey, and for the colour-blind.
 
-Colours are those of Okabe and Ito in an order in which neighbours differ in lightness; every series has a marker, a
-line style and a hatch of its own as well, so that colour alone carries no information.
+Colours are in `colours.py`; every series has a marker, a line style and a hatch of its own as well, so that colour
+alone carries no information.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#F0E442")
-GREY = "#777777"
-"""Of bars in place of black."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)))
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo", "---")

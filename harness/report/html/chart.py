@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..figures.colours import colour_of
 from ..figures.panel import Gain, Panel, Series
-from ..figures.style import COLOURS, GREY
 
 POINTS = 128
 """Points of a series of a panel that are drawn; the printed figure has all."""
@@ -78,12 +78,15 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     if series.spread:
         trace["error_y"] = {"type": "data", "array": list(series.spread)}
     if series.kind == "bars":
-        places = range(len(y)) if series.place is None else [series.place] * len(y)
+        places = [series.place] * len(y) if isinstance(series.place, int) else series.place
         shapes = [_PATTERNS[place % len(_PATTERNS)] for place in places]
-        marker = {"color": [_fill(place) for place in places], "pattern": {"shape": shapes}}
+        marker = {
+            "color": [colour_of(place, ordered=panel.ordered, filled=True) for place in places],
+            "pattern": {"shape": shapes},
+        }
         return trace | {"type": "bar", "marker": marker, "showlegend": bool(series.name)}
-    place = series.place or 0
-    marker = {"color": COLOURS[place % len(COLOURS)], "symbol": _SYMBOLS[place % len(_SYMBOLS)]}
+    place = series.place if isinstance(series.place, int) else series.place[0]
+    marker = {"color": colour_of(place, ordered=panel.ordered), "symbol": _SYMBOLS[place % len(_SYMBOLS)]}
     if series.kind == "points":
         kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), POINTS)).round().astype(int))
         shown = {"x": [short(series.x[at]) for at in kept], "y": [short(y[at] or 0.0) for at in kept]}
@@ -103,15 +106,15 @@ def _gains(gains: Sequence[Gain]) -> list[dict[str, Any]]:
     names = [gain.name for gain in gains]
     traces: list[dict[str, Any]] = []
     for name, intervals, line in (
-        ("95% over users", over_users, {"width": 6, "color": COLOURS[2]}),
-        ("95% over seeds", over_seeds, {"width": 1.5, "color": COLOURS[0]}),
+        ("95% over users", over_users, {"width": 6, "color": colour_of(2)}),
+        ("95% over seeds", over_seeds, {"width": 1.5, "color": colour_of(0)}),
     ):
         known = [(row, ends) for row, ends in zip(names, intervals, strict=True) if ends is not None]
         x = [end for _, ends in known for end in (short(ends[0]), short(ends[1]), None)]
         y = [row for row, _ in known for _ in range(3)]
         traces.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line})
     symbols = ["circle" if gain.clear else "circle-open" for gain in gains]
-    marker = {"color": COLOURS[0], "symbol": symbols, "size": 8}
+    marker = {"color": colour_of(0), "symbol": symbols, "size": 8}
     x = [short(gain.percent) for gain in gains]
     points = {"type": "scatter", "mode": "markers", "name": "gain", "x": x, "y": names, "marker": marker}
     return [*traces, {**points, "showlegend": False}]
@@ -129,7 +132,3 @@ def _heat(panel: Panel) -> dict[str, Any]:
         "zmax": panel.limits[1],
         "texttemplate": "%{z:.2f}",
     }
-
-
-def _fill(place: int) -> str:
-    return COLOURS[place % len(COLOURS)] if place % len(COLOURS) else GREY

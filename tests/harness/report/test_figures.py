@@ -115,7 +115,7 @@ def test_gains_and_their_intervals_are_those_of_the_significance_table(results: 
     ]
     assert [gain.percent for gain in panel.gains] == [each.percent for each in compared]
     (axes,) = shown("gains", context(results)).axes
-    points = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() == "o"]
+    points = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() not in ("", "None")]
     assert points == [each.percent for each in compared]
     for gain, each in zip(panel.gains, compared, strict=True):
         base = each.against.stats["ndcg@20"].mean

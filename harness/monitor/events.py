@@ -111,6 +111,13 @@ class TrialSuspended:
 
 
 @dataclass(frozen=True)
+class TrialHandedOver:
+    """A worker is done with a trial and free for the next one; the result is being written."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
 class TrialEnded:
     """A trial is over and its result is stored."""
 
@@ -152,7 +159,15 @@ class RunAbandoned:
 
 
 Event = (RunStarting | RunStarted | RunStopping | RunEnded | RunAbandoned | Tick) | (
-    TrialDamaged | TrialStarted | EpochEnded | TrialNote | WorkerLost | OutOfMemory | TrialSuspended | TrialEnded
+    TrialDamaged
+    | TrialStarted
+    | EpochEnded
+    | TrialNote
+    | WorkerLost
+    | OutOfMemory
+    | TrialSuspended
+    | TrialHandedOver
+    | TrialEnded
 )
 
 

@@ -70,7 +70,12 @@ class ProgressWriter:
                     self._ends_at = time.time() + left_s
                 if (trial := self._running.get(job.key)) is not None:
                     self._running[job.key] = dataclasses.replace(trial, epoch=epoch, value=value, rows_per_s=rows_per_s)
-            case events.WorkerLost(job) | events.OutOfMemory(job) | events.TrialSuspended(job):
+            case (
+                events.TrialHandedOver(job)
+                | events.WorkerLost(job)
+                | events.OutOfMemory(job)
+                | events.TrialSuspended(job)
+            ):
                 self._running.pop(job.key, None)
             case events.TrialEnded(job, totals=totals):
                 self._running.pop(job.key, None)

@@ -76,6 +76,8 @@ class LiveReporter:
                 self._running[event.job.key] = event
                 if isinstance(event, events.EpochEnded) and event.left_s is not None and self._totals is not None:
                     self._set_totals(replace(self._totals, left_s=event.left_s))
+            case events.TrialHandedOver(job):
+                self._running.pop(job.key, None)
             case events.WorkerLost() | events.OutOfMemory() | events.TrialSuspended():
                 self._running.pop(event.job.key, None)
                 self._print(event_line(event), style="" if isinstance(event, events.TrialSuspended) else "yellow")

@@ -184,7 +184,8 @@ class RunTracker:
 
     def handed_over(self, trial_id: str) -> None:
         """A worker is done with a trial, whose result is being written; the trial is not over yet."""
-        self._storing[trial_id] = self._jobs.pop(trial_id)
+        job = self._storing[trial_id] = self._jobs.pop(trial_id)
+        self.emit(events.TrialHandedOver(job))
 
     def over(self, trial_id: str, *, unsaved: str) -> None:
         """The result of a trial that was handed over is on disk, or could not be written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from io import StringIO
 from pathlib import Path
@@ -109,6 +110,26 @@ def test_the_live_view_shows_what_runs_and_how_far_it_is(jobs: tuple[Job, Job]) 
     )
     assert shown[2] == "  done 36/89   diverged 1   failed 0   [============>                     ]   40%   12 min left"
     assert "yelp morec base cannot run" in above
+
+
+def test_a_trial_whose_worker_has_the_next_one_is_not_shown_as_running(jobs: tuple[Job, Job]) -> None:
+    search, final = jobs
+    shown, _ = live(STARTED, TrialStarted(search), events.TrialHandedOver(search), TrialStarted(final))
+    assert [line for line in shown if "ml-100k" in line] == ["  ml-100k sasrec base   final 2/5, seed 2"]
+
+
+def test_the_last_finished_trials_stay_in_view_with_their_keys(jobs: tuple[Job, Job]) -> None:
+    search, final = jobs
+    ended = [TrialEnded(search, summary_for(search.spec, value=value), TOTALS) for value in (0.1, 0.2, 0.3, 0.4)]
+    shown, _ = live(STARTED, TrialStarted(final), *ended, width=200)
+    last = [line for line in shown if search.key[:8] in line]
+    assert [re.search(r"N@20 (\.\d+)", line)[1] for line in last] == [".2000", ".3000", ".4000"]
+
+
+def test_a_new_estimate_comes_with_an_epoch(jobs: tuple[Job, Job]) -> None:
+    epoch = events.EpochEnded(jobs[0], 14, 0.0752, 1912.4, None)
+    assert live(STARTED, epoch)[0][-1].endswith("12 min left")
+    assert live(STARTED, dataclasses.replace(epoch, left_s=3600.0))[0][-1].endswith("60 min left")
 
 
 def test_the_live_view_fits_a_narrow_terminal(jobs: tuple[Job, Job]) -> None:

@@ -12,6 +12,7 @@ from ._version import VERSION
 from .harness.cli.program import PROGRAM, Program
 
 COMMANDS = {
+    "check": "check:check",
     "completion": "show:completion",
     "datasets": "data:datasets",
     "embed": "data:embed",

@@ -98,7 +98,8 @@ def run(
     if words := plugin_warning(loaded):
         click.echo(words)
     if dry_run:
-        execute.dry_run(_with_resources(loaded, gpu, cpu), data_dir=data_dir, say=click.echo)
+        if execute.dry_run(_with_resources(loaded, gpu, cpu), data_dir=data_dir, say=click.echo):
+            sys.exit(FAILED)
         return
     store = Store(results, tell=partial(click.echo, err=True))
     options = execute.RunOptions(

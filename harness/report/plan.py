@@ -60,6 +60,8 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     about = "" if suite.search.epochs is None or (queue.exact and not unknown) else "About "
     lines += ["", f"{about}{total + unknown} trials: {over} stored, {total - over + unknown} to run."]
     lines[-1] += _failures(summaries)
+    if unsupported := sum(cell.unsupported is not None for cell in cells):
+        lines[-1] += f" {_count(unsupported, 'cell')} of {len(cells)} cannot run, and a run leaves them out."
     if total > over:
         lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
     elif unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -68,6 +69,43 @@ def warning(suite: Suite) -> str:
         f"This suite runs code of plug-ins with your rights, here and on all nodes: {', '.join(dict.fromkeys(names))}. "
         "Refuse it with --no-plugins."
     )
+
+
+def suite_of_plugin(path: Path) -> Suite:
+    """A suite on the data set `tiny` that runs every component of a plug-in with built-in ones.
+
+    Raises:
+        InputError: it cannot be imported, or it offers nothing.
+        SuiteError: a component's settings cannot be used.
+    """
+    from ..suite.load import load_suite
+
+    if not path.is_file():
+        raise InputError(f"there is no file {path}.")
+    PluginFile.read(str(path.absolute())).load()
+    own = {
+        kind: [name for name in registry.names() if registry.origin(name) == str(path.absolute())]
+        for kind, registry in REGISTRIES.items()
+    }
+    if not any(own.values()):
+        raise InputError(
+            f"{path.name} offers no component. A plug-in has a dict of names and classes at its top level, such as "
+            'STRATEGIES = {"mine": Mine} or BACKBONES = {"mine": Mine}.'
+        )
+    backbones = [*own["backbone"], *(["sasrec", "bert4rec"] if own["strategy"] else [])]
+    tree = {
+        "name": "check",
+        "plugins": [str(path.absolute())],
+        "datasets": ["tiny"],
+        "backbones": backbones,
+        "strategies": ["base", "erl", "prl", *own["strategy"]],
+        "steps": [2],
+        "seeds": [1],
+        "training": {"max_len": 20, "batch_size": 256, "packing": "auto"},
+    }
+    file = new_folder() / "check.yaml"
+    file.write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
+    return load_suite(file)
 
 
 @lru_cache

@@ -146,18 +146,28 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         return tracker.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
 
 
-def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None:
-    """Build every cell and run one batch of each in this process; `say` is called with one line per cell."""
+def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
+    """Build every cell and run one batch of each in this process; `say` is called with one line per cell.
+
+    Components are asked whether they keep their contracts, too; a cell that does not is told, and the others go on.
+
+    Returns:
+        How many cells do not work.
+    """
     from ..plan.cells import check_precision, expand
+    from ..trial.contract import broken
+    from ..trial.failure import failed_result
     from ..trial.start import start
 
     cells = expand(suite)
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
     check_precision(cells, device)
     datasets = load_all(suite, cells, data_dir)
+    failed = unsupported = 0
     for cell in cells:
         name = f"{cell.dataset} {cell.backbone} {cell.row}"
         if cell.unsupported is not None:
+            unsupported += 1
             say(f"cannot run  {name}: {cell.unsupported}")
             continue
         clock = time.perf_counter()
@@ -165,8 +175,22 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> None
         spec = example(cell, device)
         vectors = data.vectors.fingerprint if cell.text_based and data.vectors is not None else ""
         spec = dataclasses.replace(spec, dataset_fingerprint=data.fingerprint, vectors=vectors)
-        start(spec, data).dry_run()
-        say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
+        problems: tuple[str, ...] = () if cell.is_baseline else broken(spec, data)
+        try:
+            if not problems:
+                start(spec, data).dry_run()
+        except Exception as error:
+            problems = (failed_result(spec, error).reason,)
+        failed += bool(problems)
+        for problem in problems:
+            say(f"broken  {name} K={spec.steps}  {problem}")
+        if not problems:
+            say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
+    if failed or unsupported:
+        words = [f"{failed} of {len(cells)} cells do not work"] * bool(failed)
+        words += [f"{unsupported} of {len(cells)} cannot run, and a run leaves them out"] * bool(unsupported)
+        say(f"{'; '.join(words)}.")
+    return failed
 
 
 def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str, Dataset]:

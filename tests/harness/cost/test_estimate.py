@@ -201,3 +201,11 @@ def test_packing_saves_less_where_histories_are_longer_than_the_window(tmp_path:
         saved[history] = cost["none"] / cost["users"]
     assert saved[most / 4] > saved[most] > saved[10.0 * most]
     assert 1 < saved[10.0 * most] < 1.1
+
+
+def test_a_plan_counts_the_cells_that_cannot_run(tmp_path: Path) -> None:
+    parts = {"backbones": "[bert4rec: {width: 8, heads: 1}, sasrec: {width: 8, heads: 1}]", "strategies": "[base, erl]"}
+    suite = suite_in(tmp_path, training="{packing: users}", **parts)
+    said = plan_report(suite, store=Store(tmp_path / "results"), data_dir=tmp_path)
+    impossible = sum(cell.unsupported is not None for cell in expand(suite))
+    assert impossible > 0 and f" {impossible} cells of {len(expand(suite))} cannot run" in said

@@ -52,7 +52,7 @@ def prepare(
       rearec-bench prepare synthetic --users 1e6 --items 1e5
     """
     from ..datasets import prepare as preparation
-    from ..datasets.describe import short_card_lines
+    from ..datasets.describe import dropped_lines, short_card_lines
     from ..datasets.generate import synthetic
     from ..datasets.parsing.raw import ReadingMeter
     from ..datasets.recipe import files as recipe_files
@@ -84,7 +84,7 @@ def prepare(
             )
         finally:
             meter.end()
-    click.echo("\n".join(short_card_lines(dataset.card)))
+    click.echo("\n".join([*short_card_lines(dataset.card), *dropped_lines(dataset.card)]))
     shipped = suites_on(dataset.name)
     following = f"{PROGRAM} plan {shipped[0]}" if shipped else f"datasets: [{dataset.name}]   in a suite of your own"
     click.echo(f"More of it:  {PROGRAM} datasets show {dataset.name}\nNext:        {following}")

@@ -23,6 +23,10 @@ from .vectors.vectors import ItemVectors
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
 
+FEWEST_ITEMS = 2
+"""Of a catalogue: a model ranks the target among the others."""
+ONE_ITEM = "its catalogue has one item, so that there is nothing to rank it against."
+
 
 def load_dataset(name: str, *, data_dir: Path, vectors: bool | Path = False) -> Dataset:
     """The data set of a name, in memory, with read-only arrays.
@@ -85,6 +89,12 @@ def is_prepared(name: str, data_dir: Path) -> bool:
 def prepared(data_dir: Path) -> list[str]:
     """The names in the data folder that can be loaded, sorted, without the embedded ones."""
     return sorted(path.parent.name for path in data_dir.glob(f"*/{files.CARD}") if not path.parent.name.startswith("."))
+
+
+def refuse_one_item(card: Mapping[str, Any]) -> None:
+    """A DatasetError if the catalogue of a prepared data set has a single item."""
+    if card["statistics"]["items"] < FEWEST_ITEMS:
+        raise DatasetError(f"{card['name']}: {ONE_ITEM} Take it out of the suite, or prepare it with more items.")
 
 
 def known(data_dir: Path) -> list[str]:

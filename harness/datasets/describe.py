@@ -16,7 +16,7 @@ from .recipe.files import shipped_recipes
 _OWN_LINES = {
     *("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source"),
     *("filtered", "dropped", "unseen", "bad_lines", "time_range", "split_times", "boundaries"),
-    *("versions", "outputs", "recipe_settings"),
+    *("versions", "outputs", "recipe_settings", "warnings"),
 }
 _NOTHING: tuple[Any, ...] = (None, "", {}, [], False)
 
@@ -68,7 +68,18 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
         f"{card['name']}  {counts['users']:,} users, {counts['items']:,} items, {counts['interactions']:,} "
         f"prediction rows, split {card['protocol']['split']}"
     )
-    return [plain.one_line(title), *(f"  {line}" for line in plain.columns(rows))]
+    warnings = (("warning", words) for words in card.get("warnings", ()))
+    return [plain.one_line(title), *(f"  {line}" for line in plain.columns(rows)), *_lines(warnings)]
+
+
+def dropped_lines(card: Mapping[str, Any]) -> list[str]:
+    """What each rule that left out rows took of each split."""
+    taken = [entry for entry in card["dropped"] if any(entry["rows"].values())]
+    rows: list[Sequence[str]] = [("left out by a rule", *SPLITS)]
+    for entry in taken:
+        counts, shares = entry["rows"], entry["share"]
+        rows.append((entry["why"], *(f"{counts[split]:,} ({shares[split]:.1%})" for split in SPLITS)))
+    return [f"  {line}" for line in plain.columns(rows)] if taken else []
 
 
 def vector_lines(card: Mapping[str, Any]) -> list[str]:

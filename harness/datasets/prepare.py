@@ -92,6 +92,8 @@ def keep(result: RecipeResult, *, label: str, data_dir: Path) -> Dataset:
         DatasetError: an empty split, or other content under this name.
     """
     _refuse_empty(result, label)
+    if result.assembled.num_items < catalog.FEWEST_ITEMS:
+        raise DatasetError(f"{label}: {catalog.ONE_ITEM}{_left_out(result)} Nothing was written.")
     folder = data_dir / label
     new_card = make_card(result, label)
     _refuse_other_content(folder, new_card["fingerprint"])
@@ -132,10 +134,15 @@ def _refuse_empty(result: RecipeResult, label: str) -> None:
     arrays = result.assembled
     empty = [split for split in SPLITS if len(arrays.splits[split]) == 0]
     if empty:
-        removed = [f"{why}: {count:,} interactions" for why, count in result.filtered if count]
-        removed += [f"{why}: {sum(rows.values()):,} rows" for why, rows in arrays.dropped.items() if sum(rows.values())]
-        reasons = f" Left out before: {'; '.join(removed)}." if removed else ""
-        raise DatasetError(f"{label}: no row is left in {' and '.join(empty)}.{reasons} Nothing was written.")
+        raise DatasetError(f"{label}: no row is left in {' and '.join(empty)}.{_left_out(result)} Nothing was written.")
+
+
+def _left_out(result: RecipeResult) -> str:
+    """What the rules left out, as the end of an error."""
+    removed = [f"{why}: {count:,} interactions" for why, count in result.filtered if count]
+    dropped = {why: sum(rows.values()) for why, rows in result.assembled.dropped.items()}
+    removed += [f"{why}: {count:,} rows" for why, count in dropped.items() if count]
+    return f" Left out before: {'; '.join(removed)}." if removed else ""
 
 
 def _refuse_other_content(folder: Path, new: str) -> None:

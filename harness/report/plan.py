@@ -37,6 +37,8 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
 
     cells = expand(suite)
     cards = {name: catalog.card(name, data_dir) for name in suite.datasets if catalog.is_prepared(name, data_dir)}
+    for card in cards.values():
+        catalog.refuse_one_item(card)
     vectors = needed_vectors(suite, cells, data_dir)
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
     check_precision(cells, device)

@@ -205,6 +205,8 @@ def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str,
     missing = [name for name in suite.datasets if not catalog.is_prepared(name, data_dir)]
     if missing:
         raise DatasetError("\n".join(catalog.not_prepared_message(name) for name in missing))
+    for name in suite.datasets:
+        catalog.refuse_one_item(catalog.card(name, data_dir))
     vectors = needed_vectors(suite, cells, data_dir)
     return {
         name: catalog.load_dataset(name, data_dir=data_dir, vectors=vectors.get(name, False)) for name in suite.datasets

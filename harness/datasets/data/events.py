@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from ..parsing.bad_lines import BadLineLog, BadLines
-from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, PackedRows, check_format, in_one_unit
+from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, PackedRows, check_format
 from ..parsing.raw import Source
+from ..parsing.times import doubts, in_one_unit
 from .interactions import Interactions, number_tokens
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Events:
         ratings: (M,) float32; None if the source has none.
         time_unit: "seconds", "milliseconds", "microseconds", "any" (as the source has it), "order" (the place).
         bad_lines: lines that were skipped, by file and reason.
+        warnings: what is to be doubted of the source.
         notes: more facts for the card.
     """
 
@@ -37,6 +39,7 @@ class Events:
     sources: tuple[Source, ...]
     time_unit: str = "any"
     bad_lines: tuple[BadLines, ...] = ()
+    warnings: tuple[str, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -64,8 +67,12 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
     times, unit = np.arange(rows.height, dtype=np.float64), "order"
     if columns.time:
         times, unit = rows[TIME].to_numpy(), "seconds"
-        if not packed.dated:
-            times, unit = in_one_unit(times, time.unit, f"{files[0].path}  {columns.time}")
+        place = f"{files[0].path.name}  {columns.time}"
+        if packed.dated:
+            log.warnings += doubts(times, unit, place)
+        else:
+            times, unit, doubted = in_one_unit(times, time.unit, place)
+            log.warnings += doubted
     user_codes, user_tokens = number_tokens(rows[USER])
     item_codes, item_tokens = number_tokens(rows[ITEM])
     return Events(
@@ -74,4 +81,5 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
         sources=tuple(sources),
         time_unit=unit,
         bad_lines=log.found(),
+        warnings=tuple(log.warnings),
     )

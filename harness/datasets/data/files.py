@@ -138,14 +138,15 @@ def _write_table(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    pq.write_table(
-        table,
-        path,
-        compression="none",
-        use_dictionary=False,
-        column_encoding=dict.fromkeys(columns, _ENCODING),
-        row_group_size=max(1, table.num_rows),  # one chunk a column, which is read without a copy
-    )
+    with path.open("wb") as stream:
+        pq.write_table(
+            table,
+            stream,
+            compression="none",
+            use_dictionary=False,
+            column_encoding=dict.fromkeys(columns, _ENCODING),
+            row_group_size=max(1, table.num_rows),  # one chunk a column, which is read without a copy
+        )
 
 
 def _write_items(path: Path, items: Items) -> None:
@@ -164,7 +165,8 @@ def _write_items(path: Path, items: Items) -> None:
             "text": pa.array(texts, type=pa.string()),
         }
     )
-    pq.write_table(table, path, compression="zstd")
+    with path.open("wb") as stream:
+        pq.write_table(table, stream, compression="zstd")
 
 
 def _read_table(path: Path, columns: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -187,8 +189,8 @@ def _parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:  # a row group is one chunk, which is then not copied
-            return file.read(use_threads=False)
+        with path.open("rb") as stream:  # not by its name, which need not be UTF-8
+            return pq.ParquetFile(stream).read(use_threads=False)  # a row group is one chunk, which is then not copied
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, " ".join(str(error).split())) from error
 

@@ -28,6 +28,7 @@ class ReadyRows:
         ratings: (R,) float32, the row's own rating; None if the source has none.
         times: (R,) float64, of the target, in the source's unit; None if the source has none.
         bad_lines: lines that were skipped, by file and reason.
+        warnings: what is to be doubted of the source.
         layout: how histories share the flat array: see `histories.lay_out`.
         fixed_numbers: users and items are the source's own numbers, 0 to the largest: all are kept and none is
             renumbered.
@@ -42,6 +43,7 @@ class ReadyRows:
     ratings: NDArray[np.float32] | None = None
     times: NDArray[np.float64] | None = None
     bad_lines: tuple[BadLines, ...] = ()
+    warnings: tuple[str, ...] = ()
     layout: Layout = "files"
     fixed_numbers: bool = False
     notes: Mapping[str, Any] = field(default_factory=dict)

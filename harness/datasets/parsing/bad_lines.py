@@ -36,6 +36,8 @@ class BadLineLog:
         self._refuses = on_bad_line == "error"
         self._counts: dict[tuple[Path, str], list[int]] = {}
         self._first: dict[Path, tuple[int, str]] = {}
+        self.warnings: list[str] = []
+        """What is to be doubted, for the card."""
 
     def add(self, path: Path, line: int, why: str, message: str = "", *, lines: int = 1) -> None:
         """Count lines from number `line` on; `message` is the reason with the first line's value, "" for `why`."""

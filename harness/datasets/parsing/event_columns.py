@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -173,34 +172,3 @@ def _empty(column: pl.Series) -> NDArray[np.bool_]:
     if not column.null_count() and isinstance(first, str) and first[:1] > " ":
         return np.zeros(len(column), dtype=bool)  # the smallest begins with no space, so none does
     return (column.is_null() | (column.str.strip_chars(SPACES) == "")).to_numpy()
-
-
-TIME_WORDS: Mapping[str, tuple[float, float]] = {
-    "seconds": (0.0, 1e11),
-    "milliseconds": (1e11, 1e14),
-    "microseconds": (1e14, float("inf")),
-}
-"""Unit -> from where on a number since 1970 counts as such, and up to where."""
-
-
-def in_one_unit(times: NDArray[np.float64], unit: str, place: str) -> tuple[NDArray[np.float64], str]:
-    """Times (M,) in one unit, and the unit; "mixed" becomes milliseconds.
-
-    `unit` is that of the recipe's `TimeFormat`; `place` is file and column, for errors.
-
-    Raises:
-        DatasetError: units are mixed or confused, and the recipe does not declare it.
-    """
-    sizes = np.abs(times)
-    counts = {word: int(((sizes >= low) & (sizes < high)).sum()) for word, (low, high) in TIME_WORDS.items()}
-    units = [word for word, count in counts.items() if count]
-    summary = ", ".join(f"{counts[word]:,} look like {word}" for word in units)
-    if unit == "mixed" and not counts["microseconds"]:
-        return np.where(sizes < TIME_WORDS["seconds"][1], times * 1000.0, times), "milliseconds"
-    if unit == "mixed":
-        raise DatasetError(f"{place}: {summary}; time: {{unit: mixed}} is for seconds and milliseconds.")
-    if len(units) > 1:
-        raise DatasetError(f"{place}: times of several units: {summary}. To allow it, set time: {{unit: mixed}}.")
-    if units and unit not in ("any", units[0]):
-        raise DatasetError(f"{place}: the recipe's unit is {unit}, but all {summary}. Set time: {{unit: {units[0]}}}.")
-    return times, unit

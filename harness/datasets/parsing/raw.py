@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -48,7 +49,17 @@ def describe(path: Path) -> Source:
     """Name, digest and size of a file."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Source(path.name, digest, path.stat().st_size)
+    return Source(shown(path.name), digest, path.stat().st_size)
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path is UTF-8 text; a library that is not written in Python may know no other."""
+    return shown(str(path)) == str(path)
+
+
+def shown(name: str) -> str:
+    """A file's name as text, with a sign for each byte that is not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def lines_of(path: Path, progress: ReadProgress | None = None) -> Generator[tuple[int, bytes], None, None]:

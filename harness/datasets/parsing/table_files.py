@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +17,7 @@ from .bad_lines import BadLineLog
 from .by_polars import OddRowsError, QuotesError, json_frames, quoted_frames, separated_frames
 from .layout import Format, no_column
 from .line_by_line import LINE, frames, json_rows, separated_rows
-from .raw import ReadProgress, Source, describe, lines_of
+from .raw import ReadProgress, Source, describe, is_utf8, lines_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +85,7 @@ class TableFile:
         """The converted rows; None if one of them needs a slower reading."""
         import polars as pl
 
-        if self.format == "parquet":
+        if self.format == "parquet" or not is_utf8(self.path):
             return None
         try:
             if self.format == "jsonl":
@@ -133,7 +134,7 @@ class TableFile:
         import polars as pl
 
         try:
-            scan = pl.scan_parquet(self.path)
+            scan = pl.scan_parquet(self.path if is_utf8(self.path) else BytesIO(self.path.read_bytes()))
             names = scan.collect_schema().names()
             for column in columns:
                 if column not in names:

@@ -14,10 +14,11 @@ from ..data.histories import Rows
 from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
-from ..parsing.event_columns import RATING, TIME, PackedRows, in_one_unit
+from ..parsing.event_columns import RATING, TIME, PackedRows
 from ..parsing.layout import Layout, format_of
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
+from ..parsing.times import doubts, in_one_unit
 from .table_reader import AMAZON_REVIEWS, chosen_columns
 from .tables import HISTORY, numbered, read_tables, split_paths, words
 
@@ -58,8 +59,11 @@ class AmazonSplits:
         tokens = (columns.user, columns.item)
         table, parts, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
         times, unit = table[TIME].to_numpy(), "seconds"
-        if not packed.dated:
-            times, unit = in_one_unit(times, raw.recipe.time.unit, f"{raw.source}  {columns.time}")
+        if packed.dated:
+            log.warnings += doubts(times, unit, columns.time)
+        else:
+            times, unit, doubted = in_one_unit(times, raw.recipe.time.unit, columns.time)
+            log.warnings += doubted
         rows, user_tokens, item_tokens = numbered(table)
         return ReadyRows(
             rows=rows,
@@ -70,6 +74,7 @@ class AmazonSplits:
             ratings=table[RATING].to_numpy(),
             times=times,
             bad_lines=log.found(),
+            warnings=tuple(log.warnings),
             layout="prefixes",
             notes={"time_unit": unit, "repeated_rows_kept": _repeated(rows, times)},
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils.errors import DatasetError
 from ..data.card import SPLITS
 from ..data.histories import Rows
 from ..data.items import ItemAttributes
@@ -22,6 +23,8 @@ from .tables import HISTORY, histories_of, read_tables, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
+
+_ROOM, _SMALL = 10, 1000  # the largest id is below so many times the number of different ids, and some
 
 COLUMNS = ("user_id", "item_id", "history_id", "timestamp")
 
@@ -42,6 +45,8 @@ class Released:
         table, parts, sources = read_tables(files, COLUMNS, _convert, tokens=())
         history, lengths = histories_of(table)
         rows = Rows(table[USER].to_numpy(), table[ITEM].to_numpy(), history.to_numpy(), lengths)
+        _refuse_sparse("user_id", rows.users)
+        _refuse_sparse("item_id", np.concatenate([rows.targets, rows.history]))
         return ReadyRows(
             rows=rows,
             parts=parts,
@@ -59,6 +64,16 @@ class Released:
 
 
 READER = Released()
+
+
+def _refuse_sparse(column: str, ids: NDArray[np.int64]) -> None:
+    """A DatasetError if most numbers up to the largest id would be of nobody: all of them get a place in memory."""
+    largest, distinct = int(ids.max()), len(np.unique(ids))
+    if largest >= _ROOM * distinct + _SMALL:
+        raise DatasetError(
+            f"{column}: {distinct:,} different ids, and the largest is {largest:,}. Nothing is renumbered here: ids "
+            "run from 0 without large gaps. Renumber them, or prepare the data as `splits`, which takes any names."
+        )
 
 
 def _numbers_to(largest: int) -> NDArray[np.object_]:

@@ -27,6 +27,9 @@ Describe: TypeAlias = Callable[[Collection[str]], ItemAttributes | None]
 """The attributes of the items with these tokens; None if the source describes none."""
 
 
+_WITHOUT_RATINGS = "a recipe without ratings"
+
+
 @dataclass(frozen=True)
 class _FlatRows:
     """Rows over a flat array, before the rules on rows; `filtered` is (why, interactions left out) by rule."""
@@ -66,6 +69,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
         described = describe(arrays.item_tokens.tolist())
     titles, texts = _texts(recipe, described, arrays.item_tokens)
     attributes = described or ItemAttributes({}, ())
+    warnings = [*source.warnings, *rows.loud()]
     every_time = [of_split for of_split in times.values() if of_split is not None and len(of_split)]
     return RecipeResult(
         recipe=recipe.name,
@@ -87,6 +91,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
                 name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
             },
             "bad_lines": [asdict(bad) for bad in (*source.bad_lines, *attributes.bad_lines)],
+            **({"warnings": warnings} if warnings else {}),
             "recipe_settings": recipe.settings(),
             "recipe_fingerprint": recipe.fingerprint(),
         },
@@ -153,7 +158,7 @@ def _lay_events(recipe: Recipe, events: Events, titled: NDArray[np.bool_] | None
         ordered.times if events.time_unit != "order" else None,
     )
     if rule is not None and rule.of == "target":
-        rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}")
+        rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}", _WITHOUT_RATINGS)
     _require_titles(recipe, rows, titled, "target")
     rows.drop(place == 0, "nothing before it")
     return _FlatRows(
@@ -181,7 +186,8 @@ def _lay_ready(recipe: Recipe, ready: ReadyRows, titled: NDArray[np.bool_] | Non
     places = np.arange(len(ready.rows))
     funnel = Funnel(ready.rows.targets.astype(np.int32), ready.rows.users, places, places, ready.parts, ready.times)
     if recipe.ratings is not None:
-        funnel.drop(~_liked(recipe.ratings, ready.ratings), f"the target's rating is not {recipe.ratings.words}")
+        disliked = ~_liked(recipe.ratings, ready.ratings)
+        funnel.drop(disliked, f"the target's rating is not {recipe.ratings.words}", _WITHOUT_RATINGS)
     _require_titles(recipe, funnel, titled, "target")
     funnel.drop(ready.rows.lengths == 0, "the history is empty")
     kept = funnel.kept
@@ -189,7 +195,7 @@ def _lay_ready(recipe: Recipe, ready: ReadyRows, titled: NDArray[np.bool_] | Non
     flat, starts, ends = lay_out(rows, ready.layout)
     times = None if ready.times is None else ready.times[kept]
     return _FlatRows(
-        rows=Funnel(flat, rows.users, starts, ends, ready.parts[kept], times, funnel.dropped),
+        rows=Funnel(flat, rows.users, starts, ends, ready.parts[kept], times, funnel.dropped, funnel.keeping),
         user_tokens=ready.user_tokens,
         filtered=(),
         counts={"rows": len(ready.rows)},
@@ -253,28 +259,31 @@ def _require_titles(recipe: Recipe, rows: Funnel, titled: NDArray[np.bool_] | No
     asked = _asked(recipe, role)
     if titled is None or not asked:
         return
+    setting = f"a recipe without {role} in required_text"
     if role == "target":
-        rows.drop(rows.within(asked) & ~titled[rows.targets], "the target has no title")
+        rows.drop(rows.within(asked) & ~titled[rows.targets], "the target has no title", setting)
     else:
-        rows.drop(rows.within(asked) & rows.history_has(~titled), "an item of the history has no title")
+        rows.drop(rows.within(asked) & rows.history_has(~titled), "an item of the history has no title", setting)
 
 
 def _require_length(recipe: Recipe, rows: Funnel) -> None:
     least = np.array([getattr(recipe.min_history, split) for split in SPLITS])
     if least.max() > 1:
-        rows.drop(
-            rows.lengths < least[rows.parts], f"fewer than {protocol.per_split(recipe.min_history)} items before it"
-        )
+        why = f"fewer than {protocol.per_split(recipe.min_history)} items before it"
+        rows.drop(rows.lengths < least[rows.parts], why, "min_history: 1")
 
 
 def _drop_unseen(recipe: Recipe, rows: Funnel, num_items: int) -> None:
     """Drop rows with items that are in no training row left, neither as target nor in the history."""
     known = np.zeros(num_items, dtype=bool)
     known[rows.flat[rows.covered(rows.kept & (rows.parts == rules.TRAIN))]] = True
-    if recipe.unseen.target == "drop":
-        rows.drop(~known[rows.targets], "the target is in no training row")
-    if recipe.unseen.history == "drop":
-        rows.drop(rows.history_has(~known), "an item of the history is in no training row")
+    target, history = recipe.unseen.target, recipe.unseen.history
+    if target == "drop":
+        setting = f"unseen: {{target: keep, history: {history}}}"
+        rows.drop(~known[rows.targets], protocol.UNSEEN_TARGET, setting)
+    if history == "drop":
+        setting = f"unseen: {{target: {target}, history: keep}}"
+        rows.drop(rows.history_has(~known), protocol.UNSEEN_HISTORY, setting)
 
 
 def _compact(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from ..data.card import SPLITS
 from ..data.items import covered, train_counts
 from ..data.recipe_result import Assembled
 from ..data.summary import UNSEEN
+
+LOUD = 0.2
+"""Of the rows of a split: a rule that takes more gets a warning."""
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Funnel:
         parts: (R,) int8: TRAIN, VALID or TEST.
         times: (R,) float64, of the target; None if the source has none.
         dropped: reason -> number of rows left out for it, by split.
+        keeping: reason -> the setting of a recipe that keeps such rows, if there is one.
         kept: (R,) bool.
     """
 
@@ -35,6 +39,7 @@ class Funnel:
     parts: NDArray[np.int8]
     times: NDArray[np.float64] | None = None
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    keeping: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kept = np.ones(len(self.users), dtype=bool)
@@ -53,12 +58,27 @@ class Funnel:
         """(R,) whether each row belongs to one of these splits."""
         return np.isin(self.parts, [SPLITS.index(split) for split in splits])
 
-    def drop(self, wrong: NDArray[np.bool_], why: str) -> None:
-        """Drop the rows left that a mask (R,) marks, for the reason `why`."""
+    def drop(self, wrong: NDArray[np.bool_], why: str, keeping: str = "") -> None:
+        """Drop the rows left that a mask (R,) marks, for the reason `why`; the setting `keeping` would keep them."""
+        if keeping:
+            self.keeping[why] = keeping
         lost = self.kept & wrong
         counts = np.bincount(self.parts[lost], minlength=len(SPLITS))
         self.dropped[why] = {name: int(count) for name, count in zip(SPLITS, counts, strict=True)}
         self.kept &= ~wrong
+
+    def loud(self) -> Iterator[str]:
+        """A warning for each rule with a setting that took more than `LOUD` of the rows of a split."""
+        left = np.bincount(self.parts[self.kept], minlength=len(SPLITS))
+        for why, setting in self.keeping.items():
+            told = []
+            for part, split in enumerate(SPLITS):
+                lost = self.dropped[why][split]
+                total = int(left[part]) + sum(of_rule[split] for of_rule in self.dropped.values())
+                if lost > LOUD * total:
+                    told.append(f"{lost:,} of {total:,} rows of {split} ({lost / total:.0%})")
+            if told:
+                yield f"left out, since {why}: {', '.join(told)}. To keep them:  {setting}"
 
     def history_has(self, items: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(R,) whether a row's history has one of the items that a mask (N,) marks."""

@@ -85,6 +85,33 @@ def test_a_broken_row_is_one_clear_error_with_its_line(tmp_path: Path, train: st
     assert message in refusal("released", write(tmp_path, train))
 
 
+def released(folder: Path, ids: list[int], users: list[int]) -> Path:
+    for name in SPLITS:
+        rows = "".join(f"{user},{ids[0]},{ids[1]} {ids[-1]},5\n" for user in users)
+        (folder / f"mine.{name}.remap.csv").write_text("user_id,item_id,history_id,timestamp\n" + rows)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("ids", "users", "column"),
+    [
+        ([0, 1, 1_900_000_000], [0], "item_id"),
+        ([1_900_000_000, 1, 0], [0], "item_id"),
+        ([0, 1_900_000_000, 1], [0], "item_id"),
+        ([0, 1, 2], [0, 1_900_000_000], "user_id"),
+        ([0, 1, 40_000], [0], "item_id"),
+    ],
+)
+def test_ids_far_above_their_number_are_refused_before_memory_is_taken(
+    tmp_path: Path, ids: list[int], users: list[int], column: str
+) -> None:
+    assert refusal("released", released(tmp_path, ids, users)).startswith(f"{column}: ")
+
+
+def test_some_ids_may_be_missing(tmp_path: Path) -> None:
+    assert prepare("released", released(tmp_path, [0, 1, 900], [0, 900])).num_items == 901
+
+
 def test_broken_rows_are_skipped_and_counted_where_that_is_asked_for(tmp_path: Path) -> None:
     bad = "0,x,0,5\n0,2,0 -1,5\n0,2,,5\n0,2, ,5\n7,2,0,soon\n"
     clean = prepare("released", write(tmp_path / "clean"))

@@ -237,17 +237,45 @@ def test_a_row_of_parquet_that_cannot_be_read_has_its_number(tmp_path: Path) -> 
     ("unit", "times", "said"),
     [
         ("any", [1500000000, 1500000000123, 1500000001], "2 look like seconds, 1 look like milliseconds"),
-        ("seconds", [1500000000123] * 3, "3 look like milliseconds. Set time: {unit: milliseconds}"),
-        ("milliseconds", [1500000000] * 2, "2 look like seconds. Set time: {unit: seconds}"),
-        ("microseconds", [1500000000123] * 2, "all 2 look like milliseconds"),
+        ("any", [99e9, 99e9, 101e9], "time: {unit: milliseconds}"),
         ("mixed", [1500000000, 1500000000123456], "1 look like microseconds"),
     ],
 )
 def test_times_of_other_units_are_refused_with_their_numbers(
-    tmp_path: Path, unit: str, times: list[int], said: str
+    tmp_path: Path, unit: str, times: list[float], said: str
 ) -> None:
     words = error_of(read, log(tmp_path, *(f"u,i,1,{time}" for time in times)), timed(unit=unit))
     assert said in words and "log.csv  at: " in words
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("unit", "times", "warnings"),
+    [
+        ("seconds", [1500000000123] * 3, 2),  # they look like milliseconds, and are in the future
+        ("milliseconds", [1500000000] * 2, 1),
+        ("microseconds", [1500000000123] * 2, 1),
+        ("milliseconds", [1500000000123, 0, 1500000000124], 1),
+        ("milliseconds", [1500000000123, -1, 1], 0),
+        ("milliseconds", [99_000_000_000, 101_000_000_000], 0),
+        ("microseconds", [1500000000123456, 1500000000], 0),
+        ("any", [1500000000, 0], 1),
+        ("any", [3, 0, 2], 0),
+        ("any", [4_500_000_000], 1),
+    ],
+)
+def test_a_unit_that_is_said_is_believed_and_doubts_are_warnings(
+    tmp_path: Path, unit: str, times: list[int], warnings: int
+) -> None:
+    events = read(log(tmp_path, *(f"u,i,1,{time}" for time in times)), timed(unit=unit))
+    assert events.interactions.times.tolist() == times
+    assert events.time_unit == unit
+    assert len(events.warnings) == warnings
+
+
+def test_dates_in_the_future_are_counted(tmp_path: Path) -> None:
+    rows = ("u,i,1,2020-01-01", "u,j,1,2999-01-01", "u,k,1,2999-01-02")
+    assert "2 of 3" in read(log(tmp_path, *rows), timed(format="%Y-%m-%d")).warnings[0]
 
 
 @pytest.mark.usefixtures("way")

@@ -1,0 +1,127 @@
+"""What a user is told when a data set is prepared: rules that take much, catalogues of one item, odd paths."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from rearec_bench.cli import main
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.utils.errors import DatasetError
+
+from .builders import prepare_sequences
+
+USERS = 10
+
+
+def interactions(folder: Path, *, strange: int) -> Path:
+    """Ten users of seven items; the histories of the last two rows of some have an item that training lacks."""
+    folder.mkdir(exist_ok=True)
+    lines = ["user,item,time"]
+    for user in range(USERS):
+        items = ["a", "b", "c", "d", "new" if user < strange else "c", "b", "a"]
+        lines += [f"u{user},{item},{1000 * place + user}" for place, item in enumerate(items)]
+    (folder / "log.csv").write_text("\n".join(lines))
+    return folder
+
+
+def recipe(**given: Any) -> Recipe:
+    columns = {"user": "user", "item": "item", "time": "time"}
+    split = {"times": [3999, 5999]}
+    given = {"columns": columns, "files": {"interactions": "log.csv"}, "split": split, **given}
+    return Recipe.model_validate({"name": "mine", "reader": "csv", **given})
+
+
+@pytest.mark.parametrize(("strange", "loud"), [(0, False), (2, False), (3, True)])
+def test_a_rule_that_takes_more_than_a_fifth_of_a_split_is_a_warning_with_the_setting_that_keeps_it(
+    tmp_path: Path, strange: int, loud: bool
+) -> None:
+    source = interactions(tmp_path / "raw", strange=strange)
+    data = preparation.prepare(recipe(), source=source, data_dir=tmp_path / "data")
+    assert len(data.test) == USERS - strange
+    warnings = data.card.get("warnings", [])
+    assert len([words for words in warnings if "test" in words]) == loud
+    if loud:
+        setting = "{target: drop, history: keep}"
+        assert any(setting in words for words in warnings)
+        kept = recipe(unseen={"target": "drop", "history": "keep"})
+        assert len(preparation.prepare(kept, source=source, data_dir=tmp_path / "other").test) == USERS
+
+
+def test_prepare_prints_what_each_rule_took_of_each_split_and_the_card_has_it_too(tmp_path: Path) -> None:
+    interactions(tmp_path, strange=3)
+    (tmp_path / "mine.yaml").write_text(
+        "reader: csv\nfiles: {interactions: log.csv}\ncolumns: {user: user, item: item, time: time}\n"
+        "split: {times: [3999, 5999]}\n"
+    )
+    given = ["--recipe", str(tmp_path / "mine.yaml"), "--source", str(tmp_path), "--data-dir", str(tmp_path / "data")]
+    made = CliRunner().invoke(main, ["prepare", *given])
+    shown = CliRunner().invoke(main, ["datasets", "show", "mine", "--data-dir", str(tmp_path / "data")])
+    assert (made.exit_code, shown.exit_code) == (0, 0)
+    assert re.search(r"history .* 3 \(30\.0%\)", made.output)
+    for output in (made.output, shown.output):
+        assert re.search(r"^ *warning .*3 of 10 rows of test.*history: keep", output, re.MULTILINE)
+
+
+def test_one_item_is_no_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="one item"):
+        prepare_sequences(tmp_path / "raw", "a x x x x\nb x x x\n")
+    assert not (tmp_path / "raw/data/mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("unseen", "items"), [("drop", 1), ("keep", 2)], ids=["all others are unseen", "an unseen one is kept"]
+)
+def test_a_catalogue_that_the_rules_leave_one_item_is_none(tmp_path: Path, unseen: str, items: int) -> None:
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "".join(f"u,a,{time}\n" for time in range(12)) + "u,b,11\n")
+    how = recipe(split={"times": [6, 8]}, unseen=unseen)
+    if items == 1:
+        with pytest.raises(DatasetError, match="one item"):
+            preparation.prepare(how, source=tmp_path, data_dir=tmp_path / "data")
+    else:
+        assert preparation.prepare(how, source=tmp_path, data_dir=tmp_path / "data").num_items == items
+
+
+def test_a_data_set_of_one_item_that_an_earlier_version_prepared_is_refused_when_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "FEWEST_ITEMS", 0)
+        data_dir = prepare_sequences(tmp_path / "raw", "a x x x x\nb x x x\n")
+    (tmp_path / "s.yaml").write_text(
+        "name: s\ndatasets: [mine]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [0]\nseeds: [1]\n"
+    )
+    for command in ("plan", "run"):
+        given = [command, str(tmp_path / "s.yaml"), "--data-dir", str(data_dir), "--results", str(tmp_path / "r")]
+        told = CliRunner().invoke(main, given)
+        assert (told.exit_code, "one item" in told.output) == (2, True), told.output
+
+
+ODD = os.fsdecode(b"n\xff")
+
+
+@pytest.mark.parametrize("where", ["folder", "file", "data"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_names_that_are_not_utf8_are_names(tmp_path: Path, where: str, kind: str) -> None:
+    import polars as pl
+
+    rows = [{"user": f"u{user}", "item": item, "time": time} for user in range(9) for time, item in enumerate("abcab")]
+    folder = tmp_path / (ODD if where == "folder" else "raw")
+    folder.mkdir()
+    name = f"{ODD if where == 'file' else 'log'}.{kind}"
+    frame = pl.DataFrame(rows)
+    with (folder / name).open("wb") as stream:
+        {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[kind](stream)
+    files = {"interactions": "*" if where == "file" else name}
+    how = recipe(reader=kind, split="leave_one_out", files=files)
+    data_dir = tmp_path / (ODD if where == "data" else "data")
+    made = preparation.prepare(how, source=folder, data_dir=data_dir)
+    assert len(made.test) == 9
+    assert catalog.load_dataset("mine", data_dir=data_dir).fingerprint == made.fingerprint

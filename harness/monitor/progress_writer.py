@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..store import progress_file
 from ..store.progress_file import REFRESH_S, CellCounts, Phase, RunningTrial, RunProgress, cell_label
+from ..utils.text import printable
 from . import events, lines
 from .events import Event
 
@@ -104,7 +105,7 @@ class ProgressWriter:
             pid=os.getpid(),
             host=socket.gethostname(),
             since=self._since,
-            command=self._command,
+            command=printable(self._command),
             folder=working_folder(),
             number=self._number,
             at=time.time(),
@@ -140,6 +141,6 @@ class ProgressWriter:
 def working_folder() -> str:
     """The working folder of this process; "" where it was removed."""
     try:
-        return os.getcwd()
+        return printable(os.getcwd())
     except OSError:
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from ..utils.durations import duration
 from ..utils.errors import InputError
 from ..utils.text import columns, one_line
 from .lines import METRIC_WORDS, bar, decimals
+from .progress_writer import working_folder
 from .status import ALIVE, SuiteStatus, status_of
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _resume(status: SuiteStatus, run: RunProgress) -> str:
     about = f" {left} trial{'s are' if left != 1 else ' is'} left."
     if not status.command:
         return about
-    elsewhere = bool(run.folder) and run.folder != os.getcwd()
+    elsewhere = bool(run.folder) and run.folder != working_folder()
     return f"{about} Go on:  {f'cd {shlex.quote(run.folder)}; ' if elsewhere else ''}{status.command}"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..utils.errors import InputError, RearecError
 from .cluster_access import address_to_join, cannot_join, environment, given_token, open_note, own_token
+from .limits import raise_limits, why_not
 from .liveness import RayWatch, accepts
 from .nodes import Node, alive
 from .scratch import scratch_folder
@@ -156,6 +157,7 @@ def cluster(
         place = None if address is None else address_to_join(address)
         stack.enter_context(environment({**_strays(owned=place is None), **_ENVIRONMENT}))
         stack.enter_context(environment(own_token(scratch) if place is None else given_token()))
+        raise_limits()
         import ray
         import ray.tune
 
@@ -211,9 +213,8 @@ def _start(**options: Any) -> None:
             return
         except Exception as error:  # Ray raises plain types such as RuntimeError
             if attempt == _STARTS:
-                raise RearecError(
-                    f"Ray does not start on this machine: {error}. Is it very busy? Rerun the command later."
-                ) from error
+                why = why_not() or "Is it very busy? Rerun the command later"
+                raise RearecError(f"Ray does not start on this machine: {error}. {why}.") from error
 
 
 def _init(**options: Any) -> None:

@@ -50,6 +50,11 @@ def _shown(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def printable(text: str) -> str:
+    """Text that UTF-8 can hold: bytes of a path that are no UTF-8 become question marks in a box."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def hint(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the nearest known name, "" where none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)

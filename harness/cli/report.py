@@ -62,7 +62,13 @@ from .program import takes_only
     is_flag=True,
     help="Leave out figures of single users and titles: to show results of data that may not be passed on.",
 )
-@click.option("--user", "users", type=int, multiple=True, help="Show this user where a figure shows single ones.")
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="ID",
+    help="Show this user, by its id in the source, where a figure shows single ones.",
+)
 @data_dir_option
 def report(
     suites: tuple[str, ...],
@@ -78,7 +84,7 @@ def report(
     figures: Path | None,
     paper_kit: Path | None,
     names: tuple[str, ...],
-    users: tuple[int, ...],
+    users: tuple[str, ...],
     aggregates: bool,
     data_dir: Path,
 ) -> None:

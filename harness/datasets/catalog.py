@@ -9,7 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..utils.errors import DatasetError
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils.errors import DatasetError, InputError
 from ..utils.messages import hint
 from .data import files
 from .data.card import make_card
@@ -22,6 +25,8 @@ from .vectors.vectors import ItemVectors
 
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
+
+_FEW_USERS = 20_000  # among which a similar id is looked for
 
 FEWEST_ITEMS = 2
 """Of a catalogue: a model ranks the target among the others."""
@@ -74,6 +79,26 @@ def no_vectors_message(name: str, why: str = "") -> str:
 def load_items(name: str, *, data_dir: Path) -> Items:
     """Tokens, titles, popularity and texts of a data set's items; errors as `load_dataset`."""
     return _embedded()[1] if name in EMBEDDED else files.read_items(_prepared_folder(name, data_dir))
+
+
+def load_users(name: str, *, data_dir: Path) -> NDArray[np.object_]:
+    """(U,) ids in the source of a data set's users, by number; errors as `load_dataset`, or they were not kept."""
+    return _embedded()[2] if name in EMBEDDED else files.read_users(_prepared_folder(name, data_dir))
+
+
+def user_number(name: str, token: str, *, data_dir: Path) -> int:
+    """The number of a user, given by its id in the source.
+
+    Raises:
+        InputError: there is none.
+        DatasetError: as `load_users`.
+    """
+    tokens = load_users(name, data_dir=data_dir)
+    found = np.flatnonzero(tokens == token)
+    if not len(found):
+        near = hint(token, tokens.tolist()) if len(tokens) <= _FEW_USERS else ""
+        raise InputError(f"there is no user '{token}' in {name}.{near}")
+    return int(found[0])
 
 
 def card(name: str, data_dir: Path) -> Mapping[str, Any]:
@@ -141,12 +166,12 @@ def _prepared_folder(name: str, data_dir: Path) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _embedded() -> tuple[Dataset, Items]:
+def _embedded() -> tuple[Dataset, Items, NDArray[np.object_]]:
     from .generate import tiny
 
     result = tiny.make()
     dataset = dataset_of(result.assembled, name=tiny.NAME, card=make_card(result, tiny.NAME))
-    return dataset, items_of(result)
+    return dataset, items_of(result), result.assembled.user_tokens
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ...models.settings import Settings
@@ -185,6 +185,21 @@ def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
         for row in _rows(suite):
             for steps in _steps(suite, row.variant):
                 yield _cell(suite, dataset=dataset, backbone=backbone, row=row, steps=steps)
+
+
+def traced(cells: Iterable[Cell], number: Callable[[str, str], int], ready: Collection[str]) -> tuple[Cell, ...]:
+    """Cells whose traced users have their numbers in place of their ids.
+
+    Args:
+        number: gives a user's number, by data set and id.
+        ready: names of the data sets that are prepared; cells of others stay as they are.
+    """
+
+    def of(cell: Cell) -> Cell:
+        users = tuple(number(cell.dataset, str(user)) for user in cell.evaluation.trace_users)
+        return replace(cell, evaluation=cell.evaluation.model_copy(update={"trace_users": users}))
+
+    return tuple(of(cell) if cell.evaluation.trace_users and cell.dataset in ready else cell for cell in cells)
 
 
 def check_precision(cells: Iterable[Cell], device: str) -> None:

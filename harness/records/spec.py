@@ -122,7 +122,11 @@ class EvaluationSettings(Settings):
     mask_history: bool = param(
         False, "leave all items of the user's history out of the ranking, whatever max_len; the paper does not"
     )
-    trace_users: tuple[int, ...] = param((), "users whose states are kept beside the 512 rows chosen by rule")
+    trace_users: tuple[int | str, ...] = param(
+        (),
+        "users whose states are kept beside the 512 rows chosen by rule: in a suite by their ids in the source, in a "
+        "trial by their numbers",
+    )
 
 
 @dataclass(frozen=True)

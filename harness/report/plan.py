@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cost.time import DataSize, Estimate
 from ..plan.cell_trials import CellProgress
-from ..plan.cells import check_precision, expand
+from ..plan.cells import check_precision, expand, traced
 from ..plan.queue import SuiteQueue
 from ..records.results import TrialSummary
 from ..records.source import same_source
@@ -35,8 +36,9 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     from ..datasets import catalog
     from ..plan.vectors import needed_vectors, vectors_fingerprint
 
-    cells = expand(suite)
-    cards = {name: catalog.card(name, data_dir) for name in suite.datasets if catalog.is_prepared(name, data_dir)}
+    ready = {name for name in suite.datasets if catalog.is_prepared(name, data_dir)}
+    cells = traced(expand(suite), partial(catalog.user_number, data_dir=data_dir), ready)
+    cards = {name: catalog.card(name, data_dir) for name in suite.datasets if name in ready}
     for card in cards.values():
         catalog.refuse_one_item(card)
     vectors = needed_vectors(suite, cells, data_dir)

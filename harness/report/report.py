@@ -101,7 +101,7 @@ def draw_figures(
     store: Store,
     data_dir: Path = Path("data"),
     names: Sequence[str] = (),
-    users: tuple[int, ...] = (),
+    users: tuple[str, ...] = (),
     aggregates: bool = False,
 ) -> list[Drawn]:
     """Write the figures of stored suites as PDF, SVG and PNG.
@@ -125,7 +125,9 @@ def draw_figures(
     contexts = _contexts(store, data_dir, users=users, aggregates=aggregates)
 
     def made(results: ResultSet) -> list[Drawn]:
-        return draw(contexts(results), folder, names=names or NAMES)
+        context = contexts(results)
+        context.refuse_unknown_users()
+        return draw(context, folder, names=names or NAMES)
 
     return [drawn for suite in _suites(suites, store) for drawn in _undamaged(made, suite, store)]
 
@@ -267,14 +269,15 @@ def _loader(data_dir: Path) -> Load:
 
 
 def _contexts(
-    store: Store, data_dir: Path, *, users: tuple[int, ...] = (), aggregates: bool = False
+    store: Store, data_dir: Path, *, users: tuple[str, ...] = (), aggregates: bool = False
 ) -> Callable[[ResultSet], FigureContext]:
     """What figures of a suite are drawn from."""
     from .figures.context import FigureContext
 
     load, items = _loader(data_dir), cache(partial(catalog.load_items, data_dir=data_dir))
+    tokens = cache(partial(catalog.load_users, data_dir=data_dir))
     return lambda results: FigureContext(
-        results.models(), load, items, _profiles_of(results.name, store), users, aggregates
+        results.models(), load, items, _profiles_of(results.name, store), users, aggregates, tokens
     )
 
 

@@ -20,7 +20,7 @@ from ..plan.queue import SuiteQueue, repeatable
 from ..records.results import TrialSummary
 from ..store.checkpoints import Checkpoints
 from ..store.store import Store
-from ..utils.errors import DatasetError
+from ..utils.errors import DatasetError, InputError
 from .cluster import Cluster, cluster
 from .nodes import Software, compare
 from .outcome import RunOutcome
@@ -78,12 +78,13 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
         InputError: a data set is not prepared, or a trial does not fit; nothing was started.
         StoreError: a result cannot be read or written.
     """
-    from ..plan.cells import check_precision, expand
+    from ..plan.cells import check_precision, expand, traced
 
     clock = time.perf_counter()
     closing = StopPolicy(options.time_budget_s)
     cells = expand(suite)
     datasets = load_all(suite, cells, data_dir)
+    cells = traced(cells, partial(_tested_user, datasets, data_dir), datasets)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
     cpu = suite.resources.cpu if options.cpu is None else options.cpu
     device = "cuda" if gpu > 0 else "cpu"
@@ -191,6 +192,16 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
         words += [f"{unsupported} of {len(cells)} cannot run, and a run leaves them out"] * bool(unsupported)
         say(f"{'; '.join(words)}.")
     return failed
+
+
+def _tested_user(datasets: Mapping[str, Dataset], data_dir: Path, name: str, user: str) -> int:
+    """The number of a user by its id in the source; an `InputError` without such a user, or without its test rows."""
+    from ..datasets import catalog
+
+    number = catalog.user_number(name, user, data_dir=data_dir)
+    if number not in datasets[name].test.users:
+        raise InputError(f"evaluation.trace_users: user '{user}' of {name} has no test row, so that nothing is traced.")
+    return number
 
 
 def load_all(suite: Suite, cells: tuple[Cell, ...], data_dir: Path) -> dict[str, Dataset]:

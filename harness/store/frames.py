@@ -31,23 +31,33 @@ class Frames:
     epochs: pd.DataFrame
     store: Store
 
-    def rows(self, key: str, split: str = "test") -> pd.DataFrame:
+    def rows(self, key: str, split: str = "test", *, data_dir: str | Path | None = None) -> pd.DataFrame:
         """The rows of a trial, given by its key or the beginning of it: a line per prediction.
 
-        `split` is "test" (final runs alone) or "valid".
+        Args:
+            split: "test" (final runs alone) or "valid".
+            data_dir: where the prepared data set is; with it the ids of users and items in the source are columns.
 
         Returns:
-            Columns row, user, item, rank (of the readout), rank_step_0 to rank_step_K, entropy_step_*, margin_step_*,
-            and top_1 to top_10 (items, best first; -1 for none).
+            Columns row, user and item (numbers; user_id and item_id with `data_dir`), rank (of the readout),
+            rank_step_0 to rank_step_K, entropy_step_*, margin_step_*, and top_1 to top_10 (items, best first; -1 for
+            none).
 
         Raises:
             InputError: no trial, or several, begin so.
             StoreError: it has no rows of that split, or is damaged.
+            DatasetError: the data set is not prepared there, or its users' ids were not kept.
         """
         import pandas as pd
 
         rows = self.store.rows(self.store.find(key), split)
         columns: dict[str, Any] = {"row": range(len(rows.users)), "user": rows.users, "item": rows.items}
+        if data_dir is not None:
+            from ..datasets import catalog
+
+            dataset = self.store.summary(self.store.find(key)).spec.dataset
+            columns["user_id"] = catalog.load_users(dataset, data_dir=Path(data_dir))[rows.users]
+            columns["item_id"] = catalog.load_items(dataset, data_dir=Path(data_dir)).tokens[rows.items]
         columns["rank"] = rows.readout_ranks
         for k in range(rows.step_ranks.shape[1]):
             columns[f"rank_step_{k}"] = rows.step_ranks[:, k]

@@ -247,7 +247,7 @@ class ModelTrial:
             seed=self.spec.seed,
             split=split,
             traced=self.spec.purpose == "final",
-            trace_users=self.spec.evaluation.trace_users,
+            trace_users=tuple(map(int, self.spec.evaluation.trace_users)),
         )
 
     def _common(self, evaluate_s: float) -> dict[str, Any]:

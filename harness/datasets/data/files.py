@@ -22,7 +22,8 @@ from .items import Items
 from .recipe_result import Assembled
 
 CARD = "card.json"
-FILES = ("sequences.parquet", *(f"{split}.parquet" for split in SPLITS), "items.parquet")
+_USERS = "users.parquet"
+FILES = ("sequences.parquet", *(f"{split}.parquet" for split in SPLITS), "items.parquet", _USERS)
 """What the card names the checksums of."""
 _ENCODING = "DELTA_BINARY_PACKED"  # half the time of zstd when it is read, and no larger
 _THREADS = 2
@@ -62,6 +63,8 @@ def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str
         path = folder / file
         if path.stem in tables:
             _write_table(path, tables[path.stem])
+        elif file == _USERS:
+            _write_users(path, arrays.user_tokens)
         else:
             _write_items(path, items)
         return asdict(raw.describe(path))
@@ -125,6 +128,21 @@ def read_items(folder: Path) -> Items:
     return Items(np.array(tokens, dtype=object), _known(titles), counts.astype(np.int64), _known(texts))
 
 
+def read_users(folder: Path) -> NDArray[np.object_]:
+    """(U,) ids in the source of a prepared data set's users, by number.
+
+    Raises:
+        DatasetError: damaged or missing, as in a data set that was prepared before these ids were kept.
+    """
+    path = folder / _USERS
+    if not path.is_file():
+        raise DatasetError(f"{folder.name} does not hold its users' ids: prepare it again. Its content stays the same.")
+    try:
+        return np.array(_parquet(path)["token"].to_pylist(), dtype=object)
+    except KeyError as error:
+        raise _damaged(path, f"no column {error}") from error
+
+
 def _known(values: list[str | None]) -> NDArray[np.object_] | None:
     return None if all(value is None for value in values) else np.array(values, dtype=object)
 
@@ -167,6 +185,19 @@ def _write_items(path: Path, items: Items) -> None:
     )
     with path.open("wb") as stream:
         pq.write_table(table, stream, compression="zstd")
+
+
+def _write_users(path: Path, tokens: NDArray[np.object_]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = pa.array(np.arange(len(tokens), dtype=np.int32))
+    with path.open("wb") as stream:
+        pq.write_table(
+            pa.table({"user": numbers, "token": pa.array(tokens.tolist(), type=pa.string())}),
+            stream,
+            compression="zstd",
+        )
 
 
 def _read_table(path: Path, columns: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

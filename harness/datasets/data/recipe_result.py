@@ -23,6 +23,7 @@ class Assembled:
         flat: (M,) int32.
         splits: "train", "valid" and "test".
         item_tokens: (N,) ids in the source.
+        user_tokens: (U,) the same of the users.
         dropped: reason -> number of rows left out for it, by split.
     """
 
@@ -31,6 +32,7 @@ class Assembled:
     flat: NDArray[np.int32]
     splits: Mapping[str, Split]
     item_tokens: NDArray[np.object_]
+    user_tokens: NDArray[np.object_]
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 

@@ -321,6 +321,7 @@ def _compact(
         num_users=int(has_users.sum()),
         flat=item_number[flat],
         item_tokens=item_tokens[has_items],
+        user_tokens=user_tokens[has_users],
         dropped=rows.dropped,
         splits=splits,
     )

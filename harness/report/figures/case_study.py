@@ -43,7 +43,7 @@ class Case:
     """
 
     row: str
-    user: int
+    user: str
     history: tuple[str, ...]
     steps: tuple[CaseStep, ...]
     target: str
@@ -69,14 +69,14 @@ def case_of(context: FigureContext) -> Case:
     except DatasetError as error:
         raise MissingData(f"needs the prepared data set {cell.dataset} (--data-dir)") from error
     ranks = test.rows.step_ranks[test.traces.rows]  # (T, K + 1)
-    at = _chosen(test.rows.users[test.traces.rows], ranks, context.users)
+    at = _chosen(test.rows.users[test.traces.rows], ranks, context.asked(cell.dataset))
     row = int(test.traces.rows[at])
     history = data.flat[data.test.starts[row] : data.test.ends[row]][-_HISTORY:]
     target = int(data.test.targets[row])
     firsts = [int(item) for item in test.traces.top_items[at, :, 0]]
     return Case(
         row=title_of(cell).replace("\n", " "),
-        user=int(test.rows.users[row]),
+        user=context.user(cell.dataset, int(test.rows.users[row])),
         history=tuple(_title(items, int(item)) for item in history),
         steps=tuple(
             CaseStep(_title(items, first), first == target, int(rank))
@@ -91,7 +91,7 @@ def case_figure(context: FigureContext) -> Figure:
     from matplotlib.figure import Figure
 
     case = case_of(context)
-    lines = [f"{case.row}, user {case.user}", "", "history, newest last:"]
+    lines = [f"{case.row}, {case.user}", "", "history, newest last:"]
     lines += [f"    {title}" for title in case.history]
     lines.append("first recommendation after")
     for k, step in enumerate(case.steps):
@@ -108,8 +108,8 @@ def _chosen(users: NDArray[np.int32], ranks: NDArray[np.int32], asked: tuple[int
         traced = np.flatnonzero(np.isin(users, asked))
         if not len(traced):
             raise MissingData(
-                f"needs users whose states are stored; {', '.join(map(str, asked))} are not among them. A suite names "
-                "them under evaluation: {trace_users: [...]}"
+                "needs users whose states are stored; those asked for are not among them. A suite names them under "
+                "evaluation: {trace_users: [...]}"
             )
         return int(traced[0])
     return int(np.argmax(np.log(ranks[:, 0]) - np.log(ranks[:, -1])))

@@ -28,10 +28,13 @@ def trajectory_panels(context: FigureContext) -> list[Panel]:
     panels = []
     for cell in single_rows(context):
         rows = context.results.store.rows(cell.runs[0].key, "test")
-        chosen = rows_of_users(rows, context.users) if context.users else typical_rows(rows.step_ranks)
+        asked = context.asked(cell.dataset)
+        chosen = rows_of_users(rows, asked) if asked else typical_rows(rows.step_ranks)
         steps = range(rows.step_ranks.shape[1])
         curves = [
-            Series("line", f"user {rows.users[row]}", rows.step_ranks[row].tolist(), place, steps)
+            Series(
+                "line", context.user(cell.dataset, int(rows.users[row])), rows.step_ranks[row].tolist(), place, steps
+            )
             for place, row in enumerate(chosen)
         ]
         changes = "; ".join(f"{curve.name}: {curve.y[0]:,} to {curve.y[-1]:,}" for curve in curves)
@@ -115,7 +118,7 @@ def rows_of_users(rows: Rows, users: tuple[int, ...]) -> list[int]:
     by_user = [np.flatnonzero(rows.users == user) for user in users]
     last = [int(places[-1]) for places in by_user if len(places)]
     if not last:
-        raise MissingData(f"needs users with test rows; {', '.join(map(str, users))} have none")
+        raise MissingData("needs users with test rows; those asked for have none")
     return last
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from rearec_bench.harness.report.figures.printed import printed
 from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, NAMES, draw
 from rearec_bench.harness.report.figures.states import principal_components, rows_of_users, typical_rows
 from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError
 
 Make = Callable[..., FigureContext]
 HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
@@ -140,11 +142,18 @@ def test_similarities_are_means_over_runs_of_each_of_many_cells(
 def test_users_asked_for_are_shown_and_unknown_ones_are_said(results: ResultSet, context: Make) -> None:
     rows = results.store.rows(results.cells[1].runs[0].key, "test")
     user = int(rows.users[0])
-    figure = shown("fig8_trajectories", context(results, users=(user,)))
+    ids = np.array([f"u{number}" for number in range(1000)], dtype=object)
+    asked = context(results, users=(f"u{user}",), user_tokens=lambda name: ids)
+    figure = shown("fig8_trajectories", asked)
+    assert f"user u{user}" in FIGURES["fig8_trajectories"].panels(asked)[0].about
     last = int(np.flatnonzero(rows.users == user)[-1])
     assert list(figure.axes[0].get_lines()[0].get_ydata()) == rows.step_ranks[last].tolist()
-    with pytest.raises(MissingData, match="999 have none"):
+    with pytest.raises(MissingData, match="those asked for have none"):
         rows_of_users(rows, (999,))
+    with pytest.raises(InputError, match="no user 'u5000' in tiny"):
+        replace(asked, users=("u5000",)).refuse_unknown_users()
+    with pytest.raises(MissingData, match="needs the ids of the users"):
+        replace(asked, user_tokens=None).asked("tiny")
 
 
 def test_typical_rows_are_at_even_quantiles_of_the_change() -> None:

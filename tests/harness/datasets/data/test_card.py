@@ -27,7 +27,8 @@ def arrays_of(flat: list[int], rows: dict[str, list[tuple[int, int, int]]]) -> A
     for name, of_split in rows.items():
         starts, ends, users = (np.array([row[place] for row in of_split], dtype=np.int64) for place in range(3))
         splits[name] = Split(users.astype(np.int32), starts, ends, held[ends])
-    return Assembled(ITEMS, USERS, held, splits, item_tokens=np.array([str(n) for n in range(ITEMS)], dtype=object))
+    items, users = (np.array([str(n) for n in range(count)], dtype=object) for count in (ITEMS, USERS))
+    return Assembled(ITEMS, USERS, held, splits, item_tokens=items, user_tokens=users)
 
 
 def naive(arrays: Assembled) -> dict[str, object]:

@@ -19,7 +19,10 @@ from rearec_bench.harness.utils.errors import DatasetError
 
 from ..builders import LINES, prepare_sequences
 
-NAMES = {"card.json", "items.parquet", "sequences.parquet", "test.parquet", "train.parquet", "valid.parquet"}
+NAMES = {
+    *("card.json", "items.parquet", "sequences.parquet", "test.parquet", "train.parquet", "users.parquet"),
+    "valid.parquet",
+}
 
 
 def killed() -> int:
@@ -130,7 +133,7 @@ def test_arrays_that_were_changed_are_refused(tmp_path: Path) -> None:
         catalog.load_dataset("mine", data_dir=data_dir)
 
 
-@pytest.mark.parametrize("name", sorted(NAMES - {"items.parquet"}))
+@pytest.mark.parametrize("name", sorted(NAMES - {"items.parquet", "users.parquet"}))
 def test_a_truncated_file_is_an_error_that_names_it_and_preparing_again_mends_it(tmp_path: Path, name: str) -> None:
     data_dir = prepare_sequences(tmp_path)
     path = data_dir / "mine" / name

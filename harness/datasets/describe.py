@@ -16,7 +16,7 @@ from .recipe.files import shipped_recipes
 _OWN_LINES = {
     *("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source"),
     *("filtered", "dropped", "unseen", "bad_lines", "time_range", "split_times", "boundaries"),
-    *("versions", "outputs", "recipe_settings", "warnings"),
+    *("versions", "outputs", "recipe_settings", "warnings", "guessed"),
 }
 _NOTHING: tuple[Any, ...] = (None, "", {}, [], False)
 
@@ -68,8 +68,12 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
         f"{card['name']}  {counts['users']:,} users, {counts['items']:,} items, {counts['interactions']:,} "
         f"prediction rows, split {card['protocol']['split']}"
     )
+    guessed = (
+        ("guessed", f"{guess['file']}: {guess['what']}: {json.dumps(guess['value'], ensure_ascii=False)}")
+        for guess in card.get("guessed", ())
+    )
     warnings = (("warning", words) for words in card.get("warnings", ()))
-    return [plain.one_line(title), *(f"  {line}" for line in plain.columns(rows)), *_lines(warnings)]
+    return [plain.one_line(title), *(f"  {line}" for line in plain.columns(rows)), *_lines(guessed), *_lines(warnings)]
 
 
 def dropped_lines(card: Mapping[str, Any]) -> list[str]:

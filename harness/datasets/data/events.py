@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
-from ..parsing.bad_lines import BadLineLog, BadLines
-from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, PackedRows, check_format
+from ..parsing import dates
+from ..parsing.bad_lines import BadLineLog, BadLines, Guess
+from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, PackedRows
 from ..parsing.raw import Source
 from ..parsing.times import doubts, in_one_unit
 from .interactions import Interactions, number_tokens
@@ -30,6 +31,7 @@ class Events:
         ratings: (M,) float32; None if the source has none.
         time_unit: "seconds", "milliseconds", "microseconds", "any" (as the source has it), "order" (the place).
         bad_lines: lines that were skipped, by file and reason.
+        guessed: how files were read where the recipe does not say it.
         warnings: what is to be doubted of the source.
         notes: more facts for the card.
     """
@@ -39,6 +41,7 @@ class Events:
     sources: tuple[Source, ...]
     time_unit: str = "any"
     bad_lines: tuple[BadLines, ...] = ()
+    guessed: tuple[Guess, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -52,17 +55,20 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
     import polars as pl
 
     if columns.time_format:
-        check_format(columns.time_format)
+        dates.check_format(columns.time_format)
     packed = PackedRows(columns)
     parts, sources = [], []
     for file in files:
         part, source = file.read(columns.names, packed.read, tokens=(columns.user, columns.item))
         parts.append(part)
         sources.append(source)
-    log.refuse()
     rows = pl.concat(parts)
+    advice = dates.advice(packed.not_a_time) if packed.not_a_time else ""
+    log.refuse(nothing_read=not rows.height, advice=advice)
+    for what, value in packed.guessed.items():
+        log.guess(files[0].path, what, value)
     if not rows.height:
-        skipped = f" {log.words()}" if log.found() else ""
+        skipped = " ".join(("", log.words(), advice)) if log.found() else ""
         raise DatasetError(f"{', '.join(str(file.path) for file in files)} holds no interaction.{skipped}")
     times, unit = np.arange(rows.height, dtype=np.float64), "order"
     if columns.time:
@@ -81,5 +87,7 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
         sources=tuple(sources),
         time_unit=unit,
         bad_lines=log.found(),
+        notes={} if columns.time else {"times": "none: the order of the files is the order in time"},
+        guessed=log.guessed(),
         warnings=tuple(log.warnings),
     )

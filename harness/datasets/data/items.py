@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parsing.bad_lines import BadLines
+from ..parsing.bad_lines import BadLines, Guess
 from ..parsing.raw import Source
 from .dataset import Dataset
 from .recipe_result import Assembled, RecipeResult
@@ -23,6 +23,7 @@ class ItemAttributes:
         values: item token -> label of a text field -> its value, "" for none; of the wanted items that are described.
             All labels of the recipe's text, in their order.
         bad_lines: lines that were skipped, by file and reason.
+        guessed: how files were read where the recipe does not say it.
         notes: facts for the card, such as how many items are described twice.
         described: number of items that the files describe, wanted or not.
     """
@@ -30,6 +31,7 @@ class ItemAttributes:
     values: Mapping[str, Mapping[str, str]]
     sources: tuple[Source, ...]
     bad_lines: tuple[BadLines, ...] = ()
+    guessed: tuple[Guess, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     described: int = 0
 

@@ -13,7 +13,7 @@ from ..parsing.raw import Source
 from .histories import Layout, Rows
 
 if TYPE_CHECKING:
-    from ..parsing.bad_lines import BadLines
+    from ..parsing.bad_lines import BadLines, Guess
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class ReadyRows:
         ratings: (R,) float32, the row's own rating; None if the source has none.
         times: (R,) float64, of the target, in the source's unit; None if the source has none.
         bad_lines: lines that were skipped, by file and reason.
+        guessed: how files were read where the recipe does not say it.
         warnings: what is to be doubted of the source.
         layout: how histories share the flat array: see `histories.lay_out`.
         fixed_numbers: users and items are the source's own numbers, 0 to the largest: all are kept and none is
@@ -43,6 +44,7 @@ class ReadyRows:
     ratings: NDArray[np.float32] | None = None
     times: NDArray[np.float64] | None = None
     bad_lines: tuple[BadLines, ...] = ()
+    guessed: tuple[Guess, ...] = ()
     warnings: tuple[str, ...] = ()
     layout: Layout = "files"
     fixed_numbers: bool = False

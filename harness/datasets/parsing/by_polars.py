@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .layout import Layout, column_names, places_of
 from .line_by_line import LINE
+from .raw import BLANKS, writing_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,8 +36,7 @@ def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iter
 
     names = column_names(path, layout)
     places = places_of(columns, names, path, layout)
-    if layout.encoding != "utf-8":
-        raise OddRowsError
+    _refuse_odd(path, header=layout.header, encoding=layout.encoding)
     line = pl.col("line")
     fields = line.str.splitn(layout.separator, len(names)).struct.rename_fields(list(map(str, range(len(names)))))
     last = pl.col(str(len(names) - 1))
@@ -44,7 +44,7 @@ def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iter
     for lines in numbered.collect_batches(chunk_size=_ROWS, maintain_order=True):
         rows = lines.select(LINE, fields).unnest("line")
         if rows[last.meta.output_name()].null_count():
-            blank = (line.str.strip_chars() == "") & ~line.str.contains(layout.separator, literal=True)
+            blank = (line.str.strip_chars(BLANKS + "\r\n") == "") & ~line.str.contains(layout.separator, literal=True)
             rows = lines.filter(~blank).select(LINE, fields).unnest("line")
         odd = last.is_null() | last.str.contains(layout.separator, literal=True)
         if layout.quotes and lines.select(line.str.contains('"', literal=True).any()).item():
@@ -52,6 +52,13 @@ def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iter
         if rows.select(odd.any()).item():
             raise OddRowsError
         yield rows.select(LINE, *(pl.col(str(place)).alias(name) for place, name in zip(places, columns, strict=True)))
+
+
+def _refuse_odd(path: Path, *, header: bool, encoding: str = "") -> None:
+    """An OddRowsError for text that Polars does not read as `lines_of` does."""
+    writing = writing_of(path)
+    if encoding not in ("", "utf-8") or writing.lone_returns or writing.encoding not in ("", *["utf-8-sig"] * header):
+        raise OddRowsError
 
 
 def quoted_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -97,6 +104,7 @@ def json_frames(path: Path, columns: Sequence[str], tokens: Sequence[str]) -> It
     """
     import polars as pl
 
+    _refuse_odd(path, header=False)
     texts = [pl.col(name).str for name in tokens]
     odd = pl.any_horizontal(
         pl.lit(value=False),

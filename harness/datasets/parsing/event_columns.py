@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
+from .dates import EXAMPLES, ISO, is_iso, read_times
 from .table_files import Wrong
 
 if TYPE_CHECKING:
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 USER, ITEM, RATING, TIME = "user", "item", "rating", "time"
 SPACES = " \t\r\n\v\f"
 
-_DIRECTIVES = re.compile(r"%(.)")
-_KNOWN_TO_POLARS = frozenset("YmdHMS")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COMMA = r"^\s*[-+]?[0-9]+,[0-9]+\s*$"
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,9 @@ class EventColumns:
     """The columns of a file by role; "" for none.
 
     Attributes:
-        time_format: as strptime knows it; "" for numbers, or for columns that are dates already.
+        time_format: as strptime knows it, or "iso"; "" for numbers, or for columns that are dates already.
+        unit: of times that are numbers; with "any" and no format, ISO dates are recognised.
+        decimal: before the decimals of numbers; "" to recognise commas.
     """
 
     user: str
@@ -37,6 +36,8 @@ class EventColumns:
     rating: str = ""
     time: str = ""
     time_format: str = ""
+    unit: str = "any"
+    decimal: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,12 +53,18 @@ class PackedRows:
     Attributes:
         items: the type of the column of items.
         dated: whether times were dates, and so are in seconds.
+        guessed: setting of a recipe -> its value, where it does not have it.
+        not_a_time: the first value that is no time, "" while all are or if some are.
     """
 
     def __init__(self, columns: EventColumns) -> None:
         import polars as pl
 
         self.dated = bool(columns.time_format)
+        self.guessed: dict[str, str] = {}
+        self.not_a_time = ""
+        self._some_time = False
+        self._format, self._decimal = columns.time_format, columns.decimal
         self.items = pl.Categorical(pl.Categories.random())
         self._users = pl.Categorical(pl.Categories.random())
         self._columns = columns
@@ -74,13 +81,15 @@ class PackedRows:
         wrong = [Wrong(names.user, _empty(columns[USER]), "a name"), Wrong(names.item, _empty(columns[ITEM]), "a name")]
         columns = {USER: columns[USER].cast(self._users), ITEM: columns[ITEM].cast(self.items)}
         if names.rating:
-            ratings = _numbers(frame[names.rating], names.rating)
+            ratings = self._numbers(frame[names.rating], names.rating)
             wrong.append(Wrong(names.rating, _not_finite(ratings), "a number"))
             columns[RATING] = ratings.cast(pl.Float32)
         if names.time:
             columns[TIME] = self._times(frame[names.time])
-            wanted = f"a time such as {names.time_format}" if names.time_format else "a number"
-            wrong.append(Wrong(names.time, _not_finite(columns[TIME]), wanted))
+            wanted = f"a time such as {EXAMPLES.get(self._format, self._format)}" if self._format else "a number"
+            missing = _not_finite(columns[TIME])
+            wrong.append(Wrong(names.time, missing, wanted))
+            self._look_at(frame[names.time], missing)
         read = pl.DataFrame([column.alias(name) for name, column in columns.items()])
         return read, wrong
 
@@ -90,11 +99,48 @@ class PackedRows:
         if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
             self.dated = True
             return column.dt.epoch("us").cast(pl.Float64) / 1e6
-        if not self._columns.time_format:
-            return _numbers(column, self._columns.time)
+        if column.dtype == pl.String and not self._format and self._columns.unit == "any" and is_iso(_first(column)):
+            self.guessed["time.format"] = self._format = ISO
+            self.dated = True
+        if not self._format:
+            return self._numbers(column, self._columns.time)
         if column.dtype != pl.String:
             raise DatasetError(f"the column '{self._columns.time}' is of type {column.dtype}; time.format is for text.")
-        return read_times(column, self._columns.time_format)
+        return read_times(column, self._format)
+
+    def _numbers(self, column: pl.Series, name: str) -> pl.Series:
+        """Numbers, null if a text is not one."""
+        import polars as pl
+
+        if column.dtype != pl.String:
+            if column.dtype.is_numeric():
+                return column.cast(pl.Float64)
+            raise DatasetError(f"the column '{name}' is of type {column.dtype}; numbers are wanted.")
+        if not self._decimal and _has_commas(column):
+            self.guessed["decimal"] = self._decimal = ","
+        if self._decimal == ",":
+            column = column.set(column.str.contains(".", literal=True), None).str.replace(",", ".", literal=True)
+        read = column.cast(pl.Float64, strict=False)
+        if read.null_count():
+            read = column.str.strip_chars(SPACES).cast(pl.Float64, strict=False)
+        return read
+
+    def _look_at(self, column: pl.Series, missing: NDArray[np.bool_]) -> None:
+        self._some_time = self._some_time or not missing.all()
+        if self._some_time:
+            self.not_a_time = ""
+        elif not self.not_a_time and len(column):
+            self.not_a_time = str(_first(column))
+
+
+def _first(column: pl.Series) -> str:
+    """The first text that is not blank."""
+    return next((text.strip() for text in column if text is not None and str(text).strip()), "")
+
+
+def _has_commas(column: pl.Series) -> bool:
+    """Whether the numbers of a column of text have decimal commas: one has, and none has a point."""
+    return bool(column.str.contains(_COMMA).any()) and not column.str.contains(".", literal=True).any()
 
 
 def as_tokens(column: pl.Series, name: str) -> pl.Series:
@@ -106,60 +152,6 @@ def as_tokens(column: pl.Series, name: str) -> pl.Series:
     if column.dtype.is_integer() or column.dtype in (pl.Categorical, pl.Enum):
         return column.cast(pl.String)
     raise DatasetError(f"the column '{name}' is of type {column.dtype}; text or whole numbers are wanted.")
-
-
-def read_times(column: pl.Series, layout: str) -> pl.Series:
-    """Seconds since 1970, (R,) float64, of text times, in UTC unless they have a zone; null if not a time."""
-    import polars as pl
-
-    if set(_DIRECTIVES.findall(layout)) != _KNOWN_TO_POLARS:
-        return _by_strptime(column, layout)
-    read = column.str.to_datetime(layout, strict=False, time_unit="us").dt.epoch("us").cast(pl.Float64) / 1e6
-    if not read.null_count():
-        return read
-    unread = column.set(read.is_not_null(), None)
-    return pl.select(pl.coalesce(read, _by_strptime(unread, layout))).to_series()
-
-
-def _by_strptime(column: pl.Series, layout: str) -> pl.Series:
-    import polars as pl
-
-    seconds = {text: _seconds(text, layout) for text in column.unique().to_list()}
-    return pl.Series(column.name, [seconds[text] for text in column.to_list()], dtype=pl.Float64)
-
-
-def _seconds(text: str | None, layout: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.strptime(text.strip(), layout)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH).total_seconds()
-
-
-def check_format(layout: str) -> None:
-    """A DatasetError for a format of times that strptime does not know."""
-    try:
-        datetime.strptime(_EPOCH.strftime(layout), layout)
-    except (ValueError, re.error) as error:
-        raise DatasetError(f"time.format: '{layout}' is none: {error}. Such as \"%Y-%m-%d %H:%M:%S\".") from error
-
-
-def _numbers(column: pl.Series, name: str) -> pl.Series:
-    """Numbers, null if a text is not one."""
-    import polars as pl
-
-    if column.dtype == pl.String:
-        read = column.cast(pl.Float64, strict=False)
-        if read.null_count():
-            read = column.str.strip_chars(SPACES).cast(pl.Float64, strict=False)
-        return read
-    if column.dtype.is_numeric():
-        return column.cast(pl.Float64)
-    raise DatasetError(f"the column '{name}' is of type {column.dtype}; numbers are wanted.")
 
 
 def _not_finite(column: pl.Series) -> NDArray[np.bool_]:

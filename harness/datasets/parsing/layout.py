@@ -11,10 +11,12 @@ from typing import Literal, TypeAlias
 
 from ...utils.errors import DatasetError
 from ...utils.messages import hint
-from .raw import first_line
+from .raw import BLANKS, first_line, is_text
 
 _JSON = (".jsonl", ".json", ".ndjson")
 _PARQUET = (".parquet", ".pq")
+LONGEST_FIELD = 2**20
+"""Characters of a field in quotes; one that seems longer is a quote that is not closed."""
 
 
 @dataclass(frozen=True)
@@ -26,42 +28,54 @@ class Layout:
         quotes: fields may stand in double quotes, doubled within.
         header: whether the first line names the columns; otherwise they are called `names`, or 1, 2, ...
         names: of the columns of a file without header; () for numbers.
-        encoding: "utf-8" or "latin-1".
+        encoding: as Python knows it; "" for that of the byte order mark, UTF-8 without one.
+        guess_encoding: without an encoding, text that is not UTF-8 is read in an 8-bit one.
     """
 
     separator: str = ","
     quotes: bool = True
     header: bool = True
     names: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    encoding: str = ""
+    guess_encoding: bool = False
 
 
 Format: TypeAlias = Layout | Literal["jsonl", "parquet"]
 
 
-def format_of(path: Path, layout: Layout) -> Format:
-    """A file's format, by its name; `layout` if it is neither JSON lines nor Parquet."""
+def format_by_name(path: Path) -> Literal["jsonl", "parquet", ""]:
+    """What a file's name says of its format: JSON lines, Parquet, or "" for nothing."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in _JSON:
         return "jsonl"
-    return "parquet" if suffix in _PARQUET else layout
+    return "parquet" if suffix in _PARQUET else ""
 
 
 def column_names(path: Path, layout: Layout) -> tuple[str, ...]:
     """The columns of a delimited file: those of its header, or else their names or numbers; errors as `lines_of`."""
-    line = first_line(path)
-    try:
-        text = line.decode(layout.encoding).rstrip("\r\n")
-        fields = text.split(layout.separator)
-        if layout.quotes and '"' in text:
-            fields = next(csv.reader([text], delimiter=layout.separator))
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}:1  is not UTF-8 text: {error.reason} at byte {error.start + 1}.") from error
-    except csv.Error as error:
-        raise DatasetError(f"{path}:1  is not a header: {error}.") from error
+    text = first_line(path, encoding=layout.encoding).rstrip("\r\n")
+    if layout.header and not is_text(text):
+        raise DatasetError(f"{path}:1  is not {layout.encoding or 'UTF-8'} text. A recipe says  encoding: NAME")
+    fields = fields_of(text, layout)
     if layout.header:
-        return tuple(name.strip() for name in fields)
+        return tuple(name.strip(BLANKS) for name in fields)
     return layout.names or tuple(str(place) for place in range(1, len(fields) + 1))
+
+
+def fields_of(text: str, layout: Layout) -> list[str]:
+    """The fields of a line without its end; of an unclosed quote the rest of the line."""
+    if layout.quotes and '"' in text and len(layout.separator) == 1:
+        csv.field_size_limit(LONGEST_FIELD)
+        try:
+            return next(csv.reader([text], delimiter=layout.separator))
+        except csv.Error:
+            return text.split(layout.separator)
+    return text.split(layout.separator)
+
+
+def is_place(column: str) -> bool:
+    """Whether a column may be one of a file without header: a number from 1."""
+    return column.isascii() and column.isdecimal() and not column.startswith("0")
 
 
 def places_of(columns: Sequence[str], names: Sequence[str], path: Path, layout: Layout) -> list[int]:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ...utils.errors import DatasetError
 from ...utils.messages import hint
 from .bad_lines import BadLineLog
-from .layout import Layout, column_names, places_of
-from .raw import ReadProgress, lines_of
+from .layout import LONGEST_FIELD, Layout, column_names, places_of
+from .raw import ReadProgress, guessed_encoding, is_blank, is_text, lines_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,6 +50,11 @@ def separated_rows(
     Raises:
         DatasetError: the file is damaged or cut short, or lacks a column.
     """
+    if layout.guess_encoding and not layout.encoding:
+        encoding = guessed_encoding(path)
+        if encoding:
+            layout = replace(layout, encoding=encoding)
+            log.guess(path, "encoding", encoding)
     names = column_names(path, layout)
     places = places_of(columns, names, path, layout)
     records = _records(path, layout, log, progress)
@@ -61,26 +67,28 @@ def separated_rows(
             log.add(path, line, "wrong number of fields", f"has {count}, {other} {len(names)}")
             continue
         wanted = [fields[place] for place in places]
-        broken = next((column for column, field in zip(columns, wanted, strict=True) if not _is_text(field)), None)
+        broken = next((column for column, field in zip(columns, wanted, strict=True) if not is_text(field)), None)
         if broken is None:
             yield line, wanted
         else:
-            log.add(path, line, _NOT_UTF8, f"{broken}: is not UTF-8 text")
+            what = f"not {layout.encoding} text" if layout.encoding else _NOT_UTF8
+            log.add(path, line, what, f"{broken}: is {what}")
 
 
 def _records(path: Path, layout: Layout, log: BadLineLog, progress: ReadProgress) -> Iterator[tuple[int, list[str]]]:
     """The records of a delimited file with the number of their first line; bytes that are not text as surrogates."""
-    lines = ((line, text.decode(layout.encoding, "surrogateescape")) for line, text in lines_of(path, progress))
+    lines = lines_of(path, progress, encoding=layout.encoding)
     separator, quotes = layout.separator, layout.quotes and len(layout.separator) == 1
     again: deque[tuple[int, str]] = deque()  # lines after a quote that is not closed
     while (numbered := again.popleft() if again else next(lines, None)) is not None:
         line, text = numbered
         if not quotes or '"' not in text:
             plain = text.removesuffix("\n").removesuffix("\r")
-            if plain.strip() or separator in plain:
+            if not is_blank(plain) or separator in plain:
                 yield line, plain.split(separator)
             continue
         taken: list[tuple[int, str]] = []
+        csv.field_size_limit(LONGEST_FIELD)
         reader = csv.reader(_text_and_more(text, again, lines, taken), delimiter=separator, strict=True)
         try:
             yield line, next(reader)
@@ -99,10 +107,6 @@ def _text_and_more(
         yield following[1]
 
 
-def _is_text(field: str) -> bool:
-    return field.isascii() or not any("\ud800" <= character <= "\udfff" for character in field)
-
-
 def json_rows(
     path: Path, columns: Sequence[str], tokens: Sequence[str], log: BadLineLog, progress: ReadProgress
 ) -> Iterator[_Row]:
@@ -114,7 +118,7 @@ def json_rows(
     for line, value in json_objects(path, columns, log, progress):
         for name in tokens:
             token = value.get(name)
-            if isinstance(token, list | dict) or (isinstance(token, str) and not _is_text(token)):
+            if isinstance(token, list | dict) or (isinstance(token, str) and not is_text(token)):
                 log.add(path, line, f"{name} is not text", f"{name}: {json.dumps(token)[:60]} is not text")
                 break
         else:
@@ -137,7 +141,7 @@ def json_objects(
     missing, seen = set(keys), dict[str, None]()
     count = 0
     for line, text in lines_of(path, progress):
-        if not text.strip():
+        if is_blank(text):
             continue
         try:
             value = _object(text)
@@ -160,11 +164,11 @@ class _BadLineError(Exception):
     """Why a line is not a JSON object: the kind, and the mistake in this line."""
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _object(text: str) -> dict[str, Any]:
+    if not is_text(text):
+        raise _BadLineError(_NOT_UTF8, "is not UTF-8 text")
     try:
-        value = json.loads(text.decode("utf-8"), parse_constant=_refuse, parse_float=str, parse_int=str)
-    except UnicodeDecodeError as error:
-        raise _BadLineError(_NOT_UTF8, f"is not UTF-8 text: {error.reason} at byte {error.start + 1}") from error
+        value = json.loads(text, parse_constant=_refuse, parse_float=str, parse_int=str)
     except json.JSONDecodeError as error:
         raise _BadLineError("no JSON", f"is no JSON: {error.msg} at column {error.colno}") from error
     except (ValueError, RecursionError) as error:

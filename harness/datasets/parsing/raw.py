@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import zlib
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ...utils.errors import DatasetError
 from ...utils.meter import Meter
@@ -18,9 +20,13 @@ from ...utils.meter import Meter
 LONGEST_LINE = 2**28
 """A file with a longer line is not taken for a file of lines."""
 
+BLANKS = " \t"
+"""What separates words, and what a blank line is of."""
+
 _GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_BY_MARK = {("", mark) for mark in _MARKS.values()} | {("utf-8", "utf-8-sig")}
+_HEAD = 2**20  # bytes in which the first line ends, nearly always
 _LINES_A_REPORT = 2**16
 _MEGABYTE = 1_000_000
 
@@ -62,61 +68,128 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def lines_of(path: Path, progress: ReadProgress | None = None) -> Generator[tuple[int, bytes], None, None]:
-    """The lines of a text file, plain or gzipped (by its first bytes), with their numbers, from 1, and line ends.
+@dataclass(frozen=True)
+class Writing:
+    """How a file of text is written, by its first bytes.
+
+    Attributes:
+        encoding: that of its byte order mark; "" without one.
+        lone_returns: lines end with carriage returns alone, as on old Macs.
+    """
+
+    encoding: str
+    lone_returns: bool
+
+
+def writing_of(path: Path) -> Writing:
+    """How a file of text is written; errors as `lines_of`."""
+    with _read_errors(path), path.open("rb") as file:
+        return _writing(_unpacked(file).read(_HEAD))
+
+
+def lines_of(
+    path: Path, progress: ReadProgress | None = None, *, encoding: str = ""
+) -> Generator[tuple[int, str], None, None]:
+    """The lines of a text file with their numbers, from 1, and line ends; the one way to read text.
+
+    It is plain or gzipped, by its first bytes; a byte order mark is no part of it, and names the encoding where
+    `encoding` is "" (UTF-8 without a mark). Lines end with a line feed or, if the first one does, with a carriage
+    return. Bytes that are no text are half surrogates: see `is_text`.
 
     Raises:
-        DatasetError: the file is empty, not text, cut short or damaged, or has no lines.
+        DatasetError: the file is empty, cut short or damaged, or has no lines.
     """
     line, size = 0, path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            packed = file.peek(2)[:2] == _GZIP
-            if path.name.endswith(".gz") and not packed and size:
+    with _read_errors(path, lambda: line), path.open("rb") as file:
+        writing = _writing(_unpacked(file).read(_HEAD))
+        file.seek(0)
+        newline = "" if writing.lone_returns else "\n"
+        marked = writing.encoding if (encoding, writing.encoding) in _BY_MARK else encoding
+        text_of = io.TextIOWrapper(_unpacked(file), marked or "utf-8", "surrogateescape", newline)
+        while text := text_of.readline(LONGEST_LINE):
+            if len(text) == LONGEST_LINE:
                 raise DatasetError(
-                    f"{path} is called .gz and is not gzipped. Download it again, or rename it where it is plain text."
+                    f"{path}:{line + 1}  has more than {LONGEST_LINE // 2**20} MB without a line end. "
+                    "One record a line is wanted."
                 )
-            stream = gzip.GzipFile(fileobj=file) if packed else file
-            while text := stream.readline(LONGEST_LINE):
-                if len(text) == LONGEST_LINE:
-                    raise DatasetError(
-                        f"{path}:{line + 1}  has more than {LONGEST_LINE // 2**20} MB without a line end. "
-                        "One record a line is wanted."
-                    )
-                if line == 0:
-                    text = _checked(text, path)
-                yield line + 1, text
-                line += 1
-                if progress is not None and line % _LINES_A_REPORT == 0:
-                    progress(file.tell(), size, path.name)
-    except EOFError as error:
-        raise DatasetError(
-            f"{path} is cut short: the gzip stream ends too early, after {line:,} whole lines. Download it again."
-        ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DatasetError(f"{path} is damaged after {line:,} whole lines ({error}). Download it again.") from error
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+            line += 1
+            yield line, text
+            if progress is not None and line % _LINES_A_REPORT == 0:
+                progress(file.tell(), size, path.name)
+        text_of.detach()
     if line == 0:
         raise DatasetError(f"{path} is empty.")
 
 
-def first_line(path: Path) -> bytes:
+def first_line(path: Path, *, encoding: str = "") -> str:
     """The first line of a text file; errors as `lines_of`."""
-    with closing(lines_of(path)) as lines:
+    with closing(lines_of(path, encoding=encoding)) as lines:
         return next(lines)[1]
 
 
-def _checked(first: bytes, path: Path) -> bytes:
-    """The first line without the byte order mark."""
-    if first.startswith(_UTF16):
-        raise DatasetError(f"{path} is UTF-16 text. Save it as UTF-8.")
-    first = first.removeprefix(_BOM)
-    if not first:
-        raise DatasetError(f"{path} is empty.")
-    if b"\r" in first.rstrip(b"\r\n"):
-        raise DatasetError(f"{path}:1  has carriage returns for line ends. Save it with line feeds.")
-    return first
+def is_text(text: str) -> bool:
+    """Whether what `lines_of` has read was text in its encoding."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def is_blank(line: str) -> bool:
+    """Whether a line has nothing but blanks."""
+    return not line.strip(BLANKS + "\r\n")
+
+
+def split_words(line: str) -> list[str]:
+    """The words of a line, separated by blanks."""
+    return [word for word in line.rstrip("\r\n").replace("\t", " ").split(" ") if word]
+
+
+def guessed_encoding(path: Path) -> str:
+    """The 8-bit encoding of a file without a mark: "" for none, if most of its lines that are not ASCII are UTF-8.
+
+    Otherwise "cp1252" where it has characters that ISO-8859-1 lacks, else "latin-1". Errors as `lines_of`.
+    """
+    if writing_of(path).encoding:
+        return ""
+    right, wrong, windows = 0, 0, False
+    for _, line in lines_of(path):
+        if line.isascii():
+            continue
+        if is_text(line):
+            right += 1
+        else:
+            wrong += 1
+            windows = windows or any("\udc80" <= character <= "\udc9f" for character in line)
+    if wrong <= right:
+        return ""
+    return "cp1252" if windows else "latin-1"
+
+
+def _unpacked(file: BufferedReader) -> BufferedReader:
+    """What a file holds, unpacked if it is gzipped."""
+    return cast("BufferedReader", gzip.GzipFile(fileobj=file)) if file.peek(2)[:2] == _GZIP else file
+
+
+def _writing(head: bytes) -> Writing:
+    encoding = next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), "")
+    text = head.decode(encoding or "latin-1", "ignore")
+    end = min((place for place in (text.find("\n"), text.find("\r")) if place >= 0), default=-1)
+    return Writing(encoding, text[end : end + 1] == "\r" and text[end + 1 : end + 2] != "\n")
+
+
+@contextmanager
+def _read_errors(path: Path, lines: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    """A file that cannot be read as a DatasetError; `lines` counts the whole lines before."""
+    try:
+        yield
+    except EOFError as error:
+        raise DatasetError(
+            f"{path} is cut short: the gzip stream ends too early, after {lines():,} whole lines. Download it again."
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is damaged after {lines():,} whole lines ({error}). Download it again.") from error
+    except UnicodeError as error:
+        raise DatasetError(f"{path}:{lines() + 1}  is not {error.args[0]} text.") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 class ReadingMeter:

@@ -42,7 +42,7 @@ def in_one_unit(times: NDArray[np.float64], unit: str, place: str) -> tuple[NDAr
             )
         return times, unit, [*doubts(times, next(iter(looks), ""), place)]
     warnings = [*doubts(times, unit, place)]
-    if looks and unit not in looks:
+    if looks.keys() - {unit}:
         warnings.insert(0, f"{place}: read as {unit}, as the recipe says; {summary}.")
     return times, unit, warnings
 
@@ -55,6 +55,11 @@ def doubts(times: NDArray[np.float64], unit: str, place: str) -> Iterator[str]:
     later = int((times > time.time() * PER_SECOND[unit]).sum()) if unit else 0
     if later:
         yield f"{place}: {later:,} of {len(times):,} times are in the future."
+
+
+def looks_like(number: float) -> str:
+    """The unit that a number since 1970 is probably of, "" if it may be any."""
+    return next(iter(_looks(np.array([number]))), "")
 
 
 def _looks(times: NDArray[np.float64]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +16,13 @@ from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import RATING, TIME, PackedRows
-from ..parsing.layout import Layout, format_of
+from ..parsing.layout import Format, format_by_name
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
 from ..parsing.times import doubts, in_one_unit
+from ..recipe.recipe import Recipe
 from .table_reader import AMAZON_REVIEWS, chosen_columns
-from .tables import HISTORY, numbered, read_tables, split_paths, words
+from .tables import HISTORY, numbered, read_tables, split_layout, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,8 +51,10 @@ class AmazonSplits:
         history = raw.recipe.columns.get("history", "history")
         packed = PackedRows(columns)
         log = BadLineLog(raw.on_bad_line)
-        layout = Layout(separator=raw.recipe.separator or ",")
-        files = [TableFile(path, format_of(path, layout), raw.progress, log) for path in paths]
+        files = [
+            TableFile(path, _format(path, raw.recipe, split, (*columns.names, history), log), raw.progress, log)
+            for path, split in zip(paths, SPLITS, strict=True)
+        ]
 
         def convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
             read, wrong = packed.read(frame)
@@ -58,6 +62,8 @@ class AmazonSplits:
 
         tokens = (columns.user, columns.item)
         table, parts, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
+        for what, value in packed.guessed.items():
+            log.guess(paths[0], what, value)
         times, unit = table[TIME].to_numpy(), "seconds"
         if packed.dated:
             log.warnings += doubts(times, unit, columns.time)
@@ -74,6 +80,7 @@ class AmazonSplits:
             ratings=table[RATING].to_numpy(),
             times=times,
             bad_lines=log.found(),
+            guessed=log.guessed(),
             warnings=tuple(log.warnings),
             layout="prefixes",
             notes={"time_unit": unit, "repeated_rows_kept": _repeated(rows, times)},
@@ -85,6 +92,10 @@ class AmazonSplits:
 
 
 READER = AmazonSplits()
+
+
+def _format(path: Path, recipe: Recipe, split: str, columns: Sequence[str], log: BadLineLog) -> Format:
+    return format_by_name(path) or split_layout(path, recipe, split, columns, log)
 
 
 def _repeated(rows: Rows, times: NDArray[np.float64]) -> int:

@@ -78,7 +78,9 @@ def read_items(
     if again and repeated == "first":
         notes["items_described_again"] = again
     sources = tuple(describe(table.file.path) for table in tables)
-    return ItemAttributes(values, sources, log.found(), notes, described - again)
+    return ItemAttributes(
+        values, sources, bad_lines=log.found(), guessed=log.guessed(), notes=notes, described=described - again
+    )
 
 
 def _described(table: ItemTable, wanted: Collection[str]) -> Iterator[tuple[int, str, Mapping[str, str]]]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...utils.errors import DatasetError
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.layout import Format, Layout
-from ..parsing.raw import lines_of
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable
@@ -45,19 +45,27 @@ _YEAR = re.compile(r"(.*?)\s*\((\d{4})\)", re.DOTALL)
 
 
 class _MovieLens(TableReader):
-    def interactions_format(self, path: Path, recipe: Recipe) -> Format:
+    def interactions_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
         """See `TableReader.interactions_format`."""
-        separator = _separator(path)
-        return Layout(separator, quotes=separator == ",", header=separator == ",", names=_RATINGS)
+        separator, encoding = _separator(path), recipe.said_of("interactions").encoding
+        return Layout(
+            separator,
+            quotes=separator == ",",
+            header=separator == ",",
+            names=_RATINGS,
+            encoding=encoding,
+            guess_encoding=True,
+        )
 
-    def items_format(self, path: Path, recipe: Recipe) -> Format:
+    def items_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
         """See `TableReader.items_format`."""
+        encoding = recipe.said_of("items").encoding
         separator = "|" if _plain(path) == "u.item" else _separator(path)
         if separator == ",":
-            return Layout()
+            return Layout(encoding=encoding, guess_encoding=True)
         before = ("movieId", "title", "released", "on video", "address")
         names = (*before, *GENRES) if separator == "|" else ("movieId", "title", "genres")
-        return Layout(separator, quotes=False, header=False, names=names, encoding=_encoding(path))
+        return Layout(separator, quotes=False, header=False, names=names, encoding=encoding, guess_encoding=True)
 
     def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
         """See `TableReader.item_table`."""
@@ -85,16 +93,6 @@ def _plain(path: Path) -> str:
 
 def _separator(path: Path) -> str:
     return {".csv": ",", ".dat": "::"}.get(Path(_plain(path)).suffix, "\t")
-
-
-def _encoding(path: Path) -> str:
-    """The older files are ISO-8859-1, without declaring it."""
-    try:
-        for _, line in lines_of(path):
-            line.decode()
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
 
 
 READER = _MovieLens(

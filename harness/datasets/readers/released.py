@@ -16,10 +16,9 @@ from ..data.ready_rows import ReadyRows
 from ..parsing import raw
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, TIME, USER
-from ..parsing.layout import Layout
 from ..parsing.source_files import RawFiles
-from ..parsing.table_files import TableFile, Wrong
-from .tables import HISTORY, histories_of, read_tables, split_paths, words
+from ..parsing.table_files import Wrong
+from .tables import HISTORY, histories_of, read_tables, split_files, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +40,7 @@ class Released:
         """Read the three files; see `Reader.read`. A row without history is an error."""
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
-        files = [TableFile(path, Layout(), raw.progress, log) for path in paths]
+        files = split_files(raw, paths, COLUMNS, log)
         table, parts, sources = read_tables(files, COLUMNS, _convert, tokens=())
         history, lengths = histories_of(table)
         rows = Rows(table[USER].to_numpy(), table[ITEM].to_numpy(), history.to_numpy(), lengths)
@@ -55,6 +54,7 @@ class Released:
             sources=sources,
             times=table[TIME].to_numpy(),
             bad_lines=log.found(),
+            guessed=log.guessed(),
             fixed_numbers=True,
         )
 

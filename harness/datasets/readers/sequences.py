@@ -12,7 +12,7 @@ from ..data.events import Events
 from ..data.interactions import from_tokens
 from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
-from ..parsing.raw import ReadProgress, describe, lines_of
+from ..parsing.raw import ReadProgress, describe, is_text, lines_of, split_words
 from ..parsing.source_files import RawFiles
 from .tables import one_file
 
@@ -29,7 +29,7 @@ class Sequences:
         """Read the file, which the source may be itself; see `Reader.read`. A user on two lines is an error."""
         path = one_file(raw, "interactions", self.files)
         log = BadLineLog(raw.on_bad_line)
-        lines = _checked(path, log, raw.progress)
+        lines = _checked(path, log, raw.progress, raw.recipe.said_of("interactions").encoding)
         counts = np.array([len(line) - 1 for line in lines], dtype=np.int64)
         users = [line[0] for line in lines for _ in line[1:]]
         items = [item for line in lines for item in line[1:]]
@@ -50,17 +50,15 @@ class Sequences:
 READER = Sequences()
 
 
-def _checked(path: Path, log: BadLineLog, progress: ReadProgress) -> list[list[str]]:
+def _checked(path: Path, log: BadLineLog, progress: ReadProgress, encoding: str) -> list[list[str]]:
     """The words of each line that is not blank and can be read."""
     seen: dict[str, int] = {}
     kept: list[list[str]] = []
-    for number, line in lines_of(path, progress):
-        try:
-            words = line.decode("utf-8").split()
-        except UnicodeDecodeError as error:
-            log.add(path, number, "is not UTF-8 text", f"is not UTF-8 text: {error.reason} at byte {error.start + 1}")
-            continue
-        if len(words) == 1:
+    for number, line in lines_of(path, progress, encoding=encoding):
+        words = split_words(line)
+        if not is_text(line):
+            log.add(path, number, "is not UTF-8 text")
+        elif len(words) == 1:
             log.add(path, number, "has no items", f"user '{words[0]}' has no items. {_A_LINE}")
         elif words and words[0] in seen:
             earlier = f"user '{words[0]}' stands on line {seen[words[0]]} already"

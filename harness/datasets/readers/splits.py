@@ -15,14 +15,13 @@ from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, USER
-from ..parsing.layout import Layout
 from ..parsing.line_by_line import LINE
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
 from ..rules import rules
 from .item_tables import ItemTable, read_items
 from .table_reader import text_columns
-from .tables import HISTORY, numbered, read_tables, split_paths, words
+from .tables import HISTORY, numbered, read_tables, split_files, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +48,7 @@ class Splits:
         paths = split_paths(raw, self.files)
         log = BadLineLog(raw.on_bad_line)
         convert = _SplitRows()
-        files = [TableFile(path, Layout(), raw.progress, log) for path in paths]
+        files = split_files(raw, paths, COLUMNS, log)
         table, parts, sources = read_tables(files, COLUMNS, convert.read, tokens=())
         rows, user_tokens, item_tokens = numbered(table)
         repeated = _repeated(rows)
@@ -68,6 +67,7 @@ class Splits:
             item_tokens=item_tokens,
             sources=sources,
             bad_lines=log.found(),
+            guessed=log.guessed(),
             layout="lengths",
         )
 

@@ -13,7 +13,8 @@ from ..data.events import Events, read_events
 from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import EventColumns
-from ..parsing.layout import Format, Layout, column_names, format_of
+from ..parsing.guesses import layout_for
+from ..parsing.layout import Format, Layout, column_names, format_by_name
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
@@ -50,7 +51,7 @@ class TableReader:
         if raw.recipe.text.fields:
             raw.find("items", self.files)
         log = BadLineLog(raw.on_bad_line)
-        files = [TableFile(path, self.interactions_format(path, raw.recipe), raw.progress, log) for path in paths]
+        files = [TableFile(path, self.interactions_format(path, raw.recipe, log), raw.progress, log) for path in paths]
         return read_events(files, self.event_columns(files[0], raw.recipe), raw.recipe.time, log)
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
@@ -60,19 +61,28 @@ class TableReader:
         log = BadLineLog(raw.on_bad_line)
         tables = []
         for path in raw.find("items", self.files):
-            file = TableFile(path, self.items_format(path, raw.recipe), raw.progress, log)
+            file = TableFile(path, self.items_format(path, raw.recipe, log), raw.progress, log)
             tables.append(self.item_table(file, raw.recipe))
         return read_items(tables, raw.recipe.text.fields, wanted, repeated=self.repeated)
 
-    def interactions_format(self, path: Path, recipe: Recipe) -> Format:
-        """The format of a file of interactions."""
-        if self.format == "delimited":
-            return layout_of(path, recipe)
-        return self.format or format_of(path, layout_of(path, recipe))
+    def interactions_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
+        """The format of a file of interactions; the log gets what is guessed."""
+        said = recipe.said_of("interactions")
+        own = replace(self.format, encoding=said.encoding) if isinstance(self.format, Layout) else self.format
+        kind = "" if own == "delimited" else own or format_by_name(path)
+        return kind or layout_for(path, said, chosen_columns(self.columns, recipe).names, log)
 
-    def items_format(self, path: Path, recipe: Recipe) -> Format:
-        """The format of a file of items."""
-        return self.format if isinstance(self.format, Layout) else format_of(path, layout_of(path, recipe))
+    def items_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
+        """The format of a file of items; the log gets what is guessed."""
+        said = recipe.said_of("items")
+        if isinstance(self.format, Layout):
+            return replace(self.format, encoding=said.encoding)
+        columns = (self.item_column(recipe), *text_columns(recipe))
+        return format_by_name(path) or layout_for(path, said, columns, log)
+
+    def item_column(self, recipe: Recipe) -> str:
+        """The column with the item, in the file that describes items."""
+        return recipe.item_columns.get("item") or self.item or recipe.columns.get("item", "item")
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
         """The columns of interactions; errors as `chosen_columns`."""
@@ -92,8 +102,7 @@ class TableReader:
                 raise DatasetError(
                     f"item_columns: unknown '{role}'. Known: item; text: {{fields: ...}} names the rest."
                 )
-        item = recipe.item_columns.get("item") or self.item or recipe.columns.get("item", "item")
-        return ItemTable(file, item, text_columns(recipe))
+        return ItemTable(file, self.item_column(recipe), text_columns(recipe))
 
 
 def chosen_columns(
@@ -121,19 +130,14 @@ def chosen_columns(
         rating=names.get("rating", ""),
         time=names.get("time", ""),
         time_format=recipe.time.format or time_format,
+        unit=recipe.time.unit,
+        decimal=recipe.decimal or "",
     )
 
 
 def text_columns(recipe: Recipe) -> tuple[str, ...]:
     """The columns of a recipe's text, each once."""
     return tuple(dict.fromkeys(column for columns in recipe.text.fields.values() for column in columns))
-
-
-def layout_of(path: Path, recipe: Recipe) -> Layout:
-    """The layout of a delimited file; with tabs there are no quotes."""
-    tabs = path.name.removesuffix(".gz").endswith(".tsv")
-    separator = recipe.separator or ("\t" if tabs else ",")
-    return Layout(separator=separator, quotes=separator != "\t", header=recipe.header)
 
 
 CSV = TableReader(format="delimited")
@@ -164,6 +168,6 @@ RECBOLE = TableReader(
     columns={"user": "user_id:token", "item": "item_id:token", "rating": "rating:float", "time": "timestamp:float"},
     optional=True,
     item="item_id:token",
-    format=Layout(separator="\t", quotes=False),
+    format=Layout(separator="\t", quotes=False, guess_encoding=True),
 )
 """RecBole's atomic files: tab-separated, with `name:type` in the header."""

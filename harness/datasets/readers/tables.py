@@ -13,10 +13,14 @@ from ...utils.errors import DatasetError
 from ..data.card import SPLITS
 from ..data.histories import Rows
 from ..data.interactions import number_categories
+from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, USER
+from ..parsing.guesses import layout_for
+from ..parsing.layout import Layout
 from ..parsing.raw import MissingFileError, Source
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import Convert, TableFile
+from ..recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +46,19 @@ def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Pat
     return [one_file(raw, split, names) for split in SPLITS]
 
 
+def split_files(raw: RawFiles, paths: Sequence[Path], columns: Sequence[str], log: BadLineLog) -> list[TableFile]:
+    """The delimited files of training, validation and test with such columns; the log gets what is guessed."""
+    return [
+        TableFile(path, split_layout(path, raw.recipe, split, columns, log), raw.progress, log)
+        for path, split in zip(paths, SPLITS, strict=True)
+    ]
+
+
+def split_layout(path: Path, recipe: Recipe, split: str, columns: Sequence[str], log: BadLineLog) -> Layout:
+    """The layout of a split's file: UTF-8 unless the recipe says otherwise, since names of items depend on it."""
+    return layout_for(path, recipe.said_of(split), columns, log, guess_encoding=False)
+
+
 def read_tables(
     files: Sequence[TableFile], columns: Sequence[str], convert: Convert, *, tokens: Sequence[str]
 ) -> tuple[pl.DataFrame, NDArray[np.int8], tuple[Source, ...]]:
@@ -63,10 +80,15 @@ def read_tables(
 
 
 def words(texts: pl.Series) -> pl.Series:
-    """(R,) lists of the words of texts, separated by spaces."""
+    """(R,) lists of the words of texts, separated by blanks."""
     import polars as pl
 
-    return texts.fill_null("").str.split(" ").list.eval(pl.element().filter(pl.element() != ""))
+    return (
+        texts.fill_null("")
+        .str.replace_all("\t", " ", literal=True)
+        .str.split(" ")
+        .list.eval(pl.element().filter(pl.element() != ""))
+    )
 
 
 def numbered(table: pl.DataFrame) -> tuple[Rows, NDArray[np.object_], NDArray[np.object_]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import string
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from .uses import passed_over
 
 Role: TypeAlias = Literal["target", "history"]
 
@@ -157,6 +161,31 @@ class Unseen(_Even):
     """Where it is in the history."""
 
 
+@dataclass(frozen=True)
+class FileSettings:
+    """What a recipe says of a delimited file; "" and None where it says nothing."""
+
+    separator: str = ""
+    header: bool | None = None
+    encoding: str = ""
+
+
+def _of_files(value: Any) -> Any:
+    """A value for all files under "", or by role."""
+    return {"": value} if isinstance(value, str | bool) else value
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except LookupError as error:
+        raise ValueError(f"no encoding '{name}'. Such as utf-8, latin-1, cp1252, utf-16, gb18030") from error
+
+
+Encoding: TypeAlias = Annotated[str, AfterValidator(_known_encoding)]
+
+
 def _fields(value: Any) -> Any:
     return {key: _listed(names) for key, names in value.items()} if isinstance(value, Mapping) else value
 
@@ -229,10 +258,14 @@ class Recipe(_Section):
     """user, item, rating, time -> column of the interactions, in place of the reader's own."""
     item_columns: Mapping[str, str] = Field(default_factory=dict)
     """item -> column of the items."""
-    separator: str = ""
-    """Between the fields of a line; "" for the reader's own."""
-    header: bool = True
-    """Whether the first line names the columns; otherwise they are called 1, 2, ..."""
+    separator: Annotated[Mapping[str, str], BeforeValidator(_of_files)] = Field(default_factory=dict)
+    """Between the fields of a line, for all delimited files or by role; guessed where it is not given."""
+    header: Annotated[Mapping[str, bool], BeforeValidator(_of_files)] = Field(default_factory=dict)
+    """Whether the first line names the columns, likewise; otherwise they are called 1, 2, ..."""
+    encoding: Annotated[Mapping[str, Encoding], BeforeValidator(_of_files)] = Field(default_factory=dict)
+    """Of the text, likewise, as Python knows it, such as latin-1."""
+    decimal: Literal[".", ","] | None = None
+    """Before the decimals of ratings and times; guessed where it is not given."""
     time: TimeFormat = TimeFormat()
     ratings: RatingRule | None = None
     duplicates: Literal["keep", "once", "first", "last", "error"] = "keep"
@@ -269,6 +302,7 @@ class Recipe(_Section):
                 yield "ratings: a given history stays unchanged; set of: target"
         if self.reader in ("csv", "parquet", "jsonl"):
             yield from self._missing_columns()
+        yield from passed_over(self)
         asked = {role for split in ("train", "valid", "test") for role in getattr(self.required_text, split)}
         if asked and not self.text.fields:
             yield "required_text needs text: {fields: {title: COLUMN}}"
@@ -285,9 +319,23 @@ class Recipe(_Section):
         """Whether the files bring rows with histories of their own."""
         return self.reader in READY_READERS
 
+    def said_of(self, role: str) -> FileSettings:
+        """What is said of the delimited files of a role."""
+        separator, header, encoding = (
+            given.get(role, given.get("")) for given in (self.separator, self.header, self.encoding)
+        )
+        return FileSettings(str(separator or ""), None if header is None else bool(header), str(encoding or ""))
+
     def settings(self) -> dict[str, Any]:
-        """Everything but the name and the file, as JSON values."""
-        return self.model_dump(mode="json", exclude={"name"})
+        """Everything but the name and the file, as JSON values; of what came later only what is given."""
+        settings = self.model_dump(mode="json", exclude={"name"})
+        for name, nothing in (("separator", ""), ("header", True), ("encoding", None)):
+            given = settings.pop(name)
+            value = given.get("", given) if list(given) in ([""], []) else given
+            settings[name] = value or (nothing if value == {} else value)
+        return {
+            key: value for key, value in settings.items() if value is not None or key not in ("encoding", "decimal")
+        }
 
     def fingerprint(self) -> str:
         """A hash of `settings`, 64 hexadecimal digits."""

@@ -69,6 +69,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
         described = describe(arrays.item_tokens.tolist())
     titles, texts = _texts(recipe, described, arrays.item_tokens)
     attributes = described or ItemAttributes({}, ())
+    guessed = (*source.guessed, *attributes.guessed)
     warnings = [*source.warnings, *rows.loud()]
     every_time = [of_split for of_split in times.values() if of_split is not None and len(of_split)]
     return RecipeResult(
@@ -91,6 +92,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
                 name: list(_range(of_split) or ()) for name, of_split in times.items() if of_split is not None
             },
             "bad_lines": [asdict(bad) for bad in (*source.bad_lines, *attributes.bad_lines)],
+            **({"guessed": [asdict(guess) for guess in guessed]} if guessed else {}),
             **({"warnings": warnings} if warnings else {}),
             "recipe_settings": recipe.settings(),
             "recipe_fingerprint": recipe.fingerprint(),

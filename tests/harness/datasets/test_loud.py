@@ -125,3 +125,21 @@ def test_names_that_are_not_utf8_are_names(tmp_path: Path, where: str, kind: str
     made = preparation.prepare(how, source=folder, data_dir=data_dir)
     assert len(made.test) == 9
     assert catalog.load_dataset("mine", data_dir=data_dir).fingerprint == made.fingerprint
+
+
+def test_what_was_guessed_is_printed_and_in_the_card(tmp_path: Path) -> None:
+    rows = "".join(f"ü{user};{item};{4 + time / 2}\n".replace(".", ",") for user in range(9) for time, item in WALK)
+    (tmp_path / "log.csv").write_bytes(("user;item;time\n" + rows).encode("latin-1"))
+    (tmp_path / "mine.yaml").write_text(
+        "reader: csv\nfiles: {interactions: log.csv}\ncolumns: {user: user, item: item, time: time}\n"
+        "split: leave_one_out\n"
+    )
+    given = ["--recipe", str(tmp_path / "mine.yaml"), "--source", str(tmp_path), "--data-dir", str(tmp_path / "data")]
+    made = CliRunner().invoke(main, ["prepare", *given])
+    guesses = {entry["what"]: entry["value"] for entry in catalog.card("mine", tmp_path / "data")["guessed"]}
+    assert guesses == {"separator": ";", "encoding": "latin-1", "decimal": ","}
+    for what, value in guesses.items():
+        assert re.search(rf"guessed .*log\.csv.*{what}.*{re.escape(value)}", made.output)
+
+
+WALK = tuple(enumerate("abcab"))

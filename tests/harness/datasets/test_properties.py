@@ -214,6 +214,8 @@ OTHER: dict[str, Any] = {
     "item_columns": {"item": "asin"},
     "separator": ";",
     "header": False,
+    "encoding": "latin-1",
+    "decimal": ",",
     "time.unit": "milliseconds",
     "time.format": "%Y",
     "ratings": {"above": 4},
@@ -266,7 +268,9 @@ def test_another_value_of_any_field_but_the_name_is_another_fingerprint(field: s
         held = Recipe(**FULL).model_dump(mode="json")[name]
         content[name] = {**held, inner: OTHER[field]}
     if field == "text":
-        content["required_text"] = {}
+        content |= {"required_text": {}, "files": {"interactions": "a.csv"}}
+    if field == "time.format":
+        content["time"] = {"format": OTHER[field]}
     first, second = Recipe(**FULL), Recipe(**content)
     assert first.fingerprint() != second.fingerprint() == Recipe(**content, name="b").fingerprint()
     assert first.settings() != second.settings()

@@ -1,0 +1,78 @@
+"""Settings of a recipe that its reader has no use for: they are refused, since they would change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+_OBJECTS = "it reads JSON lines or Parquet, which have none"
+_LAYOUT = "its files have a layout of their own"
+_NO_TIMES = "it reads no times"
+_NO_ITEMS = "its files describe no items"
+_NO_RATINGS = "it reads no ratings"
+_OWN_COLUMNS = "its files have columns of their own"
+
+_DELIMITED = dict.fromkeys(("separator", "header", "encoding", "decimal"), _OBJECTS)
+_UNUSED: Mapping[str, Mapping[str, str]] = {
+    "csv": {},
+    "amazon-2023-reviews": {},
+    "jsonl": _DELIMITED,
+    "parquet": _DELIMITED,
+    "yelp": _DELIMITED,
+    "recbole": dict.fromkeys(("separator", "header"), _LAYOUT),
+    "movielens": dict.fromkeys(("separator", "header", "columns", "item_columns"), _LAYOUT),
+    "amazon-2023-splits": {"header": _LAYOUT},
+    "sequences": {
+        **dict.fromkeys(("separator", "header", "decimal"), _LAYOUT),
+        "columns": "it has no columns",
+        "item_columns": _NO_ITEMS,
+        "text": _NO_ITEMS,
+        "time": "its order is that of the file",
+        "ratings": _NO_RATINGS,
+    },
+    "released": {
+        **dict.fromkeys(("header", "columns"), _OWN_COLUMNS),
+        "decimal": _NO_RATINGS,
+        "item_columns": _NO_ITEMS,
+        "text": _NO_ITEMS,
+        "time": "its times are taken as they are",
+        "ratings": _NO_RATINGS,
+    },
+    "splits": {
+        **dict.fromkeys(("header", "columns"), _OWN_COLUMNS),
+        "decimal": _NO_RATINGS,
+        "time": _NO_TIMES,
+        "ratings": _NO_RATINGS,
+    },
+}
+"""Reader -> setting that it does not use -> why."""
+
+_TABLES = ("csv", "jsonl", "parquet")
+
+
+def passed_over(recipe: Recipe) -> Iterator[str]:
+    """Why each setting that is given would change nothing."""
+    given = recipe.model_fields_set
+    for setting, why in _UNUSED[recipe.reader].items():
+        if setting in given:
+            yield f"{setting}: the reader {recipe.reader} does not use it: {why}. Remove it"
+    if recipe.reader in _TABLES and "time" in given and "time" not in recipe.columns:
+        yield "time: no column of times is named. Add  columns: {time: NAME}, or remove it"
+    if recipe.time.format and "unit" in recipe.time.model_fields_set:
+        yield "time: a unit is for numbers, a format for text. Give one of them"
+    if recipe.reader == "yelp" and "unit" in recipe.time.model_fields_set:
+        yield "time.unit: the reader yelp reads dates. Give a format, or remove it"
+    if not recipe.text.fields:
+        if recipe.text.template:
+            yield "text.template: there are no fields to put in. Add  text: {fields: {title: COLUMN}}"
+        for setting, there in (("item_columns", recipe.item_columns), ("files.items", "items" in recipe.files)):
+            if there:
+                yield f"{setting}: items are read for their texts only. Add  text: {{fields: {{title: COLUMN}}}}"
+    roles = ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
+    for setting in ("separator", "header", "encoding"):
+        for role in getattr(recipe, setting):
+            if role and role not in roles:
+                yield f"{setting}.{role}: no such files. Known: {', '.join(roles)}"

@@ -5,11 +5,9 @@ Only reads, takes no lock, and imports neither torch nor ray.
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +17,7 @@ from ..plan.search import search_size
 from ..records.results import Status
 from ..store.progress_file import NAME, REFRESH_S, CellCounts, RunProgress, cell_label, read
 from ..store.store import Store
-from ..store.suites import INDEX, LOG, log_lines
+from ..store.suites import INDEX, LOG, last_command, logged_events
 from ..suite.model import Suite
 from ..utils import lock
 from ..utils.errors import DamagedError, RearecError
@@ -86,7 +84,7 @@ def status_of(store: Store, name: str) -> SuiteStatus:
     if progress is None and name not in store.suites():
         store.read_suite(name)
     state: State = "unknown" if progress is None else state_of(store.root, folder, progress)
-    command = progress.command if progress is not None else _last_command(folder)
+    command = progress.command if progress is not None else last_command(folder)
     if progress is not None and (state in ALIVE or (state == "ended" and _is_newer(folder / NAME, folder / INDEX))):
         cells, over, trials = progress.cells, progress.over, progress.trials
     else:
@@ -129,7 +127,7 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
     """
     suite, index = store.read_suite(name)
     logged: dict[tuple[object, object], set[str]] = {}
-    for event in _events(store.suite_folder(name)):
+    for event in logged_events(store.suite_folder(name)):
         if event.get("event") in get_args(Status) and isinstance(event.get("key"), str):
             logged.setdefault((event.get("cell"), event.get("purpose")), set()).add(event["key"])
     statuses: dict[str, Status] = {}
@@ -154,20 +152,6 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
         waiting += 0 if has_note else max(len(cell.seeds) - len(final), 0)
         cells.append(CellCounts(cell.id, cell_label(cell), dict(Counter(search + final)), 0, waiting))
     return tuple(cells), len(statuses), len(statuses) + sum(cell.waiting for cell in cells)
-
-
-def _events(folder: Path) -> Iterator[dict[str, Any]]:
-    try:
-        content = (folder / LOG).read_bytes()
-    except OSError:
-        return
-    for line in log_lines(content)[0]:
-        yield json.loads(line)
-
-
-def _last_command(folder: Path) -> str:
-    commands = [event.get("command") for event in _events(folder) if event.get("event") == "begin"]
-    return str(commands[-1] or "") if commands else ""
 
 
 def _is_newer(path: Path, other: Path) -> bool:

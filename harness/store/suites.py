@@ -85,6 +85,22 @@ def log_lines(content: bytes) -> tuple[list[str], int]:
     return lines, unreadable
 
 
+def logged_events(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events in the log of a suite's folder that can be read, oldest first; none where there is no log."""
+    try:
+        content = (folder / LOG).read_bytes()
+    except OSError:
+        return
+    for line in log_lines(content)[0]:
+        yield json.loads(line)
+
+
+def last_command(folder: Path) -> str:
+    """What was typed for the last run of a suite; "" where its log does not say."""
+    commands = [event.get("command") for event in logged_events(folder) if event.get("event") == "begin"]
+    return str(commands[-1] or "") if commands else ""
+
+
 def index_keys(index: Mapping[str, Any]) -> set[str]:
     """All trials in a suite's index."""
     return {key for entry in index.get("cells", {}).values() for key in _keys(entry) if key}

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...analysis.resultset import CellResults, ResultSet
 from ...records.results import TrialSummary, converged
+from ...store.suites import last_command
 from ..labels import HIDDEN, label_of, metric_label, steps_label
 
 
@@ -119,7 +120,8 @@ def _convergence_lines(results: ResultSet) -> list[str]:
     if not counts:
         return []
     numbered = [trial.spec.training for trial in (*finals, *searches) if trial.spec.training.max_epochs != "auto"]
-    advice = " To train on until patience does:  rearec-bench run SUITE --set training.max_epochs=auto"
+    command = last_command(results.store.suite_folder(results.name)) or "rearec-bench run SUITE"
+    advice = f" To train on until patience does:  {command} --set training.max_epochs=auto"
     if any(training.schedule == "cosine" for training in numbered):
         advice = " Raise training.max_epochs; a cosine has its best epochs near its end, however long it is."
     return [f"Not converged: max_epochs, not patience, ended {' and '.join(counts)}.{advice if numbered else ''}"]

@@ -81,6 +81,7 @@ class Table:
         protocol: lines that end the table: how its numbers were made, and what is missing.
         fields: columns of the tidy records.
         records: one per value, unrounded.
+        heading: of the lines' labels, where a format shows one.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Table:
     protocol: tuple[str, ...]
     fields: tuple[str, ...]
     records: tuple[Record, ...]
+    heading: str = "Row"
 
 
 def compact(table: Table) -> Table:

@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 
 from ..figures.colours import colour_of
-from ..figures.panel import Gain, Panel, Series
+from ..figures.panel import Panel, Series
 
 POINTS = 128
 """Points of a series of a panel that are drawn; the printed figure has all."""
 
-_GAINS_ROOM, _GAIN_HEIGHT = 180, 22
-"""Pixels of a forest plot around its rows, and of a row."""
+_MANY = 8
+"""Bars, or groups of them, that stand; more of them lie, so that their names can be read."""
+_LONG = 24
+"""Letters of a name below or beside bars; the whole name is shown where the mouse is."""
+_ROOM, _BAR, _GAP = 70, 7, 6
+"""Pixels around lying bars, of a bar, and between groups of them."""
+_RANKS = [first * 10**power for power in range(7) for first in (1, 2, 5)]
 _DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 _PATTERNS = ("", "/", ".", "x", "\\", "+")
+_HATCH = {"fgcolor": "#ffffff", "fgopacity": 0.6, "size": 6}
 
 
 @dataclass(frozen=True)
@@ -47,22 +53,25 @@ def chart_of(figure: str, panel: Panel) -> Chart:
     y: dict[str, Any] = {"title": panel.y}
     layout: dict[str, Any] = {"barmode": "group", "xaxis": x, "yaxis": y}
     if panel.labels:
-        x["type"] = "category"
+        x |= {"type": "category", "showgrid": not any(series.kind == "bars" for series in panel.series)}
+    if max(map(len, panel.labels), default=0) > _LONG:  # their ends would leave no room for what they name
+        names = [label if len(label) <= _LONG else label[: _LONG - 1] + "…" for label in panel.labels]
+        x |= {"tickvals": list(panel.labels), "ticktext": names}
     if panel.whole:
         x["dtick"] = 1
     if panel.ranks:
-        y |= {"type": "log", "autorange": "reversed"}
+        y |= {"type": "log", "autorange": "reversed", "tickvals": _RANKS, "tickformat": ",d"}
     if panel.heat is not None:
-        y |= {"type": "category", "autorange": "reversed"}
-    elif panel.limits is not None and not panel.gains:
+        y |= {"type": "category", "autorange": "reversed", "scaleanchor": "x", "constrain": "domain"}
+        x["constrain"] = "domain"
+    elif panel.limits is not None:
         y["range"] = list(panel.limits)
-    if panel.gains:
-        x |= {"range": list(panel.limits or ()), "zeroline": True}
-        y |= {"type": "category", "autorange": "reversed", "automargin": True, "dtick": 1}
-        layout["height"] = _GAINS_ROOM + _GAIN_HEIGHT * len(panel.gains)
-        data = _gains(panel.gains)
-    else:
-        data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
+    data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
+    bars = sum(series.kind == "bars" for series in panel.series)
+    if bars and len(panel.labels) > _MANY:
+        data = [_lying(trace) for trace in data]
+        layout |= {"xaxis": y, "yaxis": {**x, "autorange": "reversed", "dtick": 1}}
+        layout["height"] = _ROOM + (_BAR * bars + _GAP) * len(panel.labels)
     title = f"{figure}: {panel.title}".replace("\n", " ")
     return Chart(title, about, data, layout)
 
@@ -78,12 +87,12 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     if series.spread:
         trace["error_y"] = {"type": "data", "array": list(series.spread)}
     if series.kind == "bars":
-        places = [series.place] * len(y) if isinstance(series.place, int) else series.place
-        shapes = [_PATTERNS[place % len(_PATTERNS)] for place in places]
-        marker = {
-            "color": [colour_of(place, ordered=panel.ordered, filled=True) for place in places],
-            "pattern": {"shape": shapes},
-        }
+        marker: dict[str, Any]
+        if isinstance(series.place, int):
+            pattern = {"shape": _PATTERNS[series.place % len(_PATTERNS)], "fillmode": "overlay", **_HATCH}
+            marker = {"color": colour_of(series.place, ordered=panel.ordered, filled=True), "pattern": pattern}
+        else:  # each bar has its name below it
+            marker = {"color": [colour_of(place, ordered=panel.ordered, filled=True) for place in series.place]}
         return trace | {"type": "bar", "marker": marker, "showlegend": bool(series.name)}
     place = series.place if isinstance(series.place, int) else series.place[0]
     marker = {"color": colour_of(place, ordered=panel.ordered), "symbol": _SYMBOLS[place % len(_SYMBOLS)]}
@@ -100,24 +109,10 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     return trace
 
 
-def _gains(gains: Sequence[Gain]) -> list[dict[str, Any]]:
-    """Intervals as lines, thick over users and thin over seeds, and the gains as points over them."""
-    over_users, over_seeds = [gain.users for gain in gains], [gain.seeds for gain in gains]
-    names = [gain.name for gain in gains]
-    traces: list[dict[str, Any]] = []
-    for name, intervals, line in (
-        ("95% over users", over_users, {"width": 6, "color": colour_of(2)}),
-        ("95% over seeds", over_seeds, {"width": 1.5, "color": colour_of(0)}),
-    ):
-        known = [(row, ends) for row, ends in zip(names, intervals, strict=True) if ends is not None]
-        x = [end for _, ends in known for end in (short(ends[0]), short(ends[1]), None)]
-        y = [row for row, _ in known for _ in range(3)]
-        traces.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line})
-    symbols = ["circle" if gain.clear else "circle-open" for gain in gains]
-    marker = {"color": colour_of(0), "symbol": symbols, "size": 8}
-    x = [short(gain.percent) for gain in gains]
-    points = {"type": "scatter", "mode": "markers", "name": "gain", "x": x, "y": names, "marker": marker}
-    return [*traces, {**points, "showlegend": False}]
+def _lying(trace: Mapping[str, Any]) -> dict[str, Any]:
+    """Standing bars, turned."""
+    turned = {**trace, "x": trace["y"], "y": trace["x"], "orientation": "h"}
+    return {**turned, "error_x": turned.pop("error_y")} if "error_y" in turned else turned
 
 
 def _heat(panel: Panel) -> dict[str, Any]:

@@ -10,11 +10,15 @@ import numpy as np
 
 from ...records.results import TrialSummary
 from ...utils.errors import DatasetError
+from ..figures.colours import colour_of
 from ..figures.context import FigureContext, MissingData
 from ..figures.registry import FIGURES
 from .chart import Chart, chart_of, short
 
+GAINS = "gains"
+"""The figure that is a forest plot, of HTML."""
 _CURVE = 40
+_WIDE = 10
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,12 @@ class Panels:
 
     name: str
     charts: tuple[Chart, ...]
+
+    @property
+    def about(self) -> str:
+        """What all charts show; "" where they differ."""
+        words = {chart.about for chart in self.charts}
+        return words.pop() if len(words) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -34,14 +44,16 @@ class Lacking:
 
 
 def figures_of(context: FigureContext) -> tuple[list[Panels], list[Lacking]]:
-    """Every figure that a suite fills, and what the others need.
+    """Every figure of charts that a suite fills, and what the others need; `GAINS` is none of them.
 
     Raises:
         InputError: a data set is not the one that trials were tested on.
         StoreError: the rows of a trial cannot be read.
     """
     filled, lacking = [], []
-    for figure in FIGURES.values():
+    for name, figure in FIGURES.items():
+        if name == GAINS:
+            continue
         try:
             charts = tuple(chart_of(figure.title, panel) for panel in figure.panels(context))
             filled.append(Panels(figure.title, charts))
@@ -50,36 +62,54 @@ def figures_of(context: FigureContext) -> tuple[list[Panels], list[Lacking]]:
     return filled, lacking
 
 
-def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric: str) -> Chart | None:
-    """Parallel coordinates of a cell's search: a line per trial, coloured by its validation metric.
+def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric: str, colour: int = 0) -> Chart | None:
+    """A cell's search: the validation metric of each trial against each setting that varies, side by side.
 
     Args:
         trials: search trials, each with whether it was chosen.
+        colour: place of the strategy's.
 
     Returns:
         None where fewer than two trials are done or nothing varies.
     """
     done = [summary for summary, _ in trials if summary.validation is not None]
+    chosen = [is_chosen for summary, is_chosen in trials if summary.validation is not None]
     columns: dict[str, list[Any]] = {}
     for summary in done:
-        settings = {
-            **{f"strategy.{name}": value for name, value in summary.spec.strategy.settings.items()},
-            **{f"backbone.{name}": value for name, value in summary.spec.backbone.settings.items()},
-            "lr": summary.spec.training.lr,
-            "K": summary.spec.steps,
-        }
-        for name, value in settings.items():
+        for name, value in {**settings_of(summary), "K": summary.spec.steps}.items():
             columns.setdefault(name, []).append(value)
     varying = {name: values for name, values in columns.items() if len({str(value) for value in values}) > 1}
     if len(done) < 2 or not varying:
         return None
     scores = [(summary.validation or {})[metric] for summary in done]
-    dimensions = [_dimension(name, values) for name, values in varying.items()]
-    dimensions.append({"label": f"validation {metric}", "values": scores})
-    line = {"color": scores, "colorscale": "Cividis", "showscale": True}
+    marker = {
+        "color": colour_of(colour, filled=True),
+        "size": [13 if one else 8 for one in chosen],
+        "symbol": ["star" if one else "circle" for one in chosen],
+    }
+    data: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"yaxis": {"title": f"validation {metric}"}, "showlegend": False}
+    room = 0.06
+    width = (1 + room) / len(varying) - room
+    for at, (name, values) in enumerate(varying.items()):
+        number = str(at + 1) if at else ""
+        layout[f"xaxis{number}"] = {"title": name, "domain": [at * (width + room), at * (width + room) + width]}
+        layout[f"xaxis{number}"] |= _scale(values)
+        shown = [value if _is_number(value) else str(value) for value in values]
+        data.append({"type": "scatter", "mode": "markers", "x": shown, "y": scores, "xaxis": f"x{number}"})
+        data[-1] |= {"name": name, "marker": marker}
     best = max(range(len(scores)), key=scores.__getitem__)
     about = f"{len(done)} search trials; the best has {metric} {scores[best]:.4f}."
-    return Chart(title, about, [{"type": "parcoords", "line": line, "dimensions": dimensions}], {})
+    return Chart(title, about, data, layout)
+
+
+def settings_of(summary: TrialSummary) -> dict[str, Any]:
+    """What a search can vary of a trial, apart from K."""
+    return {
+        **summary.spec.strategy.settings,
+        **{f"backbone.{name}": value for name, value in summary.spec.backbone.settings.items()},
+        "lr": summary.spec.training.lr,
+    }
 
 
 def curve(summary: TrialSummary, metric: str) -> dict[str, list[float]]:
@@ -95,13 +125,12 @@ def curve(summary: TrialSummary, metric: str) -> dict[str, list[float]]:
     }
 
 
-def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        return {"label": name, "values": list(values)}
-    words = sorted({str(value) for value in values})
-    return {
-        "label": name,
-        "values": [words.index(str(value)) for value in values],
-        "tickvals": list(range(len(words))),
-        "ticktext": words,
-    }
+def _scale(values: Sequence[Any]) -> dict[str, Any]:
+    """The kind of axis that shows the values: of words, or logarithmic where they span more than a decade."""
+    if not all(map(_is_number, values)):
+        return {"type": "category"}
+    return {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from ...analysis.claims import Judged, judge
-from ...analysis.compare import Place
 from ...analysis.resultset import ResultSet
 from ...records.results import TrialSummary
 from ...store.frames import StoredTrial, trials_of
 from ...store.store import Store
 from ...utils.errors import DatasetError
 from ..figures.case_study import Case, case_of
+from ..figures.colours import places_of
 from ..figures.context import FigureContext, MissingData
+from ..figures.registry import FIGURES
 from ..formats.latex import render_latex
 from ..formats.tidy import render_csv
-from ..formats.words import Marks, cell_words
-from ..table import Table, TableCell
-from .charts import Lacking, Panels, curve, figures_of, search_chart
+from ..table import Table
+from .charts import GAINS, Lacking, Panels, curve, figures_of, search_chart, settings_of
+from .forest import Forest, forest_of
+from .summary import Best, Fact, best_rows, facts_of, strategies_of
+from .tables import PageTable, page_table
 
 CASE = "Case study (Figure 11)"
 LISTED = (
@@ -33,6 +36,7 @@ LISTED = (
     "chosen",
     "seed",
     "status",
+    "settings_tried",
     "metric",
     "validation",
     "test",
@@ -41,8 +45,6 @@ LISTED = (
 )
 """What the list of trials shows of each."""
 
-_MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=str, escape=str)
-
 
 @dataclass(frozen=True)
 class PageSuite:
@@ -50,8 +52,11 @@ class PageSuite:
 
     Attributes:
         counts: status to number of trials.
-        tables: those that the suite fills.
-        behind: row to the keys of the trials behind its numbers.
+        facts: what is compared, and how fairly.
+        strategies: each with the place of its colour.
+        gains: the forest plot, or what it needs.
+        best: the best row of each data set and backbone.
+        tables: those that the suite fills; `shown` are the same for the page.
         figures: those that the suite fills, and the searches.
         case: Figure 11; None where the suite does not fill it.
         lacking: figures that the suite does not fill, and what they need.
@@ -60,9 +65,13 @@ class PageSuite:
 
     name: str
     counts: Mapping[str, int]
+    facts: tuple[Fact, ...]
+    strategies: tuple[tuple[str, int], ...]
+    gains: Forest | str
+    best: tuple[Best, ...]
     verdicts: tuple[Judged, ...]
     tables: tuple[Table, ...]
-    behind: Mapping[Place, tuple[str, ...]]
+    shown: tuple[PageTable, ...]
     figures: tuple[Panels, ...]
     case: Case | None
     lacking: tuple[Lacking, ...]
@@ -92,7 +101,9 @@ def suite_content(
     notes: list[str] = []
     stored_trials = {stored.key: stored for stored in trials_of(store, [results.name])}
     trials = list(stored_trials.values())
-    behind = {cell.place: tuple(run.key for run in cell.runs if run.key in stored_trials) for cell in results.cells}
+    places = {key: place for place, key in enumerate(stored_trials)}
+    behind = {cell.place: [places[run.key] for run in cell.runs if run.key in places] for cell in results.cells}
+    colours = places_of(cell.strategy for cell in results.models().cells)
     tables = []
     for name, make in makers.items():
         try:
@@ -108,40 +119,65 @@ def suite_content(
         case = case_of(context)
     except MissingData as missing:
         lacking.append(Lacking(CASE, str(missing)))
+    tried = _tried(trials)
     counts: dict[str, int] = {}
     for stored in trials:
         counts[stored.summary.status] = counts.get(stored.summary.status, 0) + 1
     return PageSuite(
         name=results.name,
         counts=counts,
+        facts=facts_of(results),
+        strategies=strategies_of(results),
+        gains=_gains(context),
+        best=best_rows(results),
         verdicts=judge(results, context.load),
         tables=tuple(tables),
-        behind=behind,
-        figures=(*figures, *_searches(trials)),
+        shown=tuple(page_table(table, behind, colours) for table in tables),
+        figures=(*figures, *_searches(trials, colours)),
         case=case,
         lacking=tuple(lacking),
-        trials=tuple(_trial(stored, folder) for stored in trials),
+        trials=tuple({**_trial(stored, folder), "settings_tried": tried[stored.key]} for stored in trials),
         notes=tuple(notes),
     )
 
 
-def words(cell: TableCell) -> str:
-    """A cell as the page shows it."""
-    return cell_words(cell, _MARKS, spread=False) + cell.mark * (cell.kind == "change")
+def _gains(context: FigureContext) -> Forest | str:
+    try:
+        return forest_of(FIGURES[GAINS].panels(context))
+    except MissingData as missing:
+        return str(missing)
 
 
-def _searches(trials: Sequence[StoredTrial]) -> list[Panels]:
+def _searches(trials: Sequence[StoredTrial], colours: Mapping[str, int]) -> list[Panels]:
     cells: dict[tuple[Any, ...], list[tuple[TrialSummary, bool]]] = {}
     for stored in trials:
         if stored.summary.spec.purpose == "search":
             place = (stored.dataset, stored.backbone, stored.row, stored.against)
             cells.setdefault(place, []).append((stored.summary, stored.chosen))
     drawn = [
-        search_chart(f"Search: {dataset} {backbone} {row}", searched, searched[0][0].spec.metric)
+        search_chart(f"Searches: {dataset} {backbone} {row}", searched, searched[0][0].spec.metric, colours.get(row, 0))
         for (dataset, backbone, row, _), searched in cells.items()
     ]
     charts = tuple(chart for chart in drawn if chart is not None)
     return [Panels("Searches", charts)] if charts else []
+
+
+def _tried(trials: Sequence[StoredTrial]) -> dict[str, str]:
+    """Key to the settings that differ between trials of the same row, such as "temperature=0.5"."""
+    rows: dict[tuple[str, str, str], list[StoredTrial]] = {}
+    for stored in trials:
+        rows.setdefault((stored.dataset, stored.backbone, stored.row), []).append(stored)
+    words = {}
+    for here in rows.values():
+        held = [settings_of(stored.summary) for stored in here]
+        differ = [name for name in held[0] if len({repr(settings.get(name)) for settings in held}) > 1]
+        for stored, settings in zip(here, held, strict=True):
+            words[stored.key] = ", ".join(f"{name}={_plain(settings[name])}" for name in differ if name in settings)
+    return words
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _trial(stored: StoredTrial, folder: Path) -> dict[str, Any]:

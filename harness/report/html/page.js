@@ -30,26 +30,77 @@
     const text = style.getPropertyValue("--text").trim(), line = style.getPropertyValue("--line").trim();
     const axis = (own) => ({ gridcolor: line, zerolinecolor: line, automargin: true, ...own,
       title: typeof own?.title === "string" ? { text: own.title } : own?.title });
-    return { margin: { t: 30, r: 20, b: 40, l: 50 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: text, size: 12 }, legend: { orientation: "h", y: 1.15 }, ...layout,
-      xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis) };
+    return { margin: { t: 16, r: 12, b: 40, l: 50 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: text, size: 12 }, legend: { orientation: "h", xref: "container", yref: "container", x: 0, y: 1, yanchor: "top" }, ...layout,
+      ...Object.fromEntries(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d/.test(key))]
+        .map((key) => [key, axis(layout[key])])) };
   };
   const options = { responsive: true, displaylogo: false };
   const draw = async (place) => {
     place.dataset.drawn = "1";
     const [plotly, held] = [await library(), await rest()];
     const chart = held[place.dataset.suite].figures[place.dataset.figure][place.dataset.chart];
-    if (chart.layout.height) place.style.height = `${chart.layout.height}px`;
+    place.style.height = chart.layout.height ? `${chart.layout.height}px` : "";
     const text = getComputedStyle(root).getPropertyValue("--text").trim();
     const inked = (key, value) => (value === "#000000" ? text : value);
     const data = JSON.parse(JSON.stringify(chart.data), inked).map((trace) =>
-      (trace.error_y ? { ...trace, error_y: { ...trace.error_y, color: text, thickness: 1 } } : trace));
-    plotly.react(place, data, look(chart.layout), options);
+      ["error_x", "error_y"].reduce((made, error) => (
+        made[error] ? { ...made, [error]: { ...made[error], color: text, thickness: 1 } } : made), trace));
+    const layout = look({ ...chart.layout, height: undefined });
+    await plotly.react(place, data, layout, options);
+    const legend = place.querySelector(".legend .bg")?.getBBox().height ?? 0;
+    if (legend < 30) return;  // one line of names fits; more of them make the chart higher
+    place.style.height = `${place.clientHeight + legend - 20}px`;
+    await plotly.Plots.resize(place);
   };
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "300px" });
   document.querySelectorAll(".charts .chart").forEach((place) => seen.observe(place));
+
+  // ---- where one is
+  const contents = document.getElementById("contents");
+  const parts = [...document.querySelectorAll(".part")];
+  const links = new Map([...contents.querySelectorAll("a")].map((link) => [link.hash.slice(1), link]));
+  const narrow = matchMedia("(max-width: 60rem)");
+  const fold = () => { contents.open = !narrow.matches; };
+  fold();
+  narrow.addEventListener("change", fold);
+  contents.addEventListener("click", (event) => { if (event.target.closest("a") && narrow.matches) contents.open = false; });
+  let current;
+  const locate = () => {
+    const ended = innerHeight + scrollY >= root.scrollHeight - 2;
+    const passed = parts.filter((part) => part.getBoundingClientRect().top < innerHeight * (ended ? 1 : .3));
+    const link = links.get((passed.at(-1) ?? parts[0]).id);
+    if (link === current) return;
+    current?.removeAttribute("aria-current");
+    current = link;
+    link.setAttribute("aria-current", "true");
+    contents.querySelectorAll(".suite-links").forEach((list) => list.classList.toggle("open", list.contains(link)));
+    contents.querySelector(".here").textContent = link.textContent;
+    if (!narrow.matches) {
+      const side = contents.parentElement, from = link.offsetTop - side.offsetTop;
+      if (from < side.scrollTop + 40 || from > side.scrollTop + side.clientHeight - 60) side.scrollTop = from - side.clientHeight / 2;
+    }
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; locate(); });
+  }, { passive: true });
+  locate();
+
+  // ---- a table that goes on beyond its frame shows where
+  const frame = (box) => {
+    box.classList.toggle("below", box.scrollTop + box.clientHeight < box.scrollHeight - 2);
+    box.classList.toggle("right", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  };
+  const framed = new ResizeObserver((entries) => entries.forEach((entry) => frame(entry.target)));
+  document.querySelectorAll(".scroll").forEach((box) => {
+    framed.observe(box);
+    box.addEventListener("scroll", () => frame(box), { passive: true });
+  });
 
   // ---- light and dark
   const choose = (dark) => {
@@ -60,12 +111,26 @@
   choose(matchMedia("(prefers-color-scheme: dark)").matches);
   theme.addEventListener("click", () => choose(root.dataset.theme !== "dark"));
 
+  // ---- printing: in light, every chart drawn, nothing folded
+  document.getElementById("print").addEventListener("click", async () => {
+    const dark = root.dataset.theme === "dark", folded = [...document.querySelectorAll("main details:not([open], .columns)")];
+    folded.forEach((one) => { one.open = true; });
+    root.classList.add("printing");
+    if (dark) choose(false);
+    await Promise.all([...document.querySelectorAll(".charts .chart")].map(draw));
+    print();
+    root.classList.remove("printing");
+    folded.forEach((one) => { one.open = false; });
+    choose(dark);
+  });
+
   // ---- trials
-  const trialLine = (trial, at) => {
+  const trialLine = (highest) => (trial, at) => {
     const purpose = trial.chosen ? "search, chosen" : trial.purpose;
     const values = [trial.dataset, trial.backbone, trial.row, trial.steps, purpose, trial.seed, trial.status,
-      number(trial.validation, 4), number(trial.test, 4), trial.epochs, number(trial.seconds, 1)];
+      number(trial.validation, 4), number(trial.test, 4), trial.epochs, number(trial.seconds, 1), trial.settings_tried];
     const numeric = new Set([3, 5, 7, 8, 9, 10]);
+    const share = { 7: trial.validation / highest("validation"), 8: trial.test / highest("test") };
     const key = trial.key.slice(0, 8);
     return {
       words: [key, ...values.map(String)],
@@ -73,8 +138,10 @@
       row: () => {
         const row = element("tr"), head = element("th", null, { scope: "row" });
         head.append(element("button", key, { type: "button", class: "key", "data-trials": at }));
-        row.append(head, ...values.map((value, place) =>
-          element("td", String(value), place === 6 ? { class: trial.status } : {})));
+        row.append(head, ...values.map((value, place) => element("td", String(value), {
+          ...(numeric.has(place) ? {} : { class: place === 6 ? `left ${trial.status}` : "left" }),
+          ...(share[place] > 0 ? { class: "measured", style: `--share:${share[place].toFixed(3)}` } : {}),
+        })));
         return row;
       },
     };
@@ -126,6 +193,10 @@
 
   // ---- tables: sort, filter, page, copy. All lines are sorted and filtered; those of one page are in the document.
   const PAGE = 100;
+  const NARROW = new Set(["Row", "Status", "Validation", "Test"]);
+  document.addEventListener("click", (event) => document.querySelectorAll("details.columns[open]").forEach((one) => {
+    if (!one.contains(event.target)) one.open = false;
+  }));
   const lineOf = (row) => {
     const cells = [...row.cells];
     return {
@@ -137,11 +208,26 @@
   document.querySelectorAll(".table").forEach((section) => {
     const body = section.querySelector("tbody");
     const pager = section.querySelector(".pager");
-    const lines = once(() => (section.matches(".trials") ? suites[section.dataset.suite].trials.map(trialLine)
-      : [...body.rows].map(lineOf)));
+    const trials = section.matches(".trials") ? suites[section.dataset.suite].trials : null;
+    const held = trials ? null : [...body.rows];
+    const most = {};
+    const highest = (name) => (most[name] ??= Math.max(...trials.map((trial) => trial[name] ?? 0)));
+    const lines = once(() => (trials ? trials.map(trialLine(highest))
+      : held.filter((row) => !row.matches(".group")).map(lineOf)));
     const heads = [...section.querySelectorAll("thead tr:last-child th")];
-    const said = section.querySelector(".said");
+    const said = section.querySelector(".said"), reset = section.querySelector(".reset");
     let order = null, wanted = [], page = 0;
+    const grouped = (rows) => {  // in the original order, each under its heading
+      const kept = new Set(rows);
+      let heading = null;
+      return held.flatMap((row) => {
+        if (row.matches(".group")) { heading = row; return []; }
+        if (!kept.has(row)) return [];
+        const shown = heading ? [heading, row] : [row];
+        heading = null;
+        return shown;
+      });
+    };
     const fill = () => {
       const original = lines(), sorted = order ?? original;
       const shown = wanted.length ? sorted.filter((line) => {
@@ -152,7 +238,10 @@
       const last = Math.max(0, Math.ceil(shown.length / size) - 1);
       page = Math.min(Math.max(page, 0), last);
       const from = page * size, part = shown.slice(from, from + size);
-      body.replaceChildren(...part.map((line) => (line.held ??= line.row())));
+      const rows = part.map((line) => (line.held ??= line.row()));
+      body.replaceChildren(...(trials || order ? rows : grouped(rows)));
+      body.closest("table").classList.toggle("flat", order !== null);
+      reset.hidden = order === null;
       const found = wanted.length ? `${shown.length} of ${original.length} lines` : "";
       if (!pager) { said.textContent = found; return; }
       const at = `lines ${from + 1} to ${from + part.length} of ${shown.length}`;
@@ -183,7 +272,7 @@
       page = 0;
       fill();
     });
-    section.querySelector(".reset").addEventListener("click", () => {
+    reset.addEventListener("click", () => {
       heads.forEach((other) => other.setAttribute("aria-sort", "none"));
       order = null;
       page = 0;
@@ -196,7 +285,21 @@
       fill();
       section.querySelector(".scroll").scrollTop = 0;
     });
-    if (pager) fill();
+    if (trials) {
+      const boxes = [...section.querySelectorAll(".columns input")], style = element("style");
+      const kept = section.querySelector(".kept");
+      const choose = () => {
+        const left = boxes.filter((box) => !box.checked).map((box) => Number(box.value) + 1);
+        style.textContent = left.map((place) =>
+          `#${section.id} :is(th, td):nth-child(${place}) { display: none; }`).join("\n");
+        kept.textContent = left.length ? `(${boxes.length + 1 - left.length} of ${boxes.length + 1})` : "";
+      };
+      if (innerWidth < 640) boxes.forEach((box) => { box.checked = NARROW.has(box.labels[0].textContent.trim()); });
+      boxes.forEach((box) => box.addEventListener("change", choose));
+      section.append(style);
+      choose();
+      fill();
+    }
     section.querySelectorAll(".copy").forEach((button) => button.addEventListener("click", async () => {
       const text = (await rest())[section.dataset.suite].copies[section.dataset.table][button.dataset.form];
       try {

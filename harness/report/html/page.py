@@ -10,9 +10,27 @@ from importlib.resources import files
 from typing import Any
 
 from ...._version import VERSION
-from .content import CASE, PageSuite, as_json, as_rest, words
+from ..figures.colours import COLOURS, colour_of
+from .content import CASE, PageSuite, as_json, as_rest
 
 _PARTS = ("page.css", "page.js")
+TRIAL_COLUMNS = (
+    "Trial",
+    "Data set",
+    "Backbone",
+    "Row",
+    "K",
+    "Purpose",
+    "Seed",
+    "Status",
+    "Validation",
+    "Test",
+    "Epochs",
+    "Seconds",
+    "Settings",
+)
+"""As `page.js` fills them."""
+_WORDS = {"Trial", "Data set", "Backbone", "Row", "Purpose", "Status", "Settings"}
 
 
 def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
@@ -35,12 +53,13 @@ def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
         version=VERSION,
         suites=suites,
         case_name=CASE,
-        words=words,
+        trial_columns=TRIAL_COLUMNS,
+        trial_words=_WORDS,
+        palette={place: colour_of(place, filled=True) for place in range(len(COLOURS))},
         css=Markup(css),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
         plotly=packed(get_plotlyjs()),
         rest=packed(json_text([as_rest(suite) for suite in suites])),
-        places=[{trial["key"]: place for place, trial in enumerate(suite.trials)} for suite in suites],
         data=Markup(script_json([as_json(suite) for suite in suites])),  # noqa: S704 - escaped there
     )
 

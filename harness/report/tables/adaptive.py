@@ -60,6 +60,7 @@ def adaptive_depth(results: ResultSet) -> Table:
         results,
         name="adaptive",
         caption="adaptive depth",
+        heading="Method",
         columns=[ColumnGroup(heading, (metric_label(_SHOWN), "over readout", *over, "of ceiling", "steps"))],
         groups=(
             RowGroup(

@@ -43,6 +43,7 @@ def ceiling(results: ResultSet) -> Table:
         results,
         name="ceiling",
         caption="ceiling of reasoning",
+        heading="State",
         columns=metric_columns(backbones),
         groups=groups,
         notes=_NOTES,

@@ -27,6 +27,7 @@ def claims(results: ResultSet, load: Load) -> Table:
         results,
         name="claims",
         caption="the claims of arXiv 2503.22675",
+        heading="Claim",
         columns=[ColumnGroup("", ("Where", "Verdict", "Expected", "Percent", "95%", "Seeds", "Of"))],
         groups=[RowGroup((), tuple(Line(row.claim.claim, _cells(row)) for row in judged))],
         notes=(*_NOTES, *_open(judged)),

@@ -92,6 +92,7 @@ def datasets(asked: Cards) -> Table:
         name="datasets",
         title="Data sets",
         caption="Statistics of the data sets",
+        heading="Source",
         columns=(ColumnGroup("", (*(column.column for column in _COLUMNS), "First day", "Last day")),),
         groups=tuple(groups),
         protocol=tuple(_protocol(asked)),
@@ -149,6 +150,7 @@ def funnels(asked: Cards) -> Table:
         name="funnel",
         title="Funnel",
         caption="What is left of each data set after every rule",
+        heading="Rule",
         columns=(ColumnGroup("", ("Interactions", *(split.capitalize() for split in SPLITS))),),
         groups=tuple(groups),
         protocol=(

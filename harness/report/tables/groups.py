@@ -30,6 +30,7 @@ def groups(results: ResultSet, load: Load) -> Table:
         results,
         name="groups",
         caption="test NDCG@20 by group of users and items",
+        heading="State",
         columns=[
             ColumnGroup(title, tuple(f"{_NAMES[kind]}-{number}" for number in range(GROUPS)))
             for kind, title in ((USERS, "Users"), (ITEMS, "Items"))

@@ -41,6 +41,7 @@ def latency(profiles: Sequence[Profile]) -> Table:
         name="latency",
         title=name,
         caption=f"{name}: time of inference by number of reasoning steps",
+        heading="Steps",
         columns=tuple(
             ColumnGroup(label_of(backbone), (*_TIMES, *(_PAPER if shows_paper else ()))) for backbone in backbones
         ),

@@ -31,6 +31,7 @@ def suite_table(
     notes: Iterable[str],
     fields: tuple[str, ...],
     records: Iterable[Record],
+    heading: str = "Row",
 ) -> Table:
     """A table of a suite: its title is the suite's name, and its protocol ends it."""
     return Table(
@@ -42,6 +43,7 @@ def suite_table(
         protocol=(*notes, *protocol_lines(results)),
         fields=fields,
         records=tuple(records),
+        heading=heading,
     )
 
 

@@ -34,6 +34,7 @@ def sensitivity(results: ResultSet) -> Table:
         results,
         name="sensitivity",
         caption="sensitivity to hyper-parameters",
+        heading="Value",
         columns=[ColumnGroup("", tuple(map(metric_label, COLUMNS)))],
         groups=groups,
         notes=(

@@ -46,6 +46,7 @@ def significance_table(results: ResultSet) -> Table:
         results,
         name="significance",
         caption="differences and their tests",
+        heading="Metric",
         columns=[
             ColumnGroup("", ("Change", "Percent")),
             ColumnGroup("Over users", ("95%", "p (Holm)", "d", "Detectable")),

@@ -19,13 +19,14 @@ from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.chart import POINTS, chart_of
+from rearec_bench.harness.report.html.charts import GAINS
 from rearec_bench.harness.report.html.page import render_page
 from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 
 from .pages import page_suite
 
-TITLES = [figure.title for figure in FIGURES.values()]
+TITLES = [figure.title for name, figure in FIGURES.items() if name != GAINS]
 Made = tuple[FigureContext, tuple[Any, ...], Any]
 HOSTILE = "</script><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>"
 

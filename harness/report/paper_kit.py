@@ -71,15 +71,20 @@ def write_kit(
 
 
 def _figure(figure: Drawn) -> list[str]:
-    (pdf,) = (path for path in figure.files if path.suffix == ".pdf")
-    return [
-        r"\begin{figure}[p]",
-        r"\centering",
-        rf"\includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{{figures/{pdf.name}}}",
-        rf"\caption{{{escape(figure.suite)}: {escape(figure.name)}}}",
-        r"\end{figure}",
-        r"\clearpage",
-    ]
+    """A figure for each of its pages."""
+    lines = []
+    pages = [path for path in figure.files if path.suffix == ".pdf"]
+    for number, pdf in enumerate(pages, start=1):
+        page = f", page {number} of {len(pages)}" if len(pages) > 1 else ""
+        lines += [
+            r"\begin{figure}[p]",
+            r"\centering",
+            rf"\includegraphics[width=\linewidth,height=0.85\textheight,keepaspectratio]{{figures/{pdf.name}}}",
+            rf"\caption{{{escape(figure.suite)}: {escape(figure.name)}{page}}}",
+            r"\end{figure}",
+            r"\clearpage",
+        ]
+    return lines
 
 
 def _write(path: Path, text: str, tell: Callable[[str], None]) -> None:

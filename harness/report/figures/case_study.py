@@ -14,12 +14,15 @@ from ...datasets.data.items import Items
 from ...utils.errors import DatasetError
 from ...utils.text import one_line
 from .context import FigureContext, MissingData, single_rows, title_of
+from .text import inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HISTORY = 5
 _WIDTH = 60
+_SIZE, _LINE, _MARGIN = 6.5, 0.11, 0.1
+"""Points of the letters, inches of a line and of what is around the text."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,10 @@ def case_figure(context: FigureContext) -> Figure:
         hit = "  = target" if step.hit else ""
         lines.append(f"    step {k}:  {step.title}{hit}   (target at rank {step.rank:,})")
     lines.append(f"target: {case.target}")
-    figure = Figure(figsize=(5.2, 0.17 * len(lines) + 0.2))
-    figure.text(0.02, 0.97, "\n".join(lines), va="top", family="monospace", fontsize=6.5)
+    text = "\n".join(lines)
+    size = (inches(text, _SIZE, "monospace") + 2 * _MARGIN, _LINE * len(lines) + 2 * _MARGIN)
+    figure = Figure(figsize=size)
+    figure.text(_MARGIN / size[0], 0.5, text, va="center", family="monospace", fontsize=_SIZE)
     return figure
 
 

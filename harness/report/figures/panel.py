@@ -66,6 +66,8 @@ class Panel:
         ranks: the y axis is logarithmic, and 1 is at its top.
         named: each line has its name at its end, in print in place of a legend.
         ordered: the series are no strategies; their colours are a scale.
+        behind: series drawn faintly behind the others, in print.
+        scale: panels of one scale are compared, and have the same y axis in print; "" for an axis of its own.
     """
 
     title: str
@@ -81,6 +83,8 @@ class Panel:
     ranks: bool = False
     named: bool = False
     ordered: bool = False
+    behind: Sequence[Series] = ()
+    scale: str = ""
 
 
 def over_seeds(

@@ -1,188 +1,220 @@
-"""Panels as matplotlib draws them."""
+"""Panels as matplotlib draws them: side by side, on as many pages as they need."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .colours import COLOURS, GREY, colour_of
+from .colours import COLOURS, colour_of
+from .drawing import CLEAR, GAIN, INTERVALS, OTHERS, draw_panel, name_ends, note_points, scale_of
 from .panel import Panel, Series
-from .style import HATCHES, LINES, MARKERS
+from .style import SIZE, SMALL
+from .text import broken, inches, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-_PANEL, _SQUARE = (2.6, 2.1), (2.1, 2.1)
-_GAINS_AXIS, _LETTER = 2.2, 0.06
-"""Inches of the x axis of gains, and of a letter of their names."""
-_GAIN_HEIGHT, _GAINS_ROOM = 0.2, 0.9
-_WIDTH = 10.4
-"""Inches of the panels side by side, at most."""
-_LABEL = 0.18
-"""Inches that a word along x needs, turned upright where there are many."""
-_MANY = 8
-_KEY, _LEGEND_COLUMNS = 0.5, 5
-_ERRORS = {"elinewidth": 0.6}
-_CROWDED = 30
-"""Letters of all labels along x; more of them are turned."""
+MOST_SERIES = len(COLOURS)
+"""Series that share axes; each of more has axes of its own."""
+
+_WIDTH, _HEIGHT = 7.2, 9.2
+"""Inches of a page: what a paper has, so that letters are printed in their size."""
+_PANEL, _SQUARE = (2.4, 2.1), (1.8, 1.9)
+_GAINS_AXIS, _GAIN_HEIGHT, _GAINS_ROOM = 1.9, 0.15, 0.8
+_NAME_AT_MOST = 2.6
+"""Inches of a row's name beside its gain."""
+_BESIDE = 0.75
+"""Inches of a panel beside its axes: ticks, label and room."""
+_OFF_CENTRE = 0.6
+"""Inches that a title lacks, since it is above the middle of the axes, not of the panel."""
+_LABEL, _BAR, _BETWEEN = 0.18, 0.045, 0.08
+"""Inches of a word along x turned upright, of a bar, and between the bars of two words."""
+_UPRIGHT_AT_MOST = 1.5
+_LINE, _KEY = 0.14, 0.5
+"""Inches of a line of a title or of the legend, and of a line's sample in the legend."""
+_TITLE_LINES = 4
+_NAME_GAP = 0.08
+"""Of an axis between the names at the ends of lines."""
 
 
-def printed(panels: Sequence[Panel]) -> Figure:
-    """A figure with panels side by side, as many as fit, and one legend below all of them."""
+@dataclass(frozen=True)
+class _Layout:
+    """Sizes of the panels of a figure in inches, and whether words along x are turned."""
+
+    width: float
+    height: float
+    upright: bool = False
+
+
+def printed(panels: Sequence[Panel]) -> list[Figure]:
+    """The pages of a figure, each with one legend below its panels.
+
+    Panels of one `scale` have the same y axis, on all pages.
+    """
+    panels = [part for panel in panels for part in _apart(panel)]
+    layout = _layout(panels)
+    panels = [_fitting(panel, layout) for panel in panels]
+    lines = max(panel.title.count("\n") for panel in panels) - 1
+    layout = replace(layout, height=layout.height + _LINE * max(lines, 0))
+    across = min(max(int(_WIDTH // layout.width), 1), len(panels))
+    each = across * max(int((_HEIGHT - _legend_height(panels, _WIDTH)) // layout.height), 1)
+    starts = range(0, len(panels), each)
+    pages = [_page(panels[start : start + each], layout, across=across) for start in starts]
+    drawn = [pair for _, pairs in pages for pair in pairs]
+    _share_scales(drawn)
+    for figure, pairs in pages:
+        for axes, panel in pairs:
+            if panel.named:
+                name_ends(axes, panel, gap=_NAME_GAP)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for all formats
+        for axes, panel in pairs:
+            note_points(axes, panel)
+    return [figure for figure, _ in pages]
+
+
+def _apart(panel: Panel) -> list[Panel]:
+    """A panel, or one for each of its series where they are too many for colours; lines have the others behind them."""
+    several = [series for series in panel.series if series.kind != "level"]
+    if len(several) <= MOST_SERIES and not _alike(panel, several):
+        return [panel]
+    levels = [series for series in panel.series if series.kind == "level"]
+    place, title = panel.title.replace("\n", " "), "{}\n{}"
+    return [
+        replace(
+            panel,
+            title=title.format(place, own.name),
+            series=(*levels, replace(own, name="")),
+            behind=() if own.kind == "bars" else [series for series in several if series is not own],
+            scale=panel.scale or panel.title,
+            named=False,
+        )
+        for own in several
+    ]
+
+
+def _alike(panel: Panel, several: Sequence[Series]) -> bool:
+    """Whether two series of different strategies' rows have one colour, as those of a sweep."""
+    places = [series.place for series in several if isinstance(series.place, int)]
+    return not panel.ordered and len({colour_of(place) for place in places}) < len(places)
+
+
+def _layout(panels: Sequence[Panel]) -> _Layout:
+    if panels[0].heat is not None:
+        return _Layout(*_SQUARE)
+    if panels[0].gains:
+        names = max(inches(gain.name, SMALL) for panel in panels for gain in panel.gains)
+        height = _GAINS_ROOM + _GAIN_HEIGHT * max(len(panel.gains) for panel in panels)
+        return _Layout(_GAINS_AXIS + min(names, _NAME_AT_MOST), height)
+    width, height = _PANEL
+    words = max((len(panel.labels) for panel in panels), default=0)
+    if not words:
+        return _Layout(width, height)
+    bars = max(sum(series.kind == "bars" for series in panel.series) for panel in panels)
+    width = min(max(width, _BESIDE + words * max(_LABEL, bars * _BAR + _BETWEEN)), _WIDTH)
+    room = (width - _BESIDE) / max(words, 2) - 0.06
+    longest = max(inches(label, SMALL) for panel in panels for label in panel.labels)
+    if longest <= room:
+        return _Layout(width, height)
+    return _Layout(width, height + min(longest, _UPRIGHT_AT_MOST), upright=True)
+
+
+def _fitting(panel: Panel, layout: _Layout) -> Panel:
+    """The panel with words that fit into its place."""
+    width = _GAINS_AXIS if panel.gains else layout.width - _OFF_CENTRE
+    title = "\n".join(broken(line, width, SIZE, lines=_TITLE_LINES - 1) for line in panel.title.split("\n"))
+    gains = [replace(gain, name=shortened(gain.name, _NAME_AT_MOST, SMALL)) for gain in panel.gains]
+    labels = [shortened(label, _UPRIGHT_AT_MOST, SMALL) for label in panel.labels]
+    return replace(
+        panel,
+        title=title,
+        gains=gains,
+        labels=labels,
+        x=shortened(panel.x, width, SIZE),
+        series=[replace(series, name=shortened(series.name, _WIDTH - 1, SMALL)) for series in panel.series],
+    )
+
+
+def _page(panels: Sequence[Panel], layout: _Layout, *, across: int) -> tuple[Figure, list[tuple[Axes, Panel]]]:
+    """A figure, and its panels with their axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-    heat = panels[0].heat is not None
-    width, height = _SQUARE if heat else _PANEL
-    if panels[0].gains:
-        width = _GAINS_AXIS + _LETTER * max(len(gain.name) for panel in panels for gain in panel.gains)
-        height = _GAINS_ROOM + _GAIN_HEIGHT * max(len(panel.gains) for panel in panels)
-    elif not heat:
-        width = max(width, _LABEL * max(len(panel.labels) for panel in panels))
-        upright = [label for panel in panels if len(panel.labels) > _MANY for label in panel.labels]
-        height += _LETTER * max(map(len, upright), default=0)
-    across = min(max(int(_WIDTH // width), 1), len(panels))
     down = -(-len(panels) // across)
-    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    width = layout.width * across
+    heat = panels[0].heat is not None
+    height = layout.height * down + (0.0 if heat else _legend_height(panels, width))
+    figure = Figure(figsize=(width + 0.5 * heat, height), layout="compressed" if heat else "constrained")
+    FigureCanvasAgg(figure)  # measures text
     axes = list(figure.subplots(down, across, squeeze=False).flat)
     for spare in axes[len(panels) :]:
         spare.set_axis_off()
-    for axis, panel in zip(axes, panels, strict=False):
-        _panel(axis, panel)
+    pairs = list(zip(axes, panels, strict=False))
+    for own, panel in pairs:
+        draw_panel(own, panel, upright=layout.upright)
     if heat:
-        figure.colorbar(ScalarMappable(*_scale(panels[0])), ax=axes[: len(panels)], label="cosine", shrink=0.8)
+        shown = axes[: len(panels)]
+        figure.colorbar(ScalarMappable(*scale_of(panels[0])), ax=shown, label="cosine", shrink=0.8)
     elif not panels[0].named:
-        _legend(figure)
-    return figure
+        _legend(figure, [own for own, _ in pairs])
+    return figure, pairs
 
 
-def _panel(axes: Axes, panel: Panel) -> None:
-    axes.set_title(panel.title)
-    axes.set_xlabel(panel.x)
-    axes.set_ylabel(panel.y)
-    if panel.heat is not None:
-        _heat(axes, panel)
-        return
-    if panel.gains:
-        _gains(axes, panel)
-        return
-    bars = [series for series in panel.series if series.kind == "bars"]
-    for series in panel.series:
-        if series.kind == "bars":
-            _bars(axes, series, bars, ordered=panel.ordered)
-        elif series.kind == "level":
-            axes.axhline(series.y[0] or 0.0, label=series.name, color=COLOURS[0], linewidth=0.8)
-        elif series.kind == "points":
-            look = {
-                **_look(series, ordered=panel.ordered),
-                "linestyle": "",
-                "markersize": 2,
-                "markeredgewidth": 0,
-                "alpha": 0.6,
-            }
-            axes.plot(series.x, series.y, label=series.name, **look)  # type: ignore[arg-type]
-        else:
-            _line(axes, series, panel)
-    if panel.labels:
-        turned = {"rotation": 20, "ha": "right"} if sum(map(len, panel.labels)) > _CROWDED else {}
-        if len(panel.labels) > _MANY:
-            turned = {"rotation": 90}
-        axes.set_xticks(range(len(panel.labels)), panel.labels, **turned)  # type: ignore[arg-type]
-    if panel.whole:
-        axes.set_xticks(sorted({x for series in panel.series for x in series.x}))
-    if panel.limits is not None:
-        axes.set_ylim(*panel.limits)
-    if panel.ranks:
-        axes.set_yscale("log")
-        axes.invert_yaxis()
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
-    axes.grid(visible=not bars, axis="x")
+def _share_scales(pairs: Iterable[tuple[Axes, Panel]]) -> None:
+    """One y axis for the panels of a scale, and ticks that a logarithmic one has room for."""
+    together: dict[str, list[tuple[Axes, Panel]]] = {}
+    for axes, panel in pairs:
+        together.setdefault(panel.scale or f"own {id(axes)}", []).append((axes, panel))
+    for group in together.values():
+        ends = [end for axes, _ in group for end in axes.get_ylim()]
+        for axes, panel in group:
+            if panel.ranks:
+                _rank_axis(axes, max(ends))
+            elif panel.scale and panel.limits is None:
+                axes.set_ylim(min(ends), max(ends))
 
 
-def _bars(axes: Axes, series: Series, beside: Sequence[Series], *, ordered: bool) -> None:
-    width = 0.8 / len(beside)
-    start = (beside.index(series) - (len(beside) - 1) / 2) * width
-    shown = [at for at, value in enumerate(series.y) if value is not None]
-    for at in shown:
-        axes.bar(
-            at + start,
-            series.y[at] or 0.0,
-            width * 0.94,
-            yerr=series.spread[at],
-            error_kw=_ERRORS,
-            label=series.name if at == shown[0] else "",
-            **_fill(series.place if isinstance(series.place, int) else series.place[at], ordered=ordered),
-        )
+def _rank_axis(axes: Axes, last: float) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    axes.set_ylim(last, 0.85)
+    wanted = (1, 2, 5) if last < 50 else (1,)
+    ticks = [number * 10**power for power in range(9) for number in wanted if number * 10**power <= last]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
-def _line(axes: Axes, series: Series, panel: Panel) -> None:
-    x, look, named = series.x or range(len(series.y)), _look(series, ordered=panel.ordered), panel.named
-    axes.errorbar(x, series.y, series.spread or None, label=series.name, **_ERRORS, **look)  # type: ignore[arg-type]
-    notes = [*[""] * (len(x) - 1), f" {series.name}"] if named else series.notes
-    for at, note in zip(zip(x, series.y, strict=True), notes, strict=False):
-        axes.annotate(note, at, va="center" if named else "bottom", fontsize=5, annotation_clip=False)
+def _names(panels: Sequence[Panel]) -> list[str]:
+    """What the legend says, at most."""
+    if panels[0].gains:
+        return [*INTERVALS, GAIN, CLEAR]
+    if panels[0].named:
+        return []
+    names = dict.fromkeys(series.name for panel in panels for series in panel.series if series.name)
+    return [*names, *([OTHERS] if any(panel.behind for panel in panels) else [])]
 
 
-def _gains(axes: Axes, panel: Panel) -> None:
-    axes.axvline(0.0, color=GREY, linewidth=0.8)
-    for at, gain in enumerate(panel.gains):
-        first, colour = at == 0, colour_of(gain.place, filled=True)
-        if gain.users is not None:
-            label = "95% over users" if first else ""
-            axes.plot(gain.users, (at, at), color=colour, linewidth=3, alpha=0.5, label=label)
-        if gain.seeds is not None:
-            axes.plot(gain.seeds, (at, at), color=COLOURS[0], linewidth=0.8, label="95% over seeds" if first else "")
-        face = colour if gain.clear else "white"
-        axes.plot(gain.percent, at, MARKERS[gain.place % len(MARKERS)], color=colour, markerfacecolor=face)
-    axes.set_yticks(range(len(panel.gains)), [gain.name for gain in panel.gains])
-    axes.set_ylim(len(panel.gains) - 0.5, -0.5)
-    axes.set_xlim(*panel.limits or (None, None))
-    axes.grid(visible=False, axis="y")
+def _columns(names: Iterable[str], width: float) -> int:
+    names = list(names)
+    entry = _KEY + max(inches(name, SMALL) for name in names)
+    return max(min(len(names), int((width - 0.1) // entry)), 1)
 
 
-def _heat(axes: Axes, panel: Panel) -> None:
-    assert panel.heat is not None  # noqa: S101 - asked before
-    scale, colours = _scale(panel)
-    axes.imshow(panel.heat, cmap=colours, norm=scale)
-    for (down, across), value in np.ndenumerate(panel.heat):
-        colour = "white" if scale(value) < 0.5 else "black"
-        axes.text(across, down, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
-    axes.set_xticks(range(len(panel.labels)), panel.labels)
-    axes.set_yticks(range(len(panel.labels)), panel.labels)
-    axes.grid(visible=False)
+def _legend_height(panels: Sequence[Panel], width: float) -> float:
+    names = _names(panels)
+    return _LINE * -(-len(names) // _columns(names, width)) + 0.1 if names else 0.0
 
 
-def _scale(panel: Panel) -> tuple[Normalize, str]:
-    from matplotlib.colors import Normalize
-
-    return Normalize(*panel.limits or (None, None)), "cividis"
-
-
-def _look(series: Series, *, ordered: bool) -> dict[str, Any]:
-    """Colour, marker and line of a series."""
-    place = series.place if isinstance(series.place, int) else series.place[0]
-    at = place % len(MARKERS)
-    return {"color": colour_of(place, ordered=ordered), "marker": MARKERS[at], "linestyle": LINES[at]}
-
-
-def _fill(place: int, *, ordered: bool) -> dict[str, Any]:
-    """Colour and hatch of a bar."""
-    at, face = place % len(HATCHES), colour_of(place, ordered=ordered, filled=True)
-    return {"facecolor": face, "hatch": HATCHES[at], "edgecolor": "white" if HATCHES[at] else face, "linewidth": 0.3}
-
-
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     """Each series of any panel once."""
     handles: dict[str, Any] = {}
-    for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+    for own in axes:
+        for handle, label in zip(*own.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:
-        entry = _KEY + _LETTER * max(map(len, handles))
-        columns = min(_LEGEND_COLUMNS, len(handles), max(int(figure.get_figwidth() // entry), 1))
+        columns = _columns(handles, float(figure.get_figwidth()))
         figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)

@@ -63,6 +63,8 @@ class Drawn:
 def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = NAMES) -> list[Drawn]:
     """Draw figures of a suite into `folder` (created if needed) as SUITE_NAME.pdf, .svg and .png.
 
+    The second page of a figure is SUITE_NAME_2, and so on.
+
     Raises:
         InputError: a data set is not the one that trials were tested on.
         StoreError: the rows of a trial cannot be read.
@@ -75,14 +77,15 @@ def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = NAMES) 
     for name in names:
         with rc_context(STYLE):  # type: ignore[arg-type]
             try:
-                figure = case_figure(context) if name == CASE else printed(FIGURES[name].panels(context))
+                pages = [case_figure(context)] if name == CASE else printed(FIGURES[name].panels(context))
             except (MissingData, DatasetError) as lacking:
                 figures.append(Drawn(suite, name, why=str(lacking)))
                 continue
             files = []
-            for form in FORMATS:
-                path = folder / f"{suite}_{name}.{form}"
-                figure.savefig(path, metadata=_UNDATED[form])
-                files.append(path)
+            for number, page in enumerate(pages, start=1):
+                for form in FORMATS:
+                    path = folder / f"{suite}_{name}{'' if number == 1 else f'_{number}'}.{form}"
+                    page.savefig(path, metadata=_UNDATED[form])
+                    files.append(path)
         figures.append(Drawn(suite, name, tuple(files)))
     return figures

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from ...analysis.ceiling import CROSSED, NOISED, Ceiling, ceilings
 from ...analysis.compare import Compared, Row, Stat, compare
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
-from ..labels import label_of, row_name
+from ..labels import label_of, row_name, steps_label
 from ..tables.ablation import families
-from .colours import places_of
+from .colours import COLOURS, places_of
 from .context import FigureContext, MissingData
 from .panel import Panel, Series, over_seeds
 
@@ -42,6 +42,7 @@ def ceiling_panels(context: FigureContext) -> list[Panel]:
                 "Noised copies": [_control(item, NOISED) for item in here],
                 "Optimum": [_stat(item.optimum) for item in here],
             },
+            scale=place[0],
         )
         for place, here in panels.items()
     ]
@@ -80,7 +81,7 @@ def steps_panels(context: FigureContext) -> list[Panel]:
             elif here:
                 depths = [row.steps or 0 for row in here]
                 shown.append(over_seeds("line", label_of(name), stats, colours[name], x=depths))
-        panels.append(Panel(_title(place), about, shown, "reasoning steps K", _LABEL, whole=True))
+        panels.append(Panel(_title(place), about, shown, "reasoning steps K", _LABEL, whole=True, scale=place[0]))
     return panels
 
 
@@ -94,7 +95,8 @@ def sensitivity_panels(context: FigureContext) -> list[Panel]:
             sweeps.setdefault((*_place(row.row), family, rest.partition("=")[0]), []).append(row)
     if not sweeps:
         raise MissingData("needs a row that sweeps one hyper-parameter ({sweep: [...]}) and whose runs are stored")
-    return [_sweep(place, rows, colours[rows[0].row.strategy]) for place, rows in sweeps.items()]
+    depths = list(dict.fromkeys(row.row.steps for rows in sweeps.values() for row in rows))
+    return [_sweep(place, rows, depths, colours) for place, rows in sweeps.items()]
 
 
 def ablation_panels(context: FigureContext) -> list[Panel]:
@@ -106,10 +108,12 @@ def ablation_panels(context: FigureContext) -> list[Panel]:
     if not panels:
         raise MissingData("needs a row that is compared with another one that reasons (against: erl)")
     colours = _colours(context)
+    depths = {row.steps for rows in panels.values() for row in rows}
     drawn = []
     for place, rows in panels.items():
-        labels, stats = [label_of(row.strategy) for row in rows], [row.stats[METRIC] for row in rows]
-        cut = span_from_below(stats)
+        labels = [row_name(row, brackets=False) if len(depths) > 1 else label_of(row.strategy) for row in rows]
+        stats = [row.stats[METRIC] for row in rows]
+        cut = span_from_below([row.stats[METRIC] for at, of in panels.items() if at[0] == place[0] for row in of])
         drawn.append(
             Panel(
                 _title(place),
@@ -119,6 +123,7 @@ def ablation_panels(context: FigureContext) -> list[Panel]:
                 y=f"{_LABEL} (cut)" if cut else _LABEL,
                 labels=labels,
                 limits=cut,
+                scale=place[0],
             )
         )
     return drawn
@@ -148,7 +153,7 @@ def pareto_panels(context: FigureContext) -> list[Panel]:
                 stats, notes = [row.stats[METRIC] for _, row in here], [f"K={row.steps}" for _, row in here]
                 x = [seconds for seconds, _ in here]
                 curves.append(over_seeds("line", label_of(name), stats, colours[name], x=x, notes=notes))
-        panels.append(Panel(_title(place), about, curves, "seconds over the test set", _LABEL))
+        panels.append(Panel(_title(place), about, curves, "seconds over the test set", _LABEL, scale=place[0]))
     return panels
 
 
@@ -174,40 +179,63 @@ def _title(place: tuple[str, str], rest: str = "") -> str:
     return f"{place[0]}\n{label_of(place[1])} {rest}".rstrip()
 
 
-def _bars(title: str, about: str, labels: Sequence[str], values: Mapping[str, Sequence[Stat | None]]) -> Panel:
+def _bars(
+    title: str, about: str, labels: Sequence[str], values: Mapping[str, Sequence[Stat | None]], *, scale: str
+) -> Panel:
     """Grouped bars: each series has a statistic for each label, or None for no bar."""
     shown = [over_seeds("bars", name, stats, number) for number, (name, stats) in enumerate(values.items())]
-    return Panel(title, about, shown, y=_LABEL, labels=labels, ordered=True)
+    return Panel(title, about, shown, y=_LABEL, labels=labels, ordered=True, scale=scale)
 
 
 def _groups(item: Grouped, kind: str) -> Panel:
     name, words = _GROUPS[kind]
     here = [states.states for states in item.groups if states.group.kind == kind]
-    steps = sorted(state for state in here[0] if state.startswith("step_"))
+    steps = sorted(int(state.removeprefix("step_")) for state in here[0] if state.startswith("step_"))
     return _bars(
         _title(_place(item.row), f"{row_name(item.row, brackets=False)}, {kind}"),
         f"{_TEST} at each step: {words} ({name}), rising.",
         [f"{name}-{number}" for number in range(GROUPS)],
-        {step.replace("step_", "Step "): [_stat(states.get(step)) for states in here] for step in steps},
+        {f"Step {step}": [_stat(states.get(f"step_{step}")) for states in here] for step in steps},
+        scale=item.row.dataset,
     )
 
 
-def _sweep(place: tuple[str, str, str, str], rows: Sequence[Compared], colour: int) -> Panel:
+def _sweep(
+    place: tuple[str, str, str, str],
+    rows: Sequence[Compared],
+    depths: Sequence[int | None],
+    colours: Mapping[str, int],
+) -> Panel:
+    """A line for each K, and a level for each row that they are compared with."""
     dataset, backbone, family, parameter = place
-    values = [row.row.strategy.partition("=")[2].removesuffix("]") for row in rows]
-    stats = [row.row.stats[METRIC] for row in rows]
-    shown = [over_seeds("line", label_of(family), stats, colour)]
-    against = next((row.against for row in rows if row.against is not None), None)
-    if against is not None and against.stats[METRIC].mean is not None:
-        shown.append(Series("level", label_of(against.strategy), [against.stats[METRIC].mean]))
+    values = list(dict.fromkeys(_value(row.row) for row in rows))
+    shown = []
+    for number, steps in enumerate(depths):
+        here = {_value(row.row): row.row.stats[METRIC] for row in rows if row.row.steps == steps}
+        if here:
+            stats = [here.get(value) for value in values]
+            colour = colours[rows[0].row.strategy] if len(depths) == 1 else 1 + number
+            shown.append(over_seeds("line", steps_label(steps), stats, colour))
+    others = {row.against.place: row.against for row in rows if row.against is not None}
+    for number, other in enumerate(others.values()):
+        if (mean := other.stats[METRIC].mean) is not None:
+            shown.append(Series("level", row_name(other), [mean], -number % len(COLOURS)))
+    highest = max(rows, key=lambda row: row.row.stats[METRIC].mean or 0.0).row
+    at = f"{_value(highest)} ({steps_label(highest.steps)})" if len(depths) > 1 else _value(highest)
     return Panel(
         _title((dataset, backbone), f"{label_of(family)}, {parameter}"),
-        f"{_TEST} by {parameter}; the highest at {values[_highest(stats)]}.",
+        f"{_TEST} by {parameter}; the highest at {at}.",
         shown,
         parameter,
         _LABEL,
         labels=values,
+        scale=dataset,
     )
+
+
+def _value(row: Row) -> str:
+    """The swept value of a row's name."""
+    return row.strategy.partition("=")[2].removesuffix("]")
 
 
 def _control(item: Ceiling, name: str) -> Stat | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ def trajectory_panels(context: FigureContext) -> list[Panel]:
         changes = "; ".join(f"{curve.name}: {curve.y[0]:,} to {curve.y[-1]:,}" for curve in curves)
         about = f"Rank of the target at each step for single test rows, losses and gains as they are. {changes}."
         axes = ("step", "rank of the target")
-        panels.append(Panel(title_of(cell), about, curves, *axes, whole=True, ranks=True, named=True, ordered=True))
+        panel = Panel(title_of(cell), about, curves, *axes, whole=True, ranks=True, named=True, ordered=True)
+        panels.append(replace(panel, scale=cell.dataset))
     return panels
 
 

@@ -1,0 +1,65 @@
+"""Words that fit: how wide a text is in print, shortened and broken to a width, and labels moved apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+_WORDS, _PARTS = re.compile(r"(?<= )"), re.compile(r"(?<=[,/_-])")
+_CUT = "…"
+
+
+@lru_cache(maxsize=4096)
+def inches(text: str, size: float, family: str = "") -> float:
+    """The width of a text's longest line at a size in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=family or None, size=size)
+    widths = (text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in text.split("\n"))
+    return float(max(widths)) / 72
+
+
+def shortened(text: str, width: float, size: float) -> str:
+    """The text, or its start and its end around three dots where it is wider than that many inches."""
+    if inches(text, size) <= width:
+        return text
+    kept = len(text) - 1
+    while kept > 2 and inches(_around(text, kept), size) > width:
+        kept -= 1
+    return _around(text, kept)
+
+
+def broken(text: str, width: float, size: float, *, lines: int) -> str:
+    """The text over at most that many lines, broken where words end, or within wide ones; the rest is shortened."""
+    done: list[str] = []
+    current = ""
+    words = _WORDS.split(text)
+    for part in (part for word in words for part in (_PARTS.split(word) if inches(word, size) > width else [word])):
+        if current and inches((current + part).rstrip(), size) > width and len(done) < lines - 1:
+            done.append(current.rstrip())
+            current = ""
+        current += part
+    return "\n".join(shortened(line, width, size) for line in [*done, current.rstrip()])
+
+
+def apart(places: Sequence[float], gap: float, *, low: float = 0.0, high: float = 1.0) -> list[float]:
+    """The places, moved as little as needed so that neighbours are `gap` apart, within the ends if they have room."""
+    order = sorted(range(len(places)), key=lambda at: places[at])
+    moved = list(places)
+    for before, at in pairwise(order):
+        moved[at] = max(moved[at], moved[before] + gap)
+    over = max(moved[order[-1]] - high, 0.0) if order else 0.0
+    limit = high if over else float("inf")
+    for at in reversed(order):
+        moved[at] = min(moved[at], limit)
+        limit = moved[at] - gap
+    under = low - min(moved, default=low)
+    return [place + under for place in moved] if under > 0 else moved
+
+
+def _around(text: str, kept: int) -> str:
+    head = (kept + 1) // 2
+    return f"{text[:head].rstrip()}{_CUT}{text[len(text) - (kept - head) :].lstrip()}"

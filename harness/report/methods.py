@@ -46,6 +46,8 @@ def _data(results: ResultSet) -> list[str]:
         splits = (("train", "training"), ("valid", "validation"), ("test", "test"))
         sizes += [f"{rows[split]:,} {name} rows" for split, name in splits if split in rows]
         words += [", ".join(sizes)] if sizes else []
+        if facts.get("unseen_left_out"):
+            words.append(f"{facts['unseen_left_out']:,} more test rows with items unseen in training left out")
         words += [f"{name}: {escape(str(protocol[name]))}" for name in ("filters", "split") if name in protocol]
         if "vectors" in facts:
             vectors = facts["vectors"]

@@ -265,9 +265,13 @@ def _header(datasets: Mapping[str, Dataset]) -> dict[str, Any]:
 
 
 def _data_facts(data: Dataset) -> dict[str, Any]:
+    from ..datasets.data.summary import dropped_unseen
     from ..plan.vectors import vector_facts
 
     facts = {fact: data.card[fact] for fact in ("recipe", "protocol", "statistics") if fact in data.card}
+    unseen = dropped_unseen(data.card)
+    if unseen:
+        facts["unseen_left_out"] = unseen
     return facts if data.vectors is None else {**facts, "vectors": vector_facts(data.vectors)}
 
 

@@ -11,6 +11,9 @@ from .card import SPLITS
 
 _FIRST_YEARS_S = 10**8  # smaller numbers are not Unix times
 _LARGEST_S = 10**11
+UNSEEN_TARGET = "the target is in no training row"
+UNSEEN_HISTORY = "an item of the history is in no training row"
+"""Why the rule `unseen` leaves out rows, as cards have it."""
 UNSEEN = "the target is in no training row, neither as target nor in the history"
 
 
@@ -103,6 +106,12 @@ def summary_of(card: Mapping[str, Any]) -> Summary:
 def funnel(card: Mapping[str, Any]) -> tuple[Step, ...]:
     """From the source to the rows: what is left after every rule, from a card of any version."""
     return (*_interactions(card), *_rows(card))
+
+
+def dropped_unseen(card: Mapping[str, Any]) -> int:
+    """How many rows of test the rule `unseen` left out."""
+    rules = (UNSEEN_TARGET, UNSEEN_HISTORY)
+    return sum(entry["rows"]["test"] for entry in card.get("dropped", ()) if entry["why"] in rules)
 
 
 def moment(time: float, *, day: bool = False) -> str:

@@ -8,9 +8,6 @@ from decimal import Decimal
 from .recipe import Core, PerSplit, Recipe
 
 HASHED_TIES = "equal times of a user ordered by a hash of (user, item)"
-UNSEEN_TARGET = "the target is in no training row"
-UNSEEN_HISTORY = "an item of the history is in no training row"
-"""Why the rule `unseen` leaves out rows, as cards have it."""
 WHOLE_HISTORY = "all earlier interactions of the user, at least one"
 _SPLITS = {
     "leave_one_out": "leave one out: last item test, the one before validation",

@@ -18,6 +18,7 @@ from ..data.interactions import Interactions
 from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..data.recipe_result import Assembled, RecipeResult
+from ..data.summary import UNSEEN_HISTORY, UNSEEN_TARGET
 from ..recipe import protocol
 from ..recipe.recipe import RatingRule, Recipe
 from . import rules
@@ -282,10 +283,10 @@ def _drop_unseen(recipe: Recipe, rows: Funnel, num_items: int) -> None:
     target, history = recipe.unseen.target, recipe.unseen.history
     if target == "drop":
         setting = f"unseen: {{target: keep, history: {history}}}"
-        rows.drop(~known[rows.targets], protocol.UNSEEN_TARGET, setting)
+        rows.drop(~known[rows.targets], UNSEEN_TARGET, setting)
     if history == "drop":
         setting = f"unseen: {{target: {target}, history: keep}}"
-        rows.drop(rows.history_has(~known), protocol.UNSEEN_HISTORY, setting)
+        rows.drop(rows.history_has(~known), UNSEEN_HISTORY, setting)
 
 
 def _compact(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,12 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
+from ..parsing.bad_lines import BadLineLog
+from ..parsing.guesses import layout_for
+from ..parsing.layout import column_names
+from ..parsing.line_by_line import LINE
+from ..parsing.table_files import TableFile
+from ..recipe.recipe import FileSettings
 from .vectors import FROM_FILE, ItemVectors, item_vectors, zero_rows
 
 if TYPE_CHECKING:
     import polars as pl
 
 ITEM = "item_id"
+_INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)?")
 _SHOWN = 3
 
 
@@ -65,8 +73,7 @@ def _read(path: Path) -> pl.DataFrame:
         elif path.suffix == ".jsonl":
             table = pl.read_ndjson(path, infer_schema_length=None)
         else:
-            separator = "\t" if path.suffix == ".tsv" else ","
-            table = pl.read_csv(path, separator=separator, schema_overrides={ITEM: pl.String}, infer_schema_length=None)
+            table = _delimited(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DatasetError(f"{path} cannot be read: {_one_line(error)}.") from error
     if ITEM not in table.columns or table.width < 2 or not table.height:
@@ -74,6 +81,7 @@ def _read(path: Path) -> pl.DataFrame:
             f"{path} has {table.height:,} rows with the columns {_listed(table.columns)}. Each row has {ITEM}, and a "
             "list of numbers or columns of numbers."
         )
+    _refuse_index(path, table)
     kind = table[ITEM].dtype
     if kind != pl.String and not kind.is_integer():
         raise DatasetError(f"{path}: {ITEM} holds {kind}. Allowed: text or whole numbers.")
@@ -84,6 +92,40 @@ def _read(path: Path) -> pl.DataFrame:
     if twice:
         raise DatasetError(f"{path}: {len(twice):,} items stand in more than one row: {_listed(twice)}.")
     return table
+
+
+def _delimited(path: Path) -> pl.DataFrame:
+    """The table in a file of delimited text, columns of numbers as such."""
+    import polars as pl
+
+    log = BadLineLog("error")
+    layout = layout_for(path, FileSettings(), [ITEM], log)
+    names = column_names(path, layout)
+    file = TableFile(path, layout, lambda *_: None, log)
+    table, _ = file.read(names, lambda frame: (frame.drop(LINE), ()), tokens=())
+    if log.found():
+        raise DatasetError(f"{path} cannot be read. {log.words()}")
+    nothing = pl.col(pl.String).str.strip_chars().replace({"": None})
+    table = table.with_columns(nothing)
+    numbers = table.select(pl.col(name).cast(pl.Float64, strict=False) for name in names if name != ITEM)
+    read = [column for column in numbers if column.null_count() == table[column.name].null_count()]
+    return table.with_columns(read)
+
+
+def _refuse_index(path: Path, table: pl.DataFrame) -> None:
+    """A DatasetError for a column that counts the rows, as other programs write it beside the data."""
+    import polars as pl
+
+    rows = pl.int_range(table.height, eager=True).cast(pl.Float64)
+    for place, column in enumerate(table):
+        counts = column.name == "index" and column.dtype.is_numeric() and (column.cast(pl.Float64) == rows).all()
+        name = column.name.strip('"')
+        if counts or _INDEX.fullmatch(name):
+            called = f"called '{name}'" if name else "without a name"
+            raise DatasetError(
+                f"{path}: column {place + 1}, {called}, is an index and no part of the vectors. Write the table "
+                "without it (pandas: index=False)."
+            )
 
 
 def _numbers(path: Path, table: pl.DataFrame) -> NDArray[np.float32]:

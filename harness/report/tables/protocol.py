@@ -38,6 +38,8 @@ def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         words = []
         if "rows" in counts:
             words.append(f"{counts['rows']['test']:,} rows of {counts['row_users']['test']:,} users")
+        if facts.get("unseen_left_out"):
+            words.append(f"{facts['unseen_left_out']:,} more with items unseen in training left out")
         if "split" in protocol:
             words.append(f"split {protocol['split']}")
         words.append(f"all {counts['items']:,} items ranked" if "items" in counts else "all items ranked")

@@ -143,3 +143,12 @@ def test_what_was_guessed_is_printed_and_in_the_card(tmp_path: Path) -> None:
 
 
 WALK = tuple(enumerate("abcab"))
+
+
+@pytest.mark.parametrize(("unseen", "left_out"), [("drop", 3), ("keep", 0)])
+def test_a_run_keeps_how_many_rows_of_test_the_rule_unseen_left_out(tmp_path: Path, unseen: str, left_out: int) -> None:
+    from rearec_bench.harness.run.runner import _data_facts
+
+    source = interactions(tmp_path / "raw", strange=3)
+    data = preparation.prepare(recipe(unseen=unseen), source=source, data_dir=tmp_path / "data")
+    assert _data_facts(data).get("unseen_left_out", 0) == left_out

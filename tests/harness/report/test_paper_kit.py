@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.methods import methods
 from rearec_bench.harness.report.paper_kit import write_kit
 from rearec_bench.harness.report.report import every_table
+from rearec_bench.harness.report.tables.protocol import protocol_lines
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 
@@ -71,6 +73,16 @@ def test_the_methods_say_what_was_run(varied: ResultSet) -> None:
     assert r"$K \in \{0, 1, 2\}$" in text
     assert "3 rows have fewer, which the tables show" in text
     assert "split: by time at 80/90\\%" in text
+
+
+def test_rows_that_the_rule_unseen_left_out_are_told_under_tables_and_in_the_methods(varied: ResultSet) -> None:
+    def told(facts: dict[str, object]) -> list[str]:
+        results = replace(varied, facts={name: {**own, **facts} for name, own in varied.facts.items()})
+        return [methods(results), "\n".join(protocol_lines(results))]
+
+    assert told({}) == told({"unseen_left_out": 0}) == [methods(varied), "\n".join(protocol_lines(varied))]
+    for words in told({"unseen_left_out": 1234}):
+        assert words.count("1,234") == 1
 
 
 def test_without_a_run_the_methods_say_so(tmp_path: Path, synthetic: ModuleType) -> None:

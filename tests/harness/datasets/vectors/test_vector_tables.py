@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +105,13 @@ NOT_FINITE = "1 rows have a number that is missing, NaN or infinite: item,4."
         ("own.csv", "id,x\n1,2\n", "has 1 rows with the columns id, x. Each row has item_id"),
         ("own.csv", "item_id\n1\n", "has 1 rows with the columns item_id."),
         ("own.csv", "item_id,x\n", "has 0 rows"),
-        ("own.csv", "", "own.csv cannot be read: "),
+        ("own.csv", "", "own.csv is empty."),
+        (
+            "own.csv",
+            f"item_id,x,y\n{ROWS}item4,1\n",
+            "own.csv cannot be read. Lines that cannot be read: 1. 1 x wrong number of fields (first: line 5)",
+        ),
+        ("own.csv", f"item_id,x,y\n{ROWS}item4,1,2,3\n", "wrong number of fields (first: line 5)"),
         ("own.jsonl", '{"item_id": "007", \n', "own.jsonl cannot be read: "),
         ("own.parquet", "PAR1", "own.parquet cannot be read: "),
         ("own.csv", f"item_id,x,y\n{ROWS}7,3,4\n007,1,1\n", "own.csv: 2 items stand in more than one row: 007, 7."),
@@ -111,7 +119,7 @@ NOT_FINITE = "1 rows have a number that is missing, NaN or infinite: item,4."
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",1e39,2\n', NOT_FINITE),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",nan,2\n', NOT_FINITE),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",red,2\n', "own.csv holds what is not a number: "),
-        ("own.csv", f'item_id,x,y\n{ROWS}"item,4",true,2\n'.replace(",1,", ",true,"), "column x holds Boolean"),
+        ("own.csv", f'item_id,x,y\n{ROWS}"item,4",true,2\n'.replace(",1,", ",true,"), "holds what is not a number: "),
         ("own.csv", f"item_id,x,y\n{ROWS},1,2\n", "own.csv: 1 rows have no item_id."),
         ("own.jsonl", '{"item_id": 1.5, "v": [1]}\n', "item_id holds Float64. Allowed: text or whole numbers."),
         ("own.csv", 'item_id,v\n007,1 2\n7,3 4\nb c,5\n"item,4",6 7\n', "list of b c has 1 numbers, that of 007 2."),
@@ -143,3 +151,46 @@ def test_a_table_becomes_the_vectors_of_a_data_set(tmp_path: Path) -> None:
     assert loaded.card == card
     assert "  passed over           1 rows of items that the data set does not have" in vector_lines(card)
     assert "  without a row         1 items, which have zeros" in vector_lines(card)
+
+
+INDEXES = [("", "abcd"), ("Unnamed: 0", "abcd"), ("__index_level_0__", "7890"), ("index", "0123"), ("", "0123")]
+
+
+@pytest.mark.parametrize(("name", "values"), INDEXES)
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl"])
+def test_an_index_is_no_part_of_the_vectors(name: str, values: str, ending: str, tmp_path: Path) -> None:
+    column = [int(value) if value.isdecimal() else value for value in values]
+    for place in (0, 2):
+        frame = NUMBERS.clone()
+        frame.insert_column(place, pl.Series(name, column))
+        path = tmp_path / f"own{place}.{ending}"
+        if ending == "parquet":
+            frame.write_parquet(path)
+        elif ending == "jsonl":
+            frame.write_ndjson(path)
+        else:
+            frame.write_csv(path, separator="," if ending == "csv" else "\t")
+        assert f"column {place + 1}, " in refusal(path)
+
+
+def test_a_column_called_index_that_counts_nothing_is_one_of_numbers(tmp_path: Path) -> None:
+    NUMBERS.rename({"d1": "index"}).write_csv(tmp_path / "own.csv")
+    assert (load_table(tmp_path / "own.csv", TOKENS).values == VALUES).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b",", b";").replace(b"item;4", b"item,4"),
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r"),
+        lambda text: text.replace(b"\n", b"\r\n"),
+        gzip.compress,
+        lambda text: text.decode().encode("utf-16"),
+    ],
+    ids=["semicolons", "byte order mark", "old Mac", "Windows", "gzip", "UTF-16"],
+)
+def test_tables_are_read_like_all_text(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    NUMBERS.write_csv(tmp_path / "own.csv")
+    (tmp_path / "own.csv").write_bytes(change((tmp_path / "own.csv").read_bytes()))
+    assert (load_table(tmp_path / "own.csv", TOKENS).values == VALUES).all()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .recipe import Recipe
+from typing import Any
 
 _OBJECTS = "it reads JSON lines or Parquet, which have none"
 _LAYOUT = "its files have a layout of their own"
@@ -53,8 +50,8 @@ _UNUSED: Mapping[str, Mapping[str, str]] = {
 _TABLES = ("csv", "jsonl", "parquet")
 
 
-def passed_over(recipe: Recipe) -> Iterator[str]:
-    """Why each setting that is given would change nothing."""
+def passed_over(recipe: Any) -> Iterator[str]:
+    """Why each setting that a `Recipe` gives would change nothing."""
     given = recipe.model_fields_set
     for setting, why in _UNUSED[recipe.reader].items():
         if setting in given:

@@ -49,8 +49,7 @@
     const layout = look({ ...chart.layout, height: undefined });
     await plotly.react(place, data, layout, options);
     const legend = place.querySelector(".legend .bg")?.getBBox().height ?? 0;
-    if (legend < 30) return;  // one line of names fits; more of them make the chart higher
-    place.style.height = `${place.clientHeight + legend - 20}px`;
+    if (legend > 30) place.style.height = `${place.clientHeight + legend - 20}px`;  // one line of names fits
     await plotly.Plots.resize(place);
   };
   const seen = new IntersectionObserver((entries) => {
@@ -70,7 +69,7 @@
   let current;
   const locate = () => {
     const ended = innerHeight + scrollY >= root.scrollHeight - 2;
-    const passed = parts.filter((part) => part.getBoundingClientRect().top < innerHeight * (ended ? 1 : .3));
+    const passed = parts.filter((part) => part.getBoundingClientRect().top < (ended ? innerHeight : 120));
     const link = links.get((passed.at(-1) ?? parts[0]).id);
     if (link === current) return;
     current?.removeAttribute("aria-current");

@@ -130,7 +130,11 @@ REFUSED = [
     ("report --paper-kit k --figures f", "--paper-kit takes no --figures."),
     ("report --format html --spread --marks", "takes no --spread or --marks."),
     ("report --figure fig2_ceiling", "--figure and --user belong to --figures DIR."),
-    ("prepare ml-100k", "rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k.inter"),
+    (
+        "prepare ml-100k",
+        "rearec-bench prepare ml-100k --source DIR\n  DIR holds (or is, as ml-100k.zip) GroupLens's u.data",
+    ),
+    ("prepare ml-100k", "or RecBole's ml-100k.inter and ml-100k.item"),
     ("prepare ml-100 --source .", "Did you mean 'ml-100k'?"),
     ("datasets show ml-100k", "rearec-bench prepare ml-100k --source DIR"),
     ("embed nowhere", "nowhere is not prepared."),

@@ -16,6 +16,7 @@ from .data.dataset import Dataset
 from .data.items import Items, items_of
 from .data.recipe_result import RecipeResult, dataset_of
 from .generate import SYNTHETIC, synthetic
+from .parsing.archives import as_folder
 from .parsing.bad_lines import OnBadLine
 from .parsing.raw import MissingFileError, ReadProgress
 from .parsing.source_files import RawFiles
@@ -48,8 +49,8 @@ def prepare(
 ) -> Dataset:
     """Prepare a data set from its source, write it to the data folder, and return it as `load_dataset` will.
 
-    `recipe` is a recipe, the name of a shipped one, or a recipe file. `source` is a folder with the raw data (for a
-    sequence file also the file itself) and is not changed. For `name` see `Recipe.named`.
+    `recipe` is a recipe, the name of a shipped one, or a recipe file. `source` is a folder or an archive with the raw
+    data (or the file of interactions itself) and is not changed. For `name` see `Recipe.named`.
 
     Raises:
         DatasetError: anything wrong with the recipe, the source or the name, an empty split, or other content under
@@ -66,13 +67,15 @@ def prepare(
     if not source.exists():
         raise DatasetError(f"{source} does not exist. {advice}")
     named = recipe.model_copy(update={"files": recipe.file_names(name or recipe.name)})
-    raw = RawFiles(source, named, progress, on_bad_line)
     reader = reader_of(recipe.reader)
-    try:
-        rows = reader.read(raw)
-    except MissingFileError as error:
-        raise DatasetError(f"{error} {advice}") from error
-    return keep(build(recipe, rows, partial(reader.attributes, raw)), label=label, data_dir=data_dir)
+    with as_folder(source) as folder:
+        raw = RawFiles(folder, named, progress, on_bad_line)
+        try:
+            rows = reader.read(raw)
+        except MissingFileError as error:
+            raise DatasetError(f"{error} {advice}") from error
+        result = build(recipe, rows, partial(reader.attributes, raw))
+    return keep(result, label=label, data_dir=data_dir)
 
 
 def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None = None) -> Dataset:

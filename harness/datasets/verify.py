@@ -14,6 +14,7 @@ from . import catalog
 from .data import files
 from .generate import SYNTHETIC
 from .parsing import raw
+from .parsing.archives import as_folder
 from .recipe.files import shipped_recipes
 from .vectors import vectors as vector_files
 
@@ -65,9 +66,10 @@ def verify(name: str, *, data_dir: Path, source: Path | None = None) -> Iterator
             remedy = f"Make the item vectors again:  rearec-bench embed {name}"
             yield _check("item vectors", partial(_vectors, name, data_dir), remedy)
     if source is not None:
-        for entry in card["sources"]:
-            path = _find(entry["file"], source)
-            yield _check(f"source {entry['file']}", partial(_compare, entry, path), _OTHER_SOURCE)
+        with as_folder(source) as unpacked:
+            for entry in card["sources"]:
+                path = _find(entry["file"], unpacked)
+                yield _check(f"source {entry['file']}", partial(_compare, entry, path), _OTHER_SOURCE)
     if "outputs" not in card and not embedded:
         yield (
             "Its card has no checksums of its files: it was prepared by an earlier version, and only the fingerprint "

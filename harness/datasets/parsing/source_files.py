@@ -9,6 +9,7 @@ from pathlib import Path
 from ...utils.errors import DatasetError
 from ...utils.messages import hint
 from ..recipe.recipe import Recipe
+from .archives import is_archive
 from .bad_lines import OnBadLine
 from .raw import MissingFileError, ReadProgress
 
@@ -67,7 +68,12 @@ class RawFiles:
         raise _missing(source, defaults[role], others)
 
 
-def _named(source: Path, name: str) -> tuple[Path, ...]:
+def _named(source: Path, names: str) -> tuple[Path, ...]:
+    """The files of a name or glob; with "A | B" those of the first that there are."""
+    return next(filter(None, (_of_name(source, name.strip()) for name in names.split("|"))), ())
+
+
+def _of_name(source: Path, name: str) -> tuple[Path, ...]:
     if any(character in name for character in "*?["):
         paths = {path for pattern in (name, f"{name}.gz") for path in source.glob(pattern) if path.is_file()}
         twice = {path for path in paths if path.suffix == ".gz" and path.with_suffix("") in paths}
@@ -80,10 +86,14 @@ def _named(source: Path, name: str) -> tuple[Path, ...]:
 
 def _missing(source: Path, names: tuple[str, ...], others: Collection[str]) -> MissingFileError:
     """The error for a missing file: where it may be, and never one of another role."""
+    names = tuple(name.strip() for one in names for name in one.split("|"))
     wanted = " or ".join(f"{name} (or {name}.gz)" if not name.endswith(".gz") else name for name in names)
     said = f"{source} holds no {wanted}."
     within = sorted(path for path in source.iterdir() if path.is_dir() and any(_named(path, name) for name in names))
     if within:
         return MissingFileError(f"{said} {within[0]} does: is that the source?")
+    packed = sorted(path for path in source.iterdir() if is_archive(path))
+    if packed:
+        return MissingFileError(f"{said} Is it in {packed[0]}? That may be the source.")
     here = [path.name for path in source.iterdir() if path.is_file() and path.name.removesuffix(".gz") not in others]
     return MissingFileError(f"{said}{hint(names[0], here)}")

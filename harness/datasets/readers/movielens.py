@@ -1,4 +1,4 @@
-"""MovieLens as GroupLens publishes it: `::` files (1M, 10M), CSV (latest, 20M and later), tabs and bars (100k)."""
+"""MovieLens: `::` files (1M, 10M), CSV (latest, 20M and later), tabs and bars (100k), and RecBole's atomic files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 
 from ...utils.errors import DatasetError
 from ..parsing.bad_lines import BadLineLog
+from ..parsing.event_columns import EventColumns
 from ..parsing.layout import Format, Layout
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable
-from .table_reader import TableReader, text_columns
+from .table_reader import RECBOLE, TableReader, text_columns
 
 ATTRIBUTES = ("title", "year", "genres")
 """Attributes of a film."""
+
+_ATOMIC = {"title": "movie_title:token_seq", "year": "release_year:token", "genres": "class:token_seq"}
 
 GENRES = (
     "unknown",
@@ -47,6 +50,8 @@ _YEAR = re.compile(r"(.*?)\s*\((\d{4})\)", re.DOTALL)
 class _MovieLens(TableReader):
     def interactions_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
         """See `TableReader.interactions_format`."""
+        if _is_atomic(path):
+            return RECBOLE.interactions_format(path, recipe, log)
         separator, encoding = _separator(path), recipe.said_of("interactions").encoding
         return Layout(
             separator,
@@ -59,6 +64,8 @@ class _MovieLens(TableReader):
 
     def items_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
         """See `TableReader.items_format`."""
+        if _is_atomic(path):
+            return RECBOLE.items_format(path, recipe, log)
         encoding = recipe.said_of("items").encoding
         separator = "|" if _plain(path) == "u.item" else _separator(path)
         if separator == ",":
@@ -67,11 +74,19 @@ class _MovieLens(TableReader):
         names = (*before, *GENRES) if separator == "|" else ("movieId", "title", "genres")
         return Layout(separator, quotes=False, header=False, names=names, encoding=encoding, guess_encoding=True)
 
+    def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
+        """See `TableReader.event_columns`."""
+        if _is_atomic(file.path):
+            return RECBOLE.event_columns(file, recipe)
+        return super().event_columns(file, recipe)
+
     def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
         """See `TableReader.item_table`."""
         unknown = [column for column in text_columns(recipe) if column not in ATTRIBUTES]
         if unknown:
             raise DatasetError(f"text: no '{unknown[0]}'. Attributes of MovieLens films: {', '.join(ATTRIBUTES)}.")
+        if _is_atomic(file.path):
+            return ItemTable(file, RECBOLE.item, tuple(_ATOMIC.values()), derive=_atomic_film)
         flags = _plain(file.path) == "u.item"
         return ItemTable(file, "movieId", ("title", *(GENRES if flags else ("genres",))), derive=_film)
 
@@ -85,6 +100,15 @@ def _film(columns: Mapping[str, str]) -> Mapping[str, str]:
     else:
         genres = [genre for genre in GENRES if columns[genre] == "1"]
     return {"title": title, "year": year, "genres": " ".join(genres)}
+
+
+def _atomic_film(columns: Mapping[str, str]) -> Mapping[str, str]:
+    return {attribute: columns[column] for attribute, column in _ATOMIC.items()}
+
+
+def _is_atomic(path: Path) -> bool:
+    """Whether a file is one of RecBole's, which has its own header."""
+    return _plain(path).endswith((".inter", ".item")) and _plain(path) != "u.item"
 
 
 def _plain(path: Path) -> str:

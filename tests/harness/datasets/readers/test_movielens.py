@@ -126,10 +126,10 @@ def as_grouplens(source: Path, folder: Path) -> None:
 
 def test_both_layouts_give_the_same_fingerprint(shared: Path, tmp_path: Path) -> None:
     as_grouplens(shared / "data/ml-100k", tmp_path)
-    ours = preparation.prepare("ml-100k-grouplens", source=tmp_path, data_dir=tmp_path / "data")
-    theirs = preparation.prepare("ml-100k", source=shared / "data/ml-100k", data_dir=tmp_path / "data")
+    ours = preparation.prepare("ml-100k", source=tmp_path, data_dir=tmp_path / "ours")
+    theirs = preparation.prepare("ml-100k", source=shared / "data/ml-100k", data_dir=tmp_path / "theirs")
     assert ours.fingerprint == theirs.fingerprint
-    items = [catalog.load_items(name, data_dir=tmp_path / "data") for name in ("ml-100k", "ml-100k-grouplens")]
+    items = [catalog.load_items("ml-100k", data_dir=tmp_path / folder) for folder in ("theirs", "ours")]
     assert items[0].titles is not None and items[1].titles is not None
     same = sum(one == other for one, other in zip(items[0].titles, items[1].titles, strict=True))
     assert same > 0.95 * len(items[0].titles)  # the others have letters that Latin-1 lacks, or no year

@@ -94,7 +94,7 @@ def run(
     from ..store.named import named_suite
     from ..store.store import Store
 
-    loaded = named_suite(suite, overrides=overrides)
+    loaded = named_suite(suite, overrides=overrides, data_dir=data_dir)
     if words := plugin_warning(loaded):
         click.echo(words)
     if dry_run:
@@ -144,7 +144,7 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     from ..store.store import Store
 
     store = Store(results)
-    chosen = named_suite(suite, overrides=overrides, store=store)
+    chosen = named_suite(suite, overrides=overrides, store=store, data_dir=data_dir)
     click.echo(plan_report(chosen, store=store, data_dir=data_dir))
 
 

@@ -130,6 +130,21 @@ def known(data_dir: Path) -> list[str]:
     return sorted({*EMBEDDED, *unnamed, *prepared(data_dir)})
 
 
+def no_such_dataset(name: str, data_dir: Path) -> str:
+    """Why a name is that of no data set, with the nearest; "" for one that is prepared or that a recipe makes."""
+    from .recipe.files import shipped_recipes  # as in `known`
+
+    recipes = shipped_recipes().values()
+    made = name == SYNTHETIC or any(recipe.prefix and name.startswith(recipe.prefix) for recipe in recipes)
+    names = known(data_dir)
+    if made or name in names:
+        return ""
+    return (
+        f"there is no data set '{name}'.{hint(name, names)} Known: {', '.join(names)}. To make one of files of your "
+        "own:  rearec-bench prepare --recipe FILE --source DIR"
+    )
+
+
 def not_prepared_message(name: str) -> str:
     """What is missing and the command that prepares it, then what DIR must hold; similar recipes if none is known."""
     if name == SYNTHETIC:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.errors import InputError
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
     from .store import Store
 
 
-def named_suite(text: str, *, overrides: Sequence[str] = (), store: Store | None = None) -> Suite:
+def named_suite(
+    text: str, *, overrides: Sequence[str] = (), store: Store | None = None, data_dir: Path | None = None
+) -> Suite:
     """The suite of a file or of a name; a stored one only where it is not overridden, which takes its file.
+
+    `data_dir` is as in `load_suite`.
 
     Raises:
         InputError: neither.
@@ -23,7 +28,7 @@ def named_suite(text: str, *, overrides: Sequence[str] = (), store: Store | None
     from ..suite.load import Suite, load_suite
 
     if store is None or overrides or text in shipped_suites() or text not in store.suites():
-        return load_suite(find_suite(text), overrides=tuple(overrides))
+        return load_suite(find_suite(text), overrides=tuple(overrides), data_dir=data_dir)
     return Suite.from_json(store.read_suite(text)[0])
 
 

@@ -11,12 +11,13 @@ from .model import Parameters, Resources, SearchSettings, Space, Suite, Variant
 __all__ = ["Parameters", "Resources", "SearchSettings", "Space", "Suite", "Variant", "load_suite"]
 
 
-def load_suite(path: Path, *, overrides: tuple[str, ...] = ()) -> Suite:
+def load_suite(path: Path, *, overrides: tuple[str, ...] = (), data_dir: Path | None = None) -> Suite:
     """Read, merge and validate a suite file; later code need not check it again.
 
     Args:
         path: as the user typed it; messages repeat it.
         overrides: texts "key.path=value" of the command line, applied in order; values are YAML.
+        data_dir: the prepared data sets; None to leave out whether those of the suite exist.
 
     Raises:
         SuiteError: with every problem of the file, of what it extends and of the overrides, sorted by line.
@@ -27,4 +28,4 @@ def load_suite(path: Path, *, overrides: tuple[str, ...] = ()) -> Suite:
     tree = read_tree(path, overrides=overrides, problems=problems)
     if tree is None:
         raise problems.error()
-    return read_suite(tree, default_name=path.stem, problems=problems)
+    return read_suite(tree, default_name=path.stem, problems=problems, data_dir=data_dir)

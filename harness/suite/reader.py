@@ -26,16 +26,18 @@ _MAY_BE_NULL = ("backbone_defaults", "references", "search", "training", "evalua
 _LISTS = ("plugins", "datasets", "backbones", "strategies", "references", "steps", "seeds")
 
 
-def read_suite(tree: Table, *, default_name: str, problems: Problems) -> Suite:
+def read_suite(tree: Table, *, default_name: str, problems: Problems, data_dir: Path | None = None) -> Suite:
     """The suite of a merged tree.
 
     Args:
         default_name: name of the suite where the file gives none.
         problems: the problems known so far.
+        data_dir: as in `load_suite`.
 
     Raises:
         SuiteError: all problems, the earlier ones included.
     """
+    legible = not len(problems)
     tree = _normal(tree, problems)
     file = read_parts(SuiteFile, tree, problems)
     count = len(problems)
@@ -65,9 +67,21 @@ def read_suite(tree: Table, *, default_name: str, problems: Problems) -> Suite:
     }
     for check in (check_seeds, check_size, check_grid, check_rungs):
         check(tree, parts, problems)
+    if data_dir is not None and legible:
+        _check_datasets(_node(tree, "datasets"), data_dir, problems)
     if len(problems):
         raise problems.error()
     return Suite(**parts)
+
+
+def _check_datasets(node: Node | None, data_dir: Path, problems: Problems) -> None:
+    """Refuse data sets that are neither prepared nor made by a recipe."""
+    from ..datasets.catalog import no_such_dataset
+
+    for item in node.items if isinstance(node, Items) else ():
+        named = isinstance(item, Scalar) and NAME.fullmatch(item.text)
+        if isinstance(item, Scalar) and named and (why := no_such_dataset(item.text, data_dir)):
+            problems.add(item.mark, why)
 
 
 def _node(tree: Table, key: str) -> Node | None:

@@ -152,3 +152,18 @@ def test_a_run_keeps_how_many_rows_of_test_the_rule_unseen_left_out(tmp_path: Pa
     source = interactions(tmp_path / "raw", strange=3)
     data = preparation.prepare(recipe(unseen=unseen), source=source, data_dir=tmp_path / "data")
     assert _data_facts(data).get("unseen_left_out", 0) == left_out
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_data_set_that_does_not_exist_is_a_mistake_of_the_suite_like_others(tmp_path: Path, command: str) -> None:
+    data_dir = prepare_sequences(tmp_path / "raw")
+    (tmp_path / "s.yaml").write_text(
+        "name: s\ndatasets: [tiny, mien, ml-100k, released-x]\nbackbones: [sasrek]\nstrategies: [base]\nsteps: [0]\n"
+        "seeds: [1]\n"
+    )
+    given = [command, str(tmp_path / "s.yaml"), "--data-dir", str(data_dir), "--results", str(tmp_path / "r")]
+    told = CliRunner().invoke(main, given)
+    assert told.exit_code == 2
+    places = re.findall(r"s\.yaml:(\d+:\d+)", told.output)
+    assert places == ["2:18", "3:13"]
+    assert "'mine'" in told.output

@@ -141,7 +141,7 @@ def _budget(results: ResultSet) -> Fact:
         sizes.setdefault(label_of(row.cell.strategy), []).append(row)
     spent = [f"{name} {_trials(here)}" for name, here in sizes.items()]
     counts = sorted({row.trials for row in rows})
-    words = ", ".join(spent) if len(spent) <= _FEW else f"{counts[0]} to {counts[-1]} a row"
+    words = ", ".join(spent) if len(spent) <= _FEW else _span(counts)
     equal = f"unequal in {len(pairs)} of {len(rows)} rows" if pairs else "equal where rows are compared"
     return Fact("Budget", f"search trials: {words}; {equal}", "bad" if pairs else "good")
 
@@ -178,3 +178,8 @@ def _converged(cells: Sequence[CellResults]) -> Fact:
 
 def _listed(names: Sequence[str], what: str) -> str:
     return ", ".join(names) if len(names) <= _FEW else f"{len(names)} {what}"
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Ascending numbers of trials: "8 a row", "2 to 8 a row"."""
+    return f"{counts[0]} a row" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]} a row"

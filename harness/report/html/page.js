@@ -50,7 +50,7 @@
     await plotly.react(place, data, layout, options);
     const legend = place.querySelector(".legend .bg")?.getBBox().height ?? 0;
     if (legend > 30) place.style.height = `${place.clientHeight + legend - 20}px`;  // one line of names fits
-    await plotly.Plots.resize(place);
+    if (place.clientHeight) await plotly.Plots.resize(place);  // what is folded has no size
   };
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }

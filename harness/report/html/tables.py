@@ -104,8 +104,9 @@ def _cell(cell: TableCell, behind: Mapping[Place, Sequence[int]], most: float) -
         heat = round(min(abs(cell.value) / most, 1.0), 2)
         looks.append("up" if cell.value > 0 else "down")
     places = behind.get(cell.of, ()) if cell.of is not None and cell.value is not None else ()
+    kind = "average" if cell.kind == "gain" else cell.kind  # colours say what brackets do elsewhere
     return PageCell(
-        cell_words(replace(cell, mark=""), _MARKS, spread=False),
+        cell_words(replace(cell, kind=kind, mark=""), _MARKS, spread=False),
         cell.mark,
         cell.value,
         " ".join(looks),

@@ -15,7 +15,7 @@ from .compare import Row, stats_of
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
-    from ..suite.model import Suite
+    from ..suite.model import Space, Suite
 
 SameSource = Callable[[str, str, str], bool]
 """Whether a stored digest, of a backbone and a strategy by their kinds, is of today's source."""
@@ -37,6 +37,7 @@ class CellResults(Row):
             of earlier versions lack failed ones.
         finals: its final runs, however they ended.
         points: configurations that can be searched; None if infinitely many.
+        space: dotted name of a hyper-parameter to what is searched of it.
     """
 
     seeds: tuple[int, ...]
@@ -49,6 +50,7 @@ class CellResults(Row):
     searched: tuple[TrialSummary, ...] = ()
     finals: tuple[TrialSummary, ...] = ()
     points: int | None = None
+    space: Mapping[str, Space] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _cell(
         searched=tuple(trial for trial in map(summary, [*searched, *failed]) if trial is not None),
         finals=tuple(stored_finals),
         points=cell.points,
+        space=cell.space,
         stats=stats_of([run.test or {} for run in runs], planned=len(cell.seeds)),
     )
 

@@ -55,7 +55,7 @@ def verify_results(results: Path, fix: bool) -> None:
     from ..store.store import Store
     from ..store.verify import verify
     from ..utils.meter import Meter
-    from ..utils.text import one_line
+    from ..utils.text import counted, one_line
 
     store = Store(results, tell=partial(click.echo, err=True))
     meter = Meter(sys.stderr)
@@ -71,7 +71,7 @@ def verify_results(results: Path, fix: bool) -> None:
         click.echo(one_line(f"{finding.kind:<11}{finding.path}: {finding.why}{moved}"))
     if len(report.findings) > _SHOWN:
         click.echo(f"and {len(report.findings) - _SHOWN:,} more")
-    looked = f"{report.trials:,} trials, {report.suites:,} suites"
+    looked = f"{counted(report.trials, 'trial')}, {counted(report.suites, 'suite')}"
     count = report.unreadable_lines
     torn = f" {count:,} log lines cannot be read, as runs that were killed leave them." if count else ""
     if not report.findings:
@@ -108,7 +108,7 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
     from ..store.merge import merge
     from ..store.store import Store
     from ..utils.meter import Meter
-    from ..utils.text import one_line
+    from ..utils.text import counted, one_line
 
     meter = Meter(sys.stderr)
     target = Store(first if output is None else output, tell=partial(click.echo, err=True))
@@ -118,7 +118,9 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
             done = merge(target, Store(source), reach=_reach(meter, "merging"))
             meter.end()
             suites = f"; suites {', '.join(done.suites)}" if done.suites else ""
-            click.echo(f"{source} into {target.root}: {done.added:,} trials added, {done.same:,} were there{suites}")
+            click.echo(
+                f"{source} into {target.root}: {counted(done.added, 'trial')} added, {done.same:,} were there{suites}"
+            )
             conflicts += done.conflicts
     for line in conflicts:
         click.echo(one_line(line), err=True)

@@ -195,6 +195,8 @@ def _with_resources(suite: Suite, gpu: float | None, cpu: float | None) -> Suite
 
 def _conclude(outcome: RunOutcome) -> None:
     """What is wrong or left, and the exit status."""
+    from ..utils.text import counted
+
     for note in outcome.notes:
         click.echo(note, err=True)
     for key, reason in outcome.failed:
@@ -202,7 +204,8 @@ def _conclude(outcome: RunOutcome) -> None:
     over = outcome.ended_by == "time budget"
     if outcome.left:
         why = "The time budget is over. " if over else ""
-        click.echo(f"{why}{outcome.left} trials are left. Rerun the command to resume.", err=True)
+        are = "is" if outcome.left == 1 else "are"
+        click.echo(f"{why}{counted(outcome.left, 'trial')} {are} left. Rerun the command to resume.", err=True)
     if outcome.failed:
         click.echo("Repeat failed trials with --retry-failed.", err=True)
     if over or outcome.failed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..records.results import TrialSummary
 from ..utils.durations import duration
-from ..utils.text import one_line
+from ..utils.text import counted, one_line
 from . import events
 from .events import Event
 
@@ -63,7 +63,7 @@ def finished_line(job: Job, summary: TrialSummary) -> str:
     metric = summary.spec.metric
     total = summary.timings.get("total_s", 0.0)
     value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
-    epochs = "" if job.spec.is_baseline else f"{len(summary.history)} epochs  "
+    epochs = "" if job.spec.is_baseline else f"{counted(len(summary.history), 'epoch')}  "
     return f"{head}   {value}   {epochs}{total:.1f} s"
 
 

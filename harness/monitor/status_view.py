@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from ..records.results import Status
 from ..store.progress_file import CellCounts, RunningTrial, RunProgress
 from ..store.store import Store
+from ..utils import text as plain
 from ..utils.durations import duration
 from ..utils.errors import InputError
 from ..utils.text import columns, one_line
@@ -181,8 +182,8 @@ def _cells(cells: Sequence[CellCounts], max_lines: int | None) -> list[str]:
         counted = {cell.id for cell in (*over, *idle)}
         shown = [cell for cell in cells if cell.id not in counted][: max(max_lines - 2, 1)]
         groups = (
-            (len(over), f"over, {sum(sum(cell.over.values()) for cell in over)} trials"),
-            (len(idle), f"waiting, {sum(cell.waiting for cell in idle)} trials"),
+            (len(over), f"over, {plain.counted(sum(sum(cell.over.values()) for cell in over), 'trial')}"),
+            (len(idle), f"waiting, {plain.counted(sum(cell.waiting for cell in idle), 'trial')}"),
             (len(cells) - len(shown) - len(counted), "under way"),
         )
         rest = [f"  {'; '.join(f'{count} more {group}' for count, group in groups if count)}"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..analysis.compare import Row
+    from ..suite.model import Space
 
 _NAMES = {
     "base": "Base",
@@ -40,6 +41,13 @@ def metric_label(name: str) -> str:
 def points_label(points: int | None) -> str:
     """The number of points of a search space: 36, or continuous."""
     return "continuous" if points is None else f"{points:,}"
+
+
+def range_words(space: Space) -> str:
+    """The values that are searched: {1, 2, 5}, or 0.05 to 5 on a logarithmic scale."""
+    if space.choices:
+        return f"{{{', '.join(map(str, space.choices))}}}"
+    return f"{space.low} to {space.high}{' on a logarithmic scale' if space.log else ''}"
 
 
 def steps_label(steps: int | None) -> str:

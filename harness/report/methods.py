@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 from typing import Any
 
 from ..analysis.resultset import ResultSet
 from ..analysis.significance import LEVEL
 from ..records.results import TrialSummary
 from ..records.spec import TrainingSettings, TrialSpec
+from ..utils.errors import RearecError
+from ..utils.registry import STRATEGIES, Registry
+from ..utils.text import counted
 from .formats.latex import escape
-from .labels import HIDDEN, label_of, metric_label
+from .labels import HIDDEN, label_of, metric_label, range_words
 
 _CITED = {
     "sasrec": "kang2018sasrec",
@@ -18,6 +22,7 @@ _CITED = {
     "unisrec": "hou2022unisrec",
     "morec": "yuan2023morec",
 }
+_PAPER = ("naive", "rpe", "erl", "prl")
 _STATISTICS = (
     "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "
     rf"procedure~\cite{{holm1979simple}} within a table, $\alpha = {LEVEL:g}$) and over seeds (paired $t$-test); "
@@ -31,7 +36,8 @@ def methods(results: ResultSet) -> str:
     runs = [run for cell in models.cells for run in cell.runs]
     if not runs:
         return f"No final run of {escape(results.name)} is stored yet.\n"
-    sentences = [*_data(results), *_models(models, runs), *_training(runs), *_budget(models, runs), _STATISTICS]
+    sentences = [*_data(results), *_models(models, runs), *_baselines(results), *_training(runs)]
+    sentences += [*_budget(models, runs), _STATISTICS]
     return "\n".join([*sentences, *_machines(runs)]) + "\n"
 
 
@@ -48,7 +54,9 @@ def _data(results: ResultSet) -> list[str]:
         words += [", ".join(sizes)] if sizes else []
         if facts.get("unseen_left_out"):
             words.append(f"{facts['unseen_left_out']:,} more test rows with items unseen in training left out")
-        words += [f"{name}: {escape(str(protocol[name]))}" for name in ("filters", "split") if name in protocol]
+        words += [
+            f"{name}: {escape(str(protocol[name]))}" for name in ("filters", "split", "catalogue") if name in protocol
+        ]
         if "vectors" in facts:
             vectors = facts["vectors"]
             words.append(f"item vectors: {escape(str(vectors['encoder']))}, {vectors['width']:,} wide")
@@ -62,12 +70,41 @@ def _models(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         escape(label_of(kind)) + (rf"~\cite{{{_CITED[kind]}}}" if kind in _CITED else "") for kind in kinds
     )
     rows = ", ".join(escape(label_of(row)) for row in dict.fromkeys(cell.strategy for cell in results.cells))
+    own = {run.spec.strategy.kind: _file_of(STRATEGIES, run.spec.strategy.kind) for run in runs}
+    ours = [escape(label_of(kind)) for kind, file in own.items() if not file and kind in _PAPER]
+    theirs = [f"{escape(label_of(kind))} is defined in {escape(file)}." for kind, file in own.items() if file]
+    cited = rf" ({', '.join(ours)}: the reasoning strategies of~\cite{{tang2025rearec}})" if ours else ""
     width = _either(run.spec.backbone.settings.get("width") for run in runs)
     depths = _either(run.spec.steps for run in runs)
     return [
-        rf"We compare {rows} (the reasoning strategies of~\cite{{tang2025rearec}}) on {backbones}, with width {width} "
-        f"and $K \\in \\{{{depths}\\}}$ reasoning steps."
+        rf"We compare {rows}{cited} on {backbones}, with width {width} and $K \in \{{{depths}\}}$ reasoning steps.",
+        *theirs,
     ]
+
+
+def _file_of(registry: Registry, kind: str) -> str:
+    """The file or package of a plug-in, "" for what is built in, and a remark for a plug-in that is not here."""
+    try:
+        origin = registry.origin(kind)
+    except RearecError:
+        return "a plug-in that is not installed here"
+    return "" if origin == "built in" else PurePath(origin).name
+
+
+def _baselines(results: ResultSet) -> list[str]:
+    rows = {cell.place: cell for cell in results.cells if cell.is_baseline}
+    names = list(dict.fromkeys(escape(label_of(cell.backbone)) for cell in rows.values()))
+    return [f"Baselines without a model, counts of the training rows: {', '.join(names)}."] if names else []
+
+
+def _searched(results: ResultSet) -> list[str]:
+    """What is searched, in which ranges, for each row that has a search."""
+    of: dict[str, list[str]] = {}
+    for cell in results.cells:
+        words = ", ".join(f"{escape(name)} in {escape(range_words(space))}" for name, space in cell.space.items())
+        if words:
+            of.setdefault(words, []).append(escape(label_of(cell.strategy)))
+    return [f"Searched for {', '.join(dict.fromkeys(rows))}: {words}." for words, rows in of.items()]
 
 
 def _training(runs: list[TrialSummary]) -> list[str]:
@@ -106,18 +143,25 @@ def _budget(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
     sentences = []
     if searched:
         trials = sorted({cell.search_trials for cell in searched})
+        noun = "trial" if trials == [1] else "trials"
         many = str(trials[0]) if len(trials) == 1 else f"{trials[0]} to {trials[-1]}"
         sentences.append(
-            rf"Hyper-parameters are chosen on validation {metric} among {many} trials per row "
+            rf"Hyper-parameters are chosen on validation {metric} among {many} {noun} per row "
             rf"(Optuna~\cite{{akiba2019optuna}}, Ray Tune~\cite{{liaw2018tune}}); search trials are never evaluated on "
             "test."
         )
+        sentences += _searched(results)
     else:
         sentences.append(f"No hyper-parameter is searched; the epoch is chosen on validation {metric}.")
     unfinished = [cell for cell in results.cells if not cell.unsupported and len(cell.runs) < len(cell.seeds)]
-    missing = f" ({len(unfinished)} rows have fewer, which the tables show)" if unfinished else ""
+    missing = (
+        f" ({counted(len(unfinished), 'row')} {'has' if len(unfinished) == 1 else 'have'} fewer, which the tables show)"
+        if unfinished
+        else ""
+    )
+    several = "seed" if seeds == "1" else "seeds, whose means we report"
     further = "further " if searched else ""
-    return [*sentences, f"Every row is trained under {seeds} {further}seeds, whose means we report{missing}."]
+    return [*sentences, f"Every row is trained under {seeds} {further}{several}{missing}."]
 
 
 def _machines(runs: list[TrialSummary]) -> list[str]:

@@ -106,7 +106,7 @@ def _head(result: TrialResult, place: str) -> str:
     if result.history or spec.is_baseline:
         status.append(duration(result.timings.get("total_s", 0.0)))
     if result.history:
-        status.append(f"{len(result.history)} epochs")
+        status.append(plain.counted(len(result.history), "epoch"))
     if result.best_epoch:
         status.append(f"best {result.best_epoch}")
     if not place and not spec.is_baseline:

@@ -17,6 +17,7 @@ from ..store.checkpoints import Checkpoints
 from ..store.store import Store
 from ..utils.durations import duration
 from ..utils.errors import StoreError
+from ..utils.text import counted
 from .index import RunIndex
 from .outcome import RunOutcome
 from .stopping import Ending, StopPolicy, Terminated, grace_s
@@ -324,7 +325,10 @@ class RunTracker:
         if self._stop is not None and not self._stop_reported:
             self._stop_reported = True
             stored = len(self._store.keys())
-            message = f"stopping (once more: at once). Rerun the command to resume; {stored} trials are stored."
+            are = "is" if stored == 1 else "are"
+            message = (
+                f"stopping (once more: at once). Rerun the command to resume; {counted(stored, 'trial')} {are} stored."
+            )
             self.emit(events.RunStopping(self._how(), self.running, message, by_signal=True))
         elif self._stop is None and self._closing.over and not self._budget_reported:
             self._budget_reported = True

@@ -26,6 +26,11 @@ def lines(text: str) -> str:
     return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 trial, 2,000 trials."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
     """Cells side by side, one line a row: the first `left` columns to the left, numbers to the right."""
     rows = [[one_line(cell) for cell in row] for row in rows]

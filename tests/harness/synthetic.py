@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,7 @@ class FakeCell:
     unsupported: str | None = None
     is_baseline: bool = False
     points: int | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

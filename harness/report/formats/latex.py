@@ -40,7 +40,6 @@ def escape(text: str) -> str:
 
 def render_latex(table: Table, *, spread: bool = False) -> str:
     """A table environment with its protocol below; `spread` adds standard deviations."""
-    titles = max((len(group.titles) for group in table.groups), default=0)
     columns = sum(len(group.columns) for group in table.columns)
     environment = "table*" if len(table.columns) > 1 or columns > _ONE_COLUMN else "table"
     lines = [
@@ -48,13 +47,7 @@ def render_latex(table: Table, *, spread: bool = False) -> str:
         rf"\begin{{{environment}}}[t]",
         r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape(table.caption)}}}",
-        rf"\begin{{tabular}}{{{'l' * (titles + 1)}{''.join('r' * len(group.columns) for group in table.columns)}}}",
-        r"\toprule",
-        *_head(table, titles),
-        r"\midrule",
-        *_body(table, titles, spread=spread),
-        r"\bottomrule",
-        r"\end{tabular}",
+        *tabular(table, spread=spread),
         r"\par\smallskip",
         r"\begin{minipage}{\linewidth}\raggedright",
         *(rf"{escape(line)}\par" for line in table.protocol),
@@ -62,6 +55,20 @@ def render_latex(table: Table, *, spread: bool = False) -> str:
         rf"\end{{{environment}}}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def tabular(table: Table, *, spread: bool = False) -> list[str]:
+    """The lines of a table's tabular environment."""
+    titles = max((len(group.titles) for group in table.groups), default=0)
+    return [
+        rf"\begin{{tabular}}{{{'l' * (titles + 1)}{''.join('r' * len(group.columns) for group in table.columns)}}}",
+        r"\toprule",
+        *_head(table, titles),
+        r"\midrule",
+        *_body(table, titles, spread=spread),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
 
 
 def _head(table: Table, titles: int) -> list[str]:

@@ -47,6 +47,12 @@ CAPTIONS = {
     "gains": "Each row's gain over the row that it is compared with",
     "pareto": "Quality against time",
 }
+PICTURES = (
+    ("page.png", 1280, 1100, "light"),
+    ("page_dark.png", 1280, 1100, "dark"),
+    ("page_narrow.png", 390, 1100, "light"),
+)
+"""Name, width, height and colours."""
 BEGIN, END = "<!-- results: example -->", "<!-- /results -->"
 
 
@@ -162,18 +168,21 @@ def shown(suite: str, names: Sequence[str], place: str) -> list[str]:
     ]
 
 
-def picture(html: str, path: Path) -> None:
-    """The first screen of a page, as a browser shows it."""
+def pictures(html: str, folder: Path) -> None:
+    """The first screen of a page, as a browser shows it: light, dark, and on a telephone."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        page = Path(folder) / "report.html"
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
+        page = Path(scratch) / "report.html"
         page.write_text(html, encoding="utf-8")
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1280, "height": 1100})
-        tab.goto(page.as_uri())
-        tab.wait_for_load_state()
-        tab.screenshot(path=path)
+        for name, width, height, scheme in PICTURES:
+            tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            tab.goto(page.as_uri())
+            tab.locator(".charts .main-svg").first.wait_for(state="attached")
+            tab.wait_for_timeout(1000)
+            tab.screenshot(path=folder / name)
+            tab.close()
         browser.close()
 
 
@@ -208,7 +217,7 @@ def main() -> None:
     lines += shown("smoke", tiny, f"{folder.name}/")
     html = render_html(options.suites, store=store, data_dir=options.data_dir, aggregates=True)
     if shutil.which("chromium"):
-        picture(html, folder / "page.png")
+        pictures(html, folder)
     front = options.output / "example.md"
     text = front.read_text(encoding="utf-8") if front.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)

@@ -122,6 +122,7 @@ REFUSED = [
     ("run mine.yaml", "no such file"),
     ("plan missing.yaml", "no such file"),
     ("report", "Type:  rearec-bench run SUITE.yaml"),
+    ("report smoke -o x.docx", "x.docx: no format ends in .docx. Allowed: .md, .txt, .tex, .csv, .json, .html"),
     ("report smoke --source paper", "--source paper cannot be combined with a suite"),
     ("report --source paper --table table9", "unknown table of the paper 'table9'."),
     ("report --figures f --table steps", "--figures takes no --table."),

@@ -21,7 +21,7 @@ from ..trial.metrics import metric_of
 from ..utils.errors import DatasetError
 from .compare import METRICS, row_beside
 from .groups import ITEMS, Load, check_dataset, item_groups, user_groups
-from .intervals import Interval, t_interval
+from .intervals import ROUNDING, Interval, t_interval
 from .resultset import CellResults, ResultSet
 
 Verdict = Literal["reproduced", "not reproduced", "undecided", "not tested"]
@@ -147,6 +147,8 @@ def _judged(claim: Claim, numbers: _Numbers) -> Judged:
         return Judged(claim, "not tested", why=numbers.why or "no seed has every run that it needs")
     values = [float(np.mean([part[seed] for part in parts])) for seed in sorted(shared)]
     value, interval = float(np.mean(values)), t_interval(values)
+    if len(values) > 1 and np.ptp(values) <= ROUNDING:  # such as 100% of the rows in every seed
+        interval = Interval(value, value)
     verdict, why = verdict_of(claim.expect, value, interval), ""
     if len(parts) < MIN_CELLS:
         verdict, why = "undecided", f"fewer than {MIN_CELLS} cells"

@@ -14,6 +14,11 @@ METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20")
 
 AVERAGE = "avg"
 
+_ROUNDING = 1e-12
+"""Means that differ by less, or by less of themselves, are equal: only the order of a sum differs."""
+_NO_GAIN = 0.005
+"""Percent; less is shown as 0.00."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -128,7 +133,7 @@ def compare(rows: Sequence[Row]) -> tuple[Compared, ...]:
         full = {
             place: average
             for place in places
-            if (average := averages[place]) is not None and average > 0 and _complete(rows[place], others[place])
+            if (average := averages[place]) is not None and average > _NO_GAIN and _complete(rows[place], others[place])
         }
         _mark(best, AVERAGE, full, min_rows=1)
     return tuple(
@@ -179,5 +184,5 @@ def _mark(best: list[set[str]], metric: str, values: Mapping[int, float], *, min
     if len(values) >= min_rows:
         top = max(values.values())
         for place, value in values.items():
-            if value == top:
+            if math.isclose(value, top, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
                 best[place].add(metric)

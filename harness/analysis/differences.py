@@ -14,7 +14,7 @@ from ..records.comparison import differences
 from ..store.store import Store
 from ..utils.errors import DamagedError
 from .compare import METRICS, Place, Stat
-from .intervals import Interval, cluster_means, percentile_interval, t_interval
+from .intervals import Interval, cluster_means, difference_interval, t_interval
 from .paired_rows import paired_rows, same_rows
 from .resultset import CellResults, ResultSet, load_results
 
@@ -142,7 +142,7 @@ def _compare(first: ResultSet, second: ResultSet) -> SuiteDifferences:
         if before is not None and after is not None and same_rows(before, after):
             if len(before.users):
                 means = cluster_means(after.gains - before.gains, before.users)
-                users = [percentile_interval(column) for column in means.T]
+                users = [difference_interval(column) for column in means.T]
         elif all(cell.runs for cell in pair):
             other_rows.append(place)
         cells += [_difference(place, metric, pair, users[at]) for at, metric in enumerate(METRICS)]

@@ -19,7 +19,7 @@ from ..records.results import Ranks
 from ..trial.baselines import popularity_of
 from ..utils.errors import InputError
 from .compare import METRICS, Row, Stat, stat
-from .intervals import Interval, cluster_means, percentile_interval
+from .intervals import Interval, cluster_means, difference_interval
 from .paired_rows import gains_of
 from .resultset import CellResults, ResultSet
 
@@ -198,5 +198,5 @@ def _group(
             over[name][metric] = float((here / first - 1) * 100) if first > 0 else None
             firsts = resampled[:, at]
             ratios = (resampled[:, place * width + at] / firsts - 1) * 100 if (firsts > 0).all() else np.empty(0)
-            intervals[name][metric] = percentile_interval(ratios)
+            intervals[name][metric] = difference_interval(ratios)
     return GroupStates(group, states, over, intervals)

@@ -20,6 +20,9 @@ RESAMPLES = 2000
 SEED = 0
 """Of the resamples: the same report twice prints the same interval."""
 
+ROUNDING = 1e-13
+"""Values that vary by less, as metrics do by their rounding, do not vary."""
+
 _COUNTS = 1_000_000  # counts in memory at once; many small products would wait for threads
 
 
@@ -32,7 +35,7 @@ class Interval:
 
 
 def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
-    """Student's t interval of a mean; None for fewer than two values, or where one is not finite."""
+    """Student's t interval of a mean; None for fewer than two values, where they do not vary, or one is not finite."""
     error = _error_of_mean(values)
     if error is None:
         return None
@@ -75,6 +78,11 @@ def percentile_interval(samples: NDArray[np.float64], *, confidence: float = CON
     return Interval(float(low), float(high))
 
 
+def difference_interval(samples: NDArray[np.float64]) -> Interval | None:
+    """The same of differences; None also where they do not vary, which is no evidence."""
+    return None if samples.size and np.ptp(samples) <= ROUNDING else percentile_interval(samples)
+
+
 def detectable_difference(
     differences: Sequence[float], *, power: float = POWER, confidence: float = CONFIDENCE
 ) -> float | None:
@@ -83,7 +91,7 @@ def detectable_difference(
     The spread of the differences is taken for the true one; the power is that of the noncentral t distribution.
 
     Returns:
-        In the unit of the metric; None for fewer than two, or if one is infinite or NaN.
+        In the unit of the metric; None for fewer than two, if they do not vary, or if one is infinite or NaN.
     """
     error = _error_of_mean(differences)
     if error is None:
@@ -96,7 +104,7 @@ def detectable_difference(
 
 def _error_of_mean(values: Sequence[float]) -> float | None:
     n = len(values)
-    if n < 2 or not all(map(math.isfinite, values)):
+    if n < 2 or not all(map(math.isfinite, values)) or max(values) - min(values) <= ROUNDING:
         return None
     mean = math.fsum(values) / n
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)

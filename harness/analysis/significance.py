@@ -18,14 +18,11 @@ from functools import cache
 import numpy as np
 
 from .compare import METRICS, Place, Row, percent, row_against
-from .intervals import Interval, cluster_means, detectable_difference, percentile_interval, t_interval
+from .intervals import ROUNDING, Interval, cluster_means, detectable_difference, difference_interval, t_interval
 from .paired_rows import Floats, PairedRows, paired_rows, same_rows, user_means
 from .resultset import ResultSet
 
 LEVEL = 0.05
-ROUNDING = 1e-13
-"""Differences of metrics that vary by less are the same."""
-
 OVER_USERS, OVER_BOTH = "users", "both"
 
 
@@ -36,9 +33,9 @@ class Comparison:
     Attributes:
         change: mean of the row less that of the other, over rows and runs.
         percent: the same in percent of the other; None if that is 0.
-        p_users: of the paired t-test on users' means; None for fewer than two users.
+        p_users: of the paired t-test on users' means; None for fewer than two users, or without variance.
         p_holm: the same, corrected for the comparisons of the table.
-        p_seeds: of the paired t-test on runs with the same seed; None for fewer than two.
+        p_seeds: of the paired t-test on runs with the same seed; None for fewer than two, or without variance.
         effect: mean over standard deviation of the users' differences (Cohen's d_z); None if they do not vary.
         users: number of users.
         seeds: number of seeds that both have.
@@ -124,15 +121,13 @@ def significance(results: ResultSet, *, intervals: bool = True) -> Significance:
 
 
 def paired_test(differences: Sequence[float] | Floats) -> float | None:
-    """The p-value of the two-sided paired t-test that the mean difference is zero; None for fewer than two.
+    """The p-value of the two-sided paired t-test that the mean difference is zero.
 
-    It is 1 if all are zero, and 0 if all are equal and not zero, up to rounding.
+    None for fewer than two, and where they are all equal up to rounding: without variance there is no test.
     """
     values = np.asarray(differences, dtype=np.float64)
-    if len(values) < 2 or not np.isfinite(values).all():
+    if len(values) < 2 or not np.isfinite(values).all() or _alike(values):
         return None
-    if _alike(values):
-        return 1.0 if np.abs(values).max() <= ROUNDING else 0.0
     from scipy.stats import ttest_1samp
 
     return float(ttest_1samp(values, 0.0).pvalue)
@@ -186,7 +181,7 @@ def _compare(row: Row, against: Row, ours: PairedRows, theirs: PairedRows, *, in
         if resampled is not None:
             comparison = replace(
                 comparison,
-                users_interval=percentile_interval(resampled[:, at]),
+                users_interval=difference_interval(resampled[:, at]),
                 seeds_interval=t_interval(by_seed[:, at].tolist()),
                 detectable_users=detectable_difference(by_user[:, at].tolist()),
                 detectable_seeds=detectable_difference(by_seed[:, at].tolist()),

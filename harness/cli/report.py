@@ -115,6 +115,11 @@ def report(
     from ..store.store import Store
     from ..utils.errors import InputError
 
+    endings = {".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
+    if output is not None and form is None and output.suffix not in (*endings, ".md", ".txt", ""):
+        raise InputError(
+            f"{output}: no format ends in {output.suffix}. Allowed: .md, .txt, {', '.join(endings)}; or say --format."
+        )
     if source == "store":
         suites = tuple(stored_name(suite, Store(results)) for suite in suites)
     if paper_kit is not None:
@@ -137,7 +142,6 @@ def report(
         raise InputError("--figure and --user belong to --figures DIR. Add it, or leave them out.")
     if source == "paper" and suites:
         raise InputError("--source paper cannot be combined with a suite. Leave out one of the two.")
-    endings = {".tex": "latex", ".csv": "csv", ".json": "json", ".html": "html"}
     form = form or endings.get(output.suffix if output else "", "markdown")
     if form == "html":
         takes_only("html, which is the whole report,", "suites", "results", "data_dir", "form", "output", "aggregates")

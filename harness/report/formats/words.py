@@ -55,7 +55,8 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
     words = _value(cell, marks, spread=spread) if cell.kind == "value" else _gain(cell.value, marks)
     if cell.kind == "gain":
         words = f"({words})"
-    return (marks.bold(words) if cell.best else words) + (marks.raised(cell.mark) if cell.mark else "")
+    nothing = cell.kind != "value" and f"{abs(cell.value):.2f}" == "0.00"
+    return (marks.bold(words) if cell.best and not nothing else words) + (marks.raised(cell.mark) if cell.mark else "")
 
 
 def _value(cell: TableCell, marks: Marks, *, spread: bool) -> str:

@@ -74,3 +74,12 @@ def test_a_row_is_compared_with_the_one_of_its_own_k_data_set_and_backbone() -> 
     others = [replace(row("prl", 0.5), dataset="d2"), replace(row("prl", 0.5), backbone="b2")]
     assert [one.against for one in compare([row("base", 0.1, against="", steps=0), *others])] == [None, None, None]
     assert percent(0.1, 0.0) is None and percent(None, 0.1) is None and percent(0.1, None) is None
+
+
+def test_means_that_differ_by_the_rounding_of_a_sum_are_both_best_and_no_gain() -> None:
+    base, erl = row("base", 0.1 + 0.2, against=""), row("erl", 0.3)
+    found = compare([base, erl, row("prl", 0.2)])
+    assert all(set(METRICS) <= one.best for one in found[:2]) and not found[2].best
+    assert "avg" not in found[1].best
+    assert "avg" not in compare([row("base", 0.3, against=""), row("erl", 0.300001)])[1].best
+    assert "avg" in compare([row("base", 0.3, against=""), row("erl", 0.31)])[1].best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from .vectors.vectors import ItemVectors
 EMBEDDED = ("tiny",)
 """Names that need no preparation."""
 
+_NEAR = 0.75  # above it a name is that of another data set, mistyped
 _FEW_USERS = 20_000  # among which a similar id is looked for
 
 FEWEST_ITEMS = 2
@@ -131,13 +133,13 @@ def known(data_dir: Path) -> list[str]:
 
 
 def no_such_dataset(name: str, data_dir: Path) -> str:
-    """Why a name is that of no data set, with the nearest; "" for one that is prepared or that a recipe makes."""
+    """Why a name is a slip of the pen, with the one that is meant; "" for any other, which may yet be prepared."""
     from .recipe.files import shipped_recipes  # as in `known`
 
     recipes = shipped_recipes().values()
     made = name == SYNTHETIC or any(recipe.prefix and name.startswith(recipe.prefix) for recipe in recipes)
     names = known(data_dir)
-    if made or name in names:
+    if made or name in names or not difflib.get_close_matches(name, names, n=1, cutoff=_NEAR):
         return ""
     return (
         f"there is no data set '{name}'.{hint(name, names)} Known: {', '.join(names)}. To make one of files of your "

@@ -41,7 +41,7 @@ def test_a_card_holds_json_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("ml-100k", "Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k.inter and ml-100k.item  "),
+        ("ml-100k", "RecBole's ml-100k.inter and ml-100k.item  "),
         ("released-yelp", "prepare released --name yelp --source DIR\n  DIR holds yelp.train.remap.csv, "),
         ("synthetic", "Type:  rearec-bench prepare synthetic --users 1e6 --items 1e5"),
         ("ml100k", "Did you mean 'ml-100k'?"),
@@ -100,9 +100,12 @@ def test_a_folder_that_is_no_data_set_is_not_overwritten(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "does not exist. Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds ml-100k."),
-        (lambda path: path.write_text(""), "holds no ml-100k.item (or ml-100k.item.gz). Type:  rearec-bench"),
-        (lambda path: path.mkdir(), "holds no ml-100k.inter (or ml-100k.inter.gz). Type:  rearec-bench"),
+        (
+            lambda path: None,
+            "does not exist. Type:  rearec-bench prepare ml-100k --source DIR\n  DIR holds (or is, as ml-100k.zip) ",
+        ),
+        (lambda path: path.write_text(""), "ml-100k.item (or ml-100k.item.gz). Type:  rearec-bench"),
+        (lambda path: path.mkdir(), "ml-100k.inter (or ml-100k.inter.gz). Type:  rearec-bench"),
     ],
 )
 def test_a_source_that_is_not_there_says_what_is_wanted(tmp_path: Path, make: object, message: str) -> None:

@@ -86,7 +86,7 @@ def test_a_page_of_aggregates_has_no_title_and_no_single_user(made: Made) -> Non
     assert lacking == {"Rank trajectories (Figure 8)", "States (Figure 10)", content.CASE}
     assert {figure.name for figure in public.figures} == {*TITLES, "Searches"} - lacking
     whole = json.dumps(content.as_rest(public)) + render_page([public], title="A report")
-    private = re.compile(r"Title \d|\buser \d")
+    private = re.compile(r"Title \d|\buser (number )?\d")
     assert not private.search(whole)
     everything = content.figures_of(context), asdict(content.case_of(context))
     assert private.search(str(everything[0])) and private.search(json.dumps(everything[1]))
@@ -127,7 +127,7 @@ def test_trajectories_are_rows_of_the_first_seed(suite: content.PageSuite, made:
         rows = results.store.rows(cell.runs[0].key, "test")
         assert len(chart.data) == 6
         for curve in chart.data:
-            user = int(curve["name"].removeprefix("user "))
+            user = int(curve["name"].removeprefix("user number "))
             assert curve["y"] in rows.step_ranks[rows.users == user].tolist()
         assert chart.layout["yaxis"]["autorange"] == "reversed"
 
@@ -170,7 +170,7 @@ def test_the_case_is_the_row_that_climbs_furthest(suite: content.PageSuite, made
     climbs = [np.log(test.rows.step_ranks[row][0] / test.rows.step_ranks[row][-1]) for row in test.traces.rows]
     at = int(np.argmax(climbs))
     row = int(test.traces.rows[at])
-    assert case.row == "tiny SASRec PRL[decay=2] (K=2)" and case.user == test.rows.users[row]
+    assert case.row == "tiny SASRec PRL[decay=2] (K=2)" and case.user == f"user number {test.rows.users[row]}"
     assert [step.rank for step in case.steps] == test.rows.step_ranks[row].tolist()
     for step, ids in zip(case.steps, test.traces.top_items[at], strict=True):
         assert step.title.startswith(f"Title {ids[0]} ") and step.hit == (ids[0] == test.rows.items[row])

@@ -186,21 +186,15 @@ def test_what_moves_a_count_gives_another_key(tmp_path: Path, monkeypatch: pytes
         key_of(tmp_path),
         key_of(tmp_path, reference="popularity"),
         key_of(tmp_path, "evaluation.mask_history=true"),
-        key_of(tmp_path, "evaluation.mask_history=true", "training.max_len=7"),
         spec_of(cell, fingerprint="g").key,
         spec_of(cell, purpose="search").key,
     ]
+    masked = key_of(tmp_path, "evaluation.mask_history=true", "training.max_len=7")
+    assert masked == keys[2], "the whole history is masked, whatever a model sees of it"
     monkeypatch.setattr(BASELINES.settings("markov"), "version", 2)
     keys.append(spec_of(cell).key)
     assert len(set(keys)) == len(keys)
     assert spec_of(cell, device="cuda") == spec_of(cell, device="cpu")
-
-
-@pytest.mark.parametrize("way", ["sweep", "search"])
-def test_the_history_that_is_masked_is_the_longest_that_a_model_sees(tmp_path: Path, way: str) -> None:
-    masked = "evaluation.mask_history=true"
-    several = key_of(tmp_path, masked, f"training.max_len={{{way}: [5, 9, 7]}}")
-    assert several == key_of(tmp_path, masked, "training.max_len=9")
 
 
 def test_no_plug_in_may_call_its_strategy_a_reference() -> None:

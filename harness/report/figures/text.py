@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -20,6 +21,29 @@ def inches(text: str, size: float, family: str = "") -> float:
     font = FontProperties(family=family or None, size=size)
     widths = (text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in text.split("\n"))
     return float(max(widths)) / 72
+
+
+def cells(line: str) -> int:
+    """The width of a line in letters of a monospaced font; Chinese, Japanese and Korean signs take two."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in line
+    )
+
+
+def fonts_for(text: str, family: str) -> tuple[list[str], set[str]]:
+    """The family with the installed ones that have what it lacks, and the characters that none of them has."""
+    from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+
+    families, lacking = [family], {character for character in text if not character.isspace()}
+    lacking -= set(map(chr, get_font(findfont(FontProperties(family=family))).get_charmap()))
+    for font in fontManager.ttflist if lacking else ():
+        if font.style != "normal" or font.name.startswith("Last Resort"):  # its signs are boxes
+            continue
+        found = lacking & set(map(chr, get_font(font.fname).get_charmap()))
+        if found:
+            families.append(font.name)
+            lacking -= found
+    return families, lacking
 
 
 def shortened(text: str, width: float, size: float) -> str:

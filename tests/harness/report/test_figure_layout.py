@@ -20,7 +20,7 @@ from rearec_bench.harness.report.figures.panel import Panel, Series
 from rearec_bench.harness.report.figures.printed import MOST_SERIES, printed
 from rearec_bench.harness.report.figures.registry import CASE, FIGURES, NAMES
 from rearec_bench.harness.report.figures.style import STYLE
-from rearec_bench.harness.report.figures.text import apart, broken, inches, shortened
+from rearec_bench.harness.report.figures.text import apart, broken, cells, fonts_for, inches, shortened
 from rearec_bench.harness.store.store import Store
 
 from .sized import SIZES, sized_context, sized_results
@@ -187,3 +187,21 @@ def test_names_are_moved_apart_no_further_than_needed() -> None:
     assert apart([0.95, 1.0], 0.1) == pytest.approx([0.9, 1.0])
     assert apart([0.02, 0.0], 0.1) == pytest.approx([0.1, 0.0])
     assert apart([], 0.1) == []
+
+
+def test_signs_that_no_font_has_are_said_without_a_warning(
+    contexts: Contexts, synthetic: ModuleType, made_profile: Profile, recwarn: pytest.WarningsRecorder
+) -> None:
+    results = contexts(2).results
+    page = case_figure(sized_context(results, synthetic, made_profile, title="\U000f1234 one, e\u0301"))
+    assert_legible(page)
+    (text,) = page.texts
+    assert "? one, e" in text.get_text() and "? is one of 1 character that no installed font has" in text.get_text()
+    assert not recwarn.list
+
+
+def test_a_second_font_has_what_the_first_lacks() -> None:
+    families, lacking = fonts_for("a\u2135\U000f1234", "monospace")
+    assert families[0] == "monospace" and lacking == {"\U000f1234"}
+    assert fonts_for("plain words", "monospace") == (["monospace"], set())
+    assert (cells("ab"), cells("\u66f8\u7c4d"), cells("e\u0301")) == (2, 4, 1)

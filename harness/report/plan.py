@@ -62,7 +62,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     unknown = sum(_most(cell) for cell in cells if cell.dataset in missing and cell.unsupported is None)
     summaries = queue.over()
     about = "" if suite.search.epochs is None or (queue.exact and not unknown) else "About "
-    lines += ["", f"{about}{counted(total + unknown, 'trial')}: {over} stored, {total - over + unknown} to run."]
+    lines += ["", f"{about}{counted(total + unknown, 'trial')}: {over:,} stored, {total - over + unknown:,} to run."]
     lines[-1] += _failures(summaries)
     if unsupported := sum(cell.unsupported is not None for cell in cells):
         lines[-1] += f" {_count(unsupported, 'cell')} of {len(cells)} cannot run, and a run leaves them out."

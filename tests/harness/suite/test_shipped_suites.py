@@ -113,7 +113,7 @@ def test_every_suite_passes_plan_where_nothing_is_prepared(
     assert done.output.startswith(f"{name}  ")
     for dataset in suite_of(name).datasets:
         assert dataset == "tiny" or f"{dataset} is not prepared." in done.output
-    assert re.search(r"^\d+ trials: 0 stored, \d+ to run\.", done.output, flags=re.MULTILINE)
+    assert re.search(r"^[\d,]+ trials: 0 stored, [\d,]+ to run\.", done.output, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(("name", "layout"), LAYOUT.items(), ids=LAYOUT.keys())

@@ -203,7 +203,7 @@ def test_a_copy_does_not_differ_and_damage_is_said_and_compared_with_nothing(pai
 def test_rows_of_other_users_are_not_paired(pair: tuple[Store, Store], synthetic: ModuleType) -> None:
     first, second = pair
     for number, result in enumerate(finals(second, "erl").values()):
-        moved = with_ranks(result, [1, 1, 1, 1 + number], synthetic)  # seeds differ: their interval has a width
+        moved = with_ranks(result, [1, 1, 1, 1 + 30 * number], synthetic)  # seeds differ in every metric
         rows = dataclasses.replace(moved.test.rows, users=moved.test.rows.users[::-1] + 1)
         second.write(dataclasses.replace(moved, test=dataclasses.replace(moved.test, rows=rows)), replace=True)
     found = compare_suite("first", first, second)

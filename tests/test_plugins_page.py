@@ -87,7 +87,7 @@ def test_the_suite_runs_to_its_end_and_the_report_shows_the_rows(place: Path, ti
 @pytest.mark.slow
 def test_the_commands_of_the_page_as_they_stand(place: Path) -> None:
     commands = [command for command, _ in typed(PAGE)]
-    assert [command.split()[1] for command in commands] == ["run", "run", "report"]
+    assert [command.split()[1] for command in commands] == ["check", "run", "run", "report"]
     for command in commands:
         words = [str(Path(sys.executable).parent / "rearec-bench"), *command.split()[1:]]
         done = subprocess.run(words, cwd=place, capture_output=True, text=True, timeout=900)

@@ -38,14 +38,15 @@ OF_ROWS = dict.fromkeys(
     ("compute_matched", "compute_matched_ml100k"),
     ("strategies.base_inference.backbone.width=10", "strategies.base_training.backbone.width=16"),
 )
-for of_the_study in ("verdict_ml100k", "verdict_ml100k_steps", "verdict_industrial", "verdict_industrial_text"):
-    OF_ROWS[of_the_study] = ("search.pruner=none",)  # its rungs start after one epoch
 OF_ROWS["verdict_beauty_dense"] = ("backbones.sasrec.width=8",)
 SUITES = [name for name in shipped_suites() if not name.endswith("_defaults")]
 
 
 def small(name: str) -> Suite:
-    return load_suite(shipped_suites()[name], overrides=(*SMALL, *OF_ROWS.get(name, ())))
+    file = shipped_suites()[name]
+    pruned = load_suite(file).search.pruner == "asha"
+    rungs = ("training.max_epochs=2", "search.grace=1") if pruned else ()  # a rung before the last epoch
+    return load_suite(file, overrides=(*SMALL, *rungs, *OF_ROWS.get(name, ())))
 
 
 def run(suite: Suite, folder: Path) -> RunOutcome:

@@ -23,6 +23,7 @@ from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError, StoreError
+from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 
 from .harness.suites import suite_text
 
@@ -121,6 +122,7 @@ REFUSED = [
     ("run suites/smoke.yaml", "type smoke"),
     ("run mine.yaml", "no such file"),
     ("plan missing.yaml", "no such file"),
+    ("list startegies", "'startegies'. Did you mean 'strategies'?"),
     ("report", "Type:  rearec-bench run SUITE.yaml"),
     ("report smoke -o x.docx", "x.docx: no format ends in .docx. Allowed: .md, .txt, .tex, .csv, .json, .html"),
     ("report smoke --source paper", "--source paper cannot be combined with a suite"),
@@ -368,21 +370,45 @@ def test_embed_by_a_language_model_goes_to_the_card_and_a_table(invoke: Invoke, 
 # ---- list
 
 
-def test_the_list_names_every_component_setting_and_suite_and_fits_the_terminal(invoke: Invoke) -> None:
-    from rearec_bench.harness.records.spec import TrainingSettings
+def test_the_list_fits_one_screen_and_names_every_component_and_suite(invoke: Invoke) -> None:
     from rearec_bench.harness.suite.bundled import shipped_suites
-    from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 
-    listed = invoke("list").stdout
-    words = set(listed.split())
-    for registry in (BACKBONES, STRATEGIES, BASELINES):
+    lines = invoke("list", env={"COLUMNS": "100"}).stdout.splitlines()
+    words = {word for line in lines for word in line.split()}
+    assert {*shipped_suites(), "tiny", "ml-100k", "tfidf-svd", "file:PATH", "training"} <= words
+    assert words >= {name for registry in (BACKBONES, STRATEGIES, BASELINES) for name in registry.names()}
+    assert 24 <= len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    assert max(map(len, invoke("list", env={"COLUMNS": "80"}).stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("strategies", "prl Progressive Reasoning Learning (section 3.3)"),
+        ("settings", "training how every model is trained"),
+        ("datasets", "rearec-bench prepare yelp --source DIR"),
+        ("suites", "full_table2 Table 2: SASRec"),
+        ("erl", "kl_weight 0.01 lambda weight of the KL term"),
+        ("erl", "The paper searches 0.001, 0.005, 0.01, 0.05, 0.1. Source: eq. 8."),
+        ("training", "patience 10 epochs without a better validation metric"),
+        ("popularity", "how often an item is the target"),
+        ("tiny", "320 users, 200 items"),
+        ("ml-100k", "DIR holds"),
+        ("smoke", "rearec-bench plan smoke"),
+        ("tfidf-svd", "offline, deterministic"),
+    ],
+)
+def test_a_group_or_an_entry_of_the_list_is_shown_with_its_details(invoke: Invoke, name: str, said: str) -> None:
+    assert said in " ".join(invoke("list", name).stdout.split())
+
+
+def test_the_list_of_a_component_has_every_setting_within_the_width(invoke: Invoke) -> None:
+    for registry in (BACKBONES, STRATEGIES):
         for name in registry.names():
-            assert {name, *registry.settings(name).model_fields} <= words
-    assert {*TrainingSettings.model_fields, *shipped_suites(), "tiny", "lambda", "tau", "alpha"} <= words
-    assert {"tfidf-svd", "file:PATH"} <= words
-    assert "0.001, 0.005, 0.01, 0.05, 0.1" in " ".join(listed.split())
-    narrow = [line for line in invoke("list", env={"COLUMNS": "80"}).stdout.splitlines() if line.startswith("    ")]
-    assert max(map(len, narrow[:40])) <= 80
+            lines = invoke("list", name, env={"COLUMNS": "80"}).stdout.splitlines()
+            assert {line.split()[0] for line in lines} >= set(registry.settings(name).model_fields)
+            assert max(map(len, lines)) <= 80
 
 
 # ---- show and rerun

@@ -11,20 +11,24 @@ from .program import PROGRAM
 
 
 @click.command("list")
+@click.argument("name", default="")
 @data_dir_option
 @no_plugins_option
-def list_all(data_dir: Path) -> None:
+def list_all(name: str, data_dir: Path) -> None:
     """List backbones, strategies, settings, data sets, suites.
 
-    Settings come with their default, the paper's symbol, what is allowed and the values that the paper searches.
+    NAME is a group or one of its entries, shown with all there is to know: a component's settings with their default,
+    the paper's symbol, what is allowed, the values that the paper searches, and the source.
 
     \b
-    Example:
+    Examples:
       rearec-bench list
+      rearec-bench list strategies
+      rearec-bench list prl
     """
     from .listing import inventory
 
-    click.echo(inventory(data_dir=data_dir, width=terminal_width()))
+    click.echo(inventory(name, data_dir=data_dir, width=terminal_width()))
 
 
 @click.command()

@@ -12,6 +12,7 @@ from . import catalog
 from .data.card import SPLITS
 from .data.summary import funnel, moment, summary_of
 from .recipe.files import shipped_recipes
+from .recipe.recipe import Recipe
 
 _OWN_LINES = {
     *("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source"),
@@ -35,8 +36,13 @@ def dataset_lines(data_dir: Path) -> list[str]:
         rows.append((name, recipe, *(f"{number:,}" for number in numbers)))
     lines = [*plain.columns(rows, left=2), "", "To prepare one:"]
     for shipped in shipped_recipes().values():
-        lines += [f"  {shipped.command()}", f"    {shipped.about}", f"    {shipped.contents()}"]
+        lines += (f"  {line}" for line in recipe_lines(shipped))
     return [*map(plain.lines, lines)]
+
+
+def recipe_lines(recipe: Recipe) -> list[str]:
+    """The command that prepares a recipe's data set, what it is, and the files that it takes."""
+    return [recipe.command(), f"  {recipe.about}", f"  {recipe.contents()}"]
 
 
 def card_lines(card: Mapping[str, Any]) -> list[str]:

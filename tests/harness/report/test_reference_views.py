@@ -147,8 +147,8 @@ def test_it_runs_again_to_the_same_ranks(store: Store, tmp_path: Path, kind: str
 
 
 def test_the_list_names_them_with_their_words(tmp_path: Path) -> None:
-    listed = inventory(data_dir=tmp_path, width=120)
-    block = listed.partition("References (references:)")[2].partition("\n\n")[0].splitlines()
+    listed = inventory("references", data_dir=tmp_path, width=120)
+    block = listed.partition("\n\n")[0].splitlines()
     assert [" ".join(line.split()) for line in block[1:]] == [
         "markov Ranks by how often an item follows the history's last one in training, then by popularity.",
         "popularity Ranks by how often an item is the target of a training row.",

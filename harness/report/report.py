@@ -104,7 +104,7 @@ def draw_figures(
     users: tuple[str, ...] = (),
     aggregates: bool = False,
 ) -> list[Drawn]:
-    """Write the figures of stored suites as PDF, SVG and PNG.
+    """Write the figures of stored suites as PDF, SVG and PNG; the gains of several suites also side by side in one.
 
     Args:
         suites: names of stored suites; None or empty for all of them.
@@ -117,19 +117,23 @@ def draw_figures(
         InputError: an unknown name.
         StoreError: a suite's own files are damaged; damaged trials are left out.
     """
-    from .figures.registry import NAMES, draw
+    from .figures.registry import NAMES, TOGETHER, draw, draw_together
 
     for name in names:
         known("figure", name, NAMES)
 
-    contexts = _contexts(store, data_dir, users=users, aggregates=aggregates)
+    context_of = _contexts(store, data_dir, users=users, aggregates=aggregates)
+    contexts: dict[str, FigureContext] = {}
 
     def made(results: ResultSet) -> list[Drawn]:
-        context = contexts(results)
+        context = contexts[results.name] = context_of(results)
         context.refuse_unknown_users()
         return draw(context, folder, names=names or NAMES)
 
-    return [drawn for suite in _suites(suites, store) for drawn in _undamaged(made, suite, store)]
+    drawn = [one for suite in _suites(suites, store) for one in _undamaged(made, suite, store)]
+    if len(contexts) > 1 and TOGETHER in (names or NAMES):
+        drawn.append(draw_together(list(contexts.values()), folder))
+    return drawn
 
 
 def render_html(

@@ -9,8 +9,8 @@ import numpy as np
 
 from .colours import COLOURS, GREY, TONES, colour_of
 from .panel import Panel, Series
-from .style import FAINT, HATCHES, LINES, MARKERS
-from .text import apart
+from .style import FAINT, HATCHES, LINES, MARKERS, SMALL
+from .text import apart, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,9 @@ OTHERS = "others"
 
 GAIN, CLEAR, INTERVALS = "gain", "gain, more than chance", ("95% over users", "95% over seeds")
 """The legend of gains."""
+
+NAME_AT_MOST = 2.6
+"""Inches of a row's name beside its gain."""
 
 _ERRORS = {"elinewidth": 0.6}
 _SPOTS = (((0, 3), "center", "bottom"), ((0, -3), "center", "top"), ((4, 0), "left", "center"))
@@ -158,7 +161,8 @@ def _bars(axes: Axes, series: Series, beside: Sequence[Series], panel: Panel) ->
 def _gains(axes: Axes, panel: Panel) -> None:
     axes.axvline(0.0, color=GREY, linewidth=0.8)
     over_users, over_seeds = {"linewidth": 3, "alpha": 0.5}, {"linewidth": 0.8, "color": COLOURS[0]}
-    for at, gain in enumerate(panel.gains):
+    for gain in panel.gains:
+        at = panel.labels.index(gain.name)
         colour = colour_of(gain.place, filled=True)
         if gain.users is not None:
             axes.plot(gain.users, (at, at), color=colour, **over_users)  # type: ignore[arg-type]
@@ -173,8 +177,8 @@ def _gains(axes: Axes, panel: Panel) -> None:
         (CLEAR, {"color": GREY, "marker": MARKERS[0], "linestyle": ""}),
     ):
         axes.plot([], [], label=label, **look)
-    axes.set_yticks(range(len(panel.gains)), [gain.name for gain in panel.gains])
-    axes.set_ylim(len(panel.gains) - 0.5, -0.5)
+    axes.set_yticks(range(len(panel.labels)), [shortened(name, NAME_AT_MOST, SMALL) for name in panel.labels])
+    axes.set_ylim(len(panel.labels) - 0.5, -0.5)
     axes.set_xlim(*panel.limits or (None, None))
     axes.locator_params(axis="x", nbins=5)
     axes.grid(visible=False, axis="y")

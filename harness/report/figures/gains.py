@@ -19,17 +19,23 @@ _MIN_SEEDS = 3
 T = TypeVar("T")
 
 
-def gain_panels(context: FigureContext) -> list[Panel]:
-    """A panel for each data set and backbone, all on one scale; `MissingData` if no two rows can be compared."""
-    compared = [each for each in significance(context.results).comparisons if each.metric == METRIC]
-    compared = [each for each in compared if each.percent is not None]
+def gain_panels(*contexts: FigureContext) -> list[Panel]:
+    """A panel for each data set and backbone of one or several suites, all on one scale.
+
+    Raises:
+        MissingData: no two rows can be compared.
+    """
+    places: dict[tuple[str, str, str], list[Comparison]] = {}
+    for context in contexts:
+        for each in significance(context.results).comparisons:
+            if each.metric == METRIC and each.percent is not None:
+                place = (each.row.dataset, each.row.backbone, context.results.name)
+                places.setdefault(place, []).append(each)
+    compared = [each for here in places.values() for each in here]
     if not compared:
         raise MissingData("needs two rows that are compared and whose runs are stored")
     against = _common([each.against.strategy for each in compared])
-    places: dict[tuple[str, str], list[Comparison]] = {}
-    for each in compared:
-        places.setdefault((each.row.dataset, each.row.backbone), []).append(each)
-    colours = places_of(row.strategy for row in context.results.cells)
+    colours = places_of(row.strategy for context in contexts for row in context.results.cells)
     panels = {
         place: [_gain(each, against, colours[each.row.strategy]) for each in here] for place, here in places.items()
     }
@@ -39,16 +45,19 @@ def gain_panels(context: FigureContext) -> list[Panel]:
         for gain, each in zip(panels[place], here, strict=True):
             ends += [*(gain.users or ()), *((gain.seeds or ()) if id(each) in steady else ())]
     room = 0.05 * (max(ends) - min(ends)) or 1.0
+    names = list(dict.fromkeys(gain.name for gains in panels.values() for gain in gains))
+    twice = len(dict.fromkeys(place[:2] for place in places)) < len(places)
     return [
         Panel(
-            f"{dataset}\n{label_of(backbone)}",
+            f"{dataset}\n{label_of(backbone)}{f' ({suite})' if twice else ''}",
             f"Gain in test NDCG@20 over {label_of(against)}, with 95% intervals over users and over seeds; filled: "
             f"p < {LEVEL:g} over users, corrected by Holm.",
             x=f"NDCG@20, % over {label_of(against)}",
-            gains=panels[dataset, backbone],
+            gains=gains,
+            labels=names,
             limits=(min(ends) - room, max(ends) + room),
         )
-        for dataset, backbone in panels
+        for (dataset, backbone, suite), gains in panels.items()
     ]
 
 

@@ -59,8 +59,9 @@ class Panel:
         title: data set and the rest, in two lines.
         about: a description for those who cannot see it.
         heat: a square matrix in place of series.
-        gains: a forest plot in place of series, the first row at its top.
-        labels: words along x; empty where x are numbers.
+        gains: a forest plot in place of series, the first of `labels` at its top.
+        labels: words along x, or the names of all rows of a forest plot, which may lack some of them; empty where x are
+            numbers.
         whole: x are whole numbers.
         limits: of the y axis, of the x axis of `gains`, or of the colours of `heat`; None for those of the values.
         ranks: the y axis is logarithmic, and 1 is at its top.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .colours import COLOURS, colour_of
-from .drawing import CLEAR, GAIN, INTERVALS, OTHERS, draw_panel, name_ends, note_points, scale_of
+from .drawing import CLEAR, GAIN, INTERVALS, NAME_AT_MOST, OTHERS, draw_panel, name_ends, note_points, scale_of
 from .panel import Panel, Series
 from .style import SIZE, SMALL
 from .text import broken, inches, shortened
@@ -23,8 +23,6 @@ _WIDTH, _HEIGHT = 7.2, 9.2
 """Inches of a page: what a paper has, so that letters are printed in their size."""
 _PANEL, _SQUARE = (2.4, 2.1), (1.8, 1.9)
 _GAINS_AXIS, _GAIN_HEIGHT, _GAINS_ROOM = 1.9, 0.15, 0.8
-_NAME_AT_MOST = 2.6
-"""Inches of a row's name beside its gain."""
 _BESIDE = 0.75
 """Inches of a panel beside its axes: ticks, label and room."""
 _OFF_CENTRE = 0.6
@@ -41,11 +39,16 @@ _NAME_GAP = 0.08
 
 @dataclass(frozen=True)
 class _Layout:
-    """Sizes of the panels of a figure in inches, and whether words along x are turned."""
+    """Sizes of the panels of a figure in inches, and whether words along x are turned.
+
+    Attributes:
+        beside: what stands once at the left of all panels: the names of rows.
+    """
 
     width: float
     height: float
     upright: bool = False
+    beside: float = 0.0
 
 
 def printed(panels: Sequence[Panel]) -> list[Figure]:
@@ -58,7 +61,7 @@ def printed(panels: Sequence[Panel]) -> list[Figure]:
     panels = [_fitting(panel, layout) for panel in panels]
     lines = max(panel.title.count("\n") for panel in panels) - 1
     layout = replace(layout, height=layout.height + _LINE * max(lines, 0))
-    across = min(max(int(_WIDTH // layout.width), 1), len(panels))
+    across = min(max(int((_WIDTH - layout.beside) // layout.width), 1), len(panels))
     each = across * max(int((_HEIGHT - _legend_height(panels, _WIDTH)) // layout.height), 1)
     starts = range(0, len(panels), each)
     pages = [_page(panels[start : start + each], layout, across=across) for start in starts]
@@ -105,9 +108,9 @@ def _layout(panels: Sequence[Panel]) -> _Layout:
     if panels[0].heat is not None:
         return _Layout(*_SQUARE)
     if panels[0].gains:
-        names = max(inches(gain.name, SMALL) for panel in panels for gain in panel.gains)
-        height = _GAINS_ROOM + _GAIN_HEIGHT * max(len(panel.gains) for panel in panels)
-        return _Layout(_GAINS_AXIS + min(names, _NAME_AT_MOST), height)
+        names = max(inches(name, SMALL) for name in panels[0].labels)
+        height = _GAINS_ROOM + _GAIN_HEIGHT * len(panels[0].labels)
+        return _Layout(_GAINS_AXIS, height, beside=min(names, NAME_AT_MOST))
     width, height = _PANEL
     words = max((len(panel.labels) for panel in panels), default=0)
     if not words:
@@ -125,12 +128,10 @@ def _fitting(panel: Panel, layout: _Layout) -> Panel:
     """The panel with words that fit into its place."""
     width = _GAINS_AXIS if panel.gains else layout.width - _OFF_CENTRE
     title = "\n".join(broken(line, width, SIZE, lines=_TITLE_LINES - 1) for line in panel.title.split("\n"))
-    gains = [replace(gain, name=shortened(gain.name, _NAME_AT_MOST, SMALL)) for gain in panel.gains]
-    labels = [shortened(label, _UPRIGHT_AT_MOST, SMALL) for label in panel.labels]
+    labels = panel.labels if panel.gains else [shortened(label, _UPRIGHT_AT_MOST, SMALL) for label in panel.labels]
     return replace(
         panel,
         title=title,
-        gains=gains,
         labels=labels,
         x=shortened(panel.x, width, SIZE),
         series=[replace(series, name=shortened(series.name, _WIDTH - 1, SMALL)) for series in panel.series],
@@ -144,7 +145,7 @@ def _page(panels: Sequence[Panel], layout: _Layout, *, across: int) -> tuple[Fig
     from matplotlib.figure import Figure
 
     down = -(-len(panels) // across)
-    width = layout.width * across
+    width = layout.beside + layout.width * across
     heat = panels[0].heat is not None
     height = layout.height * down + (0.0 if heat else _legend_height(panels, width))
     figure = Figure(figsize=(width + 0.5 * heat, height), layout="compressed" if heat else "constrained")
@@ -153,8 +154,10 @@ def _page(panels: Sequence[Panel], layout: _Layout, *, across: int) -> tuple[Fig
     for spare in axes[len(panels) :]:
         spare.set_axis_off()
     pairs = list(zip(axes, panels, strict=False))
-    for own, panel in pairs:
+    for at, (own, panel) in enumerate(pairs):
         draw_panel(own, panel, upright=layout.upright)
+        if panel.gains and at % across:
+            own.tick_params(labelleft=False)
     if heat:
         shown = axes[: len(panels)]
         figure.colorbar(ScalarMappable(*scale_of(panels[0])), ax=shown, label="cosine", shrink=0.8)

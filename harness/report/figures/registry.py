@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...utils.errors import DatasetError
 from .case_study import case_figure
@@ -16,12 +18,18 @@ from .scores import ablation_panels, ceiling_panels, group_panels, pareto_panels
 from .states import similarity_panels, state_panels, trajectory_panels
 from .style import STYLE
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 """Metadata by format: without the hour, so that the same figure twice is the same file."""
 
 FORMATS = tuple(_UNDATED)
 
 CASE = "fig11_case_study"
+
+TOGETHER = "gains"
+"""The figure that is also drawn of several suites together."""
 
 
 @dataclass(frozen=True)
@@ -69,23 +77,33 @@ def draw(context: FigureContext, folder: Path, *, names: Sequence[str] = NAMES) 
         InputError: a data set is not the one that trials were tested on.
         StoreError: the rows of a trial cannot be read.
     """
+    suite = context.results.name
+    make = {name: partial(_pages, name, context) for name in names}
+    return [_save(suite, name, pages, folder / f"{suite}_{name}") for name, pages in make.items()]
+
+
+def draw_together(contexts: Sequence[FigureContext], folder: Path) -> Drawn:
+    """Draw the gains of several suites as one figure, side by side: gains.pdf, .svg and .png in `folder`."""
+    suites = ", ".join(context.results.name for context in contexts)
+    return _save(suites, TOGETHER, lambda: printed(gain_panels(*contexts)), folder / TOGETHER)
+
+
+def _pages(name: str, context: FigureContext) -> list[Figure]:
+    return [case_figure(context)] if name == CASE else printed(FIGURES[name].panels(context))
+
+
+def _save(suites: str, name: str, pages: Callable[[], list[Figure]], stem: Path) -> Drawn:
     from matplotlib import rc_context
 
-    folder.mkdir(parents=True, exist_ok=True)
-    suite = context.results.name
-    figures = []
-    for name in names:
-        with rc_context(STYLE):  # type: ignore[arg-type]
-            try:
-                pages = [case_figure(context)] if name == CASE else printed(FIGURES[name].panels(context))
-            except (MissingData, DatasetError) as lacking:
-                figures.append(Drawn(suite, name, why=str(lacking)))
-                continue
-            files = []
-            for number, page in enumerate(pages, start=1):
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    files = []
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        try:
+            for number, page in enumerate(pages(), start=1):
                 for form in FORMATS:
-                    path = folder / f"{suite}_{name}{'' if number == 1 else f'_{number}'}.{form}"
+                    path = stem.with_name(f"{stem.name}{'' if number == 1 else f'_{number}'}.{form}")
                     page.savefig(path, metadata=_UNDATED[form])
                     files.append(path)
-        figures.append(Drawn(suite, name, tuple(files)))
-    return figures
+        except (MissingData, DatasetError) as lacking:
+            return Drawn(suites, name, why=str(lacking))
+    return Drawn(suites, name, tuple(files))

@@ -17,8 +17,9 @@ from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.analysis.significance import significance
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
+from rearec_bench.harness.report.figures.gains import gain_panels
 from rearec_bench.harness.report.figures.printed import printed
-from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, NAMES, draw
+from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, NAMES, draw, draw_together
 from rearec_bench.harness.report.figures.states import principal_components, rows_of_users, typical_rows
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
@@ -130,6 +131,29 @@ def test_gains_and_their_intervals_are_those_of_the_significance_table(results: 
         assert gain.users in [tuple(line.get_xdata()) for line in axes.get_lines()]
         assert gain.clear == bool(each.mark)
     assert panel.limits[0] < min(gain.seeds[0] for gain in panel.gains)
+
+
+def test_gains_of_several_suites_stand_side_by_side_with_a_row_where_one_of_them_has_it(
+    results: ResultSet, context: Make, tmp_path: Path
+) -> None:
+    fewer = replace(
+        results, name="fewer", cells=tuple(cell for cell in results.cells if not cell.strategy.startswith("prl"))
+    )
+    (alone,), (first, second) = gain_panels(context(results)), gain_panels(context(results), context(fewer))
+    assert first.gains == alone.gains and first.labels == second.labels == [gain.name for gain in alone.gains]
+    assert [gain.name for gain in second.gains] == [name for name in first.labels if not name.startswith("PRL")]
+    assert (first.title, second.title) == (f"{alone.title} (s)", f"{alone.title} (fewer)")
+    assert first.limits == second.limits
+
+    (page,) = printed([first, second])
+    left, right = page.axes
+    for axes, panel in ((left, first), (right, second)):
+        at = [line.get_ydata()[0] for line in axes.get_lines() if line.get_marker() != "None" and len(line.get_xdata())]
+        assert at == [first.labels.index(gain.name) for gain in panel.gains]
+    assert len(left.get_yticklabels()) == len(first.labels) and not right.get_yticklabels()
+
+    drawn = draw_together([context(results), context(fewer)], tmp_path)
+    assert [path.name for path in drawn.files] == ["gains.pdf", "gains.svg", "gains.png"]
 
 
 def test_similarities_are_means_over_runs_of_each_of_many_cells(

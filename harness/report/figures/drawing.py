@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .colours import COLOURS, GREY, TONES, colour_of
-from .panel import Panel, Series
-from .style import FAINT, HATCHES, LINES, MARKERS, SMALL
+from .colours import COLOURS, FAINT, GREY, colour_of
+from .panel import OTHERS, Panel, Series
+from .style import HATCHES, LINES, MARKERS, SMALL
 from .text import apart, shortened
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ NOTE = 5.5
 
 HEAT_NUMBERS = 6
 """Steps of a matrix whose numbers are written into it; more of them leave no room."""
-
-OTHERS = "others"
-"""Of the series behind, in the legend."""
 
 GAIN, CLEAR, INTERVALS = "gain", "gain, more than chance", ("95% over users", "95% over seeds")
 """The legend of gains."""
@@ -202,21 +199,12 @@ def _heat(axes: Axes, panel: Panel) -> None:
 def _look(series: Series, panel: Panel) -> dict[str, Any]:
     """Colour, marker and line of a series."""
     place = series.place if isinstance(series.place, int) else series.place[0]
-    at = place % len(MARKERS)
-    return {"color": _colour(place, panel), "marker": MARKERS[at], "linestyle": LINES[at]}
+    at, colour = (place + series.variant) % len(MARKERS), panel.colour(place)
+    face = "white" if series.variant else colour
+    return {"color": colour, "marker": MARKERS[at], "markerfacecolor": face, "linestyle": LINES[at]}
 
 
 def _fill(place: int, panel: Panel) -> dict[str, Any]:
     """Colour and hatch of a bar."""
-    at, face = place % len(HATCHES), _colour(place, panel, filled=True)
+    at, face = place % len(HATCHES), panel.colour(place, filled=True)
     return {"facecolor": face, "hatch": HATCHES[at], "edgecolor": "white" if HATCHES[at] else face, "linewidth": 0.3}
-
-
-def _colour(place: int, panel: Panel, *, filled: bool = False) -> str:
-    """Of a strategy, or of a scale: between its tones where they are too few."""
-    last = len(panel.series) + len(panel.behind) - 1
-    if not panel.ordered or last < len(TONES):
-        return colour_of(place, ordered=panel.ordered, filled=filled)
-    from matplotlib.colors import LinearSegmentedColormap, to_hex
-
-    return to_hex(LinearSegmentedColormap.from_list("tones", TONES)(min(place / last, 1.0)))

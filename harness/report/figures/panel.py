@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...analysis.compare import Stat
+from .colours import COLOURS, colour_of, tone_of
+
+MOST_LINES = 8
+"""Series of strategies that share axes."""
+MOST_STEPS = len(COLOURS)
+"""Series of a scale that share axes."""
+OTHERS = "others"
+"""Of the series behind, in the legend."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class Series:
         x: empty for the panel's labels, one after the other.
         spread: standard deviations; empty for none.
         notes: a word beside each point; empty for none.
+        variant: number among the rows of one sweep, which have one colour; other markers and lines tell them apart.
     """
 
     kind: Literal["bars", "line", "level", "points"]
@@ -32,6 +41,7 @@ class Series:
     x: Sequence[float] = ()
     spread: Sequence[float] = ()
     notes: Sequence[str] = ()
+    variant: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Panel:
         ranks: the y axis is logarithmic, and 1 is at its top.
         named: each line has its name at its end, in print in place of a legend.
         ordered: the series are no strategies; their colours are a scale.
-        behind: series drawn faintly behind the others, in print.
+        behind: series drawn faintly behind the others.
         scale: panels of one scale are compared, and have the same y axis in print; "" for an axis of its own.
     """
 
@@ -87,6 +97,38 @@ class Panel:
     behind: Sequence[Series] = ()
     scale: str = ""
 
+    def colour(self, place: int, *, filled: bool = False) -> str:
+        """Of a strategy's place, or of a place on the scale."""
+        if self.ordered:
+            return tone_of(place, len(self.series) + len(self.behind))
+        return colour_of(place, filled=filled)
+
+
+def by_strategy(panel: Panel) -> list[Panel]:
+    """A panel, or one for each strategy (for each step) where they are too many for one, the others' lines behind."""
+    several = [series for series in panel.series if series.kind != "level"]
+    places = [series.place for series in several if isinstance(series.place, int)]  # bars of many colours stay together
+    colours = {panel.colour(place) for place in places}
+    if len(several) <= (MOST_STEPS if panel.ordered else MOST_LINES) and len(colours) == len(set(places)):
+        return [panel]
+    levels = [series for series in panel.series if series.kind == "level"]
+    title = panel.title.replace("\n", " ")
+    groups: dict[object, list[Series]] = {}
+    for series in several:
+        together = isinstance(series.place, int) and places.count(series.place) <= MOST_LINES and not panel.ordered
+        groups.setdefault(series.place if together else series.name, []).append(series)
+    return [
+        replace(
+            panel,
+            title=f"{title}\n{group[0].name if len(group) == 1 else group[0].name.partition('[')[0]}",
+            series=(*levels, *(group if len(group) > 1 else [replace(group[0], name="")])),
+            behind=[series for series in several if series.kind != "bars" and series not in group],
+            scale=panel.scale or panel.title,
+            named=False,
+        )
+        for group in groups.values()
+    ]
+
 
 def over_seeds(
     kind: Literal["bars", "line"],
@@ -96,7 +138,9 @@ def over_seeds(
     *,
     x: Sequence[float] = (),
     notes: Sequence[str] = (),
+    variant: int = 0,
 ) -> Series:
     """Means with standard deviations over seeds."""
     means = [None if stat is None else stat.mean for stat in stats]
-    return Series(kind, name, means, place, x, [0.0 if stat is None else stat.std or 0.0 for stat in stats], notes)
+    spread = [0.0 if stat is None else stat.std or 0.0 for stat in stats]
+    return Series(kind, name, means, place, x, spread, notes, variant)

@@ -6,18 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .colours import COLOURS, colour_of
-from .drawing import CLEAR, GAIN, INTERVALS, NAME_AT_MOST, OTHERS, draw_panel, name_ends, note_points, scale_of
-from .panel import Panel, Series
+from .drawing import CLEAR, GAIN, INTERVALS, NAME_AT_MOST, draw_panel, name_ends, note_points, scale_of
+from .panel import OTHERS, Panel, by_strategy
 from .style import SIZE, SMALL
 from .text import broken, inches, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-MOST_SERIES = len(COLOURS)
-"""Series that share axes; each of more has axes of its own."""
 
 _WIDTH, _HEIGHT = 7.2, 9.2
 """Inches of a page: what a paper has, so that letters are printed in their size."""
@@ -56,7 +52,7 @@ def printed(panels: Sequence[Panel]) -> list[Figure]:
 
     Panels of one `scale` have the same y axis, on all pages.
     """
-    panels = [part for panel in panels for part in _apart(panel)]
+    panels = [part for panel in panels for part in by_strategy(panel)]
     layout = _layout(panels)
     panels = [_fitting(panel, layout) for panel in panels]
     lines = max(panel.title.count("\n") for panel in panels) - 1
@@ -76,32 +72,6 @@ def printed(panels: Sequence[Panel]) -> list[Figure]:
         for axes, panel in pairs:
             note_points(axes, panel)
     return [figure for figure, _ in pages]
-
-
-def _apart(panel: Panel) -> list[Panel]:
-    """A panel, or one for each of its series where they are too many for colours; lines have the others behind them."""
-    several = [series for series in panel.series if series.kind != "level"]
-    if len(several) <= MOST_SERIES and not _alike(panel, several):
-        return [panel]
-    levels = [series for series in panel.series if series.kind == "level"]
-    place, title = panel.title.replace("\n", " "), "{}\n{}"
-    return [
-        replace(
-            panel,
-            title=title.format(place, own.name),
-            series=(*levels, replace(own, name="")),
-            behind=() if own.kind == "bars" else [series for series in several if series is not own],
-            scale=panel.scale or panel.title,
-            named=False,
-        )
-        for own in several
-    ]
-
-
-def _alike(panel: Panel, several: Sequence[Series]) -> bool:
-    """Whether two series of different strategies' rows have one colour, as those of a sweep."""
-    places = [series.place for series in several if isinstance(series.place, int)]
-    return not panel.ordered and len({colour_of(place) for place in places}) < len(places)
 
 
 def _layout(panels: Sequence[Panel]) -> _Layout:

@@ -13,7 +13,7 @@ from ...analysis.compare import Compared, Row, Stat, compare
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
 from ..labels import label_of, row_name, steps_label
 from ..tables.ablation import families
-from .colours import COLOURS, places_of
+from .colours import places_of, variants_of
 from .context import FigureContext, MissingData
 from .panel import Panel, Series, over_seeds
 
@@ -68,7 +68,7 @@ def steps_panels(context: FigureContext) -> list[Panel]:
         raise MissingData("needs rows at several K")
     names = list(dict.fromkeys(row.strategy for row in rows))
     about = f"{_TEST} by K, a model trained for each."
-    colours = _colours(context)
+    places, variants = _looks(context)
     panels = []
     for place in dict.fromkeys(map(_place, rows)):
         shown = []
@@ -77,17 +77,18 @@ def steps_panels(context: FigureContext) -> list[Panel]:
             here.sort(key=lambda row: row.steps or 0)
             stats = [row.stats[METRIC] for row in here]
             if here and not any(row.steps for row in here):
-                shown.append(Series("level", label_of(name), [stats[0].mean]))
+                shown.append(Series("level", label_of(name), [stats[0].mean], places[name], variant=variants[name]))
             elif here:
                 depths = [row.steps or 0 for row in here]
-                shown.append(over_seeds("line", label_of(name), stats, colours[name], x=depths))
+                look = stats, places[name]
+                shown.append(over_seeds("line", label_of(name), *look, x=depths, variant=variants[name]))
         panels.append(Panel(_title(place), about, shown, "reasoning steps K", _LABEL, whole=True, scale=place[0]))
     return panels
 
 
 def sensitivity_panels(context: FigureContext) -> list[Panel]:
     """Figure 6: a metric by the value of a swept hyper-parameter; the row compared with as a level."""
-    colours = _colours(context)
+    places, _ = _looks(context)
     sweeps: dict[tuple[str, str, str, str], list[Compared]] = {}
     for row in compare(context.results.cells):
         if row.row.strategy.count("=") == 1 and row.row.stats[METRIC].mean is not None:
@@ -96,7 +97,7 @@ def sensitivity_panels(context: FigureContext) -> list[Panel]:
     if not sweeps:
         raise MissingData("needs a row that sweeps one hyper-parameter ({sweep: [...]}) and whose runs are stored")
     depths = list(dict.fromkeys(row.row.steps for rows in sweeps.values() for row in rows))
-    return [_sweep(place, rows, depths, colours) for place, rows in sweeps.items()]
+    return [_sweep(place, rows, depths, places) for place, rows in sweeps.items()]
 
 
 def ablation_panels(context: FigureContext) -> list[Panel]:
@@ -107,7 +108,7 @@ def ablation_panels(context: FigureContext) -> list[Panel]:
             panels.setdefault(_place(row.row), []).append(row.row)
     if not panels:
         raise MissingData("needs a row that is compared with another one that reasons (against: erl)")
-    colours = _colours(context)
+    colours, _ = _looks(context)
     depths = {row.steps for rows in panels.values() for row in rows}
     drawn = []
     for place, rows in panels.items():
@@ -144,7 +145,7 @@ def pareto_panels(context: FigureContext) -> list[Panel]:
     points.sort(key=lambda point: point[0])
     about = f"{_TEST} against the seconds that ranking the test set takes, from the suite's profiles."
     panels = []
-    colours = _colours(context)
+    colours, variants = _looks(context)
     for place in places:
         curves = []
         for name in names:
@@ -152,7 +153,8 @@ def pareto_panels(context: FigureContext) -> list[Panel]:
             if here:
                 stats, notes = [row.stats[METRIC] for _, row in here], [f"K={row.steps}" for _, row in here]
                 x = [seconds for seconds, _ in here]
-                curves.append(over_seeds("line", label_of(name), stats, colours[name], x=x, notes=notes))
+                look = stats, colours[name]
+                curves.append(over_seeds("line", label_of(name), *look, x=x, notes=notes, variant=variants[name]))
         panels.append(Panel(_title(place), about, curves, "seconds over the test set", _LABEL, scale=place[0]))
     return panels
 
@@ -167,8 +169,10 @@ def span_from_below(stats: Sequence[Stat]) -> tuple[float, float] | None:
     return max(0.0, min(lows) - room), max(highs) + 0.2 * room
 
 
-def _colours(context: FigureContext) -> Mapping[str, int]:
-    return places_of(row.strategy for row in context.results.cells)
+def _looks(context: FigureContext) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """The place and the variant of each row's name."""
+    names = [row.strategy for row in context.results.cells]
+    return places_of(names), variants_of(names)
 
 
 def _place(row: Row) -> tuple[str, str]:
@@ -204,7 +208,7 @@ def _sweep(
     place: tuple[str, str, str, str],
     rows: Sequence[Compared],
     depths: Sequence[int | None],
-    colours: Mapping[str, int],
+    places: Mapping[str, int],
 ) -> Panel:
     """A line for each K, and a level for each row that they are compared with."""
     dataset, backbone, family, parameter = place
@@ -214,12 +218,13 @@ def _sweep(
         here = {_value(row.row): row.row.stats[METRIC] for row in rows if row.row.steps == steps}
         if here:
             stats = [here.get(value) for value in values]
-            colour = colours[rows[0].row.strategy] if len(depths) == 1 else 1 + number
-            shown.append(over_seeds("line", steps_label(steps), stats, colour))
+            shown.append(over_seeds("line", steps_label(steps), stats, places[rows[0].row.strategy], variant=number))
     others = {row.against.place: row.against for row in rows if row.against is not None}
-    for number, other in enumerate(others.values()):
+    for other in others.values():
         if (mean := other.stats[METRIC].mean) is not None:
-            shown.append(Series("level", row_name(other), [mean], -number % len(COLOURS)))
+            colour = places[other.strategy]
+            variant = sum(series.place == colour for series in shown)
+            shown.append(Series("level", row_name(other), [mean], colour, variant=variant))
     highest = max(rows, key=lambda row: row.row.stats[METRIC].mean or 0.0).row
     at = f"{_value(highest)} ({steps_label(highest.steps)})" if len(depths) > 1 else _value(highest)
     return Panel(

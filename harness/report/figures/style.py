@@ -10,8 +10,6 @@ from typing import Any
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)))
-FAINT = "#cccccc"
-"""Of lines behind the one that is shown."""
 SIZE, SMALL = 8, 7
 """Points of titles, and of ticks and legends."""
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo", "---")

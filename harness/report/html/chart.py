@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..figures.colours import colour_of
-from ..figures.panel import Panel, Series
+from ..figures.colours import FAINT
+from ..figures.panel import OTHERS, Panel, Series, by_strategy
 
 POINTS = 128
 """Points of a series of a panel that are drawn; the printed figure has all."""
@@ -43,14 +43,23 @@ class Chart:
     layout: Mapping[str, Any]
 
 
-def chart_of(figure: str, panel: Panel) -> Chart:
-    """A panel of the figure with that title."""
+def charts_of(figure: str, panels: Sequence[Panel]) -> tuple[Chart, ...]:
+    """The panels of the figure with that title, those with too many strategies as one for each, on the same axes."""
+    charts = []
+    for panel in panels:
+        parts = by_strategy(panel)
+        spans = {axis: {"range": _span(panel.series, axis)} for axis in "xy"} if len(parts) > 1 else {}
+        charts += [_chart(figure, part, spans) for part in parts]
+    return tuple(charts)
+
+
+def _chart(figure: str, panel: Panel, spans: Mapping[str, Any]) -> Chart:
     about = panel.about
     most = max((len(series.y) for series in panel.series if series.kind == "points"), default=0)
     if most > POINTS:
         about += f" Here {POINTS} of {most}."
-    x: dict[str, Any] = {"title": panel.x}
-    y: dict[str, Any] = {"title": panel.y}
+    x: dict[str, Any] = {"title": panel.x, **({} if panel.labels else spans.get("x", {}))}
+    y: dict[str, Any] = {"title": panel.y, **({} if panel.ranks else spans.get("y", {}))}
     layout: dict[str, Any] = {"barmode": "group", "xaxis": x, "yaxis": y}
     if panel.labels:
         x |= {"type": "category", "showgrid": not any(series.kind == "bars" for series in panel.series)}
@@ -66,7 +75,10 @@ def chart_of(figure: str, panel: Panel) -> Chart:
         x["constrain"] = "domain"
     elif panel.limits is not None:
         y["range"] = list(panel.limits)
-    data = [_trace(series, panel) for series in panel.series] if panel.heat is None else [_heat(panel)]
+    if panel.heat is None:
+        data = [*_behind(panel), *(_trace(series, panel) for series in panel.series)]
+    else:
+        data = [_heat(panel)]
     bars = sum(series.kind == "bars" for series in panel.series)
     if bars and len(panel.labels) > _MANY:
         data = [_lying(trace) for trace in data]
@@ -84,29 +96,63 @@ def short(value: float) -> float:
 def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     x, y = list(series.x or panel.labels), list(series.y)
     trace: dict[str, Any] = {"type": "scatter", "mode": "lines+markers", "name": series.name, "x": x, "y": y}
+    trace["showlegend"] = bool(series.name)
     if series.spread:
         trace["error_y"] = {"type": "data", "array": list(series.spread)}
     if series.kind == "bars":
         marker: dict[str, Any]
         if isinstance(series.place, int):
             pattern = {"shape": _PATTERNS[series.place % len(_PATTERNS)], "fillmode": "overlay", **_HATCH}
-            marker = {"color": colour_of(series.place, ordered=panel.ordered, filled=True), "pattern": pattern}
+            marker = {"color": panel.colour(series.place, filled=True), "pattern": pattern}
         else:  # each bar has its name below it
-            marker = {"color": [colour_of(place, ordered=panel.ordered, filled=True) for place in series.place]}
-        return trace | {"type": "bar", "marker": marker, "showlegend": bool(series.name)}
+            marker = {"color": [panel.colour(place, filled=True) for place in series.place]}
+        return trace | {"type": "bar", "marker": marker}
     place = series.place if isinstance(series.place, int) else series.place[0]
-    marker = {"color": colour_of(place, ordered=panel.ordered), "symbol": _SYMBOLS[place % len(_SYMBOLS)]}
+    at = place + series.variant
+    marker = {"color": panel.colour(place), "symbol": _SYMBOLS[at % len(_SYMBOLS)] + "-open" * bool(series.variant)}
     if series.kind == "points":
-        kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), POINTS)).round().astype(int))
-        shown = {"x": [short(series.x[at]) for at in kept], "y": [short(y[at] or 0.0) for at in kept]}
+        shown = dict(zip("xy", _thinned(series), strict=True))
         return trace | shown | {"mode": "markers", "marker": {**marker, "size": 5, "opacity": 0.7}}
-    trace |= {"line": {"color": marker["color"], "dash": _DASHES[place % len(_DASHES)]}, "marker": marker}
+    trace |= {"line": {"color": marker["color"], "dash": _DASHES[at % len(_DASHES)]}, "marker": marker}
     if series.kind == "level":
-        across: list[Any] = list(panel.labels) or sorted({x for other in panel.series for x in other.x})
+        across: list[Any] = list(panel.labels) or _span([*panel.series, *panel.behind], "x")
         return trace | {"mode": "lines", "x": across, "y": y * len(across)}
     if series.notes:
         trace |= {"mode": "lines+markers+text", "text": list(series.notes), "textposition": "top center"}
     return trace
+
+
+def _behind(panel: Panel) -> list[dict[str, Any]]:
+    """What is behind the others as one trace, with gaps between its lines."""
+    if not panel.behind:
+        return []
+    shown = [_thinned(one) if one.kind == "points" else (one.x or panel.labels, one.y) for one in panel.behind]
+    trace = {"type": "scatter", "mode": "markers" if panel.behind[0].kind == "points" else "lines", "name": OTHERS}
+    x = [value for xs, _ in shown for value in (*xs, None)]
+    y = [value for _, ys in shown for value in (*ys, None)]
+    look = {"line": {"color": FAINT, "width": 1}, "marker": {"color": FAINT, "size": 4}, "hoverinfo": "skip"}
+    return [trace | {"x": x, "y": y} | look]
+
+
+def _thinned(series: Series) -> tuple[list[float], list[float]]:
+    """The points that are drawn of a series of them."""
+    kept = np.unique(np.linspace(0, len(series.y) - 1, min(len(series.y), POINTS)).round().astype(int))
+    return [short(series.x[at]) for at in kept], [short(series.y[at] or 0.0) for at in kept]
+
+
+def _span(series: Sequence[Series], axis: str) -> list[float]:
+    """Both ends of the values with their spreads, and a little room."""
+    if axis == "x":
+        ends = [value for one in series for value in one.x]
+    else:
+        pairs = [
+            (value or 0.0, error)
+            for one in series
+            for value, error in zip(one.y, one.spread or [0.0] * len(one.y), strict=True)
+        ]
+        ends = [value + sign * error for value, error in pairs for sign in (-1, 1)]
+    room = 0.04 * (max(ends) - min(ends)) or 0.5
+    return [min(ends) - room, max(ends) + room]
 
 
 def _lying(trace: Mapping[str, Any]) -> dict[str, Any]:

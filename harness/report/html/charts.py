@@ -13,7 +13,7 @@ from ...utils.errors import DatasetError
 from ..figures.colours import colour_of
 from ..figures.context import FigureContext, MissingData
 from ..figures.registry import FIGURES
-from .chart import Chart, chart_of, short
+from .chart import Chart, charts_of, short
 
 GAINS = "gains"
 """The figure that is a forest plot, of HTML."""
@@ -55,8 +55,7 @@ def figures_of(context: FigureContext) -> tuple[list[Panels], list[Lacking]]:
         if name == GAINS:
             continue
         try:
-            charts = tuple(chart_of(figure.title, panel) for panel in figure.panels(context))
-            filled.append(Panels(figure.title, charts))
+            filled.append(Panels(figure.title, charts_of(figure.title, figure.panels(context))))
         except (MissingData, DatasetError) as error:
             lacking.append(Lacking(figure.title, str(error)))
     return filled, lacking

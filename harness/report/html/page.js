@@ -42,10 +42,11 @@
     const chart = held[place.dataset.suite].figures[place.dataset.figure][place.dataset.chart];
     place.style.height = chart.layout.height ? `${chart.layout.height}px` : "";
     const text = getComputedStyle(root).getPropertyValue("--text").trim();
-    const inked = (key, value) => (value === "#000000" ? text : value);
+    const line = getComputedStyle(root).getPropertyValue("--line").trim();
+    const inked = (key, value) => (value === "#000000" ? text : value === "#CCCCCC" ? line : value);
     const data = JSON.parse(JSON.stringify(chart.data), inked).map((trace) =>
       ["error_x", "error_y"].reduce((made, error) => (
-        made[error] ? { ...made, [error]: { ...made[error], color: text, thickness: 1 } } : made), trace));
+        made[error] ? { ...made, [error]: { ...made[error], color: trace.line?.color ?? text, thickness: 1 } } : made), trace));
     const layout = look({ ...chart.layout, height: undefined });
     await plotly.react(place, data, layout, options);
     const legend = place.querySelector(".legend .bg")?.getBBox().height ?? 0;

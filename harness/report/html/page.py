@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...._version import VERSION
-from ..figures.colours import COLOURS, colour_of
+from ..figures.colours import colour_of
 from .content import CASE, PageSuite, as_json, as_rest
 
 _PARTS = ("page.css", "page.js")
@@ -55,7 +55,7 @@ def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
         case_name=CASE,
         trial_columns=TRIAL_COLUMNS,
         trial_words=_WORDS,
-        palette={place: colour_of(place, filled=True) for place in range(len(COLOURS))},
+        palette={place: colour_of(place, filled=True) for suite in suites for _, place in (*suite.strategies, ("", 2))},
         css=Markup(css),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
         plotly=packed(get_plotlyjs()),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from rearec_bench.harness.analysis.resultset import collect
-from rearec_bench.harness.report.figures.colours import COLOURS, GREY, TONES, colour_of, places_of
+from rearec_bench.harness.report.figures.colours import COLOURS, GREY, TONES, colour_of, places_of, tone_of, variants_of
 from rearec_bench.harness.report.figures.context import FigureContext
+from rearec_bench.harness.report.figures.panel import MOST_LINES, Panel, Series
+from rearec_bench.harness.report.figures.printed import printed
 from rearec_bench.harness.report.figures.registry import FIGURES
-from rearec_bench.harness.report.html.chart import chart_of
+from rearec_bench.harness.report.html.chart import charts_of
 from rearec_bench.harness.store.store import Store
 
 
@@ -23,12 +26,16 @@ def test_known_strategies_have_one_place_in_every_suite() -> None:
         "yours": 4,
     }
     many = places_of(["base", *(f"row_{number}" for number in range(24))])
-    assert set(many.values()) == {0, *range(3, len(COLOURS))}
+    assert list(many.values()) == [0, *range(3, 27)]
+    assert {colour_of(place) for place in many.values()} == set(COLOURS) - {colour_of(1), colour_of(2)}
+    assert variants_of(["prl[decay=1]", "erl", "prl[decay=2]"]) == {"prl[decay=1]": 0, "erl": 0, "prl[decay=2]": 1}
 
 
 def test_bars_are_never_black_and_scales_never_look_like_strategies() -> None:
     assert colour_of(0) == COLOURS[0] and colour_of(0, filled=True) == GREY
-    assert not {*COLOURS, GREY} & {colour_of(place, ordered=True) for place in range(len(TONES))}
+    scales = [[tone_of(place, count) for place in range(count)] for count in (2, 6, 11)]
+    assert scales[:2] == [list(TONES[:2]), list(TONES)] and len(set(scales[2])) == 11
+    assert not {*COLOURS, GREY} & {tone for scale in scales for tone in scale}
 
 
 def test_a_strategy_has_one_colour_through_all_figures(
@@ -43,9 +50,35 @@ def test_a_strategy_has_one_colour_through_all_figures(
     erl, prl = colour_of(1), colour_of(2)
     assert {colour_of(gain.place) for gain in gains.gains if gain.name.startswith("ERL")} == {erl}
     assert {colour_of(gain.place) for gain in gains.gains if gain.name.startswith("PRL")} == {prl}
-    by_name = {trace["name"]: trace["line"]["color"] for trace in chart_of("f", steps).data}
+    by_name = {trace["name"]: trace["line"]["color"] for trace in charts_of("f", [steps])[0].data}
     assert by_name["ERL"] == erl and by_name["Base"] == colour_of(0)
-    assert chart_of("f", sweep).data[0]["line"]["color"] == prl
-    assert chart_of("f", ablation).data[0]["marker"]["color"] == [erl, colour_of(3)]
+    ((swept,), (bars,)) = charts_of("f", [sweep]), charts_of("f", [ablation])
+    assert swept.data[0]["line"]["color"] == prl
+    assert bars.data[0]["marker"]["color"] == [erl, colour_of(3)]
     (ceiling,) = FIGURES["fig2_ceiling"].panels(context)
-    assert {trace["marker"]["color"] for trace in chart_of("f", ceiling).data} <= set(TONES)
+    assert {trace["marker"]["color"] for trace in charts_of("f", [ceiling])[0].data} <= set(TONES)
+    for panel in (steps, sweep):
+        ((axes,),) = (page.axes for page in printed([panel]))
+        handles = zip(*axes.get_legend_handles_labels(), strict=True)
+        in_print = {name: getattr(handle, "lines", (handle,))[0].get_color() for handle, name in handles}
+        on_page = {trace["name"]: trace["line"]["color"] for trace in charts_of("f", [panel])[0].data}
+        assert in_print == on_page
+
+
+def test_rows_of_a_sweep_have_one_colour_and_looks_of_their_own(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = [synthetic.cell("prl", steps, row=f"prl[decay={decay}]") for decay in (1, 2, 3) for steps in (1, 2)]
+    context = FigureContext(synthetic.results_of(Store(tmp_path), *cells), pytest.fail, pytest.fail)  # type: ignore[arg-type]
+    (chart,) = charts_of("f", FIGURES["fig5_steps"].panels(context))
+    assert {trace["line"]["color"] for trace in chart.data} == {colour_of(2)}
+    assert len({(trace["line"]["dash"], trace["marker"]["symbol"]) for trace in chart.data}) == 3
+
+
+@pytest.mark.parametrize("count", [MOST_LINES, MOST_LINES + 1, 24])
+def test_no_chart_has_a_colour_twice_and_many_strategies_have_one_each(count: int) -> None:
+    places = places_of(["base", *(f"row_{number}" for number in range(count - 1))])
+    shown = [Series("line", name, [1.0, 2.0], place, (1, 2)) for name, place in places.items()]
+    charts = charts_of("f", [Panel("d\nb", "", shown, "K", "y")])
+    assert len(charts) == (1 if count <= MOST_LINES else count)
+    for chart in charts:
+        colours = [trace["line"]["color"] for trace in chart.data]
+        assert len(set(colours)) == len(colours) == (count if len(charts) == 1 else 2)

@@ -14,10 +14,10 @@ from matplotlib.text import Text
 
 from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.figures.case_study import case_figure
-from rearec_bench.harness.report.figures.colours import COLOURS
+from rearec_bench.harness.report.figures.colours import COLOURS, colour_of
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
-from rearec_bench.harness.report.figures.panel import Panel, Series
-from rearec_bench.harness.report.figures.printed import MOST_SERIES, printed
+from rearec_bench.harness.report.figures.panel import MOST_LINES, Panel, Series
+from rearec_bench.harness.report.figures.printed import printed
 from rearec_bench.harness.report.figures.registry import CASE, FIGURES, NAMES
 from rearec_bench.harness.report.figures.style import STYLE
 from rearec_bench.harness.report.figures.text import apart, broken, cells, fonts_for, inches, shortened
@@ -123,19 +123,25 @@ def lines(count: int, *, title: str = "d\nb") -> Panel:
 
 
 def test_up_to_eight_series_share_axes_in_colours_of_their_own() -> None:
-    (page,) = printed([lines(MOST_SERIES)])
+    (page,) = printed([lines(MOST_LINES)])
     (axes,) = page.axes
-    assert len({line.get_color() for line in axes.get_lines()}) == MOST_SERIES == len(COLOURS)
+    assert len({line.get_color() for line in axes.get_lines()}) == MOST_LINES == 8
 
 
-def test_rows_of_one_colour_have_axes_of_their_own() -> None:
+def test_strategies_of_one_colour_have_axes_of_their_own_and_rows_of_a_sweep_share_them() -> None:
     panel = lines(2)
-    (page,) = printed([replace(panel, series=[replace(series, place=3) for series in panel.series])])
-    assert [axes.get_title() for axes in page.axes] == ["d b\nrow 0", "d b\nrow 1"]
+    repeated = 3 + len(COLOURS) - 3
+    assert colour_of(repeated) == colour_of(3)
+    names = (("a", 3, 0), ("b[x=1]", repeated, 0), ("b[x=2]", repeated, 1))
+    rows = [replace(panel.series[0], name=name, place=place, variant=number) for name, place, number in names]
+    (page,) = printed([replace(panel, series=rows)])
+    assert [axes.get_title() for axes in page.axes] == ["d b\na", "d b\nb"]
+    looks = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in page.axes[1].get_lines()]
+    assert len(set(looks)) == 3 and [colour for colour, *_ in looks].count(colour_of(3)) == 2
 
 
 def test_more_series_have_axes_of_their_own_with_the_others_behind() -> None:
-    count = MOST_SERIES + 1
+    count = MOST_LINES + 1
     (page,) = printed([lines(count)])
     shown = [axes for axes in page.axes if axes.get_title()]
     assert [axes.get_title() for axes in shown] == [f"d b\nrow {place}" for place in range(count)]

@@ -18,7 +18,7 @@ from rearec_bench.harness.records.results import Traces
 from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.html import content
-from rearec_bench.harness.report.html.chart import POINTS, chart_of
+from rearec_bench.harness.report.html.chart import POINTS, charts_of
 from rearec_bench.harness.report.html.charts import GAINS
 from rearec_bench.harness.report.html.page import render_page
 from rearec_bench.harness.report.tables.registry import TABLES
@@ -159,7 +159,7 @@ def test_many_states_are_thinned_and_the_chart_says_so(made: Any, monkeypatch: p
         return replace(held, test=replace(held.test, traces=traces))
 
     monkeypatch.setattr(context.results.store, "read", with_many)
-    chart = chart_of("States", FIGURES["fig10_states"].panels(context)[0])
+    chart = charts_of("States", FIGURES["fig10_states"].panels(context))[0]
     assert len(chart.data[0]["x"]) == POINTS and f"Here {POINTS} of 300." in chart.about
 
 

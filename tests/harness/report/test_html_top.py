@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.figures.panel import Gain, Panel
 from rearec_bench.harness.report.html import content
@@ -22,6 +23,7 @@ from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import DatasetError
 
 from .pages import page_suite
+from .sized import cells_of, sized_context
 
 
 def unprepared(name: str) -> Any:
@@ -122,6 +124,23 @@ def test_the_main_table_and_the_page_fit_360_pixels(open_page: Any, page: str) -
     tab.locator("#contents summary").click()
     tab.locator("#contents a[href='#s0-best']").click()
     assert tab.locator("#contents").get_attribute("open") is None
+
+
+def test_24_rows_with_long_names_fit_360_pixels(
+    open_page: Any, tmp_path: Path, synthetic: ModuleType, made_profile: Profile
+) -> None:
+    store, cells = Store(tmp_path), cells_of(24, synthetic)
+    index = synthetic.fill(store, cells)
+    context = sized_context(collect("s", cells, index, store=store), synthetic, made_profile)
+    tables = {"overall": TABLES["overall"]}
+    tab = open_page(
+        render_page([page_suite(context, cells, index, tables)], title="T"), viewport={"width": 360, "height": 800}
+    )
+    for place in ("#s0-overall .scroll", "html"):
+        widths = tab.eval_on_selector(place, "one => [one.scrollWidth, one.clientWidth]")
+        assert widths[0] <= widths[1], place
+    cut = """ones => ones.map(one => one.getBoundingClientRect()).filter(box => box.right > innerWidth).length"""
+    assert tab.eval_on_selector_all(".facts dd, .strategy, .forest :is(th, td), figcaption strong", cut) == 0
 
 
 def test_columns_are_chosen_and_hidden_ones_are_counted(open_page: Any, page: str) -> None:

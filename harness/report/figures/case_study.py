@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...analysis.groups import check_dataset
 from ...datasets.data.items import Items
 from ...utils.errors import DatasetError
-from ...utils.text import counted, one_line
+from ...utils.text import one_line
 from .context import FigureContext, MissingData, single_rows, title_of
 from .text import cells, fonts_for, inches
 
@@ -101,16 +101,11 @@ def case_figure(context: FigureContext) -> Figure:
         hit = "  = target" if step.hit else ""
         lines.append(f"    step {k}:  {step.title}{hit}   (target at rank {step.rank:,})")
     lines.append(f"target: {case.target}")
-    families, lacking = fonts_for("".join(lines), "monospace")
-    if lacking:
-        lines = [line.translate({ord(character): "?" for character in lacking}) for line in lines]
-        lines += [
-            "",
-            f"? is one of {counted(len(lacking), 'character')} that no installed font has; Noto Sans CJK has many.",
-        ]
+    fonts = fonts_for("".join(lines), "monospace")
+    lines = [*(line.translate(fonts.lacking) for line in lines), *(["", fonts.said] if fonts.said else [])]
     size = (max(map(cells, lines)) * inches("m", _SIZE, "monospace") + 2 * _MARGIN, _LINE * len(lines) + 2 * _MARGIN)
     figure = Figure(figsize=size)
-    figure.text(_MARGIN / size[0], 0.5, "\n".join(lines), va="center", family=families, fontsize=_SIZE)
+    figure.text(_MARGIN / size[0], 0.5, "\n".join(lines), va="center", family=fonts.families, fontsize=_SIZE)
     return figure
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,9 @@ class Gain:
     place: int = 0
 
 
+T = TypeVar("T", Series, Gain)
+
+
 @dataclass(frozen=True)
 class Panel:
     """A pair of axes.
@@ -96,6 +99,29 @@ class Panel:
     ordered: bool = False
     behind: Sequence[Series] = ()
     scale: str = ""
+
+    def words(self) -> str:
+        """All that is written in it."""
+        names = [*(one.name for one in (*self.series, *self.behind)), *(gain.name for gain in self.gains)]
+        notes = [note for series in self.series for note in series.notes]
+        return "\n".join([self.title, self.x, self.y, *self.labels, *names, *notes])
+
+    def translated(self, signs: Mapping[int, str]) -> Panel:
+        """The panel with other signs in its words, for `str.translate`."""
+
+        def named(each: T) -> T:
+            return replace(each, name=each.name.translate(signs))
+
+        return replace(
+            self,
+            title=self.title.translate(signs),
+            x=self.x.translate(signs),
+            y=self.y.translate(signs),
+            labels=[label.translate(signs) for label in self.labels],
+            series=[replace(named(one), notes=[note.translate(signs) for note in one.notes]) for one in self.series],
+            behind=list(map(named, self.behind)),
+            gains=list(map(named, self.gains)),
+        )
 
     def colour(self, place: int, *, filled: bool = False) -> str:
         """Of a strategy's place, or of a place on the scale."""

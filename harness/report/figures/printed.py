@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .drawing import CLEAR, GAIN, INTERVALS, NAME_AT_MOST, draw_panel, name_ends, note_points, scale_of
 from .panel import OTHERS, Panel, by_strategy
 from .style import SIZE, SMALL
-from .text import broken, inches, shortened
+from .text import broken, fonts_for, inches, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +50,17 @@ class _Layout:
 def printed(panels: Sequence[Panel]) -> list[Figure]:
     """The pages of a figure, each with one legend below its panels.
 
-    Panels of one `scale` have the same y axis, on all pages.
+    Panels of one `scale` have the same y axis, on all pages. Signs that the font lacks come from another one; a line
+    on each page says where none has them.
     """
+    from matplotlib import rc_context
+
+    fonts = fonts_for("".join(panel.words() for panel in panels), "sans-serif")
+    with rc_context({"font.family": fonts.families}):
+        return _pages([panel.translated(fonts.lacking) for panel in panels], fonts.said)
+
+
+def _pages(panels: Sequence[Panel], said: str) -> list[Figure]:
     panels = [part for panel in panels for part in by_strategy(panel)]
     layout = _layout(panels)
     panels = [_fitting(panel, layout) for panel in panels]
@@ -64,6 +73,10 @@ def printed(panels: Sequence[Panel]) -> list[Figure]:
     drawn = [pair for _, pairs in pages for pair in pairs]
     _share_scales(drawn)
     for figure, pairs in pages:
+        if said:
+            words = broken(said, figure.get_figwidth() - 0.1, SMALL, lines=_TITLE_LINES)
+            figure.set_figheight(figure.get_figheight() + _LINE * (1 + words.count("\n")))
+            figure.suptitle(words, fontsize=SMALL)
         for axes, panel in pairs:
             if panel.named:
                 name_ends(axes, panel, gap=_NAME_GAP)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+
+from ...utils.text import counted
 
 _WORDS, _PARTS = re.compile(r"(?<= )"), re.compile(r"(?<=[,/_-])")
 _CUT = "…"
@@ -30,12 +33,27 @@ def cells(line: str) -> int:
     )
 
 
-def fonts_for(text: str, family: str) -> tuple[list[str], set[str]]:
-    """The family with the installed ones that have what it lacks, and the characters that none of them has."""
+@dataclass(frozen=True)
+class Fonts:
+    """What draws a text.
+
+    Attributes:
+        families: the one asked for, and those that have what it lacks.
+        lacking: question marks for the characters that no installed font has, for `str.translate`.
+        said: a line about those; "" for none.
+    """
+
+    families: list[str]
+    lacking: Mapping[int, str]
+    said: str
+
+
+def fonts_for(text: str, family: str) -> Fonts:
+    """The fonts among the installed ones that a text needs."""
     from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
     families, lacking = [family], {character for character in text if not character.isspace()}
-    lacking -= set(map(chr, get_font(findfont(FontProperties(family=family))).get_charmap()))
+    lacking -= set(map(chr, get_font(findfont(FontProperties(family=[family]))).get_charmap()))
     for font in fontManager.ttflist if lacking else ():
         if font.style != "normal" or font.name.startswith("Last Resort"):  # its signs are boxes
             continue
@@ -43,7 +61,8 @@ def fonts_for(text: str, family: str) -> tuple[list[str], set[str]]:
         if found:
             families.append(font.name)
             lacking -= found
-    return families, lacking
+    said = f"? is one of {counted(len(lacking), 'character')} that no installed font has; Noto Sans CJK has many."
+    return Fonts(families, {ord(character): "?" for character in lacking}, said if lacking else "")
 
 
 def shortened(text: str, width: float, size: float) -> str:

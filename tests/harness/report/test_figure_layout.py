@@ -20,7 +20,7 @@ from rearec_bench.harness.report.figures.panel import MOST_LINES, Panel, Series
 from rearec_bench.harness.report.figures.printed import printed
 from rearec_bench.harness.report.figures.registry import CASE, FIGURES, NAMES
 from rearec_bench.harness.report.figures.style import STYLE
-from rearec_bench.harness.report.figures.text import apart, broken, cells, fonts_for, inches, shortened
+from rearec_bench.harness.report.figures.text import Fonts, apart, broken, cells, fonts_for, inches, shortened
 from rearec_bench.harness.store.store import Store
 
 from .sized import SIZES, sized_context, sized_results
@@ -206,8 +206,20 @@ def test_signs_that_no_font_has_are_said_without_a_warning(
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("panel", [lines(2, title="d\U000f1234\nb"), lines(9, title="d\U000f1234\nb")])
+def test_panels_say_which_signs_no_font_has(panel: Panel, recwarn: pytest.WarningsRecorder) -> None:
+    first, *others = panel.series
+    named = replace(first, name="user \u4e66\U000f1234")
+    for page in printed([replace(panel, series=[named, *others])]):
+        assert_legible(page)
+        assert "that no installed font has" in page.get_suptitle().replace("\n", " ")
+        assert any("d?" in axes.get_title() for axes in page.axes)
+        assert page.get_figheight() <= 9.5
+    assert not recwarn.list
+
+
 def test_a_second_font_has_what_the_first_lacks() -> None:
-    families, lacking = fonts_for("a\u2135\U000f1234", "monospace")
-    assert families[0] == "monospace" and lacking == {"\U000f1234"}
-    assert fonts_for("plain words", "monospace") == (["monospace"], set())
+    fonts = fonts_for("a\u2135\U000f1234", "monospace")
+    assert fonts.families[0] == "monospace" and fonts.lacking == {0xF1234: "?"}
+    assert fonts_for("plain words", "monospace") == Fonts(["monospace"], {}, "")
     assert (cells("ab"), cells("\u66f8\u7c4d"), cells("e\u0301")) == (2, 4, 1)

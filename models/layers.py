@@ -243,13 +243,14 @@ class Block(nn.Module):
         Returns:
             outputs at the queries, (G, d) or (T, d), and the cache of the items.
         """
-        keys, values = self._key_value(grid.spread(self.key_value(tokens)))
+        read = self._before(tokens)
+        keys, values = self._key_value(grid.spread(self.key_value(read)))
         if last:
             inputs = tokens.index_select(0, grid.ends)  # (G, d)
-            queries = self.query(inputs)[:, None]
+            queries = self.query(self._before(inputs))[:, None]
         else:
             inputs = tokens
-            queries = grid.spread(self.query(tokens))  # (G, L, d)
+            queries = grid.spread(self.query(read))  # (G, L, d)
         weights = self._scaled(queries) @ keys.transpose(-1, -2)  # (G, H, Q, L)
         weights = self.attention_dropout((weights + bias).softmax(-1))
         mixed = (weights @ values).transpose(1, 2).flatten(2)  # (G, Q, d)
@@ -267,9 +268,10 @@ class Block(nn.Module):
         Returns:
             (G, Q, d) outputs, and the cache with this step added.
         """
-        key, value = self._key_value(self.key_value(inputs))
+        read = self._before(inputs)
+        key, value = self._key_value(self.key_value(read))
         cache = LayerCache(cache.keys, cache.values, (*cache.own_keys, key), (*cache.own_values, value))
-        query = self._scaled(self.query(inputs))  # (G, H, Q, d/H)
+        query = self._scaled(self.query(read))  # (G, H, Q, d/H)
         to_items = query @ cache.keys.transpose(-1, -2) + bias  # (G, H, Q, L)
         to_own = [(query * own).sum(-1, keepdim=True) for own in cache.own_keys]  # each (G, H, Q, 1)
         weights = torch.cat([to_items, *to_own], -1).softmax(-1)  # (G, H, Q, L + k)
@@ -279,6 +281,10 @@ class Block(nn.Module):
         for step, own in enumerate(cache.own_values):
             mixed = torch.addcmul(mixed, weights[..., length + step, None], own)
         return self._finish(mixed.transpose(1, 2).flatten(2), inputs, self.step_dropout), cache
+
+    def _before(self, x: Tensor) -> Tensor:
+        """What attention reads of the layer's inputs, (..., d)."""
+        return x
 
     def _scaled(self, x: Tensor) -> Tensor:
         groups, positions, width = x.shape

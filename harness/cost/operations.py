@@ -3,8 +3,8 @@
 Counted are matrix products, two operations per multiply-add, in the shapes that `models/layers.py` computes: the last
 layer of a single row computes keys and values everywhere and the rest at the query position alone; masked entries of
 the L x L attention are computed too. Not counted are norms, softmax, GELU, dropout and the gathering of embeddings.
-Backward passes cost about twice their forward and change no ratio. Dot products with the item table: SASRec and
-BERT4Rec; the adaptors of text backbones are not counted.
+Backward passes cost about twice their forward and change no ratio. Dot products with the item table: SASRec, BERT4Rec
+and eSASRec; the adaptors of text backbones are not counted.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ class Shape:
     Attributes:
         width: d.
         feed_forward: width of the feed-forward layer, f.
+        gated: sublayers have gates, and the feed-forward layer is SwiGLU: 4 d^2 + 2 d f more a position and layer.
     """
 
     width: int
     layers: int
     feed_forward: int
+    gated: bool = False
 
     @classmethod
     def of(cls, settings: TransformerSettings) -> Shape:
         """The shape that a backbone's settings describe."""
-        return cls(settings.width, settings.layers, settings.feed_forward)
+        return cls(settings.width, settings.layers, settings.feed_forward, settings.gated)
 
 
 def encoding(shape: Shape, *, length: int) -> int:
@@ -106,4 +108,5 @@ def _keys_and_values(shape: Shape) -> int:
 
 def _position(shape: Shape, seen: int) -> int:
     """One query position in one layer: query, output, attention to `seen` positions, feed-forward."""
-    return 4 * shape.width**2 + 4 * seen * shape.width + 4 * shape.width * shape.feed_forward
+    gates = 4 * shape.width**2 + 2 * shape.width * shape.feed_forward if shape.gated else 0
+    return 4 * shape.width**2 + 4 * seen * shape.width + 4 * shape.width * shape.feed_forward + gates

@@ -127,4 +127,6 @@ class Workload:
         """Bytes of so many numbers and of the layers' weights in each forward pass."""
         shape = self.shape
         weights = shape.layers * (4 * shape.width**2 + 2 * shape.width * shape.feed_forward)
+        if shape.gated:
+            weights += shape.layers * (2 * shape.width**2 + shape.width * shape.feed_forward)
         return (moved + self.passes * weights) * _FLOAT_BYTES

@@ -16,6 +16,7 @@ _NAMES = {
     "prl": "PRL",
     "sasrec": "SASRec",
     "bert4rec": "BERT4Rec",
+    "esasrec": "eSASRec",
     "unisrec": "UniSRec",
     "morec": "MoRec",
     "popularity": "Popularity",

@@ -19,6 +19,7 @@ from .labels import HIDDEN, label_of, metric_label, range_words
 _CITED = {
     "sasrec": "kang2018sasrec",
     "bert4rec": "sun2019bert4rec",
+    "esasrec": "tikhonovich2025esasrec",
     "unisrec": "hou2022unisrec",
     "morec": "yuan2023morec",
 }

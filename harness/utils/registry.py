@@ -194,7 +194,13 @@ BACKBONES = Registry(
     "rearec_bench.backbones",
     tuple(
         Entry(name, f"{_MODELS}.backbones.{name}:{cls}", f"{_MODELS}.backbones.settings:{cls}Settings")
-        for name, cls in (("sasrec", "SASRec"), ("bert4rec", "BERT4Rec"), ("unisrec", "UniSRec"), ("morec", "MoRec"))
+        for name, cls in (
+            ("sasrec", "SASRec"),
+            ("bert4rec", "BERT4Rec"),
+            ("esasrec", "ESASRec"),
+            ("unisrec", "UniSRec"),
+            ("morec", "MoRec"),
+        )
     ),
 )
 

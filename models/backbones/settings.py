@@ -12,7 +12,13 @@ _RELEASED = "released code"
 
 
 class TransformerSettings(BackboneSettings):
-    """Settings of the transformer that all built-in backbones share."""
+    """Settings of the transformer that all built-in backbones share.
+
+    Attributes:
+        gated: layers have gates and SwiGLU, which cost operations.
+    """
+
+    gated: ClassVar[bool] = False
 
     width: int = param(
         64, "width of item vectors and states; 256 in the paper", symbol="d", source="section 4.1.4", ge=2
@@ -52,6 +58,24 @@ class TransformerSettings(BackboneSettings):
 
 class SASRecSettings(TransformerSettings):
     """SASRec (Kang and McAuley 2018) in the shape of the released ReaRec code: post-norm, GELU."""
+
+
+_ESASREC = "eSASRec's code"
+
+
+class ESASRecSettings(SASRecSettings):
+    """eSASRec (Tikhonovich et al. 2025): SASRec with gated pre-norm layers (LiGR, SwiGLU), a strong base."""
+
+    gated: ClassVar[bool] = True
+
+    feed_forward: int = param(256, "width of the feed-forward layer; four times the width there", source=_ESASREC, ge=1)
+    dropout: float = param(
+        0.2,
+        "dropout on attention weights, in the feed-forward layer and on sublayers' outputs",
+        source=_ESASREC,
+        ge=0,
+        lt=1,
+    )
 
 
 class BERT4RecSettings(TransformerSettings):

@@ -11,7 +11,7 @@ O(layers (d^2 + (L + K) d)).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,12 @@ class TransformerBackbone(Backbone):
 
     Items never attend to reasoning states: step k attends to the items its query position sees, and to its own steps
     up to k (the paper's prefix masking, section 3.1.2).
+
+    Attributes:
+        block: class of the layers.
     """
+
+    block: ClassVar[type[Block]] = Block
 
     def __init__(self, settings: TransformerSettings, *, num_items: int, max_len: int) -> None:
         """Build the layers; `models.layers.initialise` fills them.
@@ -50,11 +55,11 @@ class TransformerBackbone(Backbone):
         self.width = settings.width
         self.causal = settings.causal
         self.positions = nn.Parameter(torch.empty(max_len, settings.width))
-        self.input_norm = nn.LayerNorm(settings.width, eps=1e-12)
+        self.input_norm: nn.Module = nn.LayerNorm(settings.width, eps=1e-12)
         self.input_dropout = Dropout(settings.input_dropout)
         self.step_dropout = settings.step_dropout
         self.blocks = nn.ModuleList(
-            Block(settings.width, settings.heads, settings.feed_forward, settings.dropout, settings.step_dropout)
+            self.block(settings.width, settings.heads, settings.feed_forward, settings.dropout, settings.step_dropout)
             for _ in range(settings.layers)
         )
 

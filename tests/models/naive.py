@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rearec_bench.harness.utils.registry import BACKBONES
 from rearec_bench.models.backbones.contract import Histories
+from rearec_bench.models.backbones.esasrec import GatedBlock
 from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.transformer import TransformerBackbone
 from rearec_bench.models.backbones.unisrec import UniSRec
@@ -73,7 +74,9 @@ def build(
     return model
 
 
-def _norm(x: Tensor, layer: torch.nn.LayerNorm) -> Tensor:
+def _norm(x: Tensor, layer: torch.nn.Module) -> Tensor:
+    if isinstance(layer, torch.nn.Identity):
+        return x
     centred = x - x.mean(-1, keepdim=True)
     return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-12).sqrt() * layer.weight + layer.bias
 
@@ -86,8 +89,9 @@ def _seen(place: int, items: int, *, causal: bool) -> int:
 def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
     """(n, d) to (n, d): attention head by head and place by place, over what each place sees; then feed-forward."""
     n, d = x.shape
-    keys, values = (x @ block.key_value.weight.T + block.key_value.bias).split(d, -1)
-    queries = x @ block.query.weight.T + block.query.bias
+    read = _norm(x, block.attention_norm) if isinstance(block, GatedBlock) else x
+    keys, values = (read @ block.key_value.weight.T + block.key_value.bias).split(d, -1)
+    queries = read @ block.query.weight.T + block.query.bias
     size = d // block.heads
     rows = []
     for i in range(n):
@@ -97,9 +101,24 @@ def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
             weights = (keys[:seen, part] @ queries[i, part] / math.sqrt(size)).exp()
             heads.append(weights @ values[:seen, part] / weights.sum())
         rows.append(torch.cat(heads))
-    x = _norm(x + torch.stack(rows) @ block.output.weight.T + block.output.bias, block.attention_norm)
+    attended = torch.stack(rows) @ block.output.weight.T + block.output.bias
+    if isinstance(block, GatedBlock):
+        return _gated(x, attended, block)
+    x = _norm(x + attended, block.attention_norm)
     hidden = _gelu(x @ block.expand.weight.T + block.expand.bias)
     return _norm(x + hidden @ block.contract.weight.T + block.contract.bias, block.feed_forward_norm)
+
+
+def _gated(x: Tensor, attended: Tensor, block: GatedBlock) -> Tensor:
+    """The rest of a LiGR layer: each sublayer's output behind a sigmoid of a linear map of its input; SwiGLU."""
+    x = x + attended * _sigmoid(x @ block.attention_gate.weight.T + block.attention_gate.bias)
+    a, b = (_norm(x, block.feed_forward_norm) @ part.T for part in block.expand.weight.chunk(2))
+    out = (a * _sigmoid(a) * b) @ block.contract.weight.T
+    return x + out * _sigmoid(x @ block.feed_forward_gate.weight.T + block.feed_forward_gate.bias)
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    return 1 / (1 + (-x).exp())
 
 
 def _gelu(x: Tensor) -> Tensor:

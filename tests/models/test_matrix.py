@@ -207,6 +207,7 @@ TRANSFORMER_CHANGES = {
 BACKBONE_CHANGES: dict[str, dict[str, Any]] = {
     "sasrec": TRANSFORMER_CHANGES,
     "bert4rec": TRANSFORMER_CHANGES,
+    "esasrec": TRANSFORMER_CHANGES,
     "unisrec": {**TRANSFORMER_CHANGES, "experts": 3, "adaptor_dropout": 0.6, "item_ids": True},
     "morec": {**TRANSFORMER_CHANGES, "projection_layers": 3, "projection_dropout": 0.6},
 }

@@ -19,14 +19,16 @@ from rearec_bench.harness.cost.operations import (
     step,
 )
 from rearec_bench.models.backbones.contract import Histories
+from rearec_bench.models.backbones.esasrec import ESASRec
 from rearec_bench.models.backbones.sasrec import SASRec
-from rearec_bench.models.backbones.settings import SASRecSettings
+from rearec_bench.models.backbones.settings import ESASRecSettings, SASRecSettings, TransformerSettings
 from rearec_bench.models.reasoning import ReasoningModel
 
 ITEMS = 37
 SETTINGS = [
     SASRecSettings(width=8, layers=1, heads=1, feed_forward=12),
     SASRecSettings(width=12, layers=3, heads=2, feed_forward=20),
+    ESASRecSettings(width=12, layers=3, heads=2, feed_forward=20),
 ]
 
 
@@ -42,19 +44,20 @@ def histories(rows: int, length: int, *, every_prefix: bool) -> Histories:
     return Histories(items, torch.full((rows,), length), every_prefix)
 
 
-def own_attention(settings: SASRecSettings, steps: int) -> int:
+def own_attention(settings: TransformerSettings, steps: int) -> int:
     """What steps spend on their own states: products of vectors, which torch's counter does not see."""
     return sum(4 * number * settings.width * settings.layers for number in range(1, steps + 1))
 
 
-def model(settings: SASRecSettings, steps: int) -> ReasoningModel:
-    return ReasoningModel(SASRec(settings, num_items=ITEMS, max_len=9), steps=steps, positions=False).eval()
+def model(settings: TransformerSettings, steps: int) -> ReasoningModel:
+    made = {SASRecSettings: SASRec, ESASRecSettings: ESASRec}[type(settings)]
+    return ReasoningModel(made(settings, num_items=ITEMS, max_len=9), steps=steps, positions=False).eval()
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("length", [1, 7])
 @pytest.mark.parametrize("steps", [0, 1, 3])
-def test_a_row_costs_what_torch_counts(settings: SASRecSettings, length: int, steps: int) -> None:
+def test_a_row_costs_what_torch_counts(settings: TransformerSettings, length: int, steps: int) -> None:
     shape, built = Shape.of(settings), model(settings, steps)
 
     def rank() -> Tensor:
@@ -67,7 +70,7 @@ def test_a_row_costs_what_torch_counts(settings: SASRecSettings, length: int, st
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("steps", [0, 2])
-def test_a_packed_row_costs_its_share_of_what_torch_counts(settings: SASRecSettings, steps: int) -> None:
+def test_a_packed_row_costs_its_share_of_what_torch_counts(settings: TransformerSettings, steps: int) -> None:
     shape, built, length = Shape.of(settings), model(settings, steps), 7
 
     def score() -> Tensor:

@@ -1,13 +1,15 @@
-"""What a machine has to allow before Ray starts: open files, memory, a writable /dev/shm."""
+"""What Ray needs before it starts: open files, memory, a writable /dev/shm, a command line of text."""
 
 from __future__ import annotations
 
 import os
 import resource
+import sys
 import tempfile
 from pathlib import Path
 
 from ..utils.errors import InputError
+from ..utils.text import printable
 
 _FILES, _WANTED_FILES = 512, 65_536
 _ADDRESSES = 64 * 2**30  # Ray's processes reserve far more addresses than they use memory
@@ -19,8 +21,15 @@ def raise_limits() -> None:
     """Allow as many open files as the system lets this process have.
 
     Raises:
-        InputError: too few, or too little address space; Ray's processes would die without a reason.
+        InputError: too few, or too little address space; Ray's processes would die without a reason. A command line
+            that is not UTF-8, which Ray wants to store.
     """
+    for word in sys.argv:
+        if printable(word) != word:
+            raise InputError(
+                f"Ray takes no command line that is not UTF-8 text, and this one has {printable(word)}. Change to that "
+                "folder and type a path from there, or rename it."
+            )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, _WANTED_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -56,6 +56,8 @@ def column_names(path: Path, layout: Layout) -> tuple[str, ...]:
     text = first_line(path, encoding=layout.encoding).rstrip("\r\n")
     if layout.header and not is_text(text):
         raise DatasetError(f"{path}:1  is not {layout.encoding or 'UTF-8'} text. A recipe says  encoding: NAME")
+    if layout.header and "\0" in text:
+        raise DatasetError(f"{path}:1  has NUL characters, as UTF-16 has. A recipe says  encoding: utf-16-le")
     fields = fields_of(text, layout)
     if layout.header:
         return tuple(name.strip(BLANKS) for name in fields)

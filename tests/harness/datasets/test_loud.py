@@ -70,12 +70,6 @@ def test_prepare_prints_what_each_rule_took_of_each_split_and_the_card_has_it_to
         assert re.search(r"^ *warning .*3 of 10 rows of test.*history: keep", output, re.MULTILINE)
 
 
-def test_one_item_is_no_catalogue(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="one item"):
-        prepare_sequences(tmp_path / "raw", "a x x x x\nb x x x\n")
-    assert not (tmp_path / "raw/data/mine").exists()
-
-
 @pytest.mark.parametrize(
     ("unseen", "items"), [("drop", 1), ("keep", 2)], ids=["all others are unseen", "an unseen one is kept"]
 )
@@ -85,6 +79,7 @@ def test_a_catalogue_that_the_rules_leave_one_item_is_none(tmp_path: Path, unsee
     if items == 1:
         with pytest.raises(DatasetError, match="one item"):
             preparation.prepare(how, source=tmp_path, data_dir=tmp_path / "data")
+        assert not (tmp_path / "data").exists()
     else:
         assert preparation.prepare(how, source=tmp_path, data_dir=tmp_path / "data").num_items == items
 

@@ -48,6 +48,16 @@ def test_what_cannot_be_raised_is_told_with_what_to_type(
         limits.raise_limits()
 
 
+@pytest.mark.parametrize("word", [b"\xff/mine.yaml", b"--results=r\xe9"])
+def test_a_command_line_that_ray_cannot_store_is_told_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch, word: bytes
+) -> None:
+    limited(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["rearec-bench", "run", os.fsdecode(word)])
+    with pytest.raises(InputError, match=r"not UTF-8 text, and this one has .*�"):
+        limits.raise_limits()
+
+
 @pytest.mark.parametrize(
     ("writable", "free_mb", "said"),
     [(False, 1000, "read-only"), (True, 3, "has 3 MiB free"), (True, 1000, "")],

@@ -103,6 +103,10 @@ def test_an_encoding_that_is_said_is_believed(tmp_path: Path) -> None:
     assert rows_of(read(tmp_path, text().encode("utf-16-le"), recipe(encoding="utf-16-le"))) == RIGHT
 
 
+def test_utf16_without_a_mark_is_told_with_the_line_to_write(tmp_path: Path) -> None:
+    assert "encoding: utf-16-le" in error_of(read, tmp_path, text().encode("utf-16-le"), recipe())
+
+
 @pytest.mark.parametrize(
     ("ratings", "given", "expected", "guess"),
     [

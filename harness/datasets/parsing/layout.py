@@ -13,8 +13,6 @@ from ...utils.errors import DatasetError
 from ...utils.messages import hint
 from .raw import BLANKS, first_line, is_text
 
-_JSON = (".jsonl", ".json", ".ndjson")
-_PARQUET = (".parquet", ".pq")
 LONGEST_FIELD = 2**20
 """Characters of a field in quotes; one that seems longer is a quote that is not closed."""
 
@@ -41,14 +39,6 @@ class Layout:
 
 
 Format: TypeAlias = Layout | Literal["jsonl", "parquet"]
-
-
-def format_by_name(path: Path) -> Literal["jsonl", "parquet", ""]:
-    """What a file's name says of its format: JSON lines, Parquet, or "" for nothing."""
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if suffix in _JSON:
-        return "jsonl"
-    return "parquet" if suffix in _PARQUET else ""
 
 
 def column_names(path: Path, layout: Layout) -> tuple[str, ...]:

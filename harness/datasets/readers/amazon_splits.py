@@ -16,10 +16,11 @@ from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import RATING, TIME, PackedRows
-from ..parsing.layout import Format, format_by_name
+from ..parsing.layout import Format
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
 from ..parsing.times import doubts, in_one_unit
+from ..recipe.formats import format_by_name
 from ..recipe.recipe import Recipe
 from .table_reader import AMAZON_REVIEWS, chosen_columns
 from .tables import HISTORY, numbered, read_tables, split_layout, split_paths, words
@@ -95,7 +96,7 @@ READER = AmazonSplits()
 
 
 def _format(path: Path, recipe: Recipe, split: str, columns: Sequence[str], log: BadLineLog) -> Format:
-    return format_by_name(path) or split_layout(path, recipe, split, columns, log)
+    return format_by_name(path.name) or split_layout(path, recipe, split, columns, log)
 
 
 def _repeated(rows: Rows, times: NDArray[np.float64]) -> int:

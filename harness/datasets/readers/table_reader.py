@@ -14,9 +14,10 @@ from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import EventColumns
 from ..parsing.guesses import layout_for
-from ..parsing.layout import Format, Layout, column_names, format_by_name
+from ..parsing.layout import Format, Layout, column_names
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile
+from ..recipe.formats import format_by_name
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable, read_items
 
@@ -69,7 +70,7 @@ class TableReader:
         """The format of a file of interactions; the log gets what is guessed."""
         said = recipe.said_of("interactions")
         own = replace(self.format, encoding=said.encoding) if isinstance(self.format, Layout) else self.format
-        kind = "" if own == "delimited" else own or format_by_name(path)
+        kind = "" if own == "delimited" else own or format_by_name(path.name)
         return kind or layout_for(path, said, chosen_columns(self.columns, recipe).names, log)
 
     def items_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
@@ -78,7 +79,7 @@ class TableReader:
         if isinstance(self.format, Layout):
             return replace(self.format, encoding=said.encoding)
         columns = (self.item_column(recipe), *text_columns(recipe))
-        return format_by_name(path) or layout_for(path, said, columns, log)
+        return format_by_name(path.name) or layout_for(path, said, columns, log)
 
     def item_column(self, recipe: Recipe) -> str:
         """The column with the item, in the file that describes items."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_OBJECTS = "it reads JSON lines or Parquet, which have none"
+from .formats import format_by_name
+
+_OBJECTS = "no delimited text is read there"
 _LAYOUT = "its files have a layout of their own"
 _NO_TIMES = "it reads no times"
 _NO_ITEMS = "its files describe no items"
 _NO_RATINGS = "it reads no ratings"
 _OWN_COLUMNS = "its files have columns of their own"
 
-_DELIMITED = dict.fromkeys(("separator", "header", "encoding", "decimal"), _OBJECTS)
 _UNUSED: Mapping[str, Mapping[str, str]] = {
     "csv": {},
     "amazon-2023-reviews": {},
-    "jsonl": _DELIMITED,
-    "parquet": _DELIMITED,
-    "yelp": _DELIMITED,
+    "jsonl": {"decimal": _OBJECTS},
+    "parquet": {"decimal": _OBJECTS},
+    "yelp": {"decimal": _OBJECTS},
     "recbole": dict.fromkeys(("separator", "header"), _LAYOUT),
     "movielens": dict.fromkeys(("separator", "header", "columns", "item_columns"), _LAYOUT),
     "amazon-2023-splits": {"header": _LAYOUT},
@@ -48,6 +49,9 @@ _UNUSED: Mapping[str, Mapping[str, str]] = {
 """Reader -> setting that it does not use -> why."""
 
 _TABLES = ("csv", "jsonl", "parquet")
+_OF_TEXT = ("separator", "header", "encoding")
+_ITEMS = {"yelp": ("*.json",), "amazon-2023-splits": ("*.jsonl",)}
+"""Reader -> names of its files of items, if the recipe gives none."""
 
 
 def passed_over(recipe: Any) -> Iterator[str]:
@@ -68,8 +72,24 @@ def passed_over(recipe: Any) -> Iterator[str]:
         for setting, there in (("item_columns", recipe.item_columns), ("files.items", "items" in recipe.files)):
             if there:
                 yield f"{setting}: items are read for their texts only. Add  text: {{fields: {{title: COLUMN}}}}"
+    if recipe.decimal and recipe.reader == "csv" and not {"rating", "time"} & recipe.columns.keys():
+        yield "decimal: no column of ratings or times is named. Remove it"
     roles = ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
-    for setting in ("separator", "header", "encoding"):
+    for setting in (one for one in _OF_TEXT if one not in _UNUSED[recipe.reader]):
         for role in getattr(recipe, setting):
             if role and role not in roles:
                 yield f"{setting}.{role}: no such files. Known: {', '.join(roles)}"
+            elif not any(_is_delimited(recipe, one) for one in ([role] if role else roles)):
+                key = f"{setting}.{role}" if role else setting
+                yield f"{key}: the reader {recipe.reader} does not use it: {_OBJECTS}. Remove it"
+
+
+def _is_delimited(recipe: Any, role: str) -> bool:
+    """Whether files of a role are read, and some may be delimited text."""
+    if role == "items":
+        if not recipe.text.fields or recipe.reader == "splits":
+            return False
+    elif recipe.reader in ("csv", "jsonl", "parquet", "yelp"):
+        return recipe.reader == "csv"
+    names = recipe.files.get(role, _ITEMS.get(recipe.reader, ()) if role == "items" else ())
+    return not names or not all(format_by_name(one) for name in names for one in name.split("|"))

@@ -17,7 +17,7 @@ MILLISECONDS = "prepare --recipe {0}/r.yaml --source {0} --name x; datasets show
 MASKED = "prepare synthetic --users 150 --items 120 --mean-length 60 --name sy; run mh5.yaml; report mh5 --format csv"
 
 
-@pytest.mark.usefixtures("shared", "fake_ray")
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize(
     ("folder", "typed", "status", "said"),
     [

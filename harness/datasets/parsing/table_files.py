@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from .bad_lines import BadLineLog
 from .by_polars import OddRowsError, QuotesError, json_frames, quoted_frames, separated_frames
-from .layout import Format, no_column
-from .line_by_line import LINE, frames, json_rows, separated_rows
+from .layout import Format, Layout, column_names, no_column
+from .line_by_line import LINE, frames, json_objects, json_rows, separated_rows
 from .raw import ReadProgress, Source, describe, is_utf8, lines_of
 
 if TYPE_CHECKING:
@@ -72,6 +73,16 @@ class TableFile:
             size = self.path.stat().st_size
             self.progress(size, size, self.path.name)
             return pl.concat(parts), source.result()
+
+    def names(self) -> tuple[str, ...]:
+        """The columns of the file, of JSON lines all keys; errors as `read`."""
+        if isinstance(self.format, Layout):
+            return column_names(self.path, self.format)
+        if self.format == "parquet":
+            with self._parquet() as scan:
+                return tuple(scan.collect_schema().names())
+        objects = json_objects(self.path, (), BadLineLog("error"), self.progress)
+        return tuple(dict.fromkeys(key for _, value in objects for key in value))
 
     def frames(self, columns: Sequence[str], *, tokens: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Rows line by line, as strings (of Parquet, as they are), with `LINE`; errors as `read`."""
@@ -131,16 +142,20 @@ class TableFile:
         return rows
 
     def _row_groups(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        import polars as pl
-
-        try:
-            scan = pl.scan_parquet(self.path if is_utf8(self.path) else BytesIO(self.path.read_bytes()))
+        with self._parquet() as scan:
             names = scan.collect_schema().names()
             for column in columns:
                 if column not in names:
                     raise DatasetError(f"{self.path}  {no_column(column, names)}")
             numbered = scan.select(columns).with_row_index(LINE, offset=1)
             yield from numbered.collect_batches(maintain_order=True)
+
+    @contextmanager
+    def _parquet(self) -> Iterator[pl.LazyFrame]:
+        import polars as pl
+
+        try:
+            yield pl.scan_parquet(self.path if is_utf8(self.path) else BytesIO(self.path.read_bytes()))
         except (pl.exceptions.PolarsError, OSError) as error:
             message = " ".join(str(error).split())
             raise DatasetError(f"{self.path} cannot be read as Parquet: {message}. Download it again.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.guesses import layout_for
-from ..parsing.layout import column_names
 from ..parsing.line_by_line import LINE
+from ..parsing.raw import is_utf8, shown
 from ..parsing.table_files import TableFile
+from ..recipe.formats import format_by_name
 from ..recipe.recipe import FileSettings
 from .vectors import FROM_FILE, ItemVectors, item_vectors, zero_rows
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 ITEM = "item_id"
 _INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)?")
+_COUNTERS = ("index", "level_0", "row_index", "row_nr")  # columns of numbers, if they do not count the rows
 _SHOWN = 3
 
 
@@ -43,18 +46,21 @@ def load_table(path: Path, tokens: NDArray[np.object_], *, missing: Literal["err
     rows = {item: row for row, item in enumerate(table[ITEM].to_list())}
     known = [place for place, token in enumerate(tokens) if token in rows]
     lacking = [token for token in tokens if token not in rows]
+    if not known:
+        raise DatasetError(
+            f"{path} has a row for none of the {len(tokens):,} items: {_listed(lacking)}. Its ids are "
+            f"{_listed([*rows])}."
+        )
     if lacking and missing == "error":
         raise DatasetError(
             f"{path} has no row for {len(lacking):,} of the {len(tokens):,} items: {_listed(lacking)}. Add them, or "
             "give them the zero vector with  --missing zero"
         )
-    if not known:
-        raise DatasetError(f"{path} has a row for none of the {len(tokens):,} items. Its ids are {_listed([*rows])}.")
     numbers = _numbers(path, table[[rows[tokens[place]] for place in known]])  # (n, m)
     values = np.zeros((len(tokens), numbers.shape[1]), dtype=np.float32)
     values[known] = numbers
     card = {
-        "encoder": FROM_FILE + path.name,
+        "encoder": FROM_FILE + shown(path.name),
         "zero_vectors": zero_rows(values),
         "rows_passed_over": len(rows) - len(known),
         "items_without_row": len(lacking),
@@ -63,29 +69,26 @@ def load_table(path: Path, tokens: NDArray[np.object_], *, missing: Literal["err
 
 
 def _read(path: Path) -> pl.DataFrame:
+    """The table, columns of numbers as such, and item ids as text."""
     import polars as pl
 
     if not path.is_file():
         raise DatasetError(f"{path}: no such file.")
-    try:
-        if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
-        elif path.suffix == ".jsonl":
-            table = pl.read_ndjson(path, infer_schema_length=None)
-        else:
-            table = _delimited(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DatasetError(f"{path} cannot be read: {_one_line(error)}.") from error
+    table = _table(path)
     if ITEM not in table.columns or table.width < 2 or not table.height:
         raise DatasetError(
             f"{path} has {table.height:,} rows with the columns {_listed(table.columns)}. Each row has {ITEM}, and a "
             "list of numbers or columns of numbers."
         )
-    _refuse_index(path, table)
     kind = table[ITEM].dtype
-    if kind != pl.String and not kind.is_integer():
+    if not kind.is_integer() and kind not in (pl.String, pl.Categorical, pl.Enum):
         raise DatasetError(f"{path}: {ITEM} holds {kind}. Allowed: text or whole numbers.")
-    table = table.with_columns(pl.col(ITEM).cast(pl.String).str.strip_chars())
+    table = table.with_columns(pl.col(ITEM).cast(pl.String))
+    texts = [name for name, kind in table.schema.items() if kind == pl.String]
+    table = table.with_columns(pl.col(texts).str.strip_chars().replace({"": None}))
+    numbers = table.select(pl.col(name).cast(pl.Float64, strict=False) for name in texts if name != ITEM)
+    table = table.with_columns(column for column in numbers if column.null_count() == table[column.name].null_count())
+    _refuse_index(path, table)
     if table[ITEM].null_count():
         raise DatasetError(f"{path}: {table[ITEM].null_count():,} rows have no {ITEM}.")
     twice = table[ITEM].filter(table[ITEM].is_duplicated()).unique(maintain_order=True).to_list()
@@ -94,22 +97,20 @@ def _read(path: Path) -> pl.DataFrame:
     return table
 
 
-def _delimited(path: Path) -> pl.DataFrame:
-    """The table in a file of delimited text, columns of numbers as such."""
+def _table(path: Path) -> pl.DataFrame:
+    """The columns of a table as its file has them, those of text as text."""
     import polars as pl
 
     log = BadLineLog("error")
-    layout = layout_for(path, FileSettings(), [ITEM], log)
-    names = column_names(path, layout)
-    file = TableFile(path, layout, lambda *_: None, log)
-    table, _ = file.read(names, lambda frame: (frame.drop(LINE), ()), tokens=())
+    kind = format_by_name(path.name) or layout_for(path, FileSettings(), [ITEM], log)
+    if kind == "jsonl" and is_utf8(path):
+        with contextlib.suppress(pl.exceptions.PolarsError, OSError):  # what it does not read is read line by line
+            return pl.read_ndjson(path, infer_schema_length=None)
+    file = TableFile(path, kind, lambda *_: None, log)
+    table, _ = file.read(file.names(), lambda frame: (frame.drop(LINE), ()), tokens=())
     if log.found():
         raise DatasetError(f"{path} cannot be read. {log.words()}")
-    nothing = pl.col(pl.String).str.strip_chars().replace({"": None})
-    table = table.with_columns(nothing)
-    numbers = table.select(pl.col(name).cast(pl.Float64, strict=False) for name in names if name != ITEM)
-    read = [column for column in numbers if column.null_count() == table[column.name].null_count()]
-    return table.with_columns(read)
+    return table
 
 
 def _refuse_index(path: Path, table: pl.DataFrame) -> None:
@@ -118,9 +119,9 @@ def _refuse_index(path: Path, table: pl.DataFrame) -> None:
 
     rows = pl.int_range(table.height, eager=True).cast(pl.Float64)
     for place, column in enumerate(table):
-        counts = column.name == "index" and column.dtype.is_numeric() and (column.cast(pl.Float64) == rows).all()
-        name = column.name.strip('"')
-        if counts or _INDEX.fullmatch(name):
+        name = column.name.strip(' "')
+        numbers = column.cast(pl.Float64) if name.lower() in _COUNTERS and column.dtype.is_numeric() else None
+        if _INDEX.fullmatch(name) or (numbers is not None and (numbers - numbers[0] == rows).all()):
             called = f"called '{name}'" if name else "without a name"
             raise DatasetError(
                 f"{path}: column {place + 1}, {called}, is an index and no part of the vectors. Write the table "
@@ -135,7 +136,8 @@ def _numbers(path: Path, table: pl.DataFrame) -> NDArray[np.float32]:
     items, table = table[ITEM].to_list(), table.drop(ITEM)
     first = table.to_series(0)
     if table.width == 1 and first.dtype == pl.String:
-        first = first.str.strip_chars("[]() ").str.replace_all(r"[,;\s]+", " ").str.split(" ")
+        marks = first.str.strip_chars('[]() "').str.replace_all("null", "nan", literal=True)
+        first = marks.str.replace_all(r'[,;\s"]+', " ").str.split(" ")
     try:
         if table.width == 1 and isinstance(first.dtype, pl.List | pl.Array):
             lists = first.cast(pl.List(pl.Float64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def test_items_without_a_row_are_an_error_or_have_zeros(tmp_path: Path) -> None:
     assert (vectors.card["items_without_row"], vectors.card["zero_vectors"]) == (3, 3)
     assert vectors.card["rows_passed_over"] == 2
     many = np.array([f"i{item}" for item in range(50)], dtype=object)
-    with pytest.raises(DatasetError, match=r"no row for 50 of the 50 items: i0, i1, i2, ... \(47 more\)"):
+    with pytest.raises(
+        DatasetError, match=r"row for none of the 50 items: i0, i1, i2, ... \(47 more\)\. Its ids are 7, str"
+    ):
         load_table(path, many)
     with pytest.raises(DatasetError, match=r"has a row for none of the 50 items"):
         load_table(path, many, missing="zero")
@@ -112,8 +115,10 @@ NOT_FINITE = "1 rows have a number that is missing, NaN or infinite: item,4."
             "own.csv cannot be read. Lines that cannot be read: 1. 1 x wrong number of fields (first: line 5)",
         ),
         ("own.csv", f"item_id,x,y\n{ROWS}item4,1,2,3\n", "wrong number of fields (first: line 5)"),
-        ("own.jsonl", '{"item_id": "007", \n', "own.jsonl cannot be read: "),
-        ("own.parquet", "PAR1", "own.parquet cannot be read: "),
+        ("own.jsonl", '{"item_id": "7", "x": 1}\n{"item_id": "007", \n', "1. 1 x no JSON (first: line 2)"),
+        ("own.jsonl", '{"item_id": "7", "x": NaN}\n', "1. 1 x no JSON (first: line 1)"),
+        ("own.jsonl", NUMBERS.with_columns(d1=LISTS.to_struct()).write_ndjson(), "own.jsonl: column d1 holds Struct"),
+        ("own.parquet", "PAR1", "own.parquet cannot be read as Parquet: "),
         ("own.csv", f"item_id,x,y\n{ROWS}7,3,4\n007,1,1\n", "own.csv: 2 items stand in more than one row: 007, 7."),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",,2\n', NOT_FINITE),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",1e39,2\n', NOT_FINITE),
@@ -153,7 +158,8 @@ def test_a_table_becomes_the_vectors_of_a_data_set(tmp_path: Path) -> None:
     assert "  without a row         1 items, which have zeros" in vector_lines(card)
 
 
-INDEXES = [("", "abcd"), ("Unnamed: 0", "abcd"), ("__index_level_0__", "7890"), ("index", "0123"), ("", "0123")]
+INDEXES = [("", "abcd"), (" ", "abcd"), ("Unnamed: 0", "abcd"), ("__index_level_0__", "7890"), ("", "0123")]
+INDEXES += [("index", "0123"), ("Index", "1234"), ("level_0", "0123")]
 
 
 @pytest.mark.parametrize(("name", "values"), INDEXES)
@@ -178,19 +184,33 @@ def test_a_column_called_index_that_counts_nothing_is_one_of_numbers(tmp_path: P
     assert (load_table(tmp_path / "own.csv", TOKENS).values == VALUES).all()
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
 @pytest.mark.parametrize(
     "change",
     [
-        lambda text: text.replace(b",", b";").replace(b"item;4", b"item,4"),
         lambda text: b"\xef\xbb\xbf" + text,
         lambda text: text.replace(b"\n", b"\r"),
         lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\n\n"),
         gzip.compress,
         lambda text: text.decode().encode("utf-16"),
     ],
-    ids=["semicolons", "byte order mark", "old Mac", "Windows", "gzip", "UTF-16"],
+    ids=["byte order mark", "old Mac", "Windows", "blank lines", "gzip", "UTF-16"],
 )
-def test_tables_are_read_like_all_text(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    NUMBERS.write_csv(tmp_path / "own.csv")
-    (tmp_path / "own.csv").write_bytes(change((tmp_path / "own.csv").read_bytes()))
-    assert (load_table(tmp_path / "own.csv", TOKENS).values == VALUES).all()
+def test_tables_are_read_like_all_text(change: Callable[[bytes], bytes], ending: str, tmp_path: Path) -> None:
+    text = NUMBERS.write_csv() if ending == "csv" else NUMBERS.write_ndjson()
+    (tmp_path / f"own.{ending}").write_bytes(change(text.encode()))
+    assert (load_table(tmp_path / f"own.{ending}", TOKENS).values == VALUES).all()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_the_separator_is_guessed_and_the_name_may_be_any(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{os.fsdecode(b'n' + bytes([255]))}.{kind}"
+    with path.open("wb") as stream:
+        if kind == "csv":
+            NUMBERS.write_csv(stream, separator=";")
+        else:
+            {"jsonl": NUMBERS.write_ndjson, "parquet": NUMBERS.write_parquet}[kind](stream)
+    vectors = load_table(path, TOKENS)
+    assert (vectors.values == VALUES).all()
+    assert vectors.card["encoder"] == f"file:n\N{REPLACEMENT CHARACTER}.{kind}"

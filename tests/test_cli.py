@@ -411,6 +411,14 @@ def test_the_list_of_a_component_has_every_setting_within_the_width(invoke: Invo
             assert max(map(len, lines)) <= 80
 
 
+def test_a_terminal_gets_what_fits_it_unless_a_layout_is_asked_for(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rearec_bench.harness.cli.report.screen_width", lambda: 80)
+    first = [invoke("report", "--source", "paper", *more).stdout[:6] for more in ([], ["--layout", "wide"])]
+    assert first == ["SASRec", "|     "]
+
+
 # ---- show and rerun
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import sys
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,6 +19,11 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 def terminal_width() -> int:
     """The terminal's width in characters; 120 without a terminal."""
     return shutil.get_terminal_size((120, 24)).columns
+
+
+def screen_width() -> int | None:
+    """The width of the terminal that stdout is; None where it is none."""
+    return terminal_width() if sys.stdout.isatty() else None
 
 
 def write_text(text: str, output: Path | None) -> None:

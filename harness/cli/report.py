@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import complete_stored_suite, data_dir_option, results_option, write_text
+from .options import complete_stored_suite, data_dir_option, results_option, screen_width, write_text
 from .program import takes_only
 
 
@@ -31,9 +31,8 @@ from .program import takes_only
 @click.option(
     "--layout",
     type=click.Choice(["wide", "compact"]),
-    default="wide",
-    show_default=True,
-    help="wide: backbones side by side, as in the paper; compact: below each other.",
+    help="wide: backbones side by side, as in the paper; compact: below each other.  [default: wide, or on a narrower "
+    "terminal what fits it]",
 )
 @click.option(
     "--source",
@@ -77,7 +76,7 @@ def report(
     form: str | None,
     output: Path | None,
     spread: bool,
-    layout: str,
+    layout: str | None,
     source: str,
     marks: bool,
     against: str | None,
@@ -159,10 +158,11 @@ def report(
         table=table or ("overall" if source == "store" else "table2"),
         format=form,
         spread=spread,
-        layout=layout,
+        layout=layout or "wide",
         source=source,
         against=against or "",
         marks=marks,
         data_dir=data_dir,
+        width=screen_width() if output is None and layout is None else None,
     )
     write_text(text, output)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import complete_stored_suite, results_option, write_text
+from .options import complete_stored_suite, results_option, screen_width, write_text
 from .program import FAILED
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
     meter.end()
     compared = [compare_suite(name, *stores) for name in suites or both]
     table = difference_table(trials, compared, names=(str(first), str(second)))
-    write_text(render([table], format=form), output)
+    write_text(render([table], format=form, width=screen_width() if output is None else None), output)
     if not is_same(trials, compared):
         sys.exit(FAILED)
 

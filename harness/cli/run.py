@@ -14,6 +14,7 @@ from .options import (
     duration,
     no_plugins_option,
     results_option,
+    screen_width,
     set_option,
     suite_argument,
     trial_argument,
@@ -119,7 +120,7 @@ def run(
     if outcome.interrupted:
         sys.exit(TERMINATED if outcome.ended_by == "terminated" else INTERRUPTED)
     click.echo()
-    write_text(render_report([loaded.name], store=store), None)
+    write_text(render_report([loaded.name], store=store, width=screen_width()), None)
     _conclude(outcome)
 
 

@@ -19,6 +19,7 @@ from ..utils.errors import DamagedError, DatasetError, InputError
 from ..utils.messages import hint
 from .formats.latex import render_latex
 from .formats.markdown import escape, render_markdown
+from .formats.screen import render_screen
 from .formats.tidy import render_csv, render_json
 from .table import Table, compact
 from .tables.against_paper import against_paper
@@ -50,6 +51,7 @@ def render_report(
     against: str = "",
     marks: bool = False,
     data_dir: Path = Path("data"),
+    width: int | None = None,
 ) -> str:
     """The text of a report.
 
@@ -62,6 +64,7 @@ def render_report(
         source: "store", or "paper" for its printed numbers.
         against: "paper" puts its printed numbers beside those of the table "overall"; "" for none.
         marks: mark the differences of the table "overall" that are more than chance.
+        width: of the terminal that shows markdown; None for a file.
 
     Raises:
         InputError: an unknown name.
@@ -91,7 +94,7 @@ def render_report(
         known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
         make = (MARKED if marks else TABLES).get(table) or _with_data(DATA_TABLES[table], _loader(data_dir))
         tables = [_undamaged(make, name, store) for name in _suites(suites, store)]
-    return render(tables, format=format, spread=spread, layout=layout)
+    return render(tables, format=format, spread=spread, layout=layout, width=width)
 
 
 def draw_figures(
@@ -225,8 +228,10 @@ def every_table(
     }
 
 
-def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout: str = "wide") -> str:
-    """Tables in a format."""
+def render(
+    tables: Sequence[Table], *, format: str, spread: bool = False, layout: str = "wide", width: int | None = None
+) -> str:
+    """Tables in a format; markdown gives way to what fits where it is wider than `width`."""
     if format == "csv":
         return render_csv(tables)
     if format == "json":
@@ -235,7 +240,10 @@ def render(tables: Sequence[Table], *, format: str, spread: bool = False, layout
     if format == "latex":
         return "\n".join(render_latex(table, spread=spread) for table in shown)
     heads = [f"## {escape(table.title)}\n\n" if len(shown) > 1 else "" for table in shown]
-    return "\n".join(head + render_markdown(table, spread=spread) for head, table in zip(heads, shown, strict=True))
+    show = partial(render_markdown, spread=spread)
+    if width is not None:
+        show = partial(render_screen, width=width, spread=spread)
+    return "\n".join(head + show(table) for head, table in zip(heads, shown, strict=True))
 
 
 def known(kind: str, name: str, names: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ def render_markdown(table: Table, *, spread: bool = False) -> str:
     before: tuple[str, ...] = ()
     for group in table.groups:
         for place, line in enumerate(group.lines):
-            shown = _changed_titles(group.titles, before) if place == 0 else [""] * titles
+            shown = changed_titles(group.titles, before) if place == 0 else [""] * titles
             rows.append([*map(escape, shown), *_line(line, table, spread=spread)])
         before = group.titles
     body = tabulate(rows, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True) if rows else ""
@@ -41,7 +41,7 @@ def _line(line: Line, table: Table, *, spread: bool) -> list[str]:
     return words
 
 
-def _changed_titles(titles: Sequence[str], before: Sequence[str]) -> list[str]:
+def changed_titles(titles: Sequence[str], before: Sequence[str]) -> list[str]:
     """Titles from the first that differs; those that repeat are left blank."""
     same = 0
     while same < min(len(titles), len(before)) and titles[same] == before[same]:

@@ -7,7 +7,9 @@ import dataclasses
 import importlib.util
 import io
 import json
+import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +19,8 @@ import pytest
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.report.formats.latex import escape
+from rearec_bench.harness.report.formats.markdown import render_markdown
+from rearec_bench.harness.report.formats.screen import render_screen
 from rearec_bench.harness.report.report import render, render_report
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, PAPER_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
@@ -39,6 +43,35 @@ def test_a_table_looks_as_its_golden_file(
 ) -> None:
     expected = golden.file_of(*variant).read_text(encoding="utf-8")
     assert golden.text_of(varied, synthetic.dataset(varied), *variant) == expected
+
+
+@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("name", [*TABLES, *PAPER_TABLES])
+def test_no_row_is_wider_than_the_terminal(varied: ResultSet, name: str, width: int) -> None:
+    table = TABLES[name](varied) if name in TABLES else PAPER_TABLES[name]()
+    shown = render_screen(table, width=width).splitlines()
+    assert max(len(line) for line in shown if "rearec-bench " not in line) <= width
+    rows = render_markdown(table).partition("\n\n")[0].splitlines()[2:]
+    numbers = re.findall(r"\d+\.\d+", " ".join(rows))
+    assert Counter(numbers) - Counter(re.findall(r"\d+\.\d+", "\n".join(shown))) == Counter()
+
+
+def test_a_terminal_that_is_wide_enough_shows_markdown(varied: ResultSet) -> None:
+    table = TABLES["overall"](varied)
+    markdown = render_markdown(table)
+    wide = len(markdown.splitlines()[0])
+    assert [render_screen(table, width=width) == markdown for width in (wide, wide - 1)] == [True, False]
+
+
+def test_the_papers_table_on_80_columns() -> None:
+    shown = render_screen(PAPER_TABLES["table2"](), width=80).splitlines()
+    assert shown[:4] == [
+        "SASRec            N@10       N@20       R@10       R@20      Avg.",
+        "Yelp",
+        "  Base          0.0347     0.0452     0.0626     0.1047         -",
+        "  +ERL          0.0383     0.0474     0.0691     0.1056",
+    ]
+    assert shown[5] == "  +PRL         *0.0388    *0.0493    *0.0730    *0.1149"
 
 
 def test_every_latex_table_compiles_as_printed(varied: ResultSet, pdflatex: str, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ POINTS = 128
 
 _MANY = 8
 """Bars, or groups of them, that stand; more of them lie, so that their names can be read."""
+_BESIDE = 48
+"""Letters of all names that fit beside each other below standing bars on a narrow screen."""
 _LONG = 24
 """Letters of a name below or beside bars; the whole name is shown where the mouse is."""
 _ROOM, _BAR, _GAP = 70, 7, 6
@@ -80,7 +82,7 @@ def _chart(figure: str, panel: Panel, spans: Mapping[str, Any]) -> Chart:
     else:
         data = [_heat(panel)]
     bars = sum(series.kind == "bars" for series in panel.series)
-    if bars and len(panel.labels) > _MANY:
+    if bars and (len(panel.labels) > _MANY or sum(map(len, panel.labels)) > _BESIDE):
         data = [_lying(trace) for trace in data]
         layout |= {"xaxis": y, "yaxis": {**x, "autorange": "reversed", "dtick": 1}}
         layout["height"] = _ROOM + (_BAR * bars + _GAP) * len(panel.labels)
@@ -172,4 +174,5 @@ def _heat(panel: Panel) -> dict[str, Any]:
         "zmin": panel.limits[0],
         "zmax": panel.limits[1],
         "texttemplate": "%{z:.2f}",
+        "showscale": False,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,10 @@ GAINS = "gains"
 """The figure that is a forest plot, of HTML."""
 _CURVE = 40
 _WIDE = 10
+_BROAD = 2
+"""Settings side by side whose names fit on one line."""
+_FEW = 4
+"""Values that have a tick each."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
     width = (1 + room) / len(varying) - room
     for at, (name, values) in enumerate(varying.items()):
         number = str(at + 1) if at else ""
-        layout[f"xaxis{number}"] = {"title": name, "domain": [at * (width + room), at * (width + room) + width]}
+        words = re.sub(r"([._])", r"\1<br>", name) if len(varying) > _BROAD else name
+        layout[f"xaxis{number}"] = {"title": words, "domain": [at * (width + room), at * (width + room) + width]}
         layout[f"xaxis{number}"] |= _scale(values)
         shown = [value if _is_number(value) else str(value) for value in values]
         data.append({"type": "scatter", "mode": "markers", "x": shown, "y": scores, "xaxis": f"x{number}"})
@@ -125,10 +131,15 @@ def curve(summary: TrialSummary, metric: str) -> dict[str, list[float]]:
 
 
 def _scale(values: Sequence[Any]) -> dict[str, Any]:
-    """The kind of axis that shows the values: of words, or logarithmic where they span more than a decade."""
+    """The kind of axis that shows the values: of words, or logarithmic where they span more than a decade.
+
+    Few values are its ticks.
+    """
     if not all(map(_is_number, values)):
         return {"type": "category"}
-    return {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {}
+    kind = {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {"nticks": 4}
+    few = sorted(set(values)) if len(set(values)) <= _FEW else []
+    return kind | ({"tickvals": few, "ticktext": [f"{value:g}" for value in few]} if few else {})
 
 
 def _is_number(value: Any) -> bool:

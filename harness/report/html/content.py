@@ -19,6 +19,7 @@ from ..figures.context import FigureContext, MissingData
 from ..figures.registry import FIGURES
 from ..formats.latex import render_latex
 from ..formats.tidy import render_csv
+from ..labels import label_of
 from ..table import Table
 from .charts import GAINS, Lacking, Panels, curve, figures_of, search_chart, settings_of
 from .forest import Forest, forest_of
@@ -155,7 +156,12 @@ def _searches(trials: Sequence[StoredTrial], colours: Mapping[str, int]) -> list
             place = (stored.dataset, stored.backbone, stored.row, stored.against)
             cells.setdefault(place, []).append((stored.summary, stored.chosen))
     drawn = [
-        search_chart(f"Searches: {dataset} {backbone} {row}", searched, searched[0][0].spec.metric, colours.get(row, 0))
+        search_chart(
+            f"Searches: {dataset} {label_of(backbone)} {label_of(row)}",
+            searched,
+            searched[0][0].spec.metric,
+            colours.get(row, 0),
+        )
         for (dataset, backbone, row, _), searched in cells.items()
     ]
     charts = tuple(chart for chart in drawn if chart is not None)

@@ -29,7 +29,7 @@
     const style = getComputedStyle(root);
     const text = style.getPropertyValue("--text").trim(), line = style.getPropertyValue("--line").trim();
     const axis = (own) => ({ gridcolor: line, zerolinecolor: line, automargin: true, ...own,
-      title: typeof own?.title === "string" ? { text: own.title } : own?.title });
+      title: typeof own?.title === "string" ? { text: own.title, font: { size: 12 } } : own?.title });
     return { margin: { t: 16, r: 12, b: 40, l: 50 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: text, size: 12 }, legend: { orientation: "h", xref: "container", yref: "container", x: 0, y: 1, yanchor: "top" }, ...layout,
       ...Object.fromEntries(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d/.test(key))]

@@ -127,7 +127,7 @@ def test_what_needs_data_is_left_out_and_said(suite: content.PageSuite) -> None:
     assert any(note.startswith("Table groups is left out: tiny is not prepared") for note in suite.notes)
     titles = [chart.title for figure in suite.figures for chart in figure.charts]
     assert "Ceiling of reasoning (Figure 2): tiny SASRec" in titles
-    assert any(title.startswith("Searches: tiny sasrec prl") for title in titles)
+    assert any(title.startswith("Searches: tiny SASRec PRL") for title in titles)
     lacking = {one.name: one.why for one in suite.lacking}
     assert list(lacking) == [
         "Groups of users and items (Figure 4)",

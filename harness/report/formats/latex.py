@@ -40,6 +40,8 @@ def escape(text: str) -> str:
 
 def render_latex(table: Table, *, spread: bool = False) -> str:
     """A table environment with its protocol below; `spread` adds standard deviations."""
+    if not table.columns:
+        return "".join(f"% {one_line(line)}\n" for line in table.protocol)
     columns = sum(len(group.columns) for group in table.columns)
     environment = "table*" if len(table.columns) > 1 or columns > _ONE_COLUMN else "table"
     lines = [

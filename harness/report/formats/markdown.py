@@ -28,7 +28,7 @@ def render_markdown(table: Table, *, spread: bool = False) -> str:
             rows.append([*map(escape, shown), *_line(line, table, spread=spread)])
         before = group.titles
     body = tabulate(rows, headers=headers, tablefmt="pipe", colalign=align, disable_numparse=True) if rows else ""
-    return "\n".join([body, "", *(escape(line) for line in table.protocol)]) + "\n"
+    return "\n".join([*([body, ""] if rows else []), *(escape(line) for line in table.protocol)]) + "\n"
 
 
 def _line(line: Line, table: Table, *, spread: bool) -> list[str]:

@@ -23,7 +23,7 @@ def render_screen(table: Table, *, width: int, spread: bool = False) -> str:
     titles have lines of their own, and so have long labels where that makes fewer lines in all. A star marks the best.
     """
     markdown = render_markdown(table, spread=spread)
-    if markdown.index("\n") <= width:
+    if not table.columns or markdown.index("\n") <= width:
         return markdown
     lines: list[str] = []
     start = 0

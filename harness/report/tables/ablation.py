@@ -6,26 +6,44 @@ from ...analysis.compare import Compared, compare
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import significance
 from ..table import Table
-from .overall import comparison_table
+from .overall import FIELDS, comparison_table
+from .parts import suite_table
 from .protocol import protocol_lines
 from .significance import mark_lines
 
 _NOTE = "Each row beside the whole method that it lacks a part of; gains are those over the whole method."
 
+_UNFILLED = (
+    "No row of this suite is compared with another one that reasons. What would fill this table:  "
+    "- erl: {name: erl_no_kl, diversity: false, against: erl}"
+)
+
 
 def ablation(results: ResultSet) -> Table:
     """The rows that are compared with a row which has steps itself, each after that row."""
     results = results.models()
-    tests = significance(results, intervals=False)
     rows = compare(results.cells)
     kept = families(rows)
+    if not kept:
+        return suite_table(
+            results,
+            name="ablation",
+            caption="ablation",
+            columns=(),
+            groups=(),
+            notes=(),
+            fields=FIELDS,
+            records=(),
+            unfilled=_UNFILLED,
+        )
+    tests = significance(results, intervals=False)
     return comparison_table(
         kept,
         name="ablation",
         title=results.name,
         caption=f"{results.name}: ablation",
         protocol=(
-            *([_NOTE] if kept else ["No row of this suite is compared with another one that reasons."]),
+            _NOTE,
             *mark_lines(tests),
             *protocol_lines(results),
         ),

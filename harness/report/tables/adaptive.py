@@ -11,7 +11,7 @@ from ...analysis.resultset import ResultSet
 from ..labels import full_name, label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
-from .parts import NOT_AVAILABLE, ROW, SEEDS, USERS, apart, bounds, row_fields, span, suite_table, value
+from .parts import NO_STEPS, NOT_AVAILABLE, ROW, SEEDS, USERS, apart, bounds, row_fields, span, suite_table, value
 
 FIELDS = (*ROW, "method", "quantity", "metric", "value", "std", "seeds", *USERS, *SEEDS)
 
@@ -26,7 +26,6 @@ _LABELS = {
 }
 _OLDER = "stored by an earlier version, with entropy and margin at the score temperature for all steps"
 _UNDEFINED = TableCell("text", text="-")
-_NOTHING = "No row of this suite has reasoning steps (K >= 1): there is no depth to choose."
 _NOTES = (
     "Depth per test row, chosen without its target. Entropy, margin: the first step whose entropy is at most, whose "
     "margin is at least a threshold; convergence: whose cosine to the step before is at least one; router: a ridge "
@@ -69,7 +68,8 @@ def adaptive_depth(results: ResultSet) -> Table:
             )
             for item in cells
         ),
-        notes=(*(_NOTES if cells else (_NOTHING,)), *([several] if len(names) > 1 else []), *_left_out(cells)),
+        unfilled="" if cells else NO_STEPS,
+        notes=(*_NOTES, *([several] if len(names) > 1 else []), *_left_out(cells)),
         fields=FIELDS,
         records=(record for item in cells for record in _records(item)),
     )

@@ -23,7 +23,10 @@ _NOTE = (
     "csv or json. A trial that diverged or failed counts as 0, a pruned one as the best it had reached. Trials are "
     "distinct settings, of so many as can be searched where that is a number; the other spaces are continuous."
 )
-_NOTHING = "No row of this suite has anything to search: there is no budget to compare."
+_UNFILLED = (
+    "No row of this suite has anything to search. What would fill this table:  "
+    "- erl: {kl_weight: {search: [0.01, 0.1]}}"
+)
 
 
 def budget(results: ResultSet) -> Table:
@@ -44,6 +47,7 @@ def budget(results: ResultSet) -> Table:
         groups=row_groups(
             (titles(row.cell), _line(row, label, unit)) for row, label in zip(row_budgets, labels, strict=True)
         ),
+        unfilled="" if any(row.trials or row.cell.points != 1 for row in row_budgets) else _UNFILLED,
         notes=_notes(results, row_budgets, labels),
         fields=FIELDS,
         records=(record for row in row_budgets for record in _records(row)),
@@ -85,8 +89,6 @@ def _seconds(spent: Spent, unit: str) -> float:
 
 
 def _notes(results: ResultSet, row_budgets: Sequence[Budget], labels: Sequence[str]) -> list[str]:
-    if not any(row.trials for row in row_budgets):
-        return [_NOTHING]
     metrics = sorted({metric_label(trial.spec.metric) for row in row_budgets for trial in row.cell.searched})
     in_epochs = results.suite is not None and results.suite.search.epochs is not None
     names = {id(row): full_name(row.cell, label) for row, label in zip(row_budgets, labels, strict=True)}

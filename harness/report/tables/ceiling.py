@@ -10,7 +10,19 @@ from ...analysis.resultset import ResultSet
 from ..labels import label_of
 from ..table import EMPTY, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
-from .parts import COLUMNS, NOT_AVAILABLE, ROW, STAT, gains, metric_columns, row_fields, stat_fields, suite_table, value
+from .parts import (
+    COLUMNS,
+    NO_STEPS,
+    NOT_AVAILABLE,
+    ROW,
+    STAT,
+    gains,
+    metric_columns,
+    row_fields,
+    stat_fields,
+    suite_table,
+    value,
+)
 
 FIELDS = (*ROW, "state", "metric", *STAT, "over_readout_percent", "over_reference_percent")
 
@@ -46,6 +58,7 @@ def ceiling(results: ResultSet) -> Table:
         heading="State",
         columns=metric_columns(backbones),
         groups=groups,
+        unfilled="" if any(item.row.steps != 0 for item in rows) else NO_STEPS,
         notes=_NOTES,
         fields=FIELDS,
         records=(record for item in rows for record in _records(item)),

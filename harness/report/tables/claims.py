@@ -19,6 +19,11 @@ _NOTES = (
     "best on validation.",
 )
 
+_UNFILLED = (
+    "No claim of the paper can be tested on this suite. What would fill this table:  "
+    "strategies: [base, naive, rpe, erl, prl]  and  steps: [1, 2]"
+)
+
 
 def claims(results: ResultSet, load: Load) -> Table:
     """Every claim, its place in the paper, the expectation and our result."""
@@ -30,6 +35,7 @@ def claims(results: ResultSet, load: Load) -> Table:
         heading="Claim",
         columns=[ColumnGroup("", ("Where", "Verdict", "Expected", "Percent", "95%", "Seeds", "Of"))],
         groups=[RowGroup((), tuple(Line(row.claim.claim, _cells(row)) for row in judged))],
+        unfilled="" if any(row.value is not None for row in judged) else _UNFILLED,
         notes=(*_NOTES, *_open(judged)),
         fields=FIELDS,
         records=(

@@ -18,6 +18,10 @@ STAT = ("mean", "std", "seeds")
 USERS, SEEDS = ("users_low", "users_high"), ("seeds_low", "seeds_high")
 COLUMNS = (*METRICS, AVERAGE)
 
+NO_STEPS = (
+    "No row of this suite has reasoning steps (K >= 1). What would fill this table:  strategies: [base, erl, prl]  "
+    "and  steps: [1, 2]"
+)
 NOT_AVAILABLE = TableCell("text", text="n/a")
 
 
@@ -32,15 +36,19 @@ def suite_table(
     fields: tuple[str, ...],
     records: Iterable[Record],
     heading: str = "Row",
+    unfilled: str = "",
 ) -> Table:
-    """A table of a suite: its title is the suite's name, and its protocol ends it."""
+    """A table of a suite: its title is the suite's name, and its protocol ends it.
+
+    With `unfilled`, which says what would fill the table, that line is all there is beside the records.
+    """
     return Table(
         name=name,
         title=results.name,
         caption=f"{results.name}: {caption}",
-        columns=tuple(columns),
-        groups=tuple(groups),
-        protocol=(*notes, *protocol_lines(results)),
+        columns=() if unfilled else tuple(columns),
+        groups=() if unfilled else tuple(groups),
+        protocol=(unfilled,) if unfilled else (*notes, *protocol_lines(results)),
         fields=fields,
         records=tuple(records),
         heading=heading,

@@ -13,6 +13,10 @@ from .overall import FIELDS, records_of, value_cell
 from .parts import COLUMNS, number, suite_table
 from .significance import Marks, mark_lines
 
+_UNFILLED = (
+    "No row of this suite sweeps a hyper-parameter. What would fill this table:  - prl: {decay: {sweep: [1, 1.5, 5]}}"
+)
+
 
 def sensitivity(results: ResultSet) -> Table:
     """A line for each swept value, under the row and the hyper-parameters that it belongs to; base beside them."""
@@ -37,12 +41,8 @@ def sensitivity(results: ResultSet) -> Table:
         heading="Value",
         columns=[ColumnGroup("", tuple(map(metric_label, COLUMNS)))],
         groups=groups,
-        notes=(
-            "Avg.: mean of the four gains over the row that each is compared with."
-            if groups
-            else "No row of this suite sweeps a hyper-parameter ({sweep: [...]}).",
-            *mark_lines(tests),
-        ),
+        unfilled="" if groups else _UNFILLED,
+        notes=("Avg.: mean of the four gains over the row that each is compared with.", *mark_lines(tests)),
         fields=FIELDS,
         records=(record for row in swept for record in records_of(row)),
     )

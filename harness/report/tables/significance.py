@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...analysis.compare import Place
+from ...analysis.compare import Place, compare
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
 from ..labels import label_of, metric_label, row_name
@@ -30,6 +30,8 @@ FIELDS = (
     "complete",
 )
 
+_UNFILLED = "No row of this suite is compared with another. What would fill this table:  strategies: [base, erl]"
+
 MARKS = {OVER_USERS: "†", OVER_BOTH: "‡"}
 
 Marks = Mapping[tuple[Place, str], str]
@@ -53,6 +55,7 @@ def significance_table(results: ResultSet) -> Table:
             ColumnGroup("Over seeds", ("95%", "p", "Detectable")),
         ],
         groups=row_groups((_titles(each), _line(each)) for each in tests.comparisons),
+        unfilled="" if any(row.against is not None for row in compare(results.cells)) else _UNFILLED,
         notes=(*_notes(tests), *mark_lines(tests)),
         fields=FIELDS,
         records=map(_record, tests.comparisons),

@@ -9,7 +9,7 @@ from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table
 from .overall import FIELDS, records_of, row_label, value_cell
-from .parts import suite_table
+from .parts import NO_STEPS, suite_table
 
 
 def steps(results: ResultSet) -> Table:
@@ -30,6 +30,7 @@ def steps(results: ResultSet) -> Table:
         caption="test metrics by number of reasoning steps K",
         columns=[ColumnGroup("K", tuple("searched" if k is None else str(k) for k in columns))],
         groups=groups,
+        unfilled="" if set(columns) - {0} else NO_STEPS,
         notes=["One model trained for each K."],
         fields=FIELDS,
         records=(record for row in rows for record in records_of(row) if record["metric"] in METRICS),

@@ -4,15 +4,13 @@
 
 In example.md what stands between the marks is replaced, and the text around them stays; example/SUITE.md has every
 table and figure that a suite fills. Only aggregates are written; figures of single users and titles are of the tiny
-data set, whose suite `smoke` is in --tiny-results. The picture of the HTML report needs Chromium.
+data set, whose suite `smoke` is in --tiny-results.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -47,12 +45,6 @@ CAPTIONS = {
     "gains": "Each row's gain over the row that it is compared with",
     "pareto": "Quality against time",
 }
-PICTURES = (
-    ("page.png", 1280, 1100, "light"),
-    ("page_dark.png", 1280, 1100, "dark"),
-    ("page_narrow.png", 390, 1100, "light"),
-)
-"""Name, width, height and colours."""
 BEGIN, END = "<!-- results: example -->", "<!-- /results -->"
 
 
@@ -168,24 +160,6 @@ def shown(suite: str, names: Sequence[str], place: str) -> list[str]:
     ]
 
 
-def pictures(html: str, folder: Path) -> None:
-    """The first screen of a page, as a browser shows it: light, dark, and on a telephone."""
-    from playwright.sync_api import sync_playwright
-
-    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
-        page = Path(scratch) / "report.html"
-        page.write_text(html, encoding="utf-8")
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, width, height, scheme in PICTURES:
-            tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-            tab.goto(page.as_uri())
-            tab.locator(".charts .main-svg").first.wait_for(state="attached")
-            tab.wait_for_timeout(1000)
-            tab.screenshot(path=folder / name)
-            tab.close()
-        browser.close()
-
-
 def main() -> None:
     """Write docs/measurements/example.md's results and docs/measurements/example/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -216,8 +190,6 @@ def main() -> None:
     tiny = figures("smoke", TINY, Store(options.tiny_results), options.data_dir, folder, aggregates=False)
     lines += shown("smoke", tiny, f"{folder.name}/")
     html = render_html(options.suites, store=store, data_dir=options.data_dir, aggregates=True)
-    if shutil.which("chromium"):
-        pictures(html, folder)
     front = options.output / "example.md"
     text = front.read_text(encoding="utf-8") if front.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)

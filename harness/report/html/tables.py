@@ -91,7 +91,7 @@ def page_table(table: Table, behind: Mapping[Place, Sequence[int]], colours: Map
         table.heading,
         table.columns,
         tuple(all(cell.kind in ("text", "empty") for cell in column) for column in columns),
-        tuple((" · ".join(group.titles), tuple(map(shown, group.lines))) for group in table.groups if group.lines),
+        tuple((" · ".join(filter(None, group.titles)), tuple(map(shown, group.lines))) for group in table.groups if group.lines),
         table.protocol,
         len(lines),
     )

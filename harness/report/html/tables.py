@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...analysis.compare import Place
 from ...analysis.significance import LEVEL
 from ..formats.words import Marks, cell_words
-from ..table import ColumnGroup, Line, Table, TableCell, compact
+from ..table import ColumnGroup, Line, RowGroup, Table, TableCell, compact
 
 _MARKS = Marks(up="↑", down="↓", plus_minus=" ± ", percent="%", bold=str, escape=str)
 _GAINS = ("gain", "average")
@@ -84,6 +84,9 @@ def page_table(table: Table, behind: Mapping[Place, Sequence[int]], colours: Map
         look = "gains" if full and all(kind in _GAINS for kind in full) else ""
         return PageLine(line.label, colours.get(strategy), look, cells)
 
+    def titled(group: RowGroup) -> str:
+        return " · ".join(filter(None, group.titles))  # baselines have no backbone
+
     columns = list(zip(*(line.cells for line in lines), strict=True))
     return PageTable(
         table.name,
@@ -91,7 +94,7 @@ def page_table(table: Table, behind: Mapping[Place, Sequence[int]], colours: Map
         table.heading,
         table.columns,
         tuple(all(cell.kind in ("text", "empty") for cell in column) for column in columns),
-        tuple((" · ".join(filter(None, group.titles)), tuple(map(shown, group.lines))) for group in table.groups if group.lines),
+        tuple((titled(group), tuple(map(shown, group.lines))) for group in table.groups if group.lines),
         table.protocol,
         len(lines),
     )

@@ -17,7 +17,7 @@ from .recipe.recipe import Recipe
 _OWN_LINES = {
     *("schema", "name", "recipe", "fingerprint", "num_users", "sources", "protocol", "statistics", "source"),
     *("filtered", "dropped", "unseen", "bad_lines", "time_range", "split_times", "boundaries"),
-    *("versions", "outputs", "recipe_settings", "warnings", "guessed"),
+    *("versions", "outputs", "recipe_settings", "warnings", "guessed", "times"),
 }
 _NOTHING: tuple[Any, ...] = (None, "", {}, [], False)
 
@@ -78,18 +78,28 @@ def short_card_lines(card: Mapping[str, Any]) -> list[str]:
         ("guessed", f"{guess['file']}: {guess['what']}: {json.dumps(guess['value'], ensure_ascii=False)}")
         for guess in card.get("guessed", ())
     )
+    times = [("times", card["times"])] if "times" in card else []
     warnings = (("warning", words) for words in card.get("warnings", ()))
-    return [plain.one_line(title), *(f"  {line}" for line in plain.columns(rows)), *_lines(guessed), *_lines(warnings)]
+    return [
+        plain.one_line(title),
+        *(f"  {line}" for line in plain.columns(rows)),
+        *_lines((*guessed, *times, *warnings)),
+    ]
 
 
 def dropped_lines(card: Mapping[str, Any]) -> list[str]:
-    """What each rule that left out rows took of each split."""
-    taken = [entry for entry in card["dropped"] if any(entry["rows"].values())]
-    rows: list[Sequence[str]] = [("left out by a rule", *SPLITS)]
-    for entry in taken:
+    """What each rule that left out something took of the interactions and of each split, and lines left unread."""
+    filtered = [entry for entry in card["filtered"] if entry["interactions"]]
+    whole = ["interactions"] if filtered else []
+    rows: list[Sequence[str]] = [("left out by a rule", *whole, *SPLITS)]
+    for entry in filtered:
+        rows.append((entry["why"], f"{entry['interactions']:,} ({entry['share']:.1%})", "", "", ""))
+    for entry in card["dropped"]:
         counts, shares = entry["rows"], entry["share"]
-        rows.append((entry["why"], *(f"{counts[split]:,} ({shares[split]:.1%})" for split in SPLITS)))
-    return [f"  {line}" for line in plain.columns(rows)] if taken else []
+        if any(counts.values()):
+            of_splits = (f"{counts[split]:,} ({shares[split]:.1%})" for split in SPLITS)
+            rows.append((entry["why"], *("" for _ in whole), *of_splits))
+    return [*_lines(_bad_lines(card)), *(f"  {line}" for line in plain.columns(rows) if rows[1:])]
 
 
 def vector_lines(card: Mapping[str, Any]) -> list[str]:
@@ -182,10 +192,14 @@ def _funnel(card: Mapping[str, Any]) -> Iterator[str]:
     return (f"  {line}" for line in plain.columns(rows))
 
 
-def _left_out(card: Mapping[str, Any]) -> Facts:
-    """Lines that could not be read, and items of validation and test that training lacks."""
+def _bad_lines(card: Mapping[str, Any]) -> Facts:
     for bad in card.get("bad_lines", ()):
         yield "lines left out", f"{bad['file']}: {bad['lines']:,}, {bad['why']} (first: line {bad['first']:,})"
+
+
+def _left_out(card: Mapping[str, Any]) -> Facts:
+    """Lines that could not be read, and items of validation and test that training lacks."""
+    yield from _bad_lines(card)
     for unseen in card.get("unseen", ()):
         asked = (f"{split} {count:,} ({unseen['share'][split]:.1%})" for split, count in unseen["rows"].items())
         yield "unseen in training", f"{unseen['what']}: {', '.join(asked)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -73,9 +75,19 @@ def prepare(
         try:
             rows = reader.read(raw)
         except MissingFileError as error:
-            raise DatasetError(f"{error} {advice}") from error
+            raise DatasetError(f"{error} {_meant(raw) or advice}") from error
         result = build(recipe, rows, partial(reader.attributes, raw))
     return keep(result, label=label, data_dir=data_dir)
+
+
+def _meant(raw: RawFiles) -> str:
+    """The shipped recipe whose files a source holds, as the end of an error; "" for none."""
+    for name, recipe in shipped_recipes().items():
+        with contextlib.suppress(DatasetError):
+            other = replace(raw, recipe=recipe)
+            if not recipe.named and all(other.find(role, {}) for role in recipe.files):
+                return f"It holds the files of {name}. Type:  rearec-bench prepare {name} --source DIR"
+    return ""
 
 
 def prepare_synthetic(size: synthetic.Size, *, data_dir: Path, name: str | None = None) -> Dataset:

@@ -312,7 +312,8 @@ class Recipe(_Section):
         needed["time"] = self.split.kind in ("quantiles", "time_range", "times")
         for name, wanted in needed.items():
             if wanted and name not in self.columns:
-                yield f"the column of the {name} is missing. Add  columns: {{{name}: NAME}}"
+                other = ", or without times  split: leave_one_out" if name == "time" else ""
+                yield f"the column of the {name} is missing. Add  columns: {{{name}: NAME}}{other}"
 
     @property
     def ready(self) -> bool:

@@ -16,7 +16,7 @@ from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError
 
-from .builders import prepare_sequences
+from .builders import error_of, prepare_sequences
 
 USERS = 10
 
@@ -82,6 +82,33 @@ def test_a_catalogue_that_the_rules_leave_one_item_is_none(tmp_path: Path, unsee
         assert not (tmp_path / "data").exists()
     else:
         assert preparation.prepare(how, source=tmp_path, data_dir=tmp_path / "data").num_items == items
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("ratings: {above: 0}\n", r"rating not above 0 +10 \(14\.3%\) *$"),
+        ("duplicates: first\n", r"not the first of the same user and item +30 \(42\.9%\) *$"),
+        ("", r"lines left out +log\.csv: 1, wrong number of fields \(first: line 72\)"),
+        ("", r"times +none: the order of the files"),
+    ],
+)
+def test_prepare_prints_what_was_lost_before_rows_were_made(tmp_path: Path, given: str, said: str) -> None:
+    rows = [f"u{user},{item},{place % 7}\n" for user in range(10) for place, item in enumerate("abcdcba", start=2)]
+    (tmp_path / "log.csv").write_text("user,item,rating\n" + "".join(rows) + "u,a\n")
+    (tmp_path / "mine.yaml").write_text(
+        "reader: csv\nfiles: {interactions: log.csv}\ncolumns: {user: user, item: item, rating: rating}\n"
+        f"split: leave_one_out\nunseen: keep\n{given}"
+    )
+    typed = f"prepare --recipe {tmp_path}/mine.yaml --source {tmp_path} --data-dir {tmp_path}/data --on-bad-line skip"
+    assert re.search(said, CliRunner().invoke(main, typed.split()).output, re.MULTILINE)
+
+
+def test_a_source_with_the_files_of_another_recipe_is_told_with_its_command(tmp_path: Path) -> None:
+    (tmp_path / "ratings.dat").write_text("1::2::3::4\n")
+    (tmp_path / "movies.dat").write_text("2::A (1990)::Drama\n")
+    said = error_of(preparation.prepare, "ml-100k", source=tmp_path, data_dir=tmp_path / "data")
+    assert said.endswith("It holds the files of ml-1m. Type:  rearec-bench prepare ml-1m --source DIR")
 
 
 def test_a_data_set_of_one_item_that_an_earlier_version_prepared_is_refused_when_planned(

@@ -93,7 +93,7 @@ def _layout(panels: Sequence[Panel]) -> _Layout:
     if panels[0].gains:
         names = max(inches(name, SMALL) for name in panels[0].labels)
         height = _GAINS_ROOM + _GAIN_HEIGHT * len(panels[0].labels)
-        return _Layout(_GAINS_AXIS, height, beside=min(names, NAME_AT_MOST) + 0.08)
+        return _Layout(_GAINS_AXIS, height, beside=min(names, NAME_AT_MOST))
     width, height = _PANEL
     words = max((len(panel.labels) for panel in panels), default=0)
     if not words:

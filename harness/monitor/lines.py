@@ -28,8 +28,8 @@ BAR = 34
 def opening(facts: events.RunStarted) -> list[str]:
     """The first lines of a run."""
     about = "" if facts.totals.exact else "about "
-    trials = about + _counted(facts.totals.trials, "trial")
-    head = f"{facts.suite}  {_counted(facts.cells, 'cell')}, {trials} ({facts.totals.over} stored), "
+    trials = about + counted(facts.totals.trials, "trial")
+    head = f"{facts.suite}  {counted(facts.cells, 'cell')}, {trials} ({facts.totals.over} stored), "
     head += f"{facts.max_concurrent} at a time on {facts.place}" if facts.max_concurrent else "none left to run"
     return [one_line(f"{head}          results in {facts.results}    log: {facts.log}"), *map(one_line, facts.notes)]
 
@@ -111,7 +111,3 @@ def bar(share: float, width: int = BAR) -> str:
     """A share of 1 as a bar, such as "[=====>     ]"."""
     full = int(share * width)
     return f"[{'=' * max(full - 1, 0) + ('>' if full else ''):<{width}}]"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -51,7 +51,7 @@ def _data(results: ResultSet) -> list[str]:
         sizes = [f"{counts[name]:,} {name}" for name in ("users", "items", "interactions") if name in counts]
         rows = counts.get("rows", {})
         splits = (("train", "training"), ("valid", "validation"), ("test", "test"))
-        sizes += [f"{rows[split]:,} {name} rows" for split, name in splits if split in rows]
+        sizes += [counted(rows[split], f"{name} row") for split, name in splits if split in rows]
         words += [", ".join(sizes)] if sizes else []
         if facts.get("unseen_left_out"):
             words.append(f"{facts['unseen_left_out']:,} more test rows with items unseen in training left out")
@@ -115,10 +115,11 @@ def _training(runs: list[TrialSummary]) -> list[str]:
     masked = of(lambda spec: HIDDEN[spec.hidden])
     return [
         f"Models are trained with {of(lambda spec: 'AdamW' if spec.training.weight_decay else 'Adam')} for at most "
-        f"{of(lambda spec: spec.training.epoch_limit)} epochs (patience {of(lambda spec: spec.training.patience)}) "
-        f"with batches of {of(lambda spec: spec.training.batch_size)} rows and learning rate "
+        f"{counted(of(lambda spec: spec.training.epoch_limit), 'epoch')} "
+        f"(patience {of(lambda spec: spec.training.patience)}) "
+        f"with batches of {counted(of(lambda spec: spec.training.batch_size), 'row')} and learning rate "
         f"{of(lambda spec: spec.training.lr)}{_refinements(runs)}; histories are cut to "
-        f"{of(lambda spec: spec.training.max_len)} items.",
+        f"{counted(of(lambda spec: spec.training.max_len), 'item')}.",
         f"The target is ranked among all items, the history is {masked}, and ties count against the target.",
     ]
 

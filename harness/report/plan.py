@@ -65,7 +65,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
     lines += ["", f"{about}{counted(total + unknown, 'trial')}: {over:,} stored, {total - over + unknown:,} to run."]
     lines[-1] += _failures(summaries)
     if unsupported := sum(cell.unsupported is not None for cell in cells):
-        lines[-1] += f" {_count(unsupported, 'cell')} of {len(cells)} cannot run, and a run leaves them out."
+        lines[-1] += f" {counted(unsupported, 'cell')} of {len(cells)} cannot run, and a run leaves them out."
     if total > over:
         lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
     elif unknown:
@@ -86,19 +86,19 @@ def _head(suite: Suite) -> str:
     steps = suite.steps
     words = ", ".join(map(str, steps)) if isinstance(steps, tuple) else f"searched among {_values(steps)}"
     parts = [
-        _count(len(suite.datasets), "data set"),
-        _count(len(suite.backbones), "backbone"),
+        counted(len(suite.datasets), "data set"),
+        counted(len(suite.backbones), "backbone"),
         f"({', '.join(variant.name for variant in suite.strategies)})",
     ]
     search = suite.search
-    most = f"at most {_count(search.trials, 'search trial')}"
+    most = f"at most {counted(search.trials, 'search trial')}"
     if search.epochs is not None:
-        most = f"{search.epochs:,} epochs of search trials"
+        most = f"{counted(search.epochs, 'epoch')} of search trials"
     if search.pruner != "none":
         most += f" ({search.pruner}: rungs at {search.grace}, {search.grace * search.reduction}, ... epochs)"
-    budget = f"{most} a cell, {_count(len(suite.seeds), 'final run')}"
-    counted = f"; references {', '.join(suite.references)}" if suite.references else ""
-    return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{counted}"
+    budget = f"{most} a cell, {counted(len(suite.seeds), 'final run')}"
+    references = f"; references {', '.join(suite.references)}" if suite.references else ""
+    return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{references}"
 
 
 def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepared: set[str]) -> list[str]:
@@ -189,7 +189,3 @@ def _time(
 def _hours(hours: float) -> str:
     """Two digits: 0.012, 1.5, 210."""
     return f"{float(f'{hours:.2g}'):,g}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

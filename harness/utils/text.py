@@ -26,9 +26,10 @@ def lines(text: str) -> str:
     return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 trial, 2,000 trials."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int | str, noun: str) -> str:
+    """A number, or words for several, with its noun: 1 trial, 2,000 trials, 1 or 2 trials."""
+    words = number if isinstance(number, str) else f"{number:,}"
+    return f"{words} {noun}{'' if words == '1' else 's'}"
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:

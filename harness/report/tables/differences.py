@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...analysis.compare import Place
 from ...analysis.differences import CellDifference, SuiteDifferences, TrialDifferences
 from ...analysis.intervals import RESAMPLES
+from ...utils.text import counted
 from ..labels import label_of, metric_label, steps_label
 from ..table import ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .parts import ROW, SEEDS, USERS, bounds, number, span, value
@@ -103,7 +104,7 @@ def _most(lines: list[str]) -> list[str]:
 
 def _suite_lines(suite: SuiteDifferences, names: tuple[str, str]) -> list[str]:
     differing = len({cell.place for cell in suite.cells})
-    lines = [f"Suite {suite.name}: {suite.alike:,} cells with the same numbers, {differing:,} with others."]
+    lines = [f"Suite {suite.name}: {counted(suite.alike, 'cell')} with the same numbers, {differing:,} with others."]
     for name, places in zip(names, suite.only, strict=True):
         lines += _most([f"Suite {suite.name}: {_name(place)} stands in {name} alone." for place in places])
     lines += [

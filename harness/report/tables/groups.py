@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...analysis.compare import METRICS
 from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ...analysis.resultset import ResultSet
+from ...utils.text import counted
 from ..labels import label_of, row_name
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .parts import ROW, STAT, bounds, number, row_fields, stat_fields, suite_table, value
@@ -68,7 +69,7 @@ def _sizes(rows: tuple[Grouped, ...]) -> list[str]:
     for item in rows:
         if item.groups and item.row.dataset not in lines:
             words = [
-                f"{_NAMES[group.kind]}-{group.number} {group.rows:,} rows ({group.low:,}-{group.high:,})"
+                f"{_NAMES[group.kind]}-{group.number} {counted(group.rows, 'row')} ({group.low:,}-{group.high:,})"
                 for group in (states.group for states in item.groups)
             ]
             lines[item.row.dataset] = (

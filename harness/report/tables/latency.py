@@ -8,6 +8,7 @@ from typing import Any
 from ...analysis.paper import Latency, paper_latency
 from ...records.profile import Line as Depth
 from ...records.profile import Profile, step_name
+from ...utils.text import counted
 from ..labels import label_of
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .parts import number
@@ -145,8 +146,8 @@ def _place(profile: Profile) -> str:
     subject = profile.subject
     threads = subject.spec.training.threads
     return (
-        f"{subject.machine} ({subject.spec.device}), {threads} thread{'s' if threads > 1 else ''}; "
-        f"{profile.repeats} repeats, all K in turns"
+        f"{subject.machine} ({subject.spec.device}), {counted(threads, 'thread')}; "
+        f"{counted(profile.repeats, 'repeat')}, all K in turns"
     )
 
 
@@ -155,7 +156,7 @@ def _rows(profile: Profile) -> str:
     some = "" if subject.rows == subject.all_rows else f" of {subject.all_rows:,}, evenly spaced"
     together = subject.rows / profile.lines[0].passes
     return (
-        f"{subject.rows:,} test rows{some}, {together:,.0f} to a forward pass on average, max length "
+        f"{counted(subject.rows, 'test row')}{some}, {together:,.0f} to a forward pass on average, max length "
         f"{subject.spec.training.max_len}, all {subject.items:,} items ranked"
     )
 

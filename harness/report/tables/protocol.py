@@ -8,6 +8,7 @@ from typing import Any
 from ...analysis.resultset import CellResults, ResultSet
 from ...records.results import TrialSummary, converged
 from ...store.suites import last_command
+from ...utils.text import counted
 from ..labels import HIDDEN, label_of, metric_label, steps_label
 
 
@@ -37,7 +38,7 @@ def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         counts, protocol = facts.get("statistics", {}), facts.get("protocol", {})
         words = []
         if "rows" in counts:
-            words.append(f"{counts['rows']['test']:,} rows of {counts['row_users']['test']:,} users")
+            words.append(f"{counted(counts['rows']['test'], 'row')} of {counted(counts['row_users']['test'], 'user')}")
         if facts.get("unseen_left_out"):
             words.append(f"{facts['unseen_left_out']:,} more with items unseen in training left out")
         if "split" in protocol:
@@ -68,7 +69,7 @@ def _training_lines(results: ResultSet) -> list[str]:
         lines = ["One seed: no standard deviations."]
     if not runs:
         return [*lines, "No final run of a model is stored yet."]
-    lines[0] += f" Up to {_either(runs, lambda run: run.spec.training.epoch_limit)} epochs,"
+    lines[0] += f" Up to {counted(_either(runs, lambda run: run.spec.training.epoch_limit), 'epoch')},"
     lines[0] += f" patience {_either(runs, lambda run: run.spec.training.patience)};"
     lines[0] += f" packing {_either(runs, lambda run: run.spec.training.packing)}."
     depths = {cell.steps for cell in results.cells if cell.steps}
@@ -83,8 +84,9 @@ def _training_lines(results: ResultSet) -> list[str]:
     if recipes:
         lines.append(f"Recipe: {', '.join(recipes)}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
-    among = "distinct settings tried of those to search; epochs in all"
-    lines.append(f"Chosen on validation {metric} among ({among}): {_budgets(results)}.")
+    if budgets := _budgets(results):
+        among = "distinct settings tried of those to search; epochs in all"
+        lines.append(f"Chosen on validation {metric} among ({among}): {budgets}.")
     lines += [*_pruner_lines(results), *_convergence_lines(results)]
     chosen = [
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
@@ -101,8 +103,8 @@ def _pruner_lines(results: ResultSet) -> list[str]:
     pruned = sum(trial.status == "pruned" for trial in trials)
     return [
         f"Pruner {search.pruner} (rungs at {search.grace}, {search.grace * search.reduction}, ... epochs, one in "
-        f"{search.reduction} goes on): {pruned:,} of {len(trials):,} search trials ended early. Which ones depends on "
-        "how many trials ran at once: this search is not the same again on another number of workers."
+        f"{search.reduction} goes on): {pruned:,} of {counted(len(trials), 'search trial')} ended early. Which ones "
+        "depends on how many trials ran at once: this search is not the same again on another number of workers."
     ]
 
 
@@ -117,8 +119,8 @@ def _convergence_lines(results: ResultSet) -> list[str]:
         if (count := sum(not converged(run) for run in cell.runs))
     ]
     which = f" ({', '.join(rows)})" if len(finals) < len(runs) else ""
-    counts = [f"{len(finals):,} of {len(runs):,} final runs{which}"] if finals else []
-    counts += [f"{len(searches):,} of {len(searched):,} search trials"] if searches else []
+    counts = [f"{len(finals):,} of {counted(len(runs), 'final run')}{which}"] if finals else []
+    counts += [f"{len(searches):,} of {counted(len(searched), 'search trial')}"] if searches else []
     if not counts:
         return []
     numbered = [trial.spec.training for trial in (*finals, *searches) if trial.spec.training.max_epochs != "auto"]
@@ -143,8 +145,6 @@ def _tried(trials: str, cells: Iterable[CellResults]) -> str:
     """The distinct search trials of some cells, of how many points each."""
     sizes = {cell.points for cell in cells}
     finite = sorted(size for size in sizes if size is not None)
-    if finite == [1] and trials == "0":
-        return "not searched"
     span = [f"{size:,}" for size in dict.fromkeys((finite[0], finite[-1]))] if finite else []
     of = [*(["-".join(span)] if span else []), *(["continuous"] if None in sizes else [])]
     return f"{trials} of {' or '.join(of)}" if span else f"{trials}, continuous"
@@ -154,7 +154,7 @@ def _budgets(results: ResultSet) -> str:
     several = len({cell.steps for cell in results.cells if cell.steps}) > 1
     rows: dict[str, list[CellResults]] = {}
     for cell in results.cells:
-        if not cell.unsupported:
+        if not cell.unsupported and (cell.points != 1 or cell.search_trials):
             shown = steps_label(cell.steps)
             name = f"{cell.strategy} {shown}" if cell.steps is None or (several and cell.steps) else cell.strategy
             rows.setdefault(name, []).append(cell)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...analysis.compare import Place, compare
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import LEVEL, OVER_BOTH, OVER_USERS, Comparison, Significance, significance
+from ...utils.text import counted
 from ..labels import label_of, metric_label, row_name
 from ..table import ColumnGroup, Line, Record, Table, TableCell
 from .parts import ROW, SEEDS, USERS, bounds, number, row_fields, row_groups, span, suite_table
@@ -68,8 +69,9 @@ def mark_lines(result: Significance) -> tuple[str, ...]:
     if result.tests:
         lines.append(
             f"{MARKS[OVER_USERS]} differs from the row it is compared with: paired t-test on users' means, p below "
-            f"{LEVEL:g} after Holm's correction for {result.tests} comparisons; {MARKS[OVER_BOTH]} also over seeds "
-            f"(paired t-test, p below {LEVEL:g}, not corrected). Only rows whose every run is there are marked."
+            f"{LEVEL:g} after Holm's correction for {counted(result.tests, 'comparison')}; {MARKS[OVER_BOTH]} also "
+            f"over seeds (paired t-test, p below {LEVEL:g}, not corrected). "
+            "Only rows whose every run is there are marked."
         )
     lines += [
         f"Not tested: {row.dataset} {label_of(row.backbone)} {row.strategy}: its runs, or those it is compared with, "

@@ -56,18 +56,17 @@ def write(
 
 def _write_files(folder: Path, arrays: Assembled, items: Items) -> list[dict[str, Any]]:
     """All files but the card, in parallel; their checksums."""
-    tables = {"sequences": {"item": arrays.flat}}
-    tables |= {name: _columns(split) for name, split in arrays.splits.items()}
+    tables = {"sequences.parquet": {"item": arrays.flat}}
+    tables |= {f"{name}.parquet": _columns(split) for name, split in arrays.splits.items()}
 
     def write_one(file: str) -> dict[str, Any]:
-        path = folder / file
-        if path.stem in tables:
-            _write_table(path, tables[path.stem])
+        if file in tables:
+            _write_table(folder / file, tables[file])
         elif file == _USERS:
-            _write_users(path, arrays.user_tokens)
+            _write_texts(folder / file, {"user": range(len(arrays.user_tokens)), "token": arrays.user_tokens})
         else:
-            _write_items(path, items)
-        return asdict(raw.describe(path))
+            _write_items(folder / file, items)
+        return asdict(raw.describe(folder / file))
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return list(threads.map(write_one, FILES))
@@ -168,36 +167,26 @@ def _write_table(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _write_items(path: Path, items: Items) -> None:
+    columns = {"token": items.tokens, "title": items.titles, "train_count": items.train_counts, "text": items.texts}
+    _write_texts(path, {"item": range(len(items.tokens)), **columns})
+
+
+def _write_texts(path: Path, columns: Mapping[str, Any]) -> None:
+    """Numbers from 0 in the first column, and texts, counts or nothing in the others."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    nothing = [None] * len(items.tokens)
-    titles = nothing if items.titles is None else items.titles.tolist()
-    texts = nothing if items.texts is None else items.texts.tolist()
-    table = pa.table(
-        {
-            "item": pa.array(np.arange(len(items.tokens), dtype=np.int32)),
-            "token": pa.array(items.tokens.tolist(), type=pa.string()),
-            "title": pa.array(titles, type=pa.string()),
-            "train_count": pa.array(items.train_counts),
-            "text": pa.array(texts, type=pa.string()),
-        }
-    )
+    size = len(next(iter(columns.values())))
+
+    def array(values: Any) -> pa.Array:
+        if isinstance(values, range):
+            return pa.array(np.arange(size, dtype=np.int32))
+        if values is None or values.dtype == object:
+            return pa.array([None] * size if values is None else values.tolist(), type=pa.string())
+        return pa.array(values)
+
     with path.open("wb") as stream:
-        pq.write_table(table, stream, compression="zstd")
-
-
-def _write_users(path: Path, tokens: NDArray[np.object_]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    numbers = pa.array(np.arange(len(tokens), dtype=np.int32))
-    with path.open("wb") as stream:
-        pq.write_table(
-            pa.table({"user": numbers, "token": pa.array(tokens.tolist(), type=pa.string())}),
-            stream,
-            compression="zstd",
-        )
+        pq.write_table(pa.table({name: array(values) for name, values in columns.items()}), stream, compression="zstd")
 
 
 def _read_table(path: Path, columns: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +15,11 @@ from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import RATING, TIME, PackedRows
-from ..parsing.layout import Format
 from ..parsing.source_files import RawFiles
-from ..parsing.table_files import TableFile, Wrong
+from ..parsing.table_files import Wrong
 from ..parsing.times import doubts, in_one_unit
-from ..recipe.formats import format_by_name
-from ..recipe.recipe import Recipe
 from .table_reader import AMAZON_REVIEWS, chosen_columns
-from .tables import HISTORY, numbered, read_tables, split_layout, split_paths, words
+from .tables import HISTORY, numbered, read_tables, split_files, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,10 +48,7 @@ class AmazonSplits:
         history = raw.recipe.columns.get("history", "history")
         packed = PackedRows(columns)
         log = BadLineLog(raw.on_bad_line)
-        files = [
-            TableFile(path, _format(path, raw.recipe, split, (*columns.names, history), log), raw.progress, log)
-            for path, split in zip(paths, SPLITS, strict=True)
-        ]
+        files = split_files(raw, paths, (*columns.names, history), log, any_format=True)
 
         def convert(frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
             read, wrong = packed.read(frame)
@@ -93,10 +86,6 @@ class AmazonSplits:
 
 
 READER = AmazonSplits()
-
-
-def _format(path: Path, recipe: Recipe, split: str, columns: Sequence[str], log: BadLineLog) -> Format:
-    return format_by_name(path.name) or split_layout(path, recipe, split, columns, log)
 
 
 def _repeated(rows: Rows, times: NDArray[np.float64]) -> int:

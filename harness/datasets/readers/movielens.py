@@ -20,27 +20,11 @@ ATTRIBUTES = ("title", "year", "genres")
 
 _ATOMIC = {"title": "movie_title:token_seq", "year": "release_year:token", "genres": "class:token_seq"}
 
-GENRES = (
-    "unknown",
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
+_GENRES = (
+    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror Musical "
+    "Mystery Romance Sci-Fi Thriller War Western"
 )
+GENRES = tuple(_GENRES.split())
 """Of the flags at the end of a line of `u.item`."""
 
 _RATINGS = ("userId", "movieId", "rating", "timestamp")

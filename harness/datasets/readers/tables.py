@@ -16,11 +16,10 @@ from ..data.interactions import number_categories
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, USER
 from ..parsing.guesses import layout_for
-from ..parsing.layout import Layout
 from ..parsing.raw import MissingFileError, Source
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import Convert, TableFile
-from ..recipe.recipe import Recipe
+from ..recipe.formats import format_by_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,17 +45,20 @@ def split_paths(raw: RawFiles, names: Mapping[str, tuple[str, ...]]) -> list[Pat
     return [one_file(raw, split, names) for split in SPLITS]
 
 
-def split_files(raw: RawFiles, paths: Sequence[Path], columns: Sequence[str], log: BadLineLog) -> list[TableFile]:
-    """The delimited files of training, validation and test with such columns; the log gets what is guessed."""
-    return [
-        TableFile(path, split_layout(path, raw.recipe, split, columns, log), raw.progress, log)
-        for path, split in zip(paths, SPLITS, strict=True)
-    ]
+def split_files(
+    raw: RawFiles, paths: Sequence[Path], columns: Sequence[str], log: BadLineLog, *, any_format: bool = False
+) -> list[TableFile]:
+    """The files of training, validation and test with such columns; the log gets what is guessed.
 
-
-def split_layout(path: Path, recipe: Recipe, split: str, columns: Sequence[str], log: BadLineLog) -> Layout:
-    """The layout of a split's file: UTF-8 unless the recipe says otherwise, since names of items depend on it."""
-    return layout_for(path, recipe.said_of(split), columns, log, guess_encoding=False)
+    Delimited text is UTF-8 unless the recipe says otherwise, since names of items depend on it. With `any_format` a
+    file may be another one, by its name.
+    """
+    files = []
+    for path, split in zip(paths, SPLITS, strict=True):
+        said = raw.recipe.said_of(split)
+        kind = (any_format and format_by_name(path.name)) or layout_for(path, said, columns, log, guess_encoding=False)
+        files.append(TableFile(path, kind, raw.progress, log))
+    return files
 
 
 def read_tables(

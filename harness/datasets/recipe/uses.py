@@ -89,7 +89,7 @@ def _is_delimited(recipe: Any, role: str) -> bool:
     if role == "items":
         if not recipe.text.fields or recipe.reader == "splits":
             return False
-    elif recipe.reader in ("csv", "jsonl", "parquet", "yelp"):
-        return recipe.reader == "csv"
+    elif not recipe.reader.startswith("amazon"):
+        return recipe.reader not in ("jsonl", "parquet", "yelp")
     names = recipe.files.get(role, _ITEMS.get(recipe.reader, ()) if role == "items" else ())
     return not names or not all(format_by_name(one) for name in names for one in name.split("|"))

@@ -82,6 +82,7 @@ def test_a_setting_is_refused_where_its_reader_does_not_use_it(reader: str, sett
         ("amazon-2023-splits", {**ITEMS, "encoding": {"items": "latin-1"}}, "encoding.items: "),
         ("yelp", {**ITEMS, "separator": {"items": ";"}}, "separator.items: "),
         ("csv", {"separator": {"items": ";"}}, "separator.items: "),
+        ("splits", {"files": {"train": "a.parquet"}, "encoding": {"train": "cp1252"}}, ""),
         ("csv", {"separator": {"item": ";"}}, "separator.item: no such files"),
         ("csv", {"separator": {"interactions": ";"}}, ""),
         ("jsonl", {**ITEMS, "files": {"items": "items.csv"}, "separator": ";"}, ""),

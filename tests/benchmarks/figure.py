@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +20,10 @@ from pathlib import Path
 from typing import Literal
 
 from tabulate import tabulate
+
+from rearec_bench.harness.datasets import catalog
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.records.provenance import environment
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,9 @@ def machine() -> str:
     """One line: processor, cores, versions."""
     import torch
 
-    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return (
-        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores{gpu}, "
-        f"Python {platform.python_version()}, torch {torch.__version__}"
-    )
+    facts = environment("cuda" if torch.cuda.is_available() else "cpu", threads=1)
+    gpu = f", {facts['gpu']}" if "gpu" in facts else ""
+    return f"{facts['cpu']}, {facts['cores']} cores{gpu}, Python {facts['python']}, torch {facts['torch']}"
 
 
 def alternating(
@@ -96,12 +95,6 @@ def alternating(
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of the straight line of least squares."""
-    mean_x, mean_y = statistics.fmean(x), statistics.fmean(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
-
-
 def main(about: str | None, measure: Callable[..., list[Figure]], **more: int | None) -> int:
     """Measure, print, and write where --json says; exit status 0 whether targets are met or not.
 
@@ -123,16 +116,31 @@ def main(about: str | None, measure: Callable[..., list[Figure]], **more: int | 
     return 0
 
 
+def main_on_prepared(about: str | None, measure: Callable[..., list[Figure]], **names: str) -> int:
+    """Measure on prepared data sets and print, or say which are not prepared; `names` are options, `measure` gets sets.
+
+    Args:
+        about: what --help prints.
+        measure: called with the data sets as keywords.
+        names: keyword to the data set's usual name.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="Where they are prepared.")
+    for keyword, name in names.items():
+        parser.add_argument(f"--{keyword}", default=name)
+    options = vars(parser.parse_args())
+    folder = options.pop("data_dir")
+    if missing := [name for name in options.values() if not catalog.is_prepared(name, folder)]:
+        print(f"not prepared in {folder}: {', '.join(missing)}. How: rearec-bench prepare --help")
+        return 0
+    sets: dict[str, Dataset] = {key: catalog.load_dataset(name, data_dir=folder) for key, name in options.items()}
+    print(f"{table(measure(**sets))}\n\n{machine()}")
+    return 0
+
+
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _unit(unit: str) -> str:
     return unit if unit in {"x", "%"} else f" {unit}" if unit else ""
-
-
-def _cpuinfo() -> list[str]:
-    try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return []

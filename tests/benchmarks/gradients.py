@@ -11,15 +11,12 @@ Without prepared data it says so and ends.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
-from figure import Figure, machine, table
+from figure import Figure, main_on_prepared
 from made_rows import EPOCH, reader_of, sasrec, trainer_of
 
-from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.trial.gradients import term_gradients
 
@@ -55,21 +52,12 @@ def ratios(data: Dataset, width: int) -> Iterator[Figure]:
         trainer._batch(rows, EPOCH, before=0)
 
 
-def main() -> int:
-    """Print the figures of all widths."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="Where ml-100k is prepared.")
-    data_dir = parser.parse_args().data_dir
-    if not catalog.is_prepared("ml-100k", data_dir):
-        print(f"ml-100k is not prepared in {data_dir}.")
-        return 0
+def measure(data: Dataset) -> list[Figure]:
+    """The figures of all widths."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    data = catalog.load_dataset("ml-100k", data_dir=data_dir)
-    print(table([figure for width in WIDTHS for figure in ratios(data, width)]))
-    print(f"\n{machine()}")
-    return 0
+    return [figure for width in WIDTHS for figure in ratios(data, width)]
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main_on_prepared(__doc__, measure, data="ml-100k"))

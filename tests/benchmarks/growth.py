@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from figure import Figure, main, slope
+from figure import Figure, main
 from made_store import NAME, make_store
 
 MAX_SLOPE = 1.1
@@ -108,7 +109,7 @@ def figures_of(points: Sequence[Point]) -> list[Figure]:
             for point in series
         )
         sizes, seconds = ([math.log(getattr(point, field)) for point in series] for field in ("size", "seconds"))
-        exponent = slope(sizes, seconds)
+        exponent = statistics.linear_regression(sizes, seconds).slope
         found.append(Figure(f"growth of {name} with {series[0].by}", exponent, "", MAX_SLOPE, detail=detail))
     return found
 

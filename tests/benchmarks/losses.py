@@ -113,7 +113,9 @@ def dense_erl_released(of: Inputs) -> Tensor:
 
 def dense_prl(of: Inputs) -> Tensor:
     """One product and one cross-entropy for all states, and for each step of the contrastive loss."""
-    return _dense_annealed(of) + _dense_contrast(of)
+    logits = (of.states / of.states.new_tensor(TAUS)[:, None]).flatten(0, 1) @ of.items.T  # (R * T, N)
+    annealed = functional.cross_entropy(logits, of.targets.repeat_interleave(STATES)) * STATES
+    return annealed + _dense_contrast(of)
 
 
 def dense_prl_released(of: Inputs) -> Tensor:
@@ -122,11 +124,6 @@ def dense_prl_released(of: Inputs) -> Tensor:
     losses = functional.cross_entropy(logits, of.targets.repeat_interleave(STATES), reduction="none")
     weighted = losses.unflatten(0, (-1, STATES)) @ losses.new_tensor(RELEASED_WEIGHTS)
     return weighted.mean() + _dense_contrast(of) / (STATES - 1)
-
-
-def _dense_annealed(of: Inputs) -> Tensor:
-    logits = (of.states / of.states.new_tensor(TAUS)[:, None]).flatten(0, 1) @ of.items.T  # (R * T, N)
-    return functional.cross_entropy(logits, of.targets.repeat_interleave(STATES)) * STATES
 
 
 def _dense_contrast(of: Inputs) -> Tensor:

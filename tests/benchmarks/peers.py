@@ -14,16 +14,13 @@ Without prepared data it says so and ends.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import torch
-from figure import Figure, machine, table
+from figure import Figure, main_on_prepared
 from made_rows import EPOCH, reader_of, sasrec, trainer_of
 
-from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets.data.dataset import Dataset
 
 RELEASED = {"erl": 278, "prl": 140}
@@ -74,22 +71,5 @@ def measure(released: Dataset, whole: Dataset) -> list[Figure]:
     return figures
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=Path("data"))
-    parser.add_argument("--released", default="released-ml-100k")
-    parser.add_argument("--whole", default="ml-100k")
-    options = parser.parse_args()
-    missing = [name for name in (options.released, options.whole) if not catalog.is_prepared(name, options.data_dir)]
-    if missing:
-        print(f"not prepared in {options.data_dir}: {', '.join(missing)}. How: rearec-bench prepare --help")
-        return 0
-    sets = [catalog.load_dataset(name, data_dir=options.data_dir) for name in (options.released, options.whole)]
-    print(table(measure(*sets)))
-    print(f"\n{machine()}")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main_on_prepared(__doc__, measure, released="released-ml-100k", whole="ml-100k"))

@@ -14,13 +14,14 @@ trials sleep instead of keeping their core busy, for a machine that others use, 
 from __future__ import annotations
 
 import os
+import statistics
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from figure import Figure, main, slope
+from figure import Figure, main
 from suite_run import REAL_TRIAL, Ran, fake_run, listed, run
 
 from rearec_bench.harness.store.store import Store
@@ -93,7 +94,8 @@ class Watch:
         for pid in {sample.pid for sample in self.samples if sample.role == role}:
             own = [one for one in self.samples if one.pid == pid and most / 2 <= one.stored < most]
             if len({sample.stored for sample in own}) > 2:
-                slopes.append(slope([sample.stored for sample in own], [sample.uss for sample in own]))
+                line = statistics.linear_regression([one.stored for one in own], [one.uss for one in own])
+                slopes.append(line.slope)
         return max(slopes, default=float("nan"))
 
     def at(self, role: str, share: float) -> tuple[float, int]:

@@ -26,6 +26,8 @@ from rearec_bench.harness.report.formats.words import Marks, cell_words
 from rearec_bench.harness.report.html import tables as page
 from rearec_bench.harness.report.report import render, render_report
 from rearec_bench.harness.report.table import Kind, TableCell
+from rearec_bench.harness.report.tables.overall import validation_overall
+from rearec_bench.harness.report.tables.parts import ROW
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, PAPER_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
@@ -288,6 +290,22 @@ def test_an_unknown_name_is_an_error_with_the_nearest_one(
     with pytest.raises(InputError) as raised:
         render_report(**({"suites": None} | options), store=store)
     assert str(raised.value).startswith(message)
+
+
+def test_the_overall_table_of_validation_has_its_means(varied: ResultSet) -> None:
+    table = validation_overall(varied)
+    for cell in (cell for cell in varied.cells if cell.runs):
+        means = {
+            one["metric"]: one["mean"] for one in table.records if all(one[name] == getattr(cell, name) for name in ROW)
+        }
+        assert means["ndcg@20"] == pytest.approx(np.mean([run.validation["ndcg@20"] for run in cell.runs]))
+    assert table.protocol[1].startswith("Validation")
+
+
+@pytest.mark.parametrize("other", [{"table": "steps"}, {"against": "paper"}, {"source": "paper"}, {"marks": True}])
+def test_another_split_than_test_is_of_the_overall_table(tmp_path: Path, other: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"--split is for --table overall|--marks is for"):
+        render_report(None, store=Store(tmp_path), split="validation", **other)
 
 
 def test_an_empty_store_says_what_to_type(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from rearec_bench.cli import main
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.queue import Signal, SuiteQueue
@@ -29,6 +28,8 @@ from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.trial_folder import MANIFEST
+
+from ..typed import typed
 
 V1 = Path(__file__).parents[1] / "stores" / "v1"
 TABLES = ("overall", "ceiling", "steps", "adaptive")
@@ -102,16 +103,8 @@ def as_of_today(result: TrialResult) -> TrialResult:
     return dataclasses.replace(result, spec=dataclasses.replace(result.spec, engine=ENGINE_VERSION))
 
 
-def invoke(*words: str) -> Result:
-    """A command; whatever it says, it ends as a command does."""
-    done = CliRunner().invoke(main, list(words))
-    assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)
-    assert "Traceback" not in done.output
-    return done
-
-
 def report(root: Path, table: str) -> Result:
-    return invoke("report", "first", "--results", str(root), "--table", table, "--format", "json")
+    return typed("report", "first", "--results", str(root), "--table", table, "--format", "json")
 
 
 def shown(done: Result) -> dict[str, Any]:
@@ -291,20 +284,20 @@ def left_out(world: World, root: Path, keys: list[str]) -> list[str]:
 def check(world: World, root: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     harm, keys, lost = harmed(world, root, number)
     where = ("--results", str(root))
-    assert invoke("plan", str(world.suite), *where).exit_code == 0
+    assert typed("plan", str(world.suite), *where).exit_code == 0
     left_out(world, root, keys)
     for key in keys:
-        invoke("show", key, *where)
-    verified = invoke("results", "verify", *where)
+        typed("show", key, *where)
+    verified = typed("results", "verify", *where)
     named = {key for key in world.results if key in verified.output}
     assert set(lost) <= named <= set(keys), (number, harm, verified.output)
     assert verified.exit_code == (1 if named else 0), (number, harm, verified.output)
     if number % 2:
-        assert invoke("results", "verify", "--fix", *where).exit_code == 0
-        assert invoke("results", "verify", *where).exit_code == 0
+        assert typed("results", "verify", "--fix", *where).exit_code == 0
+        assert typed("results", "verify", *where).exit_code == 0
         assert not lost or len(list((root / "quarantine").glob("*.json"))) >= len(lost)
     monkeypatch.setattr(execute, "run_suite", world.run_suite)
-    done = invoke("run", str(world.suite), *where)
+    done = typed("run", str(world.suite), *where)
     assert done.exit_code == 0, (number, harm, done.output)
     assert not (left_out(world, root, keys) and number % 2), (number, harm)
 
@@ -347,17 +340,17 @@ def test_whatever_harms_a_suites_files_no_command_crashes_or_lies(
         else:
             assert "is damaged" in done.stderr or "unknown suite 'first'" in done.stderr or "no suite" in done.stderr
             assert name != "run.jsonl"
-    assert invoke("show", world.used[0], *where).exit_code == 0
-    assert invoke("plan", str(world.suite), *where).exit_code == 0
+    assert typed("show", world.used[0], *where).exit_code == 0
+    assert typed("plan", str(world.suite), *where).exit_code == 0
     if not file.exists() or file.read_bytes() != before:
-        invoke("results", "verify", *where)
-    assert invoke("results", "verify", "--fix", *where).exit_code == 0
-    assert invoke("results", "verify", *where).exit_code == 0
+        typed("results", "verify", *where)
+    assert typed("results", "verify", "--fix", *where).exit_code == 0
+    assert typed("results", "verify", *where).exit_code == 0
     monkeypatch.setattr(execute, "run_suite", partial(world.run_suite))
-    assert invoke("run", str(world.suite), *where).exit_code == 0
+    assert typed("run", str(world.suite), *where).exit_code == 0
     for table in TABLES:
         assert shown(report(root, table))["records"] == world.without(table, frozenset())
-    assert invoke("results", "verify", *where).exit_code == 0
+    assert typed("results", "verify", *where).exit_code == 0
 
 
 def test_a_report_says_what_it_leaves_out(world: World, tmp_path: Path) -> None:
@@ -365,10 +358,10 @@ def test_a_report_says_what_it_leaves_out(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.store.root, root)
     final = next(key for key in world.used if world.results[key].spec.strategy.kind == "erl")
     (root / "trials" / final / "result.json").write_text("{}")
-    text = invoke("report", "first", "--results", str(root)).output
+    text = typed("report", "first", "--results", str(root)).output
     assert f"Left out: trial {final[:8]} is damaged (result.json has 2 bytes of " in text
     assert "1/2 final runs (seed" in text and "damaged)" in text
-    planned = invoke("plan", str(world.suite), "--results", str(root)).output
+    planned = typed("plan", str(world.suite), "--results", str(root)).output
     assert f"Trial {final[:8]} is damaged and counts as not run" in planned and "1 to run" in planned
-    refused = invoke("show", final, "--results", str(root))
+    refused = typed("show", final, "--results", str(root))
     assert refused.exit_code == 1 and "rearec-bench results verify --fix" in refused.stderr

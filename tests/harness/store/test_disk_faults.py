@@ -16,9 +16,7 @@ from types import ModuleType
 from typing import Any, cast
 
 import pytest
-from click.testing import CliRunner
 
-from rearec_bench.cli import main
 from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.monitor.log import RunLog
 from rearec_bench.harness.report.report import render_report
@@ -33,6 +31,7 @@ from rearec_bench.harness.utils.errors import StoreError
 
 from ..run.helpers import told, until
 from ..specs import spec_of
+from ..typed import typed
 
 HERE = Path(__file__).resolve().parents[1]
 Remount = Callable[[str], None]
@@ -70,12 +69,6 @@ def disk(tmp_path: Path) -> Iterator[tuple[Path, Remount]]:
 
 def _checked(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stderr
-
-
-def command(*words: object) -> Any:
-    done = CliRunner().invoke(main, list(map(str, words)))
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done
 
 
 def test_a_full_disk_is_said_and_leaves_whole_trials(disk: tuple[Path, Remount], synthetic: ModuleType) -> None:
@@ -163,14 +156,14 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_starts_and_can_
     remount("ro")
     where = ("--results", folder / "results")
     (tmp_path / "suite.yaml").write_text(SUITE)
-    done = command("run", tmp_path / "suite.yaml", *where)
+    done = typed("run", tmp_path / "suite.yaml", *where)
     assert done.exit_code == 1 and done.stderr == f"{folder / 'results'} cannot be written: Read-only file system.\n"
     for words in (("report", "smoke"), ("report", "smoke", "--table", "ceiling"), ("results", "verify")):
-        assert command(*words, *where).exit_code == 0
-    fixed = command("results", "verify", "--fix", *where)
+        assert typed(*words, *where).exit_code == 0
+    fixed = typed("results", "verify", "--fix", *where)
     assert fixed.exit_code == 1 and "Read-only file system" in fixed.stderr
-    assert command("results", "merge", folder / "results", stored).exit_code == 1
-    assert command("results", "merge", stored, folder / "results", "-o", tmp_path / "both").exit_code == 0
+    assert typed("results", "merge", folder / "results", stored).exit_code == 1
+    assert typed("results", "merge", stored, folder / "results", "-o", tmp_path / "both").exit_code == 0
 
 
 def test_a_clock_that_jumps_while_a_trial_runs_moves_nothing_but_its_date(
@@ -191,7 +184,7 @@ def test_a_clock_that_jumps_while_a_trial_runs_moves_nothing_but_its_date(
     assert 0 < timings["train_s"] < timings["total_s"] < 1800 and timings["evaluate_s"] > 0 < timings["build_s"]
     store = Store(tmp_path / "results")
     store.write(result)
-    assert command("show", result.key, "--results", store.root).exit_code == 0
+    assert typed("show", result.key, "--results", store.root).exit_code == 0
 
 
 # ---- whole runs, through Ray

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from rearec_bench.cli import main
 from rearec_bench.harness.analysis.differences import compare_suite, compare_trials
 from rearec_bench.harness.records.comparison import differences
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.store.merge import merge
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
+
+from ..typed import typed
 
 V1 = Path(__file__).parents[1] / "stores" / "v1"
 
@@ -30,12 +30,6 @@ def pair(tmp_path: Path) -> tuple[Store, Store]:
     for name in ("a", "b"):
         shutil.copytree(V1, tmp_path / name)
     return Store(tmp_path / "a"), Store(tmp_path / "b")
-
-
-def command(*words: object) -> Result:
-    done = CliRunner().invoke(main, ["results", *map(str, words)])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done
 
 
 def finals(store: Store, kind: str) -> dict[int, TrialResult]:
@@ -63,7 +57,7 @@ def test_halves_of_a_store_merged_are_the_store(pair: tuple[Store, Store], tmp_p
     for number, key in enumerate(sorted(first.keys())):
         (first, second)[number % 2].delete(key)
     shutil.rmtree(second.suite_folder("trouble"))
-    done = command("merge", first.root, second.root)
+    done = typed("results", "merge", first.root, second.root)
     assert done.exit_code == 0, done.output
     assert "5 trials added, 0 were there" in done.output
     whole = Store(V1)
@@ -80,7 +74,7 @@ def test_both_can_go_into_a_third_and_stay_as_they_are(pair: tuple[Store, Store]
     first, second = pair
     first.delete(sorted(first.keys())[0])
     before = {path: path.read_bytes() for store in pair for path in store.root.rglob("*") if path.is_file()}
-    assert command("merge", first.root, second.root, "-o", tmp_path / "c").exit_code == 0
+    assert typed("results", "merge", first.root, second.root, "-o", tmp_path / "c").exit_code == 0
     assert len(Store(tmp_path / "c").keys()) == 10 and verify(Store(tmp_path / "c")).findings == ()
     assert {path: path.read_bytes() for store in pair for path in store.root.rglob("*") if path.is_file()} == before
 
@@ -95,7 +89,7 @@ def test_times_and_machines_do_not_tell_two_trials_apart_and_ranks_do(
         replace=True,
     )
     second.write(with_ranks(other, [1, 2, 3, 4], synthetic), replace=True)
-    done = command("merge", first.root, second.root)
+    done = typed("results", "merge", first.root, second.root)
     assert done.exit_code == 1
     assert f"trial {other.key[:8]} is not the same in both: test: readout_ranks differ in" in done.stderr
     assert done.stderr.count("\n") == 1 and "0 trials added, 9 were there" in done.stdout
@@ -107,7 +101,7 @@ def test_a_damaged_trial_is_taken_from_the_other_and_never_handed_on(pair: tuple
     here, there = sorted(first.keys())[:2]
     (first.folder(here) / "result.json").write_text("{}")
     (second.folder(there) / "result.json").write_text("{}")
-    done = command("merge", first.root, second.root)
+    done = typed("results", "merge", first.root, second.root)
     assert done.exit_code == 1 and f"trial {there[:8]} of {second.root} is damaged" in done.stderr
     assert first.read(here).key == here and first.read(there).key == there
     assert len(list((first.root / "quarantine").glob("*.json"))) == 1
@@ -122,14 +116,14 @@ def test_suites_of_one_name_keep_the_rows_of_the_first_and_the_trials_of_both(pa
     second.write_suite("first", {**suite, "seeds": [1, 2, 7]}, {**index, "cells": cells})
     ours = {**index["cells"], name: {**cell, "search": cell["search"][:1], "best": None, "final": {}}}
     first.write_suite("first", suite, {**index, "cells": ours})
-    done = command("merge", first.root, second.root)
+    done = typed("results", "merge", first.root, second.root)
     assert done.exit_code == 1 and "suite first is not the same in both (seeds)" in done.stderr
     held_suite, held = first.read_suite("first")
     assert held_suite == suite
     assert held["cells"][name] == cell and held["cells"]["another"] == cells["another"]
     apart = {**cell, "search": cell["search"][::-1], "final": {**cell["final"], "1": "1" * 32}}
     second.write_suite("first", suite, {**index, "cells": {**index["cells"], name: apart}})
-    done = command("merge", first.root, second.root)
+    done = typed("results", "merge", first.root, second.root)
     assert done.exit_code == 1
     assert f"suite first, cell {name}: other search trials; those of the first are kept" in done.stderr
     assert f"suite first, cell {name}: other final runs under seed 1" in done.stderr
@@ -142,7 +136,7 @@ def test_logs_are_merged_by_time_and_once(pair: tuple[Store, Store]) -> None:
     lines = ours.read_text().splitlines()
     ours.write_text("".join(f"{line}\n" for line in lines[::2]))
     theirs.write_text("".join(f"{line}\n" for line in lines[1::2]))
-    assert command("merge", first.root, second.root).exit_code == 0
+    assert typed("results", "merge", first.root, second.root).exit_code == 0
     assert ours.read_text().splitlines() == lines
 
 
@@ -156,7 +150,7 @@ def test_a_cell_that_differs_is_shown_with_its_change_and_intervals(
     before = finals(first, "erl")
     for result in before.values():
         second.write(with_ranks(result, [1, 1, 1, 1], synthetic), replace=True)
-    done = command("diff", first.root, second.root, "--suite", "first", "--format", "csv")
+    done = typed("results", "diff", first.root, second.root, "--suite", "first", "--format", "csv")
     assert done.exit_code == 1
     records = {row["metric"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
     assert set(records) == {"ndcg@10", "ndcg@20", "recall@10", "recall@20"}
@@ -167,7 +161,7 @@ def test_a_cell_that_differs_is_shown_with_its_change_and_intervals(
     assert float(records["ndcg@20"]["seeds_low"]) == pytest.approx(np.mean(paired) - half, rel=1e-9)
     low, high = (float(records["ndcg@20"][f"users_{end}"]) for end in ("low", "high"))
     assert 0 <= low <= values["change"] <= high <= 1
-    text = command("diff", first.root, second.root).output
+    text = typed("results", "diff", first.root, second.root).output
     assert "8 the same in both, 2 different" in text
     assert "Suite first: 2 cells with the same numbers, 1 with others" in text
     assert all(f"Trial {result.key[:8]} differs: test: readout_ranks differ in" in text for result in before.values())
@@ -183,20 +177,20 @@ def test_what_one_alone_has_is_named(pair: tuple[Store, Store]) -> None:
     assert {cell.place[2] for cell in cells} == {"erl"} and {
         (cell.first.seeds, cell.second.seeds) for cell in cells
     } == {(2, 1)}
-    done = command("diff", first.root, second.root)
+    done = typed("results", "diff", first.root, second.root)
     assert done.exit_code == 1 and f"In {first.root} alone: {key[:8]}." in done.output
-    done = command("diff", first.root, second.root, "--suite", "none")
+    done = typed("results", "diff", first.root, second.root, "--suite", "none")
     assert done.exit_code == 2 and "In both: first, trouble" in done.stderr
 
 
 def test_a_copy_does_not_differ_and_damage_is_said_and_compared_with_nothing(pair: tuple[Store, Store]) -> None:
     first, second = pair
-    done = command("diff", first.root, second.root)
+    done = typed("results", "diff", first.root, second.root)
     assert done.exit_code == 0 and "10 the same in both, 0 different" in done.output
     key = next(iter(finals(second, "erl").values())).key
     file = second.folder(key) / "test.parquet"
     file.write_bytes(file.read_bytes()[::-1])
-    done = command("diff", first.root, second.root)
+    done = typed("results", "diff", first.root, second.root)
     assert done.exit_code == 1 and f"Trial {key[:8]} of {second.root} is damaged" in done.output
 
 

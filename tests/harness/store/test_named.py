@@ -5,23 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from rearec_bench.cli import main
+from rearec_bench.harness.store.store import Store
+
+from ..typed import typed
 
 WAYS = ("report {}", "status {}", "plan {}", "report {} --format csv")
 
 
 def printed(line: str, results: Path) -> str:
-    done = CliRunner().invoke(main, [*line.split(), "--results", str(results)])
+    done = typed(*line.split(), "--results", results)
     assert done.exit_code == 0, done.output
     return done.output
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_suite_goes_by_its_name_and_by_its_file(stored: Path, tmp_path: Path, way: str) -> None:
-    from rearec_bench.harness.store.store import Store
-
     suite = tmp_path / "any.yaml"
     suite.write_text("name: smoke\ndatasets: [tiny]\nbackbones: [sasrec]\nstrategies: [base]\nsteps: [1]\nseeds: [1]\n")
     assert "smoke" in Store(stored).suites()
@@ -31,8 +30,6 @@ def test_a_suite_goes_by_its_name_and_by_its_file(stored: Path, tmp_path: Path, 
 
 
 def test_a_stored_suite_is_planned_by_its_name(stored: Path, tmp_path: Path) -> None:
-    from rearec_bench.harness.store.store import Store
-
     store = Store(stored)
     other = Store(tmp_path / "results")
     other.write_suite("mine", {**store.read_suite("smoke")[0], "name": "mine"}, store.read_suite("smoke")[1])
@@ -41,6 +38,6 @@ def test_a_stored_suite_is_planned_by_its_name(stored: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("command", ["report", "status"])
 def test_what_is_not_stored_is_told_with_the_command_that_runs_it(stored: Path, command: str) -> None:
-    done = CliRunner().invoke(main, [command, "full_table2", "--results", str(stored)])
+    done = typed(command, "full_table2", "--results", stored)
     assert done.exit_code == 2
     assert "rearec-bench run full_table2" in done.output

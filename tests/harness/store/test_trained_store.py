@@ -11,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from rearec_bench.cli import main
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.records.source import same_source
 from rearec_bench.harness.store.checkpoints import Checkpoints
@@ -21,6 +19,8 @@ from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.checkpoint import unpack
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
+
+from ..typed import typed
 
 HERE = Path(__file__).resolve().parents[1] / "trained_store"
 KEYS = sorted(path.name for path in (HERE / "trials").iterdir())
@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def cli(*arguments: str) -> str:
-    result = CliRunner().invoke(main, arguments)
+    result = typed(*arguments)
     assert result.exit_code == 0, result.output
     return result.output
 

@@ -8,12 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from rearec_bench.cli import main
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import log_lines, sealed
 from rearec_bench.harness.store.verify import verify
+
+from ..typed import typed
 
 V1 = Path(__file__).parents[1] / "stores" / "v1"
 
@@ -28,9 +29,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def command(store: Store, *words: str) -> Result:
-    done = CliRunner().invoke(main, ["results", "verify", "--results", str(store.root), *words])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done
+    return typed("results", "verify", "--results", store.root, *words)
 
 
 def kinds(store: Store) -> list[tuple[str, str]]:

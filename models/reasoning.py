@@ -10,31 +10,59 @@ from torch import Tensor, nn
 
 from .backbones.contract import Backbone, Histories
 from .layers import dropout_stream
-from .strategies.contract import Reasoning
+from .strategies.contract import Reasoning, Strategy
 
 
 class ReasoningModel(nn.Module):
-    """A backbone and its reasoning position embeddings.
+    """A backbone, its reasoning position embeddings, and what the strategy trains of its own.
 
     Attributes:
         steps: K.
+        triggers: (M, d), what each stream adds to r_0; None for the one chain.
+        own: `Strategy.module`.
     """
 
-    def __init__(self, backbone: Backbone, *, steps: int, positions: bool) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        steps: int,
+        positions: bool,
+        streams: int | None = None,
+        own: nn.Module | None = None,
+    ) -> None:
         """Join a backbone with K steps.
 
         Args:
             backbone: the sequence encoder.
             steps: K >= 0.
             positions: whether steps have position embeddings P^R, (K, d) (eq. 4).
+            streams: M; see `Reasoning`.
+            own: see `Strategy.module`.
         """
         super().__init__()
         self.backbone = backbone
         self.steps = steps
-        self.reasoning_positions = nn.Parameter(torch.empty(steps, backbone.width)) if positions and steps else None
+        width = backbone.width
+        self.reasoning_positions = nn.Parameter(torch.empty(steps, width)) if positions and steps else None
+        self.triggers = nn.Parameter(torch.empty(streams, width)) if streams and steps else None
+        self.own = own
+
+    @classmethod
+    def of(cls, backbone: Backbone, strategy: Strategy, *, epoch: int = 1) -> ReasoningModel:
+        """What a strategy needs in an epoch around a backbone; the strategy knows its own part from then on."""
+        wanted = strategy.reasoning(epoch)
+        strategy.own = strategy.module(backbone.width)
+        return cls(
+            backbone,
+            steps=strategy.steps,
+            positions=wanted.positions,
+            streams=wanted.streams,
+            own=strategy.own,
+        )
 
     def reason(self, histories: Histories) -> Tensor:
-        """All states without a noised view: (G, Q, T, d)."""
+        """All states without a noised view: (G, Q, T, d); T = K + 1, or 1 + M K with M streams."""
         states, _ = self.reason_twice(histories, Reasoning(), None)
         return states
 
@@ -52,6 +80,8 @@ class ReasoningModel(nn.Module):
             (G, Q, T, d) raw states r_0..r_K, and (G, Q, K, d) noised states of steps 1..K or None.
         """
         first, cache = self.backbone.encode(histories)
+        if self.triggers is not None:
+            return torch.stack(self._streams(first, cache, self.triggers), 2), None
         if reasoning.noise_std is None or self.steps == 0:
             return torch.stack(self._steps(first, cache), 2), None
         noises = [self._noise(first, reasoning.noise_std, generator) for _ in range(self.steps)]
@@ -75,6 +105,29 @@ class ReasoningModel(nn.Module):
             state, cache = self.backbone.advance(self._input(states[-1], step), cache)
             states.append(state)
         return states
+
+    def _streams(self, first: Tensor, cache: Any, triggers: Tensor) -> list[Tensor]:
+        """r_0, then the states of each stream, each (G, Q, d); streams do not see each other.
+
+        A stream starts at r_0 plus its trigger, and each step adds the state that it started from.
+        """
+        count = len(triggers)
+        together = self.backbone.side_by_side(cache, count)
+        starts = [first + trigger for trigger in triggers]
+        if together is None:
+            chains = [self._chain(start, cache) for start in starts]
+        else:
+            states = self._chain(torch.cat(starts, 1), together)  # each (G, M Q, d)
+            chains = [list(chain) for chain in zip(*(state.chunk(count, 1) for state in states), strict=True)]
+        return [first, *(state for chain in chains for state in chain)]
+
+    def _chain(self, start: Tensor, cache: Any) -> list[Tensor]:
+        """The K states after `start`."""
+        states = [start]
+        for step in range(self.steps):
+            state, cache = self.backbone.advance(self._input(states[-1], step), cache)
+            states.append(state + states[-1])
+        return states[1:]
 
     def _both(self, first: Tensor, cache: Any, noises: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Clean and noised view in one step each, as twice as many query positions."""

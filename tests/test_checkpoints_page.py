@@ -22,7 +22,7 @@ from .pages import blocks, page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["prl", "base"])
+@pytest.mark.parametrize("strategy", ["prl", "plr", "base"])
 def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
@@ -39,9 +39,12 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
 
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(CODE.replace("KEY", spec.key), names)  # noqa: S102 - the page's own lines
+    code = CODE.replace("strategies.prl", f"strategies.{strategy}").replace(
+        "PRL", {"base": "Base"}.get(strategy, strategy.upper())
+    )
+    exec(code.replace("KEY", spec.key), names)  # noqa: S102 - the page's own lines
     assert names["scores"].shape == (2, data.num_items)
-    assert names["states"].shape[:2] == (2, spec.steps + 1)
+    assert names["readout"].shape == (2, names["model"].backbone.width)
     assert names["about"]["best_epoch"] == result.best_epoch
     assert result.validation is not None and result.test is not None
     assert names["about"]["validation"] == dict(result.validation.readout)
@@ -49,7 +52,7 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     model, ranks = names["model"], []
     for start, end, target in zip(data.test.starts, data.test.ends, data.test.targets, strict=True):
         items = torch.from_numpy(data.flat[max(start, end - 10) : end].astype(np.int64))[None]
-        state = model.reason(Histories(items, torch.tensor([items.shape[1]])))[:, 0, -1]
+        state = names["strategy"].readout(model.reason(Histories(items, torch.tensor([items.shape[1]])))[:, 0])
         scores = (model.backbone.queries(state) @ model.backbone.item_vectors().T)[0]
         ranks.append(int((scores >= scores[int(target)]).sum()))
     same = np.array(ranks) == result.test.rows.readout_ranks

@@ -103,7 +103,7 @@ class Adaptive:
 
 
 def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
-    """Adaptive depth of every cell of a model that has steps.
+    """Adaptive depth of every cell of a model that has steps; streams have no order in which to stop.
 
     Raises:
         StoreError: the rows of a trial cannot be read, or trials that are averaged have other rows.
@@ -117,7 +117,7 @@ def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
 
     cells = []
     for cell in results.cells:
-        if cell.steps != 0:
+        if cell.steps != 0 and all(run.spec.states == run.spec.steps + 1 for run in cell.runs):
             other = row_against(cell, results.cells)
             runs = other.runs if other is not None else ()
             against = [read_out(run.key, run.spec.seed, run.spec.steps) for run in runs]

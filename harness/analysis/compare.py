@@ -110,6 +110,19 @@ def stats_of(runs: Sequence[Metrics], *, planned: int) -> dict[str, Stat]:
     return {name: stat([metrics[name] for metrics in runs], planned=planned) for name in METRICS}
 
 
+def state_names(count: int, steps: int | None) -> list[str]:
+    """What the states of a row are called: step_0 to step_K; with streams step_0, stream_1_step_1 and so on.
+
+    Args:
+        count: T.
+        steps: K; None where rows differ in it.
+    """
+    if not steps or count <= steps + 1:
+        return [f"step_{k}" for k in range(count)]
+    streams = range(1, (count - 1) // steps + 1)
+    return ["step_0", *(f"stream_{stream}_step_{k}" for stream in streams for k in range(1, steps + 1))]
+
+
 def compare(rows: Sequence[Row]) -> tuple[Compared, ...]:
     """Each row against the one that its `against` names, and the best of each data set, backbone and metric.
 

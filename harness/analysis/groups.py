@@ -18,7 +18,7 @@ from ..datasets.data.dataset import Dataset, Split
 from ..records.results import Ranks
 from ..trial.baselines import popularity_of
 from ..utils.errors import InputError
-from .compare import METRICS, Row, Stat, stat
+from .compare import METRICS, Row, Stat, stat, state_names
 from .intervals import Interval, cluster_means, difference_interval
 from .paired_rows import gains_of
 from .resultset import CellResults, ResultSet
@@ -113,7 +113,7 @@ def grouped(results: ResultSet, load: Load) -> tuple[Grouped, ...]:
         if cell.dataset not in by_dataset:
             by_dataset[cell.dataset] = _groups(check_dataset(load(cell.dataset), cell))
         tests = [results.store.ranks(run.key, "test") for run in cell.runs]
-        states = [_states(rows) for rows in tests]
+        states = [_states(rows, run.spec.steps) for rows, run in zip(tests, cell.runs, strict=True)]
         groups = by_dataset[cell.dataset]
         cells.append(
             Grouped(cell, tuple(_group(group, inside, tests[0].users, states, cell) for group, inside in groups))
@@ -157,9 +157,10 @@ def _groups(dataset: Dataset) -> tuple[tuple[Group, NDArray[np.bool_]], ...]:
     return tuple(groups)
 
 
-def _states(rows: Ranks) -> dict[str, NDArray[np.int32]]:
+def _states(rows: Ranks, steps_taken: int) -> dict[str, NDArray[np.int32]]:
     """Ranks of each state, (R,)."""
-    steps = {f"step_{k}": rows.step_ranks[:, k] for k in range(rows.step_ranks.shape[1])}
+    names = state_names(rows.step_ranks.shape[1], steps_taken)
+    steps = {name: rows.step_ranks[:, k] for k, name in enumerate(names)}
     return {READOUT: rows.readout_ranks, **(steps if len(steps) > 1 else {})}
 
 

@@ -212,6 +212,11 @@ class TrialSpec:
         return identity
 
     @property
+    def states(self) -> int:
+        """T, states of a row: K + 1, or 1 + M K where the strategy has a setting `streams`."""
+        return 1 + self.steps * int(self.strategy.settings.get("streams", 1))
+
+    @property
     def is_baseline(self) -> bool:
         """Whether this is a baseline, a count of the training rows, rather than a model."""
         return self.strategy.kind == BASELINE

@@ -14,6 +14,7 @@ _NAMES = {
     "rpe": "RPE",
     "erl": "ERL",
     "prl": "PRL",
+    "plr": "PLR",
     "sasrec": "SASRec",
     "bert4rec": "BERT4Rec",
     "esasrec": "eSASRec",
@@ -49,6 +50,11 @@ def range_words(space: Space) -> str:
     if space.choices:
         return f"{{{', '.join(map(str, space.choices))}}}"
     return f"{space.low} to {space.high}{' on a logarithmic scale' if space.log else ''}"
+
+
+def state_label(name: str) -> str:
+    """A state as a table shows it: Step 1, or Stream 2 step 1."""
+    return name.replace("_", " ").capitalize()
 
 
 def steps_label(steps: int | None) -> str:

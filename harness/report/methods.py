@@ -23,7 +23,7 @@ _CITED = {
     "unisrec": "hou2022unisrec",
     "morec": "yuan2023morec",
 }
-_PAPER = ("naive", "rpe", "erl", "prl")
+_STRATEGIES = dict.fromkeys(("naive", "rpe", "erl", "prl"), "tang2025rearec") | {"plr": "tang2026plr"}
 _STATISTICS = (
     "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "
     rf"procedure~\cite{{holm1979simple}} within a table, $\alpha = {LEVEL:g}$) and over seeds (paired $t$-test); "
@@ -66,19 +66,23 @@ def _data(results: ResultSet) -> list[str]:
 
 
 def _models(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
-    kinds = list(dict.fromkeys(run.spec.backbone.kind for run in runs))
     backbones = ", ".join(
-        escape(label_of(kind)) + (rf"~\cite{{{_CITED[kind]}}}" if kind in _CITED else "") for kind in kinds
+        escape(label_of(kind)) + (rf"~\cite{{{_CITED[kind]}}}" if kind in _CITED else "")
+        for kind in dict.fromkeys(run.spec.backbone.kind for run in runs)
     )
     rows = ", ".join(escape(label_of(row)) for row in dict.fromkeys(cell.strategy for cell in results.cells))
     own = {run.spec.strategy.kind: _file_of(STRATEGIES, run.spec.strategy.kind) for run in runs}
-    ours = [escape(label_of(kind)) for kind, file in own.items() if not file and kind in _PAPER]
+    ours: dict[str, list[str]] = {}
+    for kind, file in own.items():
+        if not file and kind in _STRATEGIES:
+            ours.setdefault(_STRATEGIES[kind], []).append(escape(label_of(kind)))
     theirs = [f"{escape(label_of(kind))} is defined in {escape(file)}." for kind, file in own.items() if file]
-    cited = rf" ({', '.join(ours)}: the reasoning strategies of~\cite{{tang2025rearec}})" if ours else ""
+    cited = [rf"{', '.join(kinds)}: the reasoning strategies of~\cite{{{source}}}" for source, kinds in ours.items()]
+    of_whom = f" ({'; '.join(cited)})" if cited else ""
     width = _either(run.spec.backbone.settings.get("width") for run in runs)
     depths = _either(run.spec.steps for run in runs)
     return [
-        rf"We compare {rows}{cited} on {backbones}, with width {width} and $K \in \{{{depths}\}}$ reasoning steps.",
+        rf"We compare {rows}{of_whom} on {backbones}, with width {width} and $K \in \{{{depths}\}}$ reasoning steps.",
         *theirs,
     ]
 

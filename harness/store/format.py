@@ -122,8 +122,8 @@ def _stored(content: bytes) -> _Stored:
     for split, numbers in zip(SPLITS, (stored.valid, stored.test), strict=True):
         if numbers is None:
             continue
-        if len(numbers.steps) != stored.spec.steps + 1:
-            raise ValueError(f"{split} has {len(numbers.steps)} steps of {stored.spec.steps + 1}")
+        if len(numbers.steps) != stored.spec.states:
+            raise ValueError(f"{split} has {len(numbers.steps)} states of {stored.spec.states}")
         if not all(metrics.keys() >= _METRICS for metrics in (numbers.readout, *numbers.steps)):
             raise ValueError(f"{split} lacks metrics")
     return stored

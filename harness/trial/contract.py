@@ -115,7 +115,7 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
 
 
 def _strategy(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
-    strategy, steps = trial.strategy, trial.model.steps
+    strategy = trial.strategy
     trial.model.train()
     rows = np.arange(min(_ROWS, len(dataset.train)))
 
@@ -146,8 +146,8 @@ def _strategy(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
 
     def temperatures() -> Iterator[str]:
         given = tuple(strategy.temperatures(1.0))
-        if len(given) != steps + 1 or not all(value > 0 for value in given):
-            yield f"{given}, where K + 1 = {steps + 1} positive numbers are expected"
+        if len(given) != strategy.states or not all(value > 0 for value in given):
+            yield f"{given}, where T = {strategy.states} positive numbers are expected, one for each state"
 
     probes = (("reasoning", reasoning), ("loss", loss), ("readout", readout), ("temperatures", temperatures))
     for verb, probe in probes:

@@ -104,10 +104,12 @@ def evidence(
         traced: keep states of `TRACED_ROWS` rows (and of `trace_users`).
         trace_users: users whose rows are traced in any case.
     """
-    count = model.steps + 1
+    count = strategy.states
     temperatures = step_temperatures(strategy, scorer.temperature)
     kept = _Kept(len(reader), count)
-    tracing = _Tracing(_trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, model)
+    tracing = _Tracing(
+        _trace_rows(reader, trace_users) if traced else np.empty(0, np.int64), reader, (count, model.backbone.width)
+    )
     similarity = torch.zeros(count, count, dtype=torch.float64)
     noise = torch.Generator().manual_seed(stream_seed(seed, "control", split))
 
@@ -140,9 +142,9 @@ def evidence(
 def step_temperatures(strategy: Strategy, temperature: float) -> tuple[float, ...]:
     """`Strategy.temperatures`; `ValueError` for another number of them than states, or one that is not above 0."""
     found = tuple(map(float, strategy.temperatures(temperature)))
-    if len(found) != strategy.steps + 1 or not min(found) > 0:
+    if len(found) != strategy.states or not min(found) > 0:
         kind = type(strategy).__name__
-        raise ValueError(f"{kind} has the temperatures {found}; allowed: {strategy.steps + 1} numbers above 0")
+        raise ValueError(f"{kind} has the temperatures {found}; allowed: {strategy.states} numbers above 0")
     return found
 
 
@@ -215,12 +217,13 @@ class _Kept:
 class _Tracing:
     """States of the traced rows, and the best items by each."""
 
-    def __init__(self, rows: NDArray[np.int64], reader: SplitReader, model: ReasoningModel) -> None:
-        count = model.steps + 1
+    def __init__(self, rows: NDArray[np.int64], reader: SplitReader, size: tuple[int, int]) -> None:
+        """Of states of a size (T, d)."""
+        count, width = size
         self._rows = rows
         self._place = np.full(len(reader), -1, np.int64)
         self._place[rows] = np.arange(len(rows))
-        self._states = np.zeros((len(rows), count, model.backbone.width), np.float32)
+        self._states = np.zeros((len(rows), count, width), np.float32)
         self._top = np.full((len(rows), count, _TOP), -1, np.int32)
 
     def keep_states(self, rows: NDArray[np.int64], states: Tensor) -> None:

@@ -63,8 +63,7 @@ class ModelTrial:
         self.strategy = strategy_class(strategy_settings, steps=spec.steps)
         size = {"num_items": dataset.num_items, "max_len": spec.training.max_len}
         backbone = backbone_class(backbone_settings, **size, **_item_text(spec, dataset))
-        positions = self.strategy.reasoning(spec.training.epoch_limit).positions
-        self.model = ReasoningModel(backbone, steps=spec.steps, positions=positions).to(device)
+        self.model = ReasoningModel.of(backbone, self.strategy, epoch=spec.training.epoch_limit).to(device)
         temperature = strategy_settings.score_temperature_of(getattr(backbone_settings, "score_temperature", 1.0))
         self.scorer = Scorer(backbone, temperature, spec.evaluation.mask_history)
         self.trainer = Trainer(

@@ -195,7 +195,7 @@ class Trainer:
     def _reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         reasoning = self._strategy.reasoning(epoch)
         backbone = self._model.backbone
-        clean, noised, order = [], [], []
+        clean, noised, again, order = [], [], [], []
         self.watch("data")
         for chunk in self._reader.chunks(rows):
             self.watch("forward")
@@ -203,6 +203,8 @@ class Trainer:
             clean.append(chunk.pick(states))
             if second is not None:
                 noised.append(chunk.pick(second))
+            if reasoning.twice:
+                again.append(chunk.pick(self._model.reason(chunk.histories)))
             order.append(torch.from_numpy(chunk.rows))
             self.watch("data")
         self.watch("forward")
@@ -215,5 +217,6 @@ class Trainer:
             targets=self._reader.targets[index],
             users=self._reader.users[index],
             queries=backbone.queries,
+            again=torch.cat(again) if again else None,
         )
         return reasoned, Catalogue(backbone.item_vectors(padding=reasoning.padding_class), self._temperature)

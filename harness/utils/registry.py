@@ -209,7 +209,14 @@ STRATEGIES = Registry(
     "rearec_bench.strategies",
     tuple(
         Entry(name, f"{_MODELS}.strategies.{name}:{cls}", f"{_MODELS}.strategies.settings:{cls}Settings")
-        for name, cls in (("base", "Base"), ("naive", "Naive"), ("rpe", "RPE"), ("erl", "ERL"), ("prl", "PRL"))
+        for name, cls in (
+            ("base", "Base"),
+            ("naive", "Naive"),
+            ("rpe", "RPE"),
+            ("erl", "ERL"),
+            ("prl", "PRL"),
+            ("plr", "PLR"),
+        )
     ),
     reserved="reference",  # what reference rows have in place of a strategy
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..settings import StrategySettings
 
@@ -24,6 +24,9 @@ class Reasoning:
         second_encoding: the noised view encodes the history again, with its own dropout (the released code).
         shared_masks: the noised view's steps have the dropout masks of the clean view's, instead of their own.
         padding_class: the padding row is one more class of the training softmax (the released code).
+        streams: M, that many chains of K steps start from r_0, each from a trained vector of its own added to it, and
+            each step adds its input's state (PLR); None for the one chain of eq. 4.
+        twice: everything is computed a second time, with its own dropout.
     """
 
     positions: bool = True
@@ -32,6 +35,8 @@ class Reasoning:
     second_encoding: bool = False
     shared_masks: bool = False
     padding_class: bool = False
+    streams: int | None = None
+    twice: bool = False
 
 
 def _identity(states: Tensor) -> Tensor:
@@ -40,7 +45,7 @@ def _identity(states: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Reasoned:
-    """A batch after reasoning; R rows, T = K + 1 states.
+    """A batch after reasoning; R rows, T states: K + 1, or with M streams 1 + M K, r_0 and stream after stream.
 
     Attributes:
         states: (R, T, d) clean states r_0..r_K, as queries.
@@ -49,6 +54,7 @@ class Reasoned:
         targets: (R,) int64.
         users: (R,) int64.
         queries: makes queries of raw states, (..., d) to (..., d): `Backbone.queries`.
+        again: (R, T, d) raw states of the second computation; None where none was asked for.
     """
 
     states: Tensor
@@ -57,6 +63,7 @@ class Reasoned:
     targets: Tensor
     users: Tensor
     queries: Callable[[Tensor], Tensor] = _identity
+    again: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +85,28 @@ class Strategy:
     Attributes:
         settings: typed hyper-parameters.
         steps: K.
+        own: what `module` gave, within the model that is trained; None before, and where there is none.
     """
 
     Settings: type[StrategySettings]
+    own: Any = None
 
     def __init__(self, settings: Any, *, steps: int) -> None:
         self.settings = settings
         self.steps = steps
+
+    @property
+    def states(self) -> int:
+        """T, how many states a row has."""
+        return 1 + self.steps * (self.reasoning(1).streams or 1)
+
+    def module(self, width: int) -> nn.Module | None:
+        """Parameters of the strategy's own, trained and stored with the model's; None for none.
+
+        Args:
+            width: d, of the states.
+        """
+        return None
 
     def reasoning(self, epoch: int) -> Reasoning:
         """What the loop has to provide in this epoch (counted from 1)."""
@@ -107,8 +129,8 @@ class Strategy:
         return {}
 
     def temperatures(self, temperature: float) -> tuple[float, ...]:
-        """What the steps r_0..r_K divide scores by, given the score temperature: for their entropy and margin."""
-        return (temperature,) * (self.steps + 1)
+        """What the states r_0..r_K divide scores by, given the score temperature: for their entropy and margin."""
+        return (temperature,) * self.states
 
     def readout(self, states: Tensor) -> Tensor:
         """The state that ranks: (..., T, d) raw states to (..., d)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import model_validator
 
@@ -19,6 +19,16 @@ _SCORE_TEMPERATURE: dict[str, Any] = {
 
 def _score_temperature() -> Any:
     return param(None, **_SCORE_TEMPERATURE)
+
+
+_Negatives = TypeVar("_Negatives", bound=StrategySettings)
+
+
+def _resolved_negatives(settings: _Negatives, packing: str) -> _Negatives:
+    """The settings with what `same_user_negatives: auto` means under a packing."""
+    if getattr(settings, "same_user_negatives", "") != "auto":
+        return settings
+    return settings.model_copy(update={"same_user_negatives": "mask" if packing == "users" else "keep"})
 
 
 class BaseSettings(StrategySettings):
@@ -149,6 +159,30 @@ class PRLSettings(_RecipeSettings):
 
     def resolve(self, *, packing: str) -> Self:
         """See `StrategySettings.resolve`."""
-        if self.same_user_negatives != "auto":
-            return self
-        return self.model_copy(update={"same_user_negatives": "mask" if packing == "users" else "keep"})
+        return _resolved_negatives(self, packing)
+
+
+_PLR = "arXiv 2601.03153"
+
+
+class PLRSettings(StrategySettings):
+    """Parallel Latent Reasoning (Tang et al. 2026): several chains of steps side by side, mixed by a gate."""
+
+    passes_per_step: ClassVar[int] = 4  # two streams, computed twice
+
+    streams: int = param(2, "chains of steps from the same history", symbol="M", source=_PLR, ge=1)
+    kl_weight: float = param(
+        0.1, "weight of the mean KL divergence between the states of all streams", symbol="lambda", source=_PLR, ge=0
+    )
+    contrastive_weight: float = param(
+        1.0, "weight of the InfoNCE between two computations with their own dropout", source=_PLR, ge=0
+    )
+    gate: bool = param(True, "streams are weighed by a gate; false: alike", source=_PLR)
+    same_user_negatives: Literal["auto", "keep", "mask"] = param(
+        "auto", "whether rows of the same user are negatives; auto: masked where users are packed, else kept"
+    )
+    score_temperature: float | None = _score_temperature()
+
+    def resolve(self, *, packing: str) -> Self:
+        """See `StrategySettings.resolve`."""
+        return _resolved_negatives(self, packing)

@@ -39,7 +39,7 @@ def sasrec(items: int, *, strategy: str, steps: int, max_len: int, hyper: Any = 
     backbone, kind = BACKBONES.component("sasrec"), STRATEGIES.component(strategy)
     chosen: Strategy = kind(kind.Settings(**(hyper or {})), steps=0 if strategy == "base" else steps)
     encoder = backbone(backbone.Settings(**settings), num_items=items, max_len=max_len)
-    return ReasoningModel(encoder, steps=chosen.steps, positions=chosen.reasoning(EPOCH).positions), chosen
+    return ReasoningModel.of(encoder, chosen, epoch=EPOCH), chosen
 
 
 def trainer_of(

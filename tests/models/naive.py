@@ -61,6 +61,7 @@ def build(
     layers: int = 2,
     dropout: float = 0.0,
     positions: bool = True,
+    streams: int | None = None,
     seed: int = 0,
     **settings: Any,
 ) -> ReasoningModel:
@@ -68,7 +69,7 @@ def build(
     sizes = {"width": width, "layers": layers, "heads": 2, "feed_forward": 12}
     rates = {"dropout": dropout, "input_dropout": dropout}
     encoder = bare(BACKBONES.component(backbone), {**sizes, **rates, **settings}, num_items=num_items, max_len=MAX_LEN)
-    model = ReasoningModel(encoder, steps=steps, positions=positions)
+    model = ReasoningModel(encoder, steps=steps, positions=positions, streams=streams)
     initialise(model, seed)
     strengthen(model, seed)
     return model
@@ -151,8 +152,20 @@ def _projected(backbone: MoRec, text: Tensor) -> Tensor:
     return text
 
 
-def naive_states(model: ReasoningModel, history: list[int], noise: Tensor | None = None) -> Tensor:
-    """(K + 1, d) states of one row; with `noise` (K, d) added to each step's input, of the noised view."""
+def naive_streams(model: ReasoningModel, history: list[int]) -> Tensor:
+    """(1 + M K, d): r_0, and the states of one stream after the other, each encoded as if it were alone."""
+    assert model.triggers is not None
+    chains = [naive_states(model, history, trigger=trigger) for trigger in model.triggers]
+    return torch.cat([chains[0][:1], *(chain[1:] for chain in chains)])
+
+
+def naive_states(
+    model: ReasoningModel, history: list[int], noise: Tensor | None = None, trigger: Tensor | None = None
+) -> Tensor:
+    """(K + 1, d) states of one row; with `noise` (K, d) added to each step's input, of the noised view.
+
+    With the `trigger` of a stream, which the first step's input has besides, each state has its input's added.
+    """
     backbone = model.backbone
     assert isinstance(backbone, TransformerBackbone)
     causal = type(backbone).Settings.causal
@@ -161,12 +174,13 @@ def naive_states(model: ReasoningModel, history: list[int], noise: Tensor | None
     states = []
     for step in range(model.steps + 1):
         if step:
-            entry = states[-1]
+            carried = states[-1] if step > 1 or trigger is None else states[-1] + trigger
+            entry = carried
             if model.reasoning_positions is not None:
                 entry = entry + model.reasoning_positions[step - 1]
             inputs.append(entry if noise is None else entry + noise[step - 1])
         x = _norm(torch.stack(inputs), backbone.input_norm)
         for block in backbone.blocks:
             x = _block(x, block, len(history), causal=causal)
-        states.append(x[-1])
+        states.append(x[-1] if trigger is None or step == 0 else x[-1] + carried)
     return torch.stack(states)

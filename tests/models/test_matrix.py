@@ -25,7 +25,7 @@ from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 
 from ..harness.specs import spec_of
-from .naive import BUILT_IN, HISTORIES, build, item_text, naive_states, padded
+from .naive import BUILT_IN, HISTORIES, build, item_text, naive_states, naive_streams, padded
 from .training import MAX_LEN, ROWS, Setup, few_rows, gradients, loss_of, ranks_of, reached, set_up
 
 STRATEGY_NAMES = [name for name in STRATEGIES.names() if STRATEGIES.entry(name).origin == "built in"]
@@ -93,12 +93,15 @@ def losses_and_ranks(setup: Setup, epochs: range) -> tuple[list[float], list[int
 
 
 @cache
-def cached_and_encoded_again(backbone: str, steps: int, positions: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """(rows, K + 1, d) states twice."""
-    model = build(backbone=backbone, steps=steps, positions=positions).eval()
+def cached_and_encoded_again(
+    backbone: str, steps: int, positions: bool, streams: int | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, T, d) states twice."""
+    model = build(backbone=backbone, steps=steps, positions=positions, streams=streams).eval()
+    naive = naive_states if streams is None else naive_streams
     with torch.inference_mode(), model.backbone.prepared():
         states = model.reason(padded())[:, 0]
-        return states, torch.stack([naive_states(model, history) for history in HISTORIES])
+        return states, torch.stack([naive(model, history) for history in HISTORIES])
 
 
 @pairs
@@ -106,10 +109,14 @@ def cached_and_encoded_again(backbone: str, steps: int, positions: bool) -> tupl
 def test_cached_inference_equals_encoding_again_at_every_step(backbone: str, strategy: str, steps: int) -> None:
     method = STRATEGIES.component(strategy)
     method = method(method.Settings(), steps=steps)
-    states, expected = cached_and_encoded_again(backbone, steps, method.reasoning(1).positions)
-    assert states.shape == (len(HISTORIES), steps + 1, SMALL["width"])
+    wanted = method.reasoning(1)
+    states, expected = cached_and_encoded_again(backbone, steps, wanted.positions, wanted.streams)
+    assert states.shape == (len(HISTORIES), method.states, SMALL["width"])
     torch.testing.assert_close(states, expected, rtol=1e-11, atol=1e-11)
-    ranking = expected.mean(1) if strategy == "erl" else expected[:, -1]
+    if strategy == "plr" and steps:  # without its gate, which nothing has trained: r_0 and the mean of all others
+        ranking = expected[:, 0] + expected[:, 1:].mean(1)
+    else:
+        ranking = expected.mean(1) if strategy == "erl" else expected[:, -1]
     torch.testing.assert_close(method.readout(states), ranking, rtol=1e-11, atol=1e-11)
 
 
@@ -228,6 +235,14 @@ STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
         "contrastive_weight": 0.5,
         "supervision_weight": 0.5,
         "noise_masks": "shared",
+        "score_temperature": 0.5,
+    },
+    "plr": {
+        "streams": 3,
+        "kl_weight": 0.5,
+        "contrastive_weight": 0.5,
+        "gate": False,
+        "same_user_negatives": "mask",
         "score_temperature": 0.5,
     },
 }

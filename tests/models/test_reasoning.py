@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 
+from rearec_bench.models.backbones.sasrec import SASRec
 from rearec_bench.models.layers import seed_dropout, seed_noise
 from rearec_bench.models.strategies.contract import Reasoning
 
@@ -191,3 +192,19 @@ def test_one_layer_of_bert4rec_reads_a_history_as_sasrec_does_and_two_do_not(lay
 def test_states_of_prefixes_cannot_be_had_in_one_pass_of_bert4rec() -> None:
     with pytest.raises(ValueError, match="bidirectional"):
         build(backbone="bert4rec").reason(padded(every_prefix=True))
+
+
+@pytest.mark.parametrize("every_prefix", [False, True])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_stream_sees_its_own_steps_and_no_other_stream(
+    every_prefix: bool, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not together:
+        monkeypatch.setattr(SASRec, "side_by_side", lambda self, cache, views: None)
+    model = build(steps=3, streams=2)
+    before = model.reason(padded(every_prefix=every_prefix))
+    with torch.no_grad():
+        model.triggers[1] += 1
+    after = model.reason(padded(every_prefix=every_prefix))
+    changed = (before - after).abs().amax((0, 1, 3)) > 1e-6
+    assert changed.tolist() == [False] * 4 + [True] * 3

@@ -66,7 +66,7 @@ def set_up(
     strategy_settings = strategy_class.Settings.model_validate(dict(hyper or {}))
     backbone_settings = backbone_class.Settings.model_validate(dict(settings))
     strategy = strategy_class(strategy_settings, steps=steps)
-    model = ReasoningModel(backbone, steps=steps, positions=strategy.reasoning(1).positions)
+    model = ReasoningModel.of(backbone, strategy)
     reader = SplitReader(data, data.train, max_len=MAX_LEN, device=torch_cpu, packed=packed)
     temperature = strategy_settings.score_temperature_of(getattr(backbone_settings, "score_temperature", 1.0))
     wanted = TrainingSettings(lr=lr, batch_size=64, max_len=MAX_LEN)

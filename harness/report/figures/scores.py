@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ...analysis.ceiling import CROSSED, NOISED, Ceiling, ceilings
 from ...analysis.compare import Compared, Row, Stat, compare
 from ...analysis.groups import GROUPS, ITEMS, USERS, Grouped, grouped
-from ..labels import label_of, row_name, steps_label
+from ..labels import label_of, row_name, state_label, steps_label
 from ..tables.ablation import families
 from .colours import places_of, variants_of
 from .context import FigureContext, MissingData
@@ -194,12 +194,12 @@ def _bars(
 def _groups(item: Grouped, kind: str) -> Panel:
     name, words = _GROUPS[kind]
     here = [states.states for states in item.groups if states.group.kind == kind]
-    steps = sorted(int(state.removeprefix("step_")) for state in here[0] if state.startswith("step_"))
+    steps = [state for state in here[0] if "step" in state]
     return _bars(
         _title(_place(item.row), f"{row_name(item.row, brackets=False)}, {kind}"),
         f"{_TEST} at each step: {words} ({name}), rising.",
         [f"{name}-{number}" for number in range(GROUPS)],
-        {f"Step {step}": [_stat(states.get(f"step_{step}")) for states in here] for step in steps},
+        {state_label(step): [_stat(states.get(step)) for states in here] for step in steps},
         scale=item.row.dataset,
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...analysis.ceiling import CONTROLS, CROSSED, MODELS, NOISED, Ceiling, ceilings
-from ...analysis.compare import METRICS, Stat
+from ...analysis.compare import METRICS, Stat, state_names
 from ...analysis.resultset import ResultSet
-from ..labels import label_of
+from ..labels import label_of, state_label
 from ..table import EMPTY, Line, Record, RowGroup, Table, TableCell
 from .overall import row_label, steps_shown
 from .parts import (
@@ -72,7 +72,8 @@ def _place(item: Ceiling) -> tuple[str, str, int | None]:
 def _states(item: Ceiling) -> dict[str, tuple[Mapping[str, Stat], Gains, Gains]]:
     """Readout, steps, and, where there are steps, the optimum and its controls: each with its gains over two rows."""
     states: dict[str, tuple[Mapping[str, Stat], Gains, Gains]] = {"readout": (item.row.stats, {}, {})}
-    states |= {f"step_{k}": (stats, {}, {}) for k, stats in enumerate(item.steps)}
+    steps = zip(state_names(len(item.steps), item.row.steps), item.steps, strict=True)
+    states |= {name: (stats, {}, {}) for name, stats in steps}
     if item.optimum is not None:
         states["optimum"] = (item.optimum, item.over_readout, item.over_against)
     for name, control in item.controls.items():
@@ -83,16 +84,16 @@ def _states(item: Ceiling) -> dict[str, tuple[Mapping[str, Stat], Gains, Gains]]
 def _lines(across: Mapping[str, Ceiling], backbones: Sequence[str]) -> list[Line]:
     """A line for each state, and below it its gains."""
     states = {backbone: _states(item) for backbone, item in across.items()}
-    deepest = max(len(item.steps) for item in across.values())
+    steps = dict.fromkeys(name for of in states.values() for name in of if "step" in name)
     against = next((item.row.against for item in across.values() if item.over_against), None)
     lines = []
-    for name in ("readout", *(f"step_{k}" for k in range(deepest)), "optimum", *CONTROLS):
+    for name in ("readout", *steps, "optimum", *CONTROLS):
         here = [states.get(backbone, {}).get(name) for backbone in backbones]
         if not any(here):
             continue
         items = zip(backbones, here, strict=True)
         values = [cell for backbone, of in items for cell in (_values(across[backbone], of[0]) if of else _NOTHING)]
-        lines.append(Line(_LABELS.get(name, name.replace("_", " ").capitalize()), tuple(values)))
+        lines.append(Line(_LABELS.get(name, state_label(name)), tuple(values)))
         if name in ("optimum", CROSSED, NOISED):
             lines.append(_gains("readout", [of and of[1] for of in here]))
         if name == MODELS or (name == "optimum" and against is not None):

@@ -6,7 +6,7 @@ from ...analysis.compare import METRICS
 from ...analysis.groups import GROUPS, ITEMS, READOUT, USERS, Grouped, GroupStates, Load, grouped
 from ...analysis.resultset import ResultSet
 from ...utils.text import counted
-from ..labels import label_of, row_name
+from ..labels import label_of, row_name, state_label
 from ..table import EMPTY, ColumnGroup, Line, Record, RowGroup, Table, TableCell
 from .parts import ROW, STAT, bounds, number, row_fields, stat_fields, suite_table, value
 from .parts import USERS as USERS_BOUNDS
@@ -54,7 +54,7 @@ def _lines(item: Grouped) -> list[Line]:
         return [Line("Readout", (gap,) * width)]
     lines = []
     for state in item.groups[0].states:
-        label = "Readout" if state == READOUT else state.replace("step_", "Step ")
+        label = "Readout" if state == READOUT else state_label(state)
         stats = [group.states.get(state, {}).get(METRIC) for group in item.groups]
         lines.append(Line(label, tuple(EMPTY if stat is None else value(stat, of=item.row.place) for stat in stats)))
         if state in item.groups[0].over_first:

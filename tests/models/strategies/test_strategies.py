@@ -12,9 +12,17 @@ from rearec_bench.models.strategies.base import Base
 from rearec_bench.models.strategies.contract import Catalogue, Reasoned
 from rearec_bench.models.strategies.erl import ERL
 from rearec_bench.models.strategies.naive import Naive
+from rearec_bench.models.strategies.plr import PLR
 from rearec_bench.models.strategies.prl import PRL
 from rearec_bench.models.strategies.rpe import RPE
-from rearec_bench.models.strategies.settings import BaseSettings, ERLSettings, NaiveSettings, PRLSettings, RPESettings
+from rearec_bench.models.strategies.settings import (
+    BaseSettings,
+    ERLSettings,
+    NaiveSettings,
+    PLRSettings,
+    PRLSettings,
+    RPESettings,
+)
 
 R, K, D, N = 6, 2, 5, 9
 
@@ -257,3 +265,49 @@ def test_without_steps_the_recipe_of_recbole_is_base(batch, catalogue) -> None:
     for method in (ERL, PRL):
         found, _ = method(method.Settings(recipe="recbole"), steps=0).loss(one, catalogue)
         torch.testing.assert_close(found, expected)
+
+
+def streams_of(batch: Reasoned, generator: torch.Generator) -> Tensor:
+    """(R, 1 + 2 K, D): r_0, and two streams of K states."""
+    return torch.cat([batch.raw[:, :1], torch.randn(R, 2 * K, D, dtype=torch.float64, generator=generator)], 1)
+
+
+def mixed(states: Tensor, gate: torch.nn.Linear | None) -> Tensor:
+    """(D,): the mean over steps of each stream, weighed by a softmax of the gate at r_0."""
+    means = [sum(states[1 + m * K + k] for k in range(K)) / K for m in range(2)]
+    shares = [0.5, 0.5] if gate is None else softmax([float(gate.weight[m] @ states[0] + gate.bias[m]) for m in (0, 1)])
+    return shares[0] * means[0] + shares[1] * means[1]
+
+
+@pytest.mark.parametrize("queries", [lambda states: states, unit], ids=["states", "of length one"])
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("negatives", ["keep", "mask"])
+def test_plr_scores_the_gated_streams_pushes_all_their_states_apart_and_contrasts_two_computations(
+    queries, gated, negatives, batch, catalogue
+) -> None:
+    generator = torch.Generator().manual_seed(3)
+    raw, again = streams_of(batch, generator), streams_of(batch, generator)
+    settings = PLRSettings(kl_weight=0.2, contrastive_weight=0.3, gate=gated, same_user_negatives=negatives)
+    plr = PLR(settings, steps=K)
+    assert (plr.states, plr.reasoning(1).streams, plr.reasoning(1).twice) == (1 + 2 * K, 2, True)
+    plr.own = plr.module(D)
+    gate = plr.own.double().requires_grad_(False) if gated else None
+    assert gated or plr.own is None
+    z = [[queries(mixed(states, gate)) for states in part] for part in (raw, again)]
+    users = batch.users.tolist()
+    supervised, apart, contrasted = [], [], []
+    for row in range(R):
+        p = [probabilities(queries(state), catalogue) for state in raw[row, 1:]]
+        supervised.append(cross_entropy(z[0][row], batch.targets[row], catalogue))
+        apart.append(sum(divergence(a, b) for a in p for b in p if a is not b))
+        others = [other for other in range(R) if negatives == "keep" or other == row or users[other] != users[row]]
+        contrasted.append(contrast(z[1][row], torch.stack(z[0]), row, 0.7, others))
+    pairs = 2 * K * (2 * K - 1)
+    loss = [a - 0.2 * b / pairs + 0.3 * c for a, b, c in zip(supervised, apart, contrasted, strict=True)]
+    reasoned = Reasoned(queries(raw), raw, None, batch.targets, batch.users, queries, again)
+    check(plr.loss(reasoned, catalogue), loss=loss, cross_entropy=supervised, kl=apart, contrastive=contrasted)
+    parts = plr.terms(reasoned, catalogue)
+    assert float(sum(parts.values())) == pytest.approx(sum(loss) / R)
+    assert set(parts) == {"cross_entropy", "kl", "contrastive"}
+    read = torch.stack([states[0] + mixed(states, gate) for states in raw])
+    torch.testing.assert_close(plr.readout(raw), read, rtol=1e-10, atol=1e-10)

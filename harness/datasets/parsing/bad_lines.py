@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ...utils.errors import DatasetError
-from .raw import shown
+from ...utils.text import printable
 
 OnBadLine: TypeAlias = Literal["error", "skip"]
 """What a line that cannot be read gets: an error that counts them all, or a place in the card's `bad_lines`."""
@@ -64,13 +64,13 @@ class BadLineLog:
 
     def guessed(self) -> tuple[Guess, ...]:
         """What was guessed, in the order of reading."""
-        return tuple(Guess(shown(path.name), what, value) for (path, what), value in self._guesses.items())
+        return tuple(Guess(printable(path.name), what, value) for (path, what), value in self._guesses.items())
 
     def found(self) -> tuple[BadLines, ...]:
         """The counts, in the order of the files, then by the first line."""
         files = list(self._first)
         entries = sorted(self._counts.items(), key=lambda entry: (files.index(entry[0][0]), entry[1][1]))
-        return tuple(BadLines(shown(path.name), why, lines, first) for (path, why), (lines, first) in entries)
+        return tuple(BadLines(printable(path.name), why, lines, first) for (path, why), (lines, first) in entries)
 
     def refuse(self, *, nothing_read: bool = False, advice: str = "") -> None:
         """A DatasetError with the first bad line and how many of which kind, if there are some and none are skipped.

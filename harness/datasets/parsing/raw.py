@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ from typing import TypeAlias, cast
 
 from ...utils.errors import DatasetError
 from ...utils.meter import Meter
+from ...utils.text import printable
 
 LONGEST_LINE = 2**28
 """A file with a longer line is not taken for a file of lines."""
@@ -55,17 +55,12 @@ def describe(path: Path) -> Source:
     """Name, digest and size of a file."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Source(shown(path.name), digest, path.stat().st_size)
+    return Source(printable(path.name), digest, path.stat().st_size)
 
 
 def is_utf8(path: Path) -> bool:
     """Whether a path is UTF-8 text; a library that is not written in Python may know no other."""
-    return shown(str(path)) == str(path)
-
-
-def shown(name: str) -> str:
-    """A file's name as text, with a sign for each byte that is not UTF-8."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    return printable(str(path)) == str(path)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
+from ...utils.text import printable
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.guesses import layout_for
 from ..parsing.line_by_line import LINE
-from ..parsing.raw import is_utf8, shown
+from ..parsing.raw import is_utf8
 from ..parsing.table_files import TableFile
 from ..recipe.formats import format_by_name
 from ..recipe.recipe import FileSettings
@@ -60,7 +61,7 @@ def load_table(path: Path, tokens: NDArray[np.object_], *, missing: Literal["err
     values = np.zeros((len(tokens), numbers.shape[1]), dtype=np.float32)
     values[known] = numbers
     card = {
-        "encoder": FROM_FILE + shown(path.name),
+        "encoder": FROM_FILE + printable(path.name),
         "zero_vectors": zero_rows(values),
         "rows_passed_over": len(rows) - len(known),
         "items_without_row": len(lacking),

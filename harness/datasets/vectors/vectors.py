@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...utils import files as atomic
 from ...utils.errors import DatasetError
+from ...utils.text import printable
 
 FILE = "vectors.safetensors"
 CARD = "vectors.json"
@@ -169,7 +170,7 @@ def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str) -
         if card.get("dataset_fingerprint", dataset_fingerprint) != dataset_fingerprint:
             raise DatasetError(f"{path} holds the vectors of another data set's items ({card.get('dataset')}).")
         return stated
-    return item_vectors(narrow, {"encoder": FROM_FILE + path.name, "zero_vectors": zero_rows(narrow)})
+    return item_vectors(narrow, {"encoder": FROM_FILE + printable(path.name), "zero_vectors": zero_rows(narrow)})
 
 
 def zero_rows(values: NDArray[np.floating[Any]]) -> int:

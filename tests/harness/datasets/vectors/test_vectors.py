@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,13 +86,17 @@ def test_damaged_vectors_say_what_to_type(tmp_path: Path, harm: Callable[[Path],
 
 
 @pytest.mark.parametrize("kind", ["<f2", ">f4", "<f8"])
-def test_a_file_of_any_floats_becomes_32_bits(tmp_path: Path, kind: str) -> None:
-    np.save(tmp_path / "mine.npy", np.asfortranarray(VALUES.astype(kind)))
-    loaded = load(tmp_path / "mine.npy")
+@pytest.mark.parametrize(("name", "shown"), [(b"mine", "mine"), (b"\xff", "\N{REPLACEMENT CHARACTER}")])
+def test_a_file_of_any_floats_becomes_32_bits(tmp_path: Path, kind: str, name: bytes, shown: str) -> None:
+    path = tmp_path / f"{os.fsdecode(name)}.npy"
+    with path.open("wb") as stream:
+        np.save(stream, np.asfortranarray(VALUES.astype(kind)))
+    loaded = load(path)
     assert loaded.values.dtype == np.float32
     assert loaded.fingerprint == made().fingerprint
-    assert loaded.card["encoder"] == "file:mine.npy"
+    assert loaded.card["encoder"] == f"file:{shown}.npy"
     assert loaded.card["zero_vectors"] == 0
+    vectors.write_vectors(tmp_path, loaded)
 
 
 def test_a_tensor_of_several_is_found_by_its_name(tmp_path: Path) -> None:

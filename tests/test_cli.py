@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from rearec_bench import __version__
 from rearec_bench.cli import main
-from rearec_bench.harness.report.report import FORMATS, LAYOUTS, SOURCES
+from rearec_bench.harness.report.report import FORMATS, LAYOUTS, SOURCES, SPLITS
 from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.store.store import Store
@@ -284,8 +284,8 @@ def test_every_suite_is_reported_where_none_is_named(invoke: Invoke, results: Pa
 
 def test_the_options_offer_what_the_report_knows() -> None:
     options = {parameter.name: parameter for parameter in main.commands["report"].params}
-    offered = {name: tuple(options[name].type.choices) for name in ("form", "layout", "source")}
-    assert offered == {"form": (*FORMATS, "html"), "layout": LAYOUTS, "source": SOURCES}
+    offered = {name: tuple(options[name].type.choices) for name in ("form", "layout", "source", "split")}
+    assert offered == {"form": (*FORMATS, "html"), "layout": LAYOUTS, "source": SOURCES, "split": SPLITS}
 
 
 # ---- prepare and datasets

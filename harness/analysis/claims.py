@@ -21,7 +21,7 @@ from ..trial.metrics import metric_of
 from ..utils.errors import DatasetError
 from .compare import METRICS, row_beside
 from .groups import ITEMS, Load, check_dataset, item_groups, user_groups
-from .intervals import ROUNDING, Interval, t_interval
+from .intervals import ROUNDING, Interval, share_interval, t_interval
 from .resultset import CellResults, ResultSet
 
 Verdict = Literal["reproduced", "not reproduced", "undecided", "not tested"]
@@ -67,7 +67,7 @@ class Judged:
 
     Attributes:
         value: in percent, mean over seeds; None if nothing was tested.
-        interval: 95% over seeds, Student's t; None for fewer than two.
+        interval: 95% over seeds, Student's t, for a share Wilson's; None for fewer than two.
         cells: number of comparisons, or rows, behind each seed's value; the metrics of one count once.
         why: why nothing was tested, or why there is no verdict whatever the interval.
         beside: the value and interval of the claim's other reading, which decides nothing.
@@ -146,7 +146,8 @@ def _judged(claim: Claim, numbers: _Numbers) -> Judged:
     if not shared:
         return Judged(claim, "not tested", why=numbers.why or "no seed has every run that it needs")
     values = [float(np.mean([part[seed] for part in parts])) for seed in sorted(shared)]
-    value, interval = float(np.mean(values)), t_interval(values)
+    value = float(np.mean(values))
+    interval = _share_interval(values) if claim.test.get("kind") == "share" else t_interval(values)
     if len(values) > 1 and np.ptp(values) <= ROUNDING:  # such as 100% of the rows in every seed
         interval = Interval(value, value)
     verdict, why = verdict_of(claim.expect, value, interval), ""
@@ -155,6 +156,11 @@ def _judged(claim: Claim, numbers: _Numbers) -> Judged:
     elif interval is not None and interval.high - interval.low <= _NO_WIDTH:
         why = "the same in every seed: an interval without width"
     return Judged(claim, verdict, value, interval, len(values), len(parts), why)
+
+
+def _share_interval(percents: Sequence[float]) -> Interval | None:
+    interval = share_interval([percent / 100 for percent in percents])
+    return None if interval is None else Interval(100 * interval.low, 100 * interval.high)
 
 
 def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:

@@ -46,6 +46,19 @@ def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> In
     return Interval(mean - half, mean + half)
 
 
+def share_interval(shares: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
+    """Wilson's interval of a mean of shares from 0 to 1, and within them; None for fewer than two.
+
+    A mean of n shares varies at most as that of n draws of 0 and 1 does.
+    """
+    if len(shares) < 2:
+        return None
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(math.fsum(shares), len(shares), alpha=1 - confidence, method="wilson")
+    return Interval(float(low), float(high))
+
+
 def cluster_means(
     values: NDArray[np.float64], clusters: NDArray[np.int32], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> NDArray[np.float64]:

@@ -41,6 +41,13 @@ from .program import takes_only
     show_default=True,
     help="paper: the numbers that the paper prints, as --table table1, table2, table3 or table4.",
 )
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Rows that the overall table is of; validation chose settings and epochs.",
+)
 @click.option("--marks", is_flag=True, help="Mark differences of the overall table that are more than chance.")
 @click.option("--against", type=click.Choice(["paper"]), help="The paper's printed numbers beside ours.")
 @click.option(
@@ -78,6 +85,7 @@ def report(
     spread: bool,
     layout: str | None,
     source: str,
+    split: str,
     marks: bool,
     against: str | None,
     figures: Path | None,
@@ -96,6 +104,7 @@ def report(
       rearec-bench report
       rearec-bench report smoke --spread
       rearec-bench report smoke --marks
+      rearec-bench report smoke --split validation
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv
@@ -162,6 +171,7 @@ def report(
         source=source,
         against=against or "",
         marks=marks,
+        split=split,
         data_dir=data_dir,
         width=screen_width() if output is None and layout is None else None,
     )

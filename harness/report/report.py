@@ -24,6 +24,7 @@ from .formats.tidy import render_csv, render_json
 from .table import Table, compact
 from .tables.against_paper import against_paper
 from .tables.datasets import Cards
+from .tables.overall import validation_overall
 from .tables.registry import DATA_TABLES, DATASET_TABLES, MARKED, PAPER_TABLES, PROFILE_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _Of = TypeVar("_Of")
 
 FORMATS = ("markdown", "latex", "csv", "json")
 LAYOUTS = ("wide", "compact")
+SPLITS = ("test", "validation")
 SOURCES = ("store", "paper")
 AGAINST = ("paper",)
 
@@ -50,6 +52,7 @@ def render_report(
     source: str = "store",
     against: str = "",
     marks: bool = False,
+    split: str = "test",
     data_dir: Path = Path("data"),
     width: int | None = None,
 ) -> str:
@@ -64,6 +67,7 @@ def render_report(
         source: "store", or "paper" for its printed numbers.
         against: "paper" puts its printed numbers beside those of the table "overall"; "" for none.
         marks: mark the differences of the table "overall" that are more than chance.
+        split: whose rows the table "overall" is of, one of `SPLITS`.
         width: of the terminal that shows markdown; None for a file.
 
     Raises:
@@ -78,7 +82,15 @@ def render_report(
             "--marks is for --table overall of stored suites as markdown or LaTeX. Leave it out, or the other option; "
             "the p-values are in --table significance."
         )
-    if against:
+    known("split", split, SPLITS)
+    if split != "test":
+        if source != "store" or table != "overall" or marks or against:
+            raise InputError(
+                "--split is for --table overall of stored suites, without marks and beside no other numbers. Leave it "
+                "out, or the other option."
+            )
+        tables = [_undamaged(validation_overall, name, store) for name in _suites(suites, store)]
+    elif against:
         known("name to compare with", against, AGAINST)
         if source != "store" or table != "overall":
             raise InputError("--against paper is for --table overall of stored suites. Leave out the other option.")

@@ -32,6 +32,13 @@ def counted(number: int | str, noun: str) -> str:
     return f"{words} {noun}{'' if words == '1' else 's'}"
 
 
+def fixed(value: float, digits: int, *, plus: str = "", minus: str = "-", group: str = "") -> str:
+    """A number with so many decimals; what rounds to zero has no sign. `group` stands between thousands."""
+    size = f"{abs(value):{group}.{digits}f}"
+    nothing = not size.strip("0.")
+    return size if nothing else f"{minus if value < 0 else plus}{size}"
+
+
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
     """Cells side by side, one line a row: the first `left` columns to the left, numbers to the right."""
     rows = [[one_line(cell) for cell in row] for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...utils.text import fixed
 from ..table import TableCell
 
 
@@ -41,26 +42,26 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
     if cell.value is None:
         return f"{cell.seeds}/{cell.planned}"
     if cell.kind == "plain":
-        return f"{cell.value:.2f}"
+        return fixed(cell.value, 2, minus=marks.minus)
     if cell.kind == "count":
-        return f"{cell.value:,.0f}"
+        return fixed(cell.value, 0, minus=marks.minus, group=",")
     if cell.kind == "p":
         return f"{marks.less}0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     if cell.kind == "change":
-        return _change(cell.value, marks, cell.digits)
+        return fixed(cell.value, cell.digits, plus="+", minus=marks.minus, group=",")
     if cell.kind == "range":
-        return f"{_signed(cell.value, marks, cell.digits)}..{_signed(cell.high, marks, cell.digits)}"
+        return "..".join(fixed(end, cell.digits, minus=marks.minus) for end in (cell.value, cell.high))
     if cell.kind == "share":
-        return f"{_signed(cell.value, marks, cell.digits)}{marks.percent}"
-    words = _value(cell, marks, spread=spread) if cell.kind == "value" else _gain(cell.value, marks)
+        return f"{fixed(cell.value, cell.digits, minus=marks.minus)}{marks.percent}"
+    words = _value(cell, cell.value, marks, spread=spread) if cell.kind == "value" else _gain(cell.value, marks)
     if cell.kind == "gain":
         words = f"({words})"
-    nothing = cell.kind != "value" and f"{abs(cell.value):.2f}" == "0.00"
+    nothing = cell.kind != "value" and fixed(cell.value, 2) == "0.00"
     return (marks.bold(words) if cell.best and not nothing else words) + (marks.raised(cell.mark) if cell.mark else "")
 
 
-def _value(cell: TableCell, marks: Marks, *, spread: bool) -> str:
-    words = f"{cell.value:.{cell.digits}f}"
+def _value(cell: TableCell, value: float, marks: Marks, *, spread: bool) -> str:
+    words = fixed(value, cell.digits, minus=marks.minus)
     if spread and cell.std is not None:
         words += f"{marks.plus_minus}{cell.std:.{cell.digits}f}"
     if cell.seeds < cell.planned:
@@ -69,17 +70,4 @@ def _value(cell: TableCell, marks: Marks, *, spread: bool) -> str:
 
 
 def _gain(value: float, marks: Marks) -> str:
-    size = f"{abs(value):.2f}"
-    arrow = "" if float(size) == 0 else marks.up if value > 0 else marks.down
-    return f"{arrow}{size}{marks.percent}"
-
-
-def _signed(value: float, marks: Marks, digits: int) -> str:
-    size = f"{abs(value):.{digits}f}"
-    return f"{marks.minus if value < 0 and float(size) else ''}{size}"
-
-
-def _change(value: float, marks: Marks, digits: int) -> str:
-    size = f"{abs(value):,.{digits}f}"
-    nothing = not float(size.replace(",", ""))
-    return "0" if nothing else f"{marks.minus if value < 0 else '+'}{size}"
+    return f"{fixed(value, 2, plus=marks.up, minus=marks.down)}{marks.percent}"

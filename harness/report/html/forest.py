@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...utils.text import fixed
 from ..figures.panel import Gain, Panel
 
 _TICKS = 6
@@ -55,8 +56,9 @@ def forest_of(panels: Sequence[Panel]) -> Forest:
 
     def row(gain: Gain) -> ForestRow:
         ends = gain.users or gain.seeds
-        words = f"[{ends[0]:+.1f}, {ends[1]:+.1f}]" if ends else ""
-        return ForestRow(gain, at(gain.percent), span(gain.users), span(gain.seeds), f"{gain.percent:+.1f}%", words)
+        words = f"[{', '.join(fixed(end, 1, plus='+') for end in ends)}]" if ends else ""
+        percent = f"{fixed(gain.percent, 1, plus='+')}%"
+        return ForestRow(gain, at(gain.percent), span(gain.users), span(gain.seeds), percent, words)
 
     return Forest(
         tuple((panel.title.replace("\n", " · "), tuple(map(row, panel.gains))) for panel in panels),

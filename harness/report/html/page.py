@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...._version import VERSION
+from ...utils.text import fixed
 from ..figures.colours import colour_of
 from .content import CASE, PageSuite, as_json, as_rest
 
@@ -48,6 +49,7 @@ def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
     )
     own = files(__package__)
     css, script = (own.joinpath(name).read_text(encoding="utf-8") for name in _PARTS)
+    environment.filters["fixed"] = fixed
     return environment.get_template("page.html").render(
         title=title,
         version=VERSION,

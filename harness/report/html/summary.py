@@ -10,6 +10,7 @@ from ...analysis.budget import Budget, budgets, unequal
 from ...analysis.compare import Compared, compare
 from ...analysis.resultset import CellResults, ResultSet
 from ...records.results import converged
+from ...utils.text import fixed
 from ..figures.colours import places_of
 from ..figures.gains import METRIC
 from ..labels import label_of, points_label, row_name, steps_label
@@ -88,7 +89,7 @@ def _best(rows: Sequence[Compared], most: float, colours: Mapping[str, int]) -> 
     behind = ""
     if len(rows) > 1:
         behind = row_name(rows[1].row, brackets=False)
-        behind += f", {100 * (_mean(rows[1]) / _mean(first) - 1):+.1f}%" if _mean(first) else ""
+        behind += f", {fixed(100 * (_mean(rows[1]) / _mean(first) - 1), 1, plus='+')}%" if _mean(first) else ""
     return Best(
         first.row.dataset,
         label_of(first.row.backbone),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from ...analysis.claims import MIN_CELLS, Judged, judge
 from ...analysis.groups import Load
 from ...analysis.resultset import ResultSet
+from ...utils.text import fixed
 from ..table import EMPTY, ColumnGroup, Line, RowGroup, Table, TableCell
 from .parts import bounds, span, suite_table
 
 FIELDS = ("id", "claim", "where", "verdict", "expected", "value_percent", "low", "high", "seeds", "cells", "note")
 
 _NOTES = (
-    "Percent: mean over seeds and over the comparisons that a claim speaks of; 95%: Student's t over seeds. "
+    "Percent: mean over seeds and over the comparisons that a claim speaks of; 95%: Student's t over seeds, "
+    "for shares Wilson's interval. "
     "Reproduced: the whole interval says what is claimed; not reproduced: the whole interval says the opposite; "
     "undecided: neither, at this power, or an interval without width, or fewer than "
     f"{MIN_CELLS} comparisons (Of; the four metrics of one are their mean, and count once). Verdicts are about these "
@@ -69,7 +71,7 @@ def _cells(row: Judged) -> tuple[TableCell, ...]:
         TableCell("text", text=row.claim.where),
         TableCell("text", text=row.verdict),
         TableCell("text", text=expectation(row)),
-        TableCell("plain" if row.claim.test["kind"] == "share" else "change", row.value, digits=1) if tested else EMPTY,
+        TableCell("value" if row.claim.test["kind"] == "share" else "change", row.value, digits=1) if tested else EMPTY,
         span(row.interval, digits=1),
         TableCell("count", row.seeds) if tested else EMPTY,
         TableCell("count", row.cells) if tested else EMPTY,
@@ -91,5 +93,6 @@ def _beside(row: Judged) -> str:
     if row.beside is None:
         return ""
     value, interval = row.beside
-    span = f" (95%: {interval.low:.1f} to {interval.high:.1f})" if interval is not None else ""
-    return f"Over {row.claim.test['over']}, which decides; over the {row.claim.test['beside']} {value:+.1f}%{span}."
+    span = f" (95%: {fixed(interval.low, 1)} to {fixed(interval.high, 1)})" if interval is not None else ""
+    words = f"{fixed(value, 1, plus='+')}%{span}"
+    return f"Over {row.claim.test['over']}, which decides; over the {row.claim.test['beside']} {words}."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from ...analysis.compare import AVERAGE, METRICS, Compared, Row, Stat, compare
+from ...analysis.compare import AVERAGE, METRICS, Compared, Row, Stat, compare, stats_of
 from ...analysis.paper import paper_rows
-from ...analysis.resultset import ResultSet
+from ...analysis.resultset import CellResults, ResultSet
 from ...analysis.significance import Significance, significance
 from ..labels import label_of, steps_label
 from ..table import EMPTY, Line, Record, RowGroup, Table, TableCell
@@ -16,6 +17,7 @@ from .significance import MARKS, NO_MARKS, Marks, mark_lines
 
 FIELDS = (*ROW, "metric", *STAT, "improvement_percent")
 
+_ON_VALIDATION = "Validation chose settings and epochs: these numbers flatter every row, and compare none."
 _Key = tuple[str, int | None]
 
 
@@ -30,6 +32,22 @@ def overall(results: ResultSet) -> Table:
 def marked_overall(results: ResultSet) -> Table:
     """The same with marks where a difference is more than chance; reads the rows of all final runs."""
     return _overall(results, significance(results, intervals=False))
+
+
+def validation_overall(results: ResultSet) -> Table:
+    """The same on validation, where settings and epochs were chosen."""
+
+    def on_validation(cell: CellResults) -> CellResults:
+        metrics = [run.validation or {} for run in cell.runs]
+        return replace(cell, stats=stats_of(metrics, planned=len(cell.seeds)))
+
+    return comparison_table(
+        compare(list(map(on_validation, results.cells))),
+        name="validation",
+        title=results.name,
+        caption=f"{results.name}: validation metrics",
+        protocol=(_ON_VALIDATION, *protocol_lines(results, "valid")),
+    )
 
 
 def _overall(results: ResultSet, tests: Significance | None) -> Table:

@@ -12,10 +12,10 @@ from ...utils.text import counted
 from ..labels import HIDDEN, label_of, metric_label, steps_label
 
 
-def protocol_lines(results: ResultSet) -> tuple[str, ...]:
+def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
     """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing."""
     runs = [run for cell in results.cells for run in cell.runs]
-    lines = [*_data_lines(results, runs), *_training_lines(results.models()), *_baseline_lines(results)]
+    lines = [*_data_lines(results, runs, split), *_training_lines(results.models()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
     lines += _gaps(results)
     lines += [
@@ -30,21 +30,22 @@ def protocol_lines(results: ResultSet) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _data_lines(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
+def _data_lines(results: ResultSet, runs: list[TrialSummary], split: str) -> list[str]:
     lines = []
     datasets = list(dict.fromkeys(cell.dataset for cell in results.cells))
     for dataset in datasets:
         facts = results.facts.get(dataset, {})
         counts, protocol = facts.get("statistics", {}), facts.get("protocol", {})
         words = []
-        if "rows" in counts:
-            words.append(f"{counted(counts['rows']['test'], 'row')} of {counted(counts['row_users']['test'], 'user')}")
-        if facts.get("unseen_left_out"):
+        if split in counts.get("rows", {}):
+            words.append(f"{counted(counts['rows'][split], 'row')} of {counted(counts['row_users'][split], 'user')}")
+        if split == "test" and facts.get("unseen_left_out"):
             words.append(f"{facts['unseen_left_out']:,} more with items unseen in training left out")
         if "split" in protocol:
             words.append(f"split {protocol['split']}")
         words.append(f"all {counts['items']:,} items ranked" if "items" in counts else "all items ranked")
-        name = "Test" if len(datasets) == 1 else f"Test of {dataset}"
+        name = "Test" if split == "test" else "Validation"
+        name += "" if len(datasets) == 1 else f" of {dataset}"
         lines.append(f"{name}: {', '.join([*words, *_ranking_words(runs)])}.")
         if "vectors" in facts:
             of = "Item vectors" if len(datasets) == 1 else f"Item vectors of {dataset}"

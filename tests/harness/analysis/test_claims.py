@@ -101,6 +101,7 @@ def test_five_cells_get_a_verdict_and_a_share_counts_each_of_them_once(tmp_path:
             above += np.mean([ours[metric] / theirs[metric] - 1 for metric in METRICS]) > 0
         shares.append(20.0 * above)
     (found,) = judge(results, unprepared, [claim({"above": 101}, kind="share", row="prl", over="base")])
+    assert 0 <= found.interval.low < found.value < found.interval.high <= 100
     assert found.value == pytest.approx(sum(shares) / 3) and found.cells == 5
     expected = verdict_of({"above": 101}, found.value, found.interval)
     assert (found.verdict, found.why) == (expected, "") and len(set(shares)) > 1
@@ -122,7 +123,11 @@ def test_without_an_effect_five_percent_of_the_verdicts_are_false(seeds: int, ce
             change = (ours * (1 + effect) / theirs - 1) * 100
             parts = 100.0 * (change > 0) if shares else change
             numbers = _Numbers(tuple(dict(enumerate(row)) for row in parts))
-            decided += _judged(claim({"above": bound}), numbers).verdict in ("reproduced", "not reproduced")
+            kind = "share" if shares else "contrast"
+            decided += _judged(claim({"above": bound}, kind=kind), numbers).verdict in (
+                "reproduced",
+                "not reproduced",
+            )
         return decided / runs
 
     contrast, share = verdicts(0, 0), verdicts(0, 50, shares=True)

@@ -10,6 +10,7 @@ from rearec_bench.harness.analysis.intervals import (
     cluster_means,
     detectable_difference,
     percentile_interval,
+    share_interval,
     t_interval,
 )
 
@@ -21,6 +22,21 @@ def test_the_t_interval_is_that_of_scipy() -> None:
     assert (found.low, found.high) == pytest.approx(expected, rel=1e-9)
     assert t_interval([0.1, 0.1, 0.1]) is None  # no variance, no evidence
     assert t_interval([0.1]) is None and t_interval([]) is None and t_interval([0.1, float("nan")]) is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ([1, 1, 1, 1, 0], (0.3755, 0.9638)),  # Wilson (1927) for 4 of 5
+        ([0.8, 0.8, 0.9, 0.7, 0.8], (0.3755, 0.9638)),
+        ([1, 1], (0.3424, 1)),
+        ([0, 0, 0], (0, 0.5615)),
+    ],
+)
+def test_the_interval_of_a_share_is_wilsons_within_0_and_1(shares: list[float], expected: tuple[float, float]) -> None:
+    found = share_interval(shares)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-4)
+    assert 0 <= found.low <= found.high <= 1
 
 
 def test_resampled_means_are_those_of_a_loop_that_copies_rows() -> None:

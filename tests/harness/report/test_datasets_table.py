@@ -72,7 +72,7 @@ def test_ours_stands_beside_the_papers_with_the_difference() -> None:
         *("151,731", "11,306", "4,992", "1.62", "31", "0.00%", "25.00%", "2001-09-09", "2020-09-13"),
     ]
     assert found["Software", "paper"][:6] == ["30,049", "16,705", "168,029", "5.59", "10.06", "99.97%"]
-    assert found["Software", "difference"][:6] == ["+2", "0", "0", "0", "0", "0"]
+    assert found["Software", "difference"][:6] == ["+2", "0", "0", "0.00", "0.00", "0.00"]
     assert set(found["Software", "paper"][6:] + found["Software", "difference"][6:]) == {""}
 
 

@@ -56,7 +56,7 @@ def test_the_forest_has_the_places_of_gains_and_keeps_intervals_within() -> None
     ((title, (erl, prl)),) = forest.groups
     assert title == "tiny · SASRec" and forest.zero == 50.0
     assert (erl.at, erl.users, erl.seeds) == (75.0, (50.0, 100.0), (0.0, 100.0))
-    assert (erl.words, erl.span) == ("+5.0%", "[+0.0, +10.0]")
+    assert (erl.words, erl.span) == ("+5.0%", "[0.0, +10.0]")
     assert (prl.at, prl.users, prl.seeds, prl.span) == (25.0, None, None, "")
 
 

@@ -18,10 +18,16 @@ import pytest
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.report.formats import latex, markdown, screen
 from rearec_bench.harness.report.formats.latex import escape
 from rearec_bench.harness.report.formats.markdown import render_markdown
 from rearec_bench.harness.report.formats.screen import render_screen
+from rearec_bench.harness.report.formats.words import Marks, cell_words
+from rearec_bench.harness.report.html import tables as page
 from rearec_bench.harness.report.report import render, render_report
+from rearec_bench.harness.report.table import Kind, TableCell
+from rearec_bench.harness.report.tables.overall import validation_overall
+from rearec_bench.harness.report.tables.parts import ROW
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, PAPER_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite
@@ -43,6 +49,27 @@ def test_a_table_looks_as_its_golden_file(
 ) -> None:
     expected = golden.file_of(*variant).read_text(encoding="utf-8")
     assert golden.text_of(varied, synthetic.dataset(varied), *variant) == expected
+
+
+@pytest.mark.parametrize("marks", [markdown._MARKS, latex._MARKS, screen._MARKS, page._MARKS])
+@pytest.mark.parametrize(
+    ("kind", "digits", "words"),
+    [
+        ("value", 4, ("0.0000", "0.0000", "0.0001", "1234.5000")),
+        ("average", 2, ("0.00%", "0.00%", "up0.01%", "up1234.50%")),
+        ("share", 1, ("0.0%", "0.0%", "0.0%", "1234.5%")),
+        ("plain", 2, ("0.00", "0.00", "0.01", "1234.50")),
+        ("count", 0, ("0", "0", "0", "1,234")),
+        ("change", 3, ("0.000", "0.000", "0.000", "+1,234.500")),
+        ("change", 1, ("0.0", "0.0", "0.0", "+1,234.5")),
+    ],
+)
+def test_a_column_has_one_format_and_what_rounds_to_zero_no_sign(
+    marks: Marks, kind: Kind, digits: int, words: tuple[str, ...]
+) -> None:
+    values = (0.0, -1e-5, {"average": 0.006, "plain": 0.006}.get(kind, 6e-5), 1234.5)
+    shown = [cell_words(TableCell(kind, value, digits=digits), marks, spread=False) for value in values]
+    assert shown == [word.replace("up", marks.up).replace("%", marks.percent) for word in words]
 
 
 @pytest.mark.parametrize("width", [60, 80])
@@ -263,6 +290,22 @@ def test_an_unknown_name_is_an_error_with_the_nearest_one(
     with pytest.raises(InputError) as raised:
         render_report(**({"suites": None} | options), store=store)
     assert str(raised.value).startswith(message)
+
+
+def test_the_overall_table_of_validation_has_its_means(varied: ResultSet) -> None:
+    table = validation_overall(varied)
+    for cell in (cell for cell in varied.cells if cell.runs):
+        means = {
+            one["metric"]: one["mean"] for one in table.records if all(one[name] == getattr(cell, name) for name in ROW)
+        }
+        assert means["ndcg@20"] == pytest.approx(np.mean([run.validation["ndcg@20"] for run in cell.runs]))
+    assert table.protocol[1].startswith("Validation")
+
+
+@pytest.mark.parametrize("other", [{"table": "steps"}, {"against": "paper"}, {"source": "paper"}, {"marks": True}])
+def test_another_split_than_test_is_of_the_overall_table(tmp_path: Path, other: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"--split is for --table overall|--marks is for"):
+        render_report(None, store=Store(tmp_path), split="validation", **other)
 
 
 def test_an_empty_store_says_what_to_type(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 from ..trial.checkpoint import KEPT, READABLE, SCHEMA
 from ..utils import files as atomic
 from ..utils.errors import CheckpointError
+from .format import json_bytes, sha256_of
 
 _MANIFEST = "manifest.json"
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -77,10 +77,10 @@ class Checkpoints:
         Raises:
             CheckpointError: the folder cannot be written; the previous checkpoint stays.
         """
-        checksums = {name: _sha256(content) for name, content in files.items()}
+        checksums = {name: sha256_of(content) for name, content in files.items()}
         manifest = {"schema": SCHEMA, "key": key, "suite": suite, "files": checksums}
         with _writing():
-            atomic.write_folder(self.folder(key), {**files, _MANIFEST: _json(manifest)}, replace=True)
+            atomic.write_folder(self.folder(key), {**files, _MANIFEST: json_bytes(manifest)}, replace=True)
 
     def read(self, key: str) -> dict[str, bytes]:
         """The files of a trial's checkpoint, their checksums verified.
@@ -92,7 +92,7 @@ class Checkpoints:
         for name, checksum in self.manifest(key)["files"].items():
             with _reading():
                 files[name] = (self.folder(key) / name).read_bytes()
-            if _sha256(files[name]) != checksum:
+            if sha256_of(files[name]) != checksum:
                 raise CheckpointError(f"it is damaged (the checksum of {name} does not match the manifest)")
         return files
 
@@ -123,7 +123,7 @@ class Checkpoints:
                 return
             manifest = self.manifest(key)
             stays = {name: manifest["files"][name] for name in KEPT}
-            atomic.write_file(folder / _MANIFEST, _json({**manifest, "files": stays}))
+            atomic.write_file(folder / _MANIFEST, json_bytes({**manifest, "files": stays}))
             for name in manifest["files"].keys() - stays:
                 (folder / name).unlink(missing_ok=True)
 
@@ -149,14 +149,6 @@ class Checkpoints:
             return str(self.manifest(key).get("suite"))
         except CheckpointError:
             return None
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 @contextmanager

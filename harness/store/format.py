@@ -5,6 +5,7 @@ Reading checks the content: another type or shape raises ValueError, KeyError, T
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -161,6 +162,11 @@ def _arrays(content: bytes, of: type[Ranks]) -> dict[str, NDArray[Any]]:
         empty = np.empty((table.num_rows, 0), dtype=dtypes[name])
         arrays[name] = np.stack(wide, axis=1) if wide else empty
     return arrays
+
+
+def sha256_of(content: bytes) -> str:
+    """Its SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def json_bytes(value: Any) -> bytes:

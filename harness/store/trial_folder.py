@@ -10,7 +10,6 @@ A summary reads result.json and checks the names and sizes of the others; `read_
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,6 +29,7 @@ from .format import (
     ranks_of,
     reason_of,
     rows_of,
+    sha256_of,
     summary_of,
     unpack,
 )
@@ -55,7 +55,7 @@ def files_of(result: TrialResult) -> dict[str, bytes]:
     manifest = {
         "schema": SCHEMA,
         "key": result.key,
-        "files": {name: _sha256(content) for name, content in sorted(files.items())},
+        "files": {name: sha256_of(content) for name, content in sorted(files.items())},
         "sizes": {name: len(content) for name, content in sorted(files.items())},
     }
     return files | {MANIFEST: json_bytes(manifest)}
@@ -166,7 +166,7 @@ def _result(folder: Path, manifest: Mapping[str, Any]) -> TrialResult:
 
 def _checked(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     content = _bytes(folder, name)
-    if _sha256(content) != manifest["files"][name]:
+    if sha256_of(content) != manifest["files"][name]:
         raise DamagedError(folder, f"the checksum of {name} does not match the manifest")
     return content
 
@@ -186,7 +186,3 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 def _versions() -> str:
     return f"version{'s' if len(READABLE) > 1 else ''} {', '.join(map(str, READABLE))}"
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

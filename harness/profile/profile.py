@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import dataclasses
 import gc
 import time
@@ -23,6 +21,7 @@ from ..records.provenance import environment, peak_memory_bytes, reset_peak_memo
 from ..records.spec import Component, TrialSpec
 from ..run.runner import load_all
 from ..trial.batches import SplitReader
+from ..trial.memory import give_back
 from ..trial.model_trial import ModelTrial
 from ..utils.errors import InputError
 from ..utils.registry import STRATEGIES
@@ -166,7 +165,8 @@ class _RowProfiler:
 
     def _alone(self, spec: TrialSpec) -> partial[Line]:
         """A line with what is measured while no other model is in memory: memory, operations, training."""
-        _give_back()
+        gc.collect()
+        give_back()  # so that the peak holds nothing older
         trial = ModelTrial(spec, self._dataset)
         passes = Inference(trial, self._reader)
         reset_peak_memory(spec.device)
@@ -205,10 +205,3 @@ class _RowProfiler:
             dataset_fingerprint=self._dataset.fingerprint,
             vectors=vectors.fingerprint if text_based and vectors is not None else "",
         )
-
-
-def _give_back() -> None:
-    """Return unused memory to the system, where that can be done (glibc), so that a peak holds nothing older."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)

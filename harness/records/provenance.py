@@ -37,7 +37,7 @@ def software() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_name(),
         "cores": os.cpu_count() or 0,
-        **{package: _version(package) for package in ("torch", "ray", "numpy", "optuna")},
+        **{package: version_of(package) for package in ("torch", "ray", "numpy", "optuna")},
     }
 
 
@@ -83,7 +83,8 @@ def peak_memory_bytes(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """The installed version of a package; "" for none."""
     try:
         return version(package)
     except PackageNotFoundError:

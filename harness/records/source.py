@@ -72,15 +72,6 @@ def _within(file: Path) -> str:
     return file.relative_to(_ROOT).as_posix() if file.is_relative_to(_ROOT) else ""
 
 
-def digest_of(files: Iterable[Path]) -> str:
-    """16 hexadecimal digits over what source files compute, independent of the files' names and order.
-
-    A definition counts by its content: names that the files define stand for their definitions, local names for
-    their order of appearance, and names of others (torch, NumPy) for themselves.
-    """
-    return _hash(sorted(_content(files, {}).hashes))[:16]
-
-
 @dataclass(frozen=True)
 class _Content:
     """What some files compute: the hash of each definition, and the hash behind each name ("" for a value)."""
@@ -97,7 +88,11 @@ def _engine(entry: Path) -> tuple[frozenset[Path], _Content]:
 
 
 def _content(files: Iterable[Path], known: Mapping[str, str]) -> _Content:
-    """What files compute, given the labels of names that other files define."""
+    """What files compute, given the labels of names that other files define.
+
+    A definition counts by its content: names that the files define stand for their definitions, local names for
+    their order of appearance, and names of others (torch, NumPy) for themselves.
+    """
     units = [unit for file in files for unit in _units(file)]
     fresh = {**known, **dict.fromkeys((name for unit in units for name in unit.defines if name not in known), "")}
     labels, hashes = fresh, []

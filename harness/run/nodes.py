@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..._version import VERSION
+from ..records.provenance import version_of
 from ..utils.errors import InputError
 from ..utils.registry import TABLES
 
@@ -96,10 +96,8 @@ def software(components: Components) -> dict[str, str]:
     """The software of this process that can move a trial's numbers; imports none of it."""
     versions = {"Python": platform.python_version(), "rearec-bench": VERSION, "the source of rearec-bench": _source()}
     for package in _PACKAGES:
-        try:
-            versions[package] = version(package).partition("+")[0]  # builds for CPU and GPU of one version go together
-        except PackageNotFoundError:
-            versions[package] = "none"
+        # builds for CPU and GPU of one version go together
+        versions[package] = version_of(package).partition("+")[0] or "none"
     for kind, name in components:
         try:
             versions[f"{kind} {name}"] = TABLES[kind].origin(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rearec_bench.harness.records import source
-from rearec_bench.harness.records.source import digest_of, same_source, source_digest, source_files
+from rearec_bench.harness.records.source import same_source, source_digest, source_files
 from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 
 ROOT = Path(source.__file__).parents[2]
@@ -40,7 +40,7 @@ class Model:
 '''
 
 
-def digest(folder: Path, *texts: str) -> str:
+def digest(folder: Path, *texts: str) -> list[str]:
     files = []
     for number, text in enumerate(texts):
         file = folder / f"module{number}.py"
@@ -48,7 +48,7 @@ def digest(folder: Path, *texts: str) -> str:
         files.append(file)
     source._tree.cache_clear()
     source._units.cache_clear()
-    return digest_of(files)
+    return sorted(source._content(files, {}).hashes)
 
 
 def edited(*pairs: tuple[str, str]) -> str:

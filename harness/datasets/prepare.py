@@ -75,7 +75,9 @@ def prepare(
         try:
             rows = reader.read(raw)
         except MissingFileError as error:
-            raise DatasetError(f"{error} {_meant(raw) or advice}") from error
+            meant, said = _meant(raw), str(error)
+            said = said.partition(" Did you mean")[0] if meant else said  # one guess is enough
+            raise DatasetError(f"{said} {meant or advice}") from error
         result = build(recipe, rows, partial(reader.attributes, raw))
     return keep(result, label=label, data_dir=data_dir)
 

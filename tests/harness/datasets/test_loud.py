@@ -107,8 +107,11 @@ def test_prepare_prints_what_was_lost_before_rows_were_made(tmp_path: Path, give
 def test_a_source_with_the_files_of_another_recipe_is_told_with_its_command(tmp_path: Path) -> None:
     (tmp_path / "ratings.dat").write_text("1::2::3::4\n")
     (tmp_path / "movies.dat").write_text("2::A (1990)::Drama\n")
+    (tmp_path / "users.dat").write_text("1::F\n")
     said = error_of(preparation.prepare, "ml-100k", source=tmp_path, data_dir=tmp_path / "data")
-    assert said.endswith("It holds the files of ml-1m. Type:  rearec-bench prepare ml-1m --source DIR")
+    assert said.endswith(
+        "(or ml-100k.inter.gz). It holds the files of ml-1m. Type:  rearec-bench prepare ml-1m --source DIR"
+    )
 
 
 def test_a_data_set_of_one_item_that_an_earlier_version_prepared_is_refused_when_planned(

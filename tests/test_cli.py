@@ -490,6 +490,8 @@ def test_every_shell_has_a_completion_script(invoke: Invoke, shell: str) -> None
         ("status", "smo", {"smoke"}),
         ("datasets show", "ti", {"tiny"}),
         ("prepare", "re", {"released"}),
+        ("list", "st", {"strategies"}),
+        ("list", "pr", {"precision_industrial", "prl"}),
         ("report --table overall", "no such", set()),
         ("show", "{key}", {"{key}"}),
     ],

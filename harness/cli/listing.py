@@ -70,12 +70,20 @@ def inventory(name: str = "", *, data_dir: Path, width: int) -> str:
         return "\n".join(_whole(name, groups[name], width))
     found = [group.detail(name) for group in groups.values() if name in group.entries]
     if not found:
-        known = [*groups, *chain.from_iterable(group.entries for group in groups.values())]
         raise InputError(
-            f"nothing to list is called '{name}'.{hint(name, known)} Groups: {', '.join(groups)}. "
+            f"nothing to list is called '{name}'.{hint(name, _names(groups))} Groups: {', '.join(groups)}. "
             "All names:  rearec-bench list"
         )
     return "\n\n".join("\n".join(lines) for lines in found)
+
+
+def names(data_dir: Path) -> list[str]:
+    """All that `inventory` takes: groups, then entries."""
+    return _names(_groups(data_dir, _NARROWEST))
+
+
+def _names(groups: Mapping[str, _Group]) -> list[str]:
+    return [*groups, *chain.from_iterable(group.entries for group in groups.values())]
 
 
 def _groups(data_dir: Path, width: int) -> dict[str, _Group]:

@@ -136,6 +136,14 @@ def complete_recipe(ctx: click.Context) -> list[str]:
     return [*shipped_recipes(), SYNTHETIC]
 
 
+@_completing
+def complete_listed(ctx: click.Context) -> list[str]:
+    """Groups and entries of `list`."""
+    from .listing import names
+
+    return names(ctx.params.get("data_dir") or Path("data"))
+
+
 def complete_suite(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the bundled suites, and files."""
     from ..suite.bundled import shipped_suites

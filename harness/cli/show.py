@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from .options import data_dir_option, no_plugins_option, results_option, terminal_width, trial_argument
+from .options import complete_listed, data_dir_option, no_plugins_option, results_option, terminal_width, trial_argument
 from .program import PROGRAM
 
 
 @click.command("list")
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=complete_listed)
 @data_dir_option
 @no_plugins_option
 def list_all(name: str, data_dir: Path) -> None:

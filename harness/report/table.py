@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["value", "gain", "average", "share", "range", "plain", "count", "change", "p", "text", "empty"]
+Kind = Literal["value", "gain", "average", "share", "range", "count", "change", "p", "text", "empty"]
 Record = Mapping[str, Any]
 
 
@@ -15,10 +15,9 @@ class TableCell:
     """One cell.
 
     Attributes:
-        kind: "value": a metric; "gain": a gain in percent, in brackets; "average": a mean of gains, or a gain without
-            brackets; "share": a percentage; "range": from a value to another; "plain": a bare number with two
-            decimals; "count": a number of things; "change": a difference with its sign; "p": a p-value; "text":
-            words; "empty": nothing.
+        kind: "value": a metric or another bare number; "gain": a gain in percent, in brackets; "average": a mean of
+            gains, or a gain without brackets; "share": a percentage; "range": from a value to another; "count": a
+            number of things; "change": a difference with its sign; "p": a p-value; "text": words; "empty": nothing.
         value: unrounded; None where there is none.
         std: standard deviation over seeds; None where there is none.
         seeds: runs behind it.

@@ -41,8 +41,6 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
         return ""
     if cell.value is None:
         return f"{cell.seeds}/{cell.planned}"
-    if cell.kind == "plain":
-        return fixed(cell.value, 2, minus=marks.minus)
     if cell.kind == "count":
         return fixed(cell.value, 0, minus=marks.minus, group=",")
     if cell.kind == "p":

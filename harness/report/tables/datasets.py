@@ -57,13 +57,13 @@ _TABLE1 = (
     _Quantity("Users", "users"),
     _Quantity("Items", "items"),
     _Quantity("Interactions", "interactions"),
-    _Quantity("Per user", "interactions_per_user", kind="plain", digits=2, attribute="per_user"),
-    _Quantity("Per item", "interactions_per_item", kind="plain", digits=2, attribute="per_item"),
+    _Quantity("Per user", "interactions_per_user", kind="value", digits=2, attribute="per_user"),
+    _Quantity("Per item", "interactions_per_item", kind="value", digits=2, attribute="per_item"),
     _Quantity("Sparsity", "sparsity_percent", kind="share", digits=2),
 )
 _OTHERS = (
     *(_Quantity(split.capitalize(), "rows", split) for split in SPLITS),
-    _Quantity("Rows/user", "mean_rows_per_user", "test", "plain", 2),
+    _Quantity("Rows/user", "mean_rows_per_user", "test", "value", 2),
     _Quantity("Most", "max_rows_per_user", "test"),
     _Quantity("Unseen", "unseen_percent", "test", "share", 2),
     _Quantity("Repeats", "repeats_percent", "test", "share", 2),

@@ -62,7 +62,9 @@ def paper_latency_table() -> Table:
     backbones = list(dict.fromkeys(cell.backbone for cell in cells))
     steps: dict[str, list[TableCell]] = {}
     for cell in sorted(cells, key=lambda cell: backbones.index(cell.backbone)):
-        steps.setdefault(cell.step, []).extend([TableCell("value", cell.time_s), number("plain", cell.cost_percent)])
+        steps.setdefault(cell.step, []).extend(
+            [TableCell("value", cell.time_s), number("value", cell.cost_percent, digits=2)]
+        )
     return Table(
         name="table4",
         title="Table 4",
@@ -110,10 +112,10 @@ def _lines(
 
 
 def _cells(profile: Profile, line: Depth, printed: _Printed) -> list[TableCell]:
-    cells = [TableCell("value", line.times.median), number("plain", profile.cost_percent(line))]
+    cells = [TableCell("value", line.times.median), number("value", profile.cost_percent(line), digits=2)]
     paper = _of_paper(profile, line, printed)
     if paper is not None:
-        cells += [TableCell("value", paper.time_s), number("plain", paper.cost_percent)]
+        cells += [TableCell("value", paper.time_s), number("value", paper.cost_percent, digits=2)]
     return cells
 
 

@@ -58,7 +58,7 @@ def test_a_table_looks_as_its_golden_file(
         ("value", 4, ("0.0000", "0.0000", "0.0001", "1234.5000")),
         ("average", 2, ("0.00%", "0.00%", "up0.01%", "up1234.50%")),
         ("share", 1, ("0.0%", "0.0%", "0.0%", "1234.5%")),
-        ("plain", 2, ("0.00", "0.00", "0.01", "1234.50")),
+        ("value", 2, ("0.00", "0.00", "0.01", "1234.50")),
         ("count", 0, ("0", "0", "0", "1,234")),
         ("change", 3, ("0.000", "0.000", "0.000", "+1,234.500")),
         ("change", 1, ("0.0", "0.0", "0.0", "+1,234.5")),
@@ -67,7 +67,7 @@ def test_a_table_looks_as_its_golden_file(
 def test_a_column_has_one_format_and_what_rounds_to_zero_no_sign(
     marks: Marks, kind: Kind, digits: int, words: tuple[str, ...]
 ) -> None:
-    values = (0.0, -1e-5, {"average": 0.006, "plain": 0.006}.get(kind, 6e-5), 1234.5)
+    values = (0.0, -1e-5, {2: 0.006}.get(digits, 6e-5), 1234.5)
     shown = [cell_words(TableCell(kind, value, digits=digits), marks, spread=False) for value in values]
     assert shown == [word.replace("up", marks.up).replace("%", marks.percent) for word in words]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 7.2, 9.2
 """Inches of a page: what a paper has, so that letters are printed in their size."""
 _PANEL, _SQUARE = (2.4, 2.1), (1.8, 1.9)
-_GAINS_AXIS, _GAIN_HEIGHT, _GAINS_ROOM = 1.9, 0.15, 0.8
+_GAINS_AXIS, _GAINS_LEAST, _GAIN_HEIGHT, _GAINS_ROOM = 1.9, 1.4, 0.15, 0.8
 _BESIDE = 0.75
 """Inches of a panel beside its axes: ticks, label and room."""
 _OFF_CENTRE = 0.6
@@ -93,7 +93,9 @@ def _layout(panels: Sequence[Panel]) -> _Layout:
     if panels[0].gains:
         names = max(inches(name, SMALL) for name in panels[0].labels)
         height = _GAINS_ROOM + _GAIN_HEIGHT * len(panels[0].labels)
-        return _Layout(_GAINS_AXIS, height, beside=min(names, NAME_AT_MOST))
+        beside = min(names, NAME_AT_MOST)
+        width = max(min((_WIDTH - beside) / len(panels), _GAINS_AXIS), _GAINS_LEAST)
+        return _Layout(width, height, beside=beside)
     width, height = _PANEL
     words = max((len(panel.labels) for panel in panels), default=0)
     if not words:
@@ -109,7 +111,7 @@ def _layout(panels: Sequence[Panel]) -> _Layout:
 
 def _fitting(panel: Panel, layout: _Layout) -> Panel:
     """The panel with words that fit into its place."""
-    width = _GAINS_AXIS if panel.gains else layout.width - _OFF_CENTRE
+    width = layout.width if panel.gains else layout.width - _OFF_CENTRE
     title = "\n".join(broken(line, width, SIZE, lines=_TITLE_LINES - 1) for line in panel.title.split("\n"))
     labels = panel.labels if panel.gains else [shortened(label, _UPRIGHT_AT_MOST, SMALL) for label in panel.labels]
     return replace(

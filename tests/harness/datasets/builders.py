@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rearec_bench.harness.datasets import prepare as preparation
 from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.datasets.data.events import Events
+from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
 from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
+from rearec_bench.harness.datasets.parsing.source_files import RawFiles
+from rearec_bench.harness.datasets.readers import reader_of
+from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError
 
 LINES = "a x y z y\nb y x z x y\n"
@@ -56,3 +62,25 @@ def error_of(call: Callable[..., object], *given: Any, **options: Any) -> str:
     with pytest.raises(DatasetError) as caught:
         call(*given, **options)
     return str(caught.value)
+
+
+def read(source: Path, how: Recipe, on_bad_line: OnBadLine = "error") -> Events:
+    """What the reader of a recipe finds in a source."""
+    events = reader_of(how.reader).read(RawFiles(source, how, lambda *_: None, on_bad_line))
+    assert isinstance(events, Events)
+    return events
+
+
+def told(events: Events) -> list[tuple[Any, ...]]:
+    """User, item and time of each interaction, and its rating if there are some."""
+    held = events.interactions
+    columns = [held.user_tokens[held.users], held.item_tokens[held.items], held.times]
+    if events.ratings is not None:
+        columns.append(events.ratings)
+    return [tuple(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def interactions(users: Sequence[object], items: Sequence[object], times: Sequence[float]) -> Interactions:
+    """Interactions of numbered users and items, called u0 and i0."""
+    named = ([f"{kind}{number}" for number in numbers] for kind, numbers in (("u", users), ("i", items)))
+    return from_tokens(*named, np.array(times, dtype=np.float64))

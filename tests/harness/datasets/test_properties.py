@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rearec_bench.harness.datasets.data.events import Events
-from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
+from rearec_bench.harness.datasets.data.interactions import Interactions
 from rearec_bench.harness.datasets.data.items import train_counts
 from rearec_bench.harness.datasets.data.recipe_result import Assembled, RecipeResult
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.datasets.rules import rules
 from rearec_bench.harness.datasets.rules.build import build
 
+from .builders import interactions
 from .reference_preparation import tie
 
 SPLITS = ("train", "valid", "test")
@@ -42,14 +43,6 @@ RULES = st.fixed_dictionaries(
         "ratings": st.fixed_dictionaries({"above": st.integers(0, 4), "of": st.sampled_from(["all", "target"])}),
     },
 )
-
-
-def interactions(users: Sequence[object], items: Sequence[object], times: Sequence[float]) -> Interactions:
-    return from_tokens(
-        np.array([f"u{user}" for user in users], dtype=object),
-        np.array([f"i{item}" for item in items], dtype=object),
-        np.array(times, dtype=np.float64),
-    )
 
 
 def followed(recipe: Recipe, held: Interactions, ratings: Sequence[int]) -> RecipeResult:

@@ -11,16 +11,16 @@ import pytest
 
 from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.parsing.bad_lines import OnBadLine
-from rearec_bench.harness.datasets.parsing.source_files import RawFiles
-from rearec_bench.harness.datasets.readers import reader_of
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 
+from .. import builders
 from ..builders import error_of
+from ..builders import told as rows_of
 
 NAMED = {"user": "user", "item": "item", "rating": "stars", "time": "at"}
 NUMBERED = {"user": "1", "item": "2", "rating": "3", "time": "4"}
 HEADER, ROWS = ("user", "item", "stars", "at"), (("ü1", "a b", "4.5", "20"), ("ü2", "c", "3", "10"))
-RIGHT = [("ü1", "a b", 4.5, 20.0), ("ü2", "c", 3.0, 10.0)]
+RIGHT = [("ü1", "a b", 20.0, 4.5), ("ü2", "c", 10.0, 3.0)]
 
 
 def recipe(columns: dict[str, str] = NAMED, **given: Any) -> Recipe:
@@ -34,16 +34,7 @@ def text(separator: str = ",", *, header: bool = True, end: str = "\n") -> str:
 
 def read(folder: Path, content: str | bytes, how: Recipe, on_bad_line: OnBadLine = "error") -> Events:
     (folder / "log.csv").write_bytes(content.encode() if isinstance(content, str) else content)
-    events = reader_of(how.reader).read(RawFiles(folder, how, lambda *_: None, on_bad_line))
-    assert isinstance(events, Events)
-    return events
-
-
-def rows_of(events: Events) -> list[tuple[Any, ...]]:
-    held, ratings = events.interactions, events.ratings
-    assert ratings is not None
-    columns = [held.user_tokens[held.users], held.item_tokens[held.items], ratings, held.times]
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    return builders.read(folder, how, on_bad_line)
 
 
 def guessed(events: Events) -> dict[str, str]:
@@ -52,11 +43,15 @@ def guessed(events: Events) -> dict[str, str]:
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", "::"])
 @pytest.mark.parametrize("header", [True, False])
-def test_separator_and_header_are_guessed_from_the_columns(tmp_path: Path, separator: str, header: bool) -> None:
-    events = read(tmp_path, text(separator, header=header), recipe(NAMED if header else NUMBERED))
+@pytest.mark.parametrize("said", [True, False])
+def test_separator_and_header_are_guessed_from_the_columns(
+    tmp_path: Path, separator: str, header: bool, said: bool
+) -> None:
+    given = {"separator": separator, "header": header} if said else {}
+    events = read(tmp_path, text(separator, header=header), recipe(NAMED if header else NUMBERED, **given))
     assert rows_of(events) == RIGHT
     expected = {"separator": separator} if separator != "," else {}
-    assert guessed(events) == expected | ({} if header else {"header": "false"})
+    assert guessed(events) == ({} if said else expected | ({} if header else {"header": "false"}))
 
 
 @pytest.mark.parametrize(
@@ -148,15 +143,6 @@ def test_iso_dates_with_and_without_zone_are_recognised(tmp_path: Path, given: d
     assert events.interactions.times.tolist() == [*[MOMENT] * len(ISO), MOMENT - 33_164]
     assert events.time_unit == "seconds"
     assert guessed(events) == ({} if given else {"time.format": "iso"})
-
-
-@pytest.mark.parametrize(
-    ("layout", "day", "month"), [("%d/%m/%Y %H:%M:%S", 1, 3), ("%m/%d/%Y %H:%M:%S", 3, 1), ("%d.%m.%y", 1, 3)]
-)
-def test_the_day_is_first_where_that_is_said(tmp_path: Path, layout: str, day: int, month: int) -> None:
-    time = datetime(2024, month, day, tzinfo=UTC)
-    events = read(tmp_path, dated(time.strftime(layout)), recipe(separator="|", time={"format": layout}))
-    assert events.interactions.times.tolist() == [time.timestamp()]
 
 
 @pytest.mark.parametrize(

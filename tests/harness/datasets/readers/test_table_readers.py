@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rearec_bench.harness.datasets.data.events import Events
 from rearec_bench.harness.datasets.data.items import ItemAttributes
 from rearec_bench.harness.datasets.parsing.bad_lines import BadLines, OnBadLine
 from rearec_bench.harness.datasets.parsing.raw import MissingFileError
@@ -26,31 +25,18 @@ from rearec_bench.harness.datasets.readers import reader_of
 from rearec_bench.harness.datasets.recipe.recipe import Recipe
 from rearec_bench.harness.utils.errors import DatasetError
 
-from ..builders import error_of
+from ..builders import error_of, read
+from ..builders import told as rows_of
 
 
 def recipe(reader: str, **given: Any) -> Recipe:
     return Recipe.model_validate({"name": "mine", "reader": reader, "split": "leave_one_out", **given})
 
 
-def read(source: Path, how: Recipe, on_bad_line: OnBadLine = "error") -> Events:
-    events = reader_of(how.reader).read(RawFiles(source, how, lambda *_: None, on_bad_line))
-    assert isinstance(events, Events)
-    return events
-
-
 def attributes(source: Path, how: Recipe, wanted: Sequence[str], on_bad_line: OnBadLine = "error") -> ItemAttributes:
     told = reader_of(how.reader).attributes(RawFiles(source, how, lambda *_: None, on_bad_line), wanted)
     assert told is not None
     return told
-
-
-def rows_of(events: Events) -> list[tuple[Any, ...]]:
-    held = events.interactions
-    columns = [held.user_tokens[held.users], held.item_tokens[held.items], held.times]
-    if events.ratings is not None:
-        columns.append(events.ratings)
-    return [tuple(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def put(folder: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -107,14 +93,6 @@ def test_without_ratings_and_times_the_place_in_the_files_counts(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("way")
-def test_columns_by_number_and_separators_of_ones_own(tmp_path: Path) -> None:
-    put(tmp_path, {"log.txt": "7;u;'a;3\n8;v;b;4\n"})
-    layout: dict[str, Any] = {"separator": ";", "header": False, "columns": {"user": "2", "item": "3", "time": "1"}}
-    how = recipe("csv", files={"interactions": "log.txt"}, **layout)
-    assert rows_of(read(tmp_path, how)) == [("u", "'a", 7.0), ("v", "b", 8.0)]
-
-
-@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("layout", "texts"),
     [
@@ -122,6 +100,9 @@ def test_columns_by_number_and_separators_of_ones_own(tmp_path: Path) -> None:
         ("%d.%m.%Y", ["04.09.2018", "1.1.1969"]),
         ("%Y-%m-%dT%H:%M:%S%z", ["2018-09-04T08:16:19+0200", "2018-09-04T08:16:19Z"]),
         ("%b %d %Y %I:%M %p", ["Sep 04 2018 08:16 PM"]),
+        ("%d/%m/%Y %H:%M:%S", ["01/03/2024 00:00:00"]),
+        ("%m/%d/%Y %H:%M:%S", ["01/03/2024 00:00:00"]),
+        ("%d.%m.%y", ["01.03.24"]),
     ],
 )
 def test_written_times_are_seconds_in_utc(tmp_path: Path, layout: str, texts: list[str]) -> None:

@@ -8,22 +8,13 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rearec_bench.harness.datasets.data.interactions import Interactions, from_tokens
+from rearec_bench.harness.datasets.data.interactions import Interactions
 from rearec_bench.harness.datasets.rules import rules
 
+from ..builders import interactions
 from ..reference_preparation import tie
 
-
-def interactions(log: list[tuple[int, int, int]]) -> Interactions:
-    users, items, times = zip(*log, strict=True)
-    return from_tokens(
-        np.array([f"u{user}" for user in users], dtype=object),
-        np.array([f"i{item}" for item in items], dtype=object),
-        np.array(times, dtype=np.float64),
-    )
-
-
-NOTHING = interactions([(0, 0, 0)]).take(np.zeros(0, dtype=np.int64))
+NOTHING = interactions([0], [0], [0]).take(np.zeros(0, dtype=np.int64))
 
 
 def words(log: Interactions) -> list[tuple[str, str, float]]:
@@ -40,7 +31,10 @@ STEPS = (1.0, 1e3, 0.25, 2.0**52, -1e15, float("inf"))
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=60), st.sampled_from(STEPS))
 @settings(max_examples=80, deadline=None)
 def test_orders_are_those_of_the_plain_sorts(log: list[tuple[int, int, int]], step: float) -> None:
-    data = interactions([(user, item, (time + 1) * step) for user, item, time in log]) if log else NOTHING
+    data = NOTHING
+    if log:
+        users, items, times = zip(*log, strict=True)
+        data = interactions(users, items, [(time + 1) * step for time in times])
     expected = sorted(words(data), key=lambda row: (row[0], row[2], tie(row[0], row[1])))
     assert words(data.take(rules.time_order(data))) == expected
     assert rules.time_order(data).tolist() == np.lexsort((rules.tie_hashes(data), data.times, data.users)).tolist()
@@ -48,7 +42,7 @@ def test_orders_are_those_of_the_plain_sorts(log: list[tuple[int, int, int]], st
 
 
 def test_the_hash_of_a_pair_is_a_known_number_on_every_machine() -> None:
-    log = interactions([(0, 3, 0)])
+    log = interactions([0], [3], [0])
     assert int(rules.tie_hashes(log)[0]) == tie("u0", "i3") == 0x188D67FF96F83F36
 
 

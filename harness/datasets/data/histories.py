@@ -90,10 +90,7 @@ def share_histories(rows: Rows, *, by_length: bool = False) -> LaidOut:
 
     flat = np.empty(int((head_lengths + chain_rows).sum()), dtype=np.int32)
     flat[ends] = targets
-    of_head = np.arange(head_lengths.sum()) - np.repeat(np.cumsum(head_lengths) - head_lengths, head_lengths)
-    flat[np.repeat(bases, head_lengths) + of_head] = history[
-        np.repeat(stops[order[heads]] - head_lengths, head_lengths) + of_head
-    ]
+    flat[_ranges(bases, head_lengths)] = history[_ranges(stops[order[heads]] - head_lengths, head_lengths)]
     return flat, ends - lengths, ends
 
 

@@ -27,16 +27,7 @@ class Recipe:
     kl_gradient: str = "both"
 
     def __call__(self, states: Tensor, items: Tensor, targets: Tensor, *, rows_per_chunk: int | None = None):
-        return catalogue_loss(
-            states,
-            items,
-            targets,
-            temperatures=self.temperatures,
-            ce_weights=self.ce_weights,
-            kl_weights=self.kl_weights,
-            kl_gradient=self.kl_gradient,
-            _rows_per_chunk=rows_per_chunk,
-        )
+        return catalogue_loss(states, items, targets, **vars(self), _rows_per_chunk=rows_per_chunk)
 
 
 def _upper(weight: float) -> tuple[tuple[float, ...], ...]:

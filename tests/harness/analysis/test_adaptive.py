@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -20,14 +19,9 @@ from rearec_bench.harness.records.results import Rows, TrialResult
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import StoreError
 
+from .naive import gain
+
 Change = Callable[[Rows, Rows], tuple[Rows, Rows]]
-
-
-def naive_gain(rank: int, metric: str) -> float:
-    kind, cut = metric.split("@")
-    if rank > int(cut):
-        return 0.0
-    return 1.0 if kind == "recall" else 1 / math.log2(rank + 1)
 
 
 def naive_outcomes(run: TrialResult) -> dict[str, list[tuple[int, int]]]:
@@ -79,8 +73,8 @@ def test_every_number_equals_loops_over_rows_and_resamples(tmp_path: Path, synth
         return np.array([at_row[rows].mean() for rows in samples])
 
     for metric in ("ndcg@20", "recall@10"):
-        found_by = {name: means(lambda pair, metric=metric: naive_gain(pair[0], metric), name) for name in METHODS}
-        base = np.mean([[naive_gain(rank, metric) for rank in ranks] for ranks in bases], axis=0)
+        found_by = {name: means(lambda pair, metric=metric: gain(pair[0], metric), name) for name in METHODS}
+        base = np.mean([[gain(rank, metric) for rank in ranks] for ranks in bases], axis=0)
         base = np.array([base[rows].mean() for rows in samples])
         readout, ceiling = found_by["readout"], found_by["ceiling"]
         for method in found.methods:
@@ -116,7 +110,7 @@ def test_intervals_over_seeds_are_of_the_seeds_own_values(tmp_path: Path, synthe
     method = found.methods[METHODS.index("margin")]
 
     def mean(pairs: list[tuple[int, int]]) -> float:
-        return float(np.mean([naive_gain(rank, "ndcg@20") for rank, _ in pairs]))
+        return float(np.mean([gain(rank, "ndcg@20") for rank, _ in pairs]))
 
     shares, gains = [], []
     for base, run in zip(results.cells[0].runs, results.cells[1].runs, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from types import ModuleType
 
@@ -16,16 +15,13 @@ from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.metrics import metric_of
 
+from .naive import gain
+
 
 def naive(run: TrialResult, metric: str) -> float:
     """The metric of the best step of each test row, one row after the other."""
-    kind, cut = metric.split("@")
-    total = 0.0
-    for ranks in run.test.rows.step_ranks.tolist():
-        best = sorted(ranks)[0]
-        if best <= int(cut):
-            total += 1.0 if kind == "recall" else 1.0 / math.log(best + 1, 2)
-    return total / len(run.test.rows.step_ranks)
+    ranks = run.test.rows.step_ranks.tolist()
+    return sum(gain(min(row), metric) for row in ranks) / len(ranks)
 
 
 def test_the_optimum_and_its_gains_equal_a_loop_over_rows(results: ResultSet) -> None:
@@ -62,7 +58,7 @@ def test_cross_fitting_equals_a_loop_over_pairs_of_runs() -> None:
             for row in range(40):
                 best = min(runs[a][row])
                 tied = [k for k in range(3) if runs[a][row, k] == best]
-                gains = [1 / math.log2(runs[b][row, k] + 1) if runs[b][row, k] <= 10 else 0.0 for k in tied]
+                gains = [gain(runs[b][row, k], "ndcg@10") for k in tied]
                 values.append(sum(gains) / len(gains))
         assert metrics["ndcg@10"] == pytest.approx(sum(values) / len(values))
 

@@ -22,6 +22,8 @@ from rearec_bench.harness.analysis.early_exit import (
 from rearec_bench.harness.records.results import Rows
 from rearec_bench.harness.trial.metrics import row_gains
 
+from .naive import gain
+
 
 def made(ranks: np.ndarray, **signals: Any) -> Rows:
     """Rows with given ranks; signals that are not given say nothing, users have five rows each."""
@@ -65,10 +67,6 @@ def naive_depth(evidence: str, rows: Rows, row: int, threshold: float, cap: int)
     return cap
 
 
-def naive_gain(rank: int) -> float:
-    return 1 / math.log2(rank + 1) if rank <= 20 else 0.0
-
-
 @pytest.mark.parametrize("evidence", EVIDENCE)
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 1.5, 3.0])
 def test_a_rule_stops_where_a_loop_over_steps_does(evidence: str, threshold: float) -> None:
@@ -86,7 +84,7 @@ def test_the_chosen_threshold_is_the_best_of_the_grid(evidence: str, seed: int) 
     values = {"entropy": rows.entropy, "margin": rows.margin, "convergence": rows.cosine}[evidence]
     found = choose_stop(evidence, signals_of(rows), row_gains(rows.step_ranks, "ndcg@20"))
     depths = found.depths(signals_of(rows))
-    scored = np.mean([naive_gain(rows.step_ranks[row, depth]) for row, depth in enumerate(depths)])
+    scored = np.mean([gain(rows.step_ranks[row, depth]) for row, depth in enumerate(depths)])
 
     best, fewest = -1.0, math.inf
     for cap in range(4):
@@ -99,7 +97,7 @@ def test_the_chosen_threshold_is_the_best_of_the_grid(evidence: str, seed: int) 
             grid += [seen[part * (len(seen) - 1) // 20] for part in range(21)]
         for threshold in grid:
             at = [naive_depth(evidence, rows, row, threshold, cap) for row in range(120)]
-            mean = np.mean([naive_gain(rows.step_ranks[row, depth]) for row, depth in enumerate(at)])
+            mean = np.mean([gain(rows.step_ranks[row, depth]) for row, depth in enumerate(at)])
             if mean > best + 1e-12 or (abs(mean - best) <= 1e-12 and np.mean(at) < fewest):
                 best, fewest = mean, np.mean(at)
     assert scored == pytest.approx(best, rel=1e-12)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +13,8 @@ from rearec_bench.harness.analysis.resultset import ResultSet
 from rearec_bench.harness.datasets.data.dataset import Dataset, Split
 from rearec_bench.harness.trial.baselines import popularity_of
 from rearec_bench.harness.utils.errors import InputError
+
+from .naive import gain
 
 
 def dataset(results: ResultSet, fingerprint: str = "f" * 16) -> Dataset:
@@ -70,7 +70,7 @@ def test_metrics_and_gains_of_groups_equal_loops_over_rows(results: ResultSet) -
         values = {}
         for k in range(3):
             ranks = [[run.step_ranks[row, k] for row in inside] for run in runs]
-            seeds = [sum(1 / math.log2(rank + 1) for rank in held if rank <= 20) / len(inside) for held in ranks]
+            seeds = [sum(map(gain, held)) / len(inside) for held in ranks]
             values[k] = sum(seeds) / 3
             assert one.states[f"step_{k}"]["ndcg@20"].mean == pytest.approx(values[k])
         assert one.over_first["step_2"]["ndcg@20"] == pytest.approx((values[2] / values[0] - 1) * 100)

@@ -25,6 +25,8 @@ from rearec_bench.harness.analysis.significance import (
 )
 from rearec_bench.harness.store.store import Store
 
+from .naive import gain
+
 SIMULATIONS = 1000
 
 
@@ -70,8 +72,8 @@ def test_comparisons_equal_loops_over_users_and_seeds(results: ResultSet) -> Non
     for place, one in enumerate(found.comparisons):
         by_user: dict[int, list[float]] = {}
         for at, user in enumerate(runs[0].rows.users.tolist()):
-            ours = [_gain(run.rows.readout_ranks[at], one.metric) for run in runs]
-            theirs = [_gain(run.rows.readout_ranks[at], one.metric) for run in bases]
+            ours = [gain(run.rows.readout_ranks[at], one.metric) for run in runs]
+            theirs = [gain(run.rows.readout_ranks[at], one.metric) for run in bases]
             by_user.setdefault(user, []).append(sum(ours) / 3 - sum(theirs) / 3)
         differences = [sum(rows) / len(rows) for rows in by_user.values()]
         assert one.users == len(differences) and one.seeds == 3 and one.complete
@@ -149,13 +151,6 @@ def test_intervals_cover_the_true_difference_in_95_of_a_hundred() -> None:
         over_seeds += interval.low <= 0.03 <= interval.high
     assert 0.93 <= over_users / SIMULATIONS <= 0.97
     assert 0.93 <= over_seeds / SIMULATIONS <= 0.97
-
-
-def _gain(rank: int, metric: str) -> float:
-    kind, cut = metric.split("@")
-    if rank > int(cut):
-        return 0.0
-    return 1.0 if kind == "recall" else 1.0 / np.log2(rank + 1)
 
 
 def _simulated(draw: np.random.Generator, *, effect: float) -> tuple[np.ndarray, np.ndarray]:

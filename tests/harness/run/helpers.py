@@ -27,6 +27,14 @@ def command_of(file: Path, results: Path, *more: str) -> list[str]:
     return [sys.executable, str(HERE / "driver.py"), str(file), str(results), *more]
 
 
+def impatient(grace_s: float) -> str:
+    """A program like driver.py whose run waits only so long for a trial that is past its time."""
+    return (
+        "import sys, driver\nfrom rearec_bench.harness.run import tracker\n"
+        f"tracker._GRACE_S = {grace_s}\ndriver.main(*sys.argv[1:])"
+    )
+
+
 def finish(command: list[Any], *, code: int = 0, seconds: float = 600.0, **options: Any) -> str:
     """Run a command to its end; what it printed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **options)

@@ -15,7 +15,19 @@ from rearec_bench.harness.store.checkpoints import Checkpoints
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.trial.start import run_trial
 
-from .helpers import command_of, descendants, finish, kill, logged, needs_proc, told, until, wait_until_gone, workers
+from .helpers import (
+    command_of,
+    descendants,
+    finish,
+    impatient,
+    kill,
+    logged,
+    needs_proc,
+    told,
+    until,
+    wait_until_gone,
+    workers,
+)
 
 pytestmark = [pytest.mark.slow, needs_proc]
 
@@ -40,13 +52,6 @@ seeds: [1]
 search: {trials: 5, window: 5, sampler: grid}
 training: {max_epochs: 2, lr: {search: [0.4, 0.55, 0.6, 0.7, 0.8]}}
 resources: {gpu: 0.25, cpu: 0.5, timeout: 40s}
-"""
-IMPATIENT = """
-import sys
-import driver
-from rearec_bench.harness.run import tracker
-tracker._GRACE_S = 20.0
-driver.main(*sys.argv[1:])
 """
 
 
@@ -122,7 +127,7 @@ def test_trials_short_of_memory_or_time_on_a_gpu_that_is_shared(head, tmp_path: 
     """The GPU is one in Ray's books alone."""
     file, store = tmp_path / "short.yaml", Store(tmp_path / "results")
     file.write_text(SHORT)
-    command = [sys.executable, "-c", IMPATIENT, str(file), str(store.root), "short_trial:ShortTrial", head.address]
+    command = [sys.executable, "-c", impatient(20.0), file, store.root, "short_trial:ShortTrial", head.address]
     said = finish(command, env=head.environment, seconds=900)
     summaries = map(store.summary, sorted(store.keys()))
     by_lr = {one.spec.training.lr: one for one in summaries if one.spec.purpose == "search"}

@@ -28,6 +28,19 @@ seeds: [1, 2]
 training: {lr: {search: [0.01, 0.001]}, packing: users}
 evaluation: {trace_users: [3, 4]}
 """
+TRAINING = {
+    "batch_size": 2048,
+    "max_epochs": 300,
+    "patience": 10,
+    "max_len": 50,
+    "packing": "none",
+    "threads": 1,
+    "precision": "fp32",
+    "weight_decay": 0.0,
+    "warmup_steps": 0,
+    "schedule": "constant",
+    "grad_clip": 0.0,
+}
 PLUGIN = """\
 from rearec_bench.models.settings import StrategySettings, param
 
@@ -66,19 +79,7 @@ def test_without_a_base_row_nothing_is_compared(folder: Path) -> None:
 
 
 def test_training_is_filled_with_every_default_that_is_not_searched(folder: Path) -> None:
-    assert load(FILE).training.fixed == {
-        "batch_size": 2048,
-        "max_epochs": 300,
-        "patience": 10,
-        "max_len": 50,
-        "packing": "users",
-        "threads": 1,
-        "precision": "fp32",
-        "weight_decay": 0.0,
-        "warmup_steps": 0,
-        "schedule": "constant",
-        "grad_clip": 0.0,
-    }
+    assert load(FILE).training.fixed == {**TRAINING, "packing": "users"}
 
 
 def test_words_that_yaml_would_take_for_booleans_stay_names(folder: Path) -> None:
@@ -230,16 +231,4 @@ def test_the_papers_defaults_are_a_start_for_ones_own_suite(folder: Path) -> Non
     assert suite.backbones[0].parameters.fixed == {"width": 256}
     assert set(suite.backbones[0].parameters.searched) == {"dropout"}
     assert set(suite.training.searched) == {"lr"}
-    assert suite.training.fixed == {
-        "batch_size": 2048,
-        "max_epochs": 300,
-        "patience": 10,
-        "max_len": 50,
-        "packing": "none",
-        "threads": 1,
-        "precision": "fp32",
-        "weight_decay": 0.0,
-        "warmup_steps": 0,
-        "schedule": "constant",
-        "grad_clip": 0.0,
-    }
+    assert suite.training.fixed == TRAINING

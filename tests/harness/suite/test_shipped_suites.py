@@ -95,6 +95,13 @@ def models(name: str) -> list[Cell]:
     return [cell for cell in expand(suite_of(name)) if not cell.is_baseline]
 
 
+def printed(table: str) -> list[dict[str, str]]:
+    """Rows of a table of the paper."""
+    path = Path(__file__).resolve().parents[3] / "results" / "paper" / f"{table}.csv"
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def keys(cell: Cell) -> list[str]:
     """Keys of a cell's final runs at the first values of what it searches."""
     values = {name: space.choices[0] if space.choices else space.low for name, space in cell.space.items()}
@@ -168,18 +175,11 @@ def test_every_grid_is_the_papers(name: str) -> None:
 
 
 def test_the_tables_rows_are_those_that_the_paper_prints() -> None:
-    for number, names in (
-        ("2_id_based", ("full_table2",)),
-        ("3_text_based", ("full_table3",)),
-    ):
-        path = Path(__file__).resolve().parents[3] / "results" / "paper" / f"table{number}.csv"
-        with path.open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        for name in names:
-            suite = suite_of(name)
-            assert {row["strategy"].lower() for row in rows} == {row.name for row in suite.strategies}
-            assert {row["backbone"].lower() for row in rows} == {row.name for row in suite.backbones}
-            assert len({row["dataset"] for row in rows}) == len(suite.datasets)
+    for table, name in (("table2_id_based", "full_table2"), ("table3_text_based", "full_table3")):
+        rows, suite = printed(table), suite_of(name)
+        assert {row["strategy"].lower() for row in rows} == {row.name for row in suite.strategies}
+        assert {row["backbone"].lower() for row in rows} == {row.name for row in suite.backbones}
+        assert len({row["dataset"] for row in rows}) == len(suite.datasets)
 
 
 @pytest.mark.parametrize("name", TUNED)
@@ -233,9 +233,7 @@ def items_of(name: str) -> int:
     """Catalogue of the suite's data set: Yelp's by the paper's Table 1, ml-100k's by its card."""
     if name == "compute_matched_ml100k":
         return 1005
-    path = Path(__file__).resolve().parents[3] / "results" / "paper" / "table1_datasets.csv"
-    with path.open(encoding="utf-8") as file:
-        return next(int(row["items"]) for row in csv.DictReader(file) if row["dataset"] == "Yelp")
+    return next(int(row["items"]) for row in printed("table1_datasets") if row["dataset"] == "Yelp")
 
 
 def shape_of(cell: Cell) -> Shape:

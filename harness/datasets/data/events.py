@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from ..parsing import dates
 from ..parsing.bad_lines import BadLineLog, BadLines, Guess
-from ..parsing.event_columns import ITEM, RATING, TIME, USER, EventColumns, PackedRows
+from ..parsing.event_columns import ITEM, RATING, USER, EventColumns, PackedRows
 from ..parsing.raw import Source
-from ..parsing.times import doubts, in_one_unit
 from .interactions import Interactions, number_tokens
 
 if TYPE_CHECKING:
     from ..parsing.table_files import TableFile
-    from ..recipe.recipe import TimeFormat
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Events:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFormat, log: BadLineLog) -> Events:
-    """The interactions of files that share a log, in order; `time` is the unit of numbers.
+def read_events(files: Sequence[TableFile], columns: EventColumns, log: BadLineLog) -> Events:
+    """The interactions of files that share a log, in order.
 
     Raises:
         DatasetError: a line that cannot be read, unless such lines are skipped; no interaction; times of several units.
@@ -65,20 +63,11 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, time: TimeFor
     rows = pl.concat(parts)
     advice = dates.advice(packed.not_a_time) if packed.not_a_time else ""
     log.refuse(nothing_read=not rows.height, advice=advice)
-    for what, value in packed.guessed.items():
-        log.guess(files[0].path, what, value)
     if not rows.height:
         skipped = " ".join(("", log.words(), advice)) if log.found() else ""
         raise DatasetError(f"{', '.join(str(file.path) for file in files)} holds no interaction.{skipped}")
-    times, unit = np.arange(rows.height, dtype=np.float64), "order"
-    if columns.time:
-        times, unit = rows[TIME].to_numpy(), "seconds"
-        place = f"{files[0].path.name}  {columns.time}"
-        if packed.dated:
-            log.warnings += doubts(times, unit, place)
-        else:
-            times, unit, doubted = in_one_unit(times, time.unit, place)
-            log.warnings += doubted
+    path = files[0].path
+    times, unit = packed.times(rows, path, f"{path.name}  {columns.time}", log)
     user_codes, user_tokens = number_tokens(rows[USER])
     item_codes, item_tokens = number_tokens(rows[ITEM])
     return Events(

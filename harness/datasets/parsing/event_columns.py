@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
+from .bad_lines import BadLineLog
 from .dates import EXAMPLES, ISO, is_iso, read_times
 from .table_files import Wrong
+from .times import doubts, in_one_unit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,6 +95,24 @@ class PackedRows:
             self._look_at(frame[names.time], missing)
         read = pl.DataFrame([column.alias(name) for name, column in columns.items()])
         return read, wrong
+
+    def times(self, rows: pl.DataFrame, path: Path, place: str, log: BadLineLog) -> tuple[NDArray[np.float64], str]:
+        """The times (M,) of all rows read, in one unit, and the unit: the place and "order" without a column of times.
+
+        The log gets doubts of `place`, the column as messages name it, and what was guessed of `path`. Errors as
+        `in_one_unit`.
+        """
+        for what, value in self.guessed.items():
+            log.guess(path, what, value)
+        if not self._columns.time:
+            return np.arange(rows.height, dtype=np.float64), "order"
+        times, unit = rows[TIME].to_numpy(), "seconds"
+        if self.dated:
+            log.warnings += doubts(times, unit, place)
+        else:
+            times, unit, doubted = in_one_unit(times, self._columns.unit, place)
+            log.warnings += doubted
+        return times, unit
 
     def _times(self, column: pl.Series) -> pl.Series:
         import polars as pl

@@ -14,10 +14,9 @@ from ..data.histories import Rows
 from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
-from ..parsing.event_columns import RATING, TIME, PackedRows
+from ..parsing.event_columns import RATING, PackedRows
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import Wrong
-from ..parsing.times import doubts, in_one_unit
 from .table_reader import AMAZON_REVIEWS, chosen_columns
 from .tables import HISTORY, numbered, read_tables, split_files, split_paths, words
 
@@ -56,14 +55,7 @@ class AmazonSplits:
 
         tokens = (columns.user, columns.item)
         table, parts, sources = read_tables(files, [*columns.names, history], convert, tokens=tokens)
-        for what, value in packed.guessed.items():
-            log.guess(paths[0], what, value)
-        times, unit = table[TIME].to_numpy(), "seconds"
-        if packed.dated:
-            log.warnings += doubts(times, unit, columns.time)
-        else:
-            times, unit, doubted = in_one_unit(times, raw.recipe.time.unit, columns.time)
-            log.warnings += doubted
+        times, unit = packed.times(table, paths[0], columns.time, log)
         rows, user_tokens, item_tokens = numbered(table)
         return ReadyRows(
             rows=rows,

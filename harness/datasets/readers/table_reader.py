@@ -53,7 +53,7 @@ class TableReader:
             raw.find("items", self.files)
         log = BadLineLog(raw.on_bad_line)
         files = [TableFile(path, self.interactions_format(path, raw.recipe, log), raw.progress, log) for path in paths]
-        return read_events(files, self.event_columns(files[0], raw.recipe), raw.recipe.time, log)
+        return read_events(files, self.event_columns(files[0], raw.recipe), log)
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """See `Reader.attributes`."""

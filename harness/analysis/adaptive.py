@@ -102,6 +102,11 @@ class Adaptive:
     one_temperature: bool = False
 
 
+def has_streams(cell: CellResults) -> bool:
+    """Whether its states are those of several streams."""
+    return any(run.spec.states != run.spec.steps + 1 for run in cell.runs)
+
+
 def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
     """Adaptive depth of every cell of a model that has steps; streams have no order in which to stop.
 
@@ -117,7 +122,7 @@ def adaptive(results: ResultSet) -> tuple[Adaptive, ...]:
 
     cells = []
     for cell in results.cells:
-        if cell.steps != 0 and all(run.spec.states == run.spec.steps + 1 for run in cell.runs):
+        if cell.steps != 0 and not has_streams(cell):
             other = row_against(cell, results.cells)
             runs = other.runs if other is not None else ()
             against = [read_out(run.key, run.spec.seed, run.spec.steps) for run in runs]

@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ...analysis.adaptive import CEILING, CHOSEN_BY, FIXED, READOUT, ROUTER, Adaptive, Estimate, Method, adaptive
+from ...analysis.adaptive import (
+    CEILING,
+    CHOSEN_BY,
+    FIXED,
+    READOUT,
+    ROUTER,
+    Adaptive,
+    Estimate,
+    Method,
+    adaptive,
+    has_streams,
+)
 from ...analysis.intervals import RESAMPLES
 from ...analysis.resultset import ResultSet
 from ..labels import full_name, label_of, metric_label
@@ -46,6 +57,11 @@ def adaptive_depth(results: ResultSet) -> Table:
     results = results.models()
     cells = adaptive(results)
     shows_steps = steps_shown(item.row for item in cells)
+    streams = [
+        f"{full_name(cell)} is not here: its streams have no order in which to stop."
+        for cell in results.cells
+        if has_streams(cell)
+    ]
     heading, titles = apart([item.row for item in cells])
     against = {
         row_label(item.row, shows_steps): label_of(item.row.against)
@@ -69,7 +85,7 @@ def adaptive_depth(results: ResultSet) -> Table:
             for item in cells
         ),
         unfilled="" if cells else NO_STEPS,
-        notes=(*_NOTES, *([several] if len(names) > 1 else []), *_left_out(cells)),
+        notes=(*_NOTES, *([several] if len(names) > 1 else []), *_left_out(cells), *streams),
         fields=FIELDS,
         records=(record for item in cells for record in _records(item)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -67,8 +67,8 @@ def test_a_share_that_is_undefined_is_a_dash(tmp_path: Path, synthetic: ModuleTy
     for run in results.cells[1].runs:
         held = store.read(run.key)
         rows = held.test.rows
-        alike = dataclasses.replace(rows, step_ranks=np.repeat(rows.readout_ranks[:, None], 3, axis=1))
-        store.write(dataclasses.replace(held, test=dataclasses.replace(held.test, rows=alike)), replace=True)
+        alike = replace(rows, step_ranks=np.repeat(rows.readout_ranks[:, None], 3, axis=1))
+        store.write(replace(held, test=replace(held.test, rows=alike)), replace=True)
     text = render([TABLES["adaptive"](results)], format="markdown")
     shares = [line[4] for line in lines_of(text)[2:] if line[0] != "95%"]
     assert shares == ["", "-", "-", "-", "-", "-", ""]
@@ -79,7 +79,7 @@ def test_a_share_that_is_undefined_is_a_dash(tmp_path: Path, synthetic: ModuleTy
 def test_a_run_without_validation_rows_is_named(tmp_path: Path, synthetic: ModuleType) -> None:
     store = Store(tmp_path)
     key = synthetic.results_of(store, ("prl", 2)).cells[0].runs[1].key
-    store.write(dataclasses.replace(store.read(key), validation=None), replace=True)
+    store.write(replace(store.read(key), validation=None), replace=True)
     table = TABLES["adaptive"](synthetic.results_of(store, ("base", 0), ("prl", 2)))
     assert any("+PRL (K=2): seed 2 left out" in line for line in table.protocol)
     assert lines_of(render([table], format="markdown"))[2][1].endswith(" (2/3)")
@@ -99,3 +99,15 @@ def test_columns_and_protocol_name_what_a_row_is_compared_with(tmp_path: Path, s
         text = render([table], format=format)
         assert "No row of this suite has reasoning steps (K" in text and "Ceiling" not in text
     assert render([table], format="csv").count("\n") == 1
+
+
+def test_rows_with_streams_are_named_and_have_no_lines(tmp_path: Path, synthetic: ModuleType) -> None:
+    results = synthetic.results_of(Store(tmp_path), ("erl", 2), ("prl", 2))
+    first, second = results.cells
+    streams = []
+    for run in second.runs:
+        component = replace(run.spec.strategy, settings={**run.spec.strategy.settings, "streams": 2})
+        streams.append(replace(run, spec=replace(run.spec, strategy=component)))
+    table = TABLES["adaptive"](replace(results, cells=(first, replace(second, runs=tuple(streams)))))
+    assert "tiny SASRec PRL K=2 is not here: its streams have no order in which to stop." in table.protocol
+    assert {record["strategy"] for record in table.records} == {"erl"}

@@ -187,14 +187,17 @@ def cluster(
             watch.left()
 
 
-def _strays(*, owned: bool) -> dict[str, None]:
+def _strays(*, owned: bool) -> dict[str, str | None]:
     """Variables of the user's shell that could change a run or break it, to be unset.
 
-    Tune's, and for a Ray that is started here Ray's and Python's. What says where Python finds packages stays:
-    installations may need it.
+    Tune's, and for a Ray that is started here Ray's and Python's. What says where Python finds packages stays, since
+    installations may need it; its relative paths become absolute, because workers start elsewhere.
     """
     ours = ("TUNE_", "PYTHON", "RAY_") if owned else ("TUNE_",)
-    return {name: None for name in os.environ if name.startswith(ours) and name not in _KEPT}
+    strays: dict[str, str | None] = {name: None for name in os.environ if name.startswith(ours) and name not in _KEPT}
+    if owned and (paths := os.environ.get("PYTHONPATH")):
+        strays["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths.split(os.pathsep) if path)
+    return strays
 
 
 def _join(address: str) -> None:

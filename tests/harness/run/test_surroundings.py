@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rearec_bench.harness.run.cluster import _strays as strays
 from rearec_bench.harness.store.store import Store
 
 pytestmark = pytest.mark.slow
@@ -34,11 +35,65 @@ STRAYS = {
 }
 
 
+def spied(folder: Path) -> Path:
+    """A file that is there once a module of the folder was imported, in place of the one of that name or beside it."""
+    mark = folder / "imported"
+    for module in ("profile", "signal", "click", "torch", "numpy", "harness", "sitecustomize", "rearec_bench_extra"):
+        (folder / f"{module}.py").write_text(SPY.format(mark=str(mark)))
+    (folder / "suite.yaml").write_text(SUITE)
+    return mark
+
+
+@pytest.mark.parametrize(
+    ("program", "variables"),
+    [
+        ("bin/rearec-bench", {}),
+        ("-m rearec_bench", {}),
+        ("bin/rearec-bench", {"PYTHONPATH": "bin:"}),
+        ("-m rearec_bench", {"PYTHONPATH": ":bin", "PYTHONSTARTUP": "click.py"}),
+    ],
+)
+def test_the_program_imports_nothing_from_the_working_directory(
+    program: str, variables: dict[str, str], tmp_path: Path
+) -> None:
+    mark = spied(tmp_path)
+    (tmp_path / "sitecustomize.py").unlink()  # Python itself looks for it in all of PYTHONPATH
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "rearec-bench").write_text("from rearec_bench.__main__ import run\nrun()\n")
+    done = subprocess.run(
+        [sys.executable, *program.split(), "run", "suite.yaml", "--dry-run", "--no-plugins"],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, mark.exists()) == (0, False), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "started", "joined"),
+    [
+        ("PYTHONSTARTUP", "click.py", None, "click.py"),
+        ("PYTHONWARNINGS", "error", None, "error"),
+        ("RAY_NAMESPACE", "mine", None, "mine"),
+        ("TUNE_ORIG_WORKING_DIR", "1", None, None),
+        ("PYTHONPATH", "/a:b", "/a:/here/b", "/a:b"),
+        ("PYTHONPATH", ":/a:", "/a", ":/a:"),
+        ("OMP_NUM_THREADS", "3", "3", "3"),
+    ],
+)
+def test_what_a_variable_is_for_a_ray_that_a_run_starts_and_for_one_that_it_joins(
+    name: str, value: str, started: str | None, joined: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "/here")
+    monkeypatch.setattr(os, "environ", {name: value})
+    assert [strays(owned=owned).get(name, value) for owned in (True, False)] == [started, joined]
+
+
 def test_workers_import_nothing_from_the_working_directory_and_read_no_stray_variable(tmp_path: Path) -> None:
-    mark = tmp_path / "imported"
-    for module in ("profile", "torch", "numpy", "sitecustomize", "rearec_bench_extra"):
-        (tmp_path / f"{module}.py").write_text(SPY.format(mark=str(mark)))
-    (tmp_path / "suite.yaml").write_text(SUITE)
+    mark = spied(tmp_path)
     script = Path(sys.executable).parent / "rearec-bench"
     done = subprocess.run(
         [script, "run", "suite.yaml", "--results", "results", "--no-plugins"],

@@ -155,7 +155,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
     Returns:
         How many cells do not work.
     """
-    from ..plan.cells import check_precision, expand
+    from ..plan.cells import check_precision, expand, traced
     from ..trial.contract import broken
     from ..trial.failure import failed_result
     from ..trial.start import start
@@ -165,7 +165,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
     check_precision(cells, device)
     datasets = load_all(suite, cells, data_dir)
     failed = unsupported = 0
-    for cell in cells:
+    for cell in traced(cells, partial(_tested_user, datasets, data_dir), datasets):
         name = f"{cell.dataset} {cell.backbone} {cell.row}"
         if cell.unsupported is not None:
             unsupported += 1

@@ -60,7 +60,7 @@ def read(
         except ValidationError as error:
             errors = error.errors(include_url=False, include_input=False)
         found = [(_locate(node, details["loc"])[1], details["type"]) for details in errors]
-        others = {path for path, kind_of in found if kind_of not in ("string_type", "literal_error")}
+        others = {path for path, kind_of in found if kind_of not in ("int_type", "string_type", "literal_error")}
         expected = {path for path, _ in found} - others
         if not strict or expected <= texts:
             break

@@ -190,6 +190,26 @@ def test_what_is_kept_is_what_all_scores_at_once_say(
         assert (difference <= one_rounding).all(), name
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("max_len", [1, MAX_LEN, 400])
+@pytest.mark.parametrize(
+    "items", [[5] * 9, [1, 2, 1, 2, 2, 1, 3], [*range(20), 0], [7, *[8] * (MAX_LEN + 1), 7, 9], [0, 22]], ids=str
+)
+def test_the_whole_history_but_the_target_is_left_out_whatever_the_model_sees_of_it(
+    model, packed: bool, max_len: int, items: list[int]
+) -> None:
+    data, strategy = make_dataset([[3, 3, 4], items]), ERL(ERLSettings(), steps=STEPS)
+    with torch.no_grad():
+        model.backbone.items.fill_(0.0)  # all items tie, so that a rank is the number of those that are ranked
+    scorer = Scorer(model.backbone, 0.5, mask_history=True)
+    left = [23, 22, *(23 - len({*items[:end]} - {items[end]}) for end in range(1, len(items)))]
+    for split in ("valid", "test"):
+        reader = SplitReader(data, getattr(data, split), max_len=max_len, device=torch.device("cpu"), packed=packed)
+        assert readout_ranks(model, strategy, reader, scorer).tolist() == left
+        rows = evidence(model, strategy, reader, scorer, seed=1, split=split, traced=False).rows
+        assert rows.readout_ranks.tolist() == left and (rows.step_ranks == np.array(left)[:, None]).all()
+
+
 @pytest.mark.parametrize(
     ("strategy", "scored"), [(ERL(ERLSettings(), steps=STEPS), 7), (PRL(PRLSettings(), steps=STEPS), 6)]
 )

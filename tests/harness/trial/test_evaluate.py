@@ -191,7 +191,7 @@ def test_what_is_kept_is_what_all_scores_at_once_say(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("max_len", [1, MAX_LEN, 400])
+@pytest.mark.parametrize("max_len", [1, 5, MAX_LEN])
 @pytest.mark.parametrize(
     "items", [[5] * 9, [1, 2, 1, 2, 2, 1, 3], [*range(20), 0], [7, *[8] * (MAX_LEN + 1), 7, 9], [0, 22]], ids=str
 )

@@ -21,7 +21,7 @@ from ..trial.metrics import metric_of
 from ..utils.errors import DatasetError
 from .compare import METRICS, row_beside
 from .groups import ITEMS, Load, check_dataset, item_groups, user_groups
-from .intervals import ROUNDING, Interval, share_interval, t_interval
+from .intervals import Interval, share_interval, t_interval
 from .resultset import CellResults, ResultSet
 
 Verdict = Literal["reproduced", "not reproduced", "undecided", "not tested"]
@@ -34,7 +34,7 @@ STEPS = 2
 MIN_CELLS = 5
 """Comparisons that a verdict needs: a share or a mean of fewer says little of others."""
 
-_NO_WIDTH = 1e-9  # in percent: equal values of all seeds differ by rounding
+_ROUNDING = 1e-9  # in percent: equal values differ by less
 _FILE = "claims.yaml"
 _RESULTS = __package__.partition(".")[0] + ".results"
 
@@ -123,7 +123,7 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
     """The verdict of an interval on an expectation: one of above, below, between and at_least."""
-    if interval is None or interval.high - interval.low <= _NO_WIDTH:
+    if interval is None or interval.high - interval.low <= _ROUNDING:
         return "undecided"
     ((kind, bound),) = expect.items()
     if kind == "above":
@@ -148,12 +148,12 @@ def _judged(claim: Claim, numbers: _Numbers) -> Judged:
     values = [float(np.mean([part[seed] for part in parts])) for seed in sorted(shared)]
     value = float(np.mean(values))
     interval = _share_interval(values) if claim.test.get("kind") == "share" else t_interval(values)
-    if len(values) > 1 and np.ptp(values) <= ROUNDING:  # such as 100% of the rows in every seed
+    if len(values) > 1 and np.ptp(values) <= _ROUNDING:  # such as 100% of the rows in every seed
         interval = Interval(value, value)
     verdict, why = verdict_of(claim.expect, value, interval), ""
     if len(parts) < MIN_CELLS:
         verdict, why = "undecided", f"fewer than {MIN_CELLS} cells"
-    elif interval is not None and interval.high - interval.low <= _NO_WIDTH:
+    elif interval is not None and interval.high - interval.low <= _ROUNDING:
         why = "the same in every seed: an interval without width"
     return Judged(claim, verdict, value, interval, len(values), len(parts), why)
 
@@ -168,7 +168,7 @@ def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: Re
 
 
 def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
-    return _compared(test, cells, lambda change: 100.0 * (change > 0))
+    return _compared(test, cells, lambda change: 100.0 * (change > _ROUNDING))
 
 
 def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float], float]) -> _Numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,7 +39,7 @@ class Best:
         colour: place of its strategy's colour.
         share: of the best of all, for a bar.
         over: what its gain, in percent, is over.
-        next: the row after it, and by how many percent it is behind; "" for none.
+        next: the row after it, and by how many percent it is behind, or that it is equal; "" for none.
     """
 
     dataset: str
@@ -79,7 +80,10 @@ def best_rows(results: ResultSet) -> tuple[Best, ...]:
     for row in compare(results.models().cells):
         if row.row.stats[METRIC].complete:
             places.setdefault((row.row.dataset, row.row.backbone), []).append(row)
-    ordered = [sorted(rows, key=_mean, reverse=True) for rows in places.values()]
+    ordered = [
+        sorted(rows, key=lambda row: math.inf if METRIC in row.best else _mean(row), reverse=True)
+        for rows in places.values()
+    ]
     most = max((_mean(rows[0]) for rows in ordered), default=0.0) or 1.0
     return tuple(_best(rows, most, colours) for rows in ordered)
 
@@ -89,7 +93,10 @@ def _best(rows: Sequence[Compared], most: float, colours: Mapping[str, int]) -> 
     behind = ""
     if len(rows) > 1:
         behind = row_name(rows[1].row, brackets=False)
-        behind += f", {fixed(100 * (_mean(rows[1]) / _mean(first) - 1), 1, plus='+')}%" if _mean(first) else ""
+        if METRIC in rows[1].best:
+            behind += ", equal"
+        elif _mean(first):
+            behind += f", {fixed(100 * (_mean(rows[1]) / _mean(first) - 1), 1, plus='+')}%"
     return Best(
         first.row.dataset,
         label_of(first.row.backbone),

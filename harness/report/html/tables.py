@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...analysis.compare import Place
 from ...analysis.significance import LEVEL
+from ...utils.text import fixed
 from ..formats.words import Marks, cell_words
 from ..table import ColumnGroup, Line, RowGroup, Table, TableCell, compact
 
@@ -103,7 +104,7 @@ def page_table(table: Table, behind: Mapping[Place, Sequence[int]], colours: Map
 def _cell(cell: TableCell, behind: Mapping[Place, Sequence[int]], most: float) -> PageCell:
     looks = ["best"] if cell.best or (cell.kind == "p" and cell.value is not None and cell.value < LEVEL) else []
     heat = None
-    if cell.kind in _GAINS and cell.value:
+    if cell.kind in _GAINS and cell.value and fixed(cell.value, 2) != "0.00":
         heat = round(min(abs(cell.value) / most, 1.0), 2)
         looks.append("up" if cell.value > 0 else "down")
     places = behind.get(cell.of, ()) if cell.of is not None and cell.value is not None else ()

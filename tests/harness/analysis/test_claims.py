@@ -166,6 +166,16 @@ def test_the_ceiling_stands_over_base_and_over_the_readout_and_the_claim_says_wh
     )
 
 
+@pytest.mark.parametrize(("factor", "share"), [(1.0, 0.0), (1 + 1e-15, 0.0), (1 - 1e-15, 0.0), (1.001, 100.0)])
+def test_a_gain_that_is_rounding_is_no_win(factor: float, share: float, results: ResultSet) -> None:
+    base = next(cell for cell in results.cells if cell.strategy == "base")
+    runs = [replace(run, test={name: value * factor for name, value in run.test.items()}) for run in base.runs]
+    equal = replace(base, strategy="copy", against="base", runs=tuple(runs))
+    tied = replace(results, cells=(base, equal))
+    (found,) = judge(tied, unprepared, [claim(kind="share", row="copy", over="base")])
+    assert found.value == share
+
+
 def test_one_backbone_and_one_metric_alone_where_a_claim_says_so(results: ResultSet) -> None:
     (found,) = judge(
         results, unprepared, [claim(kind="share", row="prl", over="base", backbone="sasrec", metric="recall@20")]

@@ -76,10 +76,23 @@ def test_a_row_is_compared_with_the_one_of_its_own_k_data_set_and_backbone() -> 
     assert percent(0.1, 0.0) is None and percent(None, 0.1) is None and percent(0.1, None) is None
 
 
-def test_means_that_differ_by_the_rounding_of_a_sum_are_both_best_and_no_gain() -> None:
-    base, erl = row("base", 0.1 + 0.2, against=""), row("erl", 0.3)
-    found = compare([base, erl, row("prl", 0.2)])
-    assert all(set(METRICS) <= one.best for one in found[:2]) and not found[2].best
-    assert "avg" not in found[1].best
-    assert "avg" not in compare([row("base", 0.3, against=""), row("erl", 0.300001)])[1].best
-    assert "avg" in compare([row("base", 0.3, against=""), row("erl", 0.31)])[1].best
+@pytest.mark.parametrize(
+    ("values", "best", "gains"),
+    [
+        ((0.1 + 0.2, 0.3, 0.2), (0, 1), ()),
+        ((0.3, 0.1 + 0.2, 0.2), (0, 1), ()),
+        ((0.7 + 0.1, 0.8, 0.1 + 0.7), (0, 1, 2), ()),
+        ((0.0, 0.0, 0.0), (0, 1, 2), ()),
+        ((0.3, 0.3, 0.31), (2,), (2,)),
+        ((0.3, 0.300001, 0.2), (1,), ()),
+        ((3e-6, 3e-6 * (1 + 1e-15), 2e-6), (0, 1), ()),
+        ((3e-6, 3.1e-6, 2e-6), (1,), (1,)),
+        ((0.2, 0.1 + 0.2, 0.3), (1, 2), (1, 2)),
+    ],
+)
+def test_means_that_differ_by_the_rounding_of_a_sum_are_all_best_and_no_gain(
+    values: tuple[float, ...], best: tuple[int, ...], gains: tuple[int, ...]
+) -> None:
+    found = compare([row(name, value) for name, value in zip(("base", "erl", "prl"), values, strict=True)])
+    assert tuple(place for place in range(3) if set(METRICS) <= found[place].best) == best
+    assert tuple(place for place in range(3) if "avg" in found[place].best) == gains

@@ -23,6 +23,8 @@ from rearec_bench.harness.analysis.significance import (
     paired_test,
     significance,
 )
+from rearec_bench.harness.report.figures.context import FigureContext
+from rearec_bench.harness.report.figures.gains import gain_panels
 from rearec_bench.harness.store.store import Store
 
 from .naive import gain
@@ -97,6 +99,45 @@ def test_only_whole_rows_are_marked_and_marks_follow_the_p_values(results: Resul
     assert replace(one, p_holm=0.06, p_seeds=0.01).mark == ""
     assert replace(one, complete=False).mark == ""
     assert one.row.place == ("tiny", "sasrec", "prl", 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "draws", "others", "over_users", "over_seeds"),
+    [
+        ("prl", 2, (5, 5), (6, 6), True, False),
+        ("prl", 2, (5, 5, 5), (6, 6, 6), True, False),
+        ("prl", 2, (5,), (6,), True, False),
+        ("prl", 2, (5, 6), (7, 9), True, True),
+        ("naive", 0, (5, 6), (5, 6), False, False),
+        ("naive", 0, (5, 5), (5, 5), False, False),
+    ],
+)
+def test_differences_that_do_not_vary_have_no_p_no_interval_and_no_mark(
+    kind: str,
+    steps: int,
+    draws: tuple[int, ...],
+    others: tuple[int, ...],
+    over_users: bool,
+    over_seeds: bool,
+    tmp_path: Path,
+    synthetic: ModuleType,
+) -> None:
+    store, seeds = Store(tmp_path), tuple(range(1, len(draws) + 1))
+    cells = (synthetic.cell("base", 0, seeds=seeds), synthetic.cell(kind, steps, seeds=seeds))
+    index = synthetic.fill(store, cells)
+    for one, drawn in zip(cells, (draws, others), strict=True):
+        for key, draw in zip(index["cells"][one.id]["final"].values(), drawn, strict=True):
+            store.write(synthetic.trial(store.read(key).spec, draw=draw), replace=True)
+    results = collect("s", cells, index, store=store)
+    for each in significance(results).comparisons:
+        by_user = (each.p_users, each.p_holm, each.effect, each.users_interval, each.detectable_users)
+        by_seed = (each.p_seeds, each.seeds_interval, each.detectable_seeds)
+        assert {value is not None for value in by_user} == {over_users}
+        if each.metric == "ndcg@20" or not over_seeds:  # recall may be the same by chance
+            assert {value is not None for value in by_seed} == {over_seeds}
+        assert over_seeds or each.mark in ("", OVER_USERS)
+    (panel,) = gain_panels(FigureContext(results, pytest.fail, pytest.fail))
+    assert [(gain.users is not None, gain.seeds is not None) for gain in panel.gains] == [(over_users, over_seeds)]
 
 
 def test_runs_tested_on_different_rows_are_said_and_not_paired(tmp_path: Path, synthetic: ModuleType) -> None:

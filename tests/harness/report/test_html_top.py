@@ -88,6 +88,22 @@ def test_the_best_row_has_all_its_runs_and_the_highest_mean(tmp_path: Path, synt
     assert not other.name.lower().startswith(first), "a row that lacks a run takes no part"
 
 
+def test_rows_that_are_equal_but_for_rounding_are_said_to_be(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = (synthetic.cell("base", 0), synthetic.cell("naive", 0), synthetic.cell("erl", 0))
+    results = synthetic.results_of(Store(tmp_path), *cells)
+    value = results.cells[0].stats["ndcg@20"].mean
+    means = (value, value * (1 + 1e-15), value / 2)
+    equal = [
+        replace(cell, stats={name: replace(stat, mean=mean) for name, stat in cell.stats.items()})
+        for cell, mean in zip(results.cells, means, strict=True)
+    ]
+    (best,) = best_rows(replace(results, cells=tuple(equal)))
+    assert (best.name, best.next) == ("Base", "Naive, equal")
+    (_, naive, gains, *_) = page_table(TABLES["overall"](replace(results, cells=tuple(equal))), {}, {}).groups[0][1]
+    assert [cell.look for cell in naive.cells[:4]] == ["best"] * 4
+    assert {(cell.words, cell.look) for cell in gains.cells} == {("0.00%", "")}
+
+
 def test_tables_have_one_column_of_names_and_gains_on_a_scale(tmp_path: Path, synthetic: ModuleType) -> None:
     results = synthetic.results_of(Store(tmp_path), ("base", 0), ("erl", 2))
     erl = next(cell for cell in results.cells if cell.strategy == "erl")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from ...datasets.data.items import Items
 from ...utils.errors import DatasetError
 from ...utils.text import one_line
 from .context import FigureContext, MissingData, single_rows, title_of
-from .text import cells, fonts_for, inches
+from .text import cells, fonts_for, in_cells, inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,5 +121,5 @@ def _chosen(users: NDArray[np.int32], ranks: NDArray[np.int32], asked: tuple[int
 
 
 def _title(items: Items, item: int) -> str:
-    title = str(items.titles[item]) if items.titles is not None else ""
-    return shorten(one_line(title or str(items.tokens[item])), _WIDTH, placeholder="...")
+    title = " ".join(str(items.titles[item]).split()) if items.titles is not None else ""
+    return in_cells(one_line(title or str(items.tokens[item])), _WIDTH)

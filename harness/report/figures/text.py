@@ -13,6 +13,8 @@ from ...utils.text import counted
 
 _WORDS, _PARTS = re.compile(r"(?<= )"), re.compile(r"(?<=[,/_-])")
 _CUT = "…"
+_NEAR = 20
+"""Letters of a word that may be left out where a line is cut."""
 
 
 @lru_cache(maxsize=4096)
@@ -31,6 +33,17 @@ def cells(line: str) -> int:
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in line
     )
+
+
+def in_cells(line: str, width: int) -> str:
+    """The line, or what of it and of three dots is no wider in `cells`, up to the end of a word if one is near."""
+    if cells(line) <= width:
+        return line
+    kept = line[:width]
+    while cells(kept) > width - 3:
+        kept = kept[:-1]
+    words, _, part = (kept + line[len(kept)]).rpartition(" ")
+    return f"{(words if words and len(part) <= _NEAR else kept).rstrip()}..."
 
 
 @dataclass(frozen=True)

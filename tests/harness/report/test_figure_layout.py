@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from rearec_bench.harness.records.profile import Profile
-from rearec_bench.harness.report.figures.case_study import case_figure
+from rearec_bench.harness.report.figures.case_study import case_figure, case_of
 from rearec_bench.harness.report.figures.colours import COLOURS, colour_of
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
 from rearec_bench.harness.report.figures.panel import MOST_LINES, Panel, Series
@@ -204,6 +204,29 @@ def test_signs_that_no_font_has_are_said_without_a_warning(
     (text,) = page.texts
     assert "? one, e" in text.get_text() and "? is one of 1 character that no installed font has" in text.get_text()
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("\u5bb6" * 200, "\u5bb6" * 28 + "..."),
+        ("A " + "\uac00" * 200, "A " + "\uac00" * 27 + "..."),
+        ("\u03b1\u03b2 " * 100, "\u03b1\u03b2 " * 18 + "\u03b1\u03b2..."),
+        ("word " * 11 + "a_long_word_at_the_end", "word " * 10 + "word..."),
+        ("\u0643\u062a\u0627\u0628", "\u0643\u062a\u0627\u0628"),
+        ("\U0001f4da book", "\U0001f4da book"),
+        ("\u202etitle\tof  a\u200b book\r\n", "\\u202etitle of a\\u200b book"),
+        (" \u3000 ", "5"),
+    ],
+    ids=ascii,
+)
+def test_titles_of_any_script_are_as_wide_as_sixty_letters_at_most(
+    title: str, shown: str, contexts: Contexts, synthetic: ModuleType, made_profile: Profile
+) -> None:
+    case = case_of(sized_context(contexts(2).results, synthetic, made_profile, title=title))
+    titles = {case.target, *case.history, *(step.title for step in case.steps)}
+    assert titles == {shown} or (shown == "5" and all(map(str.isdigit, titles)))
+    assert cells(case.target) <= 60
 
 
 @pytest.mark.parametrize("panel", [lines(2, title="d\U000f1234\nb"), lines(9, title="d\U000f1234\nb")])

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .backbones.contract import Backbone, Histories
 from .layers import dropout_stream
@@ -20,6 +21,7 @@ class ReasoningModel(nn.Module):
         steps: K.
         triggers: (M, d), what each stream adds to r_0; None for the one chain.
         own: `Strategy.module`.
+        rescale: whether states are fed back at the items' mean length.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class ReasoningModel(nn.Module):
         positions: bool,
         streams: int | None = None,
         own: nn.Module | None = None,
+        rescale: bool = False,
     ) -> None:
         """Join a backbone with K steps.
 
@@ -39,6 +42,7 @@ class ReasoningModel(nn.Module):
             positions: whether steps have position embeddings P^R, (K, d) (eq. 4).
             streams: M; see `Reasoning`.
             own: see `Strategy.module`.
+            rescale: see `Reasoning`.
         """
         super().__init__()
         self.backbone = backbone
@@ -47,6 +51,7 @@ class ReasoningModel(nn.Module):
         self.reasoning_positions = nn.Parameter(torch.empty(steps, width)) if positions and steps else None
         self.triggers = nn.Parameter(torch.empty(streams, width)) if streams and steps else None
         self.own = own
+        self.rescale = rescale
 
     @classmethod
     def of(cls, backbone: Backbone, strategy: Strategy, *, epoch: int = 1) -> ReasoningModel:
@@ -59,6 +64,7 @@ class ReasoningModel(nn.Module):
             positions=wanted.positions,
             streams=wanted.streams,
             own=strategy.own,
+            rescale=wanted.rescale,
         )
 
     def reason(self, histories: Histories) -> Tensor:
@@ -154,5 +160,10 @@ class ReasoningModel(nn.Module):
         return torch.empty(like.shape, dtype=like.dtype).normal_(0, std, generator=generator).to(like.device)
 
     def _input(self, state: Tensor, step: int) -> Tensor:
-        """Equation 4: the last state plus the step's position embedding."""
+        """Equation 4: the last state, at the items' mean length where that is asked for, plus the step's position.
+
+        That mean has no gradient, and takes as long as the scores of one row.
+        """
+        if self.rescale:
+            state = F.normalize(state, dim=-1) * self.backbone.item_vectors().detach().norm(dim=-1).mean()
         return state if self.reasoning_positions is None else state + self.reasoning_positions[step]

@@ -22,7 +22,7 @@ from .pages import blocks, page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["prl", "plr", "base"])
+@pytest.mark.parametrize("strategy", ["prl", "plr", "mancar", "base"])
 def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
@@ -40,7 +40,7 @@ def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     code = CODE.replace("strategies.prl", f"strategies.{strategy}").replace(
-        "PRL", {"base": "Base"}.get(strategy, strategy.upper())
+        "PRL", {"base": "Base", "mancar": "ManCAR"}.get(strategy, strategy.upper())
     )
     exec(code.replace("KEY", spec.key), names)  # noqa: S102 - the page's own lines
     assert names["scores"].shape == (2, data.num_items)

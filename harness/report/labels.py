@@ -15,6 +15,7 @@ _NAMES = {
     "erl": "ERL",
     "prl": "PRL",
     "plr": "PLR",
+    "mancar": "ManCAR",
     "sasrec": "SASRec",
     "bert4rec": "BERT4Rec",
     "esasrec": "eSASRec",

@@ -23,7 +23,10 @@ _CITED = {
     "unisrec": "hou2022unisrec",
     "morec": "yuan2023morec",
 }
-_STRATEGIES = dict.fromkeys(("naive", "rpe", "erl", "prl"), "tang2025rearec") | {"plr": "tang2026plr"}
+_STRATEGIES = dict.fromkeys(("naive", "rpe", "erl", "prl"), "tang2025rearec") | {
+    "plr": "tang2026plr",
+    "mancar": "yang2026mancar",
+}
 _STATISTICS = (
     "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "
     rf"procedure~\cite{{holm1979simple}} within a table, $\alpha = {LEVEL:g}$) and over seeds (paired $t$-test); "

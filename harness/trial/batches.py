@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...models.backbones.contract import Histories
+from ...models.strategies.contract import Interactions
 from ..datasets.data.dataset import Dataset, Split
 from ..utils.seeds import stream_seed
 
@@ -63,6 +64,7 @@ class SplitReader:
         self.lengths = split.ends - self.starts
         self.targets = torch.from_numpy(split.targets.astype(np.int64)).to(device)
         self.users = torch.from_numpy(split.users.astype(np.int64)).to(device)
+        self.last = self._flat[torch.from_numpy(split.ends - 1).to(device)]
 
     def __len__(self) -> int:
         return len(self.split)
@@ -71,6 +73,21 @@ class SplitReader:
         """(r, L) the items of some rows' histories, those before the last max_len too; N is padding."""
         starts = self.split.starts[rows]
         return self._histories(starts, self.split.ends[rows] - starts, every_prefix=False).items
+
+    def interactions(self) -> Interactions:
+        """Which users have which items in whole histories and targets of the rows, and nowhere else."""
+        split = self.split
+        order = np.lexsort((split.ends, split.starts))
+        begins, ends = split.starts[order], split.ends[order]
+        longest = np.append(begins[1:] != begins[:-1], True)  # a row with the same start and a later end has its items
+        begins, lengths = begins[longest], (ends - begins)[longest]
+        offsets = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths)
+        items = self._flat[torch.from_numpy(np.arange(lengths.sum()) + offsets).to(self._device)].cpu().numpy()
+        users = np.repeat(split.users[order][longest], lengths).astype(np.int64)
+        size = self._padding
+        both = np.concatenate([users * size + items, split.users.astype(np.int64) * size + split.targets])
+        pairs = np.unique(both)
+        return Interactions(pairs // size, pairs % size, size)
 
     def batches(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
         """Row numbers of each batch of an epoch, in the order that (seed, epoch) decides.

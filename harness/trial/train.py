@@ -79,6 +79,8 @@ class Trainer:
         self._settings = settings
         self._temperature = temperature
         self._seed = seed
+        if type(strategy).prepare is not Strategy.prepare:
+            strategy.prepare(reader.interactions())
         self._optimiser = Optimiser(model, settings)
         self._under_way: _UnderWay | None = None
 
@@ -218,5 +220,6 @@ class Trainer:
             users=self._reader.users[index],
             queries=backbone.queries,
             again=torch.cat(again) if again else None,
+            last=self._reader.last[index],
         )
         return reasoned, Catalogue(backbone.item_vectors(padding=reasoning.padding_class), self._temperature)

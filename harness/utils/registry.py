@@ -216,6 +216,7 @@ STRATEGIES = Registry(
             ("erl", "ERL"),
             ("prl", "PRL"),
             ("plr", "PLR"),
+            ("mancar", "ManCAR"),
         )
     ),
     reserved="reference",  # what reference rows have in place of a strategy

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..settings import StrategySettings
@@ -27,6 +29,7 @@ class Reasoning:
         streams: M, that many chains of K steps start from r_0, each from a trained vector of its own added to it, and
             each step adds its input's state (PLR); None for the one chain of eq. 4.
         twice: everything is computed a second time, with its own dropout.
+        rescale: a state is fed back at the mean length of the items' vectors (ManCAR).
     """
 
     positions: bool = True
@@ -37,6 +40,7 @@ class Reasoning:
     padding_class: bool = False
     streams: int | None = None
     twice: bool = False
+    rescale: bool = False
 
 
 def _identity(states: Tensor) -> Tensor:
@@ -55,6 +59,7 @@ class Reasoned:
         users: (R,) int64.
         queries: makes queries of raw states, (..., d) to (..., d): `Backbone.queries`.
         again: (R, T, d) raw states of the second computation; None where none was asked for.
+        last: (R,) int64, the last item of each row's history.
     """
 
     states: Tensor
@@ -64,6 +69,22 @@ class Reasoned:
     users: Tensor
     queries: Callable[[Tensor], Tensor] = _identity
     again: Tensor | None = None
+    last: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Which users have which items in the training rows, histories and targets: P distinct pairs, sorted.
+
+    Attributes:
+        users: (P,) int64.
+        items: (P,) int64.
+        num_items: N.
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    num_items: int
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,12 @@ class Strategy:
             width: d, of the states.
         """
         return None
+
+    def prepare(self, seen: Interactions) -> None:
+        """Count what the loss needs of the training rows; called once, before training begins or goes on.
+
+        Nothing of validation and test is in `seen`. The same rows have to give the same counts.
+        """
 
     def reasoning(self, epoch: int) -> Reasoning:
         """What the loop has to provide in this epoch (counted from 1)."""

@@ -186,3 +186,23 @@ class PLRSettings(StrategySettings):
     def resolve(self, *, packing: str) -> Self:
         """See `StrategySettings.resolve`."""
         return _resolved_negatives(self, packing)
+
+
+_MANCAR = "code of arXiv 2602.20093"
+
+
+class ManCARSettings(StrategySettings):
+    """ManCAR without its context (Yang et al. 2026): each step is taught by the last item's neighbours in training."""
+
+    kl_weight: float = param(
+        1.0, "weight of the KL divergence from the teacher to each step", symbol="lambda", source=_MANCAR, ge=0
+    )
+    neighbours: int = param(10, "most similar items of the last one that the teacher names", source=_MANCAR, ge=1)
+    gamma: float = param(
+        1.0, "width of the teacher of the last step; that of step k is K + 1 - k times it", source=_MANCAR, gt=0
+    )
+    rise: float = param(
+        2.0, "step k is supervised at the score temperature times (k + 1) to this power", source=_MANCAR, ge=0
+    )
+    rescale: bool = param(True, "states are fed back at the mean length of the items' vectors", source=_MANCAR)
+    score_temperature: float | None = _score_temperature()

@@ -62,6 +62,7 @@ def build(
     dropout: float = 0.0,
     positions: bool = True,
     streams: int | None = None,
+    rescale: bool = False,
     seed: int = 0,
     **settings: Any,
 ) -> ReasoningModel:
@@ -69,7 +70,7 @@ def build(
     sizes = {"width": width, "layers": layers, "heads": 2, "feed_forward": 12}
     rates = {"dropout": dropout, "input_dropout": dropout}
     encoder = bare(BACKBONES.component(backbone), {**sizes, **rates, **settings}, num_items=num_items, max_len=MAX_LEN)
-    model = ReasoningModel(encoder, steps=steps, positions=positions, streams=streams)
+    model = ReasoningModel(encoder, steps=steps, positions=positions, streams=streams, rescale=rescale)
     initialise(model, seed)
     strengthen(model, seed)
     return model
@@ -176,6 +177,9 @@ def naive_states(
         if step:
             carried = states[-1] if step > 1 or trigger is None else states[-1] + trigger
             entry = carried
+            if model.rescale:
+                lengths = [math.sqrt(sum(x * x for x in item.tolist())) for item in backbone.item_vectors()]
+                entry = entry / entry.norm() * (sum(lengths) / len(lengths))
             if model.reasoning_positions is not None:
                 entry = entry + model.reasoning_positions[step - 1]
             inputs.append(entry if noise is None else entry + noise[step - 1])

@@ -94,10 +94,10 @@ def losses_and_ranks(setup: Setup, epochs: range) -> tuple[list[float], list[int
 
 @cache
 def cached_and_encoded_again(
-    backbone: str, steps: int, positions: bool, streams: int | None
+    backbone: str, steps: int, positions: bool, streams: int | None, rescale: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(rows, T, d) states twice."""
-    model = build(backbone=backbone, steps=steps, positions=positions, streams=streams).eval()
+    model = build(backbone=backbone, steps=steps, positions=positions, streams=streams, rescale=rescale).eval()
     naive = naive_states if streams is None else naive_streams
     with torch.inference_mode(), model.backbone.prepared():
         states = model.reason(padded())[:, 0]
@@ -110,7 +110,7 @@ def test_cached_inference_equals_encoding_again_at_every_step(backbone: str, str
     method = STRATEGIES.component(strategy)
     method = method(method.Settings(), steps=steps)
     wanted = method.reasoning(1)
-    states, expected = cached_and_encoded_again(backbone, steps, wanted.positions, wanted.streams)
+    states, expected = cached_and_encoded_again(backbone, steps, wanted.positions, wanted.streams, wanted.rescale)
     assert states.shape == (len(HISTORIES), method.states, SMALL["width"])
     torch.testing.assert_close(states, expected, rtol=1e-11, atol=1e-11)
     if strategy == "plr" and steps:  # without its gate, which nothing has trained: r_0 and the mean of all others
@@ -152,6 +152,12 @@ def test_gradients_reach_every_parameter_that_should_have_one_and_no_other(
     backbone: str, strategy: str, steps: int
 ) -> None:
     check_gradients(training(backbone, strategy, steps, dropout=0.0, settings={"score_temperature": 1.0}))
+
+
+@pytest.mark.parametrize("strategy", ["erl", "mancar"])
+def test_packed_rows_have_the_loss_of_single_ones(strategy: str) -> None:
+    packed, single = (loss_of(training("sasrec", strategy, 2, packed=packed)) for packed in (True, False))
+    assert packed == pytest.approx(single, rel=1e-5)
 
 
 RELEASED = {"recipe": "released", "score_temperature": 1.0}
@@ -243,6 +249,14 @@ STRATEGY_CHANGES: dict[str, dict[str, Any]] = {
         "contrastive_weight": 0.5,
         "gate": False,
         "same_user_negatives": "mask",
+        "score_temperature": 0.5,
+    },
+    "mancar": {
+        "kl_weight": 0.5,
+        "neighbours": 3,
+        "gamma": 2.0,
+        "rise": 1.0,
+        "rescale": False,
         "score_temperature": 0.5,
     },
 }

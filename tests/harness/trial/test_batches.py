@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +116,20 @@ def test_little_of_a_single_row_batch_is_padding() -> None:
             real += int(chunk.histories.lengths.sum())
             padded += chunk.histories.items.numel()
     assert real / padded >= 0.85
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared histories", "histories of their own"])
+def test_interactions_are_those_of_training_rows_and_of_nothing_else(dataset: Dataset, own: bool) -> None:
+    generator = np.random.default_rng(2)
+    if own:  # of any start, as in a published split, some of them within others
+        starts = dataset.train.ends - generator.integers(1, 1 + dataset.train.ends - dataset.train.starts)
+        dataset = dataclasses.replace(dataset, train=dataclasses.replace(dataset.train, starts=starts))
+    kept = generator.random(len(dataset.train)) < 0.4
+    train = Split(*(part[kept] for part in vars(dataset.train).values()))
+    expected, seen = set(), np.zeros(len(dataset.flat), bool)
+    for user, start, end, target in zip(*vars(train).values(), strict=True):
+        seen[start:end] = True
+        expected |= {(int(user), int(item)) for item in [*dataset.flat[start:end], target]}
+    for flat in (dataset.flat, np.where(seen, dataset.flat, 22)):  # other items outside of the histories
+        found = reader(dataclasses.replace(dataset, train=train, flat=flat), packed=False).interactions()
+        assert list(zip(found.users.tolist(), found.items.tolist(), strict=True)) == sorted(expected)

@@ -83,7 +83,7 @@ def resumed(spec: TrialSpec, data: Dataset, files: dict[str, bytes]) -> ModelTri
 
 @pytest.mark.parametrize(
     ("strategy", "packing"),
-    [("base", "none"), ("erl", "users"), ("prl", "none"), ("prl", "users"), ("plr", "users")],
+    [("base", "none"), ("erl", "users"), ("prl", "none"), ("prl", "users"), ("plr", "users"), ("mancar", "users")],
 )
 def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bits(
     tiny: Dataset, strategy: str, packing: str

@@ -1,5 +1,6 @@
 """Each strategy's loss, term by term, from the paper's equations and from the description of the released code."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 from rearec_bench.models.strategies.base import Base
 from rearec_bench.models.strategies.contract import Catalogue, Reasoned
 from rearec_bench.models.strategies.erl import ERL
+from rearec_bench.models.strategies.mancar import ManCAR
 from rearec_bench.models.strategies.naive import Naive
 from rearec_bench.models.strategies.plr import PLR
 from rearec_bench.models.strategies.prl import PRL
@@ -18,6 +20,7 @@ from rearec_bench.models.strategies.rpe import RPE
 from rearec_bench.models.strategies.settings import (
     BaseSettings,
     ERLSettings,
+    ManCARSettings,
     NaiveSettings,
     PLRSettings,
     PRLSettings,
@@ -311,3 +314,43 @@ def test_plr_scores_the_gated_streams_pushes_all_their_states_apart_and_contrast
     assert set(parts) == {"cross_entropy", "kl", "contrastive"}
     read = torch.stack([states[0] + mixed(states, gate) for states in raw])
     torch.testing.assert_close(plr.readout(raw), read, rtol=1e-10, atol=1e-10)
+
+
+def taught(target: int, neighbours: list[int], gamma: float) -> list[float]:
+    """(N,): softmax of -rank / gamma, the target's rank 0; an item with two ranks has the mass of both."""
+    ranked = [(target, 0), *((item, rank) for rank, item in enumerate(neighbours, 1) if item >= 0)]
+    masses = softmax([-rank / gamma for _, rank in ranked])
+    return [sum(mass for mass, (other, _) in zip(masses, ranked, strict=True) if other == item) for item in range(N)]
+
+
+def test_mancar_supervises_at_rising_temperatures_and_teaches_each_state_the_last_items_neighbours(
+    batch, catalogue
+) -> None:
+    neighbours = torch.tensor([[3, 4, -1], [1, 2, 5], [0, 1, 8], [-1, -1, -1], *([[7, 6, 2]] * (N - 4))])
+    last = torch.tensor([0, 1, 2, 3, 4, 8])
+    targets = torch.tensor([1, 2, 2, 5, 2, 7])  # the 1st and 4th lack neighbours; the 2nd, 5th and 6th are neighbours
+    mancar = ManCAR(ManCARSettings(kl_weight=0.4, gamma=1.5, rise=1.7), steps=K)
+    mancar.neighbours = neighbours
+    states, vectors = batch.states.requires_grad_(), catalogue.vectors.requires_grad_()
+    reasoned = dataclasses.replace(batch, states=states, raw=states, targets=targets, last=last)
+    supervised, apart = [], []
+    for row in range(R):
+        near, target = neighbours[last[row]].tolist(), int(targets[row])
+        scores = [states[row, k] @ vectors.T / 0.7 for k in range(K + 1)]
+        supervised.append(sum(-(scores[k] / (k + 1) ** 1.7).log_softmax(0)[target] for k in range(K + 1)) / (K + 1))
+        parts = []
+        for k in range(K + 1):
+            teacher = taught(target, near, 1.5 * (K + 1 - k))
+            log_p = scores[k].log_softmax(0)
+            parts += [q * (math.log(q) - log_p[item]) for item, q in enumerate(teacher) if q]
+        apart.append(sum(parts))
+    expected = sum(supervised) / R + 0.4 * sum(apart) / R
+    found, terms = mancar.loss(reasoned, catalogue)
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-10)
+    means = {"cross_entropy": sum(supervised) / R, "kl": sum(apart) / R}
+    assert terms == pytest.approx({name: float(mean.detach()) for name, mean in means.items()})
+    for ours, theirs in zip(*(torch.autograd.grad(loss, (states, vectors)) for loss in (found, expected)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+    parts = mancar.terms(reasoned, catalogue)
+    assert float(sum(parts.values())) == pytest.approx(float(expected))
+    assert torch.equal(mancar.readout(states), states[:, K])

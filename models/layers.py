@@ -135,10 +135,15 @@ def dropout_stream(module: nn.Module) -> DropoutStream | None:
 
 
 class Noise(nn.Module):
-    """Standard normal noise in training, fed by a stream of the trial that nothing else draws from."""
+    """Standard normal noise in training, fed by a stream of the trial that nothing else draws from.
 
-    def __init__(self) -> None:
+    Args:
+        bound: numbers beyond it, on either side, do not occur; None for no bound.
+    """
+
+    def __init__(self, bound: float | None = None) -> None:
         super().__init__()
+        self.bound = bound
         self.stream: torch.Generator | None = None
 
     def forward(self, like: Tensor) -> Tensor | None:
@@ -147,7 +152,10 @@ class Noise(nn.Module):
             return None
         if self.stream is None:
             raise RuntimeError("seed_noise was not called on this model")
-        return torch.empty_like(like, requires_grad=False).normal_(generator=self.stream)
+        noise = torch.empty_like(like, requires_grad=False)
+        if self.bound is None:
+            return noise.normal_(generator=self.stream)
+        return nn.init.trunc_normal_(noise, a=-self.bound, b=self.bound, generator=self.stream)
 
 
 def seed_noise(module: nn.Module, seed: int, device: torch.device) -> torch.Generator:
@@ -231,7 +239,9 @@ class Block(nn.Module):
         self.output_dropout = Dropout(dropout)
         self.feed_forward_dropout = Dropout(dropout)
 
-    def encode(self, tokens: Tensor, grid: Grid, bias: Tensor, *, last: bool) -> tuple[Tensor, LayerCache]:
+    def encode(
+        self, tokens: Tensor, grid: Grid, bias: Tensor, *, last: bool, rate: float | None = None
+    ) -> tuple[Tensor, LayerCache]:
         """Attend from query positions to items.
 
         Args:
@@ -239,6 +249,7 @@ class Block(nn.Module):
             grid: where they stand.
             bias: (G, 1, Q, L) or (G, 1, 1, L), 0 where a query sees an item, -inf where not.
             last: only each group's last item is a query (Q = 1); otherwise all of them are (Q = L).
+            rate: of its dropouts, in place of their own.
 
         Returns:
             outputs at the queries, (G, d) or (T, d), and the cache of the items.
@@ -252,10 +263,10 @@ class Block(nn.Module):
             inputs = tokens
             queries = grid.spread(self.query(read))  # (G, L, d)
         weights = self._scaled(queries) @ keys.transpose(-1, -2)  # (G, H, Q, L)
-        weights = self.attention_dropout((weights + bias).softmax(-1))
+        weights = self.attention_dropout((weights + bias).softmax(-1), rate=rate)
         mixed = (weights @ values).transpose(1, 2).flatten(2)  # (G, Q, d)
         mixed = mixed[:, 0] if last else grid.collect(mixed)
-        return self._finish(mixed, inputs), LayerCache(keys, values)
+        return self._finish(mixed, inputs, rate), LayerCache(keys, values)
 
     def advance(self, inputs: Tensor, cache: LayerCache, bias: Tensor) -> tuple[Tensor, LayerCache]:
         """One reasoning step: each query position attends to its items and to its own steps so far, this one included.

@@ -67,13 +67,18 @@ class ReasoningModel(nn.Module):
             rescale=wanted.rescale,
         )
 
-    def reason(self, histories: Histories) -> Tensor:
+    def reason(self, histories: Histories, *, steps: int | None = None) -> Tensor:
         """All states without a noised view: (G, Q, T, d); T = K + 1, or 1 + M K with M streams."""
-        states, _ = self.reason_twice(histories, Reasoning(), None)
+        states, _ = self.reason_twice(histories, Reasoning(), None, steps=steps)
         return states
 
     def reason_twice(
-        self, histories: Histories, reasoning: Reasoning, generator: torch.Generator | None
+        self,
+        histories: Histories,
+        reasoning: Reasoning,
+        generator: torch.Generator | None,
+        *,
+        steps: int | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """All states, and those of the noised view where the strategy asks for one.
 
@@ -81,6 +86,7 @@ class ReasoningModel(nn.Module):
             histories: G groups with Q query positions each.
             reasoning: what the strategy needs.
             generator: source of the noise (eq. 10), on the model's device or on the CPU.
+            steps: how many are taken where the batch has drawn its own; None for K.
 
         Returns:
             (G, Q, T, d) raw states r_0..r_K, and (G, Q, K, d) noised states of steps 1..K or None.
@@ -89,7 +95,7 @@ class ReasoningModel(nn.Module):
         if self.triggers is not None:
             return torch.stack(self._streams(first, cache, self.triggers), 2), None
         if reasoning.noise_std is None or self.steps == 0:
-            return torch.stack(self._steps(first, cache), 2), None
+            return torch.stack(self._steps(first, cache, self.steps if steps is None else steps), 2), None
         noises = [self._noise(first, reasoning.noise_std, generator) for _ in range(self.steps)]
         apart = reasoning.second_encoding or reasoning.noise_from_clean or reasoning.shared_masks
         together = None if apart else self.backbone.side_by_side(cache, 2)
@@ -97,17 +103,17 @@ class ReasoningModel(nn.Module):
             return self._both(first, together, noises)
         masks = dropout_stream(self.backbone) if reasoning.shared_masks else None
         again = contextlib.nullcontext() if masks is None else masks.again(masks.state())
-        clean = self._steps(first, cache)
+        clean = self._steps(first, cache, self.steps)
         if reasoning.second_encoding:
             _, cache = self.backbone.encode(histories)
         with again:
             noised = self._noised(clean, cache, noises, from_clean=reasoning.noise_from_clean)
         return torch.stack(clean, 2), torch.stack(noised, 2)
 
-    def _steps(self, first: Tensor, cache: Any) -> list[Tensor]:
-        """The states r_0..r_K, each (G, Q, d)."""
+    def _steps(self, first: Tensor, cache: Any, count: int) -> list[Tensor]:
+        """The states r_0..r_count, each (G, Q, d)."""
         states = [first]
-        for step in range(self.steps):
+        for step in range(count):
             state, cache = self.backbone.advance(self._input(states[-1], step), cache)
             states.append(state)
         return states

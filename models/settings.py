@@ -87,6 +87,15 @@ class StrategySettings(Settings):
         """The same settings with what "auto" means under a trial's packing, so that its key says it outright."""
         return self
 
+    @property
+    def second_row(self) -> bool:
+        """Whether training computes another row beside each, one that packing does not help; for estimates of time."""
+        return False
+
+    def training_steps(self, steps: int) -> float:
+        """How many steps a training batch takes on the mean, for estimates of time; `steps` is K."""
+        return steps
+
     def score_temperature_of(self, backbone: float) -> float:
         """The score temperature in force: this row's own where it names one, else the backbone's."""
         own = getattr(self, "score_temperature", None)

@@ -4,7 +4,8 @@ Counted are matrix products, two operations per multiply-add, in the shapes that
 layer of a single row computes keys and values everywhere and the rest at the query position alone; masked entries of
 the L x L attention are computed too. Not counted are norms, softmax, GELU, dropout and the gathering of embeddings.
 Backward passes cost about twice their forward and change no ratio. Dot products with the item table: SASRec, BERT4Rec
-and eSASRec; the adaptors of text backbones are not counted.
+and eSASRec; the adaptors of text backbones are not counted. A step of LARES, which refines all items, is a pass of its
+core over them; a state that is fed back changed (position embeddings) costs one position more, which is not counted.
 """
 
 from __future__ import annotations
@@ -22,17 +23,19 @@ class Shape:
         width: d.
         feed_forward: width of the feed-forward layer, f.
         gated: sublayers have gates, and the feed-forward layer is SwiGLU: 4 d^2 + 2 d f more a position and layer.
+        recurrent: as many layers again, the core, run over all items in encoding and in each step (LARES).
     """
 
     width: int
     layers: int
     feed_forward: int
     gated: bool = False
+    recurrent: bool = False
 
     @classmethod
     def of(cls, settings: TransformerSettings) -> Shape:
         """The shape that a backbone's settings describe."""
-        return cls(settings.width, settings.layers, settings.feed_forward, settings.gated)
+        return cls(settings.width, settings.layers, settings.feed_forward, settings.gated, settings.recurrent)
 
 
 def encoding(shape: Shape, *, length: int) -> int:
@@ -43,8 +46,10 @@ def encoding(shape: Shape, *, length: int) -> int:
 
     Returns:
         Operations of one forward pass: 4 L d^2 a layer for keys and values, and 4 d^2 + 4 L d + 4 d f a query
-        position, of which the last layer has one and each of the others L.
+        position, of which the last layer has one and each of the others L; with a core all have L.
     """
+    if shape.recurrent:
+        return 2 * _pass(shape, length)
     queries = (shape.layers - 1) * length + 1
     return shape.layers * length * _keys_and_values(shape) + queries * _position(shape, length)
 
@@ -57,8 +62,10 @@ def step(shape: Shape, *, length: int, number: int) -> int:
         number: k, counted from 1; the step attends to the items and to k states of its own.
 
     Returns:
-        Operations: 8 d^2 + 4 (L + k) d + 4 d f a layer.
+        Operations: 8 d^2 + 4 (L + k) d + 4 d f a layer; of a core, 8 d^2 + 4 L d + 4 d f a layer and item.
     """
+    if shape.recurrent:
+        return _pass(shape, length)
     return shape.layers * (_keys_and_values(shape) + _position(shape, length + number))
 
 
@@ -82,7 +89,8 @@ def packed_passes(shape: Shape, *, length: int, steps: int, passes: int = 1) -> 
         passes: how often each step is computed; 2 with the noised view of PRL (eq. 10), which shares the history.
     """
     encoded = shape.layers * (_keys_and_values(shape) + _position(shape, length))
-    return encoded + passes * taken_steps(shape, length, steps)
+    taken = passes * taken_steps(shape, length, steps)
+    return 2 * encoded + taken // length if shape.recurrent else encoded + taken
 
 
 def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored: int, passes: int = 1) -> int:
@@ -99,6 +107,11 @@ def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored
 def taken_steps(shape: Shape, length: int, steps: int) -> int:
     """The sum of `step` over 1 to K; the cost grows linearly with the step."""
     return steps * (step(shape, length=length, number=1) + step(shape, length=length, number=steps)) // 2
+
+
+def _pass(shape: Shape, length: int) -> int:
+    """All layers over all items, with every position a query."""
+    return shape.layers * length * (_keys_and_values(shape) + _position(shape, length))
 
 
 def _keys_and_values(shape: Shape) -> int:

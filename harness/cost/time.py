@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
-from ..records.spec import TrainingSettings, TrialSpec
+from ..records.spec import Component, TrainingSettings, TrialSpec
 from ..utils.errors import InputError
-from ..utils.registry import STRATEGIES
-from .operations import Shape, inference, packed_training, scoring, taken_steps
+from ..utils.registry import BACKBONES, STRATEGIES, Registry
+from .operations import Shape, encoding, inference, packed_training, scoring, taken_steps
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
@@ -148,29 +148,34 @@ def example(cell: Cell, device: str) -> TrialSpec:
 
 
 def operations(spec: TrialSpec, size: DataSize) -> float:
-    """Floating-point operations of an epoch, with every backbone treated as a transformer."""
+    """Floating-point operations of an epoch, with every backbone treated as a transformer, LARES as one with a core."""
     if spec.is_baseline:
         return float(size.rows) * size.items
-    settings = spec.backbone.settings
+    settings, strategy = spec.backbone.settings, _settings_of(STRATEGIES, spec.strategy)
     width = int(settings.get("width", 64))
-    shape = Shape(width, int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width)))
+    recurrent = bool(getattr(_settings_of(BACKBONES, spec.backbone), "recurrent", False))
+    layers, feed_forward = int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width))
+    shape = Shape(width, layers, feed_forward, recurrent=recurrent)
     max_len = spec.training.max_len
     length = max(1, round(min(size.history, max_len)))
-    steps, items, passes = spec.steps, size.items, _passes_per_step(spec.strategy.kind)
+    items, passes = size.items, 1 if strategy is None else strategy.passes_per_step
+    steps = spec.steps if strategy is None or not spec.steps else round(strategy.training_steps(spec.steps))
     row: float = _single(shape, length, steps, items, passes=passes)
     if spec.training.packing == "users":
         alone = math.exp(-max_len / size.history) if size.history else 0.0  # longer than max_len: a row by itself
         together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, passes=passes)
         row = alone * _single(shape, max_len, steps, items, passes=passes) + (1 - alone) * together
+    if strategy is not None and strategy.second_row and spec.steps:
+        row += encoding(shape, length=length) + taken_steps(shape, length, steps)
     return _BACKWARD_TOO * size.rows * row
 
 
-def _passes_per_step(strategy: str) -> int:
-    """How often each step is computed; once in a stored trial's strategy that is not installed any more."""
+def _settings_of(registry: Registry, component: Component) -> Any:
+    """A component's settings; None for a stored one that is not installed any more, or not as it was."""
     try:
-        return int(STRATEGIES.settings(strategy).passes_per_step)
-    except (InputError, ImportError, AttributeError):
-        return 1
+        return registry.settings(component.kind).model_validate(dict(component.settings))
+    except (InputError, ImportError, AttributeError, ValueError):
+        return None
 
 
 def _single(shape: Shape, length: int, steps: int, items: int, *, passes: int) -> int:

@@ -138,9 +138,9 @@ def _watched(backbone: Backbone, watch: Watch) -> Iterator[None]:
 
 
 def workload(spec: TrialSpec, reader: TestReader, *, items: int) -> Workload | None:
-    """The sizes that the bound needs; None for a backbone that is not the built-in transformer, and for streams."""
+    """The sizes that the bound needs; None for a backbone that is not the built-in transformer, LARES, and streams."""
     settings = BACKBONES.settings(spec.backbone.kind).model_validate(dict(spec.backbone.settings))
-    if not isinstance(settings, TransformerSettings) or spec.states != spec.steps + 1:
+    if not isinstance(settings, TransformerSettings) or settings.recurrent or spec.states != spec.steps + 1:
         return None
     return Workload(Shape.of(settings), reader.lengths, items, reader.passes)
 

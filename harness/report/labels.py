@@ -19,6 +19,7 @@ _NAMES = {
     "sasrec": "SASRec",
     "bert4rec": "BERT4Rec",
     "esasrec": "eSASRec",
+    "lares": "LARES",
     "unisrec": "UniSRec",
     "morec": "MoRec",
     "popularity": "Popularity",

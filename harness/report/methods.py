@@ -20,12 +20,14 @@ _CITED = {
     "sasrec": "kang2018sasrec",
     "bert4rec": "sun2019bert4rec",
     "esasrec": "tikhonovich2025esasrec",
+    "lares": "liu2025lares",
     "unisrec": "hou2022unisrec",
     "morec": "yuan2023morec",
 }
 _STRATEGIES = dict.fromkeys(("naive", "rpe", "erl", "prl"), "tang2025rearec") | {
     "plr": "tang2026plr",
     "mancar": "yang2026mancar",
+    "lares": "liu2025lares",
 }
 _STATISTICS = (
     "Differences are tested over users (paired $t$-test on users' means over all runs, corrected by Holm's "

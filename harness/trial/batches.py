@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -88,6 +89,24 @@ class SplitReader:
         both = np.concatenate([users * size + items, split.users.astype(np.int64) * size + split.targets])
         pairs = np.unique(both)
         return Interactions(pairs // size, pairs % size, size)
+
+    def same_target(self, rows: NDArray[np.int64], generator: torch.Generator) -> NDArray[np.int64]:
+        """(r,) for each row another one of the split with the same target, drawn at random; itself if there is none."""
+        order, place, first, counts = self._by_target
+        mine, alike = place[rows], counts[self.split.targets[rows]]
+        start = first[self.split.targets[rows]]
+        drawn = torch.rand(len(rows), generator=generator, dtype=torch.float64).numpy()
+        other = start + (drawn * (alike - 1)).astype(np.int64)  # one of those that are left without the row itself
+        return order[np.where(alike > 1, other + (other >= mine), mine)]
+
+    @cached_property
+    def _by_target(self) -> tuple[NDArray[np.int64], ...]:
+        """The rows sorted by target, the place of each row there; by item, where its rows begin, and how many."""
+        order = np.argsort(self.split.targets, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        counts = np.bincount(self.split.targets, minlength=self._padding)
+        return order, place, counts.cumsum() - counts, counts
 
     def batches(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
         """Row numbers of each batch of an epoch, in the order that (seed, epoch) decides.

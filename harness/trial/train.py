@@ -196,12 +196,16 @@ class Trainer:
 
     def _reason(self, rows: NDArray[np.int64], epoch: int) -> tuple[Reasoned, Catalogue]:
         reasoning = self._strategy.reasoning(epoch)
+        steps, chance = None, 0.0
+        if reasoning.depth is not None:
+            steps = reasoning.depth(self._noise)
+            chance = float(torch.rand((), generator=self._noise))
         backbone = self._model.backbone
         clean, noised, again, order = [], [], [], []
         self.watch("data")
         for chunk in self._reader.chunks(rows):
             self.watch("forward")
-            states, second = self._model.reason_twice(chunk.histories, reasoning, self._noise)
+            states, second = self._model.reason_twice(chunk.histories, reasoning, self._noise, steps=steps)
             clean.append(chunk.pick(states))
             if second is not None:
                 noised.append(chunk.pick(second))
@@ -209,6 +213,7 @@ class Trainer:
                 again.append(chunk.pick(self._model.reason(chunk.histories)))
             order.append(torch.from_numpy(chunk.rows))
             self.watch("data")
+        partner = self._of_same_target(torch.cat(order).numpy(), steps) if reasoning.same_target else None
         self.watch("forward")
         raw = torch.cat(clean)  # (R, T, d)
         index = torch.cat(order).to(raw.device)
@@ -221,5 +226,19 @@ class Trainer:
             queries=backbone.queries,
             again=torch.cat(again) if again else None,
             last=self._reader.last[index],
+            partner=partner,
+            chance=chance,
         )
         return reasoned, Catalogue(backbone.item_vectors(padding=reasoning.padding_class), self._temperature)
+
+    def _of_same_target(self, rows: NDArray[np.int64], steps: int | None) -> torch.Tensor:
+        """(R, T, d): raw states of another row for each, with the same target."""
+        needed, which = np.unique(self._reader.same_target(rows, self._noise), return_inverse=True)
+        states, order = [], []
+        for chunk in self._reader.chunks(needed):
+            self.watch("forward")
+            states.append(chunk.pick(self._model.reason(chunk.histories, steps=steps)))
+            order.append(chunk.rows)
+            self.watch("data")
+        place = np.argsort(np.concatenate(order))  # where each of `needed`, which are sorted, has its states
+        return torch.cat(states)[torch.from_numpy(place[which])]

@@ -198,6 +198,7 @@ BACKBONES = Registry(
             ("sasrec", "SASRec"),
             ("bert4rec", "BERT4Rec"),
             ("esasrec", "ESASRec"),
+            ("lares", "LARES"),
             ("unisrec", "UniSRec"),
             ("morec", "MoRec"),
         )
@@ -217,6 +218,7 @@ STRATEGIES = Registry(
             ("prl", "PRL"),
             ("plr", "PLR"),
             ("mancar", "ManCAR"),
+            ("lares", "LARES"),
         )
     ),
     reserved="reference",  # what reference rows have in place of a strategy

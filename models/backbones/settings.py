@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -16,9 +16,11 @@ class TransformerSettings(BackboneSettings):
 
     Attributes:
         gated: layers have gates and SwiGLU, which cost operations.
+        recurrent: a reasoning step is one more pass of a second stack of as many layers over all items (LARES).
     """
 
     gated: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
 
     width: int = param(
         64, "width of item vectors and states; 256 in the paper", symbol="d", source="section 4.1.4", ge=2
@@ -75,6 +77,33 @@ class ESASRecSettings(SASRecSettings):
         source=_ESASREC,
         ge=0,
         lt=1,
+    )
+
+
+_LARES = "LARES's code"
+
+
+class LARESSettings(SASRecSettings):
+    """LARES (Liu et al. 2025): pre-norm, a core of layers that refines the states of all items at each step."""
+
+    recurrent: ClassVar[bool] = True
+
+    layers: int = param(2, "layers of the pre-block, and as many of the core", symbol="n", source=_LARES, ge=1)
+    feed_forward: int = param(256, "width of the feed-forward layer", source=_LARES, ge=1)
+    input_dropout: float = param(0.5, "dropout on item inputs; steps have none on theirs", source=_LARES, ge=0, lt=1)
+    scores: Literal["cosine", "dot"] = param(
+        "cosine", "scores are cosines of states and items, or their dot products", source=_LARES
+    )
+    score_temperature: float = param(
+        0.07, "scores are divided by it in training and ranking", symbol="tau", source=_LARES, gt=0
+    )
+    state_scale: float = param(
+        3.0,
+        "in training the states that the core's first pass starts from are truncated normal noise times this; 0 for "
+        "zeros, as in ranking",
+        symbol="omega",
+        source=_LARES,
+        ge=0,
     )
 
 

@@ -30,6 +30,10 @@ class Reasoning:
             each step adds its input's state (PLR); None for the one chain of eq. 4.
         twice: everything is computed a second time, with its own dropout.
         rescale: a state is fed back at the mean length of the items' vectors (ManCAR).
+        same_target: for each row, the states of another training row with the same target are computed as well, one
+            drawn at random; of the row itself, with its own dropout, where there is no other.
+        depth: draws how many steps a training batch takes, from the trial's generator on the CPU; None for K.
+            Without position embeddings, a noised view and streams alone.
     """
 
     positions: bool = True
@@ -41,6 +45,13 @@ class Reasoning:
     streams: int | None = None
     twice: bool = False
     rescale: bool = False
+    same_target: bool = False
+    depth: Callable[[torch.Generator], int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a drawn depth with what is made for K steps."""
+        if self.depth is not None and (self.positions or self.noise_std is not None or self.streams):
+            raise ValueError("a drawn depth goes without position embeddings, a noised view and streams")
 
 
 def _identity(states: Tensor) -> Tensor:
@@ -51,6 +62,8 @@ def _identity(states: Tensor) -> Tensor:
 class Reasoned:
     """A batch after reasoning; R rows, T states: K + 1, or with M streams 1 + M K, r_0 and stream after stream.
 
+    With a drawn depth K is that of the batch.
+
     Attributes:
         states: (R, T, d) clean states r_0..r_K, as queries.
         raw: (R, T, d) the same before the backbone made queries of them.
@@ -60,6 +73,8 @@ class Reasoned:
         queries: makes queries of raw states, (..., d) to (..., d): `Backbone.queries`.
         again: (R, T, d) raw states of the second computation; None where none was asked for.
         last: (R,) int64, the last item of each row's history.
+        partner: (R, T, d) raw states of rows with the same targets; None where none were asked for.
+        chance: drawn for the batch from [0, 1) where its depth is, for a choice of the strategy's own; else 0.
     """
 
     states: Tensor
@@ -70,6 +85,8 @@ class Reasoned:
     queries: Callable[[Tensor], Tensor] = _identity
     again: Tensor | None = None
     last: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    partner: Tensor | None = None
+    chance: float = 0.0
 
 
 @dataclass(frozen=True)

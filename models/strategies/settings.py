@@ -162,6 +162,55 @@ class PRLSettings(_RecipeSettings):
         return _resolved_negatives(self, packing)
 
 
+_LARES = "arXiv 2505.16865"
+
+
+class LARESSettings(StrategySettings):
+    """LARES's first stage (Liu et al. 2025): steps drawn in training, states of one target and of one row aligned."""
+
+    train_steps: float | None = param(
+        None,
+        "mean of the steps that a training batch draws (Poisson of a log-normal rate), below three times it; null for "
+        "K. Ranking takes K steps",
+        source=_LARES,
+        ge=1,
+    )
+    trajectory_weight: float = param(
+        0.2,
+        "weight of the InfoNCE between the last states of two rows with the same target; 0 spares the second row",
+        symbol="alpha",
+        source=_LARES,
+        ge=0,
+    )
+    step_weight: float = param(
+        0.1,
+        "weight of the InfoNCE between the last state and one drawn among all of the row",
+        symbol="gamma",
+        source=_LARES,
+        ge=0,
+    )
+    contrastive_temperature: float = param(
+        0.07, "cosines in both InfoNCE are divided by it", symbol="tau", source="LARES's code", gt=0
+    )
+    same_user_negatives: Literal["auto", "keep", "mask"] = param(
+        "auto", "whether rows of the same user are negatives; auto: masked where users are packed, else kept"
+    )
+    score_temperature: float | None = _score_temperature()
+
+    def resolve(self, *, packing: str) -> Self:
+        """See `StrategySettings.resolve`."""
+        return _resolved_negatives(self, packing)
+
+    @property
+    def second_row(self) -> bool:
+        """See `StrategySettings.second_row`."""
+        return self.trajectory_weight > 0
+
+    def training_steps(self, steps: int) -> float:
+        """See `StrategySettings.training_steps`."""
+        return steps if self.train_steps is None else self.train_steps
+
+
 _PLR = "arXiv 2601.03153"
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from rearec_bench.harness.utils.registry import BACKBONES
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.esasrec import GatedBlock
+from rearec_bench.models.backbones.lares import LARES, PreNormBlock
 from rearec_bench.models.backbones.morec import MoRec
 from rearec_bench.models.backbones.transformer import TransformerBackbone
 from rearec_bench.models.backbones.unisrec import UniSRec
@@ -91,7 +92,7 @@ def _seen(place: int, items: int, *, causal: bool) -> int:
 def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
     """(n, d) to (n, d): attention head by head and place by place, over what each place sees; then feed-forward."""
     n, d = x.shape
-    read = _norm(x, block.attention_norm) if isinstance(block, GatedBlock) else x
+    read = _norm(x, block.attention_norm) if isinstance(block, GatedBlock | PreNormBlock) else x
     keys, values = (read @ block.key_value.weight.T + block.key_value.bias).split(d, -1)
     queries = read @ block.query.weight.T + block.query.bias
     size = d // block.heads
@@ -106,6 +107,10 @@ def _block(x: Tensor, block: Block, items: int, *, causal: bool) -> Tensor:
     attended = torch.stack(rows) @ block.output.weight.T + block.output.bias
     if isinstance(block, GatedBlock):
         return _gated(x, attended, block)
+    if isinstance(block, PreNormBlock):
+        x = x + attended
+        hidden = _gelu(_norm(x, block.feed_forward_norm) @ block.expand.weight.T + block.expand.bias)
+        return x + hidden @ block.contract.weight.T + block.contract.bias
     x = _norm(x + attended, block.attention_norm)
     hidden = _gelu(x @ block.expand.weight.T + block.expand.bias)
     return _norm(x + hidden @ block.contract.weight.T + block.contract.bias, block.feed_forward_norm)
@@ -172,19 +177,49 @@ def naive_states(
     causal = type(backbone).Settings.causal
     items = naive_items(backbone)
     inputs = [items[item] + backbone.positions[place] for place, item in enumerate(history)]
+    if isinstance(backbone, LARES):
+        return _recurrent_states(model, backbone, torch.stack(inputs), noise, trigger)
     states = []
     for step in range(model.steps + 1):
         if step:
             carried = states[-1] if step > 1 or trigger is None else states[-1] + trigger
-            entry = carried
-            if model.rescale:
-                lengths = [math.sqrt(sum(x * x for x in item.tolist())) for item in backbone.item_vectors()]
-                entry = entry / entry.norm() * (sum(lengths) / len(lengths))
-            if model.reasoning_positions is not None:
-                entry = entry + model.reasoning_positions[step - 1]
+            entry = _entry(model, carried, step)
             inputs.append(entry if noise is None else entry + noise[step - 1])
         x = _norm(torch.stack(inputs), backbone.input_norm)
         for block in backbone.blocks:
             x = _block(x, block, len(history), causal=causal)
         states.append(x[-1] if trigger is None or step == 0 else x[-1] + carried)
+    return torch.stack(states)
+
+
+def _entry(model: ReasoningModel, state: Tensor, step: int) -> Tensor:
+    """What is fed back to a step, counted from 1, but for noise."""
+    if model.rescale:
+        lengths = [math.sqrt(sum(x * x for x in item.tolist())) for item in model.backbone.item_vectors()]
+        state = state / state.norm() * (sum(lengths) / len(lengths))
+    return state if model.reasoning_positions is None else state + model.reasoning_positions[step - 1]
+
+
+def _recurrent_states(
+    model: ReasoningModel, backbone: LARES, inputs: Tensor, noise: Tensor | None, trigger: Tensor | None
+) -> Tensor:
+    """`naive_states` of LARES from zeros; items are refined apart from what is fed back at the last one's place."""
+
+    def core(before: Tensor) -> Tensor:
+        x = _norm((before + history) / 2, backbone.core_norm)
+        for block in backbone.core:
+            x = _block(x, block, len(x), causal=True)
+        return x
+
+    history = _norm(inputs, backbone.input_norm)
+    for block in backbone.blocks:
+        history = _block(history, block, len(history), causal=True)
+    items = core(torch.zeros_like(history))
+    states = [items[-1]]
+    for step in range(model.steps):
+        carried = states[-1] if step or trigger is None else states[-1] + trigger
+        entry = _entry(model, carried, step + 1) + (0 if noise is None else noise[step])
+        last = core(torch.cat([items[:-1], entry[None]]))[-1]  # no item sees a later one: the others are as they were
+        states.append(last if trigger is None else last + carried)
+        items = core(items)
     return torch.stack(states)

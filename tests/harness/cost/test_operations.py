@@ -20,8 +20,9 @@ from rearec_bench.harness.cost.operations import (
 )
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.esasrec import ESASRec
+from rearec_bench.models.backbones.lares import LARES
 from rearec_bench.models.backbones.sasrec import SASRec
-from rearec_bench.models.backbones.settings import ESASRecSettings, SASRecSettings, TransformerSettings
+from rearec_bench.models.backbones.settings import ESASRecSettings, LARESSettings, SASRecSettings, TransformerSettings
 from rearec_bench.models.reasoning import ReasoningModel
 
 ITEMS = 37
@@ -29,6 +30,7 @@ SETTINGS = [
     SASRecSettings(width=8, layers=1, heads=1, feed_forward=12),
     SASRecSettings(width=12, layers=3, heads=2, feed_forward=20),
     ESASRecSettings(width=12, layers=3, heads=2, feed_forward=20),
+    LARESSettings(width=12, layers=3, heads=2, feed_forward=20),
 ]
 
 
@@ -46,11 +48,13 @@ def histories(rows: int, length: int, *, every_prefix: bool) -> Histories:
 
 def own_attention(settings: TransformerSettings, steps: int) -> int:
     """What steps spend on their own states: products of vectors, which torch's counter does not see."""
+    if settings.recurrent:
+        return 0
     return sum(4 * number * settings.width * settings.layers for number in range(1, steps + 1))
 
 
 def model(settings: TransformerSettings, steps: int) -> ReasoningModel:
-    made = {SASRecSettings: SASRec, ESASRecSettings: ESASRec}[type(settings)]
+    made = {SASRecSettings: SASRec, ESASRecSettings: ESASRec, LARESSettings: LARES}[type(settings)]
     return ReasoningModel(made(settings, num_items=ITEMS, max_len=9), steps=steps, positions=False).eval()
 
 

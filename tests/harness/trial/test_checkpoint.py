@@ -83,7 +83,16 @@ def resumed(spec: TrialSpec, data: Dataset, files: dict[str, bytes]) -> ModelTri
 
 @pytest.mark.parametrize(
     ("strategy", "packing"),
-    [("base", "none"), ("erl", "users"), ("prl", "none"), ("prl", "users"), ("plr", "users"), ("mancar", "users")],
+    [
+        ("base", "none"),
+        ("erl", "users"),
+        ("prl", "none"),
+        ("prl", "users"),
+        ("plr", "users"),
+        ("lares", "none"),
+        ("lares", "users"),
+        ("mancar", "users"),
+    ],
 )
 def test_a_trial_that_goes_on_from_the_middle_of_an_epoch_ends_with_the_same_bits(
     tiny: Dataset, strategy: str, packing: str
@@ -125,7 +134,7 @@ def test_between_epochs_and_many_times_over(tiny: Dataset) -> None:
     assert "restarts" not in whole.environment
 
 
-@pytest.mark.parametrize("backbone", ["bert4rec", "unisrec", "morec"])
+@pytest.mark.parametrize("backbone", ["bert4rec", "unisrec", "morec", "lares"])
 def test_every_backbone_goes_on_with_the_same_bits(with_vectors: Dataset, backbone: str) -> None:
     spec = spec_of(with_vectors, backbone, max_epochs=2)
     whole = finish(ModelTrial(spec, with_vectors))

@@ -12,6 +12,7 @@ from torch import Tensor
 from rearec_bench.models.strategies.base import Base
 from rearec_bench.models.strategies.contract import Catalogue, Reasoned
 from rearec_bench.models.strategies.erl import ERL
+from rearec_bench.models.strategies.lares import LARES, draw_depth
 from rearec_bench.models.strategies.mancar import ManCAR
 from rearec_bench.models.strategies.naive import Naive
 from rearec_bench.models.strategies.plr import PLR
@@ -20,6 +21,7 @@ from rearec_bench.models.strategies.rpe import RPE
 from rearec_bench.models.strategies.settings import (
     BaseSettings,
     ERLSettings,
+    LARESSettings,
     ManCARSettings,
     NaiveSettings,
     PLRSettings,
@@ -354,3 +356,78 @@ def test_mancar_supervises_at_rising_temperatures_and_teaches_each_state_the_las
     parts = mancar.terms(reasoned, catalogue)
     assert float(sum(parts.values())) == pytest.approx(float(expected))
     assert torch.equal(mancar.readout(states), states[:, K])
+
+
+@pytest.mark.parametrize("queries", [lambda states: states, unit], ids=["states", "of length one"])
+@pytest.mark.parametrize("negatives", ["keep", "mask"])
+@pytest.mark.parametrize(("chance", "picked"), [(0.0, 0), (0.99, K), (0.5, 1)])
+def test_lares_supervises_the_last_state_and_aligns_it_with_its_partner_and_a_drawn_state_of_its_own(
+    queries, negatives, chance, picked, batch, catalogue
+) -> None:
+    raw = batch.raw.requires_grad_()
+    partner = torch.randn(R, K + 1, D, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    settings = LARESSettings(
+        trajectory_weight=0.3, step_weight=0.7, contrastive_temperature=0.4, same_user_negatives=negatives
+    )
+    lares = LARES(settings, steps=K)
+    users = batch.users.tolist()
+    last, other, drawn = unit(raw[:, K]), unit(partner[:, K]), unit(raw[:, picked])
+
+    def aligned(one: Tensor, two: Tensor) -> Tensor:
+        """The mean over rows and directions of minus the log-probability of a row's own counterpart."""
+        found = []
+        for first, second in ((one, two), (two, one)):
+            for row in range(R):
+                among = [o for o in range(R) if negatives == "keep" or o == row or users[o] != users[row]]
+                scores = torch.stack([first[row] @ second[o] / 0.4 for o in among])
+                found.append(scores.logsumexp(0) - scores[among.index(row)])
+        return sum(found) / (2 * R)
+
+    scores = queries(raw[:, K]) @ catalogue.vectors.T / 0.7
+    supervised = sum(scores[row].logsumexp(0) - scores[row, batch.targets[row]] for row in range(R)) / R
+    parts = {"cross_entropy": supervised, "trajectory": aligned(last, other), "step": aligned(last, drawn)}
+    expected = parts["cross_entropy"] + 0.3 * parts["trajectory"] + 0.7 * parts["step"]
+    reasoned = Reasoned(queries(raw), raw, None, batch.targets, batch.users, queries, partner=partner, chance=chance)
+    found, terms = lares.loss(reasoned, catalogue)
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-10)
+    assert terms == pytest.approx({name: float(part.detach()) for name, part in parts.items()})
+    assert float(sum(lares.terms(reasoned, catalogue).values())) == pytest.approx(float(expected))
+    both = (raw, partner)
+    for ours, theirs in zip(*(torch.autograd.grad(each, both) for each in (found, expected)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+    assert torch.equal(lares.readout(raw), raw[:, K])
+
+
+def test_lares_of_one_state_and_without_weights_has_the_terms_that_are_left(batch, catalogue) -> None:
+    single = dataclasses.replace(batch, states=batch.states[:, :1], raw=batch.raw[:, :1])
+    assert LARES(LARESSettings(), steps=K).loss(single, catalogue)[1]["step"] == 0.0
+    without = LARES(LARESSettings(trajectory_weight=0, step_weight=0), steps=K)
+    assert not without.reasoning(1).same_target
+    assert set(without.loss(batch, catalogue)[1]) == {"cross_entropy"}
+    base = LARES(LARESSettings(), steps=0).reasoning(1)
+    assert (base.depth, base.same_target) == (None, False)
+
+
+@pytest.mark.parametrize(("mean", "most"), [(1, 2), (3, 8), (4.5, 12)])
+def test_depths_have_a_log_normal_rate_of_the_mean_and_stay_below_three_times_it(mean: float, most: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    depths = torch.tensor([draw_depth(generator, mean=mean) for _ in range(8000)])
+    noise = torch.Generator().manual_seed(1)
+    rates = mean * (0.5 * torch.randn(400_000, dtype=torch.float64, generator=noise) - 0.125).exp()
+    expected = torch.poisson(rates, generator=noise).clamp(max=most)
+    for depth in range(most + 1):
+        assert float((depths == depth).double().mean()) == pytest.approx(
+            float((expected == depth).double().mean()), abs=0.016
+        )
+    assert int(depths.max()) == most
+    assert float(rates.mean()) == pytest.approx(mean, rel=0.01)
+    assert 0.8 * mean < float(depths.double().mean()) < 1.02 * mean
+
+
+def test_lares_draws_depths_of_its_own_mean_or_of_k() -> None:
+    for given, mean in ((None, 6), (3, 3)):
+        lares = LARES(LARESSettings(train_steps=given), steps=6)
+        assert lares.settings.training_steps(6) == mean
+        generators = [torch.Generator().manual_seed(2) for _ in range(2)]
+        drawn = [lares.reasoning(1).depth(generators[0]) for _ in range(20)]
+        assert drawn == [draw_depth(generators[1], mean=mean) for _ in range(20)]

@@ -35,6 +35,12 @@ def places_of(strategies: Iterable[str]) -> Mapping[str, int]:
     return {name: found[name.partition("[")[0]] for name in names}
 
 
+def places_beside_names(strategies: Iterable[str]) -> Mapping[str, int]:
+    """`places_of`, or one place for all where colours would repeat: where names stand beside them, none is needed."""
+    places = places_of(strategies)
+    return places if max(places.values(), default=0) < len(COLOURS) else dict.fromkeys(places, 0)
+
+
 def variants_of(strategies: Iterable[str]) -> Mapping[str, int]:
     """The number of each row among those of its sweep, which have one colour and differ in markers and lines."""
     families: dict[str, list[str]] = {}

@@ -8,7 +8,7 @@ from typing import TypeVar
 from ...analysis.intervals import Interval
 from ...analysis.significance import LEVEL, Comparison, significance
 from ..labels import label_of, row_name
-from .colours import places_of
+from .colours import places_beside_names
 from .context import FigureContext, MissingData
 from .panel import Gain, Panel
 
@@ -35,7 +35,7 @@ def gain_panels(*contexts: FigureContext) -> list[Panel]:
     if not compared:
         raise MissingData("needs two rows that are compared and whose runs are stored")
     against = _common([each.against.strategy for each in compared])
-    colours = places_of(row.strategy for context in contexts for row in context.results.cells)
+    colours = places_beside_names(row.strategy for context in contexts for row in context.results.cells)
     panels = {
         place: [_gain(each, against, colours[each.row.strategy]) for each in here] for place, here in places.items()
     }

@@ -114,7 +114,7 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     marker = {"color": panel.colour(place), "symbol": _SYMBOLS[at % len(_SYMBOLS)] + "-open" * bool(series.variant)}
     if series.kind == "points":
         shown = dict(zip("xy", _thinned(series), strict=True))
-        return trace | shown | {"mode": "markers", "marker": {**marker, "size": 5, "opacity": 0.7}}
+        return trace | shown | {"mode": "markers", "marker": {**marker, "size": 7, "opacity": 0.7}}
     trace |= {"line": {"color": marker["color"], "dash": _DASHES[at % len(_DASHES)]}, "marker": marker}
     if series.kind == "level":
         across: list[Any] = list(panel.labels) or _span([*panel.series, *panel.behind], "x")

@@ -22,6 +22,8 @@ _CURVE = 40
 _WIDE = 10
 _BROAD = 2
 """Settings side by side whose names fit on one line."""
+_LETTERS = 40
+"""Of all words side by side that fit below a chart on a narrow screen."""
 _FEW = 4
 """Values that have a tick each."""
 
@@ -93,13 +95,15 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
     }
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"yaxis": {"title": f"validation {metric}"}, "showlegend": False}
+    if len(set(scores)) == 1:
+        layout["yaxis"]["range"] = [0, 2 * scores[0] or 1]
     room = 0.06
     width = (1 + room) / len(varying) - room
     for at, (name, values) in enumerate(varying.items()):
         number = str(at + 1) if at else ""
         words = re.sub(r"([._])", r"\1<br>", name) if len(varying) > _BROAD else name
         layout[f"xaxis{number}"] = {"title": words, "domain": [at * (width + room), at * (width + room) + width]}
-        layout[f"xaxis{number}"] |= _scale(values)
+        layout[f"xaxis{number}"] |= _scale(values, _LETTERS // len(varying))
         shown = [value if _is_number(value) else str(value) for value in values]
         data.append({"type": "scatter", "mode": "markers", "x": shown, "y": scores, "xaxis": f"x{number}"})
         data[-1] |= {"name": name, "marker": marker}
@@ -130,13 +134,16 @@ def curve(summary: TrialSummary, metric: str) -> dict[str, list[float]]:
     }
 
 
-def _scale(values: Sequence[Any]) -> dict[str, Any]:
+def _scale(values: Sequence[Any], letters: int) -> dict[str, Any]:
     """The kind of axis that shows the values: of words, or logarithmic where they span more than a decade.
 
-    Few values are its ticks.
+    Few values are its ticks. All words together have so many letters.
     """
     if not all(map(_is_number, values)):
-        return {"type": "category"}
+        words = list(dict.fromkeys(map(str, values)))
+        most = max(letters // len(words), 4)
+        shown = [word if len(word) <= most else f"{word[: most // 2]}…{word[-(most // 2 - 1) :]}" for word in words]
+        return {"type": "category", "tickvals": words, "ticktext": shown, "tickangle": 0}
     kind = {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {"nticks": 4}
     few = sorted(set(values)) if len(set(values)) <= _FEW else []
     return kind | ({"tickvals": few, "ticktext": [f"{value:g}" for value in few]} if few else {})

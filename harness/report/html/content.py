@@ -14,7 +14,7 @@ from ...store.frames import StoredTrial, trials_of
 from ...store.store import Store
 from ...utils.errors import DatasetError
 from ..figures.case_study import Case, case_of
-from ..figures.colours import places_of
+from ..figures.colours import places_beside_names
 from ..figures.context import FigureContext, MissingData
 from ..figures.registry import FIGURES
 from ..formats.latex import render_latex
@@ -104,7 +104,7 @@ def suite_content(
     trials = list(stored_trials.values())
     places = {key: place for place, key in enumerate(stored_trials)}
     behind = {cell.place: [places[run.key] for run in cell.runs if run.key in places] for cell in results.cells}
-    colours = places_of(cell.strategy for cell in results.models().cells)
+    colours = places_beside_names(cell.strategy for cell in results.models().cells)
     tables = []
     for name, make in makers.items():
         try:
@@ -137,7 +137,10 @@ def suite_content(
         figures=(*figures, *_searches(trials, colours)),
         case=case,
         lacking=tuple(lacking),
-        trials=tuple({**_trial(stored, folder), "settings_tried": tried[stored.key]} for stored in trials),
+        trials=tuple(
+            {**_trial(stored, folder), "settings_tried": tried[stored.key], "colour": colours.get(stored.row, 0)}
+            for stored in trials
+        ),
         notes=tuple(notes),
     )
 

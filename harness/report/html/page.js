@@ -36,6 +36,8 @@
         .map((key) => [key, axis(layout[key])])) };
   };
   const options = { responsive: true, displaylogo: false };
+  const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
+  const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "x"];
   const draw = async (place) => {
     place.dataset.drawn = "1";
     const [plotly, held] = [await library(), await rest()];
@@ -182,9 +184,12 @@
       part.append(element("h3", "To run it again"), element("pre", trial.rerun));
       detail.append(part);
     }
-    const lines = trials.map((trial) => ({ type: "scatter", mode: "lines+markers", name: `seed ${trial.seed}`,
-      x: trial.curve.epoch, y: trial.curve.validation }));
-    plotly.react(curves, lines, look({ xaxis: { title: "epoch" }, yaxis: { title: `validation ${first.metric}` } }), options);
+    curves.classList.add(`c${trials[0].colour}`);
+    const color = getComputedStyle(curves).getPropertyValue("--c").trim();
+    const lines = trials.map((trial, at) => ({ type: "scatter", mode: "lines+markers", name: `seed ${trial.seed}`,
+      x: trial.curve.epoch, y: trial.curve.validation, line: { color, dash: DASHES[at % DASHES.length] },
+      marker: { color, symbol: SYMBOLS[at % SYMBOLS.length] } }));
+    plotly.react(curves, lines, look({ xaxis: { title: "epoch", ...(first.epochs <= 10 && { dtick: 1 }) }, yaxis: { title: `validation ${first.metric}` } }), options);
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-trials]");

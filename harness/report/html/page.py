@@ -57,7 +57,11 @@ def render_page(suites: Sequence[PageSuite], *, title: str) -> str:
         case_name=CASE,
         trial_columns=TRIAL_COLUMNS,
         trial_words=_WORDS,
-        palette={place: colour_of(place, filled=True) for suite in suites for _, place in (*suite.strategies, ("", 2))},
+        palette={
+            place: colour_of(place, filled=True)
+            for suite in suites
+            for _, place in (*suite.strategies, ("", 0), ("", 2))
+        },
         css=Markup(css),  # noqa: S704 - the package's own file
         script=Markup(script),  # noqa: S704 - the package's own file
         plotly=packed(get_plotlyjs()),

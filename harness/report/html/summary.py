@@ -12,7 +12,7 @@ from ...analysis.compare import Compared, compare
 from ...analysis.resultset import CellResults, ResultSet
 from ...records.results import converged
 from ...utils.text import fixed
-from ..figures.colours import places_of
+from ..figures.colours import places_beside_names
 from ..figures.gains import METRIC
 from ..labels import label_of, points_label, row_name, steps_label
 
@@ -69,13 +69,13 @@ def facts_of(results: ResultSet) -> tuple[Fact, ...]:
 
 def strategies_of(results: ResultSet) -> tuple[tuple[str, int], ...]:
     """The suite's strategies, rows of a sweep as one, each with the place of its colour."""
-    places = places_of(cell.strategy for cell in results.models().cells)
+    places = places_beside_names(cell.strategy for cell in results.models().cells)
     return tuple({label_of(name.partition("[")[0]): place for name, place in places.items()}.items())
 
 
 def best_rows(results: ResultSet) -> tuple[Best, ...]:
     """The best row of every data set and backbone, of rows whose planned runs are all done."""
-    colours = places_of(cell.strategy for cell in results.models().cells)
+    colours = places_beside_names(cell.strategy for cell in results.models().cells)
     places: dict[tuple[str, str], list[Compared]] = {}
     for row in compare(results.models().cells):
         if row.row.stats[METRIC].complete:

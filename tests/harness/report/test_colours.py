@@ -14,6 +14,7 @@ from rearec_bench.harness.report.figures.panel import MOST_LINES, Panel, Series
 from rearec_bench.harness.report.figures.printed import printed
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.html.chart import charts_of
+from rearec_bench.harness.report.html.summary import strategies_of
 from rearec_bench.harness.store.store import Store
 
 
@@ -63,6 +64,19 @@ def test_a_strategy_has_one_colour_through_all_figures(
         in_print = {name: getattr(handle, "lines", (handle,))[0].get_color() for handle, name in handles}
         on_page = {trace["name"]: trace["line"]["color"] for trace in charts_of("f", [panel])[0].data}
         assert in_print == on_page
+
+
+@pytest.mark.parametrize(("others", "colours"), [(7, 7), (8, 8), (9, 1), (14, 1)])
+def test_a_forest_plot_has_one_colour_where_those_of_its_rows_would_repeat(
+    others: int, colours: int, tmp_path: Path, synthetic: ModuleType
+) -> None:
+    rows = [("base", 0), ("prl", 1), *((f"row_{number}", 1) for number in range(others - 1))]
+    results = synthetic.results_of(Store(tmp_path), *rows, search=0)
+    (panel,) = FIGURES["gains"].panels(FigureContext(results, pytest.fail, pytest.fail))  # type: ignore[arg-type]
+    assert len({gain.place for gain in panel.gains}) == colours
+    assert {colour_of(gain.place) for gain in panel.gains} == {
+        colour_of(place) for _, place in strategies_of(results)[1:]
+    }
 
 
 def test_rows_of_a_sweep_have_one_colour_and_looks_of_their_own(tmp_path: Path, synthetic: ModuleType) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,7 @@ from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.chart import POINTS, charts_of
-from rearec_bench.harness.report.html.charts import GAINS
+from rearec_bench.harness.report.html.charts import GAINS, search_chart
 from rearec_bench.harness.report.html.page import render_page
 from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
@@ -257,6 +258,40 @@ def test_details_come_from_any_page(open_page: Any, long_page: str) -> None:
     tab.wait_for_selector("#detail details")
     assert f"trial {249:08x}" in tab.locator("#detail-title").text_content()
     assert "rearec-bench rerun" in tab.locator("#detail").text_content()
+
+
+def test_curves_of_trials_have_their_rows_colour_and_looks_of_their_own(open_page: Any, page: str) -> None:
+    tab = open_page(page)
+    tab.locator("#s0-overall tbody tr", has_text="+ERL (K=2)").locator("button.number").first.click()
+    tab.wait_for_selector("#detail .scatterlayer path.js-line", state="attached")
+    looks = "ones => ones.map(one => [one.style.stroke, one.style.strokeDasharray])"
+    curves = tab.eval_on_selector_all("#detail .scatterlayer path.js-line", looks)
+    assert {colour for colour, _ in curves} == {"rgb(230, 159, 0)"}
+    assert len(curves) == len({dash for _, dash in curves}) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "ticks"),
+    [
+        ({"kind": ["one", "two"]}, ["one", "two"]),
+        ({"kind": ["a_very_long_value_of_a_setting", "b"]}, ["a_very_lon…a_setting", "b"]),
+        ({"kind": ["a_very_long_value", "b"], "other": ["c", "d"], "third": [1, 2]}, ["a_v…ue", "b"]),
+        ({"flag": [True, False]}, ["True", "False"]),
+    ],
+)
+def test_words_below_a_search_are_as_long_as_its_axis_has_room(
+    settings: dict[str, list[Any]], ticks: list[str], tmp_path: Path, synthetic: ModuleType
+) -> None:
+    specs = [
+        synthetic.spec(purpose="search", settings=dict(zip(settings, values, strict=True)))
+        for values in zip(*settings.values(), strict=True)
+    ]
+    store = Store(tmp_path)
+    for spec in specs:
+        store.write(synthetic.trial(spec))
+    chart = search_chart("s", [(store.summary(spec.key), False) for spec in specs], "ndcg@20")
+    assert chart.layout["xaxis"]["ticktext"] == ticks
+    assert chart.layout["yaxis"]["range"] == pytest.approx([0, 2 * chart.data[0]["y"][0]])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -133,7 +133,7 @@ def test_the_contents_follow_and_open_the_suite_one_is_in(open_page: Any, page: 
 
 def test_the_main_table_and_the_page_fit_360_pixels(open_page: Any, page: str) -> None:
     tab = open_page(page, viewport={"width": 360, "height": 800})
-    for place in ("#s0-overall .scroll", "#s0-best + p + .scroll", "html"):
+    for place in ("#s0-overall .scroll", "#s0-best + p + .scroll", "#s0-ceiling .scroll", "html"):
         widths = tab.eval_on_selector(place, "one => [one.scrollWidth, one.clientWidth]")
         assert widths[0] <= widths[1], place
     assert not tab.locator("#contents").get_attribute("open")
@@ -148,11 +148,11 @@ def test_24_rows_with_long_names_fit_360_pixels(
     store, cells = Store(tmp_path), cells_of(24, synthetic)
     index = synthetic.fill(store, cells)
     context = sized_context(collect("s", cells, index, store=store), synthetic, made_profile)
-    tables = {"overall": TABLES["overall"]}
+    tables = {name: TABLES[name] for name in ("overall", "ablation", "steps", "sensitivity", "ceiling")}
     tab = open_page(
         render_page([page_suite(context, cells, index, tables)], title="T"), viewport={"width": 360, "height": 800}
     )
-    for place in ("#s0-overall .scroll", "html"):
+    for place in (*(f"#s0-{name} .scroll" for name in tables), "#s0-best + p + .scroll", "#s0-trials .scroll", "html"):
         widths = tab.eval_on_selector(place, "one => [one.scrollWidth, one.clientWidth]")
         assert widths[0] <= widths[1], place
     cut = """ones => ones.map(one => one.getBoundingClientRect()).filter(box => box.right > innerWidth).length"""

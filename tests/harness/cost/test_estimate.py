@@ -186,6 +186,24 @@ def test_more_steps_longer_histories_and_larger_catalogues_cost_more(tmp_path: P
     assert operations(example(cells["prl", 1], "cpu"), size) > operations(one, size), "a noised view takes steps, too"
 
 
+def test_lares_costs_its_core_over_all_items_its_depth_in_training_and_second_rows(tmp_path: Path) -> None:
+    size = dataclasses.replace(SIZES["tiny"], history=20.0)
+
+    def cost(backbone: str, strategy: str, packing: str = "none") -> float:
+        parts = {"backbones": f"[{backbone}: {{width: 8, heads: 1}}]", "strategies": f"[{strategy}]", "steps": "[6]"}
+        (cell,) = expand(suite_in(tmp_path, training=f"{{packing: {packing}}}", **parts))
+        return operations(example(cell, "cpu"), size)
+
+    assert cost("lares", "naive") > 3 * cost("sasrec", "naive") > 3 * cost("sasrec", "base")
+    alone = "lares: {trajectory_weight: 0}"
+    assert (
+        cost("lares", alone) == cost("lares", "naive") > cost("lares", "lares: {trajectory_weight: 0, train_steps: 3}")
+    )
+    for packing in ("none", "users"):
+        second = cost("lares", "lares", packing) - cost("lares", alone, packing)
+        assert second == pytest.approx(cost("lares", "lares") - cost("lares", alone)) and second > 0
+
+
 def test_packing_saves_less_where_histories_are_longer_than_the_window(tmp_path: Path) -> None:
     spec = example(cells_by_row(suite_of(tmp_path))["erl", 1], "cpu")
     saved = {}

@@ -87,10 +87,13 @@ def test_states_of_rows_equal_encoding_each_row_alone(dataset: Dataset, packed: 
         torch.testing.assert_close(states[row], naive_states(model, history), rtol=1e-11, atol=1e-11)
 
 
-def test_packed_and_single_rows_have_the_same_states_and_gradients(dataset: Dataset) -> None:
+@pytest.mark.parametrize(("backbone", "positions"), [("sasrec", True), ("lares", True), ("lares", False)])
+def test_packed_and_single_rows_have_the_same_states_and_gradients(
+    dataset: Dataset, backbone: str, positions: bool
+) -> None:
     found = []
     for packed in (False, True):
-        model = build(steps=2)
+        model = build(backbone=backbone, positions=positions, steps=2).eval()
         source = reader(dataset, packed=packed)
         states = states_of(source, model, range(len(source)))
         weights = torch.randn(states.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
@@ -99,6 +102,19 @@ def test_packed_and_single_rows_have_the_same_states_and_gradients(dataset: Data
     torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-12, atol=1e-13)
     for name, gradient in found[0][1].items():
         torch.testing.assert_close(gradient, found[1][1][name], rtol=1e-9, atol=1e-11, msg=name)
+
+
+def test_a_row_of_the_same_target_is_any_other_alike_and_the_row_itself_where_it_is_alone(dataset: Dataset) -> None:
+    source, targets = reader(dataset, packed=False), dataset.train.targets
+    rows = np.tile(np.arange(len(source))[::-1], 400)
+    drawn = source.same_target(rows, torch.Generator().manual_seed(0))
+    shares = np.zeros((len(source), len(source)))
+    np.add.at(shares, (rows, drawn), 1 / 400)
+    alike = (targets[:, None] == targets) & ~np.eye(len(source), dtype=bool)
+    expected = np.where(alike.any(1, keepdims=True), alike / alike.sum(1, keepdims=True).clip(1), np.eye(len(source)))
+    assert alike.any(1).sum() > 10 and (~alike.any(1)).any()
+    np.testing.assert_allclose(shares, expected, atol=0.12)
+    assert np.array_equal(drawn, source.same_target(rows, torch.Generator().manual_seed(0)))
 
 
 def test_packing_encodes_each_user_once_up_to_max_len(dataset: Dataset) -> None:

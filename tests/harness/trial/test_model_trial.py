@@ -8,6 +8,7 @@ from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.records import spec as spec_module
 from rearec_bench.harness.records.results import EpochProgress
 from rearec_bench.harness.store.format import pack, unpack
+from rearec_bench.harness.trial import batches
 from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Popularity
 from rearec_bench.harness.trial.failure import failed_result
@@ -50,6 +51,40 @@ def test_final_runs_keep_states_of_some_rows_and_search_trials_never_see_test(ti
     assert final.test is not None and final.test.traces is not None
     assert final.test.traces.states.shape == (min(512, len(tiny.test)), 3, SMALL["width"])
     assert final.test.rows.step_ranks.shape == (len(tiny.test), 3)
+
+
+def watched_depths(trial: ModelTrial, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """Filled while it trains and ranks: how many steps are taken, None for K."""
+    depths: list[int | None] = []
+    reason = trial.model.reason_twice
+    monkeypatch.setattr(
+        trial.model, "reason_twice", lambda *given, **more: depths.append(more["steps"]) or reason(*given, **more)
+    )
+    return depths
+
+
+@pytest.mark.parametrize("backbone", ["sasrec", "lares"])
+def test_a_trial_of_a_mean_depth_of_three_is_evaluated_at_six_the_same_in_batches_of_any_size(
+    tiny: Dataset, backbone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {**SMALL, "dropout": 0.1, "input_dropout": 0.1}
+    found = []
+    for tokens in (16384, 200):
+        monkeypatch.setattr(batches, "_CPU_TOKENS_WITHOUT_GRADIENTS", tokens)
+        spec = spec_of(tiny, "lares", kind=backbone, backbone=small, steps=6, hyper={"train_steps": 3}, max_epochs=2)
+        trial = ModelTrial(spec, tiny)
+        depths = watched_depths(trial, monkeypatch)
+        while not trial.done:
+            trial.epoch()
+        result = trial.result()
+        assert result.test is not None and result.test.rows.step_ranks.shape == (len(tiny.test), 7)
+        assert len({step["ndcg@20"] for step in result.test.steps}) > 3, "each depth ranks in its own way"
+        in_training = {depth for depth in depths if depth is not None}
+        assert len(in_training) > 3 and max(in_training) <= 8
+        found.append(result)
+    assert found[0].history[0].losses == found[1].history[0].losses
+    ours, theirs = (each.test.rows.step_ranks for each in found)
+    assert (ours != theirs).mean() < 0.002, "but for rounding"
 
 
 def test_the_best_epoch_by_validation_is_what_is_evaluated(tiny: Dataset) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..records.results import TrialSummary
-from ..records.spec import Component, TrainingSettings, TrialSpec
+from ..records.spec import Component, Purpose, TrainingSettings, TrialSpec
 from ..utils.errors import InputError
 from ..utils.registry import BACKBONES, STRATEGIES, Registry
 from .operations import Shape, encoding, inference, packed_training, scoring, taken_steps
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _GUESSED_FLOPS_PER_S = {"cpu": 1e10, "cuda": 3e12}
 _BACKWARD_TOO = 3.0
 _EPOCHS_TO_BEST = 20  # before any trial of its kind has ended
+
+_PURPOSES: tuple[Purpose, ...] = ("search", "final")
 
 Group = tuple[Any, ...]
 
@@ -54,7 +56,7 @@ class Estimate:
         self._sizes = sizes
         self._pace: dict[Group, tuple[float, float]] = {}  # seconds, operations
         self._epochs: dict[Group, tuple[float, float]] = {}  # epochs, trials
-        self._examples: dict[tuple[str, str], TrialSpec] = {}
+        self._examples: dict[tuple[str, str, Purpose], TrialSpec] = {}
         for summary in summaries:
             self.add(summary)
 
@@ -90,26 +92,34 @@ class Estimate:
 
     def left(
         self,
-        remaining: Iterable[tuple[Cell, int]],
+        remaining: Iterable[tuple[Cell, int, int]],
         device: str,
         *,
-        running: Iterable[tuple[TrialSpec, int]] = (),
+        running: Iterable[tuple[TrialSpec, int, int]] = (),
         at_once: int = 1,
     ) -> float:
         """Seconds until all trials are over.
 
         Args:
-            remaining: each cell's number of trials that are not over, running ones included.
-            running: running trials, with the epochs that are behind them.
+            remaining: each cell's numbers of search trials and of final runs that are not over, running ones included.
+            running: running trials, with the epochs that are behind them and the best one of these, 0 for none.
             at_once: how many trials run side by side.
         """
-        total = longest = 0.0
-        for cell, count in remaining:
-            seconds = self.seconds(self._example(cell, device))
-            total, longest = total + count * seconds, max(longest, seconds if count else 0.0)
-        for spec, done in running:
-            total -= min(done, self.epochs(spec) - 1) * self._epoch_seconds(spec)
-        return max(total / at_once, min(longest, total), 0.0)
+        under_way = list(running)
+        total, longest, waiting = 0.0, 0.0, -len(under_way)
+        for cell, *counts in remaining:
+            for purpose, count in zip(_PURPOSES, counts, strict=True):
+                if count:
+                    seconds = self.seconds(self._example(cell, device, purpose))
+                    total, longest, waiting = total + count * seconds, max(longest, seconds), waiting + count
+        rests = [self._rest(*one) for one in under_way]
+        total = max(total - sum(self.seconds(spec) for spec, _, _ in under_way), 0.0) + sum(rests)
+        return max(total / at_once, *rests, min(longest, total) if waiting > 0 else 0.0)
+
+    def _rest(self, spec: TrialSpec, done: int, best: int) -> float:
+        """Seconds of a running trial: as others of its kind, and not less than patience makes it."""
+        least = min(best + spec.training.patience, spec.training.epoch_limit) if best else 0
+        return max(self.epochs(spec) - done, least - done, 1) * self._epoch_seconds(spec)
 
     def seen(self, device: str) -> list[str]:
         """The data sets whose trials the estimate rests on, sorted."""
@@ -124,11 +134,12 @@ class Estimate:
                 return count * seconds / seen
         return count / _GUESSED_FLOPS_PER_S[spec.device]
 
-    def _example(self, cell: Cell, device: str) -> TrialSpec:
+    def _example(self, cell: Cell, device: str, purpose: Purpose) -> TrialSpec:
         """A trial of a cell, cached: it is needed after each epoch of a run."""
-        if (cell.id, device) not in self._examples:
-            self._examples[cell.id, device] = example(cell, device)
-        return self._examples[cell.id, device]
+        which = cell.id, device, purpose
+        if which not in self._examples:
+            self._examples[which] = example(cell, device, purpose)
+        return self._examples[which]
 
 
 def _count(sums: dict[Group, tuple[float, float]], group: Group, value: float, weight: float) -> None:
@@ -141,10 +152,10 @@ def usual_epochs(training: TrainingSettings) -> float:
     return float(min(training.epoch_limit, _EPOCHS_TO_BEST + training.patience))
 
 
-def example(cell: Cell, device: str) -> TrialSpec:
+def example(cell: Cell, device: str, purpose: Purpose = "search") -> TrialSpec:
     """A trial of the cell, with the first value of everything that is searched."""
     values = {name: space.choices[0] if space.choices else space.low for name, space in cell.space.items()}
-    return cell.spec(values, seed=cell.search.seed, purpose="search", fingerprint="", device=device)
+    return cell.spec(values, seed=cell.search.seed, purpose=purpose, fingerprint="", device=device)
 
 
 def operations(spec: TrialSpec, size: DataSize) -> float:

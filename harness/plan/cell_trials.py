@@ -142,6 +142,13 @@ class CellTrials:
         """Trials that may still have to run."""
         return len(self._open) + self.undetermined
 
+    @property
+    def finals_left(self) -> int:
+        """Those of them that are final runs."""
+        if self._finals is None:
+            return len(self.cell.seeds)
+        return sum(job.purpose == "final" for job in self._open.values())
+
     def best(self) -> float | None:
         """Best validation metric of its search so far, None where there is none yet."""
         best = self._search.best(self._known)

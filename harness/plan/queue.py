@@ -184,9 +184,11 @@ class SuiteQueue:
         """Best validation metric of a cell's search so far."""
         return self._of[cell.id].best()
 
-    def remaining(self) -> Iterator[tuple[Cell, int]]:
-        """The cells that are not over, each with how many of its trials may still have to run."""
-        return ((trials.cell, trials.left) for trials in self._cells if trials.left)
+    def remaining(self) -> Iterator[tuple[Cell, int, int]]:
+        """The cells that are not over, each with how many search trials and final runs may still have to run."""
+        return (
+            (trials.cell, trials.left - trials.finals_left, trials.finals_left) for trials in self._cells if trials.left
+        )
 
     def standings(self) -> Iterator[tuple[Cell, Mapping[Status, int], int]]:
         """Each cell with how many of its trials are over, by status, and how many may still have to run."""

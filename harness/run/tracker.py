@@ -80,6 +80,7 @@ class RunTracker:
         self._limit_s = suite.resources.timeout.seconds
         self._begun: dict[str, float] = {}
         self._epochs: dict[str, tuple[int, float]] = {}  # behind a running trial, and when the last one ended
+        self._bests: dict[str, tuple[float, int]] = {}  # best validation metric of a running trial, and its epoch
         self._watched: set[str] = set()  # keys of trials whose epochs are in the estimate
         self._estimated_at = time.monotonic()
         self._stamps: dict[str, int] = {}
@@ -135,6 +136,7 @@ class RunTracker:
         job = self._jobs[trial_id]
         self._begun[trial_id] = time.monotonic()
         self._epochs[trial_id] = 0, self._begun[trial_id]
+        self._bests[trial_id] = 0.0, 0
         self.emit(events.TrialStarted(job))
 
     def epoch(self, trial_id: str, result: Mapping[str, Any]) -> None:
@@ -148,6 +150,7 @@ class RunTracker:
             self._estimate.epoch(job.spec, now - at, epochs=max(epoch - before, 1) if before else 1)
             self._watched.add(job.key)
         self._epochs[trial_id] = epoch, now
+        self._bests[trial_id] = max(self._bests.get(trial_id, (0.0, 0)), (value, epoch), key=lambda best: best[0])
         left_s = None
         if now - self._estimated_at >= _ESTIMATE_S:
             self._estimated_at, left_s = now, self._left_s()
@@ -306,7 +309,10 @@ class RunTracker:
         )
 
     def _left_s(self) -> float:
-        running = [(job.spec, self._epochs.get(trial_id, (0, 0.0))[0]) for trial_id, job in self._jobs.items()]
+        running = [
+            (job.spec, self._epochs.get(trial_id, (0, 0.0))[0], self._bests.get(trial_id, (0.0, 0))[1])
+            for trial_id, job in self._jobs.items()
+        ]
         return self._estimate.left(
             self.queue.remaining(), self.queue.device, running=running, at_once=self.max_concurrent
         )

@@ -148,12 +148,24 @@ def test_time_is_left_while_a_trial_is_and_the_last_one_is_not_shared_among_core
     cell = cells_by_row(suite_of(tmp_path))["erl", 1]
     spec = example(cell, "cpu")
     estimate = Estimate([ended(spec, seconds=40.0, epochs=4)], SIZES)
-    assert estimate.left([(cell, 6)], "cpu", at_once=2) == pytest.approx(120)
-    assert estimate.left([(cell, 1)], "cpu", at_once=2) == pytest.approx(40)
-    assert estimate.left([(cell, 6)], "cpu", running=[(spec, 2), (spec, 1)], at_once=2) == pytest.approx(105)
-    assert estimate.left([(cell, 1)], "cpu", running=[(spec, 3)]) == pytest.approx(10)
-    assert estimate.left([(cell, 1)], "cpu", running=[(spec, 9)]) == pytest.approx(10), "longer than expected"
+    assert estimate.left([(cell, 6, 0)], "cpu", at_once=2) == pytest.approx(120)
+    assert estimate.left([(cell, 1, 0)], "cpu", at_once=2) == pytest.approx(40)
+    assert estimate.left([(cell, 6, 0)], "cpu", running=[(spec, 2, 0), (spec, 1, 0)], at_once=2) == pytest.approx(105)
+    assert estimate.left([(cell, 1, 0)], "cpu", running=[(spec, 3, 0)]) == pytest.approx(10)
+    assert estimate.left([(cell, 1, 0)], "cpu", running=[(spec, 9, 0)]) == pytest.approx(10), "longer than expected"
+    assert estimate.left([(cell, 1, 0)], "cpu", running=[(with_training(spec, max_epochs=200, patience=5), 9, 7)]) == (
+        pytest.approx(30)
+    ), "three epochs until patience is over"
     assert estimate.left([], "cpu") == 0
+
+
+def test_final_runs_are_as_long_as_trials_that_nobody_ended_early(tmp_path: Path) -> None:
+    cell = cells_by_row(suite_of(tmp_path))["erl", 1]
+    spec = example(cell, "cpu")
+    short = dataclasses.replace(ended(spec, seconds=10.0, epochs=1), status="pruned")
+    estimate = Estimate([ended(spec, seconds=40.0, epochs=4), short, short], SIZES)
+    assert estimate.left([(cell, 1, 0)], "cpu") == pytest.approx(20)
+    assert estimate.left([(cell, 0, 1)], "cpu") == pytest.approx(40)
 
 
 def test_an_estimate_takes_the_nearest_kind_that_was_seen(tmp_path: Path) -> None:

@@ -113,9 +113,13 @@ def test_after_each_trial_the_queue_is_like_one_made_anew(cells: tuple[Cell, ...
         assert queue.progress() == anew.progress()
         assert queue.index() == anew.index()
         assert queue.over() == anew.over()
-        assert [(cell.id, left) for cell, left in queue.remaining()] == [
+        assert [(cell.id, searches + finals) for cell, searches, finals in queue.remaining()] == [
             (one.cell.id, one.left) for one in anew.progress() if one.left
         ]
+        assert all(
+            finals == (len(one.cell.seeds) if one.final_size == 0 and not one.note else one.final_size - one.final_over)
+            for one, (_, _, finals) in zip((one for one in anew.progress() if one.left), queue.remaining(), strict=True)
+        )
         for cell in cells:
             searched = [Outcome.of(held[key], "ndcg@20").value for key in queue.index()[cell.id]["search"] if key]
             assert queue.best(cell) == max((value for value in searched if value is not None), default=None)

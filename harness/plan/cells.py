@@ -306,17 +306,16 @@ def _steps(suite: Suite, variant: Variant) -> tuple[int | None, ...]:
 
 def _cell(suite: Suite, *, dataset: str, backbone: _Backbone, row: _Row, steps: int | None) -> Cell:
     own, own_search = row.variant.backbone, row.variant.backbone_search
-    searched = {**backbone.variant.parameters.searched, **own_search}
-    fixed = {**backbone.variant.parameters.fixed, **backbone.swept, **own}
+    chosen = row.variant.on or backbone.variant
+    searched = {**chosen.parameters.searched, **own_search}
+    fixed = {**chosen.parameters.fixed, **({} if row.variant.on else backbone.swept), **own}
     space = {
         **_dotted("backbone", {name: space for name, space in searched.items() if name not in own}),
         **_dotted("strategy", row.variant.parameters.searched),
         **_dotted("training", suite.training.searched),
         **({"steps": suite.steps} if steps is None and isinstance(suite.steps, Space) else {}),
     }
-    chosen_backbone = Chosen(
-        backbone.variant.kind, {name: value for name, value in fixed.items() if name not in own_search}
-    )
+    chosen_backbone = Chosen(chosen.kind, {name: value for name, value in fixed.items() if name not in own_search})
     chosen_strategy = Chosen(row.variant.kind, {**row.variant.parameters.fixed, **row.swept})
     training = {**suite.training.fixed, **row.training}
     content = {
@@ -340,12 +339,12 @@ def _cell(suite: Suite, *, dataset: str, backbone: _Backbone, row: _Row, steps: 
         space=space,
         search=suite.search,
         seeds=suite.seeds,
-        unsupported=_unsupported(backbone.variant, training, space),
+        unsupported=_unsupported(chosen, training, space),
         chosen_backbone=chosen_backbone,
         chosen_strategy=chosen_strategy,
         training=training,
         evaluation=suite.evaluation,
-        text_based=backbone.variant.text_based,
+        text_based=chosen.text_based,
     )
 
 

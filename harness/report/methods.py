@@ -15,6 +15,7 @@ from ..utils.registry import STRATEGIES, Registry
 from ..utils.text import counted
 from .formats.latex import escape
 from .labels import HIDDEN, label_of, metric_label, range_words
+from .tables.protocol import own_backbones
 
 _CITED = {
     "sasrec": "kang2018sasrec",
@@ -84,6 +85,8 @@ def _models(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
     theirs = [f"{escape(label_of(kind))} is defined in {escape(file)}." for kind, file in own.items() if file]
     cited = [rf"{', '.join(kinds)}: the reasoning strategies of~\cite{{{source}}}" for source, kinds in ours.items()]
     of_whom = f" ({'; '.join(cited)})" if cited else ""
+    if words := own_backbones(results):
+        theirs.append(f"On a backbone of their own: {escape(words)}.")
     width = _either(run.spec.backbone.settings.get("width") for run in runs)
     depths = _either(run.spec.steps for run in runs)
     return [

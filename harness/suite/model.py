@@ -65,6 +65,7 @@ class Variant(BaseModel):
     Attributes:
         name: the row's name; the kind where the suite gives none.
         against: strategies only: name of the row it is compared with, "" for none.
+        on: strategies only: the backbone of this row, in place of each of the suite's; None for theirs.
         backbone: strategies only: settings of the backbone that this row fixes.
         backbone_search: strategies only: settings of the backbone that this row searches.
         uses_steps: strategies only: False where there are no reasoning steps, whatever the suite's steps.
@@ -78,6 +79,7 @@ class Variant(BaseModel):
     kind: str
     parameters: Parameters = Field(default_factory=Parameters)
     against: str = ""
+    on: Variant | None = None
     backbone: Mapping[str, Any] = Field(default_factory=dict)
     backbone_search: Mapping[str, Space] = Field(default_factory=dict)
     uses_steps: bool = True

@@ -19,9 +19,10 @@ from .parameters import check_together, read_component
 from .schema import RowName
 
 _BASE = "base"
+_NOT_SWEPT = "cannot be swept here. Give one value or {search: [...]}, and each further one a row of its own."
 _OWN_KEYS: Mapping[str, Mapping[str, Any]] = {
     "backbones": {"name": RowName},
-    "strategies": {"name": RowName, "against": str, "backbone": dict[str, Any]},
+    "strategies": {"name": RowName, "against": str, "on": str, "backbone": dict[str, Any]},
 }
 
 
@@ -43,6 +44,7 @@ class RowReader:
         explain: False where a broken plug-in explains unknown kinds already.
         defaults: for backbones: settings of all of them that have such a setting.
         backbones: for strategies: the rows whose settings `backbone` may change.
+        backbone_defaults: for strategies: as `defaults`, for a row on a backbone of its own.
     """
 
     section: str
@@ -50,6 +52,7 @@ class RowReader:
     explain: bool = True
     defaults: Table | None = None
     backbones: Sequence[Row] = ()
+    backbone_defaults: Table | None = None
     _names: dict[str, Mark] = field(default_factory=dict)
 
     @property
@@ -71,9 +74,8 @@ class RowReader:
             node = Table({}, node.mark)
         written = node.entries if isinstance(node, Table) else {}
         name, is_named = row_name(item), self._note_name(item, kind, written.get("name"))
-        if isinstance(node, Table) and self.defaults is not None:
-            known = {key: entry for key, entry in self.defaults.entries.items() if key in settings.model_fields}
-            node = Table({**written, **{key: known[key] for key in known if key not in written}}, node.mark)
+        if isinstance(node, Table):
+            node = _filled(node, self.defaults, settings)
         read = read_component(settings, node, self.problems, own=_OWN_KEYS[self.section])
         if read is None or not isinstance(node, Table):
             return None
@@ -84,13 +86,16 @@ class RowReader:
             self.problems.add(node.mark, too_many)
             return None
         facts = _backbone_facts(settings) if self.section == "backbones" else {"uses_steps": settings.uses_steps}
-        changed = self._changed_backbone(node) if own.get("backbone") is not None else Parameters()
+        on = self._own_backbone(node) if own.get("on") is not None else None
+        has_changes = own.get("backbone") is not None and on is None
+        changed = self._changed_backbone(node) if has_changes else Parameters()
         against = own.get("against") or ""
         variant = Variant(
             name=name,
             kind=kind,
             parameters=parameters,
             against=against,
+            on=on,
             backbone=changed.fixed,
             backbone_search=changed.searched,
             **facts,
@@ -143,6 +148,23 @@ class RowReader:
         self.problems.add(mark, what)
         return False
 
+    def _own_backbone(self, row: Table) -> Variant | None:
+        """The backbone that a strategy's row names for itself; its settings stand below `backbone`."""
+        item = row.entries["on"].value
+        kind = item.text if isinstance(item, Scalar) else ""
+        reader = RowReader("backbones", self.problems, self.explain)
+        settings = reader._settings(kind, item)
+        own = row.entries["backbone"].value if "backbone" in row.entries else None
+        if settings is None or not (own is None or isinstance(own, Table)):
+            return None
+        node = _filled(own or Table({}, item.mark), self.backbone_defaults, settings)
+        read = read_component(settings, node, self.problems, word=f"hyper-parameter of {kind}")
+        if read is None or not check_together(settings, read[0], node, self.problems):
+            return None
+        for key in read[0].swept:
+            self.problems.add(node.entries[key].value.mark, _NOT_SWEPT)
+        return Variant(name=kind, kind=kind, parameters=read[0], **_backbone_facts(settings))
+
     def _changed_backbone(self, row: Table) -> Parameters:
         """The settings of the backbone that a strategy's row fixes or searches."""
         changed = row.entries["backbone"].value
@@ -158,8 +180,7 @@ class RowReader:
                 continue
             own = read[0]
             for key in own.swept:
-                what = "cannot be swept here. Give one value or {search: [...]}, and each further one a row of its own."
-                self.problems.add(changed.entries[key].value.mark, what)
+                self.problems.add(changed.entries[key].value.mark, _NOT_SWEPT)
             for key in changed.entries.keys() & rest.swept.keys():
                 what = f"the backbone {name} sweeps it. Fix it in one of the two places."
                 self.problems.add(changed.entries[key].mark, what)
@@ -192,6 +213,14 @@ class RowReader:
                 self.problems.add(row.node.entries["against"].value.mark, _no_row(against, name, known, labels))
             compared.append(Row(row.variant.model_copy(update={"against": against}), row.settings, row.node))
         return tuple(compared)
+
+
+def _filled(node: Table, defaults: Table | None, settings: Any) -> Table:
+    """A row's mapping, with the defaults of all backbones that it has and does not set."""
+    if defaults is None:
+        return node
+    known = {key: entry for key, entry in defaults.entries.items() if key in settings.model_fields}
+    return Table({**node.entries, **{key: known[key] for key in known if key not in node.entries}}, node.mark)
 
 
 def check_defaults(defaults: Table, problems: Problems) -> None:

@@ -84,6 +84,8 @@ def _training_lines(results: ResultSet) -> list[str]:
     )
     if recipes:
         lines.append(f"Recipe: {', '.join(recipes)}.")
+    if words := own_backbones(results):
+        lines.append(f"On a backbone of their own: {words}.")
     metric = _either(runs, lambda run: metric_label(run.spec.metric))
     if budgets := _budgets(results):
         among = "distinct settings tried of those to search; epochs in all"
@@ -93,6 +95,15 @@ def _training_lines(results: ResultSet) -> list[str]:
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
     ]
     return [*lines, f"K as chosen on validation: {'; '.join(chosen)}."] if chosen else lines
+
+
+def own_backbones(results: ResultSet) -> str:
+    """The rows that stand on another backbone than the one they are listed with, each with that backbone."""
+    shown = {cell.strategy for cell in results.cells}
+    rows = results.suite.strategies if results.suite is not None else ()
+    return ", ".join(
+        f"{label_of(row.name)} ({label_of(row.on.kind)})" for row in rows if row.on is not None and row.name in shown
+    )
 
 
 def _pruner_lines(results: ResultSet) -> list[str]:

@@ -179,6 +179,30 @@ def test_a_changed_backbone_is_the_trial_of_a_backbone_with_these_settings(folde
     assert made[0].backbone.settings["layers"] == 6
 
 
+ON = """\
+backbone_defaults: {dropout: {search: [0.1, 0.3]}, layers: 1}
+backbones: [{sasrec: {width: 16}}]
+strategies:
+  - base
+  - base: {name: strong, on: esasrec, backbone: {width: 32, layers: {search: [2, 3]}}}
+"""
+
+
+def test_a_row_on_a_backbone_of_its_own_has_the_defaults_of_all_and_its_own_settings(folder: Path) -> None:
+    held = cells(load(REST + ON))
+    assert held["base"].chosen_backbone.kind == "sasrec"
+    assert (held["strong"].backbone, held["strong"].against) == ("sasrec", "base"), "compared with the rows beside it"
+    assert (held["strong"].chosen_backbone.kind, held["strong"].chosen_backbone.fixed) == ("esasrec", {"width": 32})
+    assert {name: space.choices for name, space in held["strong"].space.items()} == {
+        "backbone.dropout": (0.1, 0.3),
+        "backbone.layers": (2, 3),
+    }
+    alone = cells(
+        load(REST + ON.replace("[{sasrec: {width: 16}}]", "[{esasrec: {width: 32, layers: {search: [2, 3]}}}]"))
+    )
+    assert held["strong"].id == alone["base"].id, "the same trials as a suite of that backbone has"
+
+
 def test_the_command_line_reaches_the_backbone_of_a_row(folder: Path) -> None:
     suite = load(REST + DEEP, "strategies.deep.backbone.layers=3", "strategies.prl.backbone.width=8")
     assert [dict(row.backbone) for row in suite.strategies] == [{}, {"layers": 3, "dropout": 0.3}, {"width": 8}]
@@ -196,6 +220,25 @@ CHANGED = r"""
 {}              | sasrec                             => 5:32 strategies.base.backbone: the mapping is empty
 {layers: 2}     | {sasrec: {width: 0}}               => 4:30 backbones.sasrec.width: 0 is too small
 """
+
+
+OWN = r"""
+esasrc                              => 5:26 strategies.base.on: unknown backbone 'esasrc'. Did you mean 'esasrec'
+esasrec, backbone: {layer: 3}       => 5:46 strategies.base.backbone.layer: Did you mean 'layers'
+esasrec, backbone: {experts: 3}     => 5:46 strategies.base.backbone.experts: of esasrec. Known:
+esasrec, backbone: {layers: {sweep: [2, 3]}} => 5:54 strategies.base.backbone.layers: cannot be swept
+esasrec, backbone: {heads: 3, width: 16}     => 5:45 strategies.base.backbone: width 16 is not a multiple
+"""
+
+
+def with_own(line: str) -> str:
+    """A suite whose line 5 has a row with a backbone of its own, from column 26."""
+    return f"backbones: [sasrec]\nstrategies: [{{base: {{on: {line.strip()}}}}}]\n"
+
+
+@pytest.mark.parametrize(("text", "expected"), cases(OWN, with_own))
+def test_a_wrong_backbone_of_its_own_is_reported_where_it_stands(folder: Path, text: str, expected: str) -> None:
+    check(problems(REST + text), expected)
 
 
 def with_row(line: str) -> str:

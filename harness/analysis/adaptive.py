@@ -33,7 +33,7 @@ from .resultset import CellResults, ResultSet
 CHOSEN_BY = "ndcg@20"
 """The validation metric that rules are chosen by."""
 
-READOUT, FIXED, ROUTER, CEILING = "readout", "fixed", "router", "ceiling"
+READOUT, FIXED, DIVERGENCE, ROUTER, CEILING = "readout", "fixed", "divergence", "router", "ceiling"
 RULES = (FIXED, *EVIDENCE, ROUTER)
 METHODS = (READOUT, *RULES, CEILING)
 
@@ -83,13 +83,14 @@ class Adaptive:
 
     Attributes:
         row: the readout's metrics, of all done runs.
-        methods: in the order of `METHODS`; empty if no run can be used.
+        methods: in the order of `METHODS`, without divergence if a run lacks it; empty if no run can be used.
         seeds: number of runs behind the methods, of `planned`.
         left_out: seeds of done runs without validation rows to choose on.
         older: seeds left out because their entropy and margin are at one temperature for all steps, and those of the
             other runs at each step's own.
         by_step: whether some runs have temperatures that differ between steps.
         one_temperature: whether all runs are of the version that knew one temperature alone.
+        undiverged: seeds of runs that an earlier version has stored, without divergences.
     """
 
     row: Row
@@ -100,6 +101,7 @@ class Adaptive:
     older: tuple[int, ...] = ()
     by_step: bool = False
     one_temperature: bool = False
+    undiverged: tuple[int, ...] = ()
 
 
 def has_streams(cell: CellResults) -> bool:
@@ -177,7 +179,7 @@ _Statistic = Callable[[_Means], Floats]
 
 def _adaptive(cell: CellResults, *, against: Sequence[_Tested], store: Store) -> Adaptive:
     scored: list[_Tested] = []
-    left_out, older = [], []
+    left_out, older, undiverged = [], [], []
     reasoning = [run for run in cell.runs if run.spec.steps >= 1]
     by_step = any(len(set(run.step_temperatures)) > 1 for run in reasoning)
     for run in reasoning:
@@ -188,12 +190,19 @@ def _adaptive(cell: CellResults, *, against: Sequence[_Tested], store: Store) ->
             if valid is None or len(valid.users) == 0:
                 left_out.append(run.spec.seed)
             else:
-                scored.append(_scored(run, valid, store.rows(run.key, "test")))
+                test = store.rows(run.key, "test")
+                scored.append(_scored(run, valid, test))
+                if valid.divergence is None or test.divergence is None:
+                    undiverged.append(run.spec.seed)
     methods: tuple[Method, ...] = ()
     if scored:
         _check_rows([*scored, *against])
         views = _views(scored, against)
-        methods = tuple(_method(place, views, compared=bool(against)) for place in range(len(METHODS)))
+        methods = tuple(
+            _method(place, views, compared=bool(against))
+            for place, name in enumerate(METHODS)
+            if name != DIVERGENCE or not undiverged
+        )
     return Adaptive(
         cell,
         methods,
@@ -203,6 +212,7 @@ def _adaptive(cell: CellResults, *, against: Sequence[_Tested], store: Store) ->
         older=tuple(older),
         by_step=by_step,
         one_temperature=bool(reasoning) and not any(run.step_temperatures for run in reasoning),
+        undiverged=tuple(undiverged),
     )
 
 

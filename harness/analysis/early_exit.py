@@ -6,16 +6,17 @@ target nor rank: a depth cannot depend on what it is scored with.
 - *entropy*: stop at the first step whose entropy is at most a threshold;
 - *margin*: at the first step whose margin is at least a threshold;
 - *convergence*: at the first step k >= 1 whose cosine to the step before is at least a threshold;
+- *divergence*: at the first step k >= 1 whose KL(p_(k-1) || p_k) is at most a threshold, as ManCAR stops;
 - *router*: one depth per row from the entropy and margin of step 0, so that only the chosen steps are computed.
 
 A threshold comes with a cap, the deepest step that the rule may take: it stops there at the latest. Thresholds are
 quantiles of the validation values, and every fixed depth is among the candidates (a cap without threshold), so that on
 validation no fixed depth is better than the choice. Of equally good candidates the one with the fewest steps is taken.
-With K = 1 convergence cannot decide, since the first cosine is known after step 1; it falls back on the better of the
-two depths.
+With K = 1 convergence and divergence cannot decide, since the first cosine is known after step 1; they fall back on the
+better of the two depths.
 
-Besides the steps, rules cost this: entropy and margin need the scores of all items at each step that they check,
-the router at step 0, convergence none.
+Besides the steps, rules cost this: entropy, margin and divergence need the scores of all items at each step that they
+check, the router at step 0, convergence none.
 
 The router is a ridge regression of each step's gain (less the mean of all steps', which all rows share) on the two
 signals, standardised; it leaves the fixed depth that is best on validation only if another one's predicted
@@ -56,11 +57,13 @@ class Signals:
         entropy: (R, K + 1), in nats.
         margin: (R, K + 1).
         cosine: (R, K), to the step before.
+        divergence: (R, K), from the step before; NaN for all, which stops nothing, where a trial is stored without it.
     """
 
     entropy: Floats
     margin: Floats
     cosine: Floats
+    divergence: Floats
 
     @property
     def steps(self) -> int:
@@ -127,7 +130,9 @@ class Router:
 
 def signals_of(rows: Rows) -> Signals:
     """The signals of stored rows."""
-    return Signals(rows.entropy.astype(np.float64), rows.margin.astype(np.float64), rows.cosine.astype(np.float64))
+    divergence = np.full_like(rows.cosine, np.nan) if rows.divergence is None else rows.divergence
+    signals = (rows.entropy, rows.margin, rows.cosine, divergence)
+    return Signals(*(signal.astype(np.float64) for signal in signals))
 
 
 def choose_fixed(gains: Floats) -> FixedDepth:
@@ -159,15 +164,16 @@ def choose_router(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> 
     return _best(((rule, _routed(advantages, rule.depth, rule.threshold)) for rule in rules), gains)
 
 
-def _convergence(signals: Signals) -> Floats:
-    before = np.full((len(signals.cosine), 1), -np.inf)
-    return np.concatenate([before, signals.cosine], axis=1)
+def _from_step_1(evidence: Floats) -> Floats:
+    """(R, K) evidence of steps 1 to K, and none at step 0."""
+    return np.concatenate([np.full((len(evidence), 1), -np.inf), evidence], axis=1)
 
 
 EVIDENCE: Mapping[str, Callable[[Signals], Floats]] = {
     "entropy": lambda signals: -signals.entropy,
     "margin": lambda signals: signals.margin,
-    "convergence": _convergence,
+    "convergence": lambda signals: _from_step_1(signals.cosine),
+    "divergence": lambda signals: _from_step_1(-signals.divergence),
 }
 """What speaks for stopping at each step, (R, K + 1), the more the larger."""
 
@@ -250,7 +256,7 @@ def _out_of_fold(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> F
 
 
 def _take(signals: Signals, rows: NDArray[np.int64]) -> Signals:
-    return Signals(signals.entropy[rows], signals.margin[rows], signals.cosine[rows])
+    return Signals(signals.entropy[rows], signals.margin[rows], signals.cosine[rows], signals.divergence[rows])
 
 
 def _advantages(predicted: Floats, depth: int) -> Floats:

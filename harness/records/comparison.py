@@ -53,6 +53,8 @@ def _differences(first: TrialResult, second: TrialResult, sides: tuple[str, str]
 def _evidence(first: Evidence, second: Evidence, sides: tuple[str, str], ranks_only: bool) -> Iterator[str]:
     for name in _RANKS if ranks_only else vars(first.rows):
         before, after = getattr(first.rows, name), getattr(second.rows, name)
+        if before is None or after is None:  # an earlier version has not stored it
+            continue
         if before.shape != after.shape:
             yield f"{name} of shape {before.shape} {sides[0]}, {after.shape} {sides[1]}"
         elif before.tobytes() != after.tobytes():

@@ -46,12 +46,15 @@ class Rows(Ranks):
             temperature (`TrialFacts.step_temperatures`).
         margin: (R, K + 1) float16, score of the best minus score of the second best item, over the same.
         cosine: (R, K) float16, between the states of step k - 1 and step k.
+        divergence: (R, K) float16, KL divergence of step k's distribution from that of step k - 1, at the temperatures
+            of the entropy; None in trials stored before there was one.
     """
 
     top_items: NDArray[np.int32]
     entropy: NDArray[np.float16]
     margin: NDArray[np.float16]
     cosine: NDArray[np.float16]
+    divergence: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,9 @@ SPLITS = ("valid", "test")
 
 _METRICS = frozenset(METRICS)
 _FLAT = ("users", "items", "readout_ranks")
-_WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks")
+_WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks", "divergence")
+_LATER = frozenset({"divergence"})
+"""What trials stored by earlier versions lack."""
 
 
 def pack(result: TrialResult) -> dict[str, bytes]:
@@ -157,7 +159,7 @@ def _arrays(content: bytes, of: type[Ranks]) -> dict[str, NDArray[Any]]:
             column.buffers()[1] or b"", dtype=dtypes[name.partition(".")[0]], count=len(column)
         )
     arrays: dict[str, NDArray[Any]] = {name: columns[name].copy() for name in _FLAT}
-    for name in names - set(_FLAT):
+    for name in names - set(_FLAT) - (_LATER - dtypes.keys()):
         wide = [columns[f"{name}.{j}"] for j in range(sum(column.startswith(f"{name}.") for column in columns))]
         empty = np.empty((table.num_rows, 0), dtype=dtypes[name])
         arrays[name] = np.stack(wide, axis=1) if wide else empty
@@ -199,10 +201,11 @@ def _rows_bytes(rows: Rows) -> bytes:
     import pyarrow.parquet as pq
 
     columns: dict[str, NDArray[Any]] = {name: getattr(rows, name) for name in _FLAT}
-    for name in _WIDE:
+    wide = [name for name in _WIDE if getattr(rows, name) is not None]
+    for name in wide:
         array: NDArray[np.generic] = getattr(rows, name)
         columns |= {f"{name}.{j}": np.ascontiguousarray(array[:, j]) for j in range(array.shape[1])}
-    dtypes = {name: str(getattr(rows, name).dtype) for name in (*_FLAT, *_WIDE)}
+    dtypes = {name: str(getattr(rows, name).dtype) for name in (*_FLAT, *wide)}
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
     table = table.replace_schema_metadata({"rearec_bench": json.dumps({"schema": SCHEMA, "dtypes": dtypes})})
     buffer = io.BytesIO()

@@ -136,6 +136,7 @@ def ranked(baseline: Baseline, dataset: Dataset, split: Split, *, mask_history: 
         margin=margin,
         cosine=np.empty((count, 0), np.float16),
         control_ranks=ranks[:, None],
+        divergence=np.empty((count, 0), np.float16),
     )
 
 

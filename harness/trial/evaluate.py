@@ -169,6 +169,7 @@ class _Kept:
         self.entropy = np.empty((rows, count), np.float16)
         self.margin = np.empty((rows, count), np.float16)
         self.cosine = np.empty((rows, count - 1), np.float16)
+        self.divergence = np.empty((rows, count - 1), np.float16)
 
     def likeness(self, rows: NDArray[np.int64], states: Tensor) -> Tensor:
         """Keep the cosine of each step to the one before; (r, T, d) to (T, T), summed cosines of all pairs."""
@@ -195,7 +196,8 @@ class _Kept:
         items = best.items.to(torch.int32).cpu().numpy()
         self.top_items[rows, : items.shape[-1]] = items[:, readout]
         highest = best.values[:, :count]
-        self.entropy[rows] = _half(scores.entropy(highest[..., 0], temperatures))
+        entropy, divergence = scores.entropy(highest[..., 0], temperatures)
+        self.entropy[rows], self.divergence[rows] = _half(entropy), _half(divergence)
         by = temperatures[0] if len(set(temperatures)) == 1 else highest.new_tensor(temperatures)
         self.margin[rows] = _half((highest[..., 0] - highest[..., 1]) / by)
         return items[:, :count]
@@ -211,6 +213,7 @@ class _Kept:
             margin=self.margin,
             cosine=self.cosine,
             control_ranks=self.control_ranks,
+            divergence=self.divergence,
         )
 
 

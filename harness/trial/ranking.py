@@ -155,14 +155,18 @@ class Scores:
         shape = (states, self._shape[1], count)
         return Best(values.view(shape).transpose(0, 1), items.view(shape).transpose(0, 1))
 
-    def entropy(self, highest: Tensor, temperatures: Sequence[float]) -> Tensor:
-        """(r, S'): entropy in nats of softmax(scores / temperature) by the first S' states.
+    def entropy(self, highest: Tensor, temperatures: Sequence[float]) -> tuple[Tensor, Tensor]:
+        """Entropy of p = softmax(scores / temperature) by the first S' states, and KL(p_(k-1) || p_k); in nats.
 
-        With z the scores less the highest over the temperature and Z = sum exp z, it is log Z - sum z exp(z) / Z.
+        With z the scores less the highest over the temperature and Z = sum exp z, the entropy is log Z - sum z p, the
+        divergence log Z_k - sum z_k p_(k-1) less the entropy of p_(k-1).
 
         Args:
             highest: (r, S') best score by each of these states.
             temperatures: S', one of each state.
+
+        Returns:
+            (r, S') and (r, S' - 1).
         """
         rows, states = highest.shape
         top = highest.T.reshape(-1, 1)  # (S' r, 1)
@@ -170,12 +174,16 @@ class Scores:
         one = len(set(temperatures)) == 1
         inverse = 1 / temperatures[0] if one else 1 / by_row[:, None]
         mass, mean = top.new_zeros(2, len(top))
+        cross = top.new_zeros(len(top) - rows)  # of a state's odds and the next one's scores
         for scores, logits, odds in self._passes(states):
             torch.sub(scores, top, out=logits)
             torch.mul(logits, inverse, out=odds).exp_()
             mass += odds.sum(-1)
             mean += torch.linalg.vecdot(odds, logits)
-        return (mass.log() - mean / mass / (temperatures[0] if one else by_row)).view(states, rows).T
+            cross += torch.linalg.vecdot(odds[:-rows], logits[rows:])
+        entropy = mass.log() - mean / mass / (temperatures[0] if one else by_row)
+        divergence = mass[rows:].log() - cross / mass[:-rows] / by_row[rows:] - entropy[:-rows]
+        return entropy.view(states, rows).T, divergence.clamp_(min=0).view(states - 1, rows).T
 
     def _passes(self, states: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Of each block the scores by the first states, every item once, and two buffers of the same shape."""

@@ -40,16 +40,19 @@ def evidence(kind: type[Evidence], *, rows: int, steps: int, seed: int, traces: 
     ranks = draw.integers(1, 60, (rows, steps + 1)).astype(np.int32)
     readout = draw.integers(1, 60, rows).astype(np.int32) if steps else ranks[:, 0]
     half = draw.random((rows, steps + 1)).astype(np.float16)
+    top_items = draw.integers(-1, 60, (rows, 10)).astype(np.int32)
+    cosine = draw.random((rows, steps)).astype(np.float16)
     made = Rows(
         users=split.integers(0, 9, rows).astype(np.int32),
         items=split.integers(0, 60, rows).astype(np.int32),
         readout_ranks=readout,
         step_ranks=ranks,
-        top_items=draw.integers(-1, 60, (rows, 10)).astype(np.int32),
+        top_items=top_items,
         entropy=half,
         margin=half[::-1],
-        cosine=draw.random((rows, steps)).astype(np.float16),
+        cosine=cosine,
         control_ranks=ranks[:, ::-1],
+        divergence=cosine[::-1],
     )
     kept = min(rows, 4)
     return kind(

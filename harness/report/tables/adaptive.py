@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...analysis.adaptive import (
     CEILING,
     CHOSEN_BY,
+    DIVERGENCE,
     FIXED,
     READOUT,
     ROUTER,
@@ -32,6 +33,7 @@ _LABELS = {
     "entropy": "by entropy",
     "margin": "by margin",
     "convergence": "by convergence",
+    DIVERGENCE: "by divergence",
     ROUTER: "by router",
     CEILING: "ceiling (oracle)",
 }
@@ -39,10 +41,11 @@ _OLDER = "stored by an earlier version, with entropy and margin at the score tem
 _UNDEFINED = TableCell("text", text="-")
 _NOTES = (
     "Depth per test row, chosen without its target. Entropy, margin: the first step whose entropy is at most, whose "
-    "margin is at least a threshold; convergence: whose cosine to the step before is at least one; router: a ridge "
-    "regression of each depth's gain on entropy and margin at step 0. Thresholds, caps, router and best fixed step: "
-    f"from each run's validation rows, by {metric_label(_SHOWN)}; each method may fall back on a fixed step. A "
-    "row's first line is the strategy's own readout, after all K steps.",
+    "margin is at least a threshold; convergence: whose cosine to the step before is at least one; divergence: whose "
+    "KL(p_(k-1) || p_k) is at most one, ManCAR's rule; router: a ridge regression of each depth's gain on entropy and "
+    "margin at step 0. Thresholds, caps, router and best fixed step: from each run's validation rows, by "
+    f"{metric_label(_SHOWN)}; each method may fall back on a fixed step. A row's first line is the strategy's own "
+    "readout, after all K steps.",
     "Ceiling: an oracle, for each test row the best rank among steps 0..K, chosen by looking at the test target; no "
     "model reaches it. Of ceiling: (method - readout) / (ceiling - readout); '-' where the ceiling is not above the "
     "readout. Steps: mean per row.",
@@ -152,6 +155,11 @@ def _left_out(cells: Sequence[Adaptive]) -> list[str]:
             )
         if item.one_temperature and any(other.by_step for other in cells):
             lines.append(f"{name}: {_OLDER}, where other rows here have each step's own.")
+        if item.undiverged:
+            lines.append(
+                f"{name}: no rule by divergence, which an earlier version has not stored of {_seeds(item.undiverged)}. "
+                "Repeat them:  rearec-bench run SUITE --refresh"
+            )
     return lines
 
 

@@ -16,6 +16,7 @@ from rearec_bench.harness.analysis.compare import METRICS
 from rearec_bench.harness.analysis.intervals import RESAMPLES, SEED
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.records.results import Rows, TrialResult
+from rearec_bench.harness.report.tables.adaptive import adaptive_depth
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import StoreError
 
@@ -139,6 +140,7 @@ def test_signals_that_say_nothing_capture_nothing(tmp_path: Path, synthetic: Mod
             "entropy": draw.uniform(1, 6, (count, 3)).astype(np.float16),
             "margin": draw.uniform(0, 2, (count, 3)).astype(np.float16),
             "cosine": draw.uniform(0, 1, (count, 2)).astype(np.float16),
+            "divergence": draw.uniform(0, 1, (count, 2)).astype(np.float16),
         }
         return dataclasses.replace(rows, step_ranks=ranks, readout_ranks=ranks[:, -1], **signals)
 
@@ -231,3 +233,19 @@ def test_entropies_of_one_temperature_and_of_each_steps_own_are_not_mixed(
     assert (alike.seeds, alike.older, alike.one_temperature, alike.by_step) == (3, (), False, False)
     mixed = reread((2.0, 1.0, 0.5))
     assert (mixed.seeds, mixed.older, mixed.one_temperature, mixed.by_step) == (2, (first.spec.seed,), False, True)
+
+
+def test_runs_without_divergences_leave_that_rule_out_of_their_cell(tmp_path: Path, synthetic: ModuleType) -> None:
+    store = Store(tmp_path)
+    results = results_of(store, synthetic)
+    (whole,) = adaptive(results)
+    run = results.cells[1].runs[1]
+    held = store.read(run.key)
+    rows = dataclasses.replace(held.test.rows, divergence=None)
+    store.write(dataclasses.replace(held, test=dataclasses.replace(held.test, rows=rows)), replace=True)
+    assert store.rows(run.key, "test").divergence is None and store.rows(run.key, "valid").divergence is not None
+    (found,) = adaptive(results)
+    assert found.undiverged == (run.spec.seed,) and whole.undiverged == ()
+    assert found.methods == tuple(method for method in whole.methods if method.name != "divergence")
+    (line,) = [line for line in adaptive_depth(results).protocol if "by divergence" in line]
+    assert line.startswith("tiny SASRec +PRL (K=2): no rule by divergence") and f"seed {run.spec.seed}." in line

@@ -24,6 +24,9 @@ from rearec_bench.harness.trial.metrics import row_gains
 
 from .naive import gain
 
+AT_MOST = ("entropy", "divergence")
+FROM_STEP_1 = ("convergence", "divergence")
+
 
 def made(ranks: np.ndarray, **signals: Any) -> Rows:
     """Rows with given ranks; signals that are not given say nothing, users have five rows each."""
@@ -32,6 +35,7 @@ def made(ranks: np.ndarray, **signals: Any) -> Rows:
         "entropy": np.ones((count, states)),
         "margin": np.ones((count, states)),
         "cosine": np.ones((count, states - 1)),
+        "divergence": np.ones((count, states - 1)),
     } | signals
     return Rows(
         users=(np.arange(count) // 5).astype(np.int32),
@@ -40,7 +44,7 @@ def made(ranks: np.ndarray, **signals: Any) -> Rows:
         step_ranks=ranks.astype(np.int32),
         top_items=np.zeros((count, 10), np.int32),
         control_ranks=ranks.astype(np.int32),
-        **{name: np.asarray(held[name]).astype(np.float16) for name in ("entropy", "margin", "cosine")},
+        **{name: np.asarray(held[name]).astype(np.float16) for name in held},
     )
 
 
@@ -52,6 +56,7 @@ def noise(seed: int, *, count: int = 200, steps: int = 2) -> Rows:
         entropy=draw.uniform(1, 6, (count, steps + 1)),
         margin=draw.uniform(0, 2, (count, steps + 1)),
         cosine=draw.uniform(0, 1, (count, steps)),
+        divergence=draw.uniform(0, 4, (count, steps)),
     )
 
 
@@ -64,6 +69,8 @@ def naive_depth(evidence: str, rows: Rows, row: int, threshold: float, cap: int)
             return step
         if evidence == "convergence" and step >= 1 and rows.cosine[row, step - 1] >= threshold:
             return step
+        if evidence == "divergence" and step >= 1 and rows.divergence[row, step - 1] <= threshold:
+            return step
     return cap
 
 
@@ -72,7 +79,7 @@ def naive_depth(evidence: str, rows: Rows, row: int, threshold: float, cap: int)
 def test_a_rule_stops_where_a_loop_over_steps_does(evidence: str, threshold: float) -> None:
     rows = noise(1, steps=4)
     for cap in range(5):
-        rule = StopRule(evidence, -threshold if evidence == "entropy" else threshold, cap)
+        rule = StopRule(evidence, -threshold if evidence in AT_MOST else threshold, cap)
         expected = [naive_depth(evidence, rows, row, threshold, cap) for row in range(200)]
         assert rule.depths(signals_of(rows)).tolist() == expected
 
@@ -81,17 +88,17 @@ def test_a_rule_stops_where_a_loop_over_steps_does(evidence: str, threshold: flo
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_chosen_threshold_is_the_best_of_the_grid(evidence: str, seed: int) -> None:
     rows = noise(seed, count=120, steps=3)
-    values = {"entropy": rows.entropy, "margin": rows.margin, "convergence": rows.cosine}[evidence]
+    values = getattr(rows, "cosine" if evidence == "convergence" else evidence)
     found = choose_stop(evidence, signals_of(rows), row_gains(rows.step_ranks, "ndcg@20"))
     depths = found.depths(signals_of(rows))
     scored = np.mean([gain(rows.step_ranks[row, depth]) for row, depth in enumerate(depths)])
 
     best, fewest = -1.0, math.inf
     for cap in range(4):
-        seen = sorted(values[:, : max(cap - (evidence == "convergence"), 0)].ravel().tolist())
-        if evidence == "entropy":
-            seen.reverse()  # the evidence is the negative entropy
-        never = -math.inf if evidence == "entropy" else math.inf
+        seen = sorted(values[:, : max(cap - (evidence in FROM_STEP_1), 0)].ravel().tolist())
+        if evidence in AT_MOST:
+            seen.reverse()  # the evidence is the negative value
+        never = -math.inf if evidence in AT_MOST else math.inf
         grid = [never]
         if seen:
             grid += [seen[part * (len(seen) - 1) // 20] for part in range(21)]
@@ -169,7 +176,7 @@ def test_depths_do_not_change_with_the_targets_of_test() -> None:
 def telling(seed: int, *, by: str, count: int = 300) -> Rows:
     """K = 2: one step ranks the target first, the others do not, and one signal tells which when it is reached."""
     draw = np.random.default_rng(seed)
-    best = draw.integers(1 if by == "convergence" else 0, 3, count)
+    best = draw.integers(by in FROM_STEP_1, 3, count)
     steps = np.arange(3)
     reached = steps >= best[:, None]
     ranks = np.where(steps == best[:, None], 1, 100)
@@ -178,6 +185,8 @@ def telling(seed: int, *, by: str, count: int = 300) -> Rows:
         return made(ranks, entropy=np.where(reached, 2, 4) + jitter)
     if by == "margin":
         return made(ranks, margin=np.where(reached, 2, 0.5) + jitter)
+    if by == "divergence":
+        return made(ranks, divergence=np.where(reached, 0.2, 0.9)[:, 1:] + jitter[:, 1:])
     return made(ranks, cosine=np.where(reached, 0.8, 0.4)[:, 1:] + jitter[:, 1:])
 
 
@@ -207,7 +216,7 @@ def test_the_router_follows_a_signal_of_step_0() -> None:
 def test_signals_that_are_not_finite_break_nothing(broken: float) -> None:
     validation, test = noise(1), noise(2)
     for rows in (validation, test):
-        for values in (rows.entropy, rows.margin, rows.cosine):
+        for values in (rows.entropy, rows.margin, rows.cosine, rows.divergence):
             values[::3] = broken
     for name, depths in choose_depths(validation, test).items():
         assert depths.shape == (200,) and depths.min() >= 0 and depths.max() <= 2, name

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from rearec_bench.harness.records.results import Evidence, TrialResult
@@ -78,7 +77,7 @@ def evidence(found: Evidence | None) -> Any:
     if found is None:
         return None
     arrays = list(vars(found.rows).values()) + (list(vars(found.traces).values()) if found.traces else [])
-    numbers = [(array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes()) for array in arrays]
+    numbers = [array if array is None else (array.dtype.str, array.shape, array.tobytes()) for array in arrays]
     scalars = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)[:3]}
     return (repr(scalars), numbers)
 

@@ -58,7 +58,7 @@ def test_a_trial_comes_back_with_every_bit_of_its_arrays(store: Store, synthetic
     store.write(written)
     read = store.read(written.key)
     before, after = dict(arrays_of(written)), dict(arrays_of(read))
-    assert before.keys() == after.keys() and len(before) == 24
+    assert before.keys() == after.keys() and len(before) == 26
     for name, array in before.items():
         assert (array.dtype, array.shape) == (after[name].dtype, after[name].shape), name
         assert array.tobytes() == after[name].tobytes(), name

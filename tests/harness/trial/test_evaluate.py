@@ -95,6 +95,12 @@ def test_traced_rows_are_evenly_spaced_and_hold_their_states(dataset, model, mon
     )
 
 
+def divergences(scores: torch.Tensor) -> torch.Tensor:
+    """(r, S, N) scores to (r, S - 1) KL divergences of each state's softmax from the one before."""
+    log_p = scores.double().log_softmax(-1)
+    return (log_p[:, :-1].exp() * (log_p[:, :-1] - log_p[:, 1:]).nan_to_num()).sum(-1).float()
+
+
 def dense_rows(model, strategy, reader, *, temperatures: list[float], mask_history: bool) -> dict[str, np.ndarray]:
     """All that is kept of a split, from all scores at once."""
     noise = torch.Generator().manual_seed(stream_seed(1, "control", "valid"))
@@ -121,6 +127,7 @@ def dense_rows(model, strategy, reader, *, temperatures: list[float], mask_histo
                 "top_items": best.indices[:, count],
                 "step_items": best.indices[:, :count],
                 "entropy": dense_entropy(scores[:, :count] / torch.tensor(temperatures)[:, None]),
+                "divergence": divergences(scores[:, :count] / torch.tensor(temperatures)[:, None]),
                 "margin": (best.values[:, :count, 0] - best.values[:, :count, 1]) / torch.tensor(temperatures),
             }
             for name, values in found.items():
@@ -184,7 +191,7 @@ def test_what_is_kept_is_what_all_scores_at_once_say(
     states = all_states(model, reader)
     cosine = torch.nn.functional.cosine_similarity(states[:, 1:], states[:, :-1], dim=-1)
     np.testing.assert_allclose(result.rows.cosine, cosine.numpy(), rtol=2e-3, atol=2e-3)
-    for name in ("entropy", "margin"):
+    for name in ("entropy", "margin", "divergence"):
         one_rounding = np.spacing(np.abs(expected[name]).astype(np.float16)).astype(np.float32)
         difference = np.abs(getattr(result.rows, name).astype(np.float32) - expected[name].astype(np.float16))
         assert (difference <= one_rounding).all(), name
@@ -246,5 +253,5 @@ def test_ranking_is_full_precision_whatever_training_used(dataset, model, monkey
     finally:
         torch.set_float32_matmul_precision("highest")
     assert set(during) == {"highest"}
-    for name in ("step_ranks", "readout_ranks", "control_ranks", "top_items", "entropy", "margin", "cosine"):
-        np.testing.assert_array_equal(getattr(rows, name), getattr(expected, name))
+    for name, values in vars(expected).items():
+        np.testing.assert_array_equal(getattr(rows, name), values)

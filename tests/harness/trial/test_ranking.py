@@ -100,12 +100,18 @@ def test_the_best_items_have_the_highest_scores(items: int, whole: bool) -> None
 @SIZES
 @pytest.mark.parametrize("hide", [False, True])
 @pytest.mark.parametrize("temperatures", [(1.0, 1.0), (0.07, 0.07), (0.3, 1.0)])
-def test_entropy_is_that_of_all_scores_at_once(items: int, hide: bool, temperatures: tuple[float, ...]) -> None:
+def test_entropy_and_divergence_are_those_of_all_scores_at_once(
+    items: int, hide: bool, temperatures: tuple[float, ...]
+) -> None:
     vectors, states, targets, histories = made(items, rows=50, whole=False)
     dense, found = both(vectors, states, targets, histories, hide=hide)
     highest = found.best(2, 1).values[..., 0]
     expected = dense_entropy(dense[:, :2].double() / torch.tensor(temperatures)[:, None]).float()
-    torch.testing.assert_close(found.entropy(highest, temperatures), expected, atol=1e-5, rtol=1e-4)
+    entropy, divergence = found.entropy(highest, temperatures)
+    torch.testing.assert_close(entropy, expected, atol=1e-5, rtol=1e-4)
+    log_p = (dense[:, :2].double() / torch.tensor(temperatures)[:, None]).log_softmax(-1)
+    each = torch.where(log_p[:, 0].exp() > 0, log_p[:, 0].exp() * (log_p[:, 0] - log_p[:, 1]), 0)
+    torch.testing.assert_close(divergence, each.sum(-1, keepdim=True).float(), atol=1e-4, rtol=1e-4)
 
 
 def test_what_is_not_a_number_beats_nothing_and_is_last() -> None:
@@ -124,7 +130,8 @@ def test_hiding_all_but_the_target_makes_it_first() -> None:
     assert (found.ranks(targets) == 1).all()
     best = found.best(STATES, 1)
     assert torch.equal(best.items[..., 0], targets[:, None].expand(-1, STATES))
-    torch.testing.assert_close(found.entropy(best.values[..., 0], [0.01] * STATES), torch.zeros(5, STATES))
+    entropy, divergence = found.entropy(best.values[..., 0], [0.01] * STATES)
+    assert not entropy.any() and not divergence.any()
 
 
 class _Largest(TorchDispatchMode):

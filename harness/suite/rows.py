@@ -86,9 +86,9 @@ class RowReader:
             self.problems.add(node.mark, too_many)
             return None
         facts = _backbone_facts(settings) if self.section == "backbones" else {"uses_steps": settings.uses_steps}
-        on = self._own_backbone(node) if own.get("on") is not None else None
-        has_changes = own.get("backbone") is not None and on is None
-        changed = self._changed_backbone(node) if has_changes else Parameters()
+        is_apart = own.get("on") is not None
+        on = self._own_backbone(node) if is_apart else None
+        changed = self._changed_backbone(node) if own.get("backbone") is not None and not is_apart else Parameters()
         against = own.get("against") or ""
         variant = Variant(
             name=name,

@@ -78,10 +78,12 @@ class StrategySettings(Settings):
     Attributes:
         uses_steps: False for strategies that do not reason (base): one cell whatever `steps` says.
         passes_per_step: how often training computes each reasoning step, for estimates of time.
+        every_depth: one model serves every number of steps up to K, so that tables by K show all its states.
     """
 
     uses_steps: ClassVar[bool] = True
     passes_per_step: ClassVar[int] = 1
+    every_depth: ClassVar[bool] = False
 
     def resolve(self, *, packing: str) -> Self:
         """The same settings with what "auto" means under a trial's packing, so that its key says it outright."""

@@ -22,7 +22,7 @@ from .pages import blocks, page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["prl", "plr", "mancar", "base"])
+@pytest.mark.parametrize("strategy", ["prl", "plr", "mancar", "lares", "base"])
 def test_the_pages_lines_load_a_kept_checkpoint_that_ranks_as_the_trial_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:

@@ -78,6 +78,13 @@ def ceilings(results: ResultSet) -> tuple[Ceiling, ...]:
     return tuple(map(ceiling, results.cells))
 
 
+def step_stats(cell: CellResults) -> tuple[dict[str, Stat], ...]:
+    """Test metrics of each state that all runs of a cell have; empty if no run is done."""
+    deepest = min((len(run.test_steps) for run in cell.runs), default=0)
+    planned = len(cell.seeds)
+    return tuple(stats_of([run.test_steps[k] for run in cell.runs], planned=planned) for k in range(deepest))
+
+
 def cross_fitted(steps: Sequence[NDArray[np.int32]]) -> list[dict[str, float]]:
     """The paper's four metrics of each run at the depths that are best in the other runs, averaged over these.
 
@@ -109,7 +116,8 @@ def best_of_models(readouts: Sequence[NDArray[np.int32]], count: int) -> list[Me
 
 
 def _ceiling(cell: CellResults, against: Row | None, others: Sequence[Ranks], *, store: Store) -> Ceiling:
-    deepest = min((len(run.test_steps) for run in cell.runs), default=0)
+    steps = step_stats(cell)
+    deepest = len(steps)
     if deepest < 2:
         return Ceiling(cell, (), None, {}, {})
     tests = [store.ranks(run.key, "test") for run in cell.runs]
@@ -117,7 +125,7 @@ def _ceiling(cell: CellResults, against: Row | None, others: Sequence[Ranks], *,
     optimum = stats_of([metrics_of(rows.step_ranks.min(axis=1)) for rows in tests], planned=planned)
     return Ceiling(
         row=cell,
-        steps=tuple(stats_of([run.test_steps[k] for run in cell.runs], planned=planned) for k in range(deepest)),
+        steps=steps,
         optimum=optimum,
         over_readout=improvements(optimum, cell.stats),
         over_against=improvements(optimum, against.stats) if against is not None else {},

@@ -168,6 +168,8 @@ _LARES = "arXiv 2505.16865"
 class LARESSettings(StrategySettings):
     """LARES's first stage (Liu et al. 2025): steps drawn in training, states of one target and of one row aligned."""
 
+    every_depth: ClassVar[bool] = True
+
     train_steps: float | None = param(
         None,
         "mean of the steps that a training batch draws (Poisson of a log-normal rate), below three times it; null for "

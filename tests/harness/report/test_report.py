@@ -186,6 +186,23 @@ def test_a_k_that_validation_chose_is_named_and_has_a_column_of_its_own(tmp_path
     assert {record["steps"] for record in table.records} == {0, None}
 
 
+def test_a_model_that_serves_every_depth_is_shown_at_each_beside_those_of_a_depth(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    cells = (synthetic.cell("erl", 2), synthetic.cell("lares", 2), synthetic.cell("lares", 4))
+    store = Store(tmp_path)
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    table = TABLES["steps"](results)
+    assert table.columns[0].columns == ("0", "1", "2", "3", "4")
+    labels = [line.label for line in table.groups[0].lines]
+    assert [label.lstrip("+") for label in labels] == ["ERL", "LARES", "LARES[one model, K=4]"]
+    own, one = ([cell.value for cell in line.cells] for line in table.groups[0].lines[1:])
+    assert [cell is not None for cell in own] == [False, False, True, False, True]
+    runs = results.cells[-1].runs
+    means = [sum(run.test_steps[k]["ndcg@10"] for run in runs) / len(runs) for k in range(5)]
+    assert one == pytest.approx(means)
+
+
 def test_a_suite_that_has_just_begun_has_a_table_of_nothing(tmp_path: Path, synthetic: ModuleType) -> None:
     cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))
     empty = collect("s", cells, {"cells": {}}, store=Store(tmp_path))

@@ -222,8 +222,10 @@ def _files(card: Mapping[str, Any]) -> Facts:
 
 
 def _recipe(card: Mapping[str, Any]) -> Facts:
-    """The recipe's fields that are set."""
+    """The recipe's fields that are set; a header is there unless it says otherwise, or it is guessed."""
     for name, value in _without_nothing(card.get("recipe_settings", {})).items():
+        if (name, value) == ("header", True):
+            continue
         words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield f"recipe: {name.replace('_', ' ')}", words
 

@@ -57,7 +57,8 @@ def separated_frames(path: Path, layout: Layout, columns: Sequence[str]) -> Iter
 def _refuse_odd(path: Path, *, header: bool, encoding: str = "") -> None:
     """An OddRowsError for text that Polars does not read as `lines_of` does."""
     writing = writing_of(path)
-    if encoding not in ("", "utf-8") or writing.lone_returns or writing.encoding not in ("", *["utf-8-sig"] * header):
+    odd = writing.lone_returns or writing.separator or writing.encoding not in ("", *["utf-8-sig"] * header)
+    if odd or encoding not in ("", "utf-8"):
         raise OddRowsError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..recipe.recipe import FileSettings
 from .bad_lines import BadLineLog
 from .layout import Layout, fields_of, is_place
-from .raw import BLANKS, guessed_encoding, is_text, lines_of
+from .raw import BLANKS, guessed_encoding, is_text, lines_of, writing_of
 
 _SEPARATORS = (",", ";", "\t", "|", "::", " ")
 _LINES = 20
@@ -21,7 +21,8 @@ def layout_for(
 ) -> Layout:
     """The layout of a delimited file: what the recipe says of it is believed, and the rest is guessed and logged.
 
-    The separator is a comma (a tab in `.tsv`) unless another one gives all of the wanted `columns`. The first line is
+    The separator is the one that a line `sep=;` names, or a comma (a tab in `.tsv`), unless another one gives all of
+    the wanted `columns`. The first line is
     a header unless the wanted columns are numbers. Text that is not UTF-8 is taken for an 8-bit encoding.
     """
     with closing(lines_of(path, encoding=said.encoding)) as numbered:
@@ -37,8 +38,9 @@ def layout_for(
         return Layout(separator, quotes=quotes, header=header, encoding=encoding, guess_encoding=guess_encoding)
 
     usual = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
+    first = writing_of(path).separator or usual
     header = said.header
-    separators = [said.separator] if said.separator else [usual, *(one for one in _SEPARATORS if one != usual)]
+    separators = [said.separator] if said.separator else [first, *(one for one in _SEPARATORS if one != first)]
     for separator in separators:
         guess = layout(separator, header=True)
         if said.header is not False and _has_header(head, guess, columns):
@@ -52,7 +54,7 @@ def layout_for(
         if said.header is None and not header:
             log.guess(path, "header", "false")
         return layout(separator, header=header)
-    separator = said.separator or usual
+    separator = said.separator or first
     header = not all(map(is_place, columns)) if said.header is None else said.header
     return layout(separator, header=header)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,7 @@ BLANKS = " \t"
 _GZIP = b"\x1f\x8b"
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _BY_MARK = {("", mark) for mark in _MARKS.values()} | {("utf-8", "utf-8-sig")}
+_SEPARATOR = re.compile(r'"?sep=([^\w"])"?', re.IGNORECASE)
 _HEAD = 2**20  # bytes in which the first line ends, nearly always
 _LINES_A_REPORT = 2**16
 _MEGABYTE = 1_000_000
@@ -70,10 +72,12 @@ class Writing:
     Attributes:
         encoding: that of its byte order mark; "" without one.
         lone_returns: lines end with carriage returns alone, as on old Macs.
+        separator: that of fields, where a first line such as `sep=;`, which Excel knows, names it; else "".
     """
 
     encoding: str
     lone_returns: bool
+    separator: str
 
 
 def writing_of(path: Path) -> Writing:
@@ -88,8 +92,9 @@ def lines_of(
     """The lines of a text file with their numbers, from 1, and line ends; the one way to read text.
 
     It is plain or gzipped, by its first bytes; a byte order mark is no part of it, and names the encoding where
-    `encoding` is "" (UTF-8 without a mark). Lines end with a line feed or, if the first one does, with a carriage
-    return. Bytes that are no text are half surrogates: see `is_text`.
+    `encoding` is "" (UTF-8 without a mark). A first line that names the separator is counted and left out. Lines end
+    with a line feed or, if the first one does, with a carriage return. Bytes that are no text are half surrogates: see
+    `is_text`.
 
     Raises:
         DatasetError: the file is empty, cut short or damaged, or has no lines.
@@ -108,11 +113,13 @@ def lines_of(
                     "One record a line is wanted."
                 )
             line += 1
+            if line == 1 and writing.separator:
+                continue
             yield line, text
             if progress is not None and line % _LINES_A_REPORT == 0:
                 progress(file.tell(), size, path.name)
         text_of.detach()
-    if line == 0:
+    if line == bool(writing.separator):
         raise DatasetError(f"{path} is empty.")
 
 
@@ -167,7 +174,9 @@ def _writing(head: bytes) -> Writing:
     encoding = next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), "")
     text = head.decode(encoding or "latin-1", "ignore")
     end = min((place for place in (text.find("\n"), text.find("\r")) if place >= 0), default=-1)
-    return Writing(encoding, text[end : end + 1] == "\r" and text[end + 1 : end + 2] != "\n")
+    named = _SEPARATOR.fullmatch(text[:end]) if end > 0 else None
+    separator = named[1] if named is not None else ""
+    return Writing(encoding, text[end : end + 1] == "\r" and text[end + 1 : end + 2] != "\n", separator)
 
 
 @contextmanager

@@ -79,6 +79,7 @@ def test_damage_within_a_gzip_stream_is_told(tmp_path: Path) -> None:
         ("x.csv", b"", "is empty"),
         ("x.csv.gz", gzip.compress(b"", mtime=0), "is empty"),
         ("x.csv", b"\xef\xbb\xbf", "is empty"),
+        ("x.csv", b"sep=;\r\n", "is empty"),
     ],
 )
 def test_what_is_not_text_in_lines_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -105,6 +106,22 @@ def test_lines_are_the_same_however_the_text_is_written(
 ) -> None:
     path = file(tmp_path, gzip.compress(content) if packed else content, name)
     assert [(number, line.rstrip("\r\n")) for number, line in lines_of(path)] == [(1, "a é"), (2, "b")]
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=,", '"sep=|"', "sep=\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_that_names_the_separator_is_counted_and_no_line(
+    tmp_path: Path, first: str, end: str, encoding: str
+) -> None:
+    path = file(tmp_path, end.join((first, "a é", "b", "")).encode(encoding))
+    assert [(number, line.rstrip("\r\n")) for number, line in lines_of(path)] == [(2, "a é"), (3, "b")]
+    assert raw.writing_of(path).separator == first.strip('"')[-1]
+
+
+@pytest.mark.parametrize("first", ["sep=", "sep=;;", "sep=x", "sep;=", " sep=;", "separator=;"])
+def test_other_first_lines_are_lines(tmp_path: Path, first: str) -> None:
+    assert [line for _, line in lines_of(file(tmp_path, f"{first}\nb\n".encode()))] == [f"{first}\n", "b\n"]
 
 
 def test_a_carriage_return_within_a_line_is_data() -> None:

@@ -54,10 +54,21 @@ def test_separator_and_header_are_guessed_from_the_columns(
     assert guessed(events) == ({} if said else expected | ({} if header else {"header": "false"}))
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "^"])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_line_of_excels_names_the_separator(tmp_path: Path, separator: str, header: bool) -> None:
+    how = recipe(NAMED if header else NUMBERED)
+    events = read(tmp_path, f"sep={separator}\r\n{text(separator, header=header, end=chr(13) + chr(10))}", how)
+    assert (rows_of(events), guessed(events).get("separator", ",")) == (RIGHT, separator)
+    bad = read(tmp_path, f"sep={separator}\n{text(separator, header=header)}\nu\n", how, "skip")
+    assert [(line.lines, line.first) for line in bad.bad_lines] == [(1, 4 + header)]
+
+
 @pytest.mark.parametrize(
     ("content", "given"),
     [
         (text(";"), {"separator": ","}),
+        ("sep=;\n" + text(";"), {"separator": ","}),
         (text(), {"header": False, "columns": NAMED}),
         (text(header=False), {"header": True, "columns": NUMBERED}),
         ("user;item;stars,at\n", {"separator": {"interactions": ","}}),

@@ -73,7 +73,7 @@ LAYOUT: dict[str, tuple[str, str, Any, int, int]] = {
     "example_steps": ("sasrec", "base erl prl", (1, 2, 3, 4, 5), 1 + 2 * 5, (1 + 2 * 5) * 3),
     "example_ablation": ("sasrec", "base erl erl_no_kl prl prl_no_rcl prl_no_pta", (2,), 6, 6 * 3),
     "example_text": ("unisrec morec", "base erl prl", (2,), 2 * 3 + 2, 2 * 3 * 5 + 2),
-    "smoke_text": ("bert4rec esasrec lares unisrec morec", "base erl prl", (2,), 15, 15),
+    "smoke_text": ("bert4rec esasrec lares unisrec morec", "base erl prl mancar", (2,), 20, 20),
 }
 DATASETS = {
     **dict.fromkeys(TABLES, FIVE),

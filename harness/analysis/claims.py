@@ -1,4 +1,4 @@
-"""The paper's claims against our runs: for each a number per seed, its 95% interval, and a verdict.
+"""The papers' claims against our runs: for each a number per seed, its 95% interval, and a verdict.
 
 `results/paper/claims.yaml` has what is claimed, where, and how it is tested. A claim is reproduced if the
 whole interval agrees, not reproduced if the whole interval contradicts it, and undecided at this power
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -43,10 +44,11 @@ BySeed = Mapping[int, float]
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the paper.
+    """One claim of a paper.
 
     Attributes:
         claim: in our words.
+        paper: the method's name, for papers other than ReaRec's; "" for that.
         where: section, table or figure.
         test: what is computed; the file explains the kinds.
         expect: what the interval has to show.
@@ -59,6 +61,7 @@ class Claim:
     test: Mapping[str, Any]
     expect: Mapping[str, Any]
     note: str = ""
+    paper: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,18 @@ class _Numbers:
     why: str = ""
 
 
-def paper_claims() -> tuple[Claim, ...]:
-    """The claims, in the order of the file."""
+def paper_claims(rows: Iterable[str] | None = None) -> tuple[Claim, ...]:
+    """The claims, in the order of the file: ReaRec's, and those of the papers whose method is among `rows`.
+
+    Args:
+        rows: names of rows; None for the claims of all papers.
+    """
     entries = yaml.safe_load(files(_RESULTS).joinpath("paper", _FILE).read_text(encoding="utf-8"))
-    return tuple(Claim(**entry) for entry in entries)
+    claims = tuple(Claim(**entry) for entry in entries)
+    if rows is None:
+        return claims
+    shown = {"", *(row.lower() for row in rows)}
+    return tuple(claim for claim in claims if claim.paper.lower() in shown)
 
 
 def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None) -> tuple[Judged, ...]:
@@ -102,7 +113,7 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
 
     Args:
         load: returns a data set by its name; claims on groups of one that is not prepared stay untested.
-        claims: None for the paper's.
+        claims: None for ReaRec's, and for those of later methods that the suite has.
     """
     every = [cell for cell in results.models().cells if not cell.unsupported]
     usual = {_row(cell) for cell in every if cell.steps == STEPS}
@@ -118,7 +129,7 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
         other = _judged(claim, numbers({**claim.test, "over": claim.test["beside"]}))
         return replace(found, beside=None if other.value is None else (other.value, other.interval))
 
-    return tuple(map(judged, claims or paper_claims()))
+    return tuple(map(judged, claims or paper_claims(cell.strategy for cell in every)))
 
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
@@ -173,10 +184,10 @@ def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resul
 
 def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float], float]) -> _Numbers:
     """`of` the change of each cell in percent, the mean over its metrics: they are one comparison, not four."""
-    row, over = test["row"], test["over"]
+    row, rivals = test["row"], test["over"] if isinstance(test["over"], list) else [test["over"]]
     metrics = [test["metric"]] if "metric" in test else METRICS
     parts = []
-    for cell in cells:
+    for cell, over in product(cells, rivals):
         if cell.strategy != row or not _backbone_is(cell, test):
             continue
         other = row_beside(cell, over, cells)
@@ -190,7 +201,7 @@ def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], of: Callabl
                 part[seed] = of(float(np.mean(changes)))
         parts.append(part)
     where = f" on {test['backbone']}" if "backbone" in test else ""
-    return _Numbers(tuple(parts), why="" if parts else f"needs the rows {row} and {over}{where}")
+    return _Numbers(tuple(parts), why="" if parts else f"needs the rows {' and '.join([row, *rivals])}{where}")
 
 
 def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:

@@ -33,7 +33,7 @@ def claims(results: ResultSet, load: Load) -> Table:
     return suite_table(
         results,
         name="claims",
-        caption="the claims of arXiv 2503.22675",
+        caption=f"the claims of {' and '.join(dict.fromkeys(_paper(row) for row in judged))}",
         heading="Claim",
         columns=[ColumnGroup("", ("Where", "Verdict", "Expected", "Percent", "95%", "Seeds", "Of"))],
         groups=[RowGroup((), tuple(Line(row.claim.claim, _cells(row)) for row in judged))],
@@ -58,6 +58,10 @@ def claims(results: ResultSet, load: Load) -> Table:
     )
 
 
+def _paper(row: Judged) -> str:
+    return row.claim.paper or "arXiv 2503.22675"
+
+
 def expectation(row: Judged) -> str:
     """What an interval has to show, in words."""
     ((kind, bound),) = row.claim.expect.items()
@@ -68,7 +72,7 @@ def expectation(row: Judged) -> str:
 def _cells(row: Judged) -> tuple[TableCell, ...]:
     tested = row.value is not None
     return (
-        TableCell("text", text=row.claim.where),
+        TableCell("text", text=" ".join(filter(None, (row.claim.paper, row.claim.where)))),
         TableCell("text", text=row.verdict),
         TableCell("text", text=expectation(row)),
         TableCell("value" if row.claim.test["kind"] == "share" else "change", row.value, digits=1) if tested else EMPTY,

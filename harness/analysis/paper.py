@@ -1,4 +1,4 @@
-"""The paper's printed numbers (arXiv 2503.22675, tables 1 to 4), as rows like our own."""
+"""The paper's printed numbers (arXiv 2503.22675, tables 1 to 4) and those of later methods, as rows like our own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from .compare import AVERAGE, Row, Stat, percent
+from .compare import AVERAGE, METRICS, Row, Stat, percent
 
 _RESULTS = __package__.partition(".")[0] + ".results"
 _FILES = {
@@ -16,6 +16,7 @@ _FILES = {
     "table2": "table2_id_based.csv",
     "table3": "table3_text_based.csv",
     "table4": "table4_latency.csv",
+    "later": "later_methods.csv",
 }
 _BASE = "Base"
 
@@ -78,7 +79,10 @@ def paper_funnel() -> Mapping[tuple[str, str, str], int]:
 
 
 def paper_rows(table: str) -> tuple[Row, ...]:
-    """The rows of "table2" or "table3"; every value is that of a single run."""
+    """The rows of "table2", "table3" or "later" (other papers' methods); every value is that of a single run.
+
+    A metric that is not printed has no mean.
+    """
     stats: dict[tuple[str, str, str], dict[str, Stat]] = {}
     for line in _lines(table):
         metric = line["metric"].lower()
@@ -92,10 +96,15 @@ def paper_rows(table: str) -> tuple[Row, ...]:
             strategy=strategy,
             against="" if strategy == _BASE else _BASE,
             steps=None,
-            stats=by_metric,
+            stats={metric: by_metric.get(metric, Stat(None, None, 0, 1)) for metric in METRICS},
         )
         for (dataset, backbone, strategy), by_metric in stats.items()
     )
+
+
+def later_sources() -> Mapping[str, str]:
+    """The paper behind each row of "later", by the row's name."""
+    return {line["strategy"]: line["source"] for line in _lines("later")}
 
 
 def paper_latency() -> tuple[Latency, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...analysis.compare import METRICS, Compared, compare
-from ...analysis.paper import paper_datasets, paper_rows
+from ...analysis.paper import later_sources, paper_datasets, paper_rows
 from ...analysis.resultset import ResultSet
 from ...utils.errors import InputError
 from ..labels import label_of, metric_label, row_name
@@ -37,7 +37,7 @@ def against_paper(results: ResultSet) -> Table:
     results = results.models()
     printed = {
         (row.row.dataset, row.row.backbone, row.row.strategy): row
-        for table in ("table2", "table3")
+        for table in ("table2", "table3", "later")
         for row in compare(paper_rows(table))
     }
     names = {recipe: printed.name for recipe, printed in paper_datasets().items()}
@@ -51,7 +51,8 @@ def against_paper(results: ResultSet) -> Table:
     if not pairs:
         raise InputError(
             f"no row of '{results.name}' is in the paper's Tables 2 and 3. They have the data sets "
-            f"{', '.join(names)}; the backbones sasrec, bert4rec, unisrec, morec; the rows base, erl, prl."
+            f"{', '.join(names)}; the backbones sasrec, bert4rec, unisrec, morec; the rows base, erl, prl. Of later "
+            "papers: plr and mancar."
         )
     return suite_table(
         results,
@@ -63,10 +64,18 @@ def against_paper(results: ResultSet) -> Table:
             for theirs, ours in pairs
             for line in _lines(theirs, ours)
         ),
-        notes=[_NOTE],
+        notes=[_NOTE, *_other_papers(pairs)],
         fields=FIELDS,
         records=(record for theirs, ours in pairs for record in _records(theirs, ours)),
     )
+
+
+def _other_papers(pairs: list[tuple[Compared, Compared]]) -> list[str]:
+    """Where rows of later methods come from, and that their data may be prepared otherwise."""
+    sources = later_sources()
+    names = dict.fromkeys(theirs.row.strategy for theirs, _ in pairs if theirs.row.strategy in sources)
+    words = "; ".join(f"{name}: {sources[name]}" for name in names)
+    return [f"From other papers, whose data may be prepared otherwise: {words}."] if names else []
 
 
 def _lines(theirs: Compared, ours: Compared) -> list[Line]:
@@ -74,7 +83,7 @@ def _lines(theirs: Compared, ours: Compared) -> list[Line]:
     gains: list[TableCell] = []
     for metric in METRICS:
         paper, own = theirs.row.stats[metric], ours.row.stats[metric]
-        values += [TableCell("value", paper.mean), value(own), number("change", _less(own.mean, paper.mean))]
+        values += [number("value", paper.mean), value(own), number("change", _less(own.mean, paper.mean))]
         printed, ours_percent = theirs.improvements.get(metric), ours.improvements.get(metric)
         gains += [
             number("gain", printed),

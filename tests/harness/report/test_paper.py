@@ -139,6 +139,19 @@ def test_our_numbers_stand_beside_the_papers(tmp_path: Path, synthetic: ModuleTy
     assert "| PRL (K=2) |" in render([table], format="markdown")
 
 
+def test_a_later_method_stands_beside_what_its_own_paper_prints(tmp_path: Path, synthetic: ModuleType) -> None:
+    cells = (synthetic.cell(*row, dataset="cds_vinyl") for row in (("base", 0), ("plr", 2), ("mancar", 2)))
+    table = against_paper(synthetic.results_of(Store(tmp_path), *cells))
+    printed = {(record["strategy"], record["metric"]): record["paper"] for record in table.records}
+    assert (printed["plr", "recall@20"], printed["mancar", "ndcg@10"], printed["plr", "ndcg@20"]) == (
+        0.0873,
+        0.0234,
+        None,
+    )
+    shown = render([table], format="markdown")
+    assert "PLR: arXiv 2601.03153" in shown and "ManCAR: arXiv 2602.20093, without context" in shown
+
+
 def test_a_suite_without_a_row_of_the_paper_is_told_which_there_are(tmp_path: Path, synthetic: ModuleType) -> None:
     with pytest.raises(InputError, match=r"no row of 's' .*video_games"):
         against_paper(synthetic.results_of(Store(tmp_path), ("base", 0)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def broken(spec: TrialSpec, dataset: Dataset) -> tuple[str, ...]:
     try:
         trial = ModelTrial(spec, dataset)
     except Exception as error:
-        return (f"__init__: {_words(error)}",)
+        prepares = any(frame.name == "prepare" for frame in extract_tb(error.__traceback__))
+        return (f"{'prepare' if prepares else '__init__'}: {_words(error)}",)
     found = list(_backbone(trial, dataset))
     return tuple(found or _strategy(trial, dataset))
 

@@ -55,6 +55,11 @@ def test_a_plug_in_that_keeps_its_contracts_passes(tmp_path: Path) -> None:
         ),
         ("few", ("else self.items[: self.num_items]", "else self.items[:3]"), "item_vectors: (3, 64), where (200, 64)"),
         ("read", ("* states[..., step, :]", "* states[..., step]"), "read_ramp K=2  readout: "),
+        (
+            "count",
+            ("    def readout", "    def prepare(self, seen):\n        seen.users.mode()\n\n    def readout"),
+            "count_ramp K=2  prepare: AttributeError",
+        ),
         ("pads", ("histories.lengths - 1", "-1"), "encode: what stands in the padding changes the states"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -18,7 +19,14 @@ __all__ = ["COLLECTIONS", "allowed", "hint", "members", "shown"]
 COLLECTIONS = (tuple, list, set, frozenset)
 
 _MAX_SHOWN = 40
-_PLURALS = {int: "whole numbers", float: "numbers", bool: "true, false", str: "text", type(None): "null"}
+_PLURALS = {
+    int: "whole numbers",
+    float: "numbers",
+    Decimal: "numbers",
+    bool: "true, false",
+    str: "text",
+    type(None): "null",
+}
 _BOUNDS: tuple[tuple[type, str, str], ...] = (
     (annotated_types.Ge, "ge", "from"),
     (annotated_types.Gt, "gt", "above"),

@@ -18,10 +18,13 @@ _SPLITS = {
 def words(recipe: Recipe) -> dict[str, str]:
     """A recipe's choices as tables state them: split, filters, catalogue, equal_times, history -> text."""
     ties = HASHED_TIES if recipe.equal_times == "hash" else "equal times in the order of the file"
+    raw = recipe.reader in ("csv", "jsonl", "parquet")
+    if raw and "time" not in recipe.columns:
+        ties = "no times: the order of the files"
     history = "as published" if recipe.ready else WHOLE_HISTORY
     return {
         "split": _split(recipe),
-        "filters": "; ".join(_filters(recipe)) or "none here: as published",
+        "filters": "; ".join(_filters(recipe)) or ("none" if raw else "none here: as published"),
         "catalogue": _catalogue(recipe),
         "equal_times": "as published" if recipe.ready else ties,
         "history": history if recipe.max_history is None else f"{history}, the last {recipe.max_history}",

@@ -8,6 +8,7 @@ import json
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -118,6 +119,8 @@ class SplitRule(_Section):
         if len(value) != 1:
             raise ValueError("give one way of splitting, such as quantiles: [0.8, 0.9]")
         kind, at = next(iter(value.items()))
+        for boundary in at if isinstance(at, (list, tuple)) else ():
+            _refuse_date(str(boundary))
         return {"kind": kind, "at": at}
 
     @model_validator(mode="after")
@@ -134,6 +137,17 @@ class SplitRule(_Section):
         if self.kind != "times" and not (first > 0 and second < 1):
             raise ValueError(f"the boundaries of {self.kind} lie between 0 and 1")
         return self
+
+
+def _refuse_date(boundary: str) -> None:
+    """A `ValueError` for a boundary that is a date, with the number that it is."""
+    try:
+        moment = datetime.fromisoformat(boundary) if "-" in boundary[1:] else None
+    except ValueError:
+        return
+    if moment is not None:
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        raise ValueError(f"'{boundary}' is a date; as a boundary write the time as a number: {seconds:.0f} in seconds")
 
 
 class PerSplit(_Even):

@@ -88,6 +88,12 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, line: str, said: s
         ("{quantiles: [0.9, 0.8]}", "the first boundary must lie before the second"),
         ("{quantiles: [0.9, 1.8]}", "the boundaries of quantiles lie between 0 and 1"),
         ("quantiles", "quantiles needs two boundaries, such as quantiles: [0.8, 0.9]"),
+        (
+            "{times: [2024-03-01, 2024-04-01]}",
+            "'2024-03-01' is a date; as a boundary write the time as a number: 1709251200 ",
+        ),
+        ("{times: ['1969-12-31 23:59:59Z', 4]}", "write the time as a number: -1 in seconds"),
+        ("{times: [soon, later]}", "Allowed: a list of numbers, or null."),
         ("{leave_one_out: [1, 2]}", "leave_one_out has no boundaries"),
         ("given", "the reader csv has no splits of its own"),
     ],
@@ -125,6 +131,21 @@ def test_every_shipped_recipe_has_a_reader_and_says_what_it_makes() -> None:
         assert held.about
         assert set(protocol.words(held)) == {"split", "filters", "catalogue", "equal_times", "history"}
         assert held.command("X").startswith(f"rearec-bench prepare {name} ")
+
+
+@pytest.mark.parametrize(
+    ("own", "fact", "words"),
+    [
+        (MINE, "filters", "none"),
+        (f"{MINE}core: 3\n", "filters", "3-core on users and items, to the fixed point"),
+        (MINE, "equal_times", protocol.HASHED_TIES),
+        (f"{MINE}equal_times: file\n", "equal_times", "equal times in the order of the file"),
+        (MINE.replace(", time: day", ""), "equal_times", "no times: the order of the files"),
+        ("reader: splits\nsplit: given\n", "filters", "none here: as published"),
+    ],
+)
+def test_what_is_said_of_a_log_of_ones_own(tmp_path: Path, own: str, fact: str, words: str) -> None:
+    assert protocol.words(recipe(tmp_path, own))[fact] == words
 
 
 def test_a_text_has_the_template_that_was_asked_for(tmp_path: Path) -> None:

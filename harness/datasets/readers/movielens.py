@@ -10,6 +10,7 @@ from ...utils.errors import DatasetError
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import EventColumns
 from ..parsing.layout import Format, Layout
+from ..parsing.raw import writing_of
 from ..parsing.table_files import TableFile
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable
@@ -36,27 +37,16 @@ class _MovieLens(TableReader):
         """See `TableReader.interactions_format`."""
         if _is_atomic(path):
             return RECBOLE.interactions_format(path, recipe, log)
-        separator, encoding = _separator(path), recipe.said_of("interactions").encoding
-        return Layout(
-            separator,
-            quotes=separator == ",",
-            header=separator == ",",
-            names=_RATINGS,
-            encoding=encoding,
-            guess_encoding=True,
-        )
+        return _layout(path, _RATINGS, recipe.said_of("interactions").encoding)
 
     def items_format(self, path: Path, recipe: Recipe, log: BadLineLog) -> Format:
         """See `TableReader.items_format`."""
         if _is_atomic(path):
             return RECBOLE.items_format(path, recipe, log)
-        encoding = recipe.said_of("items").encoding
-        separator = "|" if _plain(path) == "u.item" else _separator(path)
-        if separator == ",":
-            return Layout(encoding=encoding, guess_encoding=True)
-        before = ("movieId", "title", "released", "on video", "address")
-        names = (*before, *GENRES) if separator == "|" else ("movieId", "title", "genres")
-        return Layout(separator, quotes=False, header=False, names=names, encoding=encoding, guess_encoding=True)
+        names: tuple[str, ...] = ("movieId", "title", "genres")
+        if _plain(path) == "u.item":
+            names = ("movieId", "title", "released", "on video", "address", *GENRES)
+        return _layout(path, names, recipe.said_of("items").encoding)
 
     def event_columns(self, file: TableFile, recipe: Recipe) -> EventColumns:
         """See `TableReader.event_columns`."""
@@ -99,8 +89,13 @@ def _plain(path: Path) -> str:
     return path.name.removesuffix(".gz")
 
 
-def _separator(path: Path) -> str:
-    return {".csv": ",", ".dat": "::"}.get(Path(_plain(path)).suffix, "\t")
+def _layout(path: Path, names: tuple[str, ...], encoding: str) -> Layout:
+    """That of a file of GroupLens's, by its name: of their CSV files alone the first line names the columns."""
+    name = _plain(path)
+    if name.endswith(".csv"):
+        return Layout(writing_of(path).separator or ",", encoding=encoding, guess_encoding=True)
+    separator = "|" if name == "u.item" else "::" if name.endswith(".dat") else "\t"
+    return Layout(separator, quotes=False, header=False, names=names, encoding=encoding, guess_encoding=True)
 
 
 READER = _MovieLens(

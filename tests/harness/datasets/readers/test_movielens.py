@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -133,3 +134,29 @@ def test_both_layouts_give_the_same_fingerprint(shared: Path, tmp_path: Path) ->
     assert items[0].titles is not None and items[1].titles is not None
     same = sum(one == other for one, other in zip(items[0].titles, items[1].titles, strict=True))
     assert same > 0.95 * len(items[0].titles)  # the others have letters that Latin-1 lacks, or no year
+
+
+@pytest.mark.parametrize("packing", ["zip", "folder"])
+@pytest.mark.parametrize(("separator", "first"), [(",", ""), (",", "sep=,\r\n"), (";", "sep=;\r\n")])
+def test_csv_files_in_the_layout_of_grouplens_lose_rows_to_the_rules_alone(
+    packing: str, separator: str, first: str, tmp_path: Path
+) -> None:
+    ratings = [(user, item, 1 + (user + item) % 5, 1000 * user + item) for user in range(30) for item in range(20)]
+    films = [f'{item}{separator}"A Film; One, {item} (1990)"{separator}Drama|War' for item in range(20)]
+    texts = {
+        "ratings.csv": ["userId,movieId,rating,timestamp", *(",".join(map(str, row)) for row in ratings)],
+        "movies.csv": [separator.join(("movieId", "title", "genres")), *films],
+    }
+    texts["ratings.csv"] = [line.replace(",", separator) for line in texts["ratings.csv"]]
+    source = tmp_path / "ml-latest-small"
+    source.mkdir()
+    for name, lines in texts.items():
+        (source / name).write_bytes((first + "\r\n".join([*lines, ""])).encode())
+    if packing == "zip":
+        source = Path(shutil.make_archive(str(source), "zip", tmp_path, source.name))
+    data = preparation.prepare("ml-latest", source=source, data_dir=tmp_path / "data")
+    high = sum(rating > 3 for _, _, rating, _ in ratings)
+    lost = data.card["filtered"][0]
+    assert (lost["why"], lost["interactions"], lost["left"]) == ("rating not above 3", len(ratings) - high, high)
+    items = catalog.load_items("ml-latest", data_dir=tmp_path / "data")
+    assert items.titles is not None and items.titles.tolist() == [f"A Film; One, {token}" for token in items.tokens]

@@ -11,8 +11,8 @@ embeddings, noise) goes through the core beside them and attends to the items be
 changes no other prefix, and packed users have the states of their rows.
 
 Deviations: ranking starts from zeros (the code's `normal_zero`, not its default), as noise there would make ranks
-depend on chance; layers are pre-norm as in the paper and in RecBole 3.0, those of the authors' code are RecBole 1's
-post-norm ones; the mean alone of the three adapters.
+depend on chance; layers are pre-norm as in RecBole 3.0, those of the authors' code are RecBole 1's post-norm ones; the
+mean alone of the three adapters.
 
 Cost of a row: encoding and each step O(n (L d^2 + L^2 d)) for n layers of either block, where another backbone's step
 costs O(n (d^2 + L d)). Packed users share it as they share an encoding, and a changed state costs one more position.

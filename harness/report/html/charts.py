@@ -22,8 +22,8 @@ _CURVE = 40
 _WIDE = 10
 _BROAD = 2
 """Settings side by side whose names fit on one line."""
-_LETTERS = 40
-"""Of all words side by side that fit below a chart on a narrow screen."""
+_LETTERS, _WORD = 36, 12
+"""Letters of all words side by side that fit below a chart on a narrow screen, and of one word."""
 _FEW = 4
 """Values that have a tick each."""
 
@@ -137,13 +137,13 @@ def curve(summary: TrialSummary, metric: str) -> dict[str, list[float]]:
 def _scale(values: Sequence[Any], letters: int) -> dict[str, Any]:
     """The kind of axis that shows the values: of words, or logarithmic where they span more than a decade.
 
-    Few values are its ticks. All words together have so many letters.
+    Few values are its ticks. Words that have more letters than fit side by side stand upright.
     """
     if not all(map(_is_number, values)):
         words = list(dict.fromkeys(map(str, values)))
-        most = max(letters // len(words), 4)
-        shown = [word if len(word) <= most else f"{word[: most // 2]}…{word[-(most // 2 - 1) :]}" for word in words]
-        return {"type": "category", "tickvals": words, "ticktext": shown, "tickangle": 0}
+        shown = [word if len(word) <= _WORD else f"{word[: _WORD // 2]}…{word[-(_WORD // 2 - 1) :]}" for word in words]
+        angle = 0 if sum(map(len, shown)) <= letters else 90
+        return {"type": "category", "tickvals": words, "ticktext": shown, "tickangle": angle}
     kind = {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {"nticks": 4}
     few = sorted(set(values)) if len(set(values)) <= _FEW else []
     return kind | ({"tickvals": few, "ticktext": [f"{value:g}" for value in few]} if few else {})

@@ -271,16 +271,21 @@ def test_curves_of_trials_have_their_rows_colour_and_looks_of_their_own(open_pag
 
 
 @pytest.mark.parametrize(
-    ("settings", "ticks"),
+    ("settings", "ticks", "angle"),
     [
-        ({"kind": ["one", "two"]}, ["one", "two"]),
-        ({"kind": ["a_very_long_value_of_a_setting", "b"]}, ["a_very_lon…a_setting", "b"]),
-        ({"kind": ["a_very_long_value", "b"], "other": ["c", "d"], "third": [1, 2]}, ["a_v…ue", "b"]),
-        ({"flag": [True, False]}, ["True", "False"]),
+        ({"kind": ["one", "two"]}, ["one", "two"], 0),
+        ({"kind": ["a_very_long_value_of_a_setting", "b"]}, ["a_very…tting", "b"], 0),
+        ({"kind": ["a_long_word", "b"], "other": ["c", "d"], "third": [1, 2]}, ["a_long_word", "b"], 0),
+        (
+            {"kind": ["a_long_word", "b_long_word"], "other": [3, 4], "third": [1, 2]},
+            ["a_long_word", "b_long_word"],
+            90,
+        ),
+        ({"flag": [True, False]}, ["True", "False"], 0),
     ],
 )
-def test_words_below_a_search_are_as_long_as_its_axis_has_room(
-    settings: dict[str, list[Any]], ticks: list[str], tmp_path: Path, synthetic: ModuleType
+def test_words_below_a_search_stand_upright_where_they_have_no_room(
+    settings: dict[str, list[Any]], ticks: list[str], angle: int, tmp_path: Path, synthetic: ModuleType
 ) -> None:
     specs = [
         synthetic.spec(purpose="search", settings=dict(zip(settings, values, strict=True)))
@@ -290,7 +295,7 @@ def test_words_below_a_search_are_as_long_as_its_axis_has_room(
     for spec in specs:
         store.write(synthetic.trial(spec))
     chart = search_chart("s", [(store.summary(spec.key), False) for spec in specs], "ndcg@20")
-    assert chart.layout["xaxis"]["ticktext"] == ticks
+    assert (chart.layout["xaxis"]["ticktext"], chart.layout["xaxis"]["tickangle"]) == (ticks, angle)
     assert chart.layout["yaxis"]["range"] == pytest.approx([0, 2 * chart.data[0]["y"][0]])
 
 

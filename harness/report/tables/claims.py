@@ -72,7 +72,7 @@ def expectation(row: Judged) -> str:
 def _cells(row: Judged) -> tuple[TableCell, ...]:
     tested = row.value is not None
     return (
-        TableCell("text", text=" ".join(filter(None, (row.claim.paper, row.claim.where)))),
+        TableCell("text", text=": ".join(filter(None, (row.claim.paper, row.claim.where)))),
         TableCell("text", text=row.verdict),
         TableCell("text", text=expectation(row)),
         TableCell("value" if row.claim.test["kind"] == "share" else "change", row.value, digits=1) if tested else EMPTY,

@@ -88,7 +88,13 @@ class LARESSettings(SASRecSettings):
 
     recurrent: ClassVar[bool] = True
 
-    layers: int = param(2, "layers of the pre-block, and as many of the core", symbol="n", source=_LARES, ge=1)
+    layers: int = param(
+        2,
+        "layers of the pre-block, and as many of the core",
+        symbol="n",
+        source="arXiv 2505.16865; 1 in its code",
+        ge=1,
+    )
     feed_forward: int = param(256, "width of the feed-forward layer", source=_LARES, ge=1)
     input_dropout: float = param(0.5, "dropout on item inputs; steps have none on theirs", source=_LARES, ge=0, lt=1)
     scores: Literal["cosine", "dot"] = param(

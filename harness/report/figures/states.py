@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...analysis.compare import state_names
 from ...analysis.resultset import CellResults
 from ...records.results import Rows
 from .context import FigureContext, MissingData, reasoning_cells, single_rows, title_of
@@ -31,7 +33,8 @@ def trajectory_panels(context: FigureContext) -> list[Panel]:
         rows = context.results.store.rows(cell.runs[0].key, "test")
         asked = context.asked(cell.dataset)
         chosen = rows_of_users(rows, asked) if asked else typical_rows(rows.step_ranks)
-        steps = range(rows.step_ranks.shape[1])
+        labels, axis = state_labels(cell, rows.step_ranks.shape[1])
+        steps = range(len(labels)) if axis == "step" else ()  # streams are no scale
         curves = [
             Series(
                 "line", context.user(cell.dataset, int(rows.users[row])), rows.step_ranks[row].tolist(), place, steps
@@ -40,9 +43,9 @@ def trajectory_panels(context: FigureContext) -> list[Panel]:
         ]
         changes = "; ".join(f"{curve.name}: {curve.y[0]:,} to {curve.y[-1]:,}" for curve in curves)
         about = f"Rank of the target at each step for single test rows, losses and gains as they are. {changes}."
-        axes = ("step", "rank of the target")
+        axes = (axis, "rank of the target")
         panel = Panel(title_of(cell), about, curves, *axes, whole=True, ranks=True, named=True, ordered=True)
-        panels.append(replace(panel, scale=cell.dataset))
+        panels.append(replace(panel, scale=cell.dataset, labels=() if axis == "step" else labels))
     return panels
 
 
@@ -52,18 +55,13 @@ def similarity_panels(context: FigureContext) -> list[Panel]:
     lowest = min(float(of.min()) for of in values.values())
     limits = (math.floor(10 * min(lowest, 0.9)) / 10, 1.0)
     about = "Mean cosine between the states of the steps over all test rows."
-    return [
-        Panel(
-            title_of(cell),
-            about,
-            x="step",
-            y="step",
-            heat=values[cell.place],
-            labels=[str(step) for step in range(len(values[cell.place]))],
-            limits=limits,
+    panels = []
+    for cell in reasoning_cells(context):
+        labels, axis = state_labels(cell, len(values[cell.place]))
+        panels.append(
+            Panel(title_of(cell), about, x=axis, y=axis, heat=values[cell.place], labels=labels, limits=limits)
         )
-        for cell in reasoning_cells(context)
-    ]
+    return panels
 
 
 def state_panels(context: FigureContext) -> list[Panel]:
@@ -78,8 +76,9 @@ def state_panels(context: FigureContext) -> list[Panel]:
         if test is None or test.traces is None or len(test.traces.rows) < 2:
             continue
         points, (first, second) = principal_components(test.traces.states)
+        labels, axis = state_labels(cell, points.shape[1])
         shown = [
-            Series("points", f"step {k}", points[:, k, 1].tolist(), k, points[:, k, 0].tolist())
+            Series("points", f"{axis} {labels[k]}", points[:, k, 1].tolist(), k, points[:, k, 0].tolist())
             for k in range(points.shape[1])
         ]
         about = (
@@ -91,6 +90,13 @@ def state_panels(context: FigureContext) -> list[Panel]:
     if not panels:
         raise MissingData("needs final runs with stored states of traced rows")
     return panels
+
+
+def state_labels(cell: CellResults, count: int) -> tuple[list[str], str]:
+    """What states are called on an axis, and that axis: 0 to K, or with streams 0, 1/1, 1/2, 2/1 and so on."""
+    names = state_names(count, cell.runs[0].spec.steps)
+    axis = "stream/step" if any("stream" in name for name in names) else "step"
+    return ["/".join(re.findall(r"\d+", name)) for name in names], axis
 
 
 def principal_components(states: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[float, float]]:

@@ -15,6 +15,7 @@ from ...utils.text import fixed
 from ..figures.colours import places_beside_names
 from ..figures.gains import METRIC
 from ..labels import label_of, points_label, row_name, steps_label
+from ..tables.protocol import own_backbones
 
 _FEW = 6
 """Names that are written out."""
@@ -121,6 +122,8 @@ def _compared(results: ResultSet, cells: Sequence[CellResults]) -> str:
     depths = list(dict.fromkeys(cell.steps for cell in cells if cell.steps != 0))
     words = f"{len(rows)} rows" if len(rows) > 1 else "1 row"
     words += f" on {_listed([label_of(name) for name in dict.fromkeys(cell.backbone for cell in cells)], 'backbones')}"
+    if own := own_backbones(results):
+        words += f" or a backbone of their own, {own}"
     words += f", {_listed([steps_label(depth) for depth in depths], 'numbers of steps')}" if depths else ""
     baselines = list(dict.fromkeys(label_of(cell.backbone) for cell in results.cells if cell.is_baseline))
     return words + (f"; beside them {' and '.join(baselines)}, counts without a model" if baselines else "")

@@ -20,7 +20,7 @@ from rearec_bench.harness.report.figures.context import FigureContext, MissingDa
 from rearec_bench.harness.report.figures.gains import gain_panels
 from rearec_bench.harness.report.figures.printed import printed
 from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, NAMES, draw, draw_together
-from rearec_bench.harness.report.figures.states import principal_components, rows_of_users, typical_rows
+from rearec_bench.harness.report.figures.states import principal_components, rows_of_users, state_labels, typical_rows
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 
@@ -197,3 +197,9 @@ def test_components_are_those_of_the_covariance(rows: int, steps: int, width: in
     values = np.sort(np.linalg.eigvalsh(np.cov(flat.T)))[::-1]
     assert points.reshape(-1, 2).var(axis=0, ddof=1) == pytest.approx(values[:2], rel=1e-6, abs=1e-9)
     assert explained == pytest.approx(tuple(values[:2] / values.sum()), rel=1e-6, abs=1e-9)
+
+
+def test_states_of_streams_are_named_by_stream_and_step(tmp_path: Path, synthetic: ModuleType) -> None:
+    (cell,) = synthetic.results_of(Store(tmp_path), ("prl", 2)).cells
+    assert state_labels(cell, 3) == (["0", "1", "2"], "step")
+    assert state_labels(cell, 5) == (["0", "1/1", "1/2", "2/1", "2/2"], "stream/step")

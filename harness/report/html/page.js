@@ -35,7 +35,8 @@
       ...Object.fromEntries(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d/.test(key))]
         .map((key) => [key, axis(layout[key])])) };
   };
-  const options = { responsive: true, displaylogo: false };
+  const touch = matchMedia("(hover: none)").matches; // the buttons would lie on the legend all the time
+  const options = { responsive: true, displaylogo: false, displayModeBar: touch ? false : "hover" };
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "x"];
   const draw = async (place) => {

@@ -46,12 +46,14 @@ class _Group:
         entries: name to one line about it; "" where names alone say enough.
         detail: everything about one of them.
         whole: everything about the group; None for its entries with all their words.
+        terse: the overview has the names alone.
     """
 
     place: str
     entries: Mapping[str, str]
     detail: Callable[[str], list[str]]
     whole: Callable[[], list[str]] | None = None
+    terse: bool = False
 
 
 def inventory(name: str = "", *, data_dir: Path, width: int) -> str:
@@ -107,6 +109,7 @@ def _groups(data_dir: Path, width: int) -> dict[str, _Group]:
             "blocks of a suite",
             {name: words for name, (_, words) in _SECTIONS.items()},
             lambda name: [f"{name}: {_SECTIONS[name][1]}", *_settings(_SECTIONS[name][0], width)],
+            terse=True,
         ),
         "datasets": _Group(
             "datasets: in a suite, or rearec-bench prepare NAME",
@@ -126,8 +129,7 @@ def _groups(data_dir: Path, width: int) -> dict[str, _Group]:
 
 def _overview(groups: Mapping[str, _Group], width: int) -> Iterator[str]:
     for name, group in groups.items():
-        many = not any(group.entries.values()) or len(group.entries) > _MARGIN
-        if many:
+        if group.terse or not any(group.entries.values()) or len(group.entries) > _MARGIN:
             yield from _wrapped(f"{name:<{_MARGIN}}", "  ".join(group.entries), width)
         else:
             column = max(map(len, group.entries))
@@ -179,13 +181,14 @@ def _settings(settings: type[Settings], width: int) -> Iterator[str]:
         defaults: Settings | None = settings()
     except ValidationError:  # a plug-in whose settings have no defaults
         defaults = None
+    column = max([20, *map(len, settings.model_fields)])
     if settings.model_fields:
-        yield f"  {'setting':<20} {'default':<8} symbol"
+        yield f"  {'setting':<{column}} {'default':<8} symbol"
     for name, field in settings.model_fields.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         default = "required" if defaults is None else _shown(getattr(defaults, name))
         symbol = str(extra.get("symbol") or "")
-        yield from _wrapped(f"  {name:<20} {default:<8} {symbol:<12}", _words(field, extra), width)
+        yield from _wrapped(f"  {name:<{column}} {default:<8} {symbol:<12}", _words(field, extra), width)
 
 
 def _words(field: FieldInfo, extra: dict[str, Any]) -> str:

@@ -213,7 +213,8 @@ def _ceiling(test: Mapping[str, Any], cells: Sequence[CellResults], results: Res
         gains = {}
         for run in cell.runs:
             start = below.get(run.spec.seed, {}).get(METRIC)
-            if run.spec.steps > 0 and start:
+            kind = run.spec.strategy.kind
+            if run.spec.steps > 0 and start and kind in test.get("strategies", [kind]):
                 ranks = results.store.ranks(run.key, "test").step_ranks.min(axis=1)
                 gains[run.spec.seed] = _change(metric_of(ranks, METRIC), start)
         if gains:

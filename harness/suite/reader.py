@@ -50,7 +50,7 @@ def read_suite(tree: Table, *, default_name: str, problems: Problems, data_dir: 
     rows = {key: _node(tree, key) for key in ("backbones", "strategies")}
     items = {key: node.items if isinstance(node, Items) else () for key, node in rows.items()}
     backbones = RowReader("backbones", problems, explain, defaults=table).read(items["backbones"])
-    reader = RowReader("strategies", problems, explain, backbones=backbones, backbone_defaults=table)
+    reader = RowReader("strategies", problems, explain, defaults=table, backbones=backbones)
     strategies = reader.read(items["strategies"])
     if not NAME.fullmatch(file.name or default_name):
         what = f"the file's name '{default_name}' cannot be the suite's. {NAME_RULE}"

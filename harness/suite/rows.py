@@ -42,9 +42,8 @@ class RowReader:
     Attributes:
         section: "backbones" or "strategies".
         explain: False where a broken plug-in explains unknown kinds already.
-        defaults: for backbones: settings of all of them that have such a setting.
+        defaults: settings of all backbones that have such a setting, those that strategies name for themselves too.
         backbones: for strategies: the rows whose settings `backbone` may change.
-        backbone_defaults: for strategies: as `defaults`, for a row on a backbone of its own.
     """
 
     section: str
@@ -52,7 +51,6 @@ class RowReader:
     explain: bool = True
     defaults: Table | None = None
     backbones: Sequence[Row] = ()
-    backbone_defaults: Table | None = None
     _names: dict[str, Mark] = field(default_factory=dict)
 
     @property
@@ -74,7 +72,7 @@ class RowReader:
             node = Table({}, node.mark)
         written = node.entries if isinstance(node, Table) else {}
         name, is_named = row_name(item), self._note_name(item, kind, written.get("name"))
-        if isinstance(node, Table):
+        if isinstance(node, Table) and self.section == "backbones":
             node = _filled(node, self.defaults, settings)
         read = read_component(settings, node, self.problems, own=_OWN_KEYS[self.section])
         if read is None or not isinstance(node, Table):
@@ -157,7 +155,7 @@ class RowReader:
         own = row.entries["backbone"].value if "backbone" in row.entries else None
         if settings is None or not (own is None or isinstance(own, Table)):
             return None
-        node = _filled(own or Table({}, item.mark), self.backbone_defaults, settings)
+        node = _filled(own or Table({}, item.mark), self.defaults, settings)
         read = read_component(settings, node, self.problems, word=f"hyper-parameter of {kind}")
         if read is None or not check_together(settings, read[0], node, self.problems):
             return None

@@ -160,6 +160,11 @@ def test_the_ceiling_stands_over_base_and_over_the_readout_and_the_claim_says_wh
     assert plain.value == over_readout.value != over_base.value
     assert (found.value, found.interval) == (over_base.value, over_base.interval)
     assert found.beside == (over_readout.value, over_readout.interval)
+    erl, prl, both = (
+        judge(results, unprepared, [claim(kind="ceiling", over="base", strategies=kinds)])[0]
+        for kinds in (["erl"], ["prl"], ["erl", "prl"])
+    )
+    assert (both.value, both.cells) == (over_base.value, erl.cells + prl.cells) and erl.value != prl.value
     (line,) = [line for line in claims(results, unprepared).protocol if "which decides" in line]
     assert (
         line.startswith("ceiling: Over base, which decides; over the readout ") and f"{found.beside[0]:+.1f}%" in line

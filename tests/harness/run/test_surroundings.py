@@ -44,6 +44,21 @@ def spied(folder: Path) -> Path:
     return mark
 
 
+def ran(
+    program: list[str | Path], *options: str, folder: Path, variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """The suite of `spied`, run in its folder with these variables besides."""
+    return subprocess.run(
+        [*program, "run", "suite.yaml", "--no-plugins", *options],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("program", "variables"),
     [
@@ -60,15 +75,7 @@ def test_the_program_imports_nothing_from_the_working_directory(
     (tmp_path / "sitecustomize.py").unlink()  # Python itself looks for it in all of PYTHONPATH
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "rearec-bench").write_text("from rearec_bench.__main__ import run\nrun()\n")
-    done = subprocess.run(
-        [sys.executable, *program.split(), "run", "suite.yaml", "--dry-run", "--no-plugins"],
-        cwd=tmp_path,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = ran([sys.executable, *program.split()], "--dry-run", folder=tmp_path, variables=variables)
     assert (done.returncode, mark.exists()) == (0, False), done.stdout + done.stderr
 
 
@@ -95,15 +102,7 @@ def test_what_a_variable_is_for_a_ray_that_a_run_starts_and_for_one_that_it_join
 def test_workers_import_nothing_from_the_working_directory_and_read_no_stray_variable(tmp_path: Path) -> None:
     mark = spied(tmp_path)
     script = Path(sys.executable).parent / "rearec-bench"
-    done = subprocess.run(
-        [script, "run", "suite.yaml", "--results", "results", "--no-plugins"],
-        cwd=tmp_path,
-        env={**os.environ, **STRAYS},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = ran([script], "--results", "results", folder=tmp_path, variables=STRAYS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not mark.exists()
     store = Store(tmp_path / "results")

@@ -77,17 +77,29 @@ class StrategySettings(Settings):
 
     Attributes:
         uses_steps: False for strategies that do not reason (base): one cell whatever `steps` says.
-        passes_per_step: how often training computes each reasoning step, for estimates of time.
         every_depth: one model serves every number of steps up to K, so that tables by K show all its states.
     """
 
     uses_steps: ClassVar[bool] = True
-    passes_per_step: ClassVar[int] = 1
     every_depth: ClassVar[bool] = False
 
     def resolve(self, *, packing: str) -> Self:
         """The same settings with what "auto" means under a trial's packing, so that its key says it outright."""
         return self
+
+    @property
+    def passes_per_step(self) -> int:
+        """How often training computes each reasoning step, in all views and streams; for estimates of time."""
+        return 1
+
+    @property
+    def encodings(self) -> int:
+        """How often training encodes each history of a row with steps; for estimates of time."""
+        return 1
+
+    def scored_states(self, steps: int) -> int:
+        """How many scores over the catalogue the loss of a row takes; `steps` is at least 1. For estimates of time."""
+        return 1 + steps
 
     @property
     def second_row(self) -> bool:

@@ -79,7 +79,7 @@ def inference(shape: Shape, *, length: int, steps: int, items: int) -> int:
     return encoding(shape, length=length) + taken_steps(shape, length, steps) + scoring(shape, items=items)
 
 
-def packed_passes(shape: Shape, *, length: int, steps: int, passes: int = 1) -> int:
+def packed_passes(shape: Shape, *, length: int, steps: int, passes: int = 1, encodings: int = 1) -> int:
     """The model's part of training on one row where whole users are packed, without scores: about 1 + K passes.
 
     A user with L items is L rows, whose states one pass computes together: a row costs one position of it, and one
@@ -87,20 +87,23 @@ def packed_passes(shape: Shape, *, length: int, steps: int, passes: int = 1) -> 
 
     Args:
         passes: how often each step is computed; 2 with the noised view of PRL (eq. 10), which shares the history.
+        encodings: how often the history is encoded; 2 where PLR computes everything twice.
     """
     encoded = shape.layers * (_keys_and_values(shape) + _position(shape, length))
     taken = passes * taken_steps(shape, length, steps)
-    return 2 * encoded + taken // length if shape.recurrent else encoded + taken
+    return encodings * 2 * encoded + taken // length if shape.recurrent else encodings * encoded + taken
 
 
-def packed_training(shape: Shape, *, length: int, steps: int, items: int, scored: int, passes: int = 1) -> int:
+def packed_training(
+    shape: Shape, *, length: int, steps: int, items: int, scored: int, passes: int = 1, encodings: int = 1
+) -> int:
     """Training on one row where whole users are packed, scores included.
 
     Args:
         scored: states of a row that have a loss over the catalogue: 1 for base, K + 1 for ERL and PRL.
-        passes: see `packed_passes`.
+        passes, encodings: see `packed_passes`.
     """
-    model = packed_passes(shape, length=length, steps=steps, passes=passes)
+    model = packed_passes(shape, length=length, steps=steps, passes=passes, encodings=encodings)
     return model + scored * scoring(shape, items=items)
 
 

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...models.backbones.settings import TransformerSettings
+from ...models.settings import StrategySettings
 from ..records.results import TrialSummary
 from ..records.spec import Component, Purpose, TrainingSettings, TrialSpec
 from ..utils.errors import InputError
 from ..utils.registry import BACKBONES, STRATEGIES, Registry
-from .operations import Shape, encoding, inference, packed_training, scoring, taken_steps
+from .operations import Shape, encoding, packed_training, scoring, taken_steps
 
 if TYPE_CHECKING:
     from ..plan.cells import Cell
@@ -159,26 +161,40 @@ def example(cell: Cell, device: str, purpose: Purpose = "search") -> TrialSpec:
 
 
 def operations(spec: TrialSpec, size: DataSize) -> float:
-    """Floating-point operations of an epoch, with every backbone treated as a transformer, LARES as one with a core."""
+    """Floating-point operations of an epoch: a transformer, which any backbone counts as, trained as the row says.
+
+    Not counted: products within a batch (contrastive terms) and with a few items (ManCAR's neighbours).
+    """
     if spec.is_baseline:
         return float(size.rows) * size.items
-    settings, strategy = spec.backbone.settings, _settings_of(STRATEGIES, spec.strategy)
-    width = int(settings.get("width", 64))
-    recurrent = bool(getattr(_settings_of(BACKBONES, spec.backbone), "recurrent", False))
-    layers, feed_forward = int(settings.get("layers", 2)), int(settings.get("feed_forward", 4 * width))
-    shape = Shape(width, layers, feed_forward, recurrent=recurrent)
+    shape, strategy = _shape(spec.backbone), _settings_of(STRATEGIES, spec.strategy) or StrategySettings()
+    steps = round(strategy.training_steps(spec.steps)) if spec.steps else 0
+    passes, encodings = (strategy.passes_per_step, strategy.encodings) if steps else (1, 1)
+    scored = strategy.scored_states(steps) if steps else 1
+
+    def single(length: int) -> int:
+        """The forward pass of a row that shares its history with no other, and its scores."""
+        encoded, taken = encoding(shape, length=length), taken_steps(shape, length, steps)
+        return encodings * encoded + passes * taken + scored * scoring(shape, items=size.items)
+
     max_len = spec.training.max_len
     length = max(1, round(min(size.history, max_len)))
-    items, passes = size.items, 1 if strategy is None else strategy.passes_per_step
-    steps = spec.steps if strategy is None or not spec.steps else round(strategy.training_steps(spec.steps))
-    row: float = _single(shape, length, steps, items, passes=passes)
+    row: float = single(length)
     if spec.training.packing == "users":
         alone = math.exp(-max_len / size.history) if size.history else 0.0  # longer than max_len: a row by itself
-        together = packed_training(shape, length=length, steps=steps, items=items, scored=1 + steps, passes=passes)
-        row = alone * _single(shape, max_len, steps, items, passes=passes) + (1 - alone) * together
-    if strategy is not None and strategy.second_row and spec.steps:
+        work = {"steps": steps, "items": size.items, "scored": scored, "passes": passes, "encodings": encodings}
+        row = alone * single(max_len) + (1 - alone) * packed_training(shape, length=length, **work)
+    if steps and strategy.second_row:
         row += encoding(shape, length=length) + taken_steps(shape, length, steps)
     return _BACKWARD_TOO * size.rows * row
+
+
+def _shape(backbone: Component) -> Shape:
+    settings = _settings_of(BACKBONES, backbone)
+    if isinstance(settings, TransformerSettings):
+        return Shape.of(settings)
+    width = int(backbone.settings.get("width", 64))
+    return Shape(width, int(backbone.settings.get("layers", 2)), int(backbone.settings.get("feed_forward", 4 * width)))
 
 
 def _settings_of(registry: Registry, component: Component) -> Any:
@@ -187,12 +203,6 @@ def _settings_of(registry: Registry, component: Component) -> Any:
         return registry.settings(component.kind).model_validate(dict(component.settings))
     except (InputError, ImportError, AttributeError, ValueError):
         return None
-
-
-def _single(shape: Shape, length: int, steps: int, items: int, *, passes: int) -> int:
-    """The forward pass of a row that shares its history with no other, and the scores of its states."""
-    more = (passes - 1) * taken_steps(shape, length, steps)
-    return inference(shape, length=length, steps=steps, items=items) + more + steps * scoring(shape, items=items)
 
 
 def _groups(spec: TrialSpec) -> tuple[tuple[Any, ...], ...]:

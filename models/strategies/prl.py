@@ -35,8 +35,7 @@ class PRL(Strategy):
 
     def reasoning(self, epoch: int) -> Reasoning:
         """Position embeddings, and a noised view once the contrastive term is on."""
-        weighted = self.settings.contrastive and self.settings.contrastive_weight > 0
-        contrastive = weighted and self.steps > 0 and epoch > self.settings.warmup_epochs
+        contrastive = self.settings.contrasts and self.steps > 0 and epoch > self.settings.warmup_epochs
         return Reasoning(
             noise_std=self.settings.noise_std if contrastive else None,
             noise_from_clean=self._averages,

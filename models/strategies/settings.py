@@ -44,11 +44,13 @@ class NaiveSettings(StrategySettings):
 
     score_temperature: float | None = _score_temperature()
 
+    def scored_states(self, steps: int) -> int:
+        """See `StrategySettings.scored_states`."""
+        return 1
 
-class RPESettings(StrategySettings):
+
+class RPESettings(NaiveSettings):
     """Naive plus reasoning position embeddings (eq. 4)."""
-
-    score_temperature: float | None = _score_temperature()
 
 
 class _RecipeSettings(StrategySettings):
@@ -91,6 +93,11 @@ class ERLSettings(_RecipeSettings):
     )
     score_temperature: float | None = _score_temperature()
 
+    def scored_states(self, steps: int) -> int:
+        """See `StrategySettings.scored_states`."""
+        pooled = self.recipe != "paper"
+        return pooled + (1 + steps if not pooled or (self.diversity and self.kl_weight) else 0)
+
 
 class PRLSettings(_RecipeSettings):
     """Progressive Reasoning Learning (section 3.3): annealed temperatures (PTA) and contrastive denoising (RCL)."""
@@ -100,8 +107,6 @@ class PRLSettings(_RecipeSettings):
         "released": {"decay": 5.0, "noise_std": 0.01, "warmup_epochs": 2, "score_temperature": 0.07},
         "recbole": {"decay": 5.0, "noise_std": 0.01, "warmup_epochs": 0, "score_temperature": 0.07},
     }
-    passes_per_step: ClassVar[int] = 2  # the clean and the noised view (eq. 10)
-
     temperature: float = param(
         1.0,
         "base temperature; multiplies the score temperature",
@@ -161,6 +166,21 @@ class PRLSettings(_RecipeSettings):
         """See `StrategySettings.resolve`."""
         return _resolved_negatives(self, packing)
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether RCL is on, and with it the noised view (eq. 10)."""
+        return self.contrastive and self.contrastive_weight > 0
+
+    @property
+    def passes_per_step(self) -> int:
+        """See `StrategySettings.passes_per_step`."""
+        return 1 + self.contrasts
+
+    @property
+    def encodings(self) -> int:
+        """See `StrategySettings.encodings`."""
+        return 1 + (self.contrasts and self.recipe != "paper")
+
 
 _LARES = "arXiv 2505.16865"
 
@@ -203,6 +223,10 @@ class LARESSettings(StrategySettings):
         """See `StrategySettings.resolve`."""
         return _resolved_negatives(self, packing)
 
+    def scored_states(self, steps: int) -> int:
+        """See `StrategySettings.scored_states`."""
+        return 1
+
     @property
     def second_row(self) -> bool:
         """See `StrategySettings.second_row`."""
@@ -218,8 +242,6 @@ _PLR = "arXiv 2601.03153"
 
 class PLRSettings(StrategySettings):
     """Parallel Latent Reasoning (Tang et al. 2026): several chains of steps side by side, mixed by a gate."""
-
-    passes_per_step: ClassVar[int] = 4  # two streams, computed twice
 
     streams: int = param(2, "chains of steps from the same history", symbol="M", source=_PLR, ge=1)
     kl_weight: float = param(
@@ -237,6 +259,20 @@ class PLRSettings(StrategySettings):
     def resolve(self, *, packing: str) -> Self:
         """See `StrategySettings.resolve`."""
         return _resolved_negatives(self, packing)
+
+    @property
+    def encodings(self) -> int:
+        """See `StrategySettings.encodings`."""
+        return 1 + (self.contrastive_weight > 0)
+
+    @property
+    def passes_per_step(self) -> int:
+        """See `StrategySettings.passes_per_step`."""
+        return self.streams * self.encodings
+
+    def scored_states(self, steps: int) -> int:
+        """See `StrategySettings.scored_states`."""
+        return 1 + self.streams * steps if self.kl_weight and self.streams * steps > 1 else 1
 
 
 _MANCAR = "code of arXiv 2602.20093"
@@ -257,3 +293,7 @@ class ManCARSettings(StrategySettings):
     )
     rescale: bool = param(True, "states are fed back at the mean length of the items' vectors", source=_MANCAR)
     score_temperature: float | None = _score_temperature()
+
+    def scored_states(self, steps: int) -> int:
+        """See `StrategySettings.scored_states`."""
+        return (1 + steps) * (1 + (self.kl_weight > 0))

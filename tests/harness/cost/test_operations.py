@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -18,12 +20,19 @@ from rearec_bench.harness.cost.operations import (
     scoring,
     step,
 )
+from rearec_bench.harness.cost.time import DataSize, example, operations
+from rearec_bench.harness.datasets.data.dataset import Dataset, Split
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.contract import Histories
 from rearec_bench.models.backbones.esasrec import ESASRec
 from rearec_bench.models.backbones.lares import LARES
 from rearec_bench.models.backbones.sasrec import SASRec
 from rearec_bench.models.backbones.settings import ESASRecSettings, LARESSettings, SASRecSettings, TransformerSettings
 from rearec_bench.models.reasoning import ReasoningModel
+
+from ...models.training import set_up
+from ..suites import suite_in
 
 ITEMS = 37
 SETTINGS = [
@@ -82,6 +91,51 @@ def test_a_packed_row_costs_its_share_of_what_torch_counts(settings: Transformer
 
     formula = packed_training(shape, length=length, steps=steps, items=ITEMS, scored=steps + 1)
     assert 2 * length * (formula - own_attention(settings, steps)) == counted(score)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "strategy", "packings"),
+    [
+        ("sasrec", "base", "none users"),
+        ("esasrec", "rpe", "none users"),
+        ("sasrec", "erl", "none users"),
+        ("sasrec", "erl: {diversity: false}", "none users"),
+        ("sasrec", "erl: {recipe: released}", "none users"),
+        ("sasrec", "erl: {recipe: released, kl_weight: 0}", "none users"),
+        ("sasrec", "prl", "none users"),
+        ("sasrec", "prl: {contrastive: false}", "none users"),
+        ("sasrec", "prl: {recipe: released, warmup_epochs: 0}", "none users"),
+        ("sasrec", "plr", "none users"),
+        ("sasrec", "plr: {streams: 3, contrastive_weight: 0}", "none users"),
+        ("sasrec", "plr: {streams: 4, kl_weight: 0}", "none users"),
+        ("sasrec", "mancar", "none users"),
+        ("esasrec", "mancar: {kl_weight: 0}", "none users"),
+        ("lares", "lares: {trajectory_weight: 0, train_steps: 3}", "none users"),
+        ("lares", "lares", "none"),  # second rows of a few users, as here, could be packed
+    ],
+)
+def test_an_epoch_costs_what_torch_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backbone: str, strategy: str, packings: str
+) -> None:
+    monkeypatch.setattr("rearec_bench.models.strategies.lares.draw_depth", lambda generator, *, mean: round(mean))
+    users, items, longest = 4, 1000, 9
+    for packing in packings.split():
+        parts = {"backbones": f"[{backbone}: {{width: 64, heads: 1}}]", "strategies": f"[{strategy}]", "steps": "[2]"}
+        (cell,) = expand(suite_in(tmp_path, training=f"{{packing: {packing}}}", **parts))
+        spec = example(cell, "cpu")
+        starts, ends = (part.ravel() for part in np.mgrid[0:users, 1 : longest + 1])
+        if packing == "none":
+            ends[:] = longest
+        split = Split(starts.astype(np.int32), starts * longest, starts * longest + ends, np.arange(len(ends)))
+        flat = np.arange(users * longest, dtype=np.int32)
+        data = Dataset("made", "", items, users, flat, split, split, split, {})
+        classes = BACKBONES.component(backbone), STRATEGIES.component(spec.strategy.kind)
+        chosen = {"settings": spec.backbone.settings, "hyper": spec.strategy.settings, "packed": packing == "users"}
+        setup = set_up(data, *classes, spec.steps, **chosen)
+        setup.model.train()
+        found = counted(lambda: setup.strategy.loss(*setup.trainer.reason(np.arange(len(split)), 1)))  # noqa: B023
+        size = DataSize(len(split), items, float(ends.mean()))
+        assert operations(spec, size) / 3 == pytest.approx(found, rel=0.04), packing
 
 
 def test_the_parts_add_up() -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "completion": "show:completion",
     "datasets": "data:datasets",
     "embed": "data:embed",
+    "lint": "lint:lint",
     "list": "show:list_all",
     "plan": "run:plan",
     "prepare": "data:prepare",

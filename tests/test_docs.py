@@ -85,6 +85,12 @@ def workplace(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (raw / "items.jsonl").write_text("\n".join(described) + "\n")
     shop(raw)
     research(raw)
+    table = (
+        "| Set | Row | R@10 | R@20 |\n|--|--|--|--|\n| Yelp | A | .0626 | .1047 |\n| Software | A | .0696 | .0895 |\n"
+    )
+    for name in ("table.md", "main.md"):
+        (tmp_path / name).write_text(table)
+    (tmp_path / "table2.csv").write_text("dataset,model,R@10\nYelp,A,0.0626\nSoftware,A,0.1468\n")
     (tmp_path / "my_shop.yaml").write_text(BLOCKS["my_shop.yaml"])
     np.save(tmp_path / "vectors.npy", np.eye(len(titles), 3, dtype=np.float32))
     (tmp_path / "vectors.csv").write_text("item_id,x,y\ni0,1,2\ni1,3,4\n")
@@ -140,7 +146,8 @@ def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
     prepare_first = sorted(examples, key=lambda example: "prepare" not in example)
     for example in prepare_first:
         done = perform(example, workplace)
-        assert done.exit_code == 0, f"{example}\n{done.output}"
+        finds = example == "rearec-bench lint --source paper"
+        assert done.exit_code == (1 if finds else 0), f"{example}\n{done.output}"
 
 
 def test_every_command_has_a_help_text_with_an_example_that_fits_eighty_columns() -> None:

@@ -1,0 +1,203 @@
+"""`rearec-bench lint`: every constraint on every row of some tables, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib.resources import files
+from math import floor, log10
+from pathlib import Path
+
+from ..utils.errors import InputError
+from ..utils.text import columns, counted, fixed, hint, one_line
+from .cells import Cell, Reading
+from .checks import RULES, Check, Found, LeftOut
+from .metrics import Metric
+from .numbers import Interval, cut, exact, rounded
+from .read import read_table, read_text
+from .rows import Row, deviations, growth, ndcg_and_mrr, whole_hits, within_recall
+from .tables import average_gains, averages, improvements, marks, same_rows
+
+_RESULTS = __package__.partition(".")[0] + ".results"
+PAPER_TABLES = ("table2_id_based.csv", "table3_text_based.csv")
+_FUNNEL = "funnel_datasets.csv"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the runs behind some tables.
+
+    Attributes:
+        rows: test rows by data set; "" for all of them.
+        seeds: runs behind each number; None if not known.
+    """
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    seeds: int | None = None
+
+    def rows_of(self, cell: Cell) -> int | None:
+        """The test rows of a cell's data set, which is one of its titles."""
+        named = {_plain(name): count for name, count in self.rows.items()}
+        return next((named[key] for title in (*cell.where, cell.row) if (key := _plain(title)) in named), named.get(""))
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """A constraint that the numbers of a table break, whatever they were rounded from.
+
+    Attributes:
+        words: the arithmetic in one line.
+        off: how far the printed numbers are from it, in the unit that is shown.
+        rounding: how much of that rounding explains.
+    """
+
+    rule: str
+    cell: Cell
+    words: str
+    off: Fraction
+    rounding: Fraction
+
+
+@dataclass
+class Findings:
+    """What came of all constraints on some tables."""
+
+    impossible: list[Impossible] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    numbers: int = 0
+    unread: Counter[str] = field(default_factory=Counter)
+
+
+def lint(readings: Sequence[Reading], facts: Facts = Facts()) -> Findings:
+    """Check the tables of one reading each, and rows that several have against one another."""
+    findings = Findings()
+    for reading in readings:
+        findings.numbers += len(reading.cells)
+        findings.unread += reading.left_out
+        for row in _rows(reading.cells):
+            rows = facts.rows_of(next(iter(row.values())))
+            for found in (growth(row), within_recall(row), ndcg_and_mrr(row)):
+                _note(found, findings)
+            for found in (whole_hits(row, rows, facts.seeds), deviations(row, rows, facts.seeds)):
+                _note(found, findings)
+        cells = reading.cells
+        for found in (improvements(cells), average_gains(cells), averages(cells, facts.rows_of), marks(cells)):
+            _note(found, findings)
+    _note(same_rows(reading.cells for reading in readings), findings)
+    return findings
+
+
+def lint_files(paths: Sequence[Path], rows: Mapping[str, int], seeds: int | None) -> Findings:
+    """Check files of tables.
+
+    Args:
+        rows: test rows by data set; "" for all.
+
+    Raises:
+        InputError: a file that is no table, or a data set that no table has.
+    """
+    readings = [read_table(path) for path in paths]
+    titles = {title for reading in readings for cell in reading.cells for title in (*cell.where, cell.row)}
+    for name in rows:
+        if name and _plain(name) not in map(_plain, titles):
+            raise InputError(
+                f"--rows {name}: no table has this data set.{hint(name, titles)} "
+                f"Titles there: {', '.join(sorted(titles))}."
+            )
+    return lint(readings, Facts(rows, seeds))
+
+
+def lint_paper() -> Findings:
+    """Check the paper's tables 2 and 3, with the authors' counts of test rows, and one run a number."""
+    folder = files(_RESULTS).joinpath("paper")
+    readings = [read_text(folder.joinpath(name).read_text(encoding="utf-8"), name) for name in PAPER_TABLES]
+    funnel = [line.split(",") for line in folder.joinpath(_FUNNEL).read_text(encoding="utf-8").splitlines()]
+    rows = {name: int(left) for name, step, split, left in funnel if (step, split) == ("history", "test")}
+    return lint(readings, Facts(rows, seeds=1))
+
+
+def own_mistakes(text: str) -> list[str]:
+    """A line for each impossible number of a table that this program has made."""
+    return [line for found in lint([read_text(text, "report")]).impossible for line in _lines(found)]
+
+
+def render_findings(findings: Findings) -> str:
+    """What is impossible, then what was checked and what was left out."""
+    shown = [line for found in findings.impossible for line in [*_lines(found), ""]]
+    left: dict[str, list[str]] = {}
+    for (rule, why), count in findings.left_out.items():
+        left.setdefault(rule, []).append(f"{count:,} {why}")
+    wrong = Counter(found.rule for found in findings.impossible)
+    used = [rule for rule in RULES if findings.checked[rule] or rule in left]
+    table = [["", "checked", "impossible", "left out"]]
+    table += [[rule, f"{findings.checked[rule]:,}", f"{wrong[rule]:,}" if wrong[rule] else "-", ""] for rule in used]
+    for line, rule in zip(columns(table), ["", *used], strict=True):
+        shown.append(f"{line}   {'; '.join(left.get(rule, []))}".rstrip())
+    unread = ", ".join(f"{count:,} {why}" for why, count in findings.unread.items() if count)
+    shown += ["", f"{counted(findings.numbers, 'number')} read{f'; cells left out: {unread}' if unread else ''}."]
+    verdict = f"{len(findings.impossible):,} impossible" if findings.impossible else "Nothing is impossible"
+    shown.append(f"{verdict}, whatever the printed numbers were rounded from; with one target a test row.")
+    return "\n".join(map(one_line, shown)) + "\n"
+
+
+def _lines(found: Impossible) -> list[str]:
+    return [f"{found.cell.place}   ({found.rule}, {found.cell.table})", f"  {found.words}"]
+
+
+def _rows(cells: Iterable[Cell]) -> list[Row]:
+    """The values of each row by metric."""
+    rows: dict[object, dict[Metric, Cell]] = {}
+    for cell in cells:
+        if cell.kind == "value" and cell.metric:
+            rows.setdefault((cell.table, cell.where, cell.row, cell.line), {})[cell.metric] = cell
+    return list(rows.values())
+
+
+def _note(found: Found, findings: Findings) -> None:
+    """Count checks; of those that fail keep for each cell the one that is furthest off."""
+    worst: dict[str, Impossible] = {}
+    for one in found:
+        if isinstance(one, LeftOut):
+            findings.left_out[one.rule, one.why] += 1
+            continue
+        findings.checked[one.rule] += 1
+        value, allowed = one.sides(rounded)
+        if value.gap(allowed):
+            wrong = _impossible(one)
+            key = f"{one.rule} {one.cell.place} {one.cell.table}"
+            if key not in worst or worst[key].off < wrong.off:
+                worst[key] = wrong
+    findings.impossible += worst.values()
+
+
+def _impossible(check: Check) -> Impossible:
+    percent = check.unit is None and check.cell.unit == "percent"
+    unit = "%" if percent else check.unit or ""
+    value, allowed, near, possible = (
+        side.times(100 if percent else 1) for view in (exact, rounded) for side in check.sides(view)
+    )
+    off = value.gap(allowed)
+    rounding = off - near.gap(possible)
+    digits = min(max(1 - floor(log10(rounding)), 0), 10) if rounding > 0 else 4
+    words = check.words if isinstance(check.words, str) else check.words()
+    if check.says:
+        above = value.low > allowed.high
+        side = "may be" if allowed.width < off else "at most" if above else "at least"
+        bound = allowed.high if above else allowed.low
+        words += f": {_fixed(value.low, digits)}{unit}, {side} {_fixed(bound, digits)}{unit}"
+    words += f". Off by {_fixed(off, digits)}; rounding explains {_fixed(rounding, digits)}."
+    if not Interval.gap(*check.sides(cut)):
+        words += " Cut off instead of rounded, it is possible."
+    return Impossible(check.rule, check.cell, words, off, rounding)
+
+
+def _fixed(value: Fraction, digits: int) -> str:
+    return fixed(float(value), digits)
+
+
+def _plain(name: str) -> str:
+    """A name without what papers write differently: letters and digits in small."""
+    return "".join(filter(str.isalnum, name.lower()))

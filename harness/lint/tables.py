@@ -1,0 +1,182 @@
+"""What the rows of a table say of one another: improvements, averages, marks, and rows that two tables have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from .cells import Cell
+from .checks import AVERAGES, BOLD, GAINS, NO_UNIT, SAME, UNDERLINED, Check, Found, LeftOut, Sides, at_least, nearest
+from .metrics import is_average
+from .numbers import ONE, Interval, View, exact, mean, point, rounded, total
+
+_Pair = tuple[Cell, Cell]
+
+NO_VALUES, NO_PARTS = "without the values that it may be of", "without their parts"
+
+
+def improvements(cells: Sequence[Cell]) -> Found:
+    """A gain follows from two values of its column; which these are, a table does not always say."""
+    values, gains = _split(cells)
+    for gain in gains:
+        if gain.metric is None or any(map(is_average, gain.where)):
+            continue
+        pairs = _pairs(gain, gains, values)
+        if not pairs or any(other.number.value <= other.number.unit for _, other in pairs):
+            yield LeftOut(GAINS, NO_VALUES)
+            continue
+
+        def sides(view: View, gain: Cell = gain, pairs: list[_Pair] = pairs) -> Sides:
+            return nearest(view(gain.number), [one for pair in pairs for one in _gains(pair, view, gain)])
+
+        def words(gain: Cell = gain, pairs: list[_Pair] = pairs) -> str:
+            exactly = [float(_gains(pair, exact, gain)[0].low) for pair in pairs]
+            shown = [
+                f"{ours} ({ours.row}) over {other} ({other.row}) is {value:+.2f}%"
+                for (ours, other), value in zip(pairs, exactly, strict=True)
+            ]
+            beside = [cell for cell in values if _place(cell) == _place(gain) and cell.metric != gain.metric]
+            alike = [replace(gain, metric=known) for known in dict.fromkeys(cell.metric for cell in beside)]
+            swapped = [like.metric for like in alike if _follows(like, gains, values)]
+            return f"{gain} printed, {'; '.join(shown)}" + "".join(f"; {one} would give it" for one in swapped)
+
+        yield Check(GAINS, gain, words, sides, "%", says=False)
+
+
+def _follows(gain: Cell, gains: Iterable[Cell], values: Iterable[Cell]) -> bool:
+    found = [one for pair in _pairs(gain, gains, values) for one in _gains(pair, rounded, gain)[:1]]
+    return any(not rounded(gain.number).gap(one) for one in found)
+
+
+def _pairs(gain: Cell, gains: Iterable[Cell], values: Iterable[Cell]) -> list[_Pair]:
+    """What a gain may be of and over: of its own row, of the one before it, or of any where a column has one gain."""
+    here = [cell for cell in values if _column(cell) == _column(gain)]
+    ours = here
+    if gain.own_gain:
+        ours = [cell for cell in here if cell.line == gain.line]
+    elif len([cell for cell in gains if _column(cell) == _column(gain)]) > 1:
+        ours = [cell for cell in here if cell.line <= gain.line][-1:]
+    return [(one, other) for one in ours for other in here if other is not one]
+
+
+def _gains(pair: _Pair, view: View, gain: Cell) -> list[Interval]:
+    """In percent of the other value, as its fraction, or in points; without their sign where none is printed."""
+    ours, other = (view(cell.number) for cell in pair)
+    relative, points = ours / other - ONE, ours - other
+    found = [relative * point(100), points * point(100), *([] if gain.unit else [relative, points])]
+    return found if gain.signed else [*found, *(point(-1) * one for one in found)]
+
+
+def average_gains(cells: Sequence[Cell]) -> Found:
+    """An average gain is the mean of those of its row, or the gain of the mean."""
+    values, gains = _split(cells)
+    for average in (cell for cell in gains if cell.metric is None):
+        beside = [cell for cell in gains if cell.metric and _place(cell) == _place(average)]
+        parts = [cell for cell in beside if cell.line == average.line]
+        parts = parts or [cell for cell in beside if cell.line == average.line + 1]
+        lines: dict[int, list[Cell]] = {}
+        for cell in values:
+            if _place(cell) == _place(average) and cell.metric in {part.metric for part in parts}:
+                lines.setdefault(cell.line, []).append(cell)
+        full = [line for line in lines.values() if len(line) == len(parts)]
+        if len(parts) < 2 or any(cell.number.value <= cell.number.unit for line in full for cell in line):
+            yield LeftOut(AVERAGES, NO_PARTS)
+            continue
+
+        def sides(
+            view: View, average: Cell = average, parts: list[Cell] = parts, full: list[list[Cell]] = full
+        ) -> Sides:
+            sums = [total(view(cell.number) for cell in line) for line in full]
+            of_means = [(a / b - ONE) * point(100) for a in sums for b in sums if a is not b]
+            return nearest(view(average.number), [mean([view(part.number) for part in parts]), *of_means])
+
+        yield Check(AVERAGES, average, f"{average} of {', '.join(map(str, parts))}", sides, "%")
+
+
+def averages(cells: Sequence[Cell], rows_of: Callable[[Cell], int | None]) -> Found:
+    """An average over data sets is that of their values, plain or weighted by rows."""
+    values, _ = _split(cells)
+    for average in values:
+        place = next((place for place, title in enumerate(average.where) if is_average(title)), None)
+        if place is None:
+            continue
+        parts = [cell for cell in values if _without(cell, place) == _without(average, place) and cell is not average]
+        rows = [count for part in parts if (count := rows_of(part))]
+        if len(parts) < 2 or len(rows) < len(parts):
+            yield LeftOut(AVERAGES, "that may be weighted by rows (--rows)" if parts else NO_PARTS)
+            continue
+        weights = [point(Fraction(count, sum(rows))) for count in rows]
+
+        def sides(
+            view: View, average: Cell = average, parts: list[Cell] = parts, weights: list[Interval] = weights
+        ) -> Sides:
+            seen = [view(part.number) for part in parts]
+            weighted = total(share * part for share, part in zip(weights, seen, strict=True))
+            return nearest(view(average.number), [mean(seen), weighted])
+
+        yield Check(AVERAGES, average, f"{average} of {', '.join(map(str, parts))}", sides)
+
+
+def _without(cell: Cell, place: int) -> object:
+    return cell.table, cell.row, cell.metric, cell.where[:place], cell.where[place + 1 :]
+
+
+def marks(cells: Sequence[Cell]) -> Found:
+    """The best of a column is bold, and the second underlined, among rows that have that mark in some column."""
+    values, _ = _split(cells)
+    scopes: dict[object, list[Cell]] = {}
+    for cell in values:
+        scopes.setdefault((*_place(cell), cell.block, cell.metric), []).append(cell)
+    for mark in (BOLD, UNDERLINED):
+        marked_rows = {(*_place(cell), cell.block, cell.row) for cell in values if getattr(cell, mark)}
+        for here in scopes.values():
+            marked = [cell for cell in here if getattr(cell, mark)]
+            free = [cell for cell in here if not cell.bold and not (mark == UNDERLINED and cell.underlined)]
+            rivals = [cell for cell in free if (*_place(cell), cell.block, cell.row) in marked_rows]
+            if marked and not rivals:
+                yield LeftOut(mark, "without another row of that mark")
+            elif marked:
+                ours, best = (max(those, key=lambda cell: cell.number.value) for those in (marked, rivals))
+
+                def sides(view: View, ours: Cell = ours, best: Cell = best) -> Sides:
+                    return at_least(view(ours.number), view(best.number).low)
+
+                yield Check(mark, ours, f"{ours} is {mark}, {best} of {best.row} is not", sides, says=False)
+
+
+def same_rows(tables: Iterable[Sequence[Cell]]) -> Found:
+    """A row that stands in two files has the same numbers in both."""
+    by_name: dict[object, list[Cell]] = {}
+    for cells in tables:
+        here: dict[object, list[Cell]] = {}
+        for cell in _split(cells)[0]:
+            names = sorted("".join(filter(str.isalnum, name.lower())) for name in (*cell.where, cell.row))
+            here.setdefault((*filter(None, names), cell.metric), []).append(cell)
+        for name, found in here.items():
+            by_name.setdefault(name, []).extend(found if len(found) == 1 else [])
+    for first, *others in filter(None, by_name.values()):
+        for cell in others:
+
+            def sides(view: View, here: Cell = cell, there: Cell = first) -> Sides:
+                return view(here.number), view(there.number)
+
+            if first.unit and cell.unit:
+                yield Check(SAME, cell, f"{cell} here, {first} in {first.table}", sides, says=False)
+            else:
+                yield LeftOut(SAME, NO_UNIT)
+
+
+def _split(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
+    kinds: dict[str, list[Cell]] = {"value": [], "gain": []}
+    for cell in cells:
+        kinds[cell.kind].append(cell)
+    return kinds["value"], kinds["gain"]
+
+
+def _place(cell: Cell) -> tuple[str, tuple[str, ...]]:
+    return cell.table, cell.where
+
+
+def _column(cell: Cell) -> object:
+    return cell.table, cell.where, cell.metric

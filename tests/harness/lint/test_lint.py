@@ -1,0 +1,214 @@
+"""What is impossible is found, what may be is not accused, and the paper's tables are what is known of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rearec_bench.cli import main
+from rearec_bench.harness.lint.checks import AVERAGES, BOTH, GAINS, GROWTH, HITS, MRR, NDCG, RULES, SAME, SPREAD
+from rearec_bench.harness.lint.lint import Facts, Findings, lint, lint_paper
+from rearec_bench.harness.lint.read import read_text
+from rearec_bench.harness.lint.tables import NO_PARTS
+from rearec_bench.harness.report.report import render
+from rearec_bench.harness.report.tables.overall import paper_table
+
+from ...pages import page
+
+HEAD = "| Model | R@5 | R@10 | N@5 | N@10 | M@5 | M@10 |\n|---|---|---|---|---|---|---|\n"
+GOOD = "| A | .0600 | .0900 | .0400 | .0497 | .0334 | .0374 |\n"
+
+
+def found(*texts: str, **facts: object) -> Findings:
+    return lint([read_text(text, f"table {place}") for place, text in enumerate(texts)], Facts(**facts))  # type: ignore[arg-type]
+
+
+def broken(*texts: str, **facts: object) -> list[tuple[str, str]]:
+    """Rule and cell of all that is impossible."""
+    return sorted({(one.rule, one.cell.place) for one in found(*texts, **facts).impossible})
+
+
+def row(*numbers: str) -> str:
+    return f"{HEAD}| A | {' | '.join(numbers)} |\n"
+
+
+def test_the_four_swapped_improvements_of_the_paper_are_all_that_is_impossible_in_it() -> None:
+    findings = lint_paper()
+    assert sorted((one.rule, one.cell.place) for one in findings.impossible) == [
+        (GAINS, f"Baby & Products  BERT4Rec  {row}  Recall@{cut}") for row in ("ERL", "PRL") for cut in (10, 20)
+    ]
+    assert all("would give it" in one.words for one in findings.impossible), "the other cut-off's values give them"
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    shown = re.search(r"<!-- lint: paper -->\n\n```\n(.*)```\n\n<!-- /lint -->", page("lint"), re.DOTALL)
+    assert shown and shown[1] == CliRunner().invoke(main, ["lint", "--source", "paper"]).output
+
+
+def test_all_recalls_of_the_paper_are_whole_hits_and_its_rows_keep_every_bound() -> None:
+    findings = lint_paper()
+    hidden = sum(count for (rule, _), count in findings.left_out.items() if rule == HITS)
+    assert (findings.checked[HITS], hidden) == (95, 25), "24 of Baby & Products, and one printed with three digits"
+    assert (findings.checked[GROWTH], findings.checked[NDCG], findings.checked[GAINS]) == (120, 180, 160)
+
+
+def test_a_row_with_the_differences_of_mancars_on_cds_is_impossible() -> None:
+    # arXiv 2602.20093 v1: N@10 - N@5 = .0084, R@10 - R@5 = .0170; what they are differences of does not matter
+    assert broken(row(".0400", ".0570", ".0250", ".0334", "-", "-")) == [(NDCG, "A  NDCG@10")]
+    assert broken(row(".0400", ".0570", ".0250", ".0311", "-", "-")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (HEAD + GOOD, []),
+        (row(".0900", ".0600", "-", "-", "-", "-"), [(GROWTH, "A  Recall@10")]),
+        (row(".0600", ".0600", ".0400", ".0399", "-", "-"), []),
+        (row("-", ".0900", "-", ".0902", "-", "-"), [(NDCG, "A  NDCG@10")]),
+        (row("-", ".0900", "-", ".0901", "-", "-"), []),
+        (row("-", ".0900", "-", ".0258", "-", "-"), [(NDCG, "A  NDCG@10")]),
+        (row(".0600", ".0900", ".0400", ".0520", "-", "-"), [(NDCG, "A  NDCG@10")]),
+        (row(".0600", ".0900", "-", "-", ".0350", ".0402"), [(MRR, "A  MRR@10")]),
+        (row("-", "-", ".0400", "-", ".0402", "-"), [(BOTH, "A  NDCG@5")]),
+        (row("-", "-", ".0400", "-", ".0200", "-"), [(BOTH, "A  NDCG@5")]),
+        (row(".0600", "-", ".0400", "-", ".0370", "-"), [(BOTH, "A  NDCG@5")]),
+        (HEAD.replace("M@5", "MAP@5") + "| A | - | - | .04 | - | .0402 | - |\n", []),
+    ],
+)
+def test_bounds_between_metrics_and_cut_offs(text: str, wanted: list[tuple[str, str]]) -> None:
+    assert broken(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "facts", "wanted"),
+    [
+        ("dataset,model,HR@10\nYelp,A,0.0626\n", {"rows": {"yelp": 1000}, "seeds": 1}, [(HITS, "Yelp  A  Recall@10")]),
+        ("dataset,model,HR@10\nYelp,A,0.0626\n", {"rows": {"": 1000}, "seeds": 5}, []),
+        ("dataset,model,HR@10\nYelp,A,6.26%\n", {"rows": {"": 1000}, "seeds": 1}, [(HITS, "Yelp  A  Recall@10")]),
+        ("dataset,model,HR@10\nYelp,A,6.30\n", {"rows": {"": 1000}, "seeds": 1}, []),
+        ("dataset,model,HR@10\nYelp,A,0.0626\n", {"rows": {"": 1000}}, []),
+        ("dataset,model,HR@10\nYelp,A,0.0626\n", {"rows": {"": 20000}, "seeds": 1}, []),
+        ("model,metric,mean,std,seeds\nA,R@10,0.5000,0.8000,2\n", {}, [(SPREAD, "A  Recall@10")]),
+        ("model,metric,mean,std,seeds\nA,R@10,0.5000,0.7000,2\n", {}, []),
+        ("model,metric,mean,std,seeds\nA,R@10,0.5000,0.0102,2\n", {"rows": {"": 100}}, [(SPREAD, "A  Recall@10")]),
+        ("model,metric,mean,std,seeds\nA,R@10,0.5000,0.0141,2\n", {"rows": {"": 100}}, []),
+    ],
+)
+def test_hits_are_whole_and_deviations_possible(text: str, facts: dict[str, object], wanted: list[object]) -> None:
+    assert broken(text, **facts) == wanted
+
+
+MARKED = r"""
+\begin{{table}}\begin{{tabular}}{{ll|cc}}\toprule
+& & \multicolumn{{2}}{{c}}{{Yelp}} \\ \cmidrule(lr){{3-4}}
+Type & Method & HR@10 & NDCG@10 \\ \midrule
+\multirow{{2}}{{*}}{{Ours}} & A & \textbf{{0.5000}} & {a} \\
+& B & {b} & \textbf{{0.3000}} \\ \bottomrule
+\end{{tabular}}\end{{table}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (MARKED.format(a="0.2900", b="0.4900"), []),
+        (MARKED.format(a="0.3000", b="0.5000"), []),
+        (MARKED.format(a="0.3100", b="0.4900"), [("bold", "Ours  Yelp  B  NDCG@10")]),
+        (MARKED.format(a=r"\underline{0.2900}", b=r"\textbf{0.5100}"), []),
+        (
+            "| |R@5|R@9|\n|-|-|-|\n|A|**.5**|<u>.7</u>|\n|B|<u>.30</u>|**.8**|\n|C|.42|<u>.7</u>|",
+            [("underlined", "B  Recall@5")],
+        ),
+        ("| |R@5|\n|-|-|\n|Markov|.6|\n|B|**.5**|\n", []),
+    ],
+)
+def test_the_best_is_bold_and_the_second_underlined(text: str, wanted: list[tuple[str, str]]) -> None:
+    assert broken(text) == wanted
+
+
+GAIN = """
+| Set | Row  | R@5   | R@10  | Avg. |
+|-----|------|-------|-------|------|
+| S   | Base | .0500 | .1000 | -    |
+|     | New  | .0550 | .1050 | -    |
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("| | (Improv.) | (↑10.00%) | (↑5.00%) | ↑7.50% |", []),
+        ("| | (Improv.) | (↑10.20%) | (↑5.00%) | ↑7.60% |", []),
+        ("| | (Improv.) | (↑10.40%) | (↑5.00%) | ↑7.70% |", [(GAINS, "S  (Improv.)  Recall@5")]),
+        ("| | (Improv.) | (↑10.00%) | (↑5.00%) | ↑8.50% |", [(AVERAGES, "S  (Improv.)  average")]),
+        ("| | Improv. | 0.0050 | 0.0050 | |", []),
+    ],
+)
+def test_gains_follow_from_values_and_averages_from_gains(line: str, wanted: list[tuple[str, str]]) -> None:
+    assert broken(GAIN + line) == wanted
+
+
+def test_an_average_over_data_sets_may_be_weighted_by_rows() -> None:
+    text = "| Set | Row | R@5 |\n|---|---|---|\n| S | A | .1000 |\n| T | A | .2000 |\n| Avg. | A | {} |"
+    rows = {"S": 100, "T": 300}
+    assert broken(text.format(".1500"), rows=rows) == broken(text.format(".1750"), rows=rows) == []
+    assert broken(text.format(".1600"), rows=rows) == [(AVERAGES, "Avg.  A  Recall@5")]
+    assert broken(text.format(".1600")) == []
+    assert (AVERAGES, NO_PARTS) not in found(text.format(".1600")).left_out
+
+
+def test_a_row_of_two_tables_has_one_set_of_numbers() -> None:
+    transposed = "| Metric | A | B |\n|---|---|---|\n| Hit@5 | .0611 | .05 |\n"
+    assert broken(HEAD + GOOD, transposed) == [(SAME, "A  Recall@5")]
+    assert broken(HEAD + GOOD, transposed.replace(".0611", ".06")) == []
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv"])
+def test_our_own_tables_are_read_in_every_format(form: str) -> None:
+    findings = lint([read_text(render([paper_table("table2")], format=form), "report")])
+    assert findings.impossible == []
+    assert (findings.checked[GROWTH], findings.checked[NDCG], findings.checked[GAINS]) == (60, 90, 80)
+    assert findings.checked[AVERAGES] == 20
+
+
+def test_what_is_ambiguous_is_counted_and_not_accused() -> None:
+    head = "| Model | R@5 | P@5 | R@10 |\n|---|---|---|---|\n"
+    findings = found(head + "| A | .09 | .5 | .08 ± .01 |\n| B | - | .5 | n/a |\n| C | 0,07 | .3 | .5 |\n")
+    assert [one.cell.place for one in findings.impossible] == []
+    assert findings.numbers == 3
+    assert +findings.unread == {
+        "blank": 2,
+        "not one number": 1,
+        "a spread that is not said to be a standard deviation": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "shown"),
+    [
+        (["--source", "paper"], 1, "4 impossible"),
+        (["good.md"], 0, "Nothing is impossible"),
+        (["good.md", "--rows", "Yelp=100"], 2, "no table has this data set"),
+        (["good.md", "--rows", "many"], 2, "is no number of rows"),
+        (["words.md"], 2, "no table with a metric at a cut-off"),
+        (["missing.md"], 2, "does not exist"),
+        (["good.md", "--source", "paper"], 2, "one of the two"),
+        ([], 2, "one of the two"),
+    ],
+)
+def test_the_exit_status_says_what_came_of_it(
+    words: list[str], status: int, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("good.md").write_text(HEAD + GOOD)
+    Path("words.md").write_text("no table\n")
+    done = CliRunner().invoke(main, ["lint", *words])
+    assert done.exit_code == status, done.output
+    assert shown in done.output
+
+
+def test_rules_have_names_of_their_own() -> None:
+    assert len(set(RULES)) == len(RULES) == 11

@@ -36,7 +36,7 @@
         .map((key) => [key, axis(layout[key])])) };
   };
   const touch = matchMedia("(hover: none)").matches; // the buttons would lie on the legend all the time
-  const options = { responsive: true, displaylogo: false, displayModeBar: touch ? false : "hover" };
+  const options = { responsive: true, displaylogo: false, displayModeBar: touch ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]] };
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "x"];
   const draw = async (place) => {

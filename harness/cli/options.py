@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,24 @@ def write_text(text: str, output: Path | None) -> None:
         write_file(output, text.encode())
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows on stderr how many trials are done of how many, as it is called with both; `label` is what is done."""
+    from ..utils.meter import Meter
+
+    meter = Meter(sys.stderr)
+
+    def reach(done: int, total: int) -> None:
+        if done == 1:
+            meter.begin(label, total=total, noun="trials")
+        meter.reach(done)
+
+    try:
+        yield reach
+    finally:
+        meter.end()
 
 
 def duration(text: str) -> float:
@@ -167,6 +186,14 @@ data_dir_option = click.option(
     default=Path("data"),
     show_default=True,
     help="Folder that prepared data sets are in.",
+)
+from_option = click.option(
+    "--from",
+    "sources",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Take over trials of an export or of another folder of results; can be repeated. See docs/results.md.",
 )
 set_option = click.option(
     "--set",

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from .options import complete_stored_suite, results_option, screen_width, write_text
-from .program import FAILED
-
-if TYPE_CHECKING:
-    from ..utils.meter import Meter
+from .options import complete_stored_suite, counting, results_option, screen_width, write_text
+from .program import FAILED, PROGRAM
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 _SHOWN = 200  # findings of one kind are printed one by one up to here
@@ -22,13 +18,14 @@ _SHOWN = 200  # findings of one kind are printed one by one up to here
 
 @click.group()
 def results() -> None:
-    """Check, merge or compare folders of results.
+    """Check, merge, compare, hand on folders of results.
 
     \b
     Examples:
       rearec-bench results verify
       rearec-bench results merge results OTHER
       rearec-bench results diff results OTHER
+      rearec-bench results export lab.tar.zst
     """
 
 
@@ -54,18 +51,12 @@ def verify_results(results: Path, fix: bool) -> None:
     """
     from ..store.store import Store
     from ..store.verify import verify
-    from ..utils.meter import Meter
     from ..utils.text import counted, one_line
 
     store = Store(results, tell=partial(click.echo, err=True))
-    meter = Meter(sys.stderr)
-    reach = _reach(meter, "verifying")
-    if fix and results.is_dir():
-        with store.locked("results verify --fix"):
-            report = verify(store, fix=True, reach=reach)
-    else:
-        report = verify(store, reach=reach)
-    meter.end()
+    fixing = store.locked("results verify --fix") if fix and results.is_dir() else nullcontext()
+    with fixing, counting("verifying") as reach:
+        report = verify(store, fix=fix, reach=reach)
     for finding in report.findings[:_SHOWN]:
         moved = f"; now {finding.moved}" if finding.moved else ""
         click.echo(one_line(f"{finding.kind:<11}{finding.path}: {finding.why}{moved}"))
@@ -107,16 +98,14 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
     """
     from ..store.merge import merge
     from ..store.store import Store
-    from ..utils.meter import Meter
     from ..utils.text import counted, one_line
 
-    meter = Meter(sys.stderr)
     target = Store(first if output is None else output, tell=partial(click.echo, err=True))
     conflicts: list[str] = []
     with target.locked("results merge"):
         for source in [second] if output is None else [first, second]:
-            done = merge(target, Store(source), reach=_reach(meter, "merging"))
-            meter.end()
+            with counting("merging") as reach:
+                done = merge(target, Store(source), reach=reach)
             suites = f"; suites {', '.join(done.suites)}" if done.suites else ""
             click.echo(
                 f"{source} into {target.root}: {counted(done.added, 'trial')} added, {done.same:,} were there{suites}"
@@ -157,16 +146,14 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
     from ..report.tables.differences import difference_table, is_same
     from ..store.store import Store
     from ..utils.errors import InputError
-    from ..utils.meter import Meter
 
     stores = Store(first), Store(second)
     both = [name for name in stores[0].suites() if name in stores[1].suites()]
     for name in suites:
         if name not in both:
             raise InputError(f"there is no suite '{name}' in both folders. In both: {', '.join(both) or 'none'}.")
-    meter = Meter(sys.stderr)
-    trials = compare_trials(*stores, reach=_reach(meter, "comparing"))
-    meter.end()
+    with counting("comparing") as reach:
+        trials = compare_trials(*stores, reach=reach)
     compared = [compare_suite(name, *stores) for name in suites or both]
     table = difference_table(trials, compared, names=(str(first), str(second)))
     write_text(render([table], format=form, width=screen_width() if output is None else None), output)
@@ -174,14 +161,34 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
         sys.exit(FAILED)
 
 
-def _reach(meter: Meter, label: str) -> Callable[[int, int], None]:
-    begun = False
+@results.command("export")
+@click.argument("target", type=click.Path(path_type=Path))
+@results_option
+@click.option("--suite", "suites", multiple=True, shell_complete=complete_stored_suite, help="Export this suite only.")
+def export_results(target: Path, results: Path, suites: tuple[str, ...]) -> None:
+    """Pack suites and their trials, for others to take over.
 
-    def reach(done: int, total: int) -> None:
-        nonlocal begun
-        if not begun:
-            meter.begin(label, total=total, noun="trials")
-            begun = True
-        meter.reach(done)
+    TARGET is a new folder, or a file that ends with .tar.zst or .tar.gz. It is a results folder itself: report, show
+    and results merge read it. Logs, checkpoints and profiles stay.
 
-    return reach
+    \b
+    Examples:
+      rearec-bench results export lab.tar.zst
+      rearec-bench results export lab --suite smoke
+    """
+    from ..store.archive import export
+    from ..store.store import Store
+    from ..utils.errors import InputError
+    from ..utils.text import counted
+
+    store = Store(results)
+    stored = store.suites()
+    for name in suites:
+        if name not in stored:
+            raise InputError(f"there is no suite '{name}' in {results}. Stored: {', '.join(stored) or 'none'}.")
+    if not stored:
+        raise InputError(f"there is no suite in {results}. Name a folder of results with --results.")
+    with counting("checking") as reach:
+        count = export(store, suites or stored, target, reach=reach)
+    click.echo(f"{target}: {counted(count, 'trial')} of {', '.join(suites or stored)}. To take them over elsewhere:")
+    click.echo(f"  {PROGRAM} run SUITE --from {target}")

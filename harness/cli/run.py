@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import (
+    counting,
     data_dir_option,
     duration,
+    from_option,
     no_plugins_option,
     results_option,
     screen_width,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @results_option
 @data_dir_option
 @set_option
+@from_option
 @click.option("--gpu", type=click.FloatRange(min=0), help="GPUs of one trial, such as 0.25.  [default: the suite's]")
 @click.option("--cpu", type=click.FloatRange(min=0, min_open=True), help="Cores of one trial.  [default: the suite's]")
 @click.option("--address", metavar="ADDR", help="Join a Ray: auto, or HOST:PORT of its head. See docs/cluster.md.")
@@ -49,6 +52,7 @@ def run(
     results: Path,
     data_dir: Path,
     overrides: tuple[str, ...],
+    sources: tuple[Path, ...],
     gpu: float | None,
     cpu: float | None,
     address: str | None,
@@ -78,6 +82,7 @@ def run(
       rearec-bench run my.yaml --set name=my_wide --set backbones.sasrec.width=128
       rearec-bench run my.yaml --gpu 0.25 --max-concurrent 8
       rearec-bench run my.yaml --time-budget 8h
+      rearec-bench run my.yaml --from OTHER
 
     \b
     Exit status:
@@ -93,6 +98,7 @@ def run(
     from ..run import runner as execute
     from ..run.plugins import warning as plugin_warning
     from ..store.named import named_suite
+    from ..store.others import all_opened
     from ..store.store import Store
 
     loaded = named_suite(suite, overrides=overrides, data_dir=data_dir)
@@ -115,8 +121,14 @@ def run(
         command=command_line(),
     )
     reporter = reporter_for(sys.stdout)
-    with store.locked(f"suite '{loaded.name}'", wait=wait):
-        outcome = execute.run_suite(loaded, store=store, data_dir=data_dir, options=options, reporter=reporter)
+    with (
+        store.locked(f"suite '{loaded.name}'", wait=wait),
+        counting("checking") as reach,
+        all_opened(sources, store, takes=True, reach=reach) as others,
+    ):
+        outcome = execute.run_suite(
+            loaded, store=store, data_dir=data_dir, options=options, reporter=reporter, others=others
+        )
     if outcome.interrupted:
         sys.exit(TERMINATED if outcome.ended_by == "terminated" else INTERRUPTED)
     click.echo()
@@ -129,8 +141,9 @@ def run(
 @results_option
 @data_dir_option
 @set_option
+@from_option
 @no_plugins_option
-def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) -> None:
+def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...], sources: tuple[Path, ...]) -> None:
     """Show what a run would do: cells, trials, time.
 
     SUITE is a file, or the name of a suite that ships or that was run.
@@ -139,14 +152,18 @@ def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...]) 
     Examples:
       rearec-bench plan smoke
       rearec-bench plan my.yaml --set search.trials=40
+      rearec-bench plan my.yaml --from OTHER
     """
     from ..report.plan import plan_report
     from ..store.named import named_suite
+    from ..store.others import all_opened
     from ..store.store import Store
 
     store = Store(results)
     chosen = named_suite(suite, overrides=overrides, store=store, data_dir=data_dir)
-    click.echo(plan_report(chosen, store=store, data_dir=data_dir))
+    with counting("checking") as reach, all_opened(sources, store, takes=False, reach=reach) as others:
+        planned = plan_report(chosen, store=store, data_dir=data_dir, others=others)
+    click.echo(planned)
 
 
 @click.command()

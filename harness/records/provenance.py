@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,6 +51,18 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         facts["gpu"] = torch.cuda.get_device_name()
         facts["cuda"] = torch.version.cuda
     return facts
+
+
+def made_with(environment: Mapping[str, Any]) -> str:
+    """The machine and the versions of a stored environment, in a few words."""
+    device = str(environment.get("device") or "unknown device")
+    machine = environment.get("gpu" if device == "cuda" else "cpu")
+    versions = [
+        f"{name.replace('_', '-')} {environment[name]}"
+        for name in ("rearec_bench", "torch", "numpy")
+        if environment.get(name)
+    ]
+    return ", ".join([f"{device}, {machine}" if machine else device, *versions])
 
 
 def reset_peak_memory(device: str) -> None:

@@ -14,6 +14,7 @@ from ..plan.queue import SuiteQueue
 from ..records.results import TrialSummary
 from ..records.source import same_source
 from ..run.cluster import usable_cores
+from ..store.others import Others
 from ..store.store import Store
 from ..utils.durations import duration
 from ..utils.text import columns, counted
@@ -27,8 +28,10 @@ _ENOUGH = 0.1  # of the points of a finite search space; below it, a search is t
 _OTHERS = 200  # stored trials of other suites that the estimate may use
 
 
-def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
+def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | None = None) -> str:
     """The plan of a suite, for the terminal; for data sets that are not prepared, the command that prepares them.
+
+    Trials of `others` that a run would take over count as stored.
 
     Raises:
         DatasetError: a text-based backbone and a data set without item vectors.
@@ -49,7 +52,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         fingerprints={name: card["fingerprint"] for name, card in cards.items()},
         vectors={name: vectors_fingerprint(name, given, data_dir=data_dir) for name, given in vectors.items()},
         device=device,
-        stored=store.lookup,
+        stored=(others or Others(store)).after(store.lookup),
     )
     missing = [name for name in suite.datasets if name not in cards]
     lines = [
@@ -70,6 +73,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path) -> str:
         lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
     elif unknown:
         lines[-1] += " How long depends on the data sets that are not prepared."
+    lines += [f"Of those stored, a run takes over {line}." for line in (others.lines() if others else ())]
     lines += [f"Trial {key[:8]} is damaged and counts as not run: {why}." for key, why in store.damaged.items()]
     changed = sum(
         not same_source(trial.source_digest, trial.spec.backbone.kind, trial.spec.strategy.kind) for trial in summaries

@@ -43,6 +43,7 @@ def trial_text(key: str, *, store: Store, width: int) -> str:
         _line("used by", ", ".join(f"{use.suite} ({use.row})" for use in uses) or "no suite stored here"),
         _line("made by", made_by(result.environment)),
         _line("made at", _moment(result.timings)),
+        *([_line("taken over", f"from {origin}")] if (origin := store.origin(key)) else []),
         _line("source", f"{result.source_digest} (digest of the components' code)"),
         _line("data set", f"{result.spec.dataset}, fingerprint {result.spec.dataset_fingerprint}"),
         *([_line("item vectors", f"fingerprint {result.spec.vectors}")] if result.spec.vectors else []),

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..monitor.progress_writer import ProgressWriter, working_folder
 from ..plan.queue import SuiteQueue, repeatable
 from ..records.results import TrialSummary
 from ..store.checkpoints import Checkpoints
+from ..store.others import Others
 from ..store.store import Store
 from ..utils.errors import DatasetError, InputError
 from .cluster import Cluster, cluster
@@ -68,8 +69,16 @@ class RunOptions:
     command: str = field(default="", compare=False)
 
 
-def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions, reporter: Listener) -> RunOutcome:
-    """Run what is left of a suite.
+def run_suite(
+    suite: Suite,
+    *,
+    store: Store,
+    data_dir: Path,
+    options: RunOptions,
+    reporter: Listener,
+    others: Others | None = None,
+) -> RunOutcome:
+    """Run what is left of a suite; trials that `others` have run are taken over from them.
 
     Returns:
         How it ended; Ctrl-C is an outcome, not an exception.
@@ -90,16 +99,14 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     device = "cuda" if gpu > 0 else "cpu"
     check_precision(cells, device)
     sizes = {name: DataSize.of(data.card) for name, data in datasets.items()}
+    others = others or Others(store)
+    stale = _stale if options.refresh else None
     queue = SuiteQueue(
         cells,
         fingerprints={name: data.fingerprint for name, data in datasets.items()},
         vectors={name: data.vectors.fingerprint for name, data in datasets.items() if data.vectors is not None},
         device=device,
-        stored=repeatable(
-            store.lookup,
-            retry_failed=options.retry_failed,
-            stale=_stale if options.refresh else None,
-        ),
+        stored=others.after(repeatable(store.lookup, retry_failed=options.retry_failed, stale=stale), unless=stale),
         cost=lambda cell: operations(example(cell, device), sizes[cell.dataset]),
         limit=options.max_trials,
     )
@@ -118,7 +125,7 @@ def run_suite(suite: Suite, *, store: Store, data_dir: Path, options: RunOptions
     )
     with run as tracker, stop_on_signals(tracker):
         ray_s = 0.0
-        facts = partial(_facts, suite, cells, tracker)
+        facts = partial(_facts, suite, cells, tracker, taken=others.lines())
         try:
             if not queue.left:
                 tracker.emit(facts(max_concurrent=0, place=""))
@@ -293,7 +300,14 @@ def _circumstances(suite: Suite, options: RunOptions, device: str) -> dict[str, 
 
 
 def _facts(
-    suite: Suite, cells: tuple[Cell, ...], tracker: RunTracker, *, max_concurrent: int, place: str, note: str = ""
+    suite: Suite,
+    cells: tuple[Cell, ...],
+    tracker: RunTracker,
+    *,
+    taken: Sequence[str],
+    max_concurrent: int,
+    place: str,
+    note: str = "",
 ) -> RunStarted:
     return RunStarted(
         suite=suite.name,
@@ -305,6 +319,7 @@ def _facts(
         log=tracker.log_path,
         notes=(
             *([note] if note else []),
+            *(f"taken over: {line}" for line in taken),
             *(
                 f"{cell.dataset} {cell.backbone} {cell.row} cannot run: {cell.unsupported}"
                 for cell in cells

@@ -24,7 +24,7 @@ from ..utils import lock as store_lock
 from ..utils.errors import DamagedError, StoreError
 from .format import SPLITS, json_bytes
 from .suites import INDEX, KEY, LOG, SUITE, index_keys, opened, sealed
-from .trial_folder import files_of, read_ranks, read_result, read_rows, read_summary
+from .trial_folder import files_of, read_origin, read_ranks, read_result, read_rows, read_summary
 
 __all__ = ["Store", "index_keys"]
 
@@ -130,6 +130,14 @@ class Store:
             StoreError: not stored.
         """
         return read_result(self._stored(key))
+
+    def origin(self, key: str) -> str:
+        """Whom a trial was taken over from: the name of an archive or a folder; "" if it was run here.
+
+        Raises:
+            DamagedError: damaged, or of another schema version.
+        """
+        return (read_origin(self.folder(key)) or ("",))[-1]
 
     def rows(self, key: str, split: str) -> Rows:
         """The rows of the split "valid" or "test".

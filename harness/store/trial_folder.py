@@ -3,6 +3,7 @@
     manifest.json   schema, key, and of every other file its SHA-256 and size
     result.json     numbers and text; valid.parquet, test.parquet, traces_*.safetensors: the evidence
     traceback.txt   of a failed trial, for people: only its checksum is read
+    origin.json     of a trial taken over from others: whose it is
 
 A summary reads result.json and checks the names and sizes of the others; `read_result` and `check` read all.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,30 +37,66 @@ from .format import (
 )
 
 MANIFEST = "manifest.json"
+ORIGIN = "origin.json"
 
 READABLE = (1,)
 """Schema versions of trials that this version reads."""
 
-_OURS = (
+_ORIGIN_SCHEMA = 1
+OURS = (
     RESULT,
     TRACEBACK,
+    ORIGIN,
     *(f"{split}.parquet" for split in SPLITS),
     *(f"traces_{split}.safetensors" for split in SPLITS),
 )
+"""Names of all files that a trial may have beside its manifest."""
 _NOT_DAMAGE = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _Read = TypeVar("_Read")
 
 
 def files_of(result: TrialResult) -> dict[str, bytes]:
     """Name to content of a trial's files, the manifest last."""
-    files = pack(result)
+    return _with_manifest(result.key, SCHEMA, pack(result))
+
+
+def files_taken(folder: Path, source: str) -> dict[str, bytes]:
+    """The same of another store's trial, every checksum verified, with `source` as its origin; errors as `read_result`.
+
+    The origins that it had before stay, the oldest first.
+    """
+    before = read_origin(folder)
+
+    def taken(manifest: Mapping[str, Any]) -> dict[str, bytes]:
+        files = {name: _checked(folder, name, manifest) for name in manifest["files"] if name in OURS}
+        origin = {"schema": _ORIGIN_SCHEMA, "from": [*before, source], "taken_at": round(time.time(), 3)}
+        return _with_manifest(folder.name, manifest["schema"], files | {ORIGIN: json_bytes(origin)})
+
+    return _read(folder, taken)
+
+
+def read_origin(folder: Path) -> tuple[str, ...]:
+    """Whom a trial was taken over from, the last one last; () for one that was run here. Errors as `read_summary`."""
+    if not (folder / ORIGIN).exists():
+        return ()
+    return _read(folder, lambda manifest: _origin(from_json(_checked(folder, ORIGIN, manifest))))
+
+
+def _origin(stored: Mapping[str, Any]) -> tuple[str, ...]:
+    names = stored["from"]
+    if stored["schema"] != _ORIGIN_SCHEMA or not isinstance(names, list) or not all(type(one) is str for one in names):
+        raise ValueError(f"{ORIGIN} has another schema or no names")
+    return tuple(names)
+
+
+def _with_manifest(key: str, schema: int, files: Mapping[str, bytes]) -> dict[str, bytes]:
     manifest = {
-        "schema": SCHEMA,
-        "key": result.key,
+        "schema": schema,
+        "key": key,
         "files": {name: sha256_of(content) for name, content in sorted(files.items())},
         "sizes": {name: len(content) for name, content in sorted(files.items())},
     }
-    return files | {MANIFEST: json_bytes(manifest)}
+    return {**files, MANIFEST: json_bytes(manifest)}
 
 
 def read_summary(folder: Path) -> TrialSummary:
@@ -141,7 +179,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     for name, size in manifest.get("sizes", {}).items():
         if sizes[name] != size:
             raise DamagedError(folder, f"{name} has {sizes[name]:,} bytes of {size:,}")
-    unknown = [name for name in _OURS if name in sizes and name not in manifest["files"]]
+    unknown = [name for name in OURS if name in sizes and name not in manifest["files"]]
     if unknown:
         raise DamagedError(folder, f"{unknown[0]} is not in its manifest")
     return manifest

@@ -7,19 +7,24 @@ and unknown files among trials and suites. Other files of the folder are ignored
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..records.results import TrialResult
 from ..suite.model import Suite
+from ..trial.metrics import metrics_of
 from ..utils import files as atomic
 from ..utils.errors import CheckpointError, DamagedError, StoreError
 from . import progress_file
-from .format import reason_of
+from .format import SPLITS, reason_of
 from .store import Store
 from .suites import INDEX, KEY, LOG, SUITE, index_keys, log_lines, opened, without_trials
 from .trial_folder import foreign_files, read_result
+
+_ROUNDING = 1e-9  # between two versions of numpy
 
 Kind = Literal["trial", "suite", "index", "progress", "checkpoint", "profile", "foreign", "missing"]
 
@@ -59,12 +64,16 @@ class Verification:
 
 
 def verify(
-    store: Store, *, fix: bool = False, reach: Callable[[int, int], None] = lambda done, total: None
+    store: Store,
+    *,
+    fix: bool = False,
+    metrics: bool = False,
+    reach: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
     """Check everything that is stored; `reach` gets the number of trials done and in all.
 
     `fix`, for which the caller locks the store, moves what is damaged to the quarantine and removes it from the
-    indexes.
+    indexes. `metrics` also checks that the metrics of each trial are those of its ranks.
 
     Raises:
         StoreError: the folder cannot be read, or with `fix` not be written.
@@ -80,7 +89,7 @@ def verify(
 
     names = sorted(atomic.names(store.trials))
     for number, name in enumerate(names, 1):
-        for finding in _trial(store.trials / name):
+        for finding in _trial(store.trials / name, metrics=metrics):
             report(finding)
         reach(number, len(names))
     gone = {finding.path.name for finding in findings if finding.kind == "trial"}
@@ -106,17 +115,33 @@ def verify(
     )
 
 
-def _trial(folder: Path) -> Iterator[Finding]:
+def _trial(folder: Path, *, metrics: bool) -> Iterator[Finding]:
     if not KEY.fullmatch(folder.name):
         yield Finding("foreign", folder, "not the name of a trial")
         return
     try:
-        read_result(folder)
+        result = read_result(folder)
     except DamagedError as error:
         yield Finding("trial", folder, error.why)
         return
+    if metrics and (wrong := _unlike_ranks(result)):
+        yield Finding("trial", folder, wrong)
     for name in foreign_files(folder):
         yield Finding("foreign", folder / name, "it is not in the trial's manifest")
+
+
+def _unlike_ranks(result: TrialResult) -> str:
+    """Which metrics of a trial are not those of its ranks, "" for none."""
+    for split, evidence in zip(SPLITS, (result.validation, result.test), strict=True):
+        if evidence is None or not len(evidence.rows.users):
+            continue
+        stored = [evidence.readout, *evidence.steps]
+        ranks = [evidence.rows.readout_ranks, *evidence.rows.step_ranks.T]
+        for metrics, of in zip(stored, ranks, strict=True):
+            for name, value in metrics_of(of).items():
+                if not math.isclose(metrics[name], value, abs_tol=_ROUNDING):
+                    return f"{name} of {split} is {metrics[name]:.6f}, and {value:.6f} by its ranks"
+    return ""
 
 
 def _is_suite(store: Store, name: str) -> bool:

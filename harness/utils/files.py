@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,24 @@ def new_folder(target: Path) -> Iterator[Path]:
             _sync(path)
         _sync(temporary)
         _take_place(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(within: Path) -> Iterator[Path]:
+    """A temporary folder in another, or in the system's own where there is no such folder; removed at the end.
+
+    Where this process is killed, `clean` removes it.
+    """
+    if not within.is_dir():
+        with tempfile.TemporaryDirectory(prefix="rearec-bench-") as name:
+            yield Path(name)
+        return
+    temporary = _temporary("tmp", within / "unpacked")
+    try:
+        temporary.mkdir()
+        yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from ...analysis.resultset import CellResults, ResultSet
+from ...records.provenance import made_with
 from ...records.results import TrialSummary, converged
 from ...store.suites import last_command
+from ...utils.errors import StoreError
 from ...utils.text import counted
 from ..labels import HIDDEN, label_of, metric_label, steps_label
 
@@ -18,6 +22,7 @@ def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
     lines = [*_data_lines(results, runs, split), *_training_lines(results.models()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
     lines += _gaps(results)
+    lines += _origin_lines(results)
     lines += [
         f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"
         for key, why in sorted(results.damaged.items())
@@ -189,6 +194,20 @@ def _gaps(results: ResultSet) -> list[str]:
             why.append(cell.note or f"seed{plural} {', '.join(map(str, cell.missing))} not run yet")
         lines.append(f"{_row_name(cell)}: {len(cell.runs)}/{len(cell.seeds)} final runs ({'; '.join(why)}).")
     return lines
+
+
+def _origin_lines(results: ResultSet) -> list[str]:
+    """How many trials were taken over from whom, and what they were made with."""
+    trials = {trial.key: trial for cell in results.cells for trial in (*cell.searched, *cell.finals)}
+    counts: Counter[str] = Counter()
+    for key, trial in trials.items():
+        with suppress(StoreError):  # damaged since it was read
+            if origin := results.store.origin(key):
+                counts[origin, made_with(trial.environment)] += 1
+    return [
+        f"Taken over: {counted(count, 'trial')} of {origin} ({made})."
+        for (origin, made), count in sorted(counts.items())
+    ]
 
 
 def _row_name(cell: CellResults) -> str:

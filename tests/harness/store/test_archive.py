@@ -1,0 +1,471 @@
+"""Exports: what others take over is what was stored, and whatever was tampered with is refused, with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.store.archive import LISTING
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.store.suites import sealed
+from rearec_bench.harness.store.verify import verify
+
+from ..suites import run_here, suite_in
+from ..typed import typed
+
+TRAINED = Path(__file__).resolve().parents[1] / "trained_store"
+KEYS = sorted(path.name for path in (TRAINED / "trials").iterdir())
+FINAL = next(key for key in KEYS if (TRAINED / "trials" / key / "traces_test.safetensors").exists())
+SEARCHED = [key for key in KEYS if not (TRAINED / "trials" / key / "test.parquet").exists()]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "lab"
+    done = typed("results", "export", folder, "--results", TRAINED, "--suite", "before")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+@pytest.fixture
+def place(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the trained store's suite, and an export of that store as a folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(TRAINED / "before.yaml", tmp_path)
+    shutil.copytree(exported, tmp_path / "lab")
+    return tmp_path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def table(report: str) -> list[str]:
+    return [line for line in report.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize("target", ["again", "lab.tar.gz", "lab.tgz", "lab.tar.zst"])
+def test_an_export_of_whatever_kind_is_taken_over_whole_and_says_so(place: Path, fake_ray: None, target: str) -> None:
+    assert typed("results", "export", target, "--results", "lab").exit_code == 0
+    planned = typed("plan", "before.yaml", "--from", target)
+    assert "5 trials: 5 stored, 0 to run." in planned.output and not (place / "results").exists()
+    assert f"a run takes over 5 trials of {target} (cpu, " in planned.output
+    done = typed("run", "before.yaml", "--from", target)
+    assert done.exit_code == 0 and f"taken over: 5 trials of {target} (cpu, " in done.output
+    assert f"Taken over: 5 trials of {target} (cpu, " in typed("report", "before").output
+    assert f"taken over   from {target}" in typed("show", FINAL[:8]).output
+    ours = files(place / "results" / "trials")
+    theirs = {
+        name: content for name, content in files(TRAINED / "trials").items() if not name.endswith("manifest.json")
+    }
+    assert {name: ours[name] for name in theirs} == theirs and verify(Store(place / "results")).findings == ()
+    assert [path.name for path in (place / "results").iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_same_trials_are_the_same_bytes_and_an_export_is_a_results_folder(place: Path) -> None:
+    for name in ("one.tar.zst", "two.tar.zst"):
+        typed("results", "export", name, "--results", "lab")
+    assert (place / "one.tar.zst").read_bytes() == (place / "two.tar.zst").read_bytes()
+    assert typed("results", "verify", "--results", "lab").exit_code == 0
+    assert table(typed("report", "before", "--results", "lab").output) == table((TRAINED / "report.txt").read_text())
+
+
+def test_two_suites_that_share_seven_in_ten_trials_train_three(
+    tmp_path: Path, fake_ray: None, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = {
+        "backbones": "[sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]",
+        "training": "{lr: 0.01, batch_size: 512, max_len: 10, max_epochs: 1, packing: users}",
+    }
+    run_here(suite_in(tmp_path, name="theirs", seeds=f"{[*range(1, 8)]}", **small), Store(tmp_path / "lab"), tiny)
+    suite_in(tmp_path, name="ours", seeds=f"{[*range(1, 11)]}", **small)
+    assert "10 trials: 7 stored, 3 to run." in typed("plan", "ours.yaml", "--from", "lab").output
+    done = typed("run", "ours.yaml", "--from", "lab")
+    assert done.exit_code == 0, done.output
+    events = [json.loads(line) for line in (tmp_path / "results/suites/ours/run.jsonl").read_text().splitlines()]
+    assert sum(event["event"] == "start" for event in events) == 3
+    assert len(Store(tmp_path / "results").keys()) == 10
+    assert "Taken over: 7 trials of lab (" in done.output
+    own = files(tmp_path / "results" / "trials")
+    again = typed("run", "ours.yaml", "--from", "lab")
+    assert again.exit_code == 0 and files(tmp_path / "results" / "trials") == own, "what is stored is not replaced"
+
+
+# ---- tampered exports
+
+
+def signed(lab: Path, *, trials: bool = True) -> None:
+    """The manifests and the list of an export, as if what it holds now had been written so."""
+    for manifest in lab.glob("trials/*/manifest.json") if trials else ():
+        stored = json.loads(manifest.read_bytes())
+        content = {path.name: path.read_bytes() for path in manifest.parent.iterdir() if path != manifest}
+        stored["files"] = {name: hashlib.sha256(one).hexdigest() for name, one in sorted(content.items())}
+        stored["sizes"] = {name: len(one) for name, one in sorted(content.items())}
+        manifest.write_text(json.dumps(stored))
+    listed = {
+        name: {"sha256": hashlib.sha256(one).hexdigest(), "size": len(one)}
+        for name, one in files(lab).items()
+        if name != LISTING
+    }
+    (lab / LISTING).write_text(json.dumps({"schema": 1, "files": listed}))
+
+
+def other_rank(lab: Path, key: str, split: str = "valid") -> None:
+    """Another rank of the readout in the first row."""
+    path = lab / "trials" / key / f"{split}.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index("readout_ranks")
+    ranks = table.column(place).to_numpy().copy()
+    ranks[0] = 1 if ranks[0] != 1 else 99
+    pq.write_table(table.set_column(place, "readout_ranks", pa.array(ranks)), path, compression="zstd")
+
+
+def changed(lab: Path, name: str, change: Callable[[Any], Any]) -> None:
+    path = lab / name
+    path.write_text(json.dumps(change(json.loads(path.read_bytes()))))
+
+
+def in_result(key: str, *path: str, value: Any) -> Callable[[Path], None]:
+    """One value of a trial's result.json, everything signed again."""
+
+    def tamper(lab: Path) -> None:
+        def change(stored: Any) -> Any:
+            inner = stored
+            for name in path[:-1]:
+                inner = inner[name]
+            inner[path[-1]] = value
+            return stored
+
+        changed(lab, f"trials/{key}/result.json", change)
+        signed(lab)
+
+    return tamper
+
+
+def in_manifest(key: str, name: str, value: Any) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        changed(lab, f"trials/{key}/manifest.json", lambda stored: {**stored, name: value})
+        signed(lab, trials=False)
+
+    return tamper
+
+
+def swapped(one: str, other: str, *, again: bool) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        first, second = ((lab / "trials" / name).read_bytes() for name in (one, other))
+        (lab / "trials" / one).write_bytes(second)
+        (lab / "trials" / other).write_bytes(first)
+        if again:
+            signed(lab)
+
+    return tamper
+
+
+def ranked(key: str, split: str, *, again: bool) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        other_rank(lab, key, split)
+        if again:
+            signed(lab)
+
+    return tamper
+
+
+def renamed(key: str) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        folder = lab / "trials" / key
+        folder.rename(folder.with_name("0" * 32))
+        changed(lab, f"trials/{'0' * 32}/manifest.json", lambda stored: {**stored, "key": "0" * 32})
+        signed(lab, trials=False)
+
+    return tamper
+
+
+def linked(name: str, to: str) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        path = lab / name
+        path.rename(lab.parent / "moved") if path.exists() else None
+        path.symlink_to(to)
+
+    return tamper
+
+
+def flipped(name: str, at: int) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        content = bytearray((lab / name).read_bytes())
+        content[at % len(content)] ^= 1
+        (lab / name).write_bytes(bytes(content))
+
+    return tamper
+
+
+def written(name: str, content: bytes, *, again: bool = False) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        (lab / name).parent.mkdir(parents=True, exist_ok=True)
+        (lab / name).write_bytes(content)
+        if again:
+            signed(lab, trials=False)
+
+    return tamper
+
+
+def gone(name: str, *, again: bool) -> Callable[[Path], None]:
+    def tamper(lab: Path) -> None:
+        (lab / name).unlink()
+        if again:
+            signed(lab, trials=False)
+
+    return tamper
+
+
+def listing(change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    return lambda lab: changed(lab, LISTING, change)
+
+
+def suite_of_another_schema(lab: Path) -> None:
+    content = json.loads(sealed({"cells": {}}, folder="before", file="index.json"))
+    (lab / "suites/before/index.json").write_text(json.dumps({**content, "schema": 9}))
+    signed(lab, trials=False)
+
+
+NAMES = sorted(name for name in files(TRAINED) if name.startswith("trials/"))
+HUGE: dict[str, Any] = {"sha256": "0" * 64, "size": 1 << 36}
+OF_A_FOLDER: dict[str, tuple[Callable[[Path], None], str]] = {
+    **{f"a bit of {name[7:15]}/{name[40:]}": (flipped(name, 77), f"{name} is not the file that") for name in NAMES},
+    **{f"no {name[7:15]}/{name[40:]}": (gone(name, again=False), f"{name} is missing") for name in NAMES},
+    **{f"a rank of {key[:8]}": (ranked(key, "valid", again=False), "is not the file that") for key in KEYS},
+    **{
+        f"a rank of {key[:8]}, signed": (ranked(key, "valid", again=True), f"trials/{key}: ndcg@10 of valid is")
+        for key in KEYS
+    },
+    "a rank of the test, signed": (ranked(FINAL, "test", again=True), "of test is"),
+    **{
+        f"the metric of {key[:8]}, signed": (
+            in_result(key, "valid", "readout", "mrr", value=0.99),
+            f"trials/{key}: mrr of valid is 0.990000",
+        )
+        for key in KEYS
+    },
+    **{
+        f"another seed of {key[:8]}": (
+            in_result(key, "spec", "seed" if key != KEYS[-1] else "dataset_fingerprint", value="7" * 64),
+            f"trials/{key}: ",
+        )
+        for key in KEYS
+    },
+    "another setting": (in_result(FINAL, "spec", "training", "lr", value=0.5), "its content is trial"),
+    "another key": (in_manifest(FINAL, "key", "0" * 32), "its manifest belongs to trial 00000000"),
+    **{f"schema {value!r}": (in_manifest(FINAL, "schema", value), "schema version") for value in (0, 2, 99, "1", None)},
+    "a newer suite": (suite_of_another_schema, "suites/before/index.json: schema version 9"),
+    "a newer list": (listing(lambda stored: {**stored, "schema": 2}), "its export.json has schema version 2"),
+    "no list of files": (listing(lambda stored: {"schema": 1}), "its export.json is damaged (files: "),
+    "a list that is none": (listing(lambda stored: []), "its export.json has schema version None"),
+    "no JSON": (written(LISTING, b"{"), "its export.json is damaged"),
+    **{
+        f"a path: {name}": (listing(lambda stored, name=name: {**stored, "files": {name: HUGE}}), "is damaged (files.")
+        for name in (
+            "../x",
+            "/etc/passwd",
+            "trials/../../x",
+            f"trials/{FINAL}/x.py",
+            "suites/a/b/suite.json",
+            "run.lock",
+        )
+    },
+    "another trial's folder": (renamed(FINAL), "its content is trial"),
+    "swapped trials' files": (
+        swapped(f"{SEARCHED[0]}/result.json", f"{SEARCHED[1]}/result.json", again=False),
+        "is not the file that",
+    ),
+    "swapped trials' results, signed": (
+        swapped(f"{SEARCHED[0]}/result.json", f"{SEARCHED[1]}/result.json", again=True),
+        "its content is trial",
+    ),
+    "swapped trials' ranks, signed": (
+        swapped(f"{SEARCHED[0]}/valid.parquet", f"{SEARCHED[1]}/valid.parquet", again=True),
+        "by its ranks",
+    ),
+    "a file more": (written(f"trials/{FINAL}/run.py", b"print()"), f"trials/{FINAL}/run.py is not in its export.json"),
+    "a trial of no key": (written("trials/abc/manifest.json", b"{}", again=True), "is damaged (files."),
+    "a file lost, signed": (gone(f"trials/{FINAL}/test.parquet", again=True), "'test.parquet' is missing"),
+    "a link to a file": (linked(f"trials/{FINAL}/result.json", "/etc/hostname"), "is a link or a device"),
+    "a link to a folder": (linked(f"trials/{'1' * 32}", "."), "is a link or a device"),
+    "a linked list": (linked(LISTING, "/dev/zero"), "export.json is no plain file"),
+    "a fifo": (lambda lab: os.mkfifo(lab / "trials" / FINAL / "traceback.txt"), "is a link or a device"),
+}
+
+
+def refused(place: Path, source: str, why: str, *commands: str) -> None:
+    """A run refuses a source, for the reason, and changes nothing of a store."""
+    shutil.copytree(TRAINED, place / "results", dirs_exist_ok=True)
+    shutil.rmtree(place / "results" / "trials" / FINAL, ignore_errors=True)
+    before = files(place / "results")
+    for command in ("run", *commands):
+        done = typed(command, "before.yaml", "--from", source)
+        assert done.exit_code == 2 and why in done.output and done.output.startswith(f"{source} is refused: ")
+        assert done.output.count("\n") == 1
+    assert files(place / "results") == before
+    assert {path.name for path in place.iterdir()} <= {"before.yaml", "results", "lab", "moved", source}
+
+
+@pytest.mark.parametrize("name", OF_A_FOLDER)
+def test_a_tampered_folder_is_refused_with_the_reason(place: Path, name: str) -> None:
+    tamper, why = OF_A_FOLDER[name]
+    tamper(place / "lab")
+    refused(place, "lab", why)
+
+
+def member(name: str, content: bytes = b"", **facts: Any) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for fact, value in facts.items():
+        setattr(info, fact, value)
+    return info, content
+
+
+def packed(lab: Path) -> list[tuple[tarfile.TarInfo, bytes]]:
+    content = files(lab)
+    return [member(name, content[name]) for name in sorted(content, key=lambda name: (name != LISTING, name))]
+
+
+def listing_of(**sizes: int) -> tuple[tarfile.TarInfo, bytes]:
+    listed = {
+        f"trials/{FINAL}/{name.replace('_', '.')}": {"sha256": "0" * 64, "size": size} for name, size in sizes.items()
+    }
+    return member(LISTING, json.dumps({"schema": 1, "files": listed}).encode())
+
+
+Members = list[tuple[tarfile.TarInfo, bytes]]
+OF_AN_ARCHIVE: dict[str, tuple[Callable[[Members], Members], str]] = {
+    **{
+        f"a path: {name}": (
+            lambda whole, name=name: [*whole, member(name, b"x")],
+            f"{name!r} is not in its export.json",
+        )
+        for name in ("../x", "/tmp/x", "trials/../../x", "trials/x/../../../x", "results/run.lock")  # noqa: S108
+    },
+    **{
+        f"type {kind.decode()}": (
+            lambda whole, kind=kind: [*whole, member("trials/x", type=kind, linkname="/etc/passwd")],
+            "'trials/x' is no plain file",
+        )
+        for kind in (
+            tarfile.SYMTYPE,
+            tarfile.LNKTYPE,
+            tarfile.CHRTYPE,
+            tarfile.BLKTYPE,
+            tarfile.FIFOTYPE,
+            tarfile.DIRTYPE,
+        )
+    },
+    **{
+        f"a long header {kind.decode()}": (
+            lambda whole, kind=kind: [*whole, member("trials/x", b"x" * 512, type=kind)],
+            "is no plain file",
+        )
+        for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_SPARSE)
+    },
+    "no list": (lambda whole: whole[1:], "it does not begin with export.json"),
+    "nothing": (lambda whole: [], "it does not begin with export.json"),
+    "a list at the end": (lambda whole: [*whole[1:], whole[0]], "it does not begin with export.json"),
+    "the same file twice": (lambda whole: [*whole, whole[-1]], "comes twice"),
+    "a file less": (lambda whole: whole[:-1], " is missing"),
+    "a shorter file": (lambda whole: [*whole[:-1], member(whole[-1][0].name, b"x")], " has 1 bytes of "),
+    "another file": (
+        lambda whole: [*whole[:-1], member(whole[-1][0].name, bytes(len(whole[-1][1])))],
+        "is not the file that",
+    ),
+    "a bomb": (lambda whole: [listing_of(result_json=1 << 36)], "it would unpack to 68,719,476,736 bytes"),
+    "a bomb of many": (
+        lambda whole: [listing_of(result_json=1 << 33, manifest_json=1 << 33, traceback_txt=1 << 33)],
+        "it would unpack to 25,769,803,776 bytes",
+    ),
+    "a bomb of zeros": (
+        lambda whole: [listing_of(result_json=100 << 20), member(f"trials/{FINAL}/result.json", bytes(100 << 20))],
+        "it would unpack to 104,857,600 bytes",
+    ),
+    "less than it announces": (
+        lambda whole: [listing_of(result_json=9), member(f"trials/{FINAL}/result.json", bytes(1 << 20))],
+        "has 1,048,576 bytes of 9",
+    ),
+}
+
+
+def archived(target: Path, members: Members) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for info, content in members:
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    codec = "gzip" if target.name.endswith("gz") else "zstd"
+    with pa.OSFile(str(target), "wb") as file, pa.CompressedOutputStream(file, codec) as stream:
+        stream.write(out.getvalue())
+
+
+@pytest.mark.parametrize("name", OF_AN_ARCHIVE)
+def test_a_tampered_archive_is_refused_with_the_reason(place: Path, name: str) -> None:
+    change, why = OF_AN_ARCHIVE[name]
+    source = f"bad.tar.{'gz' if len(name) % 2 else 'zst'}"
+    archived(place / source, change(packed(place / "lab")))
+    refused(place, source, why)
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "why"),
+    [
+        ("cut.tar.zst", lambda whole: whole[: len(whole) // 2], "it cannot be unpacked ("),
+        ("cut.tar.gz", lambda whole: whole[: len(whole) // 2], "it cannot be unpacked ("),
+        ("none.tar.gz", lambda whole: b"text", "it cannot be unpacked ("),
+        ("empty.tar.zst", lambda whole: b"", "it cannot be unpacked ("),
+        ("lab.txt", lambda whole: whole, "it is no folder, and its name ends with none of .tar.gz, .tgz, .tar.zst"),
+    ],
+)
+def test_a_file_that_is_no_archive_is_refused(
+    place: Path, source: str, content: Callable[[bytes], bytes], why: str
+) -> None:
+    whole = place / f"lab{'.tar.gz' if source.endswith('gz') else '.tar.zst'}"
+    typed("results", "export", whole, "--results", "lab")
+    (place / source).write_bytes(content(whole.read_bytes()))
+    whole.unlink()
+    refused(place, source, why, "plan")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("plan", "before.yaml", "--from", "nowhere"), "there is no archive and no folder nowhere."),
+        (("plan", "before.yaml", "--from", "."), ". is no folder of results: it has no folder trials."),
+        (("results", "export", "lab", "--results", TRAINED), "lab exists. Name another place, or remove it."),
+        (("results", "export", "before.yaml", "--results", TRAINED), "before.yaml exists."),
+        (("results", "export", "x.zip", "--results", TRAINED), "x.zip is none of the archives that"),
+        (("results", "export", "x", "--results", "nowhere"), "there is no suite in nowhere."),
+        (
+            ("results", "export", "x", "--results", "lab", "--suite", "y"),
+            "there is no suite 'y' in lab. Stored: before.",
+        ),
+    ],
+)
+def test_a_mistake_is_one_message_and_changes_nothing(place: Path, words: tuple[Any, ...], why: str) -> None:
+    before = files(place)
+    done = typed(*words)
+    assert done.exit_code == 2 and why in done.output and done.output.count("\n") == 1
+    assert files(place) == before
+
+
+def test_a_damaged_trial_is_not_exported(place: Path) -> None:
+    flipped(f"trials/{FINAL}/test.parquet", 99)(place / "lab")
+    done = typed("results", "export", "x.tar.gz", "--results", "lab")
+    assert done.exit_code == 1 and "the checksum of test.parquet does not match" in done.output
+    assert not (place / "x.tar.gz").exists()

@@ -16,8 +16,8 @@ from .program import takes_only
 @click.option(
     "--table",
     metavar="NAME",
-    help="overall, significance, ablation, steps, sensitivity, ceiling, adaptive or budget; groups, beyond or claims: "
-    "with the prepared data sets; latency: of profiles; datasets or funnel: of prepared data sets.  "
+    help="overall, significance, ranks, ablation, steps, sensitivity, ceiling, adaptive or budget; groups, beyond or "
+    "claims: with the prepared data sets; latency: of profiles; datasets or funnel: of prepared data sets.  "
     "[default: overall]",
 )
 @click.option(
@@ -105,6 +105,7 @@ def report(
       rearec-bench report smoke --spread
       rearec-bench report smoke --marks
       rearec-bench report smoke --split validation
+      rearec-bench report smoke --table ranks
       rearec-bench report smoke --table ceiling
       rearec-bench report smoke --format latex -o smoke.tex
       rearec-bench report smoke --table steps --format csv

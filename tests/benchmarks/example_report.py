@@ -44,6 +44,7 @@ CAPTIONS = {
     "fig11_case_study": "One user's history, and what would be recommended first after each step (Figure 11)",
     "gains": "Each row's gain over the row that it is compared with",
     "pareto": "Quality against time",
+    "ranks": "Each row's rank with its interval, and the rows that cannot be told apart",
 }
 BEGIN, END = "<!-- results: example -->", "<!-- /results -->"
 

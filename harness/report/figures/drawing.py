@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .colours import COLOURS, FAINT, GREY, colour_of
-from .panel import OTHERS, Panel, Series
+from .panel import GROUP, OTHERS, RANK_INTERVAL, Panel, Series
 from .style import HATCHES, LINES, MARKERS, SMALL
 from .text import apart, shortened
 
@@ -24,6 +24,9 @@ HEAT_NUMBERS = 6
 
 GAIN, CLEAR, INTERVALS = "gain", "gain, more than chance", ("95% over users", "95% over seeds")
 """The legend of gains."""
+
+STANDING_BAR = 0.45
+"""Height of a group's bar, in rows."""
 
 NAME_AT_MOST = 2.6
 """Inches of a row's name beside its gain."""
@@ -43,6 +46,8 @@ def draw_panel(axes: Axes, panel: Panel, *, upright: bool) -> None:
         _heat(axes, panel)
     elif panel.gains:
         _gains(axes, panel)
+    elif panel.standings:
+        _standings(axes, panel)
     else:
         _series(axes, panel, upright=upright)
 
@@ -179,6 +184,30 @@ def _gains(axes: Axes, panel: Panel) -> None:
     axes.set_xlim(*panel.limits or (None, None))
     axes.locator_params(axis="x", nbins=5)
     axes.grid(visible=False, axis="y")
+
+
+def _standings(axes: Axes, panel: Panel) -> None:
+    bars, between = panel.bars(), {"color": COLOURS[0], "linewidth": 0.8}
+    top = -STANDING_BAR * (len(bars) + 1 + (panel.difference is not None))
+    grouped = {"color": GREY, "linewidth": 2.5, "marker": "o", "markersize": 3}
+    for number, ranks in enumerate(bars, start=1):
+        axes.plot(ranks, [-STANDING_BAR * number - 0.2] * len(ranks), label=GROUP * (number == 1), **grouped)  # type: ignore[arg-type]
+    if panel.difference is not None:
+        ends = (1.0, 1.0 + panel.difference)
+        axes.plot(ends, [top, top], marker="|", **between)  # type: ignore[arg-type]
+        axes.annotate("CD", (ends[1], top), (3, 0), textcoords="offset points", va="center", fontsize=NOTE)
+    for at, one in enumerate(panel.standings):
+        axes.plot((one.rank, one.rank), (top, at), color=FAINT, linewidth=0.6, zorder=1)
+        if one.interval is not None:
+            axes.plot(one.interval, (at, at), label=RANK_INTERVAL * (at == 0), **between)  # type: ignore[arg-type]
+        colour = colour_of(one.place, filled=True)
+        axes.plot(one.rank, at, MARKERS[one.place % len(MARKERS)], color=colour)
+    names = [shortened(one.name, NAME_AT_MOST, SMALL) for one in panel.standings]
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, top - 0.4)
+    axes.set_xlim(0.7, len(names) + 0.3)
+    axes.set_xticks(range(1, len(names) + 1, -(-len(names) // 8)))
+    axes.grid(visible=False)
 
 
 def _heat(axes: Axes, panel: Panel) -> None:

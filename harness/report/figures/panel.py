@@ -18,6 +18,8 @@ MOST_STEPS = len(COLOURS)
 """Series of a scale that share axes."""
 OTHERS = "others"
 """Of the series behind, in the legend."""
+GROUP, RANK_INTERVAL = "cannot be told apart", "95% of the rank"
+"""The legend of ranks."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,22 @@ class Gain:
     place: int = 0
 
 
-T = TypeVar("T", Series, Gain)
+@dataclass(frozen=True)
+class Standing:
+    """A row's rank, 95% of it as (low, high) or None, and the groups that it belongs to, by their numbers.
+
+    Attributes:
+        place: of its strategy's colour and marker.
+    """
+
+    name: str
+    rank: float
+    interval: tuple[float, float] | None
+    groups: Sequence[int]
+    place: int = 0
+
+
+T = TypeVar("T", Series, Gain, Standing)
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,8 @@ class Panel:
         about: a description for those who cannot see it.
         heat: a square matrix in place of series.
         gains: a forest plot in place of series, the first of `labels` at its top.
+        standings: ranks in place of series, the best at the top, below a bar for each group that cannot be told apart.
+        difference: the critical one of `standings`; None for none.
         labels: words along x, or the names of all rows of a forest plot, which may lack some of them; empty where x are
             numbers.
         whole: x are whole numbers.
@@ -91,6 +110,8 @@ class Panel:
     y: str = ""
     heat: NDArray[np.float64] | None = None
     gains: Sequence[Gain] = ()
+    standings: Sequence[Standing] = ()
+    difference: float | None = None
     labels: Sequence[str] = ()
     whole: bool = False
     limits: tuple[float, float] | None = None
@@ -103,6 +124,7 @@ class Panel:
     def words(self) -> str:
         """All that is written in it."""
         names = [*(one.name for one in (*self.series, *self.behind)), *(gain.name for gain in self.gains)]
+        names += [one.name for one in self.standings]
         notes = [note for series in self.series for note in series.notes]
         return "\n".join([self.title, self.x, self.y, *self.labels, *names, *notes])
 
@@ -121,7 +143,13 @@ class Panel:
             series=[replace(named(one), notes=[note.translate(signs) for note in one.notes]) for one in self.series],
             behind=list(map(named, self.behind)),
             gains=list(map(named, self.gains)),
+            standings=list(map(named, self.standings)),
         )
+
+    def bars(self) -> list[list[float]]:
+        """Of each group of `standings` the ranks of its rows, the first group's first."""
+        count = 1 + max((max(one.groups) for one in self.standings), default=-1)
+        return [[one.rank for one in self.standings if number in one.groups] for number in range(count)]
 
     def colour(self, place: int, *, filled: bool = False) -> str:
         """Of a strategy's place, or of a place on the scale."""

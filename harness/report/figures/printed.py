@@ -6,8 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .drawing import CLEAR, GAIN, INTERVALS, NAME_AT_MOST, draw_panel, name_ends, note_points, scale_of
-from .panel import OTHERS, Panel, by_strategy
+from .drawing import (
+    CLEAR,
+    GAIN,
+    INTERVALS,
+    NAME_AT_MOST,
+    STANDING_BAR,
+    draw_panel,
+    name_ends,
+    note_points,
+    scale_of,
+)
+from .panel import GROUP, OTHERS, RANK_INTERVAL, Panel, by_strategy
 from .style import SIZE, SMALL
 from .text import broken, fonts_for, inches, shortened
 
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 7.2, 9.2
 """Inches of a page: what a paper has, so that letters are printed in their size."""
 _PANEL, _SQUARE = (2.4, 2.1), (1.8, 1.9)
+_STANDINGS_AXIS = 2.4
 _GAINS_AXIS, _GAINS_LEAST, _GAIN_HEIGHT, _GAINS_ROOM = 1.9, 1.4, 0.15, 0.8
 _BESIDE = 0.75
 """Inches of a panel beside its axes: ticks, label and room."""
@@ -96,6 +107,10 @@ def _layout(panels: Sequence[Panel]) -> _Layout:
         beside = min(names, NAME_AT_MOST)
         width = max(min((_WIDTH - beside) / len(panels), _GAINS_AXIS), _GAINS_LEAST)
         return _Layout(width, height, beside=beside)
+    if panels[0].standings:
+        beside = max(inches(one.name, SMALL) for panel in panels for one in panel.standings)
+        lines = max(len(panel.standings) + STANDING_BAR * (len(panel.bars()) + 2) for panel in panels)
+        return _Layout(min(beside, NAME_AT_MOST) + _STANDINGS_AXIS, _GAINS_ROOM + _GAIN_HEIGHT * lines)
     width, height = _PANEL
     words = max((len(panel.labels) for panel in panels), default=0)
     if not words:
@@ -180,6 +195,8 @@ def _names(panels: Sequence[Panel]) -> list[str]:
     """What the legend says, at most."""
     if panels[0].gains:
         return [*INTERVALS, GAIN, CLEAR]
+    if panels[0].standings:
+        return [GROUP, RANK_INTERVAL]
     if panels[0].named:
         return []
     names = dict.fromkeys(series.name for panel in panels for series in panel.series if series.name)

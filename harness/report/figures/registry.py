@@ -14,6 +14,7 @@ from .context import FigureContext, MissingData
 from .gains import gain_panels
 from .panel import Panel
 from .printed import printed
+from .ranks import rank_panels
 from .scores import ablation_panels, ceiling_panels, group_panels, pareto_panels, sensitivity_panels, steps_panels
 from .states import similarity_panels, state_panels, trajectory_panels
 from .style import STYLE
@@ -42,6 +43,7 @@ class PanelFigure:
 
 FIGURES: Mapping[str, PanelFigure] = {
     "gains": PanelFigure("Gains", gain_panels),
+    "ranks": PanelFigure("Ranks", rank_panels),
     "fig2_ceiling": PanelFigure("Ceiling of reasoning (Figure 2)", ceiling_panels),
     "fig4_groups": PanelFigure("Groups of users and items (Figure 4)", group_panels),
     "fig5_steps": PanelFigure("Number of steps (Figure 5)", steps_panels),

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..figures.colours import FAINT
-from ..figures.panel import OTHERS, Panel, Series, by_strategy
+from ..figures.colours import COLOURS, FAINT, GREY
+from ..figures.panel import GROUP, OTHERS, Panel, Series, by_strategy
 
 POINTS = 128
 """Points of a series of a panel that are drawn; the printed figure has all."""
@@ -77,7 +77,12 @@ def _chart(figure: str, panel: Panel, spans: Mapping[str, Any]) -> Chart:
         x["constrain"] = "domain"
     elif panel.limits is not None:
         y["range"] = list(panel.limits)
-    if panel.heat is None:
+    if panel.standings:
+        data = _standings(panel)
+        names = [one.name if len(one.name) <= _LONG else one.name[: _LONG - 1] + "…" for one in panel.standings]
+        y |= {"tickvals": list(range(len(names))), "ticktext": names, "autorange": "reversed", "showgrid": False}
+        layout["height"] = _ROOM + 3 * _BAR * (len(names) + len(panel.bars()))
+    elif panel.heat is None:
         data = [*_behind(panel), *(_trace(series, panel) for series in panel.series)]
     else:
         data = [_heat(panel)]
@@ -161,6 +166,30 @@ def _lying(trace: Mapping[str, Any]) -> dict[str, Any]:
     """Standing bars, turned."""
     turned = {**trace, "x": trace["y"], "y": trace["x"], "orientation": "h"}
     return {**turned, "error_x": turned.pop("error_y")} if "error_y" in turned else turned
+
+
+def _standings(panel: Panel) -> list[dict[str, Any]]:
+    """A trace of each row, below one of each group that cannot be told apart; the critical difference is above them."""
+    shared = {"type": "scatter", "showlegend": False}
+    traces: list[dict[str, Any]] = []
+    for number, ranks in enumerate(panel.bars(), start=1):
+        look = {"mode": "lines+markers", "line": {"color": GREY, "width": 4}, "marker": {"color": GREY, "size": 6}}
+        traces.append(shared | look | {"name": GROUP, "x": ranks, "y": [-0.5 * number - 0.3] * len(ranks)})
+    if panel.difference is not None:
+        ends = {"x": [1.0, 1.0 + panel.difference], "y": [-0.5 * len(panel.bars()) - 1.0] * 2}
+        words = {"text": ["", "CD"], "textposition": "middle right", "name": "critical difference"}
+        traces.append(shared | ends | words | {"mode": "lines+text", "line": {"color": COLOURS[0], "width": 1.5}})
+    for at, one in enumerate(panel.standings):
+        marker = {
+            "color": panel.colour(one.place, filled=True),
+            "symbol": _SYMBOLS[one.place % len(_SYMBOLS)],
+            "size": 9,
+        }
+        traces.append(shared | {"mode": "markers", "name": one.name, "x": [one.rank], "y": [at], "marker": marker})
+        if one.interval is not None:
+            low, high = one.rank - one.interval[0], one.interval[1] - one.rank
+            traces[-1]["error_x"] = {"type": "data", "symmetric": False, "array": [high], "arrayminus": [low]}
+    return traces
 
 
 def _heat(panel: Panel) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .datasets import Cards, datasets, funnels, paper_datasets_table
 from .groups import groups
 from .latency import latency, paper_latency_table
 from .overall import marked_overall, overall, paper_table
+from .ranks import ranks_table
 from .sensitivity import sensitivity
 from .significance import significance_table
 from .steps import steps
@@ -26,6 +27,7 @@ from .steps import steps
 TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
     "overall": overall,
     "significance": significance_table,
+    "ranks": ranks_table,
     "ablation": ablation,
     "steps": steps,
     "sensitivity": sensitivity,

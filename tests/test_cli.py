@@ -123,6 +123,8 @@ REFUSED = [
     ("run mine.yaml", "no such file"),
     ("plan missing.yaml", "no such file"),
     ("list startegies", "'startegies'. Did you mean 'strategies'?"),
+    *((f"plan smoke --detect {text}", f"'{text}' is not a percentage above 0") for text in ("-1", "x", "0%", "nan")),
+    ("plan smoke --detect 3% --from other", "--detect takes no --from."),
     ("report", "Type:  rearec-bench run SUITE.yaml"),
     ("report smoke -o x.docx", "x.docx: no format ends in .docx. Allowed: .md, .txt, .tex, .csv, .json, .html"),
     ("report smoke --source paper", "--source paper cannot be combined with a suite"),
@@ -213,6 +215,11 @@ def test_a_file_goes_before_a_suite_that_ships(invoke: Invoke, ran: Any, tmp_pat
     (tmp_path / "smoke").write_text(suite_text(name="own"))
     invoke("run", "smoke")
     assert asked[0]["suite"].name == "own"
+
+
+def test_where_nothing_is_stored_detect_is_one_line_with_the_pilot(invoke: Invoke, tmp_path: Path) -> None:
+    (line,) = invoke("plan", "smoke", "--detect", "3%", "--results", tmp_path).stdout.splitlines()
+    assert line.endswith("rearec-bench run smoke --set seeds=[1,2]")
 
 
 def test_a_data_set_that_is_not_prepared_stops_run_and_not_plan_in_the_same_words(

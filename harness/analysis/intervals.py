@@ -107,11 +107,13 @@ def detectable_difference(
         In the unit of the metric; None for fewer than two, if they do not vary, or if one is infinite or NaN.
     """
     error = _error_of_mean(differences)
-    if error is None:
-        return None
+    return None if error is None else detectable(error, len(differences) - 1, power=power, confidence=confidence)
+
+
+def detectable(error: float, freedom: int, *, power: float = POWER, confidence: float = CONFIDENCE) -> float:
+    """The same from the error of the mean and its degrees of freedom."""
     from scipy.special import nctdtrinc, stdtrit
 
-    freedom = len(differences) - 1
     return float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, (1 + confidence) / 2))) * error
 
 

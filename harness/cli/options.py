@@ -81,6 +81,17 @@ def whole_number(text: str) -> int:
     raise click.BadParameter(f"'{text}' is not a whole number, such as 250000 or 1e6.")
 
 
+def share(text: str) -> float:
+    """A percentage above 0, such as 3% or 0.5: the type of an option."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _MOST_PERCENT:
+        raise click.BadParameter(f"'{text}' is not a percentage above 0, at most {_MOST_PERCENT}, such as 3%.")
+    return value
+
+
 def size_options(command: Callable[..., None]) -> Callable[..., None]:
     """The numbers of synthetic data, given to the command as one mapping `numbers` of those that were typed."""
 
@@ -98,6 +109,7 @@ def size_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 _DIGITS = 19
+_MOST_PERCENT = 100
 _SIZES = {
     "users": "how many, such as 1e6",
     "items": "how many, such as 1e5",

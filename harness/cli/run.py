@@ -18,11 +18,12 @@ from .options import (
     results_option,
     screen_width,
     set_option,
+    share,
     suite_argument,
     trial_argument,
     write_text,
 )
-from .program import FAILED, INTERRUPTED, PROGRAM, TERMINATED, UNFINISHED, command_line
+from .program import FAILED, INTERRUPTED, PROGRAM, TERMINATED, UNFINISHED, command_line, takes_only
 
 if TYPE_CHECKING:
     from ..records.results import EpochProgress
@@ -142,25 +143,43 @@ def run(
 @data_dir_option
 @set_option
 @from_option
+@click.option(
+    "--detect", type=share, metavar="PERCENT", help="What detecting a difference of that size takes, such as 3%."
+)
 @no_plugins_option
-def plan(suite: str, results: Path, data_dir: Path, overrides: tuple[str, ...], sources: tuple[Path, ...]) -> None:
+def plan(
+    suite: str,
+    results: Path,
+    data_dir: Path,
+    overrides: tuple[str, ...],
+    sources: tuple[Path, ...],
+    detect: float | None,
+) -> None:
     """Show what a run would do: cells, trials, time.
 
     SUITE is a file, or the name of a suite that ships or that was run.
+
+    --detect instead shows what differences the suite can detect, and what one of that size takes, from stored runs.
 
     \b
     Examples:
       rearec-bench plan smoke
       rearec-bench plan my.yaml --set search.trials=40
       rearec-bench plan my.yaml --from OTHER
+      rearec-bench plan my.yaml --detect 3%
     """
     from ..report.plan import plan_report
+    from ..report.power import power_report
     from ..store.named import named_suite
     from ..store.others import all_opened
     from ..store.store import Store
 
     store = Store(results)
     chosen = named_suite(suite, overrides=overrides, store=store, data_dir=data_dir)
+    if detect is not None:
+        takes_only("--detect", "suite", "results", "data_dir", "overrides", "detect")
+        click.echo(power_report(chosen, detect, store=store, typed=suite))
+        return
     with counting("checking") as reach, all_opened(sources, store, takes=False, reach=reach) as others:
         planned = plan_report(chosen, store=store, data_dir=data_dir, others=others)
     click.echo(planned)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
 import click
 
-from .options import complete_stored_suite, counting, results_option, screen_width, write_text
+from .options import (
+    complete_stored_suite,
+    complete_suite,
+    counting,
+    data_dir_option,
+    no_plugins_option,
+    results_option,
+    screen_width,
+    write_text,
+)
 from .program import FAILED, PROGRAM
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -18,7 +27,7 @@ _SHOWN = 200  # findings of one kind are printed one by one up to here
 
 @click.group()
 def results() -> None:
-    """Check, merge, compare, hand on folders of results.
+    """Check, merge, compare, hand on and audit folders of results.
 
     \b
     Examples:
@@ -26,6 +35,7 @@ def results() -> None:
       rearec-bench results merge results OTHER
       rearec-bench results diff results OTHER
       rearec-bench results export lab.tar.zst
+      rearec-bench results audit OTHER
     """
 
 
@@ -192,3 +202,72 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...]) -> None
         count = export(store, suites or stored, target, reach=reach)
     click.echo(f"{target}: {counted(count, 'trial')} of {', '.join(suites or stored)}. To take them over elsewhere:")
     click.echo(f"  {PROGRAM} run SUITE --from {target}")
+
+
+@results.command("audit")
+@click.argument("source", metavar="PATH", type=click.Path(path_type=Path))
+@data_dir_option
+@click.option("--sample", type=click.IntRange(min=1), default=3, show_default=True, help="Trials to run again.")
+@click.option("--seed", type=click.IntRange(min=0), help="Draws the sample.  [default: another each time]")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Relative, of each metric where machine, libraries or source are others.",
+)
+@click.option("--suite", shell_complete=complete_suite, help="Your suite, whose plug-ins and item vectors trials need.")
+@no_plugins_option
+def audit_results(
+    source: Path, data_dir: Path, sample: int, seed: int | None, tolerance: float, suite: str | None
+) -> None:
+    """Run a random sample of others' trials again, and compare.
+
+    PATH is an export or another folder of results. Nothing is stored. On the same machine, libraries and source every
+    rank has to be the same; elsewhere every metric within the tolerance. Code that PATH names is never run.
+
+    \b
+    Examples:
+      rearec-bench results audit OTHER
+      rearec-bench results audit OTHER --sample 1 --seed 7
+
+    \b
+    Exit status:
+      0  all that were run again agree
+      1  a trial differs
+      2  invalid input, or PATH is refused
+    """
+    import secrets
+
+    from ..report.trial import trial_name
+    from ..run.rerun import rerun, sampled
+    from ..store.named import named_suite
+    from ..store.others import opened
+    from ..utils.errors import InputError
+    from ..utils.text import counted, one_line
+
+    suites = [named_suite(suite, data_dir=data_dir)] if suite else []
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    with ExitStack() as stack:
+        with counting("checking") as reach:
+            theirs = stack.enter_context(opened(source, reach=reach)).store
+        keys = sampled(theirs, sample, seed)
+        if not keys:
+            raise InputError(f"there is no trial in {source} to run again.")
+        click.echo(f"{counted(len(keys), 'trial')} of {len(theirs.keys()):,}, drawn by --seed {seed}")
+        differing = 0
+        for key in keys:
+            done = rerun(key, store=theirs, data_dir=data_dir, suites=suites)
+            wrong = done.beyond(tolerance)
+            differing += bool(wrong)
+            agrees = "every rank is the same" if done.identical else f"every metric within {tolerance:.0%}"
+            spec = done.stored.spec
+            name = f"{key[:8]}  {trial_name(spec)}, {spec.purpose}, seed {spec.seed}"
+            click.echo(one_line(f"{name}: {'DIFFERENT' if wrong else agrees}"))
+            for line in (*wrong, *(() if done.identical else done.circumstances)):
+                click.echo(one_line(f"          {line}"))
+    click.echo(
+        f"{counted(differing, 'trial')} of {len(keys):,} differ{'s' * (differing == 1)}." if differing else "All agree."
+    )
+    if differing:
+        sys.exit(FAILED)

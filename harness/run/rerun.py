@@ -1,8 +1,10 @@
-"""Runs a stored trial once more and compares: are the ranks the same?"""
+"""Runs stored trials once more and compares: are the ranks the same? An audit does so with a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from ..suite.model import Suite
 from ..utils.errors import DatasetError
 from ..utils.registry import TABLES
 
-_MADE_WITH = ("rearec_bench", "git", "torch", "numpy", "python", "platform", "cpu", "gpu", "cuda")
+_ROUNDING = ("torch", "numpy", "platform", "cpu", "gpu", "cuda", "device")  # what can round another way
+_MADE_WITH = ("rearec_bench", "git", "python", *_ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,45 @@ class Comparison:
         """Whether status, every rank and the best ten of every row are the same."""
         return not self.differences
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether machine, libraries and source are those of then, so that every rank has to be the same."""
+        return not any(_versions(self.stored)) and not any(_changes(self.stored, self.again, _ROUNDING))
+
+    def beyond(self, tolerance: float) -> tuple[str, ...]:
+        """What an audit objects to: any difference where `is_exact`, else another status or a metric further off.
+
+        Args:
+            tolerance: relative, such as 0.05.
+        """
+        if self.is_exact or self.stored.status != self.again.status:
+            return self.differences
+        then, now = (_numbers(result) for result in (self.stored, self.again))
+        return tuple(
+            f"{name}: {then[name]:.6f} then, {now[name]:.6f} now"
+            for name in then.keys() & now.keys()
+            if not math.isclose(then[name], now[name], rel_tol=tolerance)
+        )
+
+
+def sampled(store: Store, count: int, seed: int) -> list[str]:
+    """Keys of so many trials, drawn by a seed; of all that did not fail, which may not fail again."""
+    keys = [key for key in sorted(store.keys()) if store.summary(key).status != "failed"]
+    return random.Random(seed).sample(keys, min(count, len(keys)))  # noqa: S311 - no secret
+
 
 def rerun(
-    key: str, *, store: Store, data_dir: Path, on_epoch: Callable[[EpochProgress], None] | None = None
+    key: str,
+    *,
+    store: Store,
+    data_dir: Path,
+    on_epoch: Callable[[EpochProgress], None] | None = None,
+    suites: Sequence[Suite] | None = None,
 ) -> Comparison:
     """Run a stored trial in this process, from its stored spec; nothing is written.
+
+    Args:
+        suites: whose plug-ins and item vectors it may need; None for those of the store that have it.
 
     Raises:
         StoreError: not stored, or damaged.
@@ -52,7 +89,8 @@ def rerun(
 
     stored = store.read(key)
     spec = stored.spec
-    suites = [Suite.from_json(store.read_suite(name)[0]) for name in store.used_by(key)]
+    if suites is None:
+        suites = [Suite.from_json(store.read_suite(name)[0]) for name in store.used_by(key)]
     for suite in suites:
         suite.load_plugins()
     given = {suite.vectors[spec.dataset]: None for suite in suites if spec.dataset in suite.vectors}
@@ -63,14 +101,16 @@ def rerun(
             f"{spec.dataset} is not what trial {key[:8]} ran on: its fingerprint was {spec.dataset_fingerprint[:12]} "
             f"and is {dataset.fingerprint[:12]}. Give the right folder with --data-dir."
         )
-    circumstances = list(_versions(stored))
+    versions = tuple(_versions(stored))
     from ..trial.start import Cut, run_trial
 
     cut = Cut(len(stored.history), stored.reason) if stored.status == "pruned" else None
     again = run_trial(spec, dataset, on_epoch, cut=cut)
-    circumstances += _circumstances(stored, again)
     return Comparison(
-        stored, again, differences(stored, again, sides=("then", "now"), ranks_only=True), tuple(circumstances)
+        stored,
+        again,
+        differences(stored, again, sides=("then", "now"), ranks_only=True),
+        (*versions, *_changes(stored, again, _MADE_WITH)),
     )
 
 
@@ -108,8 +148,20 @@ def _versions(stored: TrialResult) -> Iterator[str]:
         yield f"engine: {stored.spec.engine} then, {engine} now; numbers differ as between two seeds"
 
 
-def _circumstances(stored: TrialResult, again: TrialResult) -> Iterator[str]:
-    for name in _MADE_WITH:
+def _changes(stored: TrialResult, again: TrialResult, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
         then, now = stored.environment.get(name, ""), again.environment.get(name, "")
         if then != now:
             yield f"{name}: {then or 'none'} then, {now or 'none'} now"
+
+
+def _numbers(result: TrialResult) -> Mapping[str, float]:
+    """The metrics of a trial's readout by split; of one that its pruner ended, those of its last epoch."""
+    splits = {"validation": result.validation, "test": result.test}
+    numbers = {
+        f"{name} of {split}": value
+        for split, evidence in splits.items()
+        if evidence is not None
+        for name, value in evidence.readout.items()
+    }
+    return numbers or (result.history[-1].validation if result.history else {})

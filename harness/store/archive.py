@@ -171,7 +171,7 @@ class _PlainFile(tarfile.TarInfo):
     """A header of a plain file; all others are refused before what they announce is read."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> _PlainFile:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _PlainFile:
         header = super().frombuf(buf, encoding, errors)
         if header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise ValueError(f"{header.name[:99]!r} is no plain file: a link, a device, a folder or a longer header")

@@ -36,10 +36,10 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path, *, beside: Path, reach: Reach = lambda done, total: None) -> Iterator[Source]:
+def opened(path: Path, *, within: Path | None = None, reach: Reach = lambda done, total: None) -> Iterator[Source]:
     """An archive or a folder of results, every trial and suite in it checked; `reach` gets trials checked and in all.
 
-    An archive is unpacked into `beside`, or where that is no folder into the system's temporary one, until the end.
+    An archive is unpacked `within` a folder, or where there is none in the system's temporary one, until the end.
 
     Raises:
         InputError: there is no such file or folder.
@@ -51,7 +51,7 @@ def opened(path: Path, *, beside: Path, reach: Reach = lambda done, total: None)
     with ExitStack() as stack:
         folder = path
         if not path.is_dir():
-            folder = stack.enter_context(atomic.scratch_folder(beside))
+            folder = stack.enter_context(atomic.scratch_folder(within))
             unpack(path, folder)
         elif not (path / "trials").is_dir():
             raise InputError(f"{path} is no folder of results: it has no folder trials.")
@@ -68,7 +68,7 @@ def opened(path: Path, *, beside: Path, reach: Reach = lambda done, total: None)
 def all_opened(paths: Sequence[Path], store: Store, *, takes: bool, reach: Reach) -> Iterator[Others]:
     """The trials of several archives and folders, for `store`; errors as `opened`."""
     with ExitStack() as stack:
-        sources = [stack.enter_context(opened(path, beside=store.root, reach=reach)) for path in paths]
+        sources = [stack.enter_context(opened(path, within=store.root, reach=reach)) for path in paths]
         yield Others(store, sources, takes=takes)
 
 

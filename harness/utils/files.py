@@ -83,12 +83,12 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def scratch_folder(within: Path) -> Iterator[Path]:
+def scratch_folder(within: Path | None) -> Iterator[Path]:
     """A temporary folder in another, or in the system's own where there is no such folder; removed at the end.
 
     Where this process is killed, `clean` removes it.
     """
-    if not within.is_dir():
+    if within is None or not within.is_dir():
         with tempfile.TemporaryDirectory(prefix="rearec-bench-") as name:
             yield Path(name)
         return

@@ -203,11 +203,8 @@ def _origin_lines(results: ResultSet) -> list[str]:
     for key, trial in trials.items():
         with suppress(StoreError):  # damaged since it was read
             if origin := results.store.origin(key):
-                counts[origin, made_with(trial.environment)] += 1
-    return [
-        f"Taken over: {counted(count, 'trial')} of {origin} ({made})."
-        for (origin, made), count in sorted(counts.items())
-    ]
+                counts[f"{origin} ({made_with(trial.environment)})"] += 1
+    return [f"Taken over: {counted(count, 'trial')} of {whose}." for whose, count in sorted(counts.items())]
 
 
 def _row_name(cell: CellResults) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +23,7 @@ from rearec_bench.harness.store.archive import LISTING
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import sealed
 from rearec_bench.harness.store.verify import verify
+from rearec_bench.harness.trial.metrics import metrics_of
 
 from ..suites import run_here, suite_in
 from ..typed import typed
@@ -450,6 +453,8 @@ def test_a_file_that_is_no_archive_is_refused(
         (("results", "export", "lab", "--results", TRAINED), "lab exists. Name another place, or remove it."),
         (("results", "export", "before.yaml", "--results", TRAINED), "before.yaml exists."),
         (("results", "export", "x.zip", "--results", TRAINED), "x.zip is none of the archives that"),
+        (("results", "audit", "nowhere"), "there is no archive and no folder nowhere."),
+        (("results", "audit", "lab", "--suite", "nowhere"), "nowhere"),
         (("results", "export", "x", "--results", "nowhere"), "there is no suite in nowhere."),
         (
             ("results", "export", "x", "--results", "lab", "--suite", "y"),
@@ -469,3 +474,40 @@ def test_a_damaged_trial_is_not_exported(place: Path) -> None:
     done = typed("results", "export", "x.tar.gz", "--results", "lab")
     assert done.exit_code == 1 and "the checksum of test.parquet does not match" in done.output
     assert not (place / "x.tar.gz").exists()
+
+
+# ---- audit
+
+
+def test_an_audit_of_an_honest_export_agrees_and_stores_nothing(place: Path) -> None:
+    before = files(place)
+    done = typed("results", "audit", "lab", "--sample", 2, "--seed", 4)
+    assert done.exit_code == 0 and done.output.startswith("2 trials of 5, drawn by --seed 4\n"), done.output
+    assert done.output.endswith("All agree.\n") and files(place) == before
+    assert done.output == typed("results", "audit", "lab", "--sample", 2, "--seed", 4).output
+
+
+def lied(lab: Path, key: str) -> None:
+    """Every rank of a split made the best one, with the metrics that follow, and all of it signed."""
+    store = Store(lab)
+    result = store.read(key)
+    assert result.validation is not None
+    rows = result.validation.rows
+    best = dataclasses.replace(rows, readout_ranks=np.ones_like(rows.readout_ranks))
+    evidence = dataclasses.replace(result.validation, rows=best, readout=metrics_of(best.readout_ranks))
+    store.write(dataclasses.replace(result, validation=evidence), replace=True)
+    signed(lab, trials=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [KEYS[0], FINAL])
+@pytest.mark.parametrize("machine", ["this", "another"])
+def test_an_audit_finds_a_trial_whose_ranks_and_metrics_were_made_up(place: Path, key: str, machine: str) -> None:
+    if machine == "another":
+        in_result(key, "environment", "cpu", value="another processor")(place / "lab")
+    lied(place / "lab", key)
+    assert "5 stored" in typed("plan", "before.yaml", "--from", "lab").output, "no checksum tells"
+    done = typed("results", "audit", "lab", "--sample", 5)
+    assert done.exit_code == 1 and f"{key[:8]}  tiny " in done.output, done.output
+    assert [line[:8] for line in done.output.splitlines() if line.endswith("DIFFERENT")] == [key[:8]]
+    assert done.output.endswith("1 trial of 5 differs.\n")

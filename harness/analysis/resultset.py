@@ -73,6 +73,11 @@ class ResultSet:
     damaged: Mapping[str, str] = field(default_factory=dict)
     suite: Suite | None = None
 
+    @property
+    def awaits_final_runs(self) -> bool:
+        """Whether a model's final run is still to be run."""
+        return any(cell.missing and not cell.note and not cell.unsupported for cell in self.models().cells)
+
     def models(self) -> ResultSet:
         """The same without baselines."""
         return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_baseline))

@@ -14,6 +14,7 @@ from ..profile.options import NAME as OPTIONS
 from ..profile.store import ProfileStore
 from ..records.profile import Profile
 from ..records.source import same_source
+from ..store.shown import note_shown
 from ..store.store import Store
 from ..utils.errors import DamagedError, DatasetError, InputError
 from ..utils.messages import hint
@@ -25,7 +26,7 @@ from .table import Table, compact
 from .tables.against_paper import against_paper
 from .tables.datasets import Cards
 from .tables.overall import validation_overall
-from .tables.registry import DATA_TABLES, DATASET_TABLES, MARKED, PAPER_TABLES, PROFILE_TABLES, TABLES
+from .tables.registry import DATA_TABLES, DATASET_TABLES, MARKED, OF_VALIDATION, PAPER_TABLES, PROFILE_TABLES, TABLES
 
 if TYPE_CHECKING:
     from .figures.context import FigureContext
@@ -94,7 +95,7 @@ def render_report(
         known("name to compare with", against, AGAINST)
         if source != "store" or table != "overall":
             raise InputError("--against paper is for --table overall of stored suites. Leave out the other option.")
-        tables = [_undamaged(against_paper, name, store) for name in _suites(suites, store)]
+        tables = [_undamaged(against_paper, name, store, shows=f"table {table}") for name in _suites(suites, store)]
     elif source == "paper":
         known("table of the paper", table, PAPER_TABLES)
         tables = [PAPER_TABLES[table]()]
@@ -105,7 +106,8 @@ def render_report(
     else:
         known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
         make = (MARKED if marks else TABLES).get(table) or _with_data(DATA_TABLES[table], _loader(data_dir))
-        tables = [_undamaged(make, name, store) for name in _suites(suites, store)]
+        shows = "" if table in OF_VALIDATION else f"table {table}"
+        tables = [_undamaged(make, name, store, shows=shows) for name in _suites(suites, store)]
     return render(tables, format=format, spread=spread, layout=layout, width=width)
 
 
@@ -145,7 +147,7 @@ def draw_figures(
         context.refuse_unknown_users()
         return draw(context, folder, names=names or NAMES)
 
-    drawn = [one for suite in _suites(suites, store) for one in _undamaged(made, suite, store)]
+    drawn = [one for suite in _suites(suites, store) for one in _undamaged(made, suite, store, shows="figures")]
     if len(contexts) > 1 and TOGETHER in (names or NAMES):
         drawn.append(draw_together(list(contexts.values()), folder))
     return drawn
@@ -181,7 +183,7 @@ def render_html(
         makers = every_table(results.name, context.load, context.profiles, store=store, data_dir=data_dir)
         return suite_content(results, makers, store=store, context=context, folder=store.root)
 
-    return render_page([_undamaged(made, name, store) for name in _suites(suites, store)], title=title)
+    return render_page([_undamaged(made, name, store, shows="page") for name in _suites(suites, store)], title=title)
 
 
 def write_paper_kit(
@@ -274,11 +276,19 @@ def _suites(suites: Sequence[str] | None, store: Store) -> list[str]:
     return list(suites or stored)
 
 
-def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store) -> _Made:
-    """What is made of a suite, without trials whose rows turn out to be damaged meanwhile."""
+def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store, *, shows: str = "") -> _Made:
+    """What is made of a suite, without trials whose rows turn out to be damaged meanwhile.
+
+    `shows` says what shows its test numbers; the store remembers this where final runs are still missing.
+    """
     damaged: dict[str, str] = {}
     while True:
         results = load_results(name, store=store, same_source=same_source, damaged=damaged)
+        if shows and not damaged and results.awaits_final_runs:
+            cells = [cell for cell in results.models().cells if not cell.unsupported]
+            done, planned = sum(len(cell.runs) for cell in cells), sum(len(cell.seeds) for cell in cells)
+            if done:
+                note_shown(store.suite_folder(name), what=shows, done=done, planned=planned)
         try:
             return make(results)
         except DamagedError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..records.comparison import differences
 from ..utils.errors import DamagedError, StoreError
+from .shown import add_lines, shown_lines
 from .store import Store
 from .suites import LOG, SUITE, log_lines, opened
 
@@ -103,7 +104,10 @@ def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:
     merged = _merged_index(name, kept_index, index, wrong)
     target.write_suite(name, kept_suite, merged)
     logged = _merge_logs(name, target, source)
-    return not present or merged != kept_index or logged, wrong
+    ours, theirs = (shown_lines(store.suite_folder(name)) for store in (target, source))
+    new = [line for line in theirs if line not in ours]
+    add_lines(target.suite_folder(name), new)
+    return not present or merged != kept_index or logged or bool(new), wrong
 
 
 def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """The results on disk: one folder per trial, one per suite; only this package reads or writes them.
 
     ROOT/trials/KEY/       manifest.json, result.json, valid.parquet, test.parquet, traces_*.safetensors
-    ROOT/suites/NAME/      suite.json, index.json, run.jsonl
+    ROOT/suites/NAME/      suite.json, index.json, run.jsonl, shown.jsonl
     ROOT/quarantine/       damaged files, each with the reason beside it
     ROOT/run.lock          which process writes, during a run
 
 A trial is written atomically: to a temporary name beside its own, synced and renamed. Any number of processes may read;
-the one that writes has the lock. docs/results.md explains it to users.
+the one that writes has the lock (`shown.py` alone is added to without it). docs/results.md explains it to users.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from ..utils import files as atomic
 from ..utils.errors import CheckpointError, DamagedError, StoreError
 from . import progress_file
 from .format import SPLITS, reason_of
+from .shown import SHOWN
 from .store import Store
 from .suites import INDEX, KEY, LOG, SUITE, index_keys, log_lines, opened, without_trials
 from .trial_folder import foreign_files, read_result
@@ -107,7 +108,7 @@ def verify(
             report(missing)
             if fix:
                 _forget(store, name)
-        unreadable += _unreadable_lines(store.suite_folder(name) / LOG)
+        unreadable += sum(_unreadable_lines(store.suite_folder(name) / file) for file in (LOG, SHOWN))
     for finding in (*_checkpoints(store.root), *_profiles(store.root)):
         report(finding)
     return Verification(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any
 from ...analysis.resultset import CellResults, ResultSet
 from ...records.provenance import made_with
 from ...records.results import TrialSummary, converged
+from ...store.shown import shown_early
 from ...store.suites import last_command
 from ...utils.errors import StoreError
 from ...utils.text import counted
@@ -21,7 +23,7 @@ def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
     runs = [run for cell in results.cells for run in cell.runs]
     lines = [*_data_lines(results, runs, split), *_training_lines(results.models()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
-    lines += _gaps(results)
+    lines += [*_gaps(results), *shown_line(results)]
     lines += _origin_lines(results)
     lines += [
         f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"
@@ -194,6 +196,17 @@ def _gaps(results: ResultSet) -> list[str]:
             why.append(cell.note or f"seed{plural} {', '.join(map(str, cell.missing))} not run yet")
         lines.append(f"{_row_name(cell)}: {len(cell.runs)}/{len(cell.seeds)} final runs ({'; '.join(why)}).")
     return lines
+
+
+def shown_line(results: ResultSet) -> list[str]:
+    """How often test numbers were shown before the final runs were complete; nothing where they were not."""
+    times = [event["time"] for event in shown_early(results.store.suite_folder(results.name))]
+    if not times:
+        return []
+    first = time.strftime("%Y-%m-%d", time.gmtime(min(times)))
+    return [
+        f"Test numbers were shown {counted(len(times), 'time')} before the final runs were complete, first on {first}."
+    ]
 
 
 def _origin_lines(results: ResultSet) -> list[str]:

@@ -37,6 +37,9 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
 }
 """Tables of a stored suite."""
 
+OF_VALIDATION = ("budget",)
+"""Those of them that have no test numbers."""
+
 MARKED: Mapping[str, Callable[[ResultSet], Table]] = {"overall": marked_overall}
 """Tables of `TABLES` that have marks of significance where they are asked for; the tests take their time."""
 

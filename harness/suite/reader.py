@@ -100,6 +100,8 @@ def _normal(tree: Table, problems: Problems) -> Table:
                 entries[key] = replace(entry, value=Items((entry.value,), entry.value.mark))
         elif key == "search" and isinstance(entry.value, Table):
             entries[key] = replace(entry, value=_one_budget(entry.value, problems))
+        elif key == "evaluation" and isinstance(entry.value, Table):
+            entries[key] = replace(entry, value=_users_as_written(entry.value))
     datasets = _node(Table(entries, tree.mark), "datasets")
     vectors = entries.get("vectors")
     if vectors and isinstance(vectors.value, Scalar) and isinstance(datasets, Items) and len(datasets.items) == 1:
@@ -119,6 +121,18 @@ def _one_budget(search: Table, problems: Problems) -> Table:
         problems.add(epochs.mark, "trials is given, too. The budget of a cell is one of them: leave the other out.")
     ignored = "epochs" if is_null or _precedence(trials.mark) > _precedence(epochs.mark) else "trials"
     return Table({key: entry for key, entry in search.entries.items() if key != ignored}, search.mark)
+
+
+def _users_as_written(evaluation: Table) -> Table:
+    """The settings, with ids of users that a number would not keep, such as +7, as text."""
+    entry = evaluation.entries.get("trace_users")
+    if entry is None or not isinstance(entry.value, Items):
+        return evaluation
+    items = tuple(
+        replace(item, quoted=True) if isinstance(item, Scalar) and item.text.startswith(("+", "-0")) else item
+        for item in entry.value.items
+    )
+    return evaluation.with_entry(replace(entry, value=replace(entry.value, items=items)))
 
 
 def _steps(steps: Any) -> tuple[int, ...] | Space:

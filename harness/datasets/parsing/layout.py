@@ -43,11 +43,12 @@ Format: TypeAlias = Layout | Literal["jsonl", "parquet"]
 
 def column_names(path: Path, layout: Layout) -> tuple[str, ...]:
     """The columns of a delimited file: those of its header, or else their names or numbers; errors as `lines_of`."""
-    text = first_line(path, encoding=layout.encoding).rstrip("\r\n")
+    number, line = first_line(path, encoding=layout.encoding)
+    text = line.rstrip("\r\n")
     if layout.header and not is_text(text):
-        raise DatasetError(f"{path}:1  is not {layout.encoding or 'UTF-8'} text. A recipe says  encoding: NAME")
+        raise DatasetError(f"{path}:{number}  is not {layout.encoding or 'UTF-8'} text. A recipe says  encoding: NAME")
     if layout.header and "\0" in text:
-        raise DatasetError(f"{path}:1  has NUL characters, as UTF-16 has. A recipe says  encoding: utf-16-le")
+        raise DatasetError(f"{path}:{number}  has NUL characters, as UTF-16 has. A recipe says  encoding: utf-16-le")
     fields = fields_of(text, layout)
     if layout.header:
         return tuple(name.strip(BLANKS) for name in fields)
@@ -74,7 +75,8 @@ def places_of(columns: Sequence[str], names: Sequence[str], path: Path, layout: 
     """The indices of some columns of a delimited file; a DatasetError if one is missing or appears twice."""
     for column in columns:
         if names.count(column) != 1:
-            raise DatasetError(f"{path}:1  {no_column(column, names, layout)}")
+            number, _ = first_line(path, encoding=layout.encoding)
+            raise DatasetError(f"{path}:{number}  {no_column(column, names, layout)}")
     return [names.index(column) for column in columns]
 
 

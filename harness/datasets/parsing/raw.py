@@ -123,10 +123,10 @@ def lines_of(
         raise DatasetError(f"{path} is empty.")
 
 
-def first_line(path: Path, *, encoding: str = "") -> str:
-    """The first line of a text file; errors as `lines_of`."""
+def first_line(path: Path, *, encoding: str = "") -> tuple[int, str]:
+    """The first line of a text file, with its number; errors as `lines_of`."""
     with closing(lines_of(path, encoding=encoding)) as lines:
-        return next(lines)[1]
+        return next(lines)
 
 
 def is_text(text: str) -> bool:

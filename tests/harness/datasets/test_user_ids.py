@@ -91,7 +91,7 @@ def test_traced_users_of_a_suite_are_ids_and_of_its_trials_numbers(
 
 
 @pytest.mark.parametrize("command", ["run", "run --dry-run", "plan"])
-@pytest.mark.parametrize("user", ["8", "07", "1000", "3"])
+@pytest.mark.parametrize("user", ["8", "07", "1000", "3", "+7"])
 def test_an_id_that_no_user_has_is_refused_before_anything_starts(user: str, command: str, folder: Path) -> None:
     suite_in(folder, datasets="[mine]", evaluation=f"{{trace_users: [{user}]}}")
     done = typed(*command.split(), folder / "suite.yaml", "--data-dir", folder)

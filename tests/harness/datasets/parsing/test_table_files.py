@@ -197,6 +197,7 @@ def test_columns_without_a_header_are_called_by_number(tmp_path: Path) -> None:
     ("header", "column", "message"),
     [
         (b"user_id,item_id", "user", r"data\.csv:1  no column 'user'\. Did you mean 'user_id'\? .* user_id, item_id\."),
+        (b"sep=,\nuser_id,item_id", "user", r"data\.csv:2  no column 'user'\. Did you mean 'user_id'\?"),
         (b"user;item", "user", "Is ',' what separates the fields"),
         (b"a,a", "a", "the column 'a' is there 2 times"),
     ],

@@ -16,7 +16,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.analysis.resultset import ResultSet, collect, load_results
+from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.report.formats import latex, markdown, screen
 from rearec_bench.harness.report.formats.latex import escape
@@ -30,8 +31,12 @@ from rearec_bench.harness.report.tables.overall import validation_overall
 from rearec_bench.harness.report.tables.parts import ROW
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, PAPER_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.bundled import shipped_suites
 from rearec_bench.harness.suite.load import load_suite
 from rearec_bench.harness.utils.errors import InputError
+
+from ...models.training import few_rows
+from ..suites import run_here
 
 spec = importlib.util.spec_from_file_location("rearec_bench_tests_golden", Path(__file__).with_name("golden.py"))
 golden = importlib.util.module_from_spec(spec)
@@ -201,6 +206,30 @@ def test_a_model_that_serves_every_depth_is_shown_at_each_beside_those_of_a_dept
     runs = results.cells[-1].runs
     means = [sum(run.test_steps[k]["ndcg@10"] for run in runs) / len(runs) for k in range(5)]
     assert one == pytest.approx(means)
+
+
+@pytest.mark.slow
+def test_the_suite_of_depths_shows_a_model_for_each_depth_and_one_at_all(tmp_path: Path, one_thread: None) -> None:
+    short = {"datasets": "[tiny]", "search": "{trials: 1, grace: 1}", "seeds": "[1]", "backbone_defaults.width": "8"}
+    limits = {"training.max_epochs": "2", "training.max_len": "8"}
+    overrides = tuple(f"{key}={value}" for key, value in {**short, **limits}.items())
+    suite = load_suite(shipped_suites()["lares_depth"], overrides=overrides)
+    store = Store(tmp_path / "results")
+    run_here(suite, store, few_rows(load_dataset("tiny", data_dir=tmp_path), 64))
+    table = TABLES["steps"](load_results(suite.name, store=store))
+    assert table.columns[0].columns == tuple(map(str, range(9)))
+    filled = {
+        line.label.lstrip("+"): [k for k, cell in enumerate(line.cells) if cell.value is not None]
+        for line in table.groups[0].lines
+    }
+    apart, every = [2, 4, 8], list(range(9))
+    assert filled == {
+        "Base": [0],
+        "lares_3": apart,
+        "LARES": apart,
+        "lares_3[one model, K=8]": every,
+        "LARES[one model, K=8]": every,
+    }
 
 
 def test_a_suite_that_has_just_begun_has_a_table_of_nothing(tmp_path: Path, synthetic: ModuleType) -> None:

@@ -73,13 +73,16 @@ LAYOUT: dict[str, tuple[str, str, Any, int, int]] = {
     "example_steps": ("sasrec", "base erl prl", (1, 2, 3, 4, 5), 1 + 2 * 5, (1 + 2 * 5) * 3),
     "example_ablation": ("sasrec", "base erl erl_no_kl prl prl_no_rcl prl_no_pta", (2,), 6, 6 * 3),
     "example_text": ("unisrec morec", "base erl prl", (2,), 2 * 3 + 2, 2 * 3 * 5 + 2),
-    "smoke_text": ("bert4rec esasrec lares unisrec morec", "base erl prl mancar", (2,), 20, 20),
+    "smoke_text": ("bert4rec esasrec lares unisrec morec", "base erl prl mancar plr lares", (2,), 5 * 6, 5 * 6),
+    "lares_depth": ("lares", "base lares_3 lares", (2, 4, 8), 1 + 2 * 3, 6 + 6 * 8 + 7 * 5),
 }
 DATASETS = {
     **dict.fromkeys(TABLES, FIVE),
     **dict.fromkeys(("fig2_ceiling", "fig4_groups", "fig8_trajectories", "compute_matched"), ("yelp",)),
     **dict.fromkeys(("fig5_steps", "fig6_sensitivity", "fig7_ablation", "fig9_similarity"), PAIR),
-    **dict.fromkeys(("compute_matched_ml100k", "example", "example_steps", "example_ablation"), ("ml-100k",)),
+    **dict.fromkeys(
+        ("compute_matched_ml100k", "example", "example_steps", "example_ablation", "lares_depth"), ("ml-100k",)
+    ),
     "example_text": ("amazon-industrial-2018",),
     "smoke_text": ("tiny",),
 }
@@ -299,9 +302,10 @@ def test_another_comparison_of_the_same_rows_is_the_same_trials() -> None:
     assert {cell.row: cell.against for cell in expand(other)}["prl"] == "base_inference"
 
 
-def test_smoke_runs_cover_every_backbone() -> None:
-    named = {row.kind for name in ("smoke", "smoke_text") for row in suite_of(name).backbones}
-    assert named == set(BACKBONES.names())
+def test_smoke_runs_cover_every_backbone_and_every_strategy_with_a_loss_of_its_own() -> None:
+    suites = [suite_of(name) for name in ("smoke", "smoke_text")]
+    assert {row.kind for suite in suites for row in suite.backbones} == set(BACKBONES.names())
+    assert {row.kind for suite in suites for row in suite.strategies} == set(STRATEGIES.names()) - {"naive", "rpe"}
 
 
 def test_every_suite_is_listed_with_what_it_says_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,7 @@ class PageTable:
     """A table.
 
     Attributes:
+        heads: of each column its name, with its group's title where the name alone is that of several.
         left: of each column, whether it holds words.
         groups: heading, "" for none, and lines.
         rows: number of lines.
@@ -60,6 +62,7 @@ class PageTable:
     caption: str
     heading: str
     columns: tuple[ColumnGroup, ...]
+    heads: tuple[str, ...]
     left: tuple[bool, ...]
     groups: tuple[tuple[str, tuple[PageLine, ...]], ...]
     protocol: tuple[str, ...]
@@ -89,11 +92,14 @@ def page_table(table: Table, behind: Mapping[Place, Sequence[int]], colours: Map
         return " · ".join(filter(None, group.titles))  # baselines have no backbone
 
     columns = list(zip(*(line.cells for line in lines), strict=True))
+    names = [(group.title, name) for group in table.columns for name in group.columns]
+    several = Counter(name for _, name in names)
     return PageTable(
         table.name,
         table.caption.removeprefix(f"{table.title}: "),
         table.heading,
         table.columns,
+        tuple(f"{title}: {name}" if title and several[name] > 1 else name for title, name in names),
         tuple(all(cell.kind in ("text", "empty") for cell in column) for column in columns),
         tuple((titled(group), tuple(map(shown, group.lines))) for group in table.groups if group.lines),
         table.protocol,

@@ -131,11 +131,15 @@ def test_the_contents_follow_and_open_the_suite_one_is_in(open_page: Any, page: 
     assert tab.locator("#contents a[href='#s1-trials']").is_visible()
 
 
-def test_the_main_table_and_the_page_fit_360_pixels(open_page: Any, page: str) -> None:
+def test_tables_and_the_page_fit_360_pixels(open_page: Any, page: str) -> None:
     tab = open_page(page, viewport={"width": 360, "height": 800})
-    for place in ("#s0-overall .scroll", "#s0-best + p + .scroll", "#s0-ceiling .scroll", "html"):
+    named = ("overall", "ceiling", "significance", "adaptive", "budget")
+    for place in (*(f"#s0-{name} .scroll" for name in named), "#s0-best + p + .scroll", "html"):
         widths = tab.eval_on_selector(place, "one => [one.scrollWidth, one.clientWidth]")
         assert widths[0] <= widths[1], place
+    heads = "cells => cells.slice(0, 6).map(cell => getComputedStyle(cell, '::before').content.slice(1, -1))"
+    said = tab.eval_on_selector_all("#s0-significance tbody td", heads)
+    assert said == ["Change", "Percent", "Over users: 95%", "p (Holm)", "d", "Over users: Detectable"]
     assert not tab.locator("#contents").get_attribute("open")
     tab.locator("#contents summary").click()
     tab.locator("#contents a[href='#s0-best']").click()

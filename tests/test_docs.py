@@ -124,7 +124,7 @@ def test_every_command_of_the_pages_does_what_it_shows(workplace: Path, shared: 
     sessions = [(command, output) for command, output in SESSIONS if command.startswith("rearec-bench ")]
     assert len(sessions) >= 15
     for command, output in sessions:
-        if " hf:" in command and not find_spec("transformers"):
+        if _lacks_package(command):
             continue
         done = perform(command, workplace)
         refused = output.endswith("nothing was started.")
@@ -139,8 +139,7 @@ def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
     (workplace / "my.yaml").write_text(files_of_readme()["mine.yaml"])  # the README's own is broken on purpose
     perform("rearec-bench prepare splits --name mine --source DIR", workplace)
     examples = [example for example in help_examples() if "COMMAND" not in example and "OPTIONS" not in example]
-    if not find_spec("transformers"):
-        examples = [example for example in examples if " hf:" not in example]
+    examples = [example for example in examples if not _lacks_package(example)]
     assert len(examples) >= 25
     shutil.copytree(workplace / "results", workplace / "OTHER")
     prepare_first = sorted(examples, key=lambda example: "prepare" not in example)
@@ -148,6 +147,12 @@ def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
         done = perform(example, workplace)
         finds = example == "rearec-bench lint --source paper"
         assert done.exit_code == (1 if finds else 0), f"{example}\n{done.output}"
+
+
+def _lacks_package(command: str) -> bool:
+    """Whether a command needs an extra's package that is not installed."""
+    needs = {" hf:": "transformers", " results sql ": "duckdb"}
+    return any(words in command and not find_spec(package) for words, package in needs.items())
 
 
 def test_every_command_has_a_help_text_with_an_example_that_fits_eighty_columns() -> None:
@@ -214,10 +219,12 @@ def test_every_dependency_has_its_reason_and_its_tested_version() -> None:
     assert set(re.findall(r"^\| ([a-z][\w\[\]-]+) \|", table, flags=re.MULTILINE)) - {"package"} == declared
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
     extras = PYPROJECT["project"]["optional-dependencies"]
-    development, text = ({re.split(r"[>=]", one)[0] for one in extras[name]} for name in ("dev", "text"))
+    named = {extra: {re.split(r"[>=]", one)[0] for one in packages} for extra, packages in extras.items()}
+    development = named.pop("dev")
     assert {name.partition("[")[0] for name in declared} | development == pinned
-    assert text < development, "what is optional is tested, too"
-    assert all(f"| {name} (extra `text`) |" in table for name in text)
+    for extra, packages in named.items():
+        assert packages < development, "what is optional is tested, too"
+        assert all(f"| {name} (extra `{extra}`) |" in table for name in packages)
 
 
 def test_the_version_is_the_same_everywhere() -> None:

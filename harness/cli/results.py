@@ -22,12 +22,18 @@ from .options import (
 from .program import FAILED, PROGRAM
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
+_format_option = click.option(
+    "--format", "form", type=click.Choice(["markdown", "latex", "csv", "json"]), default="markdown", show_default=True
+)
+_output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to."
+)
 _SHOWN = 200  # findings of one kind are printed one by one up to here
 
 
 @click.group()
 def results() -> None:
-    """Check, merge, compare, hand on and audit folders of results.
+    """Look after folders of results.
 
     \b
     Examples:
@@ -36,6 +42,7 @@ def results() -> None:
       rearec-bench results diff results OTHER
       rearec-bench results export lab.tar.zst
       rearec-bench results audit OTHER
+      rearec-bench results sql "select suite, count(*) from trials group by suite"
     """
 
 
@@ -131,10 +138,8 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
 @click.argument("first", metavar="A", type=_folder)
 @click.argument("second", metavar="B", type=_folder)
 @click.option("--suite", "suites", multiple=True, shell_complete=complete_stored_suite, help="Compare this suite only.")
-@click.option(
-    "--format", "form", type=click.Choice(["markdown", "latex", "csv", "json"]), default="markdown", show_default=True
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write to.")
+@_format_option
+@_output_option
 def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, output: Path | None) -> None:
     """List the trials and the cells of tables that differ.
 
@@ -271,3 +276,29 @@ def audit_results(
     )
     if differing:
         sys.exit(FAILED)
+
+
+@results.command("sql")
+@click.argument("statement")
+@results_option
+@_format_option
+@_output_option
+def sql_results(statement: str, results: Path, form: str, output: Path | None) -> None:
+    """Ask in SQL, with DuckDB.
+
+    Views: trials (a line per trial and cell), epochs (per trial and epoch), rows (per trial, split and ranked row).
+    `describe trials` lists columns. Nothing stored is changed, and no other file is read or written.
+
+    \b
+    Examples:
+      rearec-bench results sql "describe trials"
+      rearec-bench results sql "select key, max(epoch) from epochs group by key"
+      rearec-bench results sql "select avg(rank) from rows" --format csv
+    """
+    from ..report.query import answer_table
+    from ..report.report import render
+    from ..store.sql import query
+    from ..store.store import Store
+
+    table = answer_table(query(Store(results), statement))
+    write_text(render([table], format=form, width=screen_width() if output is None else None), output)

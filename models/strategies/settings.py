@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -21,14 +21,14 @@ def _score_temperature() -> Any:
     return param(None, **_SCORE_TEMPERATURE)
 
 
-_Negatives = TypeVar("_Negatives", bound=StrategySettings)
+class _Contrastive(StrategySettings):
+    """Has rows of the batch as negatives, and a field `same_user_negatives`."""
 
-
-def _resolved_negatives(settings: _Negatives, packing: str) -> _Negatives:
-    """The settings with what `same_user_negatives: auto` means under a packing."""
-    if getattr(settings, "same_user_negatives", "") != "auto":
-        return settings
-    return settings.model_copy(update={"same_user_negatives": "mask" if packing == "users" else "keep"})
+    def resolve(self, *, packing: str) -> Self:
+        """See `StrategySettings.resolve`."""
+        if getattr(self, "same_user_negatives", "") != "auto":
+            return self
+        return self.model_copy(update={"same_user_negatives": "mask" if packing == "users" else "keep"})
 
 
 class BaseSettings(StrategySettings):
@@ -99,7 +99,7 @@ class ERLSettings(_RecipeSettings):
         return pooled + (1 + steps if not pooled or (self.diversity and self.kl_weight) else 0)
 
 
-class PRLSettings(_RecipeSettings):
+class PRLSettings(_RecipeSettings, _Contrastive):
     """Progressive Reasoning Learning (section 3.3): annealed temperatures (PTA) and contrastive denoising (RCL)."""
 
     by_recipe: ClassVar[dict[str, dict[str, Any]]] = {
@@ -162,10 +162,6 @@ class PRLSettings(_RecipeSettings):
     )
     score_temperature: float | None = _score_temperature()
 
-    def resolve(self, *, packing: str) -> Self:
-        """See `StrategySettings.resolve`."""
-        return _resolved_negatives(self, packing)
-
     @property
     def contrasts(self) -> bool:
         """Whether RCL is on, and with it the noised view (eq. 10)."""
@@ -185,7 +181,7 @@ class PRLSettings(_RecipeSettings):
 _LARES = "arXiv 2505.16865"
 
 
-class LARESSettings(StrategySettings):
+class LARESSettings(_Contrastive):
     """LARES's first stage (Liu et al. 2025): steps drawn in training, states of one target and of one row aligned."""
 
     every_depth: ClassVar[bool] = True
@@ -219,10 +215,6 @@ class LARESSettings(StrategySettings):
     )
     score_temperature: float | None = _score_temperature()
 
-    def resolve(self, *, packing: str) -> Self:
-        """See `StrategySettings.resolve`."""
-        return _resolved_negatives(self, packing)
-
     def scored_states(self, steps: int) -> int:
         """See `StrategySettings.scored_states`."""
         return 1
@@ -240,7 +232,7 @@ class LARESSettings(StrategySettings):
 _PLR = "arXiv 2601.03153"
 
 
-class PLRSettings(StrategySettings):
+class PLRSettings(_Contrastive):
     """Parallel Latent Reasoning (Tang et al. 2026): several chains of steps side by side, mixed by a gate."""
 
     streams: int = param(2, "chains of steps from the same history", symbol="M", source=_PLR, ge=1)
@@ -255,10 +247,6 @@ class PLRSettings(StrategySettings):
         "auto", "whether rows of the same user are negatives; auto: masked where users are packed, else kept"
     )
     score_temperature: float | None = _score_temperature()
-
-    def resolve(self, *, packing: str) -> Self:
-        """See `StrategySettings.resolve`."""
-        return _resolved_negatives(self, packing)
 
     @property
     def encodings(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from .numbers import ONE, Interval, log2, point
@@ -57,8 +58,9 @@ def is_average(name: str) -> bool:
     return bool(_AVERAGE.fullmatch(name)) or (is_gain(name) and bool(re.search(r"avg|average", name, re.IGNORECASE)))
 
 
+@cache
 def weight(family: Family, rank: int) -> Interval:
     """What a target at this rank adds to the sum behind the metric."""
     if family == "NDCG":
-        return ONE / log2(rank + 1)
+        return (ONE / log2(rank + 1)).outward()
     return ONE if family == "Recall" else ONE / point(rank)

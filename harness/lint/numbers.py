@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from math import isqrt
+from functools import cache, cached_property
+from math import ceil, floor, isqrt
 
 _NOISE = Fraction(1, 10**6)
 """Of a number: what sums in single precision may be off by, which shows where many digits are printed."""
+_SHORT = 2**40
 _FINE = 2**60
 """Logarithms and roots are bounded from both sides by fractions of this denominator, or finer."""
 _NUMBER = re.compile(r"([-+]?)(\d*)(?:\.(\d+))?(?:e([-+]?\d+))?", re.IGNORECASE)
@@ -30,6 +31,8 @@ class Interval:
         return Interval(self.low - other.high, self.high - other.low)
 
     def __mul__(self, other: Interval) -> Interval:
+        if self.low >= 0 and other.low >= 0:
+            return Interval(self.low * other.low, self.high * other.high)
         ends = [a * b for a in (self.low, self.high) for b in (other.low, other.high)]
         return Interval(min(ends), max(ends))
 
@@ -44,6 +47,10 @@ class Interval:
     def times(self, factor: int) -> Interval:
         """Both ends by a positive whole number."""
         return Interval(self.low * factor, self.high * factor)
+
+    def outward(self) -> Interval:
+        """A slightly wider interval with short ends, for fast arithmetic."""
+        return Interval(Fraction(floor(self.low * _SHORT), _SHORT), Fraction(ceil(self.high * _SHORT), _SHORT))
 
     @property
     def width(self) -> Fraction:
@@ -75,6 +82,12 @@ class Printed:
     value: Fraction
     unit: Fraction
 
+    @cached_property
+    def rounded(self) -> Interval:
+        """Every number that rounds to it."""
+        margin = self.unit / 2 + abs(self.value) * _NOISE
+        return Interval(self.value - margin, self.value + margin)
+
     def scaled(self, factor: Fraction) -> Printed:
         """The same number in another unit, such as a percentage as a fraction."""
         return Printed(self.text, self.value * factor, self.unit * factor)
@@ -86,8 +99,7 @@ View = Callable[[Printed], Interval]
 
 def rounded(number: Printed) -> Interval:
     """Every number that rounds to the printed one, to even or up at a half, in double or single precision."""
-    margin = number.unit / 2 + abs(number.value) * _NOISE
-    return Interval(number.value - margin, number.value + margin)
+    return number.rounded
 
 
 def cut(number: Printed) -> Interval:

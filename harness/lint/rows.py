@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, pairwise
 
 from .cells import Cell
@@ -32,6 +33,7 @@ from .numbers import ZERO, Interval, Printed, View, point, root, rounded, total
 
 Row = Mapping[Metric, Cell]
 _MOST_SUMS = 50
+_LITTLE = Fraction(1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,22 @@ def within_recall(row: Row) -> Found:
 
                 def sides(view: View, family: Family = family, more: _Increase = more, ends: list[int] = ends) -> Sides:
                     hits = [view(cuts[end].number) if end else ZERO for end in ends]
-                    first = [weight(family, left + 1) for left in ends[:-1]]
-                    last = [weight(family, right) for right in ends[1:]]
-                    return more(view), Interval(_weighted(last, hits).low, _weighted(first, hits).high)
+                    least, most = (_weighted(_factors(family, *ends, last=last), hits) for last in (True, False))
+                    return more(view), Interval(least.low, most.high)
 
                 given = ", ".join(f"{cuts[end].metric} {cuts[end]}" for end in ends if end)
                 yield Check(rule, more.cell, f"{more} with {given}", sides)
 
 
-def _weighted(weights: list[Interval], hits: list[Interval]) -> Interval:
-    """The sum of weights times increases of hits, each number of hits in one place so that no width is lost."""
-    before, behind = [ZERO, *weights], [*weights, ZERO]
-    return total((left - right) * each for left, right, each in zip(before, behind, hits, strict=True))
+@cache
+def _factors(family: Family, *ends: int, last: bool) -> list[Interval]:
+    """Of the hits up to each of some cut-offs: what they add if those in between are all at the last or first rank."""
+    weights = [weight(family, right if last else left + 1) for left, right in pairwise(ends)]
+    return [before - behind for before, behind in pairwise([ZERO, *weights, ZERO])]
+
+
+def _weighted(weights: Iterable[Interval], numbers: Iterable[Interval]) -> Interval:
+    return total(factor * number for factor, number in zip(weights, numbers, strict=True))
 
 
 def ndcg_and_mrr(row: Row) -> Found:
@@ -124,17 +130,19 @@ def ndcg_and_mrr(row: Row) -> Found:
             ratio = [weight("NDCG", rank) / weight("MRR", rank) * seen[0] for rank in (ranks[0], ranks[-1])]
             bottom, top = [ratio[0].low], [ratio[1].high]
             if len(seen) > 1:
-                bottom.append(_line(ranks[0], ranks[-1], *seen).low)
-                top += [_line(*ends, *seen).high for ends in pairwise(ranks)]
+                bottom.append(_weighted(_line(ranks[0], ranks[-1]), seen).low)
+                near = min(max(int(seen[1].high / max(seen[0].high, _LITTLE)), ranks[0]), ranks[-2])
+                top += [_weighted(_line(rank, rank + 1), seen).high for rank in {max(near - 1, ranks[0]), near}]
             return ndcg(view), Interval(max(bottom), max(max(bottom), min(top)))
 
         yield Check(BOTH, ndcg.cell, f"{ndcg} with {', '.join(map(str, others))}", sides)
 
 
-def _line(first: int, second: int, reciprocal: Interval, hits: Interval) -> Interval:
-    """NDCG where hits are at two ranks alone."""
+@cache
+def _line(first: int, second: int) -> tuple[Interval, Interval]:
+    """Where hits are at two ranks alone: the factors of MRR and of recall whose sum is NDCG."""
     slope = (weight("NDCG", first) - weight("NDCG", second)) / (weight("MRR", first) - weight("MRR", second))
-    return slope * reciprocal + (weight("NDCG", first) - slope * weight("MRR", first)) * hits
+    return slope.outward(), (weight("NDCG", first) - slope * weight("MRR", first)).outward()
 
 
 def whole_hits(row: Row, rows: int | None, seeds: int | None) -> Found:

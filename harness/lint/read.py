@@ -59,11 +59,17 @@ def read_text(text: str, name: str) -> Reading:
 
 def _read_grid(grid: Grid, name: str, text: str, reading: Reading) -> None:
     names = [cell.words.lower() for cell in grid.rows[0]] if grid.rows else []
+    if {"quantity", "statistic", "change"} & {*names}:
+        reading.left_out["a table of several quantities"] += 1
+        return
     tidy = "metric" in names and any(value in names for value in _VALUES)
     found = list(_tidy(grid, names, name, reading) if tidy else _wide(grid, name, reading))
     percent = {cell.metric.family for cell, inside in found if cell.metric and cell.kind == "value" and inside.percent}
     said = tidy or bool(_SPREAD_SAID.search(text))
     cells = [cell if said else _without_spread(cell, reading) for cell, _ in found]
+    if any(cell.kind == "value" and cell.number.value < 0 for cell in cells):
+        reading.left_out["a table with values below 0: no metrics"] += 1
+        return
     reading.cells += in_fractions(_once(cells, reading), percent, maybe=bool(_PERCENT_SAID.search(text)))
 
 

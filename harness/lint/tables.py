@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -13,18 +14,28 @@ from .numbers import ONE, Interval, View, exact, mean, point, rounded, total
 
 _Pair = tuple[Cell, Cell]
 
-NO_VALUES, NO_PARTS = "without the values that it may be of", "without their parts"
+NO_PARTS = "without their parts"
+_USUAL, _BEST = 3, "(best)"
 
 
 def improvements(cells: Sequence[Cell]) -> Found:
-    """A gain follows from two values of its column; which these are, a table does not always say."""
+    """A gain follows from two values of its column.
+
+    Which row it is over, a table does not always say. A gain is left out unless its label names a row of its column, or
+    gains over a row of that name, or over the best of the others, are the rule in the table.
+    """
     values, gains = _split(cells)
+    asked = []
     for gain in gains:
-        if gain.metric is None or any(map(is_average, gain.where)):
-            continue
-        pairs = _pairs(gain, gains, values)
-        if not pairs or any(other.number.value <= other.number.unit for _, other in pairs):
-            yield LeftOut(GAINS, NO_VALUES)
+        if gain.metric and not any(map(is_average, gain.where)):
+            pairs = _pairs(gain, gains, values)
+            known = all(other.number.value > other.number.unit for _, other in pairs)
+            asked.append((gain, pairs if known else []))
+    usual = _usual(asked)
+    for gain, pairs in asked:
+        shown = _named(gain) or usual[_kind(gain)] & {name for pair in pairs for name in _names(pair, pairs)}
+        if not pairs or not shown:
+            yield LeftOut(GAINS, "over a row that the table does not show")
             continue
 
         def sides(view: View, gain: Cell = gain, pairs: list[_Pair] = pairs) -> Sides:
@@ -38,15 +49,50 @@ def improvements(cells: Sequence[Cell]) -> Found:
             ]
             beside = [cell for cell in values if _place(cell) == _place(gain) and cell.metric != gain.metric]
             alike = [replace(gain, metric=known) for known in dict.fromkeys(cell.metric for cell in beside)]
-            swapped = [like.metric for like in alike if _follows(like, gains, values)]
-            return f"{gain} printed, {'; '.join(shown)}" + "".join(f"; {one} would give it" for one in swapped)
+            swapped = [like.metric for like in alike if _follows(like, _pairs(like, gains, values))]
+            return f"{gain} printed, {'; '.join(shown[:4])}" + "".join(f"; {one} would give it" for one in swapped)
 
         yield Check(GAINS, gain, words, sides, "%", says=False)
 
 
-def _follows(gain: Cell, gains: Iterable[Cell], values: Iterable[Cell]) -> bool:
-    found = [one for pair in _pairs(gain, gains, values) for one in _gains(pair, rounded, gain)[:1]]
-    return any(not rounded(gain.number).gap(one) for one in found)
+def _usual(asked: Iterable[tuple[Cell, list[_Pair]]]) -> dict[object, set[str]]:
+    """By kind of gain the rows that most are over."""
+    over: dict[tuple[object, str], list[bool]] = {}
+    usual: dict[object, set[str]] = {}
+    for gain, pairs in asked:
+        usual.setdefault(_kind(gain), set())
+        for wanted in {name for pair in pairs for name in _names(pair, pairs)}:
+            here = [pair for pair in pairs if wanted in _names(pair, pairs)]
+            over.setdefault((_kind(gain), wanted), []).append(_follows(gain, here))
+    for (kind, name), follow in over.items():
+        if sum(follow) >= _USUAL and 2 * sum(follow) >= len(follow):
+            usual[kind].add(name)
+    return usual
+
+
+def _kind(gain: Cell) -> object:
+    """Gains that are over rows of one kind: those of a table with the same label."""
+    return gain.table, "" if gain.own_gain else gain.row
+
+
+def _names(pair: _Pair, pairs: Iterable[_Pair]) -> list[str]:
+    ours, other = pair
+    best = max(one.number.value for our, one in pairs if our is ours)
+    return [_plain(other.row), *([_BEST] if other.number.value == best else [])]
+
+
+def _named(gain: Cell) -> str:
+    """The row that a label such as (over ERL) names, else ""."""
+    found = re.fullmatch(r"\(?over (.+?)\)?", gain.row.strip(), re.IGNORECASE)
+    return _plain(found[1]) if found else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _follows(gain: Cell, pairs: Iterable[_Pair]) -> bool:
+    return any(not rounded(gain.number).gap(one) for pair in pairs for one in _gains(pair, rounded, gain))
 
 
 def _pairs(gain: Cell, gains: Iterable[Cell], values: Iterable[Cell]) -> list[_Pair]:
@@ -57,7 +103,8 @@ def _pairs(gain: Cell, gains: Iterable[Cell], values: Iterable[Cell]) -> list[_P
         ours = [cell for cell in here if cell.line == gain.line]
     elif len([cell for cell in gains if _column(cell) == _column(gain)]) > 1:
         ours = [cell for cell in here if cell.line <= gain.line][-1:]
-    return [(one, other) for one in ours for other in here if other is not one]
+    over = [cell for cell in here if _plain(cell.row) == _named(gain)] if _named(gain) else here
+    return [(one, other) for one in ours for other in over if other is not one]
 
 
 def _gains(pair: _Pair, view: View, gain: Cell) -> list[Interval]:
@@ -151,7 +198,7 @@ def same_rows(tables: Iterable[Sequence[Cell]]) -> Found:
     for cells in tables:
         here: dict[object, list[Cell]] = {}
         for cell in _split(cells)[0]:
-            names = sorted("".join(filter(str.isalnum, name.lower())) for name in (*cell.where, cell.row))
+            names = sorted(map(_plain, (*cell.where, cell.row)))
             here.setdefault((*filter(None, names), cell.metric), []).append(cell)
         for name, found in here.items():
             by_name.setdefault(name, []).extend(found if len(found) == 1 else [])

@@ -134,21 +134,39 @@ GAIN = """
 |-----|------|-------|-------|------|
 | S   | Base | .0500 | .1000 | -    |
 |     | New  | .0550 | .1050 | -    |
+| | (Improv.) | {} |
+| T   | Base | .1000 | .2000 | -    |
+|     | New  | .1200 | .2100 | -    |
+|     | (Improv.) | +20.00% | +5.00% | +12.50% |
 """
 
 
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("| | (Improv.) | (↑10.00%) | (↑5.00%) | ↑7.50% |", []),
-        ("| | (Improv.) | (↑10.20%) | (↑5.00%) | ↑7.60% |", []),
-        ("| | (Improv.) | (↑10.40%) | (↑5.00%) | ↑7.70% |", [(GAINS, "S  (Improv.)  Recall@5")]),
-        ("| | (Improv.) | (↑10.00%) | (↑5.00%) | ↑8.50% |", [(AVERAGES, "S  (Improv.)  average")]),
-        ("| | Improv. | 0.0050 | 0.0050 | |", []),
+        ("(↑10.00%) | (↑5.00%) | ↑7.50%", []),
+        ("(↑10.20%) | (↑5.00%) | ↑7.60%", []),
+        ("(↑10.40%) | (↑5.00%) | ↑7.70%", [(GAINS, "S  (Improv.)  Recall@5")]),
+        ("(↑10.00%) | (↑5.00%) | ↑8.50%", [(AVERAGES, "S  (Improv.)  average")]),
+        ("0.0050 | 0.0050 | ", []),
     ],
 )
 def test_gains_follow_from_values_and_averages_from_gains(line: str, wanted: list[tuple[str, str]]) -> None:
-    assert broken(GAIN + line) == wanted
+    assert broken(GAIN.format(line)) == wanted
+
+
+def test_gains_over_a_row_that_is_not_there_are_not_accused() -> None:
+    text = GAIN.format("(↑10.40%) | (↑5.00%) | -").replace("+20.00%", "+31.00%").replace("+5.00%", "+37.00%")
+    text = text.replace("+12.50%", "-").replace("| T   | Base", "| T   | Other")
+    assert broken(text) == []
+    assert broken(text.replace("(Improv.)", "(over Base)")) == [(GAINS, "S  (over Base)  Recall@5")]
+    assert broken(text.replace("(Improv.)", "(over SASRec)")) == []
+
+
+def test_numbers_of_another_kind_are_not_accused() -> None:
+    differences = "".join(f"| {name} | .0{name}20 | .0{name}10 | - | - | - | - |\n" for name in range(10, 30))
+    assert broken(HEAD + differences) == [] != broken(HEAD + differences.splitlines()[0])
+    assert broken(HEAD + differences.splitlines()[0] + "\n| 9 | -.01 | .1 | - | - | - | - |\n") == []
 
 
 def test_an_average_over_data_sets_may_be_weighted_by_rows() -> None:

@@ -14,6 +14,7 @@ SCRIPTS = Path(__file__).parent / "benchmarks"
 sys.path.insert(0, str(SCRIPTS))
 
 from figure import Figure, table  # noqa: E402
+from lint import ERRORS, measure  # noqa: E402
 from run import SETS  # noqa: E402
 
 
@@ -61,6 +62,12 @@ def test_a_missed_target_is_said() -> None:
     assert "at most 1.25x" in missed and "1.3x (missed)" in missed
     assert "at least 6x" in met and "missed" not in met
     assert "at" not in free.split("|")[2]
+
+
+def test_lint_finds_every_kind_of_error_and_accuses_no_table_without() -> None:
+    found, accused = measure(50, 12, (5,))
+    assert accused == {5: 0}
+    assert {kind for (kind, _), each in found.items() if any(each)} == {*ERRORS}
 
 
 @pytest.mark.slow

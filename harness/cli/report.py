@@ -177,3 +177,8 @@ def report(
         width=screen_width() if output is None and layout is None else None,
     )
     write_text(text, output)
+    if table in (None, "overall", "table2", "table3") and not against:
+        from ..lint.lint import own_mistakes
+
+        for line in own_mistakes(text, form):
+            click.echo(line, err=True)

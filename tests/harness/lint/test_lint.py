@@ -13,6 +13,7 @@ from rearec_bench.harness.lint.checks import AVERAGES, BOTH, GAINS, GROWTH, HITS
 from rearec_bench.harness.lint.lint import Facts, Findings, lint, lint_paper
 from rearec_bench.harness.lint.read import read_text
 from rearec_bench.harness.lint.tables import NO_PARTS
+from rearec_bench.harness.report import report
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables.overall import paper_table
 
@@ -230,3 +231,11 @@ def test_the_exit_status_says_what_came_of_it(
 
 def test_rules_have_names_of_their_own() -> None:
     assert len(set(RULES)) == len(RULES) == 11
+
+
+@pytest.mark.parametrize("table", [row(".0900", ".0600", "-", "-", "-", "-"), HEAD + GOOD, "blocks for a screen\n"])
+def test_a_report_says_if_it_prints_what_is_impossible(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "render_report", lambda *given, **named: table)
+    done = CliRunner().invoke(main, ["report", "--source", "paper"])
+    assert (done.exit_code, done.stdout) == (0, table)
+    assert ("mistake of rearec-bench" in done.stderr) == (".0900 | .0600" in table)

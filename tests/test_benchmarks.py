@@ -6,15 +6,20 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from rearec_bench.harness.analysis.crossed import difference_of
 
 SCRIPTS = Path(__file__).parent / "benchmarks"
 sys.path.insert(0, str(SCRIPTS))
 
 from figure import Figure, table  # noqa: E402
 from lint import ERRORS, measure  # noqa: E402
+from resolution import Suite, drawn, in_looks, simulate  # noqa: E402
 from run import SETS  # noqa: E402
 
 
@@ -54,6 +59,42 @@ def test_the_example_report_is_made_from_what_is_stored(stored: Path, tmp_path: 
         *(f"example/{name}" for name in re.findall(r"\]\(([^)]+)\)", whole)),
     ]
     assert len(shown) > 5 and all((tmp_path / name).is_file() for name in shown)
+
+
+def made_pool(draw: np.random.Generator) -> np.ndarray:
+    """The shares of 200 users in 40 runs: users, runs and what is left of both differ."""
+    shares = draw.normal(1, 0.5, (200, 1)) + draw.normal(0, 0.02, (1, 40)) + draw.normal(0, 0.3, (200, 40))
+    return np.asarray(shares)
+
+
+def test_simulated_suites_have_the_differences_of_their_users_shares() -> None:
+    pool = made_pool(np.random.default_rng(0))
+    suite, (first, second) = drawn(pool, (0.0, 0.1), 4, np.random.default_rng(1))
+    users = np.random.default_rng(1).integers(0, 200, 200)
+    shares = 1.1 * pool[users][:, second.runs] - pool[users][:, first.runs]
+    assert isinstance(suite, Suite)
+    found, expected = suite.less(second, first, 4), difference_of(shares)
+    assert asdict(found) == pytest.approx(asdict(expected))
+
+
+@pytest.mark.parametrize("seeds", [3, 6])
+def test_in_simulated_suites_equal_rows_are_told_apart_in_at_most_five_of_a_hundred(seeds: int) -> None:
+    pool = made_pool(np.random.default_rng(2))
+    nothing = simulate(pool, (0.0,) * 4, seeds, 200, np.random.default_rng(3))
+    some = simulate(pool, (0.0, 0.0, 0.3), seeds, 200, np.random.default_rng(4))
+    assert nothing.wrong / 200 <= 0.08 and nothing.covered / 200 >= 0.92
+    assert some.covered / 200 >= 0.92 and some.wrong / 200 <= 0.08
+    assert seeds == 3 or some.share((0, 2)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("effect", "found", "seeds"), [(0.0, (0.0, 0.08), (9.5, 10.0)), (0.5, (0.99, 1.0), (3.0, 5.0))]
+)
+def test_seeds_until_decided_find_little_without_an_effect_and_stop_early_with_one(
+    effect: float, found: tuple[float, float], seeds: tuple[float, float]
+) -> None:
+    told, fixed, used = in_looks(made_pool(np.random.default_rng(5)), effect, 200, np.random.default_rng(6))
+    assert found[0] <= told <= found[1] and found[0] <= fixed <= found[1] and seeds[0] <= used <= seeds[1]
 
 
 def test_a_missed_target_is_said() -> None:

@@ -11,6 +11,7 @@ A user weighs by its test rows, as in the metric, so that the mean of the users'
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,7 +24,7 @@ from .intervals import ROUNDING
 from .paired_rows import Floats, same_rows
 from .resultset import CellResults
 
-_ENDS, _POINTS = 25.0, 1201
+_ENDS, _POINTS = 16.0, 513
 """Of the grid that Student's t is summed on, in units of arsinh."""
 
 
@@ -41,6 +42,11 @@ class UserShares:
     items: NDArray[np.int32]
     shares: Floats
     seeds: tuple[int, ...]
+
+    def of(self, seeds: Collection[int]) -> UserShares:
+        """The same of some seeds alone."""
+        kept = [at for at, seed in enumerate(self.seeds) if seed in seeds]
+        return UserShares(self.users, self.items, self.shares[:, kept], tuple(self.seeds[at] for at in kept))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ so that between seeds it is the mean of the rows that have one data set, backbon
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -110,19 +110,33 @@ def resolutions(results: ResultSet, asked: float) -> Resolutions:
             unknown.append(cell)
         else:
             found.append((cell, other, len(ours.users), difference))
-    together: dict[tuple[str, str, str], list[float]] = {}
+    together: dict[tuple[str, str, str], list[Difference]] = {}
     for cell, other, _, each in found:
-        between = max(each.per_seed - each.rest / each.users, 0.0)
-        together.setdefault((cell.dataset, cell.backbone, other.strategy), []).append(between)
+        together.setdefault((cell.dataset, cell.backbone, other.strategy), []).append(each)
     return Resolutions(
         metric,
         tuple(
             _resolution(
-                cell, other, rows, each, metric, together[cell.dataset, cell.backbone, other.strategy], asked=asked
+                cell,
+                other,
+                rows,
+                each,
+                metric,
+                components_of(each, together[cell.dataset, cell.backbone, other.strategy]),
+                asked=asked,
             )
             for cell, other, rows, each in found
         ),
         tuple(unknown),
+    )
+
+
+def components_of(difference: Difference, beside: Sequence[Difference]) -> Components:
+    """The variances of a difference; that of seeds is the mean of those beside it, its own among them."""
+    return Components(
+        users=max(difference.per_user - difference.rest / difference.seeds, 0.0),
+        seeds=float(np.mean([max(one.per_seed - one.rest / one.users, 0.0) for one in beside])),
+        rest=difference.rest,
     )
 
 
@@ -144,11 +158,10 @@ def _resolution(
     rows: int,
     found: Difference,
     metric: str,
-    between_seeds: list[float],
+    parts: Components,
     *,
     asked: float,
 ) -> Resolution:
-    parts = Components(max(found.per_user - found.rest / found.seeds, 0.0), float(np.mean(between_seeds)), found.rest)
     base = other.stats[metric].mean
     assert base  # noqa: S101 - it has runs, and a metric of 0 does not vary
     users, seeds, wanted = found.users, max(len(cell.seeds), 2), asked / 100 * base

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..plan.staged import LOOKS
 from ..records.results import TrialSummary
 from ..records.spec import BASELINE
 from ..store.store import Store
@@ -38,6 +39,7 @@ class CellResults(Row):
         finals: its final runs, however they ended.
         points: configurations that can be searched; None if infinitely many.
         space: dotted name of a hyper-parameter to what is searched of it.
+        looks: what was found at each look ("seeds", "p", "level", "decided"), where seeds were added until decided.
     """
 
     seeds: tuple[int, ...]
@@ -51,6 +53,7 @@ class CellResults(Row):
     finals: tuple[TrialSummary, ...] = ()
     points: int | None = None
     space: Mapping[str, Space] = field(default_factory=dict)
+    looks: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,13 @@ def load_results(
         StoreError: there is no such suite, or its own files are damaged.
     """
     from ..plan.cells import expand
+    from ..plan.staged import staged
     from ..suite.load import Suite
 
     content, index = store.read_suite(name)
     suite = Suite.from_json(content)
-    results = collect(name, expand(suite), index, store=store, same_source=same_source, damaged=damaged)
+    cells = staged(suite, expand(suite), index)
+    results = collect(name, cells, index, store=store, same_source=same_source, damaged=damaged)
     return replace(results, suite=suite)
 
 
@@ -132,10 +137,13 @@ def collect(
                 return None
         return cache[key]
 
-    entries = index.get("cells", {})
+    entries, looks = index.get("cells", {}), index.get(LOOKS, {})
     return ResultSet(
         name=name,
-        cells=tuple(_cell(cell, entries.get(cell.id, {}), summary, broken) for cell in cells),
+        cells=tuple(
+            replace(_cell(cell, entries.get(cell.id, {}), summary, broken), looks=tuple(looks.get(cell.id, ())))
+            for cell in cells
+        ),
         facts=index.get("dataset_facts", {}),
         changed=_changed(cache.values(), same_source),
         store=store,

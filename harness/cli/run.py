@@ -28,6 +28,7 @@ from .program import FAILED, INTERRUPTED, PROGRAM, TERMINATED, UNFINISHED, comma
 if TYPE_CHECKING:
     from ..records.results import EpochProgress
     from ..run.outcome import RunOutcome
+    from ..run.runner import RunOptions
     from ..suite.load import Suite
 
 
@@ -98,6 +99,7 @@ def run(
     from ..report.report import render_report
     from ..run import runner as execute
     from ..run.plugins import warning as plugin_warning
+    from ..run.sequential import run_in_looks
     from ..store.named import named_suite
     from ..store.others import all_opened
     from ..store.store import Store
@@ -127,9 +129,13 @@ def run(
         counting("checking") as reach,
         all_opened(sources, store, takes=True, reach=reach) as others,
     ):
-        outcome = execute.run_suite(
-            loaded, store=store, data_dir=data_dir, options=options, reporter=reporter, others=others
-        )
+
+        def stage(options: RunOptions) -> RunOutcome:
+            return execute.run_suite(
+                loaded, store=store, data_dir=data_dir, options=options, reporter=reporter, others=others
+            )
+
+        outcome = run_in_looks(loaded, stage, options, store=store)
     if outcome.interrupted:
         sys.exit(TERMINATED if outcome.ended_by == "terminated" else INTERRUPTED)
     click.echo()

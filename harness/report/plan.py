@@ -11,6 +11,7 @@ from ..cost.time import DataSize, Estimate
 from ..plan.cell_trials import CellProgress
 from ..plan.cells import check_precision, expand, traced
 from ..plan.queue import SuiteQueue
+from ..plan.staged import staged
 from ..records.results import TrialSummary
 from ..records.source import same_source
 from ..run.cluster import usable_cores
@@ -40,7 +41,8 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
     from ..plan.vectors import needed_vectors, vectors_fingerprint
 
     ready = {name for name in suite.datasets if catalog.is_prepared(name, data_dir)}
-    cells = traced(expand(suite), partial(catalog.user_number, data_dir=data_dir), ready)
+    index = store.read_suite(suite.name)[1] if suite.until and suite.name in store.suites() else {}
+    cells = traced(staged(suite, expand(suite), index), partial(catalog.user_number, data_dir=data_dir), ready)
     cards = {name: catalog.card(name, data_dir) for name in suite.datasets if name in ready}
     for card in cards.values():
         catalog.refuse_one_item(card)
@@ -100,7 +102,10 @@ def _head(suite: Suite) -> str:
         most = f"{counted(search.epochs, 'epoch')} of search trials"
     if search.pruner != "none":
         most += f" ({search.pruner}: rungs at {search.grace}, {search.grace * search.reduction}, ... epochs)"
-    budget = f"{most} a cell, {counted(len(suite.seeds), 'final run')}"
+    finals = (
+        f"up to {len(suite.seeds)} final runs, until decided" if suite.until else counted(len(suite.seeds), "final run")
+    )
+    budget = f"{most} a cell, {finals}"
     references = f"; references {', '.join(suite.references)}" if suite.references else ""
     return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{references}"
 

@@ -88,10 +88,12 @@ def run_suite(
         StoreError: a result cannot be read or written.
     """
     from ..plan.cells import check_precision, expand, traced
+    from ..plan.staged import remembered, staged
 
     clock = time.perf_counter()
     closing = StopPolicy(options.time_budget_s)
-    cells = expand(suite)
+    index = store.read_suite(suite.name)[1] if suite.until and suite.name in store.suites() else {}
+    cells = staged(suite, expand(suite), index)
     datasets = load_all(suite, cells, data_dir)
     cells = traced(cells, partial(_tested_user, datasets, data_dir), datasets)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
@@ -115,7 +117,7 @@ def run_suite(
     )
     run = RunTracker(
         suite,
-        header=_header(datasets),
+        header={**_header(datasets), **remembered(index)},
         queue=queue,
         store=store,
         listeners=(reporter, progress),

@@ -137,6 +137,7 @@ class Suite(BaseModel):
         name: of the suite's folder in the store.
         steps: K of each row, or the space from which validation chooses it.
         training: training settings, all of them; what is not searched or swept is fixed.
+        until: "decided" where seeds are added one at a time until rows are decided; "" where every row has all.
         plugins: Python files that bring components of their own, as absolute paths.
         references: counts to measure the models against, one row per data set each.
         vectors: data set -> file of item vectors, as an absolute path; the others use their own.
@@ -150,6 +151,7 @@ class Suite(BaseModel):
     strategies: tuple[Variant, ...]
     steps: tuple[int, ...] | Space
     seeds: tuple[int, ...]
+    until: Literal["", "decided"] = ""
     search: SearchSettings
     training: Parameters
     evaluation: EvaluationSettings
@@ -160,7 +162,10 @@ class Suite(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """The suite as JSON values."""
-        return self.model_dump(mode="json")
+        content = self.model_dump(mode="json")
+        if not self.until:
+            del content["until"]  # as suites were stored before there was one
+        return content
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suite:

@@ -20,7 +20,7 @@ from .extends import missing_file
 from .model import Parameters, Space, Suite
 from .parameters import check_together, parameters_of, space_of
 from .rows import RowReader, check_defaults
-from .schema import NAME, NAME_RULE, Searched, SuiteFile
+from .schema import NAME, NAME_RULE, Searched, SuiteFile, UntilDecided
 
 _MAY_BE_NULL = ("backbone_defaults", "references", "search", "training", "evaluation", "resources")
 _LISTS = ("plugins", "datasets", "backbones", "strategies", "references", "steps", "seeds")
@@ -63,7 +63,8 @@ def read_suite(tree: Table, *, default_name: str, problems: Problems, data_dir: 
         "steps": _steps(getattr(file, "steps", ())),
         "training": _training(file, _node(tree, "training"), problems),
         "vectors": _vectors(file, tree, problems),
-        **{key: getattr(file, key, ()) for key in ("datasets", "references", "seeds")},
+        **_seeds(getattr(file, "seeds", ())),
+        **{key: getattr(file, key, ()) for key in ("datasets", "references")},
         **{key: getattr(file, key) for key in ("search", "evaluation", "resources")},
     }
     for check in (check_seeds, check_size, check_grid, check_rungs):
@@ -73,6 +74,13 @@ def read_suite(tree: Table, *, default_name: str, problems: Problems, data_dir: 
     if len(problems):
         raise problems.error()
     return Suite(**parts)
+
+
+def _seeds(given: tuple[int, ...] | UntilDecided) -> dict[str, Any]:
+    """The seeds of a suite; 1, 2, ... where they are added until rows are decided."""
+    if isinstance(given, UntilDecided):
+        return {"seeds": tuple(range(1, given.most + 1)), "until": given.until}
+    return {"seeds": given}
 
 
 def _check_datasets(node: Node | None, data_dir: Path, problems: Problems) -> None:

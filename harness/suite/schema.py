@@ -141,6 +141,13 @@ def _may_be_mapping(member: Any) -> bool:
     return member not in (int, float, bool, str, type(None)) and get_origin(member) not in (Literal, *COLLECTIONS)
 
 
+class UntilDecided(Strict):
+    """{until: decided, most: 10} in place of a list of seeds."""
+
+    until: Literal["decided"]
+    most: int = Field(ge=3, le=100, title="whole numbers from 3 to 100")
+
+
 class SuiteFile(Strict):
     """The keys of a suite file; rows are read by the settings of their kinds (`rows`)."""
 
@@ -157,7 +164,13 @@ class SuiteFile(Strict):
         Annotated[Listed[FromZero], Tag("value")] | Annotated[Searched[FromZero], Tag("mapping")],
         _either(Searched, lambda value: True),
     ] = Field(title="whole numbers from 0, or {search: [...]}", examples=["steps: [1, 2] or steps: {search: [1, 2]}"])
-    seeds: Listed[FromZero] = Field(title="whole numbers from 0", examples=["seeds: [1, 2, 3]"])
+    seeds: Annotated[
+        Annotated[Listed[FromZero], Tag("value")] | Annotated[UntilDecided, Tag("mapping")],
+        _either(UntilDecided, lambda value: True),
+    ] = Field(
+        title="whole numbers from 0, or {until: decided, most: 10}",
+        examples=["seeds: [1, 2, 3] or seeds: {until: decided, most: 10}"],
+    )
     search: SearchSettings = SearchSettings()
     training: varying(TrainingSettings) = varying(TrainingSettings)()  # type: ignore[valid-type]
     evaluation: EvaluationSettings = EvaluationSettings()

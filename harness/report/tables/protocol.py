@@ -23,7 +23,7 @@ def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
     runs = [run for cell in results.cells for run in cell.runs]
     lines = [*_data_lines(results, runs, split), *_training_lines(results.models()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
-    lines += [*_gaps(results), *shown_line(results)]
+    lines += [*_gaps(results), *_look_lines(results), *shown_line(results)]
     lines += _origin_lines(results)
     lines += [
         f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"
@@ -196,6 +196,24 @@ def _gaps(results: ResultSet) -> list[str]:
             why.append(cell.note or f"seed{plural} {', '.join(map(str, cell.missing))} not run yet")
         lines.append(f"{_row_name(cell)}: {len(cell.runs)}/{len(cell.seeds)} final runs ({'; '.join(why)}).")
     return lines
+
+
+def _look_lines(results: ResultSet) -> list[str]:
+    """How many looks there were where seeds were added until rows were decided, and what they found."""
+    looked = [cell for cell in results.cells if cell.looks]
+    if results.suite is None or not looked:
+        return []
+    rows = ", ".join(
+        f"{_row_name(cell)} {'told apart' if cell.looks[-1]['decided'] else 'open'} with "
+        f"{counted(cell.looks[-1]['seeds'], 'seed')}"
+        for cell in looked
+    )
+    return [
+        f"Seeds were added until rows were decided, {len(results.suite.seeds)} at most: "
+        f"{counted(max(len(cell.looks) for cell in looked), 'look')} over users and seeds at once, whose levels spend "
+        f"5% over all looks of a row (Lan-DeMets, O'Brien-Fleming): {rows}. Gains of rows that ended early are too "
+        "large on average, and p-values of other tables do not know of the looks."
+    ]
 
 
 def shown_line(results: ResultSet) -> list[str]:

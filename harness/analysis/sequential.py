@@ -1,0 +1,95 @@
+"""Seeds added one at a time until a row is decided: the test at each look, and how many seeds each row has.
+
+A row is decided once the test over users and seeds (`crossed.py`) tells it apart from its reference at the level of
+that look, or once it has all seeds. The levels are a group-sequential boundary: they spend 5% over all looks as Lan
+and DeMets (1983) do after O'Brien and Fleming, little at the first looks and most at the last, and take into account
+that looks share their runs. Users are the same at every look, which ties looks together more and errs on the safe side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..plan.staged import FIRST, LOOKS, SEEDS
+from .compare import row_against
+from .crossed import UserShares, paired_difference, user_shares
+from .ranks import metric_of_ranks
+from .resultset import ResultSet
+from .significance import LEVEL
+
+_POINTS = 2001
+"""Of the grid that the test statistic is followed on."""
+
+
+@cache
+def levels(most: int) -> tuple[float, ...]:
+    """The level of the two-sided test at each look, with `FIRST`, `FIRST` + 1, ... `most` seeds."""
+    from scipy.special import ndtr, ndtri
+
+    times = np.arange(FIRST, most + 1) / most
+    spent = 2 - 2 * ndtr(-ndtri(LEVEL / 2) / np.sqrt(times))
+    grid = np.linspace(-6, 6, _POINTS)
+    step, found = grid[1] - grid[0], []
+    density, before, paid = np.zeros(_POINTS), 0.0, 0.0
+    density[_POINTS // 2] = 1 / step  # all looks start at nothing
+    for time, spend in zip(times, spent, strict=True):
+        kernel = np.exp(-(grid**2) / (2 * (time - before)))
+        density = np.convolve(density, kernel / kernel.sum(), mode="same")
+        beyond = 2 * step * np.cumsum(density[::-1])[: _POINTS // 2]  # of both sides, from the ends inwards
+        at = int(np.searchsorted(beyond, spend - paid))
+        bound = float(grid[_POINTS - at])
+        density = np.where(np.abs(grid) < bound, density, 0.0)
+        found.append(float(2 * ndtr(-bound / math.sqrt(time))))
+        before, paid = float(time), float(spend)
+    return tuple(found)
+
+
+def look(results: ResultSet, ids: Sequence[str], index: Mapping[str, Any]) -> dict[str, Any]:
+    """The index after a look at every row that is not decided: `LOOKS` and `SEEDS` of its cells.
+
+    Args:
+        results: of the suite, every run of it done that its cells have seeds for.
+        ids: of the cells of `results`.
+
+    Raises:
+        StoreError: the rows of a trial cannot be read.
+    """
+    metric = metric_of_ranks(results)
+    places = {cell.place: at for at, cell in enumerate(results.cells)}
+    looks = {name: list(before) for name, before in index.get(LOOKS, {}).items()}
+    seeds = {name: len(cell.seeds) for name, cell in zip(ids, results.cells, strict=True)}
+    most = len(results.suite.seeds) if results.suite is not None else 0
+
+    @cache
+    def shares_of(at: int) -> UserShares | None:
+        return user_shares(results.cells[at], results.store, metric)
+
+    for at, cell in enumerate(results.cells):
+        other = row_against(cell, results.cells)
+        if other is None or cell.unsupported or cell.is_baseline or not cell.runs:
+            continue
+        before = looks.setdefault(ids[at], [])
+        count = before[-1]["seeds"] + 1 if before else FIRST
+        decided = bool(before) and before[-1]["decided"]
+        while not decided and count <= len(cell.seeds):  # more than one look where it has seeds for rows against it
+            p = _p(shares_of(at), shares_of(places[other.place]), cell.seeds[:count])
+            level = levels(most)[count - FIRST]
+            decided = p is not None and p < level
+            before.append({"seeds": count, "p": p, "level": level, "decided": decided})
+            count += 1
+        if not decided and count <= most:
+            for name in (ids[at], ids[places[other.place]]):
+                seeds[name] = max(seeds[name], count)
+    return {**index, LOOKS: {name: made for name, made in looks.items() if made}, SEEDS: seeds}
+
+
+def _p(first: UserShares | None, second: UserShares | None, seeds: Sequence[int]) -> float | None:
+    if first is None or second is None:
+        return None
+    found = paired_difference(*(each.of(seeds) for each in (first, second)))
+    return None if found is None else found.p

@@ -1,0 +1,31 @@
+"""How many of its seeds each cell has, where a suite adds seeds until its rows are decided (`seeds: {until: decided}`).
+
+A suite's index remembers it: `SEEDS` says how many each cell has by now, `LOOKS` what was found at each look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..suite.model import Suite
+    from .cells import Cell
+
+FIRST = 2
+"""Seeds at the first look: one has no spread."""
+LOOKS, SEEDS = "looks", "seeds"
+
+
+def staged(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """The cells of a suite with the seeds that they have by now; all of them where it does not say `until`."""
+    if not suite.until:
+        return tuple(cells)
+    counts = index.get(SEEDS, {})
+    return tuple(replace(cell, seeds=cell.seeds[: counts.get(cell.id, FIRST)]) for cell in cells)
+
+
+def remembered(index: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an index a later run keeps."""
+    return {name: index[name] for name in (SEEDS, LOOKS) if name in index}

@@ -1,0 +1,72 @@
+"""Looks: levels that spend 5% in all, and how many seeds a look leaves each row with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rearec_bench.harness.analysis import sequential
+from rearec_bench.harness.analysis.resultset import ResultSet
+from rearec_bench.harness.analysis.sequential import levels, look
+from rearec_bench.harness.plan.staged import FIRST, LOOKS, SEEDS
+from rearec_bench.harness.store.store import Store
+
+
+@pytest.mark.parametrize("most", [3, 5, 10, 20])
+def test_without_an_effect_all_looks_together_find_one_in_at_most_five_of_a_hundred(most: int) -> None:
+    draw = np.random.default_rng(most)
+    sums = draw.standard_normal((100_000, most)).cumsum(axis=1) / np.sqrt(np.arange(1, most + 1))
+    found = (2 * stats.norm.sf(abs(sums[:, FIRST - 1 :])) < np.array(levels(most))).any(axis=1).mean()
+    assert found == pytest.approx(0.05, abs=0.003)
+    assert list(levels(most)) == sorted(levels(most)) and len(levels(most)) == most - FIRST + 1
+
+
+def looked(results: ResultSet, p_values: dict[str, float], index: dict[str, Any], monkeypatch: Any) -> dict[str, Any]:
+    """The index after a look at made-up p-values of each row."""
+    asked = iter([p_values[cell.strategy] for cell in results.cells if cell.strategy in p_values])
+    monkeypatch.setattr(sequential, "_p", lambda *_: next(asked))
+    return look(results, [cell.strategy for cell in results.cells], index)
+
+
+@pytest.mark.parametrize(
+    ("p_values", "seeds"),
+    [
+        ({"erl": 1e-9, "prl": 1e-9}, {"base": 2, "erl": 2, "prl": 2}),
+        ({"erl": 1e-9, "prl": 0.5}, {"base": 3, "erl": 2, "prl": 3}),
+        ({"erl": 0.04, "prl": None}, {"base": 3, "erl": 3, "prl": 3}),
+    ],
+)
+def test_a_row_that_is_not_decided_gets_a_seed_and_its_reference_too(
+    p_values: dict[str, float], seeds: dict[str, int], tmp_path: Path, synthetic: ModuleType, monkeypatch: Any
+) -> None:
+    index = looked(staged(tmp_path, synthetic, 2), p_values, {}, monkeypatch)
+    assert index[SEEDS] == seeds
+    assert {name: [one["decided"] for one in made] for name, made in index[LOOKS].items()} == {
+        name: [p == 1e-9] for name, p in p_values.items()
+    }
+    assert looked(staged(tmp_path, synthetic, 2), {}, index, monkeypatch) == index, (
+        "the same look again changes nothing"
+    )
+
+
+def test_with_all_seeds_nothing_is_added(tmp_path: Path, synthetic: ModuleType, monkeypatch: Any) -> None:
+    index: dict[str, Any] = {}
+    for seeds in (2, 3, 4):
+        index = looked(staged(tmp_path, synthetic, seeds), {"erl": 0.5, "prl": 0.5}, index, monkeypatch)
+    assert index[SEEDS] == {"base": 4, "erl": 4, "prl": 4}
+    assert [one["seeds"] for one in index[LOOKS]["erl"]] == [2, 3, 4]
+
+
+def staged(folder: Path, synthetic: ModuleType, seeds: int) -> ResultSet:
+    """Three rows of so many seeds, of a suite that has four at most."""
+    from types import SimpleNamespace
+
+    cells = [synthetic.cell(kind, 0, seeds=tuple(range(1, seeds + 1))) for kind in ("base", "erl", "prl")]
+    results = synthetic.results_of(Store(folder / str(seeds)), *cells)
+    object.__setattr__(results, "suite", SimpleNamespace(seeds=(1, 2, 3, 4)))
+    return results

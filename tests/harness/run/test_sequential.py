@@ -1,0 +1,93 @@
+"""Suites whose seeds are added until rows are decided: stages of a run, budgets, and what the table says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.plan.staged import LOOKS, SEEDS, remembered, staged
+from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.run.outcome import RunOutcome
+from rearec_bench.harness.run.runner import RunOptions
+from rearec_bench.harness.run.sequential import run_in_looks
+from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.load import Suite
+
+from ..suites import suite_in
+
+UNTIL = {"strategies": "[base, naive]", "seeds": "{until: decided, most: 4}"}
+DONE = RunOutcome(0, 0, (), (), interrupted=False, left=0, started=1, wall_s=10.0, ray_s=0.0)
+
+
+class Stages:
+    """Stands for the runs of a suite: stores made-up trials of every cell's seeds; remembers the options."""
+
+    def __init__(self, suite: Suite, store: Store, synthetic: ModuleType) -> None:
+        self.suite, self.store, self.synthetic = suite, store, synthetic
+        self.options: list[RunOptions] = []
+
+    def __call__(self, options: RunOptions) -> RunOutcome:
+        self.options.append(options)
+        known = self.suite.name in self.store.suites()
+        index = self.store.read_suite(self.suite.name)[1] if known else {}
+        entries = {}
+        for cell in staged(self.suite, expand(self.suite), index):
+            finals = {}
+            for seed in cell.seeds:
+                spec = cell.spec({}, seed=seed, purpose="final", fingerprint="f" * 16, device="cpu")
+                self.store.write(self.synthetic.trial(spec, draw=100 * seed + cell.steps))
+                finals[str(seed)] = spec.key
+            entries[cell.id] = {"search": [], "best": None, "final": finals}
+        self.store.write_suite(self.suite.name, self.suite.to_json(), {**remembered(index), "cells": entries})
+        return DONE
+
+
+@pytest.fixture
+def stages(tmp_path: Path, synthetic: ModuleType) -> Stages:
+    return Stages(suite_in(tmp_path, **UNTIL), Store(tmp_path / "results"), synthetic)
+
+
+def seeds_of(stages: Stages) -> list[int]:
+    return list(stages.store.read_suite("suite")[1][SEEDS].values())
+
+
+def test_rows_without_a_difference_run_to_the_last_seed_and_the_table_tells_the_looks(stages: Stages) -> None:
+    run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
+    assert len(stages.options) == 3 and seeds_of(stages) == [4, 4]
+    (looks,) = stages.store.read_suite("suite")[1][LOOKS].values()
+    assert [(one["seeds"], one["decided"]) for one in looks] == [(2, False), (3, False), (4, False)]
+    text = render_report(["suite"], store=stages.store)
+    assert "Seeds were added until rows were decided, 4 at most: 3 looks" in text and "open with 4 seeds" in text
+    before = stages.store.read_suite("suite")
+    run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
+    assert stages.store.read_suite("suite") == before
+
+
+@pytest.mark.parametrize(
+    ("options", "runs", "ended_by"),
+    [
+        (RunOptions(max_trials=1), 1, "complete"),
+        (RunOptions(max_trials=2), 2, "complete"),
+        (RunOptions(time_budget_s=15.0), 2, "time budget"),
+    ],
+)
+def test_budgets_are_those_of_all_stages_together_and_the_same_command_goes_on(
+    options: RunOptions, runs: int, ended_by: str, stages: Stages
+) -> None:
+    outcome = run_in_looks(stages.suite, stages, options, store=stages.store)
+    assert (len(stages.options), outcome.left, outcome.ended_by) == (runs, 2, ended_by)
+    run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
+    assert seeds_of(stages) == [4, 4]
+
+
+def test_a_suite_with_a_list_of_seeds_is_one_run_and_is_stored_as_before(tmp_path: Path, stages: Stages) -> None:
+    suite = suite_in(tmp_path, **{**UNTIL, "seeds": "[1, 2, 3, 4]"})
+    assert "until" not in suite.to_json()
+    assert [replace(cell, seeds=()) for cell in expand(suite)] == [replace(c, seeds=()) for c in expand(stages.suite)]
+    plain = Stages(suite, stages.store, stages.synthetic)
+    run_in_looks(suite, plain, RunOptions(), store=stages.store)
+    assert len(plain.options) == 1 and LOOKS not in stages.store.read_suite("suite")[1]

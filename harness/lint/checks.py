@@ -12,6 +12,8 @@ from .numbers import Interval, View
 GROWTH, NDCG, MRR, BOTH = "cut-offs grow", "NDCG in recall", "MRR in recall", "NDCG and MRR"
 HITS, SPREAD, GAINS, AVERAGES = "whole hits", "deviations", "improvements", "averages"
 BOLD, UNDERLINED, SAME = "bold", "underlined", "same row"
+ONE_TARGET = (NDCG, MRR, BOTH)
+"""What holds with one target a test row, and not with several."""
 RULES = (GROWTH, NDCG, MRR, BOTH, HITS, SPREAD, GAINS, AVERAGES, BOLD, UNDERLINED, SAME)
 
 NO_ROWS, NO_SEEDS = "without a number of rows (--rows)", "without a number of runs (--seeds)"

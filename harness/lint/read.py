@@ -67,8 +67,8 @@ def _read_grid(grid: Grid, name: str, text: str, reading: Reading) -> None:
     percent = {cell.metric.family for cell, inside in found if cell.metric and cell.kind == "value" and inside.percent}
     said = tidy or bool(_SPREAD_SAID.search(text))
     cells = [cell if said else _without_spread(cell, reading) for cell, _ in found]
-    if any(cell.kind == "value" and cell.number.value < 0 for cell in cells):
-        reading.left_out["a table with values below 0: no metrics"] += 1
+    if any(cell.kind == "value" and cell.signed for cell in cells):
+        reading.left_out["a table of numbers with signs: differences?"] += 1
         return
     reading.cells += in_fractions(_once(cells, reading), percent, maybe=bool(_PERCENT_SAID.search(text)))
 
@@ -129,7 +129,7 @@ def _tidy(grid: Grid, names: Sequence[str], table: str, reading: Reading) -> Ite
             cell = Cell(
                 table, where, label, 0, line, known, "gain" if kind == "gain" else "value", inside.number,
                 unit="percent" if percent else "", spread=deviation or inside.spread, seeds=runs or None,
-                signed=True, own_gain=True,
+                signed=inside.signed or kind == "gain", own_gain=True,
             )  # fmt: skip
             yield cell, inside
 

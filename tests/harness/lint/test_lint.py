@@ -167,6 +167,9 @@ def test_gains_over_a_row_that_is_not_there_are_not_accused() -> None:
 def test_numbers_of_another_kind_are_not_accused() -> None:
     differences = "".join(f"| {name} | .0{name}20 | .0{name}10 | - | - | - | - |\n" for name in range(10, 30))
     assert broken(HEAD + differences) == [] != broken(HEAD + differences.splitlines()[0])
+    several = "| A | - | .29 | - | .237 | - | .296 |\n| B | - | .328 | - | .260 | - | .318 |\n"
+    assert broken(HEAD + several) == [], "several targets a row"
+    assert broken("| Metric | Difference |\n|---|---|\n| R@10 | +.0085 |\n| M@10 | +.0090 |\n") == []
     assert broken(HEAD + differences.splitlines()[0] + "\n| 9 | -.01 | .1 | - | - | - | - |\n") == []
 
 

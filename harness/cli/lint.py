@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .program import FAILED
+from .program import FAILED, takes_only
 
 
 def _rows(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
@@ -32,8 +32,11 @@ def _rows(context: click.Context, parameter: click.Parameter, given: tuple[str, 
     help="Test rows, of all data sets or of one; can be repeated. Then recall must be a whole number of hits.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Runs behind each number; 1 for a single run.")
+@click.option("--many-targets", is_flag=True, help="Test rows may have several targets: check no bounds within a row.")
 @click.option("--source", type=click.Choice(["paper"]), help="The paper's printed tables 2 and 3, in place of TABLE.")
-def lint(tables: tuple[Path, ...], rows: dict[str, int], seeds: int | None, source: str | None) -> None:
+def lint(
+    tables: tuple[Path, ...], rows: dict[str, int], seeds: int | None, many_targets: bool, source: str | None
+) -> None:
     """Check that the numbers of a printed table are possible.
 
     TABLE is a CSV, Markdown or LaTeX file with metrics such as Recall@10, HR@10, N@20 or MRR@5, in its header or its
@@ -54,14 +57,14 @@ def lint(tables: tuple[Path, ...], rows: dict[str, int], seeds: int | None, sour
       1  something is: lines name the cell, the arithmetic, the rounding
       2  no table can be read
     """
-    from ..lint.lint import lint_files, lint_paper, render_findings
+    from ..lint.lint import Facts, lint_files, lint_paper, render_findings
     from ..utils.errors import InputError
 
     if bool(tables) == bool(source):
         raise InputError("lint needs tables or --source paper, one of the two. Type:  rearec-bench lint TABLE.md")
-    if source and (rows or seeds):
-        raise InputError("--source paper knows its rows and runs. Leave out --rows and --seeds.")
-    findings = lint_paper() if source else lint_files(tables, rows, seeds)
+    if source:
+        takes_only("--source paper", "source")
+    findings = lint_paper() if source else lint_files(tables, Facts(rows, seeds, many_targets))
     click.echo(render_findings(findings), nl=False)
     if findings.impossible:
         sys.exit(FAILED)

@@ -35,10 +35,12 @@ class Facts:
     Attributes:
         rows: test rows by data set; "" for all of them.
         seeds: runs behind each number; None if not known.
+        many_targets: whether a row may have several targets; then nothing is said of single rows of a table.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     seeds: int | None = None
+    many_targets: bool = False
 
     def rows_of(self, cell: Cell) -> int | None:
         """The test rows of a cell's data set, which is one of its titles."""
@@ -86,7 +88,7 @@ def lint(readings: Sequence[Reading], facts: Facts = Facts()) -> Findings:
 
 
 def _found(cells: Sequence[Cell], facts: Facts) -> Found:
-    for row in _rows(cells):
+    for row in [] if facts.many_targets else _rows(cells):
         rows = facts.rows_of(next(iter(row.values())))
         for found in (growth(row), within_recall(row), ndcg_and_mrr(row)):
             yield from found
@@ -96,24 +98,21 @@ def _found(cells: Sequence[Cell], facts: Facts) -> Found:
         yield from found
 
 
-def lint_files(paths: Sequence[Path], rows: Mapping[str, int], seeds: int | None) -> Findings:
+def lint_files(paths: Sequence[Path], facts: Facts) -> Findings:
     """Check files of tables.
-
-    Args:
-        rows: test rows by data set; "" for all.
 
     Raises:
         InputError: a file that is no table, or a data set that no table has.
     """
     readings = [read_table(path) for path in paths]
     titles = {title for reading in readings for cell in reading.cells for title in (*cell.where, cell.row)}
-    for name in rows:
+    for name in facts.rows:
         if name and _plain(name) not in map(_plain, titles):
             raise InputError(
                 f"--rows {name}: no table has this data set.{hint(name, titles)} "
                 f"Titles there: {', '.join(sorted(titles))}."
             )
-    return lint(readings, Facts(rows, seeds))
+    return lint(readings, facts)
 
 
 def lint_paper() -> Findings:
@@ -148,8 +147,11 @@ def render_findings(findings: Findings) -> str:
         shown.append(f"{line}   {'; '.join(left.get(rule, []))}".rstrip())
     unread = ", ".join(f"{count:,} {why}" for why, count in findings.unread.items() if count)
     shown += ["", f"{counted(findings.numbers, 'number')} read{f'; cells left out: {unread}' if unread else ''}."]
+    broken = {found.rule for found in findings.impossible} & {*ONE_TARGET}
     verdict = f"{len(findings.impossible):,} impossible" if findings.impossible else "Nothing is impossible"
     shown.append(f"{verdict}, whatever the printed numbers were rounded from; with one target a test row.")
+    if broken:
+        shown.append("Where rows have several targets, bounds on NDCG and MRR do not hold. Then type:  --many-targets")
     return "\n".join(map(one_line, shown)) + "\n"
 
 

@@ -15,7 +15,21 @@ from .numbers import printed
 
 _VALUES, _SPREADS, _SEEDS = ("value", "mean", "score"), ("std", "sd", "stdev"), ("seeds", "runs")
 _ROWS = ("strategy", "method", "model", "row", "name")
-_LABELS = {"", "model", "models", "method", "methods", "dataset", "datasets", "data set", "metric", "metrics", "row"}
+_LABELS = {
+    "",
+    "model",
+    "models",
+    "method",
+    "methods",
+    "dataset",
+    "datasets",
+    "data set",
+    "metric",
+    "metrics",
+    "row",
+    "variant",
+    "variants",
+}
 _SPREAD_SAID = re.compile(r"standard deviation|\bstd\b|\bs\.?d\.", re.IGNORECASE)
 _PERCENT_SAID = re.compile(
     r"\bin (?:percent|%|\\%)|\(\s*\\?%\s*\)|percentage|(?:x|×|\\times|by)\s*\$?\s*100\b", re.IGNORECASE

@@ -213,6 +213,9 @@ def test_what_is_ambiguous_is_counted_and_not_accused() -> None:
     [
         (["--source", "paper"], 1, "4 impossible"),
         (["good.md"], 0, "Nothing is impossible"),
+        (["bad.md"], 1, "--many-targets"),
+        (["bad.md", "--many-targets"], 0, "Nothing is impossible"),
+        (["--source", "paper", "--seeds", "2"], 2, "takes no --seeds"),
         (["good.md", "--rows", "Yelp=100"], 2, "no table has this data set"),
         (["good.md", "--rows", "many"], 2, "is no number of rows"),
         (["words.md"], 2, "no table with a metric at a cut-off"),
@@ -226,6 +229,7 @@ def test_the_exit_status_says_what_came_of_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("good.md").write_text(HEAD + GOOD)
+    Path("bad.md").write_text(row("-", ".0900", "-", ".0902", "-", "-"))
     Path("words.md").write_text("no table\n")
     done = CliRunner().invoke(main, ["lint", *words])
     assert done.exit_code == status, done.output

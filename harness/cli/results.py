@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import ExitStack, nullcontext
 from functools import partial
@@ -180,16 +181,22 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
 @click.argument("target", type=click.Path(path_type=Path))
 @results_option
 @click.option("--suite", "suites", multiple=True, shell_complete=complete_stored_suite, help="Export this suite only.")
-def export_results(target: Path, results: Path, suites: tuple[str, ...]) -> None:
+@click.option("--to", "form", type=click.Choice(["trec", "optuna"]), help="Write these files instead.")
+def export_results(target: Path, results: Path, suites: tuple[str, ...], form: str | None) -> None:
     """Pack suites and their trials, for others to take over.
 
     TARGET is a new folder, or a file that ends with .tar.zst or .tar.gz. It is a results folder itself: report, show
     and results merge read it. Logs, checkpoints and profiles stay.
 
+    With --to trec, TARGET is a folder of run files and qrels of all final runs; with --to optuna, an SQLite file with a
+    study for each cell that was searched, which optuna-dashboard opens.
+
     \b
     Examples:
       rearec-bench results export lab.tar.zst
       rearec-bench results export lab --suite smoke
+      rearec-bench results export runs --to trec
+      rearec-bench results export studies.db --to optuna
     """
     from ..store.archive import export
     from ..store.store import Store
@@ -203,6 +210,20 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...]) -> None
             raise InputError(f"there is no suite '{name}' in {results}. Stored: {', '.join(stored) or 'none'}.")
     if not stored:
         raise InputError(f"there is no suite in {results}. Name a folder of results with --results.")
+    if form == "trec":
+        from ..report.trec import write_trec
+
+        runs, qrels = write_trec(suites or stored, store, target)
+        click.echo(f"{target}: {counted(runs, 'run file')}, {qrels:,} qrels.")
+        return
+    if form == "optuna":
+        from ..report.studies import write_studies
+
+        studies, trials = write_studies(suites or stored, store, target)
+        words = "1 study" if studies == 1 else f"{studies:,} studies"
+        click.echo(f"{target}: {words}, {counted(trials, 'trial')}. To look at them:")
+        click.echo(f"  optuna-dashboard sqlite:///{target}")
+        return
     with counting("checking") as reach:
         count = export(store, suites or stored, target, reach=reach)
     click.echo(f"{target}: {counted(count, 'trial')} of {', '.join(suites or stored)}. To take them over elsewhere:")
@@ -296,9 +317,12 @@ def sql_results(statement: str, results: Path, form: str, output: Path | None) -
       rearec-bench results sql "select avg(rank) from rows" --format csv
     """
     from ..report.query import answer_table
-    from ..report.report import render
+    from ..report.report import note_early, render
     from ..store.sql import query
     from ..store.store import Store
 
-    table = answer_table(query(Store(results), statement))
+    store = Store(results)
+    table = answer_table(query(store, statement))
+    if re.search(r"test|rows|\*", statement):
+        note_early(store, "results sql")
     write_text(render([table], format=form, width=screen_width() if output is None else None), output)

@@ -284,17 +284,29 @@ def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store, *, s
     damaged: dict[str, str] = {}
     while True:
         results = load_results(name, store=store, same_source=same_source, damaged=damaged)
-        if shows and not damaged and results.awaits_final_runs:
-            cells = [cell for cell in results.models().cells if not cell.unsupported]
-            done, planned = sum(len(cell.runs) for cell in cells), sum(len(cell.seeds) for cell in cells)
-            if done:
-                note_shown(store.suite_folder(name), what=shows, done=done, planned=planned)
+        if shows and not damaged:
+            _note(results, shows)
         try:
             return make(results)
         except DamagedError as error:
             if error.path.name in damaged or error.path.parent != store.trials:
                 raise
             damaged[error.path.name] = error.why
+
+
+def note_early(store: Store, shows: str) -> None:
+    """Let the store remember that test numbers of all its suites were shown, where final runs are still missing."""
+    for name in store.suites():
+        _note(load_results(name, store=store), shows)
+
+
+def _note(results: ResultSet, shows: str) -> None:
+    if not results.awaits_final_runs:
+        return
+    cells = [cell for cell in results.models().cells if not cell.unsupported]
+    done, planned = sum(len(cell.runs) for cell in cells), sum(len(cell.seeds) for cell in cells)
+    if done:
+        note_shown(results.store.suite_folder(results.name), what=shows, done=done, planned=planned)
 
 
 def _loader(data_dir: Path) -> Load:

@@ -2,6 +2,7 @@
 
     export.json                              schema, and of every other file its SHA-256 and size; first in an archive
     suites/NAME/suite.json, index.json       no log: it names folders and machines
+    suites/NAME/shown.jsonl                  if test numbers were shown early
     trials/KEY/...                           as they are stored
 
 What comes from others is read with suspicion: only plain files of these names, as many and as large as export.json
@@ -28,6 +29,7 @@ from ..utils import files as atomic
 from ..utils.errors import InputError, StoreError
 from ..utils.text import counted, one_line
 from .format import json_bytes, reason_of, sha256_of
+from .shown import SHOWN
 from .store import Store, index_keys
 from .suites import INDEX, SUITE
 from .trial_folder import MANIFEST, OURS
@@ -38,7 +40,7 @@ CODECS = {".tar.gz": "gzip", ".tgz": "gzip", ".tar.zst": "zstd"}
 """What an archive's name may end with, and pyarrow's name of its compression."""
 
 _FILE = "|".join(name.replace(".", r"\.") for name in (MANIFEST, *OURS))
-_NAME = rf"^(trials/[0-9a-f]{{32}}/({_FILE})|suites/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}/({SUITE}|{INDEX}))$"
+_NAME = rf"^(trials/[0-9a-f]{{32}}/({_FILE})|suites/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}/({SUITE}|{INDEX}|{SHOWN}))$"
 _MOST_FILES = 1_000_000
 _MOST_BYTES = 1 << 40
 _MOST_LISTING = 256 << 20
@@ -79,13 +81,14 @@ def export(store: Store, suites: Sequence[str], target: Path, *, reach: Reach = 
     keys: set[str] = set()
     for name in suites:
         keys |= index_keys(store.read_suite(name)[1])
-        contents |= {f"suites/{name}/{file}": store.suite_folder(name) / file for file in (SUITE, INDEX)}
+        contents |= {f"suites/{name}/{file}": store.suite_folder(name) / file for file in (SUITE, INDEX, SHOWN)}
     for number, key in enumerate(sorted(keys), 1):
         store.read(key)
         folder = store.folder(key)
-        contents |= {f"trials/{key}/{name}": folder / name for name in (MANIFEST, *OURS) if (folder / name).is_file()}
+        contents |= {f"trials/{key}/{name}": folder / name for name in (MANIFEST, *OURS)}
         reach(number, len(keys))
-    files = {name: _facts(path) for name, path in sorted(contents.items())}
+    contents = {name: path for name, path in sorted(contents.items()) if path.is_file()}
+    files = {name: _facts(path) for name, path in contents.items()}
     listing = json_bytes({"schema": SCHEMA, "files": files})
     try:
         if codec is None:
@@ -141,6 +144,9 @@ def check_folder(folder: Path) -> None:
     if not stat.S_ISREG(listing.lstat().st_mode):
         raise Unfit(folder, f"{LISTING} is no plain file")
     listed = _listed(folder, listing.read_bytes())
+    for name in [name for name in (*listed, *found) if name.endswith(f"/{SHOWN}")]:  # readers add to it
+        for files in (listed, found):
+            files.pop(name, None)
     for name in sorted(listed.keys() ^ found.keys()):
         raise Unfit(folder, f"{name} is {'missing' if name in listed else f'not in its {LISTING}'}")
     for name, facts in listed.items():
@@ -222,7 +228,7 @@ def _copied(file: IO[bytes], target: Path) -> str:
     return digest.hexdigest()
 
 
-def _listed(path: Path, content: bytes) -> Mapping[str, _File]:
+def _listed(path: Path, content: bytes) -> dict[str, _File]:
     try:
         stored = from_json(content)
         schema = stored.get("schema") if isinstance(stored, dict) else None

@@ -20,6 +20,7 @@ import pytest
 
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.store.archive import LISTING
+from rearec_bench.harness.store.shown import note_shown, shown_early
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import sealed
 from rearec_bench.harness.store.verify import verify
@@ -455,6 +456,16 @@ def test_a_file_that_is_no_archive_is_refused(
         (("results", "export", "x.zip", "--results", TRAINED), "x.zip is none of the archives that"),
         (("results", "audit", "nowhere"), "there is no archive and no folder nowhere."),
         (("results", "audit", "lab", "--suite", "nowhere"), "nowhere"),
+        (("results", "export", "lab", "--to", "trec", "--results", TRAINED), "lab exists. Name another place"),
+        (("results", "export", "before.yaml", "--to", "optuna", "--results", TRAINED), "before.yaml exists."),
+        (
+            ("results", "export", "x", "--to", "trec", "--results", TRAINED, "--suite", "unfinished"),
+            "there is no final run of unfinished to export.",
+        ),
+        (
+            ("results", "export", "x", "--to", "optuna", "--results", TRAINED, "--suite", "unfinished"),
+            "no search trial of unfinished is stored, so there is no study to export.",
+        ),
         (("results", "export", "x", "--results", "nowhere"), "there is no suite in nowhere."),
         (
             ("results", "export", "x", "--results", "lab", "--suite", "y"),
@@ -467,6 +478,14 @@ def test_a_mistake_is_one_message_and_changes_nothing(place: Path, words: tuple[
     done = typed(*words)
     assert done.exit_code == 2 and why in done.output and done.output.count("\n") == 1
     assert files(place) == before
+
+
+def test_that_numbers_were_shown_early_is_handed_on_and_may_be_added_to(place: Path) -> None:
+    note_shown(place / "lab" / "suites" / "before", what="x", done=1, planned=2)
+    assert typed("results", "export", "again", "--results", "lab").exit_code == 0
+    note_shown(place / "again" / "suites" / "before", what="y", done=1, planned=2)
+    assert len(shown_early(place / "again" / "suites" / "before")) == 2
+    assert "5 stored" in typed("plan", "before.yaml", "--from", "again").output
 
 
 def test_a_damaged_trial_is_not_exported(place: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from ..plan.cells import expand
 from ..plan.search import search_size
+from ..plan.staged import staged
 from ..records.results import Status
 from ..store.progress_file import NAME, REFRESH_S, CellCounts, RunProgress, cell_label, read
 from ..store.store import Store
@@ -139,7 +140,8 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
         return [statuses[key] for key in keys if key in statuses]
 
     cells = []
-    for cell in expand(Suite.from_json(suite)):
+    planned = Suite.from_json(suite)
+    for cell in staged(planned, expand(planned), index):
         if cell.unsupported is not None:
             continue
         entry = index.get("cells", {}).get(cell.id, {})

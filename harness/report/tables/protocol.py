@@ -23,7 +23,7 @@ def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
     runs = [run for cell in results.cells for run in cell.runs]
     lines = [*_data_lines(results, runs, split), *_training_lines(results.models()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
-    lines += [*_gaps(results), *_look_lines(results), *shown_line(results)]
+    lines += [*_gaps(results), *look_lines(results), *shown_line(results)]
     lines += _origin_lines(results)
     lines += [
         f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"
@@ -198,7 +198,7 @@ def _gaps(results: ResultSet) -> list[str]:
     return lines
 
 
-def _look_lines(results: ResultSet) -> list[str]:
+def look_lines(results: ResultSet) -> list[str]:
     """How many looks there were where seeds were added until rows were decided, and what they found."""
     looked = [cell for cell in results.cells if cell.looks]
     if results.suite is None or not looked:

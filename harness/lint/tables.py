@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from .cells import Cell
 from .checks import AVERAGES, BOLD, GAINS, NO_UNIT, SAME, UNDERLINED, Check, Found, LeftOut, Sides, at_least, nearest
-from .metrics import is_average
+from .metrics import Metric, is_average
 from .numbers import ONE, Interval, View, exact, mean, point, rounded, total
 
 _Pair = tuple[Cell, Cell]
+_Column = tuple[str, tuple[str, ...], Metric | None]
+_Columns = Mapping[_Column, list[Cell]]
 
 NO_PARTS = "without their parts"
 _USUAL, _BEST = 3, "(best)"
@@ -24,10 +26,10 @@ def improvements(cells: Sequence[Cell]) -> Found:
     Which row it is over, a table does not always say. A gain is left out unless its label names a row of its column, or
     gains over a row of that name, or over the best of the others, are the rule in the table.
     """
-    values, gains = _split(cells)
+    values, gains = map(_by_column, _split(cells))
     asked = []
-    for gain in gains:
-        if gain.metric and not any(map(is_average, gain.where)):
+    for gain in cells:
+        if gain.kind == "gain" and gain.metric and not any(map(is_average, gain.where)):
             pairs = _pairs(gain, gains, values)
             known = all(other.number.value > other.number.unit for _, other in pairs)
             asked.append((gain, pairs if known else []))
@@ -47,8 +49,8 @@ def improvements(cells: Sequence[Cell]) -> Found:
                 f"{ours} ({ours.row}) over {other} ({other.row}) is {value:+.2f}%"
                 for (ours, other), value in zip(pairs, exactly, strict=True)
             ]
-            beside = [cell for cell in values if _place(cell) == _place(gain) and cell.metric != gain.metric]
-            alike = [replace(gain, metric=known) for known in dict.fromkeys(cell.metric for cell in beside)]
+            alike = [replace(gain, metric=known) for *place, known in values if (*place,) == _place(gain)]
+            alike = [like for like in alike if like.metric != gain.metric]
             swapped = [like.metric for like in alike if _follows(like, _pairs(like, gains, values))]
             return f"{gain} printed, {'; '.join(shown[:4])}" + "".join(f"; {one} would give it" for one in swapped)
 
@@ -95,13 +97,13 @@ def _follows(gain: Cell, pairs: Iterable[_Pair]) -> bool:
     return any(not rounded(gain.number).gap(one) for pair in pairs for one in _gains(pair, rounded, gain))
 
 
-def _pairs(gain: Cell, gains: Iterable[Cell], values: Iterable[Cell]) -> list[_Pair]:
+def _pairs(gain: Cell, gains: _Columns, values: _Columns) -> list[_Pair]:
     """What a gain may be of and over: of its own row, of the one before it, or of any where a column has one gain."""
-    here = [cell for cell in values if _column(cell) == _column(gain)]
+    here = values.get(_column(gain), [])
     ours = here
     if gain.own_gain:
         ours = [cell for cell in here if cell.line == gain.line]
-    elif len([cell for cell in gains if _column(cell) == _column(gain)]) > 1:
+    elif len(gains.get(_column(gain), [])) > 1:
         ours = [cell for cell in here if cell.line <= gain.line][-1:]
     over = [cell for cell in here if _plain(cell.row) == _named(gain)] if _named(gain) else here
     return [(one, other) for one in ours for other in over if other is not one]
@@ -225,5 +227,12 @@ def _place(cell: Cell) -> tuple[str, tuple[str, ...]]:
     return cell.table, cell.where
 
 
-def _column(cell: Cell) -> object:
+def _column(cell: Cell) -> _Column:
     return cell.table, cell.where, cell.metric
+
+
+def _by_column(cells: Iterable[Cell]) -> _Columns:
+    columns: dict[_Column, list[Cell]] = {}
+    for cell in cells:
+        columns.setdefault(_column(cell), []).append(cell)
+    return columns

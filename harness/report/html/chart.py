@@ -80,7 +80,13 @@ def _chart(figure: str, panel: Panel, spans: Mapping[str, Any]) -> Chart:
     if panel.standings:
         data = _standings(panel)
         names = [one.name if len(one.name) <= _LONG else one.name[: _LONG - 1] + "…" for one in panel.standings]
-        y |= {"tickvals": list(range(len(names))), "ticktext": names, "autorange": "reversed", "showgrid": False}
+        y |= {
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "autorange": "reversed",
+            "showgrid": False,
+            "zeroline": False,
+        }
         layout["height"] = _ROOM + 3 * _BAR * (len(names) + len(panel.bars()))
     elif panel.heat is None:
         data = [*_behind(panel), *(_trace(series, panel) for series in panel.series)]

@@ -43,7 +43,7 @@ def results() -> None:
       rearec-bench results diff results OTHER
       rearec-bench results export lab.tar.zst
       rearec-bench results audit OTHER
-      rearec-bench results sql "select suite, count(*) from trials group by suite"
+      rearec-bench results sql "describe trials"
     """
 
 
@@ -313,8 +313,8 @@ def sql_results(statement: str, results: Path, form: str, output: Path | None) -
     \b
     Examples:
       rearec-bench results sql "describe trials"
-      rearec-bench results sql "select key, max(epoch) from epochs group by key"
-      rearec-bench results sql "select avg(rank) from rows" --format csv
+      rearec-bench results sql "select key, loss_total from epochs where epoch = 1"
+      rearec-bench results sql "from rows where rank = 1 limit 9" --format csv
     """
     from ..report.query import answer_table
     from ..report.report import note_early, render

@@ -313,8 +313,8 @@ def sql_results(statement: str, results: Path, form: str, output: Path | None) -
     \b
     Examples:
       rearec-bench results sql "describe trials"
-      rearec-bench results sql "select key, loss_total from epochs where epoch = 1"
-      rearec-bench results sql "from rows where rank = 1 limit 9" --format csv
+      rearec-bench results sql "select key, loss_total from epochs"
+      rearec-bench results sql "from rows limit 9" --format csv
     """
     from ..report.query import answer_table
     from ..report.report import note_early, render

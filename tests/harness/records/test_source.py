@@ -109,7 +109,7 @@ def test_what_computes_a_trial_is_found_by_its_imports() -> None:
     assert "train.py" not in counted and "metrics.py" in counted
 
 
-@pytest.mark.parametrize("module", ["metrics", "prl"])
+@pytest.mark.parametrize("module", ["trial/metrics", "strategies/prl"])
 def test_a_constant_in_any_file_behind_a_trial_is_noticed(
     module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_constant_in_any_file_behind_a_trial_is_noticed(
     monkeypatch.setattr(source, "_components", lambda *names: [there(path) for path in here["_components"](*names)])
     source_digest.cache_clear()
     assert source_digest("sasrec", "prl") != before
-    assert (source_digest("bert4rec", "base") == others) is (module == "prl")
+    assert (source_digest("bert4rec", "base") == others) is (module == "strategies/prl")
     source_digest.cache_clear()
 
 

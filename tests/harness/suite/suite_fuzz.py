@@ -111,7 +111,8 @@ def suites() -> st.SearchStrategy[dict[str, Any]]:
         "backbones": rows(BACKBONES, own=()),
         "strategies": rows(STRATEGIES, own=("against", "backbone")),
         "steps": st.lists(st.integers(0, 4), **several) | st.just({"search": [1, 2]}) | st.integers(0, 3),
-        "seeds": st.lists(st.integers(1, 9), **several),
+        "seeds": st.lists(st.integers(1, 9), **several)
+        | st.fixed_dictionaries({"until": st.just("decided"), "most": st.integers(2, 9)}),
     }
     rest = {
         "name": st.sampled_from(["s", "a.b", "10", "x" * 100]),
@@ -125,7 +126,7 @@ def suites() -> st.SearchStrategy[dict[str, Any]]:
         "vectors": st.just({"tiny": "held.npy"}),
         "extends": st.sampled_from(["parent.yaml", "parent.yaml", "parent.yaml", "suite.yaml", "nosuch.yaml", "."]),
     }
-    assert {*parts, *rest} >= set(Suite.model_fields)
+    assert {*parts, *rest, "until"} >= set(Suite.model_fields)  # `until` stands below seeds
     known = st.fixed_dictionaries(
         {key: mostly(value) for key, value in parts.items()},
         optional={key: mostly(value, junk_in=15) for key, value in rest.items()},

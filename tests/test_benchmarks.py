@@ -47,11 +47,11 @@ def test_script_runs_and_gives_figures(script: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_example_report_is_made_from_what_is_stored(stored: Path, tmp_path: Path) -> None:
     page = tmp_path / "example.md"
-    page.write_text("Words before.\n\n<!-- results: example -->\nold\n<!-- /results -->\n\nWords after.\n")
+    page.write_text("Words before.\n\n<!-- results: example -->\nreplaced words\n<!-- /results -->\n\nWords after.\n")
     where = ("--results", stored, "--tiny-results", stored, "-o", tmp_path)
     run("example_report", "smoke", *where, folder=tmp_path)
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("Words before.") and text.rstrip().endswith("Words after.") and "old" not in text
+    assert text.startswith("Words before.") and text.rstrip().endswith("Words after.") and "replaced words" not in text
     whole = (tmp_path / "example" / "smoke.md").read_text(encoding="utf-8")
     assert "| +ERL" in whole and "## significance" in whole
     shown = [

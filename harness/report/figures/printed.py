@@ -127,6 +127,8 @@ def _layout(panels: Sequence[Panel]) -> _Layout:
 def _fitting(panel: Panel, layout: _Layout) -> Panel:
     """The panel with words that fit into its place."""
     width = layout.width if panel.gains else layout.width - _OFF_CENTRE
+    if panel.standings:  # the title is above the axes, beside the names
+        width = _STANDINGS_AXIS - _OFF_CENTRE / 2
     title = "\n".join(broken(line, width, SIZE, lines=_TITLE_LINES - 1) for line in panel.title.split("\n"))
     labels = panel.labels if panel.gains else [shortened(label, _UPRIGHT_AT_MOST, SMALL) for label in panel.labels]
     return replace(

@@ -193,7 +193,7 @@ def test_lines_keep_their_headings_until_they_are_sorted(open_page: Any, page: s
 
 def test_a_legend_lies_above_what_is_drawn(open_page: Any, page: str) -> None:
     tab = open_page(page, viewport={"width": 390, "height": 844})
-    chart = tab.locator("#s0-f0 .chart").first
+    chart = tab.locator("details.figure", has_text="Ceiling").locator(".chart").first
     chart.scroll_into_view_if_needed()
     chart.locator(".legend").wait_for()
     tab.wait_for_timeout(500)

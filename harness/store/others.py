@@ -47,14 +47,17 @@ def opened(path: Path, *, within: Path | None = None, reach: Reach = lambda done
         StoreError: it cannot be read.
     """
     if not path.exists():
-        raise InputError(f"there is no archive and no folder {path}.")
+        raise InputError(
+            f"there is no archive and no folder {path}. Name what `rearec-bench results export` wrote, or a folder of "
+            "results."
+        )
     with ExitStack() as stack:
         folder = path
         if not path.is_dir():
             folder = stack.enter_context(atomic.scratch_folder(within))
             unpack(path, folder)
         elif not (path / "trials").is_dir():
-            raise InputError(f"{path} is no folder of results: it has no folder trials.")
+            raise InputError(f"{path} is no folder of results: it has no folder trials. Name one that a run wrote to.")
         else:
             check_folder(path)
         store = Store(folder)

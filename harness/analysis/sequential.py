@@ -3,7 +3,8 @@
 A row is decided once the test over users and seeds (`crossed.py`) tells it apart from its reference at the level of
 that look, or once it has all seeds. The levels are a group-sequential boundary: they spend 5% over all looks as Lan
 and DeMets (1983) do after O'Brien and Fleming, little at the first looks and most at the last, and take into account
-that looks share their runs. Users are the same at every look, which ties looks together more and errs on the safe side.
+that looks share their runs. Looks that were made keep theirs where `most` changes. Users are the same at every look,
+which ties looks together more and errs on the safe side.
 """
 
 from __future__ import annotations
@@ -27,25 +28,33 @@ _POINTS = 2001
 
 
 @cache
-def levels(most: int) -> tuple[float, ...]:
-    """The level of the two-sided test at each look, with `FIRST`, `FIRST` + 1, ... `most` seeds."""
+def levels(most: int, taken: tuple[float, ...] = ()) -> tuple[float, ...]:
+    """The level of the two-sided test at each look, with `FIRST`, `FIRST` + 1, ... `most` seeds.
+
+    Args:
+        taken: levels of looks that were made, which stay; the others spend what these leave of the 5%.
+    """
     from scipy.special import ndtr, ndtri
 
     times = np.arange(FIRST, most + 1) / most
-    spent = 2 - 2 * ndtr(-ndtri(LEVEL / 2) / np.sqrt(times))
+    spent = 2 * ndtr(ndtri(LEVEL / 2) / np.sqrt(times))
     grid = np.linspace(-6, 6, _POINTS)
     step, found = grid[1] - grid[0], []
     density, before, paid = np.zeros(_POINTS), 0.0, 0.0
     density[_POINTS // 2] = 1 / step  # all looks start at nothing
-    for time, spend in zip(times, spent, strict=True):
+    for number, (time, spend) in enumerate(zip(times, spent, strict=True)):
         kernel = np.exp(-(grid**2) / (2 * (time - before)))
         density = np.convolve(density, kernel / kernel.sum(), mode="same")
         beyond = 2 * step * np.cumsum(density[::-1])[: _POINTS // 2]  # of both sides, from the ends inwards
-        at = int(np.searchsorted(beyond, spend - paid))
-        bound = float(grid[_POINTS - at])
-        density = np.where(np.abs(grid) < bound, density, 0.0)
-        found.append(float(2 * ndtr(-bound / math.sqrt(time))))
-        before, paid = float(time), float(spend)
+        at = max(int(np.searchsorted(beyond, spend - paid)), 1)
+        level = float(2 * ndtr(-grid[_POINTS - at] / math.sqrt(time)))
+        if number < len(taken) and taken[number] != level:  # of a suite that had another `most` then
+            level = taken[number]
+            at = int((grid > -ndtri(level / 2) * math.sqrt(time) - step / 2).sum())
+            spend = paid + (beyond[at - 1] if at else 0.0)
+        density[:at] = density[_POINTS - at :] = 0.0
+        found.append(level)
+        before, paid = float(time), max(paid, float(spend))
     return tuple(found)
 
 
@@ -78,7 +87,7 @@ def look(results: ResultSet, ids: Sequence[str], index: Mapping[str, Any]) -> di
         decided = bool(before) and before[-1]["decided"]
         while not decided and count <= len(cell.seeds):  # more than one look where it has seeds for rows against it
             p = _p(shares_of(at), shares_of(places[other.place]), cell.seeds[:count])
-            level = levels(most)[count - FIRST]
+            level = levels(most, tuple(one["level"] for one in before))[count - FIRST]
             decided = p is not None and p < level
             before.append({"seeds": count, "p": p, "level": level, "decided": decided})
             count += 1

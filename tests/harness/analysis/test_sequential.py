@@ -17,13 +17,19 @@ from rearec_bench.harness.plan.staged import FIRST, LOOKS, SEEDS
 from rearec_bench.harness.store.store import Store
 
 
-@pytest.mark.parametrize("most", [3, 5, 10, 20])
-def test_without_an_effect_all_looks_together_find_one_in_at_most_five_of_a_hundred(most: int) -> None:
+@pytest.mark.parametrize(
+    ("most", "before"),
+    [*((most, ()) for most in (3, 5, 10, 20, 40, 100)), (10, levels(4)), (10, levels(7)[:3]), (10, levels(10)[:3])],
+)
+def test_without_an_effect_all_looks_together_find_one_in_at_most_five_of_a_hundred(
+    most: int, before: tuple[float, ...]
+) -> None:
     draw = np.random.default_rng(most)
     sums = draw.standard_normal((100_000, most)).cumsum(axis=1) / np.sqrt(np.arange(1, most + 1))
-    found = (2 * stats.norm.sf(abs(sums[:, FIRST - 1 :])) < np.array(levels(most))).any(axis=1).mean()
+    found = (2 * stats.norm.sf(abs(sums[:, FIRST - 1 :])) < np.array(levels(most, before))).any(axis=1).mean()
     assert found == pytest.approx(0.05, abs=0.003)
-    assert list(levels(most)) == sorted(levels(most)) and len(levels(most)) == most - FIRST + 1
+    assert levels(most, before)[: len(before)] == before and len(levels(most, before)) == most - FIRST + 1
+    assert list(levels(most)) == sorted(levels(most)) and levels(most, levels(most)[:5]) == levels(most)
 
 
 def looked(results: ResultSet, p_values: dict[str, float], index: dict[str, Any], monkeypatch: Any) -> dict[str, Any]:
@@ -60,6 +66,15 @@ def test_with_all_seeds_nothing_is_added(tmp_path: Path, synthetic: ModuleType, 
         index = looked(staged(tmp_path, synthetic, seeds), {"erl": 0.5, "prl": 0.5}, index, monkeypatch)
     assert index[SEEDS] == {"base": 4, "erl": 4, "prl": 4}
     assert [one["seeds"] for one in index[LOOKS]["erl"]] == [2, 3, 4]
+
+
+def test_a_look_takes_the_levels_of_earlier_looks_into_account(
+    tmp_path: Path, synthetic: ModuleType, monkeypatch: Any
+) -> None:
+    made = [{"seeds": seeds, "p": 0.5, "level": level, "decided": False} for seeds, level in ((2, 0.01), (3, 0.049))]
+    before = {LOOKS: {"erl": made, "prl": [{**made[0], "decided": True}]}}
+    index = looked(staged(tmp_path, synthetic, 4), {"erl": 0.03}, before, monkeypatch)
+    assert [one["decided"] for one in index[LOOKS]["erl"]] == [False, False, False], "nearly all of the 5% was spent"
 
 
 def staged(folder: Path, synthetic: ModuleType, seeds: int) -> ResultSet:

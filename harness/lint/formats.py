@@ -42,10 +42,13 @@ def _markdown_table(lines: list[str]) -> Grid:
     return _grid([[_markdown_text(cell) for cell in row] for row in rows], [0] * len(rows))
 
 
+_BOLD = r"(\*\*|__)(?=\S)(.*?\S)\1"  # two stars alone are a mark of significance
+
+
 def _markdown_text(cell: str) -> Text:
-    bold = bool(re.search(r"\*\*|__|<b>|<strong>", cell))
+    bold = bool(re.search(rf"{_BOLD}|<b>|<strong>", cell))
     underlined = bool(re.search(r"<u>|<ins>", cell))
-    words = re.sub(r"\*\*|__|</?(?:b|strong|u|ins|i|em|sup|sub)>", "", cell)
+    words = re.sub(r"</?(?:b|strong|u|ins|i|em|sup|sub)>", "", re.sub(_BOLD, r"\2", cell))
     words = re.sub(r"^\s*[*_](.*)[*_]\s*$", r"\1", words)
     return Text(re.sub(r"\\(?=[^\w\s])", "", words).strip(), bold, underlined)
 

@@ -124,6 +124,8 @@ Type & Method & HR@10 & NDCG@10 \\ \midrule
             [("underlined", "B  Recall@5")],
         ),
         ("| |R@5|\n|-|-|\n|Markov|.6|\n|B|**.5**|\n", []),
+        ("| |R@5|R@9|\n|-|-|-|\n|A|.42**|.7**|\n|B|**.5**|**.8**|", []),
+        ("| |R@5|R@9|\n|-|-|-|\n|A|**.42****|**.9**|\n|B|.5|**.8**|", [("bold", "A  Recall@5")]),
     ],
 )
 def test_the_best_is_bold_and_the_second_underlined(text: str, wanted: list[tuple[str, str]]) -> None:

@@ -39,6 +39,8 @@ class CellResults(Row):
         finals: its final runs, however they ended.
         points: configurations that can be searched; None if infinitely many.
         space: dotted name of a hyper-parameter to what is searched of it.
+        id: of the cell.
+        own_backbone: name of the row's own backbone, "" where it stands on the suite's.
         looks: what was found at each look ("seeds", "p", "level", "decided"), where seeds were added until decided.
     """
 
@@ -54,6 +56,8 @@ class CellResults(Row):
     points: int | None = None
     space: Mapping[str, Space] = field(default_factory=dict)
     looks: tuple[Mapping[str, Any], ...] = ()
+    id: str = ""
+    own_backbone: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,13 @@ class ResultSet:
     def awaits_final_runs(self) -> bool:
         """Whether a model's final run is still to be run."""
         return any(cell.missing and not cell.note and not cell.unsupported for cell in self.models().cells)
+
+    def once(self) -> ResultSet:
+        """The same with each trial in one row alone, for counts: a row on its own backbone is compared on each."""
+        rows: dict[tuple[str, str], CellResults] = {}
+        for cell in self.cells:
+            rows.setdefault((cell.id, cell.strategy), replace(cell, backbone=cell.own_backbone or cell.backbone))
+        return replace(self, cells=tuple(rows.values()))
 
     def models(self) -> ResultSet:
         """The same without baselines."""
@@ -194,6 +205,8 @@ def _cell(
         finals=tuple(stored_finals),
         points=cell.points,
         space=cell.space,
+        id=cell.id,
+        own_backbone=cell.on,
         stats=stats_of([run.test or {} for run in runs], planned=len(cell.seeds)),
     )
 

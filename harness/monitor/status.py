@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..plan.cells import expand
+from ..plan.cells import expand, once
 from ..plan.search import search_size
 from ..plan.staged import staged
 from ..records.results import Status
@@ -141,7 +141,7 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
 
     cells = []
     planned = Suite.from_json(suite)
-    for cell in staged(planned, expand(planned), index):
+    for cell in staged(planned, once(expand(planned)), index):
         if cell.unsupported is not None:
             continue
         entry = index.get("cells", {}).get(cell.id, {})

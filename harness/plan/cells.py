@@ -55,6 +55,7 @@ class Cell:
         unsupported: why this cell cannot run, None where it can.
         chosen_backbone: the backbone's kind and fixed settings; the baseline's of a baseline.
         chosen_strategy: the strategy's kind and fixed settings.
+        on: name of the row's own backbone, "" where the row stands on the suite's.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Cell:
     training: Mapping[str, Any]
     evaluation: EvaluationSettings
     text_based: bool = False
+    on: str = ""
 
     def spec(
         self,
@@ -178,6 +180,14 @@ def expand(suite: Suite) -> tuple[Cell, ...]:
         The cells.
     """
     return tuple(cell for dataset in suite.datasets for cell in (*_baselines(suite, dataset), *_models(suite, dataset)))
+
+
+def once(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """The cells as they run: a row on its own backbone, compared on each of the suite's, once and named by its own."""
+    rows: dict[tuple[str, str], Cell] = {}
+    for cell in cells:
+        rows.setdefault((cell.id, cell.row), replace(cell, backbone=cell.on or cell.backbone))
+    return tuple(rows.values())
 
 
 def _models(suite: Suite, dataset: str) -> Iterator[Cell]:
@@ -345,6 +355,7 @@ def _cell(suite: Suite, *, dataset: str, backbone: _Backbone, row: _Row, steps: 
         training=training,
         evaluation=suite.evaluation,
         text_based=chosen.text_based,
+        on=row.variant.on.name if row.variant.on else "",
     )
 
 

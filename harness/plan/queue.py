@@ -32,7 +32,7 @@ class SuiteQueue:
     """All trials of a suite, in the order in which they should run.
 
     Args:
-        cells: the suite's cells; those with `unsupported` are left out.
+        cells: the suite's cells; those with `unsupported` are left out, and of one id the first stands for all.
         fingerprints: data set name to fingerprint.
         stored: the summary of a stored trial, or None where it is not stored or should run again.
         cost: seconds (or anything proportional) of one trial of a cell; the big ones start first.
@@ -60,7 +60,10 @@ class SuiteQueue:
         self._in_flight: dict[str, Job] = {}
         self._again: list[Job] = []
         self._alone: list[Job] = []
-        runnable = [cell for cell in cells if cell.unsupported is None]
+        runnable: dict[str, Cell] = {}
+        for cell in cells:
+            if cell.unsupported is None:
+                runnable.setdefault(cell.id, cell)
         self._cells = [
             CellTrials(
                 cell,
@@ -69,13 +72,13 @@ class SuiteQueue:
                 lookup=self.summary,
                 vectors=(vectors or {}).get(cell.dataset, ""),
             )
-            for cell in runnable
+            for cell in runnable.values()
         ]
         self._of = {trials.cell.id: trials for trials in self._cells}
         self._issued = [0] * len(runnable)
-        self._costs = [cost(cell) for cell in runnable]
+        self._costs = [cost(cell) for cell in runnable.values()]
         self._biggest: dict[str, float] = {}
-        for cell, seconds in zip(runnable, self._costs, strict=True):
+        for cell, seconds in zip(runnable.values(), self._costs, strict=True):
             self._biggest[cell.dataset] = max(seconds, self._biggest.get(cell.dataset, 0.0))
         self._holders: dict[str, set[int]] = {}
         self._statuses: Counter[Status] = Counter()

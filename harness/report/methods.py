@@ -167,7 +167,7 @@ def _budget(results: ResultSet, runs: list[TrialSummary]) -> list[str]:
         sentences += _searched(results)
     else:
         sentences.append(f"No hyper-parameter is searched; the epoch is chosen on validation {metric}.")
-    unfinished = [cell for cell in results.cells if not cell.unsupported and len(cell.runs) < len(cell.seeds)]
+    unfinished = [cell for cell in results.once().cells if not cell.unsupported and len(cell.runs) < len(cell.seeds)]
     missing = (
         f" ({counted(len(unfinished), 'row')} {'has' if len(unfinished) == 1 else 'have'} fewer, which the tables show)"
         if unfinished

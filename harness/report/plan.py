@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cost.time import DataSize, Estimate
 from ..plan.cell_trials import CellProgress
-from ..plan.cells import check_precision, expand, traced
+from ..plan.cells import check_precision, expand, once, traced
 from ..plan.queue import SuiteQueue
 from ..plan.staged import staged
 from ..records.results import TrialSummary
@@ -42,7 +42,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
 
     ready = {name for name in suite.datasets if catalog.is_prepared(name, data_dir)}
     index = store.read_suite(suite.name)[1] if suite.until and suite.name in store.suites() else {}
-    cells = traced(staged(suite, expand(suite), index), partial(catalog.user_number, data_dir=data_dir), ready)
+    cells = traced(staged(suite, once(expand(suite)), index), partial(catalog.user_number, data_dir=data_dir), ready)
     cards = {name: catalog.card(name, data_dir) for name in suite.datasets if name in ready}
     for card in cards.values():
         catalog.refuse_one_item(card)

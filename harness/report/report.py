@@ -303,7 +303,7 @@ def note_early(store: Store, shows: str) -> None:
 def _note(results: ResultSet, shows: str) -> None:
     if not results.awaits_final_runs:
         return
-    cells = [cell for cell in results.models().cells if not cell.unsupported]
+    cells = [cell for cell in results.models().once().cells if not cell.unsupported]
     done, planned = sum(len(cell.runs) for cell in cells), sum(len(cell.seeds) for cell in cells)
     if done:
         note_shown(results.store.suite_folder(results.name), what=shows, done=done, planned=planned)

@@ -87,13 +87,13 @@ def run_suite(
         InputError: a data set is not prepared, or a trial does not fit; nothing was started.
         StoreError: a result cannot be read or written.
     """
-    from ..plan.cells import check_precision, expand, traced
+    from ..plan.cells import check_precision, expand, once, traced
     from ..plan.staged import remembered, staged
 
     clock = time.perf_counter()
     closing = StopPolicy(options.time_budget_s)
     index = store.read_suite(suite.name)[1] if suite.until and suite.name in store.suites() else {}
-    cells = staged(suite, expand(suite), index)
+    cells = staged(suite, once(expand(suite)), index)
     datasets = load_all(suite, cells, data_dir)
     cells = traced(cells, partial(_tested_user, datasets, data_dir), datasets)
     gpu = suite.resources.gpu if options.gpu is None else options.gpu
@@ -164,12 +164,12 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
     Returns:
         How many cells do not work.
     """
-    from ..plan.cells import check_precision, expand, traced
+    from ..plan.cells import check_precision, expand, once, traced
     from ..trial.contract import broken
     from ..trial.failure import failed_result
     from ..trial.start import start
 
-    cells = expand(suite)
+    cells = once(expand(suite))
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
     check_precision(cells, device)
     datasets = load_all(suite, cells, data_dir)

@@ -143,10 +143,11 @@ class FakeCell:
     is_baseline: bool = False
     points: int | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
+    on: str = ""
 
     @property
     def id(self) -> str:
-        return f"{self.dataset}-{self.backbone}-{self.row}-{self.steps}"
+        return f"{self.dataset}-{self.on or self.backbone}-{self.row}-{self.steps}"
 
 
 FACTS = {

@@ -58,13 +58,13 @@ class Best:
 
 def facts_of(results: ResultSet) -> tuple[Fact, ...]:
     """What is compared, on what, its budget, its seeds, and whether training ended by itself."""
-    cells = [cell for cell in results.models().cells if not cell.unsupported]
+    once = [cell for cell in results.models().once().cells if not cell.unsupported]
     return (
-        Fact("Compared", _compared(results, cells)),
+        Fact("Compared", _compared(results)),
         Fact("On", _data(results)),
         _budget(results),
-        _seeds(cells),
-        _converged(cells),
+        _seeds(once),
+        _converged(once),
     )
 
 
@@ -117,7 +117,8 @@ def _mean(row: Compared) -> float:
     return row.row.stats[METRIC].mean or 0.0
 
 
-def _compared(results: ResultSet, cells: Sequence[CellResults]) -> str:
+def _compared(results: ResultSet) -> str:
+    cells = [cell for cell in results.models().cells if not cell.unsupported]
     rows = list(dict.fromkeys((cell.strategy, cell.steps) for cell in cells))
     depths = list(dict.fromkeys(cell.steps for cell in cells if cell.steps != 0))
     words = f"{len(rows)} rows" if len(rows) > 1 else "1 row"

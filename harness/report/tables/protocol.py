@@ -21,9 +21,9 @@ from ..labels import HIDDEN, label_of, metric_label, steps_label
 def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
     """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing."""
     runs = [run for cell in results.cells for run in cell.runs]
-    lines = [*_data_lines(results, runs, split), *_training_lines(results.models()), *_baseline_lines(results)]
-    lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.cells if cell.unsupported]
-    lines += [*_gaps(results), *look_lines(results), *shown_line(results)]
+    lines = [*_data_lines(results, runs, split), *_training_lines(results.models().once()), *_baseline_lines(results)]
+    lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.once().cells if cell.unsupported]
+    lines += [*_gaps(results.once()), *look_lines(results), *shown_line(results)]
     lines += _origin_lines(results)
     lines += [
         f"Left out: trial {key[:8]} is damaged ({why}). To repeat it:  rearec-bench results verify --fix  and run again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,6 +61,18 @@ def test_a_run_under_the_seed_of_another_is_left_out(store: Store, synthetic: Mo
 
     found = cell_of(store, synthetic, mixed)
     assert (seeds(found), found.ended) == ([3], {1: "damaged", 2: "damaged"})
+
+
+@pytest.mark.parametrize(("once", "rows"), [(False, ["sasrec", "sasrec", "gru"]), (True, ["sasrec", "esasrec"])])
+def test_counts_are_of_rows_whose_trials_stand_in_one_of_them(
+    store: Store, synthetic: ModuleType, once: bool, rows: list[str]
+) -> None:
+    prl = replace(synthetic.cell("prl", 2), on="esasrec")
+    cells = (synthetic.cell("base", 0), prl, replace(prl, backbone="gru"))
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    found = (results.once() if once else results).cells
+    assert [cell.backbone for cell in found] == rows
+    assert sum(len(cell.runs) for cell in found) == 3 * len(rows)
 
 
 def test_a_damaged_trial_is_left_out_and_named(store: Store, synthetic: ModuleType) -> None:

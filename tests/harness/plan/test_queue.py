@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.plan.cell_trials import Job
-from rearec_bench.harness.plan.cells import Cell, expand
+from rearec_bench.harness.plan.cells import Cell, expand, once
 from rearec_bench.harness.plan.queue import FINISHED, WAIT, SuiteQueue, repeatable
 from rearec_bench.harness.plan.search import Outcome
 from rearec_bench.harness.records.results import Epoch, TrialSummary
@@ -175,6 +175,30 @@ def test_a_key_that_two_cells_share_runs_once(tmp_path: Path) -> None:
     given = drain(queue, most=6)
     assert len(given) == 4
     assert [entry["final"].keys() for entry in queue.index().values()] == [{"1": 0, "2": 0}.keys()] * len(queue.index())
+
+
+APART = "{prl: {name: apart, on: esasrec, temperature: {search: [0.1, 1, 5]}}}"
+
+
+@pytest.mark.parametrize(
+    ("backbones", "strategies", "rows", "trials"),
+    [
+        ("sasrec, bert4rec", "base", ["sasrec base", "bert4rec base"], 2 * 2),
+        ("sasrec, bert4rec", f"base, {APART}", ["sasrec base", "esasrec apart", "bert4rec base"], 2 * 2 + 3 + 2),
+        ("sasrec: {layers: {sweep: [1, 2, 3]}}", APART, ["esasrec apart"], 3 + 2),
+        ("esasrec", f"prl, {APART}", ["esasrec prl", "esasrec apart"], 2 + 3 + 2),
+    ],
+)
+def test_a_row_on_its_own_backbone_is_one_cell_however_many_it_is_compared_on(
+    tmp_path: Path, backbones: str, strategies: str, rows: list[str], trials: int
+) -> None:
+    given = {"seeds": "[1, 2]", "search": "{trials: 3}"}
+    every = expand(suite_in(tmp_path, backbones=f"[{backbones}]", strategies=f"[{strategies}]", **given))
+    assert [f"{cell.backbone} {cell.row}" for cell in once(every)] == rows
+    for cells in (every, once(every)):
+        queue = queue_of(cells)
+        assert (queue.totals(), sum(left for *_, left in queue.standings())) == ((0, trials), trials)
+        assert sum(search + final for _, search, final in queue.remaining()) == trials
 
 
 def test_a_failed_search_trial_is_null_in_the_index_and_without_another_there_are_no_final_runs(

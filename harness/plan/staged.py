@@ -29,3 +29,18 @@ def staged(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> tup
 def remembered(index: Mapping[str, Any]) -> dict[str, Any]:
     """What of an index a later run keeps."""
     return {name: index[name] for name in (SEEDS, LOOKS) if name in index}
+
+
+def together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of two indexes of one suite: for each cell the more seeds, and the looks that went further."""
+    kept: dict[str, Any] = {}
+    for name, further in ((SEEDS, max), (LOOKS, _further)):
+        ours, theirs = first.get(name, {}), second.get(name, {})
+        both = {cell: further(ours[cell], theirs[cell]) for cell in ours.keys() & theirs.keys()}
+        kept |= {name: {**theirs, **ours, **both}} if ours or theirs else {}
+    return kept
+
+
+def _further(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first's once they have decided the row."""
+    return theirs if len(theirs) > len(ours) and not (ours and ours[-1]["decided"]) else ours

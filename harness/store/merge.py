@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..plan.staged import together
 from ..records.comparison import differences
 from ..utils.errors import DamagedError, StoreError
 from .shown import add_lines, shown_lines
 from .store import Store
-from .suites import LOG, SUITE, log_lines, opened
+from .suites import INDEX, LOG, SUITE, log_lines, opened
+from .trial_folder import files_stored
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ def _trial(key: str, target: Store, source: Store) -> tuple[str, ...] | None:
             return tuple(f"trial {key[:8]} is not the same in both: {line}" for line in lines[:1])
         except DamagedError as error:
             target.quarantine(error.path, error.why)
-    folder = source.folder(key)
-    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
-    target.write_files(key, files)
+    target.write_files(key, files_stored(source.folder(key)))
     return None
 
 
@@ -85,15 +85,8 @@ def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:
     except DamagedError as error:
         return False, [f"suite {name} of {source.root} is damaged ({error.why}) and was not merged"]
     wrong: list[str] = []
-    kept_suite, kept_index = suite, index
     present = (target.suite_folder(name) / SUITE).exists()
-    if present:
-        try:
-            kept_suite, kept_index = target.read_suite(name)
-        except DamagedError as error:
-            target.quarantine(error.path, error.why)
-            kept_suite = suite if error.path.name == SUITE else opened(target.suite_folder(name) / SUITE)
-            kept_index = index
+    kept_suite, kept_index = _kept(name, SUITE, suite, target), _kept(name, INDEX, index, target)
     if kept_suite != suite:
         fields = ", ".join(
             sorted(field for field in {*suite, *kept_suite} if suite.get(field) != kept_suite.get(field))
@@ -110,8 +103,20 @@ def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:
     return not present or merged != kept_index or logged or bool(new), wrong
 
 
+def _kept(name: str, file: str, theirs: dict[str, Any], target: Store) -> dict[str, Any]:
+    """A file of the target's suite; theirs where it has none or a damaged one."""
+    path = target.suite_folder(name) / file
+    if not path.exists():
+        return theirs
+    try:
+        return opened(path)
+    except DamagedError as error:
+        target.quarantine(path, error.why)
+        return theirs
+
+
 def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
-    merged = {**second, **first}
+    merged = {**second, **first, **together(first, second)}
     for part in ("fingerprints", "dataset_facts"):
         ours, theirs = first.get(part, {}), second.get(part, {})
         merged[part] = {**theirs, **ours}

@@ -60,6 +60,16 @@ def files_of(result: TrialResult) -> dict[str, bytes]:
     return _with_manifest(result.key, SCHEMA, pack(result))
 
 
+def files_stored(folder: Path) -> dict[str, bytes]:
+    """The same of a stored trial as they are, every checksum verified; errors as `read_result`."""
+
+    def stored(manifest: Mapping[str, Any]) -> dict[str, bytes]:
+        files = {name: _checked(folder, name, manifest) for name in manifest["files"]}
+        return files | {MANIFEST: _bytes(folder, MANIFEST)}
+
+    return _read(folder, stored)
+
+
 def files_taken(folder: Path, source: str) -> dict[str, bytes]:
     """The same of another store's trial, every checksum verified, with `source` as its origin; errors as `read_result`.
 

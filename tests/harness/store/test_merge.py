@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.differences import compare_suite, compare_trials
+from rearec_bench.harness.plan.staged import LOOKS, SEEDS
 from rearec_bench.harness.records.comparison import differences
 from rearec_bench.harness.records.results import TrialResult
 from rearec_bench.harness.store.merge import merge
@@ -128,6 +129,41 @@ def test_suites_of_one_name_keep_the_rows_of_the_first_and_the_trials_of_both(pa
     assert f"suite first, cell {name}: other search trials; those of the first are kept" in done.stderr
     assert f"suite first, cell {name}: other final runs under seed 1" in done.stderr
     assert first.read_suite("first")[1]["cells"][name] == cell
+
+
+def test_rows_of_both_keep_the_seeds_and_looks_that_they_have(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    suite, index = first.read_suite("first")
+    looks = [{"seeds": seeds, "p": 0.5, "level": 0.01, "decided": False} for seeds in (2, 3, 4)]
+    decided = [looks[0], {**looks[1], "decided": True}]
+    first.write_suite("first", suite, {**index, SEEDS: {"a": 3, "b": 2}, LOOKS: {"a": decided, "b": looks[:1]}})
+    second.write_suite("first", suite, {**index, SEEDS: {"a": 4, "b": 4, "c": 5}, LOOKS: {"a": looks, "b": looks}})
+    assert merge(first, second).conflicts == ()
+    held = first.read_suite("first")[1]
+    assert held[SEEDS] == {"a": 4, "b": 4, "c": 5} and held[LOOKS] == {"a": decided, "b": looks}
+
+
+@pytest.mark.parametrize("file", ["suite.json", "index.json"])
+def test_a_damaged_file_of_a_suite_is_taken_from_the_other_and_the_whole_one_stays(
+    file: str, pair: tuple[Store, Store]
+) -> None:
+    first, second = pair
+    suite, index = first.read_suite("first")
+    second.write_suite("first", suite, {**index, "cells": {}})
+    (first.suite_folder("first") / file).write_text("{")
+    merge(first, second)
+    assert first.read_suite("first") == (suite, index if file == "suite.json" else {**index, "cells": {}})
+    assert len(list((first.root / "quarantine").glob("*.json"))) == 1
+
+
+def test_files_that_are_no_part_of_a_trial_are_not_merged(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    key = sorted(first.keys())[0]
+    first.delete(key)
+    (second.folder(key) / "notes").mkdir()
+    (second.folder(key) / "passwords").symlink_to("/etc/passwd")
+    assert typed("results", "merge", first.root, second.root).exit_code == 0
+    assert verify(first).findings == () and first.read(key).key == key
 
 
 def test_logs_are_merged_by_time_and_once(pair: tuple[Store, Store]) -> None:

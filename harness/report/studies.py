@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..records.results import TrialSummary
 from ..records.spec import TrialSpec
 from ..store.archive import refuse_existing
 from ..store.store import Store
+from ..utils import files as atomic
 from ..utils.errors import InputError, StoreError
 from .labels import steps_label
 
@@ -43,18 +43,14 @@ def write_studies(suites: Sequence[str], store: Store, target: Path) -> tuple[in
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        storage = optuna.storages.RDBStorage(f"sqlite:///{temporary}")
-        for suite, cell in searched:
-            _write(suite, cell, storage)
-        storage.engine.dispose()
-        temporary.replace(target)
+        with atomic.new_file(target) as temporary:
+            storage = optuna.storages.RDBStorage(f"sqlite:///{temporary}")
+            for suite, cell in searched:
+                _write(suite, cell, storage)
+            storage.engine.dispose()
     except (OSError, SQLAlchemyError) as error:
         raise StoreError(f"{target} cannot be written: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return len(searched), sum(len(cell.searched) for _, cell in searched)
 
 

@@ -11,16 +11,16 @@ says, and all of them as they were written.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
@@ -31,7 +31,7 @@ from ..utils.text import counted, one_line
 from .format import json_bytes, reason_of, sha256_of
 from .shown import SHOWN
 from .store import Store, index_keys
-from .suites import INDEX, SUITE
+from .suites import INDEX, SUITE, opened
 from .trial_folder import MANIFEST, OURS
 
 SCHEMA = 1
@@ -77,26 +77,33 @@ def export(store: Store, suites: Sequence[str], target: Path, *, reach: Reach = 
     """
     codec = _codec(target)
     refuse_existing(target)
-    contents: dict[str, Path] = {}
+    contents: dict[str, bytes | Path] = {}  # a run may write to a suite's files meanwhile, and never to a trial's
     keys: set[str] = set()
-    for name in suites:
-        keys |= index_keys(store.read_suite(name)[1])
-        contents |= {f"suites/{name}/{file}": store.suite_folder(name) / file for file in (SUITE, INDEX, SHOWN)}
-    for number, key in enumerate(sorted(keys), 1):
-        store.read(key)
-        folder = store.folder(key)
-        contents |= {f"trials/{key}/{name}": folder / name for name in (MANIFEST, *OURS)}
-        reach(number, len(keys))
-    contents = {name: path for name, path in sorted(contents.items()) if path.is_file()}
-    files = {name: _facts(path) for name, path in contents.items()}
-    listing = json_bytes({"schema": SCHEMA, "files": files})
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for name, content in sorted(contents.items(), key=lambda each: each[0]):
+            yield name, content if isinstance(content, bytes) else content.read_bytes()
+
     try:
+        for name in suites:
+            folder = store.suite_folder(name)
+            held = {file: (folder / file).read_bytes() for file in (SUITE, INDEX, SHOWN) if (folder / file).is_file()}
+            opened(folder / SUITE, held.get(SUITE))
+            keys |= index_keys(opened(folder / INDEX, held.get(INDEX)))
+            contents |= {f"suites/{name}/{file}": content for file, content in held.items()}
+        for number, key in enumerate(sorted(keys), 1):
+            store.read(key)
+            paths = {f"trials/{key}/{name}": store.folder(key) / name for name in (MANIFEST, *OURS)}
+            contents |= {name: path for name, path in paths.items() if path.is_file()}
+            reach(number, len(keys))
+        facts = {name: {"sha256": sha256_of(content), "size": len(content)} for name, content in files()}
+        listing = LISTING, json_bytes({"schema": SCHEMA, "files": facts})
         if codec is None:
-            _write_folder(target, listing, contents)
+            _write_folder(target, chain([listing], files()))
         else:
-            _write_archive(target, codec, listing, contents)
+            _write_archive(target, codec, chain([listing], files()))
     except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
+        raise StoreError(f"{target} cannot be written: {reason_of(error)}.") from error
     return len(keys)
 
 
@@ -150,7 +157,7 @@ def check_folder(folder: Path) -> None:
     for name in sorted(listed.keys() ^ found.keys()):
         raise Unfit(folder, f"{name} is {'missing' if name in listed else f'not in its {LISTING}'}")
     for name, facts in listed.items():
-        if found[name] != facts.size or _facts(folder / name)["sha256"] != facts.sha256:
+        if found[name] != facts.size or sha256_of((folder / name).read_bytes()) != facts.sha256:
             raise Unfit(folder, f"{name} is not the file that {LISTING} lists")
 
 
@@ -256,35 +263,23 @@ def _codec(path: Path) -> str | None:
     return None if path.is_dir() else codec
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
-    return {"sha256": sha256_of(content), "size": len(content)}
-
-
-def _write_folder(target: Path, listing: bytes, contents: Mapping[str, Path]) -> None:
+def _write_folder(target: Path, files: Iterable[tuple[str, bytes]]) -> None:
     with atomic.new_folder(target) as folder:
-        (folder / LISTING).write_bytes(listing)
-        for name, path in contents.items():
+        for name, content in files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
+            (folder / name).write_bytes(content)
 
 
-def _write_archive(target: Path, codec: str, listing: bytes, contents: Mapping[str, Path]) -> None:
+def _write_archive(target: Path, codec: str, files: Iterable[tuple[str, bytes]]) -> None:
     import pyarrow as pa
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with (
-            pa.OSFile(str(temporary), "wb") as file,
-            pa.CompressedOutputStream(file, codec) as stream,
-            tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
-        ):
-            for name, content in ((LISTING, listing), *((name, path.read_bytes()) for name, path in contents.items())):
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-        temporary.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with (
+        atomic.new_file(target) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        pa.CompressedOutputStream(file, codec) as stream,
+        tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))

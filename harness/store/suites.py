@@ -37,14 +37,14 @@ def sealed(content: Mapping[str, Any], *, folder: str, file: str) -> bytes:
     return json_bytes({"schema": SCHEMA, "sha256": _digest(values), "stored_as": f"{folder}/{file}", **values})
 
 
-def opened(path: Path) -> dict[str, Any]:
-    """The content of `suite.json` or `index.json`, without its seal.
+def opened(path: Path, content: bytes | None = None) -> dict[str, Any]:
+    """What `suite.json` or `index.json` holds, without its seal; `content` is its bytes if they are read already.
 
     Raises:
         DamagedError: it is missing, or not as it was written.
     """
     try:
-        stored = json.loads(path.read_bytes())
+        stored = json.loads(path.read_bytes() if content is None else content)
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DamagedError(path, str(reason)) from error
@@ -54,18 +54,18 @@ def opened(path: Path) -> dict[str, Any]:
     if schema not in READABLE or isinstance(schema, bool):
         versions = " and ".join(map(str, READABLE))
         raise DamagedError(path, f"schema version {schema!r:.20}; this version of rearec-bench reads {versions}")
-    content = {name: value for name, value in stored.items() if name not in _SEAL}
+    values = {name: value for name, value in stored.items() if name not in _SEAL}
     if schema > 1:
-        if stored.get("sha256") != _digest(content):
+        if stored.get("sha256") != _digest(values):
             raise DamagedError(path, "its checksum does not match its content")
         if stored.get("stored_as") != f"{path.parent.name}/{path.name}":
             raise DamagedError(path, f"it was written as {stored.get('stored_as')!r:.80}")
     if path.name == INDEX:
         try:
-            _Index.model_validate(content)
+            _Index.model_validate(values)
         except ValidationError as error:
             raise DamagedError(path, reason_of(error)) from error
-    return content
+    return values
 
 
 def log_lines(content: bytes) -> tuple[list[str], int]:

@@ -19,10 +19,21 @@ _MARK = "~"
 
 def write_file(target: Path, content: bytes) -> None:
     """Write a file, replacing an existing one."""
+    with new_file(target) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """A temporary name to write a file to, for what does not fit into memory at once; it replaces `target` at the end.
+
+    After an exception nothing has changed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary("tmp", target)
     try:
-        _write_synced(temporary, content)
+        yield temporary
+        _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)
     finally:

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pytest
 
 from rearec_bench.harness.datasets.data.dataset import Dataset
-from rearec_bench.harness.store.archive import LISTING
+from rearec_bench.harness.store import archive
+from rearec_bench.harness.store.archive import LISTING, export
+from rearec_bench.harness.store.format import json_bytes
 from rearec_bench.harness.store.shown import note_shown, shown_early
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
@@ -280,6 +282,25 @@ def test_that_numbers_were_shown_early_is_handed_on_and_may_be_added_to(place: P
     note_shown(place / "again" / "suites" / "before", what="y", done=1, planned=2)
     assert len(shown_early(place / "again" / "suites" / "before")) == 2
     assert "5 stored" in typed("plan", "before.yaml", "--from", "again").output
+
+
+def test_what_a_run_and_readers_write_meanwhile_is_left_out_of_an_export(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(place / "lab")
+    suite, index = store.read_suite("before")
+
+    def meanwhile(value: Any) -> bytes:
+        store.write_suite("before", suite, {**index, "cells": {}})
+        note_shown(store.suite_folder("before"), what="x", done=1, planned=2)
+        return json_bytes(value)
+
+    monkeypatch.setattr(archive, "json_bytes", meanwhile)
+    export(store, ["before"], place / "again.tar.zst")
+    assert "5 stored" in typed("plan", "before.yaml", "--from", "again.tar.zst").output
+    (place / "whole").mkdir()
+    archive.unpack(place / "again.tar.zst", place / "whole")
+    assert Store(place / "whole").read_suite("before") == (suite, index)
 
 
 def test_a_damaged_trial_is_not_exported(place: Path) -> None:

@@ -35,7 +35,8 @@ def improvements(cells: Sequence[Cell]) -> Found:
             asked.append((gain, pairs if known else []))
     usual = _usual(asked)
     for gain, pairs in asked:
-        shown = _named(gain) or usual[_kind(gain)] & {name for pair in pairs for name in _names(pair, pairs)}
+        named = _by_name(pairs)
+        shown = _named(gain) or usual[_kind(gain)] & {*named}
         if not pairs or not shown:
             yield LeftOut(GAINS, "over a row that the table does not show")
             continue
@@ -43,11 +44,18 @@ def improvements(cells: Sequence[Cell]) -> Found:
         def sides(view: View, gain: Cell = gain, pairs: list[_Pair] = pairs) -> Sides:
             return nearest(view(gain.number), [one for pair in pairs for one in _gains(pair, view, gain)])
 
-        def words(gain: Cell = gain, pairs: list[_Pair] = pairs) -> str:
-            exactly = [float(_gains(pair, exact, gain)[0].low) for pair in pairs]
+        likely = [pair for name, here in named.items() if name in usual[_kind(gain)] for pair in here]
+
+        def words(gain: Cell = gain, pairs: list[_Pair] = pairs, likely: list[_Pair] = likely) -> str:
+            exactly = {pair: float(_gains(pair, exact, gain)[0].low) for pair in dict.fromkeys([*likely, *pairs])}
+            before = max(
+                (ours for ours, _ in pairs if ours.line <= gain.line), key=lambda ours: ours.line, default=None
+            )
+            off = {pair: abs(value - float(gain.number.value)) for pair, value in exactly.items()}
+            near = sorted(exactly, key=lambda pair: (pair not in likely, pair[0] is not before, off[pair]))
             shown = [
-                f"{ours} ({ours.row}) over {other} ({other.row}) is {value:+.2f}%"
-                for (ours, other), value in zip(pairs, exactly, strict=True)
+                f"{ours} ({ours.row}) over {other} ({other.row}) is {exactly[ours, other]:+.2f}%"
+                for ours, other in near
             ]
             alike = [replace(gain, metric=known) for *place, known in values if (*place,) == _place(gain)]
             alike = [like for like in alike if like.metric != gain.metric]
@@ -63,9 +71,8 @@ def _usual(asked: Iterable[tuple[Cell, list[_Pair]]]) -> dict[object, set[str]]:
     usual: dict[object, set[str]] = {}
     for gain, pairs in asked:
         usual.setdefault(_kind(gain), set())
-        for wanted in {name for pair in pairs for name in _names(pair, pairs)}:
-            here = [pair for pair in pairs if wanted in _names(pair, pairs)]
-            over.setdefault((_kind(gain), wanted), []).append(_follows(gain, here))
+        for name, here in _by_name(pairs).items():
+            over.setdefault((_kind(gain), name), []).append(_follows(gain, here))
     for (kind, name), follow in over.items():
         if sum(follow) >= _USUAL and 2 * sum(follow) >= len(follow):
             usual[kind].add(name)
@@ -77,10 +84,16 @@ def _kind(gain: Cell) -> object:
     return gain.table, "" if gain.own_gain else gain.row
 
 
-def _names(pair: _Pair, pairs: Iterable[_Pair]) -> list[str]:
-    ours, other = pair
-    best = max(one.number.value for our, one in pairs if our is ours)
-    return [_plain(other.row), *([_BEST] if other.number.value == best else [])]
+def _by_name(pairs: Iterable[_Pair]) -> dict[str, list[_Pair]]:
+    """By the name of the row that they are over; the best of the others has a name of its own beside."""
+    best: dict[int, Fraction] = {}
+    for ours, other in pairs:
+        best[id(ours)] = max(best.get(id(ours), other.number.value), other.number.value)
+    named: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        for name in [_plain(pair[1].row), *([_BEST] if pair[1].number.value == best[id(pair[0])] else [])]:
+            named.setdefault(name, []).append(pair)
+    return named
 
 
 def _named(gain: Cell) -> str:

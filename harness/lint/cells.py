@@ -15,8 +15,9 @@ from .numbers import Printed, printed
 _PERCENT = Fraction(1, 100)
 _CELL = re.compile(
     r"\(?\s*(?P<sign>[-+−–↑↓]?)\s*(?P<number>\d*\.?\d+(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)"
-    r"(?:\s*(?:±|\+/-)\s*(?P<spread>\d*\.\d+)\s*%?)?\s*\)?(?P<note>(?:\s*[*†‡§]+)*)"
+    r"(?:\s*(?:±|\+/-)\s*(?P<spread>\d*\.\d+)\s*%?)?\s*(?P<arrow>[↑↓]?)\s*\)?(?P<note>(?:\s*[*†‡§]+)*)"
 )
+_BESIDE = re.compile(r"(?<=[\d*†‡§%])\s*(?:\(\s*[-+−–↑↓]\s*[\d.]+\s*%\s*[↑↓]?\s*\)|[+↑↓]\s*[\d.]+\s*%)$")
 _SIGNS = {**dict.fromkeys("-−–↓", "-"), **dict.fromkeys("+↑", "+")}
 NOTHING = {"", "-", "–", "—", "--", "---", "n/a", "na", "nan", "none", "/", "null", "\\"}
 """What a cell without a number holds."""
@@ -91,16 +92,19 @@ class Content:
     percent: bool
     spread: Printed | None
     signed: bool
+    gain_beside: bool = False
 
 
 def content(words: str) -> Content | None:
-    """What a cell holds; None if it is not one number, with its spread and marks."""
-    found = _CELL.fullmatch(words.strip())
+    """What a cell holds; None if it is not one number, with its spread and marks, maybe with a gain beside it."""
+    alone = _BESIDE.sub("", words.strip())
+    found = _CELL.fullmatch(alone)
     if found is None:
         return None
-    number = printed(_SIGNS.get(found["sign"], "") + found["number"])
+    sign = found["sign"] or (found["arrow"] if found["percent"] else "")
+    number = printed(_SIGNS.get(sign, "") + found["number"])
     spread = printed(found["spread"]) if found["spread"] else None
-    return Content(number, bool(found["percent"]), spread, bool(found["sign"])) if number else None
+    return Content(number, bool(found["percent"]), spread, bool(sign), alone != words.strip()) if number else None
 
 
 def in_fractions(cells: Iterable[Cell], percent: Collection[Family], *, maybe: bool) -> list[Cell]:

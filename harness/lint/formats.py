@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ..utils.errors import InputError
 from .cells import Text
 
+_BARE_RULE = re.compile(r"^\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+$", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -24,11 +26,17 @@ class Grid:
     blocks: tuple[int, ...]
 
 
+def is_markdown(text: str) -> bool:
+    """Whether a text has a pipe table, with or without pipes at the ends of its lines."""
+    return bool(re.search(r"^\s*\|", text, re.MULTILINE) or _BARE_RULE.search(text))
+
+
 def markdown_tables(text: str) -> Iterator[Grid]:
     """The pipe tables of a Markdown text."""
+    bare = bool(_BARE_RULE.search(text))
     lines: list[str] = []
     for line in [*text.splitlines(), ""]:
-        if line.strip().startswith("|"):
+        if "|" in line if bare else line.strip().startswith("|"):
             lines.append(line.strip())
             continue
         if len(lines) > 2:
@@ -48,7 +56,8 @@ _BOLD = r"(\*\*|__)(?=\S)(.*?\S)\1"  # two stars alone are a mark of significanc
 def _markdown_text(cell: str) -> Text:
     bold = bool(re.search(rf"{_BOLD}|<b>|<strong>", cell))
     underlined = bool(re.search(r"<u>|<ins>", cell))
-    words = re.sub(r"</?(?:b|strong|u|ins|i|em|sup|sub)>", "", re.sub(_BOLD, r"\2", cell))
+    words = re.sub(r"</?(?:b|strong|u|ins|i|em)>", "", re.sub(_BOLD, r"\2", cell))
+    words = re.sub(r"</?su[bp]>", "", re.sub(r"(?<=\d)<su[bp]>", " ", words))
     words = re.sub(r"^\s*[*_](.*)[*_]\s*$", r"\1", words)
     return Text(re.sub(r"\\(?=[^\w\s])", "", words).strip(), bold, underlined)
 
@@ -93,6 +102,8 @@ def _latex_text(cell: str) -> Text:
     cell = re.sub(r"\\textcolor\s*\{[^}]*\}|\\color\s*\{[^}]*\}|\\cellcolor\s*(?:\[[^\]]*\])?\{[^}]*\}", "", cell)
     for command, sign in _SIGNS.items():
         cell = re.sub(rf"\\{command}(?![a-zA-Z])", sign, cell)
+    cell = re.sub(r"(\d[}$\s]*)(?:[_^]|\\[a-zA-Z]+)", r"\1 ", cell)
+    cell = re.sub(r"(?<!\\)_", "", cell)
     cell = re.sub(r"\\(?=[&%#_$])", "", cell).replace("~", " ").replace("\\,", " ")
     words = re.sub(r"[\\][a-zA-Z]+\s*|[{}$^\\]", "", cell)
     return Text(" ".join(words.split()), bold, underlined)
@@ -125,6 +136,8 @@ def _argument(text: str) -> tuple[str, str]:
 def csv_table(text: str, name: str) -> Grid:
     """A delimited text with a line of names; the delimiter is a comma, a semicolon or a tab.
 
+    Beside another delimiter a comma may be the decimal point, where no number has one.
+
     Raises:
         InputError: it is no such text.
     """
@@ -141,8 +154,13 @@ def csv_table(text: str, name: str) -> Grid:
         )
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{name} cannot be read as CSV: {str(error).splitlines()[0]}") from error
-    rows = [[Text((cell or "").strip()) for cell in row] for row in frame.iter_rows()]
+    commas = separator != "," and not re.search(r"\d\.\d", text)
+    rows = [[Text(_with_point(cell or "", commas).strip()) for cell in row] for row in frame.iter_rows()]
     return _grid(rows, [0] * len(rows))
+
+
+def _with_point(cell: str, commas: bool) -> str:
+    return re.sub(r"(?<=\d),(?=\d)", ".", cell) if commas else cell
 
 
 def _grid(rows: list[list[Text]], blocks: list[int]) -> Grid:

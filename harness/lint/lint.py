@@ -151,7 +151,7 @@ def render_findings(findings: Findings) -> str:
     verdict = f"{len(findings.impossible):,} impossible" if findings.impossible else "Nothing is impossible"
     shown.append(f"{verdict}, whatever the printed numbers were rounded from; with one target a test row.")
     if broken:
-        shown.append("Where rows have several targets, bounds on NDCG and MRR do not hold. Then type:  --many-targets")
+        shown.append("Where rows have several targets, bounds on NDCG and MRR do not hold. Then add --many-targets.")
     return "\n".join(map(one_line, shown)) + "\n"
 
 

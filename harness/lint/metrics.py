@@ -20,6 +20,10 @@ _WORDS: dict[str, Family] = {
 _LETTERS: dict[str, Family] = {"r": "Recall", "h": "Recall", "n": "NDCG", "m": "MRR"}
 _NAME = re.compile(r"([a-z]+(?: (?:rate|ratio))?)( ?@ ?| ?at ?| ?)(?:k ?= ?)?(\d{1,4})")
 _GAIN = re.compile(r"improv|impr\b|\bgains?\b|δ|\bdelta\b|^\(?over |\brel\b", re.IGNORECASE)
+_STATISTIC = re.compile(
+    r"^\W*p\W*$|\bp[\s_-]*val|\bt[\s_-]*test|\bstd\b|\bstdev\b|\b(?:std\.?|standard) dev|\bvariance\b|\bsignif",
+    re.IGNORECASE,
+)
 _AVERAGE = re.compile(r"\W*(avg|average|mean)\W*", re.IGNORECASE)
 
 
@@ -46,6 +50,11 @@ def metric(name: str) -> Metric | None:
     word = found[1].replace(" ", "")
     known = _WORDS.get(word) or (_LETTERS.get(word) if "@" in found[2] else None)
     return Metric(known, int(found[3])) if known else None
+
+
+def is_statistic(name: str) -> bool:
+    """Whether numbers under this name are of a test, or say how values spread."""
+    return bool(_STATISTIC.search(name))
 
 
 def is_gain(name: str) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..utils.errors import InputError
 from .cells import NOTHING, Cell, Content, Reading, Text, content, in_fractions
-from .formats import Grid, csv_table, latex_tables, markdown_tables
-from .metrics import Metric, is_average, is_gain, metric
+from .formats import Grid, csv_table, is_markdown, latex_tables, markdown_tables
+from .metrics import Metric, is_average, is_gain, is_statistic, metric
 from .numbers import printed
 
 _VALUES, _SPREADS, _SEEDS = ("value", "mean", "score"), ("std", "sd", "stdev"), ("seeds", "runs")
@@ -34,7 +34,9 @@ _SPREAD_SAID = re.compile(r"standard deviation|\bstd\b|\bs\.?d\.", re.IGNORECASE
 _PERCENT_SAID = re.compile(
     r"\bin (?:percent|%|\\%)|\(\s*\\?%\s*\)|percentage|(?:x|×|\\times|by)\s*\$?\s*100\b", re.IGNORECASE
 )
+_CUTOFFS = ("k", "@k", "top-k", "topk", "cutoff", "cut-off")
 NO_NAME, NO_NUMBER, TWICE = "no metric's name", "not one number", "a row named twice"
+STATISTIC, GAIN_BESIDE = "of a test or a spread", "a gain beside its value"
 
 
 def read_table(path: Path) -> Reading:
@@ -50,9 +52,10 @@ def read_table(path: Path) -> Reading:
         raise InputError(f"{path} cannot be read: {why}. Allowed: a CSV, Markdown or LaTeX file.") from error
     reading = read_text(text, str(path))
     if not reading.cells:
+        left_out = ", ".join(f"{count:,} {why}" for why, count in reading.left_out.items() if count)
         raise InputError(
             f"{path}: no table with a metric at a cut-off. Known: Recall@K, R@K, HR@K, Hit@K, H@K, NDCG@K, N@K, MRR@K "
-            "and M@K, in headers or rows of a CSV, Markdown or LaTeX table."
+            f"and M@K, in headers or rows of a CSV, Markdown or LaTeX table.{left_out and f' Left out: {left_out}.'}"
         )
     return reading
 
@@ -61,7 +64,7 @@ def read_text(text: str, name: str) -> Reading:
     """The same of a text; without cells where it has no such table."""
     if r"\begin{" in text:
         grids = list(latex_tables(text))
-    elif re.search(r"^\s*\|", text, re.MULTILINE):
+    elif is_markdown(text):
         grids = list(markdown_tables(text))
     else:
         grids = [csv_table(text, name)] if text.strip() else []
@@ -119,6 +122,7 @@ def _tidy(grid: Grid, names: Sequence[str], table: str, reading: Reading) -> Ite
 
     value, spread, seeds = column(*_VALUES), column(*_SPREADS), column(*_SEEDS)
     gain = next((place[name] for name in names if is_gain(name.replace("_", " "))), None)
+    cutoff = column(*_CUTOFFS)
     apart = {place["metric"], value, spread, seeds, gain}
     titles = [number for number in range(len(names)) if number not in apart]
     row = column(*_ROWS)
@@ -126,6 +130,8 @@ def _tidy(grid: Grid, names: Sequence[str], table: str, reading: Reading) -> Ite
     lines: dict[tuple[str, ...], int] = {}
     for words in ([cell.words for cell in row_cells] for row_cells in grid.rows[1:]):
         known = metric(words[place["metric"]])
+        if known is None and cutoff is not None and (known := metric(f"{words[place['metric']]}@{words[cutoff]}")):
+            words[cutoff] = ""
         if known is None and not is_average(words[place["metric"]]):
             reading.left_out[NO_NAME] += 1
             continue
@@ -164,8 +170,9 @@ def _wide(grid: Grid, table: str, reading: Reading) -> Iterator[tuple[Cell, Cont
     width = len(grid.rows[0]) if grid.rows else 0
     columns = [_column([row[place].words for row in head]) for place in range(width)]
     in_head = any(column.metric for column in columns)
-    numbers = [sum(map(_is_decimal, column)) for column in zip(*(row for _, row in body), strict=True)]
-    filled = [sum(bool(cell.words) for cell in column) for column in zip(*(row for _, row in body), strict=True)]
+    by_column = [*zip(*(row for _, row in body), strict=True)]
+    numbers = [sum(map(_is_decimal, column)) for column in by_column]
+    filled = [sum(cell.words.lower() not in NOTHING for cell in column) for column in by_column]
     is_number = [2 * some >= all_ > 0 for some, all_ in zip(numbers, filled, strict=True)]
     values = [
         place
@@ -173,6 +180,9 @@ def _wide(grid: Grid, table: str, reading: Reading) -> Iterator[tuple[Cell, Cont
         if columns[place].metric or (columns[place].average if in_head else body and is_number[place])
     ]
     labels = [place for place in range(width) if place not in values and body and not is_number[place]]
+    for place in {*range(width)} - {*values, *labels}:
+        reading.left_out[NO_NAME] += numbers[place] if body else 0
+    kinds = _kinds([column.titles for place, column in enumerate(columns) if place in values and not column.metric])
     section, above = "", [""] * width
     for line, (block, row) in enumerate(body):
         words = [cell.words for cell in row]
@@ -182,13 +192,18 @@ def _wide(grid: Grid, table: str, reading: Reading) -> Iterator[tuple[Cell, Cont
         above = _filled(words, above, labels)
         for place in values:
             mine = _labels_of(place, labels, values)
-            named = _named(columns[place], [above[label] for label in mine], columns[mine[-1]] if mine else None)
+            beside = columns[mine[-1]] if mine else None
+            named = _named(columns[place], [above[label] for label in mine], beside, kinds)
             inside = content(words[place])
             reading.left_out["blank" if words[place].lower() in NOTHING else NO_NUMBER] += inside is None
             reading.left_out[NO_NAME] += inside is not None and named is None
             if inside is None or named is None:
                 continue
             known, where, name, across = named
+            if any(map(is_statistic, (name, *where))):
+                reading.left_out[STATISTIC] += 1
+                continue
+            reading.left_out[GAIN_BESIDE] += inside.gain_beside
             gain = is_gain(name) or any(map(is_gain, where)) or (known is None and inside.signed)
             if known is None and not gain:
                 reading.left_out["an average over metrics"] += 1
@@ -202,17 +217,26 @@ def _wide(grid: Grid, table: str, reading: Reading) -> Iterator[tuple[Cell, Cont
             yield cell, inside
 
 
+def _kinds(titles: Sequence[tuple[str, ...]]) -> bool:
+    """Whether titles above methods say of which kind these are: no method stands below two."""
+    names = [title[-1] for title in titles if title and not is_gain(title[-1])]
+    return len({*names}) == len(names)
+
+
 def _named(
-    column: _Column, labels: list[str], label: _Column | None
+    column: _Column, labels: list[str], label: _Column | None, kinds: bool
 ) -> tuple[Metric | None, tuple[str, ...], str, bool] | None:
-    """Metric, titles, row, and whether rows of the comparison are columns; None without a metric."""
+    """Metric, titles, row, and whether rows of the comparison are columns; None without a metric.
+
+    Titles above methods that say of which `kinds` they are do not part them.
+    """
     if column.metric or column.average:
         own = [title for title in label.titles if title.lower() not in _LABELS] if label else []
         return column.metric, (*labels[:-1], *own, *column.titles), labels[-1] if labels else "", False
     known, rest = _metric_in(labels)
-    return (
-        None if known is None or not column.titles else (known, (*rest, *column.titles[:-1]), column.titles[-1], True)
-    )
+    if known is None or not column.titles:
+        return None
+    return known, (*rest, *(() if kinds else column.titles[:-1])), column.titles[-1], True
 
 
 def _column(levels: list[str]) -> _Column:

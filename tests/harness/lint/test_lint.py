@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from click.testing import CliRunner
@@ -205,9 +206,56 @@ def test_what_is_ambiguous_is_counted_and_not_accused() -> None:
     assert findings.numbers == 3
     assert +findings.unread == {
         "blank": 2,
+        "no metric's name": 3,
         "not one number": 1,
         "a spread that is not said to be a standard deviation": 1,
     }
+
+
+ACROSS = r"""
+\begin{tabular}{l|cc|cc|c} \toprule
+& \multicolumn{2}{c|}{Plain} & \multicolumn{2}{c|}{Reasoning} & \multirow{2}{*}{Improv.} \\
+Metric & A & B & C & Ours \\ \midrule
+R@5 & .0300 & .0400 & .0500 & .0600 & 20.00\%$\uparrow$ \\
+R@10 & .0400 & .0500 & .0600 & .0690 & 15.00\%$\uparrow$ \\
+N@5 & .0200 & .0250 & .0310 & .0350 & 12.90\%$\uparrow$ \\
+N@10 & .0230 & .0280 & .0340 & .0380 & \textbf{GAIN\%}$\uparrow$ \\ \bottomrule
+\end{tabular}
+"""
+BARE = "Model | R@5 | MRR | R@10\n--- | --- | --- | ---\nA | .0600 | .04 | .0900\nB | .0600 | - | .0500\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "unread"),
+    [
+        (HEAD + GOOD + "| p-value | 1e-3 | .04 | .03 | 2e-5 | .01 | .02 |\n", [], {"of a test or a spread": 6}),
+        (BARE, [(GROWTH, "B  Recall@10")], {"no metric's name": 1}),
+        (ACROSS.replace("GAIN", "11.76"), [], {}),
+        (ACROSS.replace("GAIN", "19.76"), [(GAINS, "Improv.  NDCG@10")], {}),
+        ("model;metric;value\nA;R@5;0,0600\nA;R@10;0,0500\n", [(GROWTH, "A  Recall@10")], {}),
+        ("model,metric,k,value\nA,Recall,5,.0600\nA,Recall,10,.0500\n", [(GROWTH, "A  Recall@10")], {}),
+        (
+            row(".0600 (+2.1%)", ".0500 ↑3.4%", "-", ".04<sup>1</sup>", "-", "-"),
+            [(GROWTH, "A  Recall@10")],
+            {"a gain beside its value": 2, "blank": 3, "not one number": 1},
+        ),
+        (
+            r"\begin{tabular}{lcc} Model & R$_{@5}$ & R@10 \\ A & $.0600_{\pm .01}$ & \textbf{.0500}$_{\uparrow 3\%}$"
+            r" \\ B & .06$^{1}$ & .07$^{*}$ \\ \end{tabular} std",
+            [(GROWTH, "A  Recall@10")],
+            {"a gain beside its value": 1, "not one number": 1},
+        ),
+    ],
+)
+def test_tables_are_read_as_papers_print_them(text: str, wanted: list[object], unread: dict[str, int]) -> None:
+    assert (broken(text), +found(text).unread) == (wanted, unread)
+
+
+def test_a_large_table_of_gains_is_checked_in_time() -> None:
+    lines = [f"A{place},R@5,.{place + 10001},{place + 5}.3" for place in range(150)]
+    start = perf_counter()
+    assert found("\n".join(["model,metric,value,improvement_percent", *lines])).numbers == 300
+    assert perf_counter() - start < 60, "the cube of its rows would be minutes"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ SPLITS = ("valid", "test")
 _METRICS = frozenset(METRICS)
 _FLAT = ("users", "items", "readout_ranks")
 _WIDE = ("step_ranks", "top_items", "entropy", "margin", "cosine", "control_ranks", "divergence")
+_MOST_A_BYTE, _FEW = 50, 16_000_000
+"""Numbers that a byte of Parquet stands for, and what any file may hold: users and targets differ from row to row."""
 _LATER = frozenset({"divergence"})
 """What trials stored by earlier versions lack."""
 
@@ -148,6 +150,8 @@ def _arrays(content: bytes, of: type[Ranks]) -> dict[str, NDArray[Any]]:
 
     names = {field.name for field in fields(of)}
     file = pq.ParquetFile(io.BytesIO(content))
+    if file.metadata.num_rows * file.metadata.num_columns > _MOST_A_BYTE * len(content) + _FEW:
+        raise ValueError(f"{file.metadata.num_rows:,} rows cannot be honest in a file of {len(content):,} bytes")
     wanted = [column for column in file.schema_arrow.names if column.partition(".")[0] in names]
     table = file.read(columns=wanted, use_threads=False)
     dtypes = json.loads(table.schema.metadata[b"rearec_bench"])["dtypes"]

@@ -19,7 +19,7 @@ from .store import Store
 from .trial_folder import files_taken
 from .verify import verify
 
-_IGNORED = ("progress", "checkpoint", "profile", "missing")  # findings in what is not taken over
+_IGNORED = ("progress", "missing")  # findings in what is not taken over
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def opened(path: Path, *, within: Path | None = None, reach: Reach = lambda done
         else:
             check_folder(path)
         store = Store(folder)
-        for finding in verify(store, metrics=True, reach=reach).findings:
+        for finding in verify(store, of_others=True, reach=reach).findings:
             if finding.kind not in _IGNORED:
                 raise Unfit(path, f"{finding.path.relative_to(folder)}: {finding.why}")
         yield Source(path.name, store)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from ..records.results import TrialResult
 from ..suite.model import Suite
 from ..trial.metrics import metrics_of
@@ -68,13 +70,13 @@ def verify(
     store: Store,
     *,
     fix: bool = False,
-    metrics: bool = False,
+    of_others: bool = False,
     reach: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
     """Check everything that is stored; `reach` gets the number of trials done and in all.
 
     `fix`, for which the caller locks the store, moves what is damaged to the quarantine and removes it from the
-    indexes. `metrics` also checks that the metrics of each trial are those of its ranks.
+    indexes. `of_others` checks what may be taken over, trials and suites alone, and metrics against ranks.
 
     Raises:
         StoreError: the folder cannot be read, or with `fix` not be written.
@@ -90,7 +92,7 @@ def verify(
 
     names = sorted(atomic.names(store.trials))
     for number, name in enumerate(names, 1):
-        for finding in _trial(store.trials / name, metrics=metrics):
+        for finding in _trial(store.trials / name, metrics=of_others):
             report(finding)
         reach(number, len(names))
     gone = {finding.path.name for finding in findings if finding.kind == "trial"}
@@ -109,7 +111,7 @@ def verify(
             if fix:
                 _forget(store, name)
         unreadable += sum(_unreadable_lines(store.suite_folder(name) / file) for file in (LOG, SHOWN))
-    for finding in (*_checkpoints(store.root), *_profiles(store.root)):
+    for finding in () if of_others else (*_checkpoints(store.root), *_profiles(store.root)):
         report(finding)
     return Verification(
         sum(KEY.fullmatch(name) is not None for name in names), len(suites), tuple(findings), unreadable
@@ -134,10 +136,12 @@ def _trial(folder: Path, *, metrics: bool) -> Iterator[Finding]:
 def _unlike_ranks(result: TrialResult) -> str:
     """Which metrics of a trial are not those of its ranks, "" for none."""
     for split, evidence in zip(SPLITS, (result.validation, result.test), strict=True):
-        if evidence is None or not len(evidence.rows.users):
+        if evidence is None:
             continue
         stored = [evidence.readout, *evidence.steps]
-        ranks = [evidence.rows.readout_ranks, *evidence.rows.step_ranks.T]
+        ranks = np.column_stack([evidence.rows.readout_ranks, evidence.rows.step_ranks]).T
+        if len(ranks) != len(stored) or not ranks.size or ranks.min() < 1:
+            return f"{split} lacks ranks, or has one below 1"
         for metrics, of in zip(stored, ranks, strict=True):
             for name, value in metrics_of(of).items():
                 if not math.isclose(metrics[name], value, abs_tol=_ROUNDING):

@@ -85,7 +85,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        for path in temporary.iterdir():
+        for path in temporary.rglob("*"):
             _sync(path)
         _sync(temporary)
         _take_place(temporary, target)

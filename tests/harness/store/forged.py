@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -101,6 +102,17 @@ def ranked(key: str, split: str, *, again: bool) -> Callable[[Path], None]:
     return tamper
 
 
+def columns(change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], None]:
+    """Other columns of the final run's test rows, everything signed again."""
+
+    def tamper(lab: Path) -> None:
+        path = lab / "trials" / FINAL / "test.parquet"
+        pq.write_table(change(pq.read_table(path)), path, compression="zstd")
+        signed(lab)
+
+    return tamper
+
+
 def renamed(key: str) -> Callable[[Path], None]:
     def tamper(lab: Path) -> None:
         folder = lab / "trials" / key
@@ -168,6 +180,21 @@ OF_A_FOLDER: dict[str, tuple[Callable[[Path], None], str]] = {
         f"a rank of {key[:8]}, signed": (ranked(key, "valid", again=True), f"trials/{key}: ndcg@10 of valid is")
         for key in KEYS
     },
+    "a step less": (columns(lambda rows: rows.drop_columns(["step_ranks.1"])), "test lacks ranks"),
+    "no rows": (columns(lambda rows: rows.slice(0, 0)), "test lacks ranks"),
+    "a rank below the first": (
+        columns(lambda rows: rows.set_column(2, "readout_ranks", pa.array(np.zeros(len(rows), np.int32)))),
+        "test lacks ranks, or has one below 1",
+    ),
+    "text for ranks": (
+        columns(lambda rows: rows.set_column(2, "readout_ranks", pa.array(["1"] * len(rows)))),
+        f"trials/{FINAL}: ",
+    ),
+    "no ranks": (columns(lambda rows: rows.set_column(2, "readout_ranks", pa.nulls(len(rows)))), f"trials/{FINAL}: "),
+    "a bomb of rows": (
+        columns(lambda rows: rows.take(pa.array(np.zeros(1 << 21, np.int32)))),
+        "rows cannot be honest in a file of",
+    ),
     "a rank of the test, signed": (ranked(FINAL, "test", again=True), "of test is"),
     **{
         f"the metric of {key[:8]}, signed": (

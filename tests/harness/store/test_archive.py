@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -125,6 +126,13 @@ def test_a_tampered_folder_is_refused_with_the_reason(place: Path, name: str) ->
     tamper, why = OF_A_FOLDER[name]
     tamper(place / "lab")
     refused(place, "lab", why)
+
+
+def test_checkpoints_and_profiles_of_others_are_not_opened(place: Path) -> None:
+    for name in (f"checkpoints/{FINAL}/manifest.json", "profiles/mine/profile.json"):
+        (place / "lab" / name).parent.mkdir(parents=True)
+        os.mkfifo(place / "lab" / name)  # who opens one waits for ever
+    assert "5 stored" in typed("plan", "before.yaml", "--from", "lab").output
 
 
 def member(name: str, content: bytes = b"", **facts: Any) -> tuple[tarfile.TarInfo, bytes]:

@@ -26,6 +26,16 @@ def staged(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> tup
     return tuple(replace(cell, seeds=cell.seeds[: counts.get(cell.id, FIRST)]) for cell in cells)
 
 
+def later_seeds(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> int:
+    """Final runs that looks still to come add at most, to open rows and to those that they are compared with."""
+    decided = {name for name, looks in index.get(LOOKS, {}).items() if looks[-1]["decided"]}
+    cells = [cell for cell in cells if suite.until and cell.unsupported is None]
+    rows = [cell for cell in cells if cell.against not in ("", cell.row) and cell.id not in decided]
+    open_ = {(cell.dataset, cell.backbone, name) for cell in rows for name in (cell.row, cell.against)}
+    here = [cell for cell in cells if (cell.dataset, cell.backbone, cell.row) in open_]
+    return sum(len(suite.seeds) - len(cell.seeds) for cell in here)
+
+
 def remembered(index: Mapping[str, Any]) -> dict[str, Any]:
     """What of an index a later run keeps."""
     return {name: index[name] for name in (SEEDS, LOOKS) if name in index}

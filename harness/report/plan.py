@@ -11,7 +11,7 @@ from ..cost.time import DataSize, Estimate
 from ..plan.cell_trials import CellProgress
 from ..plan.cells import check_precision, expand, once, traced
 from ..plan.queue import SuiteQueue
-from ..plan.staged import staged
+from ..plan.staged import later_seeds, staged
 from ..records.results import TrialSummary
 from ..records.source import same_source
 from ..run.cluster import usable_cores
@@ -68,6 +68,8 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
     summaries = queue.over()
     about = "" if suite.search.epochs is None or (queue.exact and not unknown) else "About "
     lines += ["", f"{about}{counted(total + unknown, 'trial')}: {over:,} stored, {total - over + unknown:,} to run."]
+    if more := later_seeds(suite, cells, index):
+        lines[-1] += f" {more:,} more at most, a seed at a time, while rows are not decided."
     lines[-1] += _failures(summaries)
     if unsupported := sum(cell.unsupported is not None for cell in cells):
         lines[-1] += f" {counted(unsupported, 'cell')} of {len(cells)} cannot run, and a run leaves them out."

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from rearec_bench.harness.plan.cells import expand
-from rearec_bench.harness.plan.staged import LOOKS, SEEDS, remembered, staged
+from rearec_bench.harness.plan.staged import LOOKS, SEEDS, later_seeds, remembered, staged
 from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.run.runner import RunOptions
@@ -53,6 +53,17 @@ def stages(tmp_path: Path, synthetic: ModuleType) -> Stages:
 
 def seeds_of(stages: Stages) -> list[int]:
     return list(stages.store.read_suite("suite")[1][SEEDS].values())
+
+
+@pytest.mark.parametrize(
+    ("naive", "base", "is_decided", "later"), [(2, 2, False, 4), (3, 3, False, 2), (4, 4, False, 0), (2, 2, True, 0)]
+)
+def test_seeds_that_may_still_come(stages: Stages, naive: int, base: int, is_decided: bool, later: int) -> None:
+    cells = expand(stages.suite)
+    names = [cell.id for cell in cells]
+    looks = {names[1]: [{"seeds": naive, "p": 0.5, "level": 0.01, "decided": is_decided}]}
+    index = {LOOKS: looks, SEEDS: dict(zip(names, (base, naive), strict=True))}
+    assert later_seeds(stages.suite, staged(stages.suite, cells, index), index) == later
 
 
 def test_rows_without_a_difference_run_to_the_last_seed_and_the_table_tells_the_looks(stages: Stages) -> None:

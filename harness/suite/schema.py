@@ -145,7 +145,7 @@ class UntilDecided(Strict):
     """{until: decided, most: 10} in place of a list of seeds."""
 
     until: Literal["decided"]
-    most: int = Field(ge=3, le=100, title="whole numbers from 3 to 100")
+    most: int = Field(ge=3, le=100, title="whole numbers from 3 to 100", examples=["most: 10"])
 
 
 class SuiteFile(Strict):

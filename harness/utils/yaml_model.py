@@ -178,7 +178,7 @@ def _wrong_value(details: ErrorDetails, node: Node, values: str) -> str:
 def _allowed(kind: Any, location: Location, node: Node) -> str:
     path = [_fields(kind, location[:depth]).get(str(step)) for depth, step in enumerate(location)]
     fields = [field for field in path if field is not None]
-    field = next((field for field in fields if field.title), fields[-1] if fields else None)
+    field = next((field for field in reversed(fields) if field.title), fields[-1] if fields else None)
     if field is None:
         return ""
     if not field.title:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections import Counter
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from ..store import progress_file
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _MIN_S = 1.0  # between two writes of one phase
 _RATE_S = 3600.0
+_LONGEST = 400  # of an error, shown by `status`
 
 
 class ProgressWriter:
@@ -86,7 +88,7 @@ class ProgressWriter:
                 self._phase = "stopping"
             case events.RunEnded(how, error):
                 self._phase = "ended"
-                self._ending = error.splitlines()[0][:200] if error else how
+                self._ending = shorten(error.splitlines()[0], _LONGEST, placeholder=" ...") if error else how
                 self._running.clear()
             case _:
                 pass

@@ -145,7 +145,7 @@ def _head(status: SuiteStatus, now: float) -> str:
     written = _moment(run.at, now)
     match status.state:
         case "ended":
-            about = f"ended {written}: {_ENDINGS.get(run.ending, run.ending)}.{_resume(status, run)}"
+            about = f"ended {written}: {_ENDINGS.get(run.ending, run.ending).rstrip('.')}.{_resume(status, run)}"
         case "gone":
             about = f"{process} was last seen at {written} and is gone.{_resume(status, run)}"
         case "silent":

@@ -217,7 +217,7 @@ def _start(**options: Any) -> None:
         except Exception as error:  # Ray raises plain types such as RuntimeError
             if attempt == _STARTS:
                 why = why_not() or "Is it very busy? Rerun the command later"
-                raise RearecError(f"Ray does not start on this machine: {error}. {why}.") from error
+                raise RearecError(f"Ray does not start on this machine: {str(error).strip(' .')}. {why}.") from error
 
 
 def _init(**options: Any) -> None:

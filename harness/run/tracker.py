@@ -16,7 +16,7 @@ from ..records.results import Status, TrialResult, TrialSummary
 from ..store.checkpoints import Checkpoints
 from ..store.store import Store
 from ..utils.durations import duration
-from ..utils.errors import StoreError
+from ..utils.errors import RearecError, StoreError
 from ..utils.text import counted
 from .index import RunIndex
 from .outcome import RunOutcome
@@ -347,10 +347,11 @@ class RunTracker:
     def _emit_end(self, error: BaseException | None) -> None:
         over, trials = self.queue.totals()
         error = error or (self._stop if isinstance(self._stop, Exception) else None)
+        kind = "" if isinstance(error, RearecError) else f"{type(error).__name__}: "
         self.emit(
             events.RunEnded(
                 how="error" if error is not None else self._how(),
-                error="" if error is None else f"{type(error).__name__}: {error}",
+                error="" if error is None else f"{kind}{error}",
                 over=over,
                 trials=trials,
                 counts={status: self.queue.count(status) for status in get_args(Status)},

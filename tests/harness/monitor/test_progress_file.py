@@ -12,7 +12,7 @@ import pytest
 from rearec_bench.harness.monitor import events, progress_writer
 from rearec_bench.harness.monitor.progress_writer import ProgressWriter
 from rearec_bench.harness.store.progress_file import NAME, REFRESH_S, CellCounts, read, write
-from rearec_bench.harness.utils.errors import DamagedError
+from rearec_bench.harness.utils.errors import DamagedError, RearecError
 
 from ..tracked_run import TrackedRun
 from .progress import run_progress
@@ -63,10 +63,18 @@ def test_it_has_the_counts_of_each_cell_and_the_trials_under_way(run: TrackedRun
     assert (run.progress().phase, run.progress().ending) == ("ended", "interrupted")
 
 
-def test_an_error_that_ends_the_run_is_its_ending(run: TrackedRun) -> None:
-    with pytest.raises(OSError, match="full"), run.tracker:
-        raise OSError("the disk is full\nand more")
-    assert run.progress().ending == "OSError: the disk is full"
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (OSError("the disk is full\nand more"), "OSError: the disk is full"),
+        (RearecError("Ray does not start. Rerun the command later."), "Ray does not start. Rerun the command later."),
+        (RearecError("a long word " * 100), f"{'a long word ' * 33}..."),
+    ],
+)
+def test_an_error_that_ends_the_run_is_its_ending(run: TrackedRun, error: Exception, ending: str) -> None:
+    with pytest.raises(type(error)), run.tracker:
+        raise error
+    assert run.progress().ending == ending
 
 
 def test_it_is_written_at_events_once_a_second_at_most_and_while_nothing_happens(

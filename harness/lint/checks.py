@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .cells import Cell
-from .numbers import Interval, View
+from .numbers import Interval, View, rounded
 
 GROWTH, NDCG, MRR, BOTH = "cut-offs grow", "NDCG in recall", "MRR in recall", "NDCG and MRR"
 HITS, SPREAD, GAINS, AVERAGES = "whole hits", "deviations", "improvements", "averages"
@@ -17,6 +17,7 @@ ONE_TARGET = (NDCG, MRR, BOTH)
 RULES = (GROWTH, NDCG, MRR, BOTH, HITS, SPREAD, GAINS, AVERAGES, BOLD, UNDERLINED, SAME)
 
 NO_ROWS, NO_SEEDS = "without a number of rows (--rows)", "without a number of runs (--seeds)"
+BY_FALL = "that follow from a cell that falls"
 NO_UNIT, NO_GRID = "that may be fractions or percent", "whose rounding hides more than a hit"
 
 Sides = tuple[Interval, Interval]
@@ -34,6 +35,7 @@ class Check:
         sides: of what the printed numbers stand for.
         unit: of both, where it is not the cell's.
         says: whether the words end with what is allowed; otherwise they say it already.
+        instead: of growth, its two cells and what they may be if one of them is wrong.
     """
 
     rule: str
@@ -42,6 +44,7 @@ class Check:
     sides: Callable[[View], Sides]
     unit: str | None = None
     says: bool = True
+    instead: tuple[tuple[Cell, Interval], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,26 @@ class LeftOut:
 
     rule: str
     why: str
+
+
+class Fallen:
+    """Cells where a metric falls with its cut-off; what would hold with other numbers there follows from the fall."""
+
+    def __init__(self) -> None:
+        self._instead: dict[int, Interval] = {}
+
+    def add(self, fall: Check) -> None:
+        """Take in what the two cells of a fall may be instead."""
+        for cell, other in fall.instead:
+            near = self._instead.get(id(cell.number), rounded(cell.number))
+            self._instead[id(cell.number)] = Interval(min(near.low, other.low), max(near.high, other.high))
+
+    def explains(self, check: Check) -> bool:
+        """Whether a constraint on a row that fails holds with other numbers in those cells."""
+        if check.rule not in (GROWTH, *ONE_TARGET) or not self._instead:
+            return False
+        value, allowed = check.sides(lambda number: self._instead.get(id(number), rounded(number)))
+        return not value.gap(allowed)
 
 
 Found = Iterator[Check | LeftOut]

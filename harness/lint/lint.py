@@ -14,7 +14,7 @@ from pathlib import Path
 from ..utils.errors import InputError
 from ..utils.text import columns, counted, fixed, hint, one_line
 from .cells import Cell, Reading
-from .checks import ONE_TARGET, RULES, Check, Found, LeftOut
+from .checks import BY_FALL, GROWTH, ONE_TARGET, RULES, Check, Fallen, Found, LeftOut
 from .metrics import Metric
 from .numbers import Interval, cut, exact, rounded
 from .read import read_table, read_text
@@ -175,14 +175,20 @@ def _note(found: Found, findings: Findings) -> None:
     """
     checked: dict[tuple[str, str], Counter[str]] = {}
     worst: dict[tuple[str, str], dict[str, Impossible]] = {}
+    fallen = Fallen()
     for one in found:
         if isinstance(one, LeftOut):
             findings.left_out[one.rule, one.why] += 1
             continue
         key, place = (one.cell.table, one.rule), one.cell.place
+        is_broken = bool(Interval.gap(*one.sides(rounded)))
+        if is_broken and fallen.explains(one):
+            findings.left_out[one.rule, BY_FALL] += 1
+            continue
         checked.setdefault(key, Counter())[place] += 1
-        value, allowed = one.sides(rounded)
-        if value.gap(allowed):
+        if is_broken:
+            if one.rule == GROWTH:
+                fallen.add(one)
             wrong, before = _impossible(one), worst.setdefault(key, {}).get(place)
             worst[key][place] = max(filter(None, (before, wrong)), key=lambda each: each.off)
     other = {key for key, wrongs in worst.items() if _is_mostly(len(wrongs), len(checked[key]))}

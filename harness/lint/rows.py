@@ -29,7 +29,7 @@ from .checks import (
     nearest,
 )
 from .metrics import FAMILIES, Family, Metric, weight
-from .numbers import ZERO, Interval, Printed, View, point, root, rounded, total
+from .numbers import FAR, ZERO, Interval, Printed, View, point, root, rounded, total
 
 Row = Mapping[Metric, Cell]
 _MOST_SUMS = 50
@@ -68,15 +68,29 @@ def _increases(row: Row, family: Family) -> Iterator[_Increase]:
 
 
 def growth(row: Row) -> Found:
-    """A metric is at least what it is at a smaller cut-off."""
+    """A metric is at least what it is at a smaller cut-off; first of neighbours, which others follow from."""
     for family in FAMILIES:
-        for more in _increases(row, family):
+        cells = _family(row, family)
+        cuts = [*cells]
+        for low, high in (pair for apart in range(1, len(cuts)) for pair in zip(cuts, cuts[apart:], strict=False)):
+            more = _Increase(cells, low, high)
 
             def sides(view: View, more: _Increase = more) -> Sides:
                 return at_least(more(view), Fraction(0))
 
-            if more.low:
-                yield Check(GROWTH, more.cell, str(more), sides)
+            yield Check(GROWTH, more.cell, str(more), sides, instead=_between(cells, low, high))
+
+
+def _between(cells: Mapping[int, Cell], low: int, high: int) -> tuple[tuple[Cell, Interval], ...]:
+    """Of two cells the first if it is too high, and the second if it is too low: within those at other cut-offs."""
+    seen = {cut: rounded(cell.number) for cut, cell in cells.items()}
+    below = [one.low for cut, one in seen.items() if cut < low and one.low <= seen[high].high]
+    above = [one.high for cut, one in seen.items() if cut > high and one.high >= seen[low].low]
+    top = Fraction(1) if cells[high].unit else FAR
+    return (
+        (cells[low], Interval(max(below, default=Fraction(0)), seen[low].high)),
+        (cells[high], Interval(seen[high].low, min(above, default=top))),
+    )
 
 
 def within_recall(row: Row) -> Found:

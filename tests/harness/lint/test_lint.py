@@ -84,6 +84,35 @@ def test_bounds_between_metrics_and_cut_offs(text: str, wanted: list[tuple[str, 
     assert broken(text) == wanted
 
 
+FALL = [(GROWTH, "A  Recall@10")]
+RECALLS, NDCGS, MRRS = ".0600 .0900 .1100", ".0400 .0497 .0547", ".0334 .0374 .0387"
+
+
+@pytest.mark.parametrize(
+    ("recalls", "ndcgs", "mrrs", "wanted"),
+    [
+        (RECALLS, NDCGS, MRRS, []),
+        (".0600 .0500 .1100", NDCGS, "- - -", FALL),
+        (".9000 .0900 .1100", NDCGS, MRRS, FALL),
+        (".0600 .0900 .0200", NDCGS, MRRS, [(GROWTH, "A  Recall@20")]),
+        (RECALLS, ".0400 .0300 .0547", "- - -", [(GROWTH, "A  NDCG@10")]),
+        (RECALLS, NDCGS, ".0334 .0074 .0387", [(GROWTH, "A  MRR@10")]),
+        # what no other number in the cells that fall explains
+        (".0600 .0500 .1100", ".0602 .0650 .0730", "- - -", [(NDCG, "A  NDCG@5"), *FALL]),
+        (".0600 .0500 .1100", ".0400 .0497 .0960", "- - -", [(NDCG, "A  NDCG@20"), *FALL]),
+        (".0600 .0500 .0400", NDCGS, "- - -", [(GROWTH, "A  Recall@20"), *FALL]),
+        (".0600 .0500 .1100", ".0330 .0497 .0547", MRRS, [(BOTH, "A  NDCG@10"), (BOTH, "A  NDCG@5"), *FALL]),
+    ],
+)
+def test_what_follows_from_a_cell_that_falls_is_not_named_again(
+    recalls: str, ndcgs: str, mrrs: str, wanted: list[tuple[str, str]]
+) -> None:
+    names = [f"{name}@{cut}" for name in "RNM" for cut in (5, 10, 20)]
+    head = f"| Model | {' | '.join(names)} |\n|{'---|' * 10}\n"
+    rows = [f"A {recalls} {ndcgs} {mrrs}", *(f"{name} {RECALLS} {NDCGS} {MRRS}" for name in "BCD")]
+    assert broken(head + "".join(f"| {' | '.join(row.split())} |\n" for row in rows)) == sorted(wanted)
+
+
 @pytest.mark.parametrize(
     ("text", "facts", "wanted"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import ExitStack, nullcontext
 from functools import partial
@@ -322,7 +321,5 @@ def sql_results(statement: str, results: Path, form: str, output: Path | None) -
     from ..store.store import Store
 
     store = Store(results)
-    table = answer_table(query(store, statement))
-    if re.search(r"test|rows|\*", statement):
-        note_early(store, "results sql")
+    table = answer_table(query(store, statement, shown=partial(note_early, store, "results sql")))
     write_text(render([table], format=form, width=screen_width() if output is None else None), output)

@@ -7,13 +7,16 @@ import io
 import json
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rearec_bench.harness.store.frames import load_results
+from rearec_bench.harness.store.sql import query
 from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.utils.errors import InputError
 
 from ..typed import typed
 from .test_archive import FINAL, files
@@ -88,6 +91,55 @@ def test_what_reaches_a_file_or_is_a_mistake_is_one_error_and_changes_nothing(
     done = asked(statement)
     assert done.exit_code == 2 and done.stdout == "" and "1,2" not in done.output
     assert {path.name for path in tmp_path.iterdir()} == {"secret.csv"} and files(TRAINED) == before
+
+
+LOOKS = [
+    "from trials",
+    "select t from trials t",
+    "select TEST_NDCG_20 from trials",
+    "select columns('te.t_ndcg_20') from trials",
+    "select key from trials order by test_ndcg_20",
+    "select key from trials where try(test_ndcg_20) > 9",
+    "select count(*) from trials where test_ndcg_20 is null",
+    "select count(*) from (select distinct * from trials)",
+    "select to_json(t)::text like '%0.9%' from trials t",
+    "select error(test_ndcg_20::text) from trials",
+    "summarize trials",
+    "explain analyze from trials",
+    "with t as (select key, rank from rows) select count(*) from t where rank < 5",
+    "select max(top_1) from rows where split = 'test'",
+    "pivot rows on split using avg(entropy_step_0)",
+]
+LOOKS_NOT = [
+    "select 'test', '*'",
+    "show tables",
+    "describe trials",
+    "explain from trials",
+    "select * exclude (test) from (select 1 as test)",
+    "select count(*) from trials",
+    "select key, validation_ndcg_20 from (select * from trials)",
+    "select a.key from trials a join (from trials) b using (key) where a.validation_ndcg_20 > 0",
+    "from epochs",
+    "select avg(rank), max(top_1) from rows where split = 'validation'",
+    "select split, count(*), min(item) from rows group by all",
+    "select test_ndcg_20 from trials where purpose = 'nothing'",
+    "select nothing from trials",
+]
+
+
+@pytest.mark.parametrize(
+    ("statement", "looks"), [*((each, True) for each in LOOKS), *((each, False) for each in LOOKS_NOT)]
+)
+def test_a_statement_shows_test_numbers_if_it_looks_at_one(statement: str, looks: bool) -> None:
+    pytest.importorskip("duckdb")
+    shown: list[bool] = []
+    with suppress(InputError):
+        query(Store(TRAINED), statement, shown=lambda: shown.append(True))
+    assert shown == [True] * looks
+
+
+def test_names_are_those_of_the_views_alone() -> None:
+    assert [line["name"] for line in records("show tables")] == ["epochs", "rows", "trials"]
 
 
 def test_rows_that_are_damaged_are_one_error(tmp_path: Path) -> None:

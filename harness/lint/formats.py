@@ -64,11 +64,12 @@ def _markdown_text(cell: str) -> Text:
 
 def latex_tables(text: str) -> Iterator[Grid]:
     r"""The contents of every tabular environment, \multicolumn spread over its columns."""
-    text = re.sub(r"(?<!\\)%.*", "", text)
-    for body in re.findall(
-        r"\\begin\{(?:tabular|longtable|tabu)[*xy]?\}(.*?)\\end\{(?:tabular|longtable|tabu)", text, re.S
+    text = re.sub(r"(?<!\\)((?:\\\\)*)%.*", r"\1", text)
+    for of_width, body in re.findall(
+        r"\\begin\{(?:tabular|longtable|tabu)([*xy]?)\}(.*?)\\end\{(?:tabular|longtable|tabu)", text, re.S
     ):
-        body = _argument(body[body.index("{") :])[1] if "{" in body else body
+        for _ in range(2 if of_width else 1):  # of columns, behind that of a width
+            body = _argument(body[body.index("{") :])[1] if "{" in body else body
         rows, blocks, block = [], [], 0
         for line in re.split(r"\\\\(?:\s*\[[^\]]*\])?|\\tabularnewline\b", body):
             rules = re.findall(r"\\(?:midrule|hline|cmidrule|cline)\b", line)
@@ -99,7 +100,7 @@ def _latex_text(cell: str) -> Text:
     )
     bold = bool(re.search(r"\\(?:textbf|mathbf|bf|bfseries|boldsymbol|bm)\b", cell))
     underlined = bool(re.search(r"\\(?:underline|uline|ul)\b", cell))
-    cell = re.sub(r"\\textcolor\s*\{[^}]*\}|\\color\s*\{[^}]*\}|\\cellcolor\s*(?:\[[^\]]*\])?\{[^}]*\}", "", cell)
+    cell = re.sub(r"\\(?:textcolor|color|cellcolor|hspace\*?)\s*(?:\[[^\]]*\])?\s*\{[^}]*\}", "", cell)
     for command, sign in _SIGNS.items():
         cell = re.sub(rf"\\{command}(?![a-zA-Z])", sign, cell)
     cell = re.sub(r"(\d[}$\s]*)(?:[_^]|\\[a-zA-Z]+)", r"\1 ", cell)
@@ -119,7 +120,6 @@ _SIGNS = {
     "ast": "*",
     "star": "*",
     "textasciitilde": " ",
-    "hspace": "",
 }
 
 

@@ -14,6 +14,8 @@ _NOISE = Fraction(1, 10**6)
 _SHORT = 2**40
 _FINE = 2**60
 """Logarithms and roots are bounded from both sides by fractions of this denominator, or finer."""
+_LONGEST = 60
+"""Characters of a number; one of more is none."""
 _NUMBER = re.compile(r"([-+]?)(\d*)(?:\.(\d+))?(?:e([-+]?\d+))?", re.IGNORECASE)
 
 
@@ -118,7 +120,7 @@ def exact(number: Printed) -> Interval:
 def printed(text: str) -> Printed | None:
     """A plain decimal number; None for anything else, such as one with a decimal comma or between thousands."""
     found = _NUMBER.fullmatch(text)
-    if not found or not (found[2] or found[3]):
+    if not found or not (found[2] or found[3]) or len(text) > _LONGEST:
         return None
     decimals, power = len(found[3] or ""), int(found[4] or 0)
     if abs(power) > 30:

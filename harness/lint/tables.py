@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import permutations
 
 from .cells import Cell
 from .checks import AVERAGES, BOLD, GAINS, NO_UNIT, SAME, UNDERLINED, Check, Found, LeftOut, Sides, at_least, nearest
@@ -123,8 +124,12 @@ def _pairs(gain: Cell, gains: _Columns, values: _Columns) -> list[_Pair]:
 
 
 def _gains(pair: _Pair, view: View, gain: Cell) -> list[Interval]:
+    ours, other = pair
+    return _between(view(ours.number), view(other.number), gain)
+
+
+def _between(ours: Interval, other: Interval, gain: Cell) -> list[Interval]:
     """In percent of the other value, as its fraction, or in points; without their sign where none is printed."""
-    ours, other = (view(cell.number) for cell in pair)
     relative, points = ours / other - ONE, ours - other
     found = [relative * point(100), points * point(100), *([] if gain.unit else [relative, points])]
     return found if gain.signed else [*found, *(point(-1) * one for one in found)]
@@ -149,8 +154,8 @@ def average_gains(cells: Sequence[Cell]) -> Found:
         def sides(
             view: View, average: Cell = average, parts: list[Cell] = parts, full: list[list[Cell]] = full
         ) -> Sides:
-            sums = [total(view(cell.number) for cell in line) for line in full]
-            of_means = [(a / b - ONE) * point(100) for a in sums for b in sums if a is not b]
+            means = [mean([view(cell.number) for cell in line]) for line in full]
+            of_means = [one for ours, other in permutations(means, 2) for one in _between(ours, other, average)]
             return nearest(view(average.number), [mean([view(part.number) for part in parts]), *of_means])
 
         yield Check(AVERAGES, average, f"{average} of {', '.join(map(str, parts))}", sides, "%")

@@ -182,6 +182,8 @@ GAIN = """
         ("(↑10.40%) | (↑5.00%) | ↑7.70%", [(GAINS, "S  (Improv.)  Recall@5")]),
         ("(↑10.00%) | (↑5.00%) | ↑8.50%", [(AVERAGES, "S  (Improv.)  average")]),
         ("0.0050 | 0.0050 | ", []),
+        ("↑.1000 | ↑.0500 | ↑.0667", []),
+        ("9.09% | 4.76% | 6.25%", []),
     ],
 )
 def test_gains_follow_from_values_and_averages_from_gains(line: str, wanted: list[tuple[str, str]]) -> None:
@@ -273,6 +275,13 @@ BARE = "Model | R@5 | MRR | R@10\n--- | --- | --- | ---\nA | .0600 | .04 | .0900
             r" \\ B & .06$^{1}$ & .07$^{*}$ \\ \end{tabular} std",
             [(GROWTH, "A  Recall@10")],
             {"a gain beside its value": 1, "not one number": 1},
+        ),
+        (
+            r"\begin{tabularx}{\textwidth}{lXX} Model & R@5 & R@10 \\ A & .06 & .09 \\% & .05 & .03"
+            "\n"
+            r"\hspace{1em}B & .0600 & .0500 \\ \end{tabularx}",
+            [(GROWTH, "B  Recall@10")],
+            {},
         ),
     ],
 )

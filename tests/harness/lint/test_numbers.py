@@ -47,7 +47,9 @@ def test_digits_may_be_cut_off(text: str, low: str, high: str) -> None:
     assert cut(number) == Interval(Fraction(low) - noise, Fraction(high) + noise)
 
 
-@pytest.mark.parametrize("text", ["", ".", "1,234", "0,0347", "n/a", "1.2.3", "e5"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "1,234", "0,0347", "n/a", "1.2.3", "e5", "0." + "1" * 5000, "1e" + "1" * 5000]
+)
 def test_anything_else_is_no_number(text: str) -> None:
     assert printed(text) is None
 

@@ -46,17 +46,17 @@ class Comparison:
         return not any(_versions(self.stored)) and not any(_changes(self.stored, self.again, _ROUNDING))
 
     def beyond(self, tolerance: float) -> tuple[str, ...]:
-        """What an audit objects to: any difference where `is_exact`, else another status or a metric further off.
+        """What an audit objects to: any difference where `is_exact`, else another status or split, or a metric far off.
 
         Args:
             tolerance: relative, such as 0.05.
         """
-        if self.is_exact or self.stored.status != self.again.status:
-            return self.differences
         then, now = (_numbers(result) for result in (self.stored, self.again))
+        if self.is_exact or self.stored.status != self.again.status or then.keys() != now.keys():
+            return self.differences
         return tuple(
             f"{name}: {then[name]:.6f} then, {now[name]:.6f} now"
-            for name in then.keys() & now.keys()
+            for name in then
             if not math.isclose(then[name], now[name], rel_tol=tolerance)
         )
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.run.rerun import Comparison
 from rearec_bench.harness.store import archive
 from rearec_bench.harness.store.archive import LISTING, export
 from rearec_bench.harness.store.format import json_bytes
@@ -327,6 +328,13 @@ def test_an_audit_of_an_honest_export_agrees_and_stores_nothing(place: Path) -> 
     assert done.exit_code == 0 and done.output.startswith("2 trials of 5, drawn by --seed 4\n"), done.output
     assert done.output.endswith("All agree.\n") and files(place) == before
     assert done.output == typed("results", "audit", "lab", "--sample", 2, "--seed", 4).output
+
+
+def test_an_audit_objects_to_a_trial_without_its_test() -> None:
+    again = Store(TRAINED).read(FINAL)
+    stored = dataclasses.replace(again, test=None, environment={"cpu": "another"})
+    done = Comparison(stored, again, ("test: none then, stored now",), ())
+    assert not done.is_exact and done.beyond(0.05) == done.differences
 
 
 def lied(lab: Path, key: str) -> None:

@@ -165,7 +165,6 @@ def _resolution(
     base = other.stats[metric].mean
     assert base  # noqa: S101 - it has runs, and a metric of 0 does not vary
     users, seeds, wanted = found.users, max(len(cell.seeds), 2), asked / 100 * base
-    per_user = rows / users
 
     def over_users(count: int) -> bool:
         return detectable(parts.over_users(count, seeds), count - 1) <= wanted
@@ -173,8 +172,9 @@ def _resolution(
     def over_seeds(count: int) -> bool:
         return detectable(parts.over_seeds(users, count), count - 1) <= wanted
 
-    users_users = _least(over_users)
-    users_both = _least(lambda count: power_over_both(parts, count, seeds, wanted) >= POWER)
+    def over_both(count: int) -> bool:
+        return power_over_both(parts, count, seeds, wanted) >= POWER
+
     return Resolution(
         cell,
         other,
@@ -184,11 +184,16 @@ def _resolution(
         over_users=100 / base * detectable(parts.over_users(users, seeds), users - 1),
         over_seeds=100 / base * detectable(parts.over_seeds(users, seeds), seeds - 1),
         over_both=100 / base * _detected(parts, users, seeds),
-        rows_users=None if users_users is None else math.ceil(users_users * per_user),
+        rows_users=rows_of(_least(over_users), rows, users),
         seeds_seeds=_least(over_seeds),
         seeds_both=_least(lambda count: power_over_both(parts, users, count, wanted) >= POWER),
-        rows_both=None if users_both is None else math.ceil(users_both * per_user),
+        rows_both=rows_of(_least(over_both), rows, users),
     )
+
+
+def rows_of(count: int | None, rows: int, users: int) -> int | None:
+    """The test rows of so many users, as many each as `users` have in `rows`, rounded up."""
+    return None if count is None else -(-count * rows // users)
 
 
 def _detected(parts: Components, users: int, seeds: int) -> float:

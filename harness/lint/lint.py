@@ -15,7 +15,7 @@ from ..utils.errors import InputError
 from ..utils.text import columns, counted, fixed, hint, one_line
 from .cells import Cell, Reading
 from .checks import BY_FALL, GROWTH, ONE_TARGET, RULES, Check, Fallen, Found, LeftOut
-from .metrics import Metric
+from .metrics import Metric, plain
 from .numbers import Interval, cut, exact, rounded
 from .read import read_table, read_text
 from .rows import Row, deviations, growth, ndcg_and_mrr, whole_hits, within_recall
@@ -44,8 +44,8 @@ class Facts:
 
     def rows_of(self, cell: Cell) -> int | None:
         """The test rows of a cell's data set, which is one of its titles."""
-        named = {_plain(name): count for name, count in self.rows.items()}
-        return next((named[key] for title in (*cell.where, cell.row) if (key := _plain(title)) in named), named.get(""))
+        named = {plain(name): count for name, count in self.rows.items()}
+        return next((named[key] for title in (*cell.where, cell.row) if (key := plain(title)) in named), named.get(""))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def lint_files(paths: Sequence[Path], facts: Facts) -> Findings:
     readings = [read_table(path) for path in paths]
     titles = {title for reading in readings for cell in reading.cells for title in (*cell.where, cell.row)}
     for name in facts.rows:
-        if name and _plain(name) not in map(_plain, titles):
+        if name and plain(name) not in map(plain, titles):
             raise InputError(
                 f"--rows {name}: no table has this data set.{hint(name, titles)} "
                 f"Titles there: {', '.join(sorted(titles))}."
@@ -231,8 +231,3 @@ def _impossible(check: Check) -> Impossible:
 
 def _fixed(value: Fraction, digits: int) -> str:
     return fixed(float(value), digits)
-
-
-def _plain(name: str) -> str:
-    """A name without what papers write differently: letters and digits in small."""
-    return "".join(filter(str.isalnum, name.lower()))

@@ -57,6 +57,11 @@ def is_statistic(name: str) -> bool:
     return bool(_STATISTIC.search(name))
 
 
+def plain(name: str) -> str:
+    """A name without what papers write differently: letters and digits in small."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
 def is_gain(name: str) -> bool:
     """Whether numbers under this name are improvements over another row."""
     return bool(_GAIN.search(name))

@@ -10,7 +10,7 @@ from itertools import permutations
 
 from .cells import Cell
 from .checks import AVERAGES, BOLD, GAINS, NO_UNIT, SAME, UNDERLINED, Check, Found, LeftOut, Sides, at_least, nearest
-from .metrics import Metric, is_average
+from .metrics import Metric, is_average, plain
 from .numbers import ONE, Interval, View, exact, mean, point, rounded, total
 
 _Pair = tuple[Cell, Cell]
@@ -92,7 +92,7 @@ def _by_name(pairs: Iterable[_Pair]) -> dict[str, list[_Pair]]:
         best[id(ours)] = max(best.get(id(ours), other.number.value), other.number.value)
     named: dict[str, list[_Pair]] = {}
     for pair in pairs:
-        for name in [_plain(pair[1].row), *([_BEST] if pair[1].number.value == best[id(pair[0])] else [])]:
+        for name in [plain(pair[1].row), *([_BEST] if pair[1].number.value == best[id(pair[0])] else [])]:
             named.setdefault(name, []).append(pair)
     return named
 
@@ -100,11 +100,7 @@ def _by_name(pairs: Iterable[_Pair]) -> dict[str, list[_Pair]]:
 def _named(gain: Cell) -> str:
     """The row that a label such as (over ERL) names, else ""."""
     found = re.fullmatch(r"\(?over (.+?)\)?", gain.row.strip(), re.IGNORECASE)
-    return _plain(found[1]) if found else ""
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.lower()))
+    return plain(found[1]) if found else ""
 
 
 def _follows(gain: Cell, pairs: Iterable[_Pair]) -> bool:
@@ -119,7 +115,7 @@ def _pairs(gain: Cell, gains: _Columns, values: _Columns) -> list[_Pair]:
         ours = [cell for cell in here if cell.line == gain.line]
     elif len(gains.get(_column(gain), [])) > 1:
         ours = [cell for cell in here if cell.line <= gain.line][-1:]
-    over = [cell for cell in here if _plain(cell.row) == _named(gain)] if _named(gain) else here
+    over = [cell for cell in here if plain(cell.row) == _named(gain)] if _named(gain) else here
     return [(one, other) for one in ours for other in over if other is not one]
 
 
@@ -218,7 +214,7 @@ def same_rows(tables: Iterable[Sequence[Cell]]) -> Found:
     for cells in tables:
         here: dict[object, list[Cell]] = {}
         for cell in _split(cells)[0]:
-            names = sorted(map(_plain, (*cell.where, cell.row)))
+            names = sorted(map(plain, (*cell.where, cell.row)))
             here.setdefault((*filter(None, names), cell.metric), []).append(cell)
         for name, found in here.items():
             by_name.setdefault(name, []).extend(found if len(found) == 1 else [])

@@ -10,7 +10,7 @@ import pytest
 
 from rearec_bench.harness.analysis.crossed import difference_of
 from rearec_bench.harness.analysis.intervals import detectable_difference
-from rearec_bench.harness.analysis.power import Components, _least, power_over_both, resolutions
+from rearec_bench.harness.analysis.power import Components, _least, power_over_both, resolutions, rows_of
 from rearec_bench.harness.analysis.resultset import ResultSet
 from rearec_bench.harness.store.store import Store
 
@@ -22,6 +22,13 @@ def test_the_least_number_that_is_enough(wanted: int) -> None:
 
 def test_where_no_number_is_enough_there_is_none() -> None:
     assert _least(lambda number: False) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "users", "wanted"), [(13, 27, 13, 27), (26, 27, 13, 54), (1, 27, 13, 3), (None, 27, 13, None)]
+)
+def test_rows_of_users_are_whole_and_rounded_up(count: int | None, rows: int, users: int, wanted: int | None) -> None:
+    assert rows_of(count, rows, users) == wanted
 
 
 @pytest.mark.parametrize("seeds", [3, 6])

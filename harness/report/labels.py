@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..suite.labels import value_text
+
 if TYPE_CHECKING:
     from ..analysis.compare import Row
     from ..suite.model import Space
@@ -50,7 +52,7 @@ def points_label(points: int | None) -> str:
 def range_words(space: Space) -> str:
     """The values that are searched: {1, 2, 5}, or 0.05 to 5 on a logarithmic scale."""
     if space.choices:
-        return f"{{{', '.join(map(str, space.choices))}}}"
+        return f"{{{', '.join(map(value_text, space.choices))}}}"
     return f"{space.low} to {space.high}{' on a logarithmic scale' if space.log else ''}"
 
 

@@ -15,7 +15,7 @@ from ..utils.registry import STRATEGIES, Registry
 from ..utils.text import counted
 from .formats.latex import escape
 from .labels import HIDDEN, label_of, metric_label, range_words
-from .tables.protocol import look_lines, own_backbones, shown_line
+from .tables.protocol import look_lines, own_backbones, pruner_lines, shown_line
 
 _CITED = {
     "sasrec": "kang2018sasrec",
@@ -44,7 +44,8 @@ def methods(results: ResultSet) -> str:
     if not runs:
         return f"No final run of {escape(results.name)} is stored yet.\n"
     sentences = [*_data(results), *_models(models, runs), *_baselines(results), *_training(runs)]
-    sentences += [*_budget(models, runs), _STATISTICS, *map(escape, look_lines(results)), *shown_line(results)]
+    sentences += [*_budget(models, runs), *map(escape, pruner_lines(results)), _STATISTICS]
+    sentences += [*map(escape, look_lines(results)), *shown_line(results)]
     return "\n".join([*sentences, *_machines(runs)]) + "\n"
 
 

@@ -97,7 +97,7 @@ def _training_lines(results: ResultSet) -> list[str]:
     if budgets := _budgets(results):
         among = "distinct settings tried of those to search; epochs in all"
         lines.append(f"Chosen on validation {metric} among ({among}): {budgets}.")
-    lines += [*_pruner_lines(results), *_convergence_lines(results)]
+    lines += [*pruner_lines(results), *_convergence_lines(results)]
     chosen = [
         f"{_row_name(cell)}: K={cell.runs[0].spec.steps}" for cell in results.cells if cell.steps is None and cell.runs
     ]
@@ -113,7 +113,7 @@ def own_backbones(results: ResultSet) -> str:
     )
 
 
-def _pruner_lines(results: ResultSet) -> list[str]:
+def pruner_lines(results: ResultSet) -> list[str]:
     """What a pruner did, and that it does not do it twice."""
     if results.suite is None or results.suite.search.pruner == "none":
         return []

@@ -10,6 +10,8 @@ import pytest
 
 from rearec_bench.harness.analysis.budget import expected_best, expected_best_with_replacement
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
+from rearec_bench.harness.report.formats.latex import escape
+from rearec_bench.harness.report.methods import methods
 from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.tables.protocol import protocol_lines
 from rearec_bench.harness.report.tables.registry import TABLES
@@ -109,5 +111,5 @@ def test_the_protocol_of_every_table_says_what_a_pruner_did(results: ResultSet, 
     assert line.startswith(
         "Pruner asha (rungs at 5, 15, ... epochs, one in 3 goes on): 1 of 24 search trials ended early."
     )
-    assert "not the same again" in line
+    assert "not the same again" in line and escape(line) in methods(pruned)
     assert not [line for line in protocol_lines(results) if line.startswith("Pruner")]

@@ -19,6 +19,7 @@ from rearec_bench.harness.report.report import every_table
 from rearec_bench.harness.report.tables.protocol import protocol_lines
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.suite.model import Space
 
 TABLE_NAMES = ("overall", "significance", "ceiling")
 
@@ -73,6 +74,12 @@ def test_the_methods_say_what_was_run(varied: ResultSet) -> None:
     assert r"$K \in \{0, 1, 2\}$" in text
     assert "3 rows have fewer, which the tables show" in text
     assert "split: by time at 80/90\\%" in text
+
+
+def test_the_methods_have_searched_values_as_suites_write_them(varied: ResultSet) -> None:
+    space = {"backbone.step_dropout": Space(choices=(0.0, None))}
+    cells = tuple(replace(cell, space=space) for cell in varied.cells)
+    assert r"dropout in \{0, null\}" in methods(replace(varied, cells=cells))
 
 
 def test_rows_that_the_rule_unseen_left_out_are_told_under_tables_and_in_the_methods(varied: ResultSet) -> None:

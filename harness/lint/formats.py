@@ -143,15 +143,10 @@ def csv_table(text: str, name: str) -> Grid:
     """
     import polars as pl
 
-    first = text.lstrip("\ufeff").partition("\n")[0]
+    first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:
-        frame = pl.read_csv(
-            io.BytesIO(text.encode()),
-            separator=separator,
-            has_header=False,
-            infer_schema=False,
-        )
+        frame = pl.read_csv(io.BytesIO(text.encode()), separator=separator, has_header=False, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{name} cannot be read as CSV: {str(error).splitlines()[0]}") from error
     commas = separator != "," and not re.search(r"\d\.\d", text)

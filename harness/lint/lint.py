@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.resources import files
+from itertools import chain
 from math import floor, log10
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ..utils.text import columns, counted, fixed, hint, one_line
 from .cells import Cell, Reading
 from .checks import BY_FALL, GROWTH, ONE_TARGET, RULES, Check, Fallen, Found, LeftOut
 from .metrics import Metric, plain
-from .numbers import Interval, cut, exact, rounded
+from .numbers import ONE, Interval, cut, exact, point, rounded
 from .read import read_table, read_text
 from .rows import Row, deviations, growth, ndcg_and_mrr, whole_hits, within_recall
 from .tables import average_gains, averages, improvements, marks, same_rows
@@ -89,13 +90,9 @@ def lint(readings: Sequence[Reading], facts: Facts = Facts()) -> Findings:
 
 def _found(cells: Sequence[Cell], facts: Facts) -> Found:
     for row in [] if facts.many_targets else _rows(cells):
-        rows = facts.rows_of(next(iter(row.values())))
-        for found in (growth(row), within_recall(row), ndcg_and_mrr(row)):
-            yield from found
-        for found in (whole_hits(row, rows, facts.seeds), deviations(row, rows, facts.seeds)):
-            yield from found
-    for found in (improvements(cells), average_gains(cells), averages(cells, facts.rows_of), marks(cells)):
-        yield from found
+        told = row, facts.rows_of(next(iter(row.values()))), facts.seeds
+        yield from chain(growth(row), within_recall(row), ndcg_and_mrr(row), whole_hits(*told), deviations(*told))
+    yield from chain(improvements(cells), average_gains(cells), averages(cells, facts.rows_of), marks(cells))
 
 
 def lint_files(paths: Sequence[Path], facts: Facts) -> Findings:
@@ -210,10 +207,8 @@ def _is_mostly(wrong: int, cells: int) -> bool:
 
 def _impossible(check: Check) -> Impossible:
     percent = check.unit is None and check.cell.unit == "percent"
-    unit = "%" if percent else check.unit or ""
-    value, allowed, near, possible = (
-        side.times(100 if percent else 1) for view in (exact, rounded) for side in check.sides(view)
-    )
+    unit, factor = ("%", point(100)) if percent else (check.unit or "", ONE)
+    value, allowed, near, possible = (side * factor for view in (exact, rounded) for side in check.sides(view))
     off = value.gap(allowed)
     rounding = off - near.gap(possible)
     digits = min(max(1 - floor(log10(rounding)), 0), 10) if rounding > 0 else 4

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property
-from math import ceil, floor, isqrt
+from functools import cached_property
 
 _NOISE = Fraction(1, 10**6)
 """Of a number: what sums in single precision may be off by, which shows where many digits are printed."""
 _SHORT = 2**40
 _FINE = 2**60
-"""Logarithms and roots are bounded from both sides by fractions of this denominator, or finer."""
+"""Roots are bounded from both sides by fractions of this denominator."""
 _LONGEST = 60
 """Characters of a number; one of more is none."""
 _NUMBER = re.compile(r"([-+]?)(\d*)(?:\.(\d+))?(?:e([-+]?\d+))?", re.IGNORECASE)
@@ -46,13 +46,11 @@ class Interval:
         """How far the two are apart; 0 where they share a number."""
         return max(Fraction(0), other.low - self.high, self.low - other.high)
 
-    def times(self, factor: int) -> Interval:
-        """Both ends by a positive whole number."""
-        return Interval(self.low * factor, self.high * factor)
-
     def outward(self) -> Interval:
         """A slightly wider interval with short ends, for fast arithmetic."""
-        return Interval(Fraction(floor(self.low * _SHORT), _SHORT), Fraction(ceil(self.high * _SHORT), _SHORT))
+        return Interval(
+            Fraction(math.floor(self.low * _SHORT), _SHORT), Fraction(math.ceil(self.high * _SHORT), _SHORT)
+        )
 
     @property
     def width(self) -> Fraction:
@@ -146,22 +144,11 @@ def mean(parts: list[Interval]) -> Interval:
 def root(value: Fraction) -> Interval:
     """Bounds on a square root; 0 of a negative number."""
     value = max(value, Fraction(0))
-    below = isqrt(int(value * _FINE**2))
+    below = math.isqrt(int(value * _FINE**2))
     return Interval(Fraction(below, _FINE), Fraction(below + 1, _FINE))
 
 
-@cache
 def log2(number: int) -> Interval:
-    """Bounds on the binary logarithm of a whole number above 0, to 40 binary digits, from squaring alone."""
-    whole = number.bit_length() - 1
-    low = high = Fraction(number, 2**whole)
-    result = Fraction(whole)
-    for place in range(1, 41):
-        low = Fraction(int(low * low * _FINE), _FINE)
-        high = Fraction(-int(-(high * high * _FINE) // 1), _FINE)
-        step = Fraction(1, 2**place)
-        if low >= 2:
-            result, low, high = result + step, low / 2, high / 2
-        elif high >= 2:  # the bounds disagree about this digit: both are still possible
-            return Interval(result, result + 2 * step)
-    return Interval(result, result + step)
+    """Bounds on the binary logarithm of a whole number above 0: the double next to it is no further off."""
+    near, off = Fraction(math.log2(number)), Fraction(1, 2**45)
+    return Interval(near - off, near + off)

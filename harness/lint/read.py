@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..utils.errors import InputError
@@ -15,21 +15,7 @@ from .numbers import printed
 
 _VALUES, _SPREADS, _SEEDS = ("value", "mean", "score"), ("std", "sd", "stdev"), ("seeds", "runs")
 _ROWS = ("strategy", "method", "model", "row", "name")
-_LABELS = {
-    "",
-    "model",
-    "models",
-    "method",
-    "methods",
-    "dataset",
-    "datasets",
-    "data set",
-    "metric",
-    "metrics",
-    "row",
-    "variant",
-    "variants",
-}
+_LABELS = re.compile(r"(?:models?|methods?|data ?sets?|metrics?|row|variants?)?", re.IGNORECASE)
 _SPREAD_SAID = re.compile(r"standard deviation|\bstd\b|\bs\.?d\.", re.IGNORECASE)
 _PERCENT_SAID = re.compile(
     r"\bin (?:percent|%|\\%)|\(\s*\\?%\s*\)|percentage|(?:x|×|\\times|by)\s*\$?\s*100\b", re.IGNORECASE
@@ -91,8 +77,6 @@ def _read_grid(grid: Grid, name: str, text: str, reading: Reading) -> None:
 
 
 def _without_spread(cell: Cell, reading: Reading) -> Cell:
-    from dataclasses import replace
-
     if cell.spread is None:
         return cell
     reading.left_out["a spread that is not said to be a standard deviation"] += 1
@@ -231,7 +215,7 @@ def _named(
     Titles above methods that say of which `kinds` they are do not part them.
     """
     if column.metric or column.average:
-        own = [title for title in label.titles if title.lower() not in _LABELS] if label else []
+        own = [title for title in label.titles if not _LABELS.fullmatch(title)] if label else []
         return column.metric, (*labels[:-1], *own, *column.titles), labels[-1] if labels else "", False
     known, rest = _metric_in(labels)
     if known is None or not column.titles:

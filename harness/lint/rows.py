@@ -206,7 +206,8 @@ def deviations(row: Row, rows: int | None, seeds: int | None) -> Found:
 
 def _deviations(mean: Printed, spread: Printed, rows: int, runs: int) -> list[Interval]:
     """The deviations of whole hits nearest to a printed one, over n - 1 or n; none if nearly every one is possible."""
-    hits, squares = rounded(mean) * point(rows * runs), [max(end, Fraction(0)) ** 2 * rows**2 for end in _ends(spread)]
+    hits, ends = rounded(mean) * point(rows * runs), rounded(spread)
+    squares = [max(end, Fraction(0)) ** 2 * rows**2 for end in (ends.low, ends.high)]
     sums = range(math.ceil(hits.low), math.floor(hits.high) + 1)
     if len(sums) > _MOST_SUMS or (squares[1] - squares[0]) * (runs - 1) >= 2:
         return []
@@ -222,8 +223,3 @@ def _deviations(mean: Printed, spread: Printed, rows: int, runs: int) -> list[In
                     root(Fraction(runs * of - sum_ * sum_, below * rows * rows)) for of in range(start, start + 6, 2)
                 ]
     return found
-
-
-def _ends(number: Printed) -> tuple[Fraction, Fraction]:
-    interval = rounded(number)
-    return interval.low, interval.high

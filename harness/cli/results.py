@@ -180,7 +180,7 @@ def diff_results(first: Path, second: Path, suites: tuple[str, ...], form: str, 
 @click.argument("target", type=click.Path(path_type=Path))
 @results_option
 @click.option("--suite", "suites", multiple=True, shell_complete=complete_stored_suite, help="Export this suite only.")
-@click.option("--to", "form", type=click.Choice(["trec", "optuna"]), help="Write these files instead.")
+@click.option("--to", "form", type=click.Choice(["trec", "optuna", "mlflow"]), help="Write these files instead.")
 def export_results(target: Path, results: Path, suites: tuple[str, ...], form: str | None) -> None:
     """Pack suites and their trials, for others to take over.
 
@@ -188,7 +188,8 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...], form: s
     and results merge read it. Logs, checkpoints and profiles stay.
 
     With --to trec, TARGET is a folder of run files and qrels of all final runs; with --to optuna, an SQLite file with a
-    study for each cell that was searched, which optuna-dashboard opens.
+    study for each cell that was searched, which optuna-dashboard opens; with --to mlflow, one with an experiment for
+    each suite and a run for each trial, which mlflow ui opens.
 
     \b
     Examples:
@@ -196,6 +197,7 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...], form: s
       rearec-bench results export lab --suite smoke
       rearec-bench results export runs --to trec
       rearec-bench results export studies.db --to optuna
+      rearec-bench results export runs.db --to mlflow
     """
     from ..store.archive import export
     from ..store.store import Store
@@ -222,6 +224,16 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...], form: s
         words = "1 study" if studies == 1 else f"{studies:,} studies"
         click.echo(f"{target}: {words}, {counted(trials, 'trial')}. To look at them:")
         click.echo(f"  optuna-dashboard sqlite:///{target}")
+        return
+    if form == "mlflow":
+        from ..report.experiments import write_experiments
+        from ..report.report import note_early
+
+        with counting("exporting") as reach:
+            experiments, trials = write_experiments(suites or stored, store, target, reach=reach)
+        note_early(store, "results export --to mlflow", suites=suites)
+        click.echo(f"{target}: {counted(experiments, 'experiment')}, {counted(trials, 'run')}. To look at them:")
+        click.echo(f"  mlflow ui --backend-store-uri sqlite:///{target}")
         return
     with counting("checking") as reach:
         count = export(store, suites or stored, target, reach=reach)

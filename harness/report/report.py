@@ -294,9 +294,9 @@ def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store, *, s
             damaged[error.path.name] = error.why
 
 
-def note_early(store: Store, shows: str) -> None:
-    """Let the store remember that test numbers of all its suites were shown, where final runs are still missing."""
-    for name in store.suites():
+def note_early(store: Store, shows: str, suites: Sequence[str] = ()) -> None:
+    """Let the store remember that test numbers of suites, or of all, were shown, where final runs are still missing."""
+    for name in suites or store.suites():
         _note(load_results(name, store=store), shows)
 
 

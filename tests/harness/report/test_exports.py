@@ -1,8 +1,11 @@
-"""What other programs read: TREC's tools find our metrics, Optuna finds our searches."""
+"""What other programs read: TREC's tools find our metrics, Optuna our searches, MLflow our trials."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +20,9 @@ import pytest
 
 from rearec_bench.harness.records.results import Rows
 from rearec_bench.harness.report.trec import _lines
+from rearec_bench.harness.store.shown import shown_early
 from rearec_bench.harness.store.store import Store
+from rearec_bench.harness.store.suites import without_trials
 
 from ..typed import typed
 
@@ -119,3 +124,118 @@ def _asked(url: str) -> Any:
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The trained store with a final run to come and a search trial that was pruned; and the same suite as Default."""
+    folder = tmp_path_factory.mktemp("halfway") / "results"
+    shutil.copytree(TRAINED, folder)
+    store = Store(folder)
+    suite, index = store.read_suite("before")
+    store.write_suite("before", suite, without_trials(index, {store.find("7684d4d4")}))
+    store.write_suite("Default", suite, index)
+    made = store.read(store.find("92dadaaa"))
+    first = dataclasses.replace(made.history[0], losses={"total": math.inf, "rest": 1.0})
+    ended = dataclasses.replace(
+        made, status="pruned", validation=None, reason="at epoch 2", history=(first, *made.history[1:])
+    )
+    store.write(ended, replace=True)
+    return store
+
+
+@pytest.fixture(scope="module")
+def client(halfway: Store, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    mlflow = pytest.importorskip("mlflow")
+    target = tmp_path_factory.mktemp("mlflow") / "runs.db"
+    done = typed("results", "export", target, "--to", "mlflow", "--results", halfway.root)
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (
+        0,
+        f"{target}: 2 experiments, 9 runs. To look at them:",
+    ), done.output
+    assert str(Path.cwd()).encode() not in target.read_bytes(), "it says nothing about this machine"
+    return mlflow.MlflowClient(f"sqlite:///{target}")
+
+
+def runs_of(client: Any, suite: str) -> dict[str, Any]:
+    return {
+        run.data.tags["key"]: run for run in client.search_runs([client.get_experiment_by_name(suite).experiment_id])
+    }
+
+
+def test_mlflow_finds_what_is_stored_of_each_trial(client: Any, halfway: Store) -> None:
+    runs = runs_of(client, "Default")
+    assert runs.keys() == halfway.keys()
+    for key, run in runs.items():
+        stored = halfway.summary(key)
+        whole = {f"best_validation_{name}": value for name, value in (stored.validation or {}).items()}
+        whole |= {f"test_{name}": value for name, value in (stored.test or {}).items()}
+        found = {name: value for name, value in run.data.metrics.items() if not name.startswith(("validation", "loss"))}
+        assert found == {"best_epoch": stored.best_epoch} | {
+            name.replace("@", "_"): value for name, value in whole.items()
+        }
+        for name, values in {
+            "validation_ndcg_20": {epoch.epoch: epoch.validation["ndcg@20"] for epoch in stored.history},
+            "loss_total": {epoch.epoch: epoch.losses["total"] for epoch in stored.history},
+        }.items():
+            history = {one.step: one.value for one in client.get_metric_history(run.info.run_id, name)}
+            assert history == {epoch: value for epoch, value in values.items() if math.isfinite(value)}
+        assert (run.info.end_time - run.info.start_time) / 1000 == pytest.approx(stored.timings["total_s"], abs=2e-3)
+
+
+def test_a_run_says_in_words_what_it_is(client: Any) -> None:
+    runs = {run.info.run_name: run for run in runs_of(client, "Default").values()}
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "prl K=1 search 1 (sasrec, tiny)": "FINISHED",
+        "prl K=1 search 2 (sasrec, tiny)": "KILLED",
+        "prl K=1 final seed 1 (sasrec, tiny)": "FINISHED",
+        "base final seed 1 (sasrec, tiny)": "FINISHED",
+        "reference final seed 1 (popularity, tiny)": "FINISHED",
+    }
+    pruned = runs["prl K=1 search 2 (sasrec, tiny)"].data
+    assert (
+        pruned.tags.items()
+        >= {
+            "dataset": "tiny",
+            "backbone": "sasrec",
+            "row": "prl",
+            "purpose": "search",
+            "seed": "0",
+            "status": "pruned",
+            "reason": "at epoch 2",
+        }.items()
+    )
+    assert (
+        pruned.params.items()
+        >= {
+            "strategy": "prl",
+            "strategy.temperature": "1",
+            "backbone.width": "8",
+            "training.lr": "0.01",
+            "training.batch_size": "512",
+            "evaluation.mask_history": "false",
+            "steps": "1",
+            "metric": "ndcg@20",
+        }.items()
+    )
+    assert runs["reference final seed 1 (popularity, tiny)"].data.params.keys() == {
+        "reference",
+        "evaluation.mask_history",
+        "evaluation.trace_users",
+    }
+
+
+def test_an_unfinished_suite_has_the_runs_of_its_trials_and_remembers_that_they_were_shown(
+    client: Any, halfway: Store
+) -> None:
+    assert len(runs_of(client, "before")) == 4
+    (early,) = shown_early(halfway.suite_folder("before"))
+    assert (early["shown"], early["done"], early["planned"]) == ("results export --to mlflow", 1, 2)
+    assert shown_early(halfway.suite_folder("Default")) == []
+
+
+def test_without_mlflow_a_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    done = typed("results", "export", tmp_path / "runs.db", "--to", "mlflow", "--results", TRAINED)
+    assert (done.exit_code, [*tmp_path.iterdir()]) == (2, [])
+    assert "needs MLflow, which is not installed. Type:  pip install 'rearec-bench[mlflow]'" in done.output

@@ -271,6 +271,11 @@ def test_a_file_that_is_no_archive_is_refused(
             ("results", "export", "x", "--to", "optuna", "--results", TRAINED, "--suite", "unfinished"),
             "no search trial of unfinished is stored, so there is no study to export.",
         ),
+        (("results", "export", "before.yaml", "--to", "mlflow", "--results", TRAINED), "before.yaml exists."),
+        (
+            ("results", "export", "x", "--to", "mlflow", "--results", TRAINED, "--suite", "unfinished"),
+            "no trial of unfinished is stored, so there is no run to export.",
+        ),
         (("results", "export", "x", "--results", "nowhere"), "there is no suite in nowhere."),
         (
             ("results", "export", "x", "--results", "lab", "--suite", "y"),

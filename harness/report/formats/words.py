@@ -46,7 +46,7 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
     if cell.kind == "p":
         return f"{marks.less}0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     if cell.kind == "change":
-        return fixed(cell.value, cell.digits, plus="+", minus=marks.minus, group=",")
+        return fixed(cell.value, cell.digits, plus="+", minus=marks.minus, group=",") + _mark(cell, marks)
     if cell.kind == "range":
         return "..".join(fixed(end, cell.digits, minus=marks.minus) for end in (cell.value, cell.high))
     if cell.kind == "share":
@@ -55,7 +55,11 @@ def cell_words(cell: TableCell, marks: Marks, *, spread: bool) -> str:
     if cell.kind == "gain":
         words = f"({words})"
     nothing = cell.kind != "value" and fixed(cell.value, 2) == "0.00"
-    return (marks.bold(words) if cell.best and not nothing else words) + (marks.raised(cell.mark) if cell.mark else "")
+    return (marks.bold(words) if cell.best and not nothing else words) + _mark(cell, marks)
+
+
+def _mark(cell: TableCell, marks: Marks) -> str:
+    return marks.raised(cell.mark) if cell.mark else ""
 
 
 def _value(cell: TableCell, value: float, marks: Marks, *, spread: bool) -> str:

@@ -307,6 +307,8 @@ def test_marks_say_which_differences_are_more_than_chance(tmp_path: Path, synthe
     text = render([MARKED["overall"](results)], format="markdown")
     assert text.count("1.0000**‡ |") == 4 and "Holm's correction for 4 comparisons" in text
     assert r"\textbf{1.0000}$^{\ddagger}$" in render([MARKED["overall"](results)], format="latex")
+    tested = render([TABLES["significance"](results)], format="markdown")
+    assert len(re.findall(r"\+0\.\d{4}‡ \|", tested)) == 4
     plain = render([TABLES["overall"](results)], format="markdown")
     assert "‡" not in plain and "Holm" not in plain
 

@@ -66,7 +66,7 @@ bench: install
 	$(BIN)/python tests/benchmarks/run.py short -o bench.md
 	test ! -d results/suites/fidelity_erl || $(BIN)/python tests/benchmarks/fidelity.py
 	for suite in packing_ml100k packing_beauty; do \
-	  test ! -d results/suites/$$suite || $(BIN)/python tests/benchmarks/quality.py packing $$suite || exit 1; \
+	  test ! -d results/suites/$$suite || $(BIN)/python tests/benchmarks/packing_quality.py $$suite || exit 1; \
 	done
 
 bench-long: install

@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 
 from rearec_bench.harness.analysis.crossed import difference_of
+from rearec_bench.harness.datasets.catalog import load_dataset
+from rearec_bench.harness.store.store import Store
+
+from .harness.suites import run_here, suite_in
 
 SCRIPTS = Path(__file__).parent / "benchmarks"
 sys.path.insert(0, str(SCRIPTS))
@@ -112,6 +116,17 @@ def test_lint_finds_every_kind_of_error_and_accuses_no_table_without() -> None:
 
 
 @pytest.mark.slow
-def test_rows_with_steps_stand_over_bases_of_a_stored_suite(stored: Path, tmp_path: Path) -> None:
-    printed = run("quality", "compute_matched", "smoke", "--results", stored, folder=tmp_path)
-    assert "| ERL over base |" in printed
+def test_packing_quality_has_both_ways_of_a_row(tmp_path: Path) -> None:
+    suite = suite_in(
+        tmp_path,
+        name="packings",
+        backbones="[sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}]",
+        strategies="[base]",
+        seeds="[1, 2]",
+        training="{lr: 0.01, batch_size: 512, max_len: 10, max_epochs: 1, packing: {sweep: [none, users]}}",
+    )
+    run_here(suite, Store(tmp_path / "results"), load_dataset("tiny", data_dir=tmp_path))
+    printed = run("packing_quality", "packings", folder=tmp_path)
+    assert re.search(r"^\| tiny \| base \| 2 \| [.\d]+ \| [.\d]+ \| [+-][.\d]+% \[", printed, flags=re.MULTILINE), (
+        printed
+    )

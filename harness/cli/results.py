@@ -114,13 +114,16 @@ def merge_results(first: Path, second: Path, output: Path | None) -> None:
       1  merged, except for the trials named: different in both, or damaged
     """
     from ..store.merge import merge
-    from ..store.store import Store
+    from ..store.store import Store, check_is_results
     from ..utils.text import counted, one_line
 
     target = Store(first if output is None else output, tell=partial(click.echo, err=True))
     conflicts: list[str] = []
+    sources = [second] if output is None else [first, second]
+    for source in sources:
+        check_is_results(source)
     with target.locked("results merge"):
-        for source in [second] if output is None else [first, second]:
+        for source in sources:
             with counting("merging") as reach:
                 done = merge(target, Store(source), reach=reach)
             suites = f"; suites {', '.join(done.suites)}" if done.suites else ""

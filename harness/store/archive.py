@@ -169,9 +169,9 @@ def _plain_files(root: Path, folder: Path) -> Iterator[tuple[str, os.stat_result
         raise Unfit(root, f"{folder.relative_to(root)} is no folder")
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith("."):
+                continue  # of a writer, and soon gone
             path, status = Path(entry.path), entry.stat(follow_symlinks=False)
-            if entry.name.startswith(".") and folder.name in ("trials", "suites"):
-                continue  # of a writer
             if stat.S_ISDIR(status.st_mode):
                 yield from _plain_files(root, path)
             elif stat.S_ISREG(status.st_mode):

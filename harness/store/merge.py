@@ -13,7 +13,7 @@ from typing import Any
 
 from ..plan.staged import together
 from ..records.comparison import differences
-from ..utils.errors import DamagedError, StoreError
+from ..utils.errors import DamagedError
 from .shown import add_lines, shown_lines
 from .store import Store
 from .suites import INDEX, LOG, SUITE, log_lines, opened
@@ -43,8 +43,6 @@ def merge(target: Store, source: Store, *, reach: Callable[[int, int], None] = l
     Raises:
         StoreError: one of them cannot be read, or the first cannot be written.
     """
-    if not source.root.is_dir():
-        raise StoreError(f"there is no folder {source.root}.")
     added = same = 0
     conflicts: list[str] = []
     keys = sorted(source.keys())

@@ -15,7 +15,7 @@ from ..utils import files as atomic
 from ..utils.errors import InputError
 from ..utils.text import counted
 from .archive import Reach, Unfit, check_folder, unpack
-from .store import Store
+from .store import Store, check_is_results
 from .trial_folder import files_taken
 from .verify import verify
 
@@ -56,9 +56,8 @@ def opened(path: Path, *, within: Path | None = None, reach: Reach = lambda done
         if not path.is_dir():
             folder = stack.enter_context(atomic.scratch_folder(within))
             unpack(path, folder)
-        elif not (path / "trials").is_dir():
-            raise InputError(f"{path} is no folder of results: it has no folder trials. Name one that a run wrote to.")
         else:
+            check_is_results(path)
             check_folder(path)
         store = Store(folder)
         for finding in verify(store, of_others=True, reach=reach).findings:

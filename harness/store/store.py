@@ -21,12 +21,12 @@ from typing import Any
 from ..records.results import Ranks, Rows, TrialResult, TrialSummary
 from ..utils import files as atomic
 from ..utils import lock as store_lock
-from ..utils.errors import DamagedError, StoreError
+from ..utils.errors import DamagedError, InputError, StoreError
 from .format import SPLITS, json_bytes
 from .suites import INDEX, KEY, LOG, SUITE, index_keys, opened, sealed
 from .trial_folder import files_of, read_origin, read_ranks, read_result, read_rows, read_summary
 
-__all__ = ["Store", "index_keys"]
+__all__ = ["Store", "check_is_results", "index_keys"]
 
 QUARANTINE = "quarantine"
 _REASON_SCHEMA = 1
@@ -279,6 +279,12 @@ class Store:
         with _writing(self.root):
             for folder in places:
                 atomic.clean(folder)
+
+
+def check_is_results(folder: Path) -> None:
+    """Raise `InputError` for a folder that no run has written to, such as one above or below that."""
+    if not (folder / "trials").is_dir():
+        raise InputError(f"{folder} is no folder of results: it has no folder trials. Name one that a run wrote to.")
 
 
 @contextlib.contextmanager

@@ -129,10 +129,11 @@ def test_a_tampered_folder_is_refused_with_the_reason(place: Path, name: str) ->
     refused(place, "lab", why)
 
 
-def test_checkpoints_and_profiles_of_others_are_not_opened(place: Path) -> None:
+def test_checkpoints_profiles_and_unfinished_files_of_others_are_not_opened(place: Path) -> None:
     for name in (f"checkpoints/{FINAL}/manifest.json", "profiles/mine/profile.json"):
         (place / "lab" / name).parent.mkdir(parents=True)
         os.mkfifo(place / "lab" / name)  # who opens one waits for ever
+    os.mkfifo(place / "lab" / "suites" / "before" / ".tmp~index.json")  # of a run that goes on there
     assert "5 stored" in typed("plan", "before.yaml", "--from", "lab").output
 
 

@@ -166,6 +166,13 @@ def test_files_that_are_no_part_of_a_trial_are_not_merged(pair: tuple[Store, Sto
     assert verify(first).findings == () and first.read(key).key == key
 
 
+def test_a_folder_above_or_below_a_store_is_no_store(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    for wrong in (second.trials, second.root.parent):
+        done = typed("results", "merge", first.root, wrong)
+        assert done.exit_code == 2 and f"{wrong} is no folder of results" in done.stderr
+
+
 def test_logs_are_merged_by_time_and_once(pair: tuple[Store, Store]) -> None:
     first, second = pair
     ours, theirs = (store.suite_folder("first") / "run.jsonl" for store in pair)

@@ -16,6 +16,7 @@ from ..store.store import Store
 from ..utils import files as atomic
 from ..utils.errors import InputError, StoreError
 from .labels import steps_label
+from .trial import all_settings
 
 if TYPE_CHECKING:
     from ..suite.model import Space
@@ -69,13 +70,15 @@ def _write(suite: str, cell: CellResults, storage: Any) -> None:
 def _trial(trial: TrialSummary, space: Mapping[str, Space], metric: str) -> Any:
     from optuna.trial import TrialState, create_trial
 
+    values = {name: _value(trial.spec, name, axis) for name, axis in space.items()}
+    values = {name: value for name, value in values.items() if _is_of(space[name], value)}
     states = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
     value = trial.validation[metric] if trial.status == "done" and trial.validation else None
     made = create_trial(
         state=states.get(trial.status, TrialState.FAIL),
         value=value,
-        params={name: _value(trial.spec, name, axis) for name, axis in space.items()},
-        distributions={name: _distribution(axis) for name, axis in space.items()},
+        params=values,
+        distributions={name: _distribution(space[name]) for name in values},
         intermediate_values={
             epoch.epoch: epoch.validation[metric]
             for epoch in trial.history
@@ -105,8 +108,13 @@ def _value(spec: TrialSpec, name: str, space: Space) -> Any:
     part, _, setting = name.partition(".")
     if not setting:
         return spec.steps
-    value = getattr(spec.training, setting) if part == "training" else spec.components()[part].settings[setting]
-    return _scalar(value) if space.choices else value
+    settings = vars(spec.training) if part == "training" else all_settings(part, spec.components()[part])
+    return _scalar(settings[setting]) if space.choices else settings[setting]
+
+
+def _is_of(space: Space, value: Any) -> bool:
+    """Whether a value is one that was searched; without steps, say, no dropout of steps has one."""
+    return value in map(_scalar, space.choices) if space.choices else value is not None
 
 
 def _scalar(value: Any) -> Any:

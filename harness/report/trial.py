@@ -18,7 +18,7 @@ from ..suite.model import Suite
 from ..utils import text as plain
 from ..utils.durations import duration
 from ..utils.errors import InputError
-from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, Registry
+from ..utils.registry import BACKBONES, BASELINES, STRATEGIES, TABLES, Registry
 
 _LABEL = 13
 _LOSS_TERMS_FIRST = "total"
@@ -131,6 +131,15 @@ def _settings(spec: TrialSpec, width: int) -> Iterator[str]:
         yield _line(
             "pruner", f"{spec.pruner.kind}, rungs at epoch {rungs or 'none'}; among those of cell {spec.pruner.cell}"
         )
+
+
+def all_settings(kind: str, component: Component) -> dict[str, Any]:
+    """The settings of a component of a kind such as "backbone", those that specs leave out at their defaults."""
+    try:
+        fields = TABLES[kind].settings(component.kind).model_fields
+    except InputError:  # of a missing plug-in
+        fields = {}
+    return {**{name: field.default for name, field in fields.items()}, **component.settings}
 
 
 def _baseline(spec: TrialSpec, width: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ...utils.errors import DatasetError
 from ..figures.colours import colour_of
 from ..figures.context import FigureContext, MissingData
 from ..figures.registry import FIGURES
+from ..trial import all_settings
 from .chart import Chart, charts_of, short
 
 GAINS = "gains"
@@ -115,8 +116,8 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
 def settings_of(summary: TrialSummary) -> dict[str, Any]:
     """What a search can vary of a trial, apart from K."""
     return {
-        **summary.spec.strategy.settings,
-        **{f"backbone.{name}": value for name, value in summary.spec.backbone.settings.items()},
+        **all_settings("strategy", summary.spec.strategy),
+        **{f"backbone.{name}": value for name, value in all_settings("backbone", summary.spec.backbone).items()},
         "lr": summary.spec.training.lr,
     }
 

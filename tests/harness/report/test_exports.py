@@ -19,10 +19,12 @@ import optuna
 import pytest
 
 from rearec_bench.harness.records.results import Rows
+from rearec_bench.harness.report.studies import _trial
 from rearec_bench.harness.report.trec import _lines
 from rearec_bench.harness.store.shown import shown_early
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.suites import without_trials
+from rearec_bench.harness.suite.model import Space
 
 from ..typed import typed
 
@@ -93,6 +95,16 @@ def test_a_study_has_the_trials_of_its_cell(studies: str) -> None:
         assert trial.duration is not None
         assert trial.duration.total_seconds() == pytest.approx(stored.timings["total_s"], abs=1e-3)
     assert study.best_trial.user_attrs["key"] == best_of_the_index()
+
+
+@pytest.mark.parametrize(
+    ("choices", "wanted"),
+    [((0, None), {"backbone.step_dropout": None}), ((0, 0.2), {}), ((None, 0.2), {"backbone.step_dropout": None})],
+)
+def test_a_setting_that_a_trial_leaves_out_has_its_default(choices: tuple[Any, ...], wanted: dict[str, Any]) -> None:
+    searched = STORE.summary(best_of_the_index())
+    assert "step_dropout" not in searched.spec.backbone.settings
+    assert _trial(searched, {"backbone.step_dropout": Space(choices=choices)}, "ndcg@20").params == wanted
 
 
 def best_of_the_index() -> str:

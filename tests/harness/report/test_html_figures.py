@@ -16,6 +16,7 @@ from rearec_bench.harness.analysis.resultset import CellResults, ResultSet, coll
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.records.results import Traces
+from rearec_bench.harness.records.spec import Component
 from rearec_bench.harness.report.figures.context import FigureContext
 from rearec_bench.harness.report.figures.registry import FIGURES
 from rearec_bench.harness.report.html import content
@@ -297,6 +298,19 @@ def test_words_below_a_search_stand_upright_where_they_have_no_room(
     chart = search_chart("s", [(store.summary(spec.key), False) for spec in specs], "ndcg@20")
     assert (chart.layout["xaxis"]["ticktext"], chart.layout["xaxis"]["tickangle"]) == (ticks, angle)
     assert chart.layout["yaxis"]["range"] == pytest.approx([0, 2 * chart.data[0]["y"][0]])
+
+
+def test_a_setting_that_trials_leave_out_at_its_default_stands_beside_the_others(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    store, scores = Store(tmp_path), []
+    for number, given in enumerate([{"step_dropout": 0.1}, {}, {"step_dropout": 0.2}]):
+        spec = replace(synthetic.spec(purpose="search"), backbone=Component("sasrec", given, 1))
+        store.write(synthetic.trial(spec, draw=number))
+        scores.append(store.summary(spec.key))
+    chart = search_chart("s", [(summary, False) for summary in scores], "ndcg@20")
+    assert chart.data[0]["name"] == "backbone.step_dropout"
+    assert chart.data[0]["x"] == [0.1, "None", 0.2]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,8 @@ from rearec_bench.harness.report.html.forest import forest_of, ticks_of
 from rearec_bench.harness.report.html.page import TRIAL_COLUMNS, render_page
 from rearec_bench.harness.report.html.summary import best_rows, facts_of
 from rearec_bench.harness.report.html.tables import page_table
-from rearec_bench.harness.report.tables.registry import TABLES
+from rearec_bench.harness.report.tables.datasets import Cards, datasets
+from rearec_bench.harness.report.tables.registry import DATA_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import DatasetError
 
@@ -131,14 +133,17 @@ def test_the_contents_follow_and_open_the_suite_one_is_in(open_page: Any, page: 
     assert tab.locator("#contents a[href='#s1-trials']").is_visible()
 
 
+HEADS = """cells => cells.map(cell => getComputedStyle(cell, '::before'))
+    .map(style => style.display === 'none' ? '' : style.content.slice(1, -1))"""
+
+
 def test_tables_and_the_page_fit_360_pixels(open_page: Any, page: str) -> None:
     tab = open_page(page, viewport={"width": 360, "height": 800})
-    named = ("overall", "ceiling", "significance", "adaptive", "budget")
+    named = ("overall", "ceiling", "ranks", "significance", "adaptive", "budget")
     for place in (*(f"#s0-{name} .scroll" for name in named), "#s0-best + p + .scroll", "html"):
         widths = tab.eval_on_selector(place, "one => [one.scrollWidth, one.clientWidth]")
         assert widths[0] <= widths[1], place
-    heads = "cells => cells.slice(0, 6).map(cell => getComputedStyle(cell, '::before').content.slice(1, -1))"
-    said = tab.eval_on_selector_all("#s0-significance tbody td", heads)
+    said = tab.eval_on_selector_all("#s0-significance tbody td", HEADS)[:6]
     assert said == ["Change", "Percent", "Over users: 95%", "p (Holm)", "d", "Over users: Detectable"]
     assert not tab.locator("#contents").get_attribute("open")
     tab.locator("#contents summary").click()
@@ -152,7 +157,9 @@ def test_24_rows_with_long_names_fit_360_pixels(
     store, cells = Store(tmp_path), cells_of(24, synthetic)
     index = synthetic.fill(store, cells)
     context = sized_context(collect("s", cells, index, store=store), synthetic, made_profile)
-    tables = {name: TABLES[name] for name in ("overall", "ablation", "steps", "sensitivity", "ceiling")}
+    tables = {name: TABLES[name] for name in ("overall", "ablation", "steps", "sensitivity", "ceiling", "ranks")}
+    tables |= {name: partial(make, load=context.load) for name, make in DATA_TABLES.items()}
+    tables["datasets"] = lambda results: datasets(Cards({}, missing=("yelp",), everything=False))
     tab = open_page(
         render_page([page_suite(context, cells, index, tables)], title="T"), viewport={"width": 360, "height": 800}
     )
@@ -161,6 +168,16 @@ def test_24_rows_with_long_names_fit_360_pixels(
         assert widths[0] <= widths[1], place
     cut = """ones => ones.map(one => one.getBoundingClientRect()).filter(box => box.right > innerWidth).length"""
     assert tab.eval_on_selector_all(".facts dd, .strategy, .forest :is(th, td), figcaption strong", cut) == 0
+    groups = [f"{kind}-{number}" for kind in ("UG", "IG") for number in range(4)]
+    for of, wanted in (
+        ("groups tr:has(+ .gains)", groups),
+        ("groups .gains", [""] * 8),
+        ("datasets", ["Users", "Items"]),
+    ):
+        assert tab.eval_on_selector_all(f"#s0-{of} td", HEADS)[: len(wanted)] == wanted
+    left = "cells => cells.slice(0, 8).map(cell => cell.getBoundingClientRect().left)"
+    values, gains = (tab.eval_on_selector_all(f"#s0-groups {row} > td", left) for row in ("tr:has(+ .gains)", ".gains"))
+    assert values == gains and len(set(values)) == 4, "gains stand below what they are of"
 
 
 def test_columns_are_chosen_and_hidden_ones_are_counted(open_page: Any, page: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from ..plan.staged import LOOKS
 from ..records.results import TrialSummary
 from ..records.spec import BASELINE
 from ..store.store import Store
-from ..utils.errors import DamagedError, RearecError
+from ..utils.errors import DamagedError, InputError, RearecError
 from .compare import Row, stats_of
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class ResultSet:
         changed: "backbone + strategy" of components whose source has changed since their trials ran; for baselines
             their name.
         damaged: key to reason of the trials that are left out because they are damaged.
+        parts: the suites that these are the cells of, where they are of several.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ResultSet:
     store: Store
     damaged: Mapping[str, str] = field(default_factory=dict)
     suite: Suite | None = None
+    parts: tuple[ResultSet, ...] = ()
 
     @property
     def awaits_final_runs(self) -> bool:
@@ -95,6 +97,38 @@ class ResultSet:
     def models(self) -> ResultSet:
         """The same without baselines."""
         return replace(self, cells=tuple(cell for cell in self.cells if not cell.is_baseline))
+
+
+def joined(suites: Sequence[ResultSet]) -> ResultSet:
+    """The cells of several suites of one store as those of one; a cell that several have counts once.
+
+    Raises:
+        InputError: two suites have a row of one name with other final runs.
+    """
+    if len(suites) == 1:
+        return suites[0]
+    cells: dict[tuple[str, str, str, int | None], tuple[str, CellResults]] = {}
+    for results in suites:
+        for cell in results.cells:
+            place = (cell.dataset, cell.backbone, cell.strategy, cell.steps)
+            of, other = cells.setdefault(place, (results.name, cell))
+            keys = {run.spec.seed: run.key for run in other.finals}
+            if any(keys.get(run.spec.seed, run.key) != run.key for run in cell.finals):
+                raise InputError(
+                    f"{cell.dataset} {cell.backbone} {cell.strategy} has other final runs in {of} than in "
+                    f"{results.name}, so that they cannot be judged together. Leave out one of the two suites."
+                )
+            if len(cell.finals) > len(other.finals):
+                cells[place] = results.name, cell
+    return ResultSet(
+        name=", ".join(results.name for results in suites),
+        cells=tuple(cell for _, cell in cells.values()),
+        facts={name: facts for results in suites for name, facts in results.facts.items()},
+        changed=tuple(sorted({name for results in suites for name in results.changed})),
+        store=suites[0].store,
+        damaged={key: why for results in suites for key, why in results.damaged.items()},
+        parts=tuple(suites),
+    )
 
 
 def load_results(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..analysis.groups import Load
-from ..analysis.resultset import ResultSet, load_results
+from ..analysis.resultset import ResultSet, joined, load_results
 from ..datasets import catalog
 from ..profile.options import NAME as OPTIONS
 from ..profile.store import ProfileStore
@@ -26,7 +26,16 @@ from .table import Table, compact
 from .tables.against_paper import against_paper
 from .tables.datasets import Cards
 from .tables.overall import validation_overall
-from .tables.registry import DATA_TABLES, DATASET_TABLES, MARKED, OF_VALIDATION, PAPER_TABLES, PROFILE_TABLES, TABLES
+from .tables.registry import (
+    DATA_TABLES,
+    DATASET_TABLES,
+    MARKED,
+    OF_SEVERAL,
+    OF_VALIDATION,
+    PAPER_TABLES,
+    PROFILE_TABLES,
+    TABLES,
+)
 
 if TYPE_CHECKING:
     from .figures.context import FigureContext
@@ -90,12 +99,14 @@ def render_report(
                 "--split is for --table overall of stored suites, without marks and beside no other numbers. Leave it "
                 "out, or the other option."
             )
-        tables = [_undamaged(validation_overall, name, store) for name in _suites(suites, store)]
+        tables = [_undamaged(validation_overall, name, store=store) for name in _suites(suites, store)]
     elif against:
         known("name to compare with", against, AGAINST)
         if source != "store" or table != "overall":
             raise InputError("--against paper is for --table overall of stored suites. Leave out the other option.")
-        tables = [_undamaged(against_paper, name, store, shows=f"table {table}") for name in _suites(suites, store)]
+        tables = [
+            _undamaged(against_paper, name, store=store, shows=f"table {table}") for name in _suites(suites, store)
+        ]
     elif source == "paper":
         known("table of the paper", table, PAPER_TABLES)
         tables = [PAPER_TABLES[table]()]
@@ -107,7 +118,11 @@ def render_report(
         known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
         make = (MARKED if marks else TABLES).get(table) or _with_data(DATA_TABLES[table], _loader(data_dir))
         shows = "" if table in OF_VALIDATION else f"table {table}"
-        tables = [_undamaged(make, name, store, shows=shows) for name in _suites(suites, store)]
+        names = list(dict.fromkeys(_suites(suites, store)))
+        if suites and table in OF_SEVERAL:
+            tables = [_undamaged(make, *names, store=store, shows=shows)]
+        else:
+            tables = [_undamaged(make, name, store=store, shows=shows) for name in names]
     return render(tables, format=format, spread=spread, layout=layout, width=width)
 
 
@@ -147,7 +162,7 @@ def draw_figures(
         context.refuse_unknown_users()
         return draw(context, folder, names=names or NAMES)
 
-    drawn = [one for suite in _suites(suites, store) for one in _undamaged(made, suite, store, shows="figures")]
+    drawn = [one for suite in _suites(suites, store) for one in _undamaged(made, suite, store=store, shows="figures")]
     if len(contexts) > 1 and TOGETHER in (names or NAMES):
         drawn.append(draw_together(list(contexts.values()), folder))
     return drawn
@@ -183,7 +198,9 @@ def render_html(
         makers = every_table(results.name, context.load, context.profiles, store=store, data_dir=data_dir)
         return suite_content(results, makers, store=store, context=context, folder=store.root)
 
-    return render_page([_undamaged(made, name, store, shows="page") for name in _suites(suites, store)], title=title)
+    return render_page(
+        [_undamaged(made, name, store=store, shows="page") for name in _suites(suites, store)], title=title
+    )
 
 
 def write_paper_kit(
@@ -211,13 +228,13 @@ def write_paper_kit(
         profiles = _profiles_of(suite, store)
         for name, make in every_table(suite, load, profiles, store=store, data_dir=data_dir).items():
             try:
-                table = _undamaged(make, suite, store)
+                table = _undamaged(make, suite, store=store)
             except DatasetError as error:
                 tell(f"left out: table {name} of {suite}: {error}")
                 continue
             if any(group.lines for group in table.groups):
                 tables.append(table)
-        filled.append((_undamaged(lambda results: results, suite, store), tables))
+        filled.append((_undamaged(lambda results: results, suite, store=store), tables))
     for figure in drawn:
         for path in figure.files:
             tell(str(path))
@@ -276,18 +293,19 @@ def _suites(suites: Sequence[str] | None, store: Store) -> list[str]:
     return list(suites or stored)
 
 
-def _undamaged(make: Callable[[ResultSet], _Made], name: str, store: Store, *, shows: str = "") -> _Made:
-    """What is made of a suite, without trials whose rows turn out to be damaged meanwhile.
+def _undamaged(make: Callable[[ResultSet], _Made], *names: str, store: Store, shows: str = "") -> _Made:
+    """What is made of a suite, or of several at once, without trials whose rows turn out to be damaged meanwhile.
 
     `shows` says what shows its test numbers; the store remembers this where final runs are still missing.
     """
     damaged: dict[str, str] = {}
     while True:
-        results = load_results(name, store=store, same_source=same_source, damaged=damaged)
+        suites = [load_results(name, store=store, same_source=same_source, damaged=damaged) for name in names]
         if shows and not damaged:
-            _note(results, shows)
+            for results in suites:
+                _note(results, shows)
         try:
-            return make(results)
+            return make(joined(suites))
         except DamagedError as error:
             if error.path.name in damaged or error.path.parent != store.trials:
                 raise

@@ -19,7 +19,12 @@ from ..labels import HIDDEN, label_of, metric_label, steps_label
 
 
 def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:
-    """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing."""
+    """Split, candidates, masking, ties, lengths, seeds, trials and epochs behind each row, and everything missing.
+
+    Of several suites each line begins with the suite's name.
+    """
+    if results.parts:
+        return tuple(f"{part.name}: {line}" for part in results.parts for line in protocol_lines(part, split))
     runs = [run for cell in results.cells for run in cell.runs]
     lines = [*_data_lines(results, runs, split), *_training_lines(results.models().once()), *_baseline_lines(results)]
     lines += [f"Not run: {_row_name(cell)}: {cell.unsupported}." for cell in results.once().cells if cell.unsupported]

@@ -40,6 +40,9 @@ TABLES: Mapping[str, Callable[[ResultSet], Table]] = {
 OF_VALIDATION = ("budget",)
 """Those of them that have no test numbers."""
 
+OF_SEVERAL = ("ranks", "claims")
+"""Those, and of `DATA_TABLES`, that are made of several suites at once where several are named."""
+
 MARKED: Mapping[str, Callable[[ResultSet], Table]] = {"overall": marked_overall}
 """Tables of `TABLES` that have marks of significance where they are asked for; the tests take their time."""
 

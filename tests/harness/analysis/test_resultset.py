@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rearec_bench.harness.analysis.resultset import CellResults, collect
+from rearec_bench.harness.analysis.resultset import CellResults, collect, joined
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 
@@ -73,6 +73,20 @@ def test_counts_are_of_rows_whose_trials_stand_in_one_of_them(
     found = (results.once() if once else results).cells
     assert [cell.backbone for cell in found] == rows
     assert sum(len(cell.runs) for cell in found) == 3 * len(rows)
+
+
+def test_suites_are_joined_cell_by_cell(store: Store, synthetic: ModuleType) -> None:
+    first = replace(synthetic.results_of(store, ("base", 0), ("prl", 2)), name="first")
+    base, prl = first.cells
+    begun = replace(first, name="begun", cells=(replace(base, runs=base.runs[:1], finals=base.finals[:1]),))
+    other = replace(first, name="other", cells=(replace(base, backbone="gru"),))
+    for suites in ((first, begun, other), (begun, first, other)):
+        assert joined(suites).cells == (base, prl, other.cells[0])
+        assert joined(suites).parts == suites
+    assert joined([first]) is first
+    against = replace(first, name="against", cells=(replace(base, finals=prl.finals),))
+    with pytest.raises(InputError, match="tiny sasrec base has other final runs in first than in against"):
+        joined([first, against])
 
 
 def test_a_damaged_trial_is_left_out_and_named(store: Store, synthetic: ModuleType) -> None:

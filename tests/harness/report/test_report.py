@@ -293,6 +293,20 @@ def test_a_suite_from_a_file_is_reported_from_the_store_alone(tmp_path: Path, sy
     assert text.count(changed) == 1  # the made-up digest is not today's
 
 
+@pytest.mark.parametrize("table", ["ranks", "claims"])
+def test_ranks_and_claims_of_named_suites_are_of_all_their_rows(
+    table: str, tmp_path: Path, synthetic: ModuleType
+) -> None:
+    store = Store(tmp_path / "results")
+    stored_suite(store, synthetic, tmp_path)
+    content, index = store.read_suite("from_a_file")
+    store.write_suite("again", content, index)
+    text = render_report(["from_a_file", "again"], store=store, table=table)
+    assert text.count("\n|:--") == 1
+    assert "\nfrom_a_file: Means of 2 seeds" in text and "\nagain: Means of 2 seeds" in text
+    assert render_report(None, store=store, table=table).count("\n|:--") == 2, "all suites: each by itself"
+
+
 def test_marks_say_which_differences_are_more_than_chance(tmp_path: Path, synthetic: ModuleType) -> None:
     store = Store(tmp_path)
     cells = (synthetic.cell("base", 0), synthetic.cell("prl", 2))

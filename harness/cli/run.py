@@ -150,7 +150,12 @@ def run(
 @set_option
 @from_option
 @click.option(
-    "--detect", type=share, metavar="PERCENT", help="What detecting a difference of that size takes, such as 3%."
+    "--detect",
+    type=share,
+    is_flag=False,
+    flag_value="3%",
+    metavar="[PERCENT]",
+    help="What detecting a difference of that size takes; without a size, of 3%.",
 )
 @no_plugins_option
 def plan(
@@ -179,16 +184,17 @@ def plan(
     from ..store.named import named_suite
     from ..store.others import all_opened
     from ..store.store import Store
+    from ..utils.text import wrapped
 
     store = Store(results)
     chosen = named_suite(suite, overrides=overrides, store=store, data_dir=data_dir)
     if detect is not None:
         takes_only("--detect", "suite", "results", "data_dir", "overrides", "detect")
-        click.echo(power_report(chosen, detect, store=store, typed=suite))
+        click.echo(power_report(chosen, detect, store=store, typed=suite, width=screen_width()))
         return
     with counting("checking") as reach, all_opened(sources, store, takes=False, reach=reach) as others:
         planned = plan_report(chosen, store=store, data_dir=data_dir, others=others)
-    click.echo(planned)
+    click.echo(wrapped(planned, screen_width()))
 
 
 @click.command()

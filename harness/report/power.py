@@ -8,21 +8,22 @@ from ..analysis.power import Resolution, resolutions
 from ..analysis.resultset import collect
 from ..plan.cells import expand
 from ..store.store import Store
-from ..utils.text import columns, counted
+from ..utils.text import columns, counted, wrapped
 from .labels import full_name, label_of, metric_label
 
 if TYPE_CHECKING:
     from ..suite.model import Suite
 
+_INDENT = "  "
 _FEW = 5
 """Stored seeds; fewer tell their spread within a factor of two at best."""
 
 
-def power_report(suite: Suite, asked: float, *, store: Store, typed: str) -> str:
+def power_report(suite: Suite, asked: float, *, store: Store, typed: str, width: int | None = None) -> str:
     """The smallest difference that each row can show, and the seeds and test rows that `asked` percent takes.
 
-    `typed` is what the suite was called on the command line. Where nothing is stored it is one line, with the command
-    for a pilot.
+    `typed` is what the suite was called on the command line, `width` that of a terminal. Where nothing is stored it is
+    one line, with the command for a pilot.
 
     Raises:
         StoreError: the suite's own files are damaged, or the rows of a trial cannot be read.
@@ -37,13 +38,13 @@ def power_report(suite: Suite, asked: float, *, store: Store, typed: str) -> str
             f"A pilot of two:  {pilot}"
         )
     heads = ("over users", "over seeds", "over both", "rows, users", "seeds, seeds", "seeds, both", "rows, both")
-    table = columns([("row", "against", *heads), *map(_line, found.rows)], left=2)
+    table = columns([("row", "against", *heads), *map(_line, found.rows)], left=2, width=width and width - len(_INDENT))
     stored = sorted({each.stored for each in found.rows})
     lines = [
         f"{suite.name}  smallest difference in test {metric_label(found.metric)} that is found with a probability of "
         f"80% at a level of 0.05, in percent of the reference; and what {asked:g}% takes",
         "",
-        *(f"  {line}" for line in table),
+        *(f"{_INDENT}{line}".rstrip() for line in table),
         "",
         "over users: the runs as they are; over seeds: the test users as they are; over both: neither, as --table "
         "ranks tests. rows, users: test rows that it takes over users; seeds, both: seeds that it takes over both with "
@@ -57,7 +58,7 @@ def power_report(suite: Suite, asked: float, *, store: Store, typed: str) -> str
     if found.unknown:
         names = ", ".join(full_name(row) for row in found.unknown)
         lines.append(f"Fewer than two seeds are stored beside the reference's of {names}. To store them:  {pilot}")
-    return "\n".join(lines)
+    return wrapped("\n".join(lines), width)
 
 
 def _line(each: Resolution) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ shown as escapes, `\x1b` or `\u202e`, so that nothing is hidden and nothing is o
 from __future__ import annotations
 
 import difflib
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -39,17 +40,51 @@ def fixed(value: float, digits: int, *, plus: str = "", minus: str = "-", group:
     return size if nothing else f"{minus if value < 0 else plus}{size}"
 
 
-def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Cells side by side, one line a row: the first `left` columns to the left, numbers to the right."""
+_GAP = "   "
+
+
+def columns(rows: Sequence[Sequence[str]], *, left: int = 1, width: int | None = None) -> list[str]:
+    """Cells side by side, one line a row: the first `left` columns to the left, numbers to the right.
+
+    Where lines would be longer than `width`, numbers that do not fit stand in further blocks, each with the columns at
+    the left.
+    """
     rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "   ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines: list[str] = []
+    for places in _blocks(widths, left, width):
+        lines += [""] if lines else []
+        lines += [
+            _GAP.join(row[at].ljust(widths[at]) if at < left else row[at].rjust(widths[at]) for at in places).rstrip()
+            for row in rows
+        ]
+    return lines
+
+
+def _blocks(widths: Sequence[int], left: int, width: int | None) -> list[list[int]]:
+    """The columns of each block."""
+    first = [*range(left)]
+    blocks = [first.copy()]
+    for place in range(left, len(widths)):
+        used = sum(widths[at] + len(_GAP) for at in blocks[-1])
+        if width is not None and used + widths[place] > width and len(blocks[-1]) > left:
+            blocks.append(first.copy())
+        blocks[-1].append(place)
+    return blocks
+
+
+def wrapped(text: str, width: int | None) -> str:
+    """Lines of prose broken between words where they are longer than `width`; tables and commands to type stay."""
+    if width is None:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        words = line.lstrip()
+        kept = len(line) <= width or words.startswith("|") or _GAP in words or "rearec-bench " in line
+        indent = line[: len(line) - len(words)]
+        parts = textwrap.wrap(words, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        lines += [line] if kept else parts
+    return "\n".join(lines)
 
 
 def _is_safe(character: str) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
-from ...utils.text import one_line
+from ...utils.text import one_line, wrapped
 from ..table import ColumnGroup, Table
 from .markdown import changed_titles, render_markdown
 from .words import Marks, cell_words
@@ -23,8 +22,10 @@ def render_screen(table: Table, *, width: int, spread: bool = False) -> str:
     titles have lines of their own, and so have long labels where that makes fewer lines in all. A star marks the best.
     """
     markdown = render_markdown(table, spread=spread)
-    if not table.columns or markdown.index("\n") <= width:
+    if not table.columns:
         return markdown
+    if markdown.index("\n") <= width:
+        return wrapped(markdown, width)
     lines: list[str] = []
     start = 0
     for columns in table.columns:
@@ -35,9 +36,7 @@ def render_screen(table: Table, *, width: int, spread: bool = False) -> str:
         ]
         start = end
         lines += _blocks(table, columns, words, width)
-    for line in map(one_line, table.protocol):
-        lines += [line] if "rearec-bench " in line else textwrap.wrap(line, width, break_on_hyphens=False)
-    return "\n".join(lines) + "\n"
+    return wrapped("\n".join([*lines, *map(one_line, table.protocol)]), width) + "\n"
 
 
 def _blocks(table: Table, columns: ColumnGroup, words: Sequence[Sequence[Sequence[str]]], width: int) -> Iterator[str]:
@@ -51,7 +50,8 @@ def _blocks(table: Table, columns: ColumnGroup, words: Sequence[Sequence[Sequenc
         above = sum(len(name) > margin for name in names)
         return len(_that_fit(widths, width - margin)) * (len(names) + above)
 
-    margin = min(range(_FEWEST, max(_FEWEST, *map(len, names)) + 1), key=lines_with)
+    widest = min(max(map(len, names)), width - max(widths) - len(_GAP))
+    margin = min(range(_FEWEST, max(_FEWEST, widest) + 1), key=lines_with)
     for places in _that_fit(widths, width - margin):
         yield from _row(title, heads, widths, places, margin)
         before: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ from rearec_bench.harness.report.formats.screen import render_screen
 from rearec_bench.harness.report.formats.words import Marks, cell_words
 from rearec_bench.harness.report.html import tables as page
 from rearec_bench.harness.report.report import render, render_report
-from rearec_bench.harness.report.table import Kind, TableCell
+from rearec_bench.harness.report.table import ColumnGroup, Kind, Line, RowGroup, Table, TableCell
 from rearec_bench.harness.report.tables.overall import validation_overall
 from rearec_bench.harness.report.tables.parts import ROW
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, MARKED, PAPER_TABLES, TABLES
@@ -103,7 +103,17 @@ def test_a_terminal_that_is_wide_enough_shows_markdown(varied: ResultSet) -> Non
     table = TABLES["overall"](varied)
     markdown = render_markdown(table)
     wide = len(markdown.splitlines()[0])
-    assert [render_screen(table, width=width) == markdown for width in (wide, wide - 1)] == [True, False]
+    shown, narrower = (render_screen(table, width=width) for width in (wide, wide - 1))
+    rows = markdown.partition("\n\n")[0]
+    assert [each.startswith(f"{rows}\n\n") for each in (shown, narrower)] == [True, False]
+    assert shown.split() == markdown.split(), "lines below it are broken between words, and nothing is lost"
+    assert max(len(line) for line in shown.splitlines() if "rearec-bench " not in line) <= wide
+
+
+def test_a_column_of_long_words_leaves_its_rows_less_room() -> None:
+    lines = (Line("a label of several words", (TableCell("text", text="words " * 10),)),)
+    table = Table("t", "", "", (ColumnGroup("", ("Where",)),), (RowGroup((), lines),), (), (), ())
+    assert max(map(len, render_screen(table, width=70).splitlines())) <= 70
 
 
 def test_the_papers_table_on_80_columns() -> None:

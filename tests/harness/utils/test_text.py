@@ -20,7 +20,7 @@ from rearec_bench.harness.report.report import render
 from rearec_bench.harness.report.table import ColumnGroup, Line, RowGroup, Table, TableCell
 from rearec_bench.harness.report.trial import trial_text
 from rearec_bench.harness.store.store import Store
-from rearec_bench.harness.utils.text import lines, one_line
+from rearec_bench.harness.utils.text import columns, lines, one_line, wrapped
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 a\u202egpj.exe\u2066 b\x9b31m c\rd\ne\x00f\u2028g\x7f"
 
@@ -113,3 +113,32 @@ def test_what_a_run_says_of_a_hostile_reason_is_one_line(synthetic: ModuleType) 
     out = StringIO()
     LineReporter(out).handle(RunStopping("limit", 0, HOSTILE, by_signal=False))
     assert out.getvalue().count("\n") == 1 and obeyed(out.getvalue()) == set()
+
+
+ROWS = [("row", "of", "first", "second"), ("a name", "b", "1.0%", "20")]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (None, ["row      of   first   second", "a name   b     1.0%       20"]),
+        (28, ["row      of   first   second", "a name   b     1.0%       20"]),
+        (27, ["row      of   first", "a name   b     1.0%", "", "row      of   second", "a name   b        20"]),
+        (5, ["row      of   first", "a name   b     1.0%", "", "row      of   second", "a name   b        20"]),
+    ],
+)
+def test_numbers_that_do_not_fit_stand_in_further_blocks(width: int | None, shown: list[str]) -> None:
+    assert columns(ROWS, left=2, width=width) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("short\n\n  one two three four", "short\n\n  one two\n  three four"),
+        ("| a | table of words |", "| a | table of words |"),
+        ("aligned   columns of words", "aligned   columns of words"),
+        ("Type:  rearec-bench run my.yaml", "Type:  rearec-bench run my.yaml"),
+    ],
+)
+def test_prose_is_broken_between_words_and_nothing_else_is(text: str, shown: str) -> None:
+    assert (wrapped(text, 12), wrapped(text, None)) == (shown, text)

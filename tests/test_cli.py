@@ -217,11 +217,8 @@ def test_a_file_goes_before_a_suite_that_ships(invoke: Invoke, ran: Any, tmp_pat
     assert asked[0]["suite"].name == "own"
 
 
-@pytest.mark.parametrize("size", [["3%"], []])
-def test_where_nothing_is_stored_detect_is_one_line_with_the_pilot(
-    invoke: Invoke, tmp_path: Path, size: list[str]
-) -> None:
-    (line,) = invoke("plan", "smoke", "--detect", *size, "--results", tmp_path).stdout.splitlines()
+def test_where_nothing_is_stored_detect_is_one_line_with_the_pilot(invoke: Invoke, tmp_path: Path) -> None:
+    (line,) = invoke("plan", "smoke", "--detect", "3%", "--results", tmp_path).stdout.splitlines()
     assert line.endswith("rearec-bench run smoke --set seeds=[1,2]")
 
 

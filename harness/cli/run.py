@@ -150,12 +150,7 @@ def run(
 @set_option
 @from_option
 @click.option(
-    "--detect",
-    type=share,
-    is_flag=False,
-    flag_value="3%",
-    metavar="[PERCENT]",
-    help="What detecting a difference of that size takes; without a size, of 3%.",
+    "--detect", type=share, metavar="PERCENT", help="What detecting a difference of that size takes, such as 3%."
 )
 @no_plugins_option
 def plan(

@@ -23,6 +23,7 @@ from ..store.store import Store
 from ..suite.labels import value_text
 from ..utils import files as atomic
 from ..utils.errors import InputError, StoreError
+from .trial import all_settings
 
 INSTALL = "pip install 'rearec-bench[mlflow]'"
 _ARTIFACTS = "mlflow-artifacts:/"  # there are none; a place of this machine would tell where it was written
@@ -141,7 +142,7 @@ def _settings(spec: TrialSpec) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for part, component in spec.components().items():
         settings[part] = component.kind
-        parts[part] = component.settings
+        parts[part] = all_settings(part, component)
     if not spec.is_baseline:
         settings |= {"steps": spec.steps, "metric": spec.metric, "device": spec.device}
         parts["training"] = spec.training.model_dump(mode="json")

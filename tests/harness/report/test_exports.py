@@ -223,6 +223,7 @@ def test_a_run_says_in_words_what_it_is(client: Any) -> None:
             "strategy": "prl",
             "strategy.temperature": "1",
             "backbone.width": "8",
+            "backbone.step_dropout": "null",
             "training.lr": "0.01",
             "training.batch_size": "512",
             "evaluation.mask_history": "false",

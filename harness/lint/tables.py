@@ -120,14 +120,14 @@ def _pairs(gain: Cell, gains: _Columns, values: _Columns) -> list[_Pair]:
 
 
 def _gains(pair: _Pair, view: View, gain: Cell) -> list[Interval]:
-    ours, other = pair
-    return _between(view(ours.number), view(other.number), gain)
+    """Of the other value, or in points."""
+    ours, other = (view(cell.number) for cell in pair)
+    return _as_printed([ours / other - ONE, ours - other], gain)
 
 
-def _between(ours: Interval, other: Interval, gain: Cell) -> list[Interval]:
-    """In percent of the other value, as its fraction, or in points; without their sign where none is printed."""
-    relative, points = ours / other - ONE, ours - other
-    found = [relative * point(100), points * point(100), *([] if gain.unit else [relative, points])]
+def _as_printed(shares: list[Interval], gain: Cell) -> list[Interval]:
+    """In percent, or as they are where no unit is printed; without their sign where none is."""
+    found = [*(one * point(100) for one in shares), *([] if gain.unit else shares)]
     return found if gain.signed else [*found, *(point(-1) * one for one in found)]
 
 
@@ -150,8 +150,8 @@ def average_gains(cells: Sequence[Cell]) -> Found:
         def sides(
             view: View, average: Cell = average, parts: list[Cell] = parts, full: list[list[Cell]] = full
         ) -> Sides:
-            means = [mean([view(cell.number) for cell in line]) for line in full]
-            of_means = [one for ours, other in permutations(means, 2) for one in _between(ours, other, average)]
+            sums = [total(view(cell.number) for cell in line) for line in full]
+            of_means = _as_printed([ours / other - ONE for ours, other in permutations(sums, 2)], average)
             return nearest(view(average.number), [mean([view(part.number) for part in parts]), *of_means])
 
         yield Check(AVERAGES, average, f"{average} of {', '.join(map(str, parts))}", sides, "%")

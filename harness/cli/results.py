@@ -215,9 +215,11 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...], form: s
     if not stored:
         raise InputError(f"there is no suite in {results}. Name a folder of results with --results.")
     if form == "trec":
+        from ..report.report import note_early
         from ..report.trec import write_trec
 
         runs, qrels = write_trec(suites or stored, store, target)
+        note_early(store, "results export --to trec", suites=suites)
         click.echo(f"{target}: {counted(runs, 'run file')}, {qrels:,} qrels.")
         return
     if form == "optuna":

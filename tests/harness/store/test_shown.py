@@ -52,8 +52,11 @@ def test_each_table_figure_and_page_of_test_numbers_counts_until_the_final_runs_
     for words in (("--split", "validation"), ("--table", "budget"), ("--table", "significance")):
         typed("report", "first", "--results", partial.root, *words)
     typed("report", "first", "--results", partial.root, "--figures", tmp_path / "figures", "--figure", "gains")
+    typed("results", "export", tmp_path / "runs", "--to", "trec", "--results", partial.root)
     early = shown_early(partial.suite_folder("first"))
-    assert [event["shown"] for event in early] == ["table overall"] * 2 + ["table significance", "figures"]
+    *reports, export = [event["shown"] for event in early]
+    assert reports == ["table overall"] * 2 + ["table significance", "figures"]
+    assert export == "results export --to trec"
     assert all(0 < event["done"] < event["planned"] for event in early)
 
 

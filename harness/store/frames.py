@@ -98,10 +98,11 @@ def load_results(folder: str | Path = "results", suites: Sequence[str] | None = 
             for k, metrics in enumerate(summary.test_steps):
                 steps.append({name: head[name] for name in _CELL} | {"seed": head["seed"], "step": k} | dict(metrics))
         epochs.setdefault(summary.key, [_epoch(summary.key, epoch) for epoch in summary.history])
+    lines = [line for of_trial in epochs.values() for line in of_trial]
     return Frames(
         trials=pd.DataFrame(trials, columns=None if trials else list(_CELL)),
         steps=pd.DataFrame(steps, columns=None if steps else [*_CELL, "seed", "step"]),
-        epochs=pd.DataFrame([line for lines in epochs.values() for line in lines]),
+        epochs=pd.DataFrame(lines, columns=None if lines else ["key", "epoch"]),
         store=store,
     )
 

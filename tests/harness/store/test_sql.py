@@ -150,6 +150,13 @@ def test_rows_that_are_damaged_are_one_error(tmp_path: Path) -> None:
     assert done.exit_code == 2 and done.output.startswith("DuckDB: ")
 
 
+@pytest.mark.parametrize("statement", ["select key from trials", "select key from epochs", "select key from rows"])
+def test_where_nothing_is_stored_views_are_empty(statement: str, tmp_path: Path) -> None:
+    (tmp_path / "trials").mkdir()
+    done = asked(statement, "--format", "csv", results=tmp_path)
+    assert (done.exit_code, done.output) == (0, "key\n")
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no results folder" in asked("select 1", results=tmp_path / "nowhere").output
 

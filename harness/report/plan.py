@@ -58,7 +58,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
     )
     missing = [name for name in suite.datasets if name not in cards]
     lines = [
-        _head(suite),
+        _head(suite, searches=any(cell.space for cell in cells)),
         "",
         *_table(cells, {each.cell.id: each for each in queue.progress()}, set(cards)),
     ]
@@ -90,7 +90,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
     return "\n".join(lines)
 
 
-def _head(suite: Suite) -> str:
+def _head(suite: Suite, *, searches: bool) -> str:
     steps = suite.steps
     words = ", ".join(map(str, steps)) if isinstance(steps, tuple) else f"searched among {_values(steps)}"
     parts = [
@@ -107,7 +107,7 @@ def _head(suite: Suite) -> str:
     finals = (
         f"up to {len(suite.seeds)} final runs, until decided" if suite.until else counted(len(suite.seeds), "final run")
     )
-    budget = f"{most} a cell, {finals}"
+    budget = f"{most} a cell, {finals}" if searches else f"no search, {finals}"
     references = f"; references {', '.join(suite.references)}" if suite.references else ""
     return f"{suite.name}  {' x '.join(parts)}, K = {words}; {budget}{references}"
 

@@ -75,7 +75,7 @@ def test_a_plan_shows_them_before_the_models_with_one_run_each_and_those_of_anot
     suite: Suite, store: Store, tmp_path: Path
 ) -> None:
     said = plan_report(suite, store=Store(tmp_path / "none"), data_dir=tmp_path).splitlines()
-    assert said[0].endswith("2 final runs; references popularity, markov")
+    assert said[0].endswith("; no search, 2 final runs; references popularity, markov")
     assert [line.split() for line in said[3:6]] == [
         ["tiny", "popularity", "reference", "nothing", "-", "-", "0/1"],
         ["tiny", "markov", "reference", "nothing", "-", "-", "0/1"],

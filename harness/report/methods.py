@@ -15,7 +15,7 @@ from ..utils.registry import STRATEGIES, Registry
 from ..utils.text import counted
 from .formats.latex import escape
 from .labels import HIDDEN, label_of, metric_label, range_words
-from .tables.protocol import look_lines, own_backbones, pruner_lines, shown_line
+from .protocol import look_lines, own_backbones, pruner_lines, shown_line
 
 _CITED = {
     "sasrec": "kang2018sasrec",

@@ -15,7 +15,7 @@ from ...utils.text import fixed
 from ..figures.colours import places_beside_names
 from ..figures.gains import METRIC
 from ..labels import label_of, points_label, row_name, steps_label
-from ..tables.protocol import own_backbones
+from ..protocol import own_backbones
 
 _FEW = 6
 """Names that are written out."""

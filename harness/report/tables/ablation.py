@@ -5,10 +5,10 @@ from __future__ import annotations
 from ...analysis.compare import Compared, compare
 from ...analysis.resultset import ResultSet
 from ...analysis.significance import significance
+from ..protocol import protocol_lines
 from ..table import Table
 from .overall import FIELDS, comparison_table
 from .parts import suite_table
-from .protocol import protocol_lines
 from .significance import mark_lines
 
 _NOTE = "Each row beside the whole method that it lacks a part of; gains are those over the whole method."

@@ -10,9 +10,9 @@ from ...analysis.paper import paper_rows
 from ...analysis.resultset import CellResults, ResultSet
 from ...analysis.significance import Significance, significance
 from ..labels import label_of, steps_label
+from ..protocol import protocol_lines
 from ..table import EMPTY, Line, Record, RowGroup, Table, TableCell
 from .parts import COLUMNS, NOT_AVAILABLE, ROW, STAT, gains, metric_columns, row_fields, stat_fields, value
-from .protocol import protocol_lines
 from .significance import MARKS, NO_MARKS, Marks, mark_lines
 
 FIELDS = (*ROW, "metric", *STAT, "improvement_percent")

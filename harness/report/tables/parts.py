@@ -10,8 +10,8 @@ from ...analysis.compare import AVERAGE, METRICS, Place, Row, Stat
 from ...analysis.intervals import Interval
 from ...analysis.resultset import ResultSet
 from ..labels import label_of, metric_label
+from ..protocol import protocol_lines
 from ..table import EMPTY, ColumnGroup, Kind, Line, Record, RowGroup, Table, TableCell
-from .protocol import protocol_lines
 
 ROW = ("dataset", "backbone", "strategy", "steps")
 STAT = ("mean", "std", "seeds")

@@ -12,8 +12,8 @@ from rearec_bench.harness.analysis.budget import expected_best, expected_best_wi
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.report.formats.latex import escape
 from rearec_bench.harness.report.methods import methods
+from rearec_bench.harness.report.protocol import protocol_lines
 from rearec_bench.harness.report.report import render
-from rearec_bench.harness.report.tables.protocol import protocol_lines
 from rearec_bench.harness.report.tables.registry import TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import load_suite

@@ -15,8 +15,8 @@ from rearec_bench.harness.datasets.catalog import load_dataset
 from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.methods import methods
 from rearec_bench.harness.report.paper_kit import write_kit
+from rearec_bench.harness.report.protocol import protocol_lines
 from rearec_bench.harness.report.report import every_table
-from rearec_bench.harness.report.tables.protocol import protocol_lines
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, DATASET_TABLES, PROFILE_TABLES, TABLES
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.model import Space

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from ...analysis.resultset import CellResults, ResultSet
-from ...records.provenance import made_with
-from ...records.results import TrialSummary, converged
-from ...store.shown import shown_early
-from ...store.suites import last_command
-from ...utils.errors import StoreError
-from ...utils.text import counted
-from ..labels import HIDDEN, label_of, metric_label, steps_label
+from ..analysis.resultset import CellResults, ResultSet
+from ..records.provenance import made_with
+from ..records.results import TrialSummary, converged
+from ..store.shown import shown_early
+from ..store.suites import last_command
+from ..utils.errors import StoreError
+from ..utils.text import counted
+from .labels import HIDDEN, label_of, metric_label, steps_label
 
 
 def protocol_lines(results: ResultSet, split: str = "test") -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def _rows(context: click.Context, parameter: click.Parameter, given: tuple[str, 
     for text in given:
         name, _, number = text.rpartition("=")
         plain = number.replace(",", "")
-        if not plain.isdecimal() or not int(plain):
+        if not re.fullmatch(r"0*[1-9]\d{,14}", plain):
             raise click.BadParameter(f"'{text}' is no number of rows, such as 8865, or Yelp=8865 for one data set.")
         rows[name.strip()] = int(plain)
     return rows

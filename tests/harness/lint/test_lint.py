@@ -306,6 +306,7 @@ def test_a_large_table_of_gains_is_checked_in_time() -> None:
         (["--source", "paper", "--seeds", "2"], 2, "takes no --seeds"),
         (["good.md", "--rows", "Yelp=100"], 2, "no table has this data set"),
         (["good.md", "--rows", "many"], 2, "is no number of rows"),
+        (["good.md", "--rows", "9" * 5000], 2, "is no number of rows"),
         (["words.md"], 2, "no table with a metric at a cut-off"),
         (["missing.md"], 2, "does not exist"),
         (["good.md", "--source", "paper"], 2, "one of the two"),

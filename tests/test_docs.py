@@ -151,7 +151,7 @@ def test_every_example_of_the_help_works(workplace: Path, shared: Path) -> None:
 
 def _lacks_package(command: str) -> bool:
     """Whether a command needs an extra's package that is not installed."""
-    needs = {" hf:": "transformers", " results sql ": "duckdb"}
+    needs = {" hf:": "transformers", " results sql ": "duckdb", " --to mlflow": "mlflow"}
     return any(words in command and not find_spec(package) for words, package in needs.items())
 
 

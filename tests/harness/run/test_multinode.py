@@ -53,16 +53,14 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def hold(folder: Path, nodes: str) -> None:
-    """Make trials on these nodes wait."""
-    new = folder / "held.new"
-    new.write_text(nodes)
-    new.replace(folder / "held")
-
-
 def places(store: Store) -> dict[str, str]:
     """Trial to the node that it ran on."""
     return {key: store.summary(key).environment["node"] for key in sorted(store.keys())}
+
+
+def happened(store: Store) -> list[str]:
+    """The events of the run's log."""
+    return [event["event"] for event in logged(store, "nodes")]
 
 
 def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: Cluster, tmp_path: Path) -> None:
@@ -77,13 +75,14 @@ def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: 
     try:
         until(lambda: bool(store.keys()), of=driver, seconds=WAIT_S)
         first = head.head_node.node_id
-        hold(tmp_path, first)
+        (tmp_path / "held.new").write_text(first)
+        (tmp_path / "held.new").replace(tmp_path / "held")
         plugin.unlink()  # nodes need no file system in common
         second = head.add_node(num_cpus=1, include_dashboard=False)
         until(lambda: second.node_id in places(store).values(), of=driver, seconds=WAIT_S)
-        hold(tmp_path, f"{first} {second.node_id}")
-        until((tmp_path / f"held.{second.node_id}").exists, of=driver, seconds=WAIT_S)
+        until((tmp_path / f"held.{second.node_id}.waits").exists, of=driver, seconds=WAIT_S)
         head.remove_node(second, allow_graceful=False)
+        until(lambda: "lost" in happened(store), of=driver, seconds=WAIT_S)  # its worker lives on for a moment
         (tmp_path / "held").unlink()
         said, complained = driver.communicate(timeout=WAIT_S)
     finally:
@@ -94,9 +93,7 @@ def test_a_node_that_joins_gets_work_and_a_node_that_is_killed_loses_none(head: 
     assert (outcome["left"], outcome["failed"]) == (0, [])
     assert "1 at a time on 1 core " in said
     assert set(places(store).values()) == {first, second.node_id}
-    assert "lost" in [event["event"] for event in logged(store, "nodes")], (
-        "a trial was under way on the node that was killed"
-    )
+    assert happened(store).count("lost") == 1, "the trial that was under way on the node that was killed"
     assert store.keys() == whole.keys()
     assert store.read_suite("nodes")[1]["cells"] == whole.read_suite("nodes")[1]["cells"]
     for key in sorted(whole.keys()):

@@ -330,11 +330,10 @@ class RunTracker:
         """Report once why the run ends before its work is done."""
         if self._stop is not None and not self._stop_reported:
             self._stop_reported = True
-            stored = len(self._store.keys())
-            are = "is" if stored == 1 else "are"
-            message = (
-                f"stopping (once more: at once). Rerun the command to resume; {counted(stored, 'trial')} {are} stored."
-            )
+            over, trials = self.queue.totals()
+            many = f"{over:,} of {counted(trials, 'trial')}"
+            are = "is" if over == 1 else "are"
+            message = f"stopping (once more: at once). Rerun the command to resume; {many} {are} stored."
             self.emit(events.RunStopping(self._how(), self.running, message, by_signal=True))
         elif self._stop is None and self._closing.over and not self._budget_reported:
             self._budget_reported = True

@@ -40,6 +40,7 @@ def test_a_progress_file_is_read_as_it_was_written(folder: Path) -> None:
 
 
 def test_it_has_the_counts_of_each_cell_and_the_trials_under_way(run: TrackedRun) -> None:
+    (run.store.root / "trials" / ("f" * 32)).mkdir(parents=True)  # of another suite
     with run.tracker as tracker:
         assert (run.progress().phase, run.progress().command) == ("starting", "rerun it")
         run.begin()
@@ -60,6 +61,7 @@ def test_it_has_the_counts_of_each_cell_and_the_trials_under_way(run: TrackedRun
         tracker.tick()
         tracker.suspended("t1", saved=True)
         assert (run.progress().phase, run.progress().running) == ("stopping", ())
+        assert "resume; 1 of 7 trials is stored." in run.out.getvalue()
     assert (run.progress().phase, run.progress().ending) == ("ended", "interrupted")
 
 

@@ -210,7 +210,7 @@ def test_ctrl_c_ends_a_run_through_ray_as_it_does_without(tmp_path: Path) -> Non
 def check_interrupted(store: Store, said: str, how: str) -> None:
     stored = len(store.keys())
     assert 0 < stored < TRIALS
-    found = re.search(r"stopping \(once more: at once\)\. .* (\d+) (?:trial is|trials are) stored\.", said)
+    found = re.search(r"stopping \(once more: at once\)\. .* (\d+) of \d+ trials (?:is|are) stored\.", said)
     assert found is not None and 0 < int(found[1]) <= stored, "one more may have ended since"
     assert logged(store, "fake")[-1]["how"] == how
     progress = read(store.suite_folder("fake"))

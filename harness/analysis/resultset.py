@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..plan.staged import LOOKS
+from ..plan.staged import LOOKS, comparison
 from ..records.results import TrialSummary
 from ..records.spec import BASELINE
 from ..store.store import Store
@@ -186,7 +186,10 @@ def collect(
     return ResultSet(
         name=name,
         cells=tuple(
-            replace(_cell(cell, entries.get(cell.id, {}), summary, broken), looks=tuple(looks.get(cell.id, ())))
+            replace(
+                _cell(cell, entries.get(cell.id, {}), summary, broken),
+                looks=tuple(looks.get(comparison(cell.id, own_backbone=cell.on, backbone=cell.backbone), ())),
+            )
             for cell in cells
         ),
         facts=index.get("dataset_facts", {}),

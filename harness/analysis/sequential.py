@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..plan.staged import FIRST, LOOKS, SEEDS
+from ..plan.staged import FIRST, LOOKS, SEEDS, comparison
 from .compare import row_against
 from .crossed import UserShares, paired_difference, user_shares
 from .ranks import metric_of_ranks
@@ -58,12 +58,11 @@ def levels(most: int, taken: tuple[float, ...] = ()) -> tuple[float, ...]:
     return tuple(found)
 
 
-def look(results: ResultSet, ids: Sequence[str], index: Mapping[str, Any]) -> dict[str, Any]:
+def look(results: ResultSet, index: Mapping[str, Any]) -> dict[str, Any]:
     """The index after a look at every row that is not decided: `LOOKS` and `SEEDS` of its cells.
 
     Args:
         results: of the suite, every run of it done that its cells have seeds for.
-        ids: of the cells of `results`.
 
     Raises:
         StoreError: the rows of a trial cannot be read.
@@ -71,7 +70,7 @@ def look(results: ResultSet, ids: Sequence[str], index: Mapping[str, Any]) -> di
     metric = metric_of_ranks(results)
     places = {cell.place: at for at, cell in enumerate(results.cells)}
     looks = {name: list(before) for name, before in index.get(LOOKS, {}).items()}
-    seeds = {name: len(cell.seeds) for name, cell in zip(ids, results.cells, strict=True)}
+    seeds = {cell.id: len(cell.seeds) for cell in results.cells}
     most = len(results.suite.seeds) if results.suite is not None else 0
 
     @cache
@@ -82,7 +81,11 @@ def look(results: ResultSet, ids: Sequence[str], index: Mapping[str, Any]) -> di
         other = row_against(cell, results.cells)
         if other is None or cell.unsupported or cell.is_baseline or not cell.runs:
             continue
-        before = looks.setdefault(ids[at], [])
+        beside = results.cells[places[other.place]]
+        if not beside.runs:  # it cannot run, so that nothing will be decided
+            continue
+        name = comparison(cell.id, own_backbone=cell.own_backbone, backbone=cell.backbone)
+        before = looks.setdefault(name, [])
         count = before[-1]["seeds"] + 1 if before else FIRST
         decided = bool(before) and before[-1]["decided"]
         while not decided and count <= len(cell.seeds):  # more than one look where it has seeds for rows against it
@@ -92,8 +95,8 @@ def look(results: ResultSet, ids: Sequence[str], index: Mapping[str, Any]) -> di
             before.append({"seeds": count, "p": p, "level": level, "decided": decided})
             count += 1
         if not decided and count <= most:
-            for name in (ids[at], ids[places[other.place]]):
-                seeds[name] = max(seeds[name], count)
+            for one in (cell, beside):
+                seeds[one.id] = max(seeds[one.id], count)
     return {**index, LOOKS: {name: made for name, made in looks.items() if made}, SEEDS: seeds}
 
 

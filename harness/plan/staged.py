@@ -1,6 +1,7 @@
 """How many of its seeds each cell has, where a suite adds seeds until its rows are decided (`seeds: {until: decided}`).
 
-A suite's index remembers it: `SEEDS` says how many each cell has by now, `LOOKS` what was found at each look.
+A suite's index remembers it: `SEEDS` says how many each cell has by now, `LOOKS` what was found at each look at a
+comparison.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ FIRST = 2
 LOOKS, SEEDS = "looks", "seeds"
 
 
+def comparison(cell: str, *, own_backbone: str, backbone: str) -> str:
+    """Name of a row's comparison in `LOOKS`: the cell's id, with the backbone that a row on its own is compared on."""
+    return f"{cell} {backbone}" if own_backbone else cell
+
+
 def staged(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> tuple[Cell, ...]:
     """The cells of a suite with the seeds that they have by now; all of them where it does not say `until`."""
     if not suite.until:
@@ -30,7 +36,12 @@ def later_seeds(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -
     """Final runs that looks still to come add at most, to open rows and to those that they are compared with."""
     decided = {name for name, looks in index.get(LOOKS, {}).items() if looks[-1]["decided"]}
     cells = [cell for cell in cells if suite.until and cell.unsupported is None]
-    rows = [cell for cell in cells if cell.against not in ("", cell.row) and cell.id not in decided]
+    rows = [
+        cell
+        for cell in cells
+        if cell.against not in ("", cell.row)
+        and comparison(cell.id, own_backbone=cell.on, backbone=cell.backbone) not in decided
+    ]
     open_ = {(cell.dataset, cell.backbone, name) for cell in rows for name in (cell.row, cell.against)}
     here = [cell for cell in cells if (cell.dataset, cell.backbone, cell.row) in open_]
     return sum(len(suite.seeds) - len(cell.seeds) for cell in here)

@@ -35,7 +35,7 @@ def write_studies(suites: Sequence[str], store: Store, target: Path) -> tuple[in
     searched = [
         (suite, cell)
         for suite in suites
-        for cell in load_results(suite, store=store).cells
+        for cell in load_results(suite, store=store).once().cells
         if cell.space and cell.searched
     ]
     if not searched:

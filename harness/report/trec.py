@@ -34,7 +34,7 @@ def write_trec(suites: Sequence[str], store: Store, target: Path) -> tuple[int, 
         with atomic.new_folder(target) as folder:
             for suite in suites:
                 (folder / suite).mkdir()
-                for cell in load_results(suite, store=store).cells:
+                for cell in load_results(suite, store=store).once().cells:
                     for run in cell.runs:
                         rows = store.rows(run.key, "test")
                         data = f"{cell.dataset}-{run.spec.dataset_fingerprint[:8]}"

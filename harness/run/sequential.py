@@ -47,6 +47,6 @@ def next_stage(suite: Suite, store: Store) -> int:
     results = load_results(suite.name, store=store)
     index = store.read_suite(suite.name)[1]
     cells = staged(suite, expand(suite), index)
-    found = look(results, [cell.id for cell in cells], index)
+    found = look(results, index)
     store.write_index(suite.name, found)
     return sum(found[SEEDS][cell.id] - len(cell.seeds) for cell in once(cells))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +37,7 @@ def looked(results: ResultSet, p_values: dict[str, float], index: dict[str, Any]
     """The index after a look at made-up p-values of each row."""
     asked = iter([p_values[cell.strategy] for cell in results.cells if cell.strategy in p_values])
     monkeypatch.setattr(sequential, "_p", lambda *_: next(asked))
-    return look(results, [cell.strategy for cell in results.cells], index)
+    return look(results, index)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,32 @@ def test_a_look_takes_the_levels_of_earlier_looks_into_account(
     assert [one["decided"] for one in index[LOOKS]["erl"]] == [False, False, False], "nearly all of the 5% was spent"
 
 
+def test_a_row_on_its_own_backbone_is_looked_at_beside_each_it_is_compared_with(
+    tmp_path: Path, synthetic: ModuleType, monkeypatch: Any
+) -> None:
+    results = staged(tmp_path, synthetic, 2)
+    base, erl, _ = results.cells
+    own = [replace(erl, backbone=name, own_backbone="esasrec") for name in ("sasrec", "gru")]
+    results = replace(results, cells=(base, own[0], replace(base, id="gru", backbone="gru"), own[1]))
+    asked = iter([1e-9, 0.5])
+    monkeypatch.setattr(sequential, "_p", lambda *_: next(asked))
+    index = look(results, {})
+    assert {name: made[-1]["decided"] for name, made in index[LOOKS].items()} == {"erl sasrec": True, "erl gru": False}
+    assert index[SEEDS] == {"base": 2, "erl": 3, "gru": 3}
+
+
+def test_a_row_whose_reference_cannot_run_gets_no_seed(tmp_path: Path, synthetic: ModuleType) -> None:
+    results = staged(tmp_path, synthetic, 2)
+    base, *rows = results.cells
+    index = look(replace(results, cells=(replace(base, runs=()), *rows)), {})
+    assert index == {LOOKS: {}, SEEDS: {"base": 2, "erl": 2, "prl": 2}}
+
+
 def staged(folder: Path, synthetic: ModuleType, seeds: int) -> ResultSet:
     """Three rows of so many seeds, of a suite that has four at most."""
     from types import SimpleNamespace
 
     cells = [synthetic.cell(kind, 0, seeds=tuple(range(1, seeds + 1))) for kind in ("base", "erl", "prl")]
     results = synthetic.results_of(Store(folder / str(seeds)), *cells)
-    object.__setattr__(results, "suite", SimpleNamespace(seeds=(1, 2, 3, 4)))
-    return results
+    named = tuple(replace(cell, id=cell.strategy) for cell in results.cells)
+    return replace(results, cells=named, suite=SimpleNamespace(seeds=(1, 2, 3, 4)))

@@ -20,7 +20,7 @@ _MARK = "~"
 def write_file(target: Path, content: bytes) -> None:
     """Write a file, replacing an existing one."""
     with new_file(target) as temporary:
-        temporary.write_bytes(content)
+        _write_synced(temporary, content)
 
 
 @contextlib.contextmanager

@@ -237,7 +237,8 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...], form: s
         with counting("exporting") as reach:
             experiments, trials = write_experiments(suites or stored, store, target, reach=reach)
         note_early(store, "results export --to mlflow", suites=suites)
-        click.echo(f"{target}: {counted(experiments, 'experiment')}, {counted(trials, 'run')}. To look at them:")
+        words = f"{counted(experiments, 'experiment')}, {counted(trials, 'run')}"
+        click.echo(f"{target}: {words}. To look at them, where the package mlflow is installed:")
         click.echo(f"  mlflow ui --backend-store-uri sqlite:///{target}")
         return
     with counting("checking") as reach:

@@ -163,7 +163,7 @@ def client(halfway: Store, tmp_path_factory: pytest.TempPathFactory) -> Any:
     done = typed("results", "export", target, "--to", "mlflow", "--results", halfway.root)
     assert (done.exit_code, done.stdout.splitlines()[0]) == (
         0,
-        f"{target}: 2 experiments, 9 runs. To look at them:",
+        f"{target}: 2 experiments, 9 runs. To look at them, where the package mlflow is installed:",
     ), done.output
     assert str(Path.cwd()).encode() not in target.read_bytes(), "it says nothing about this machine"
     return mlflow.MlflowClient(f"sqlite:///{target}")

@@ -231,6 +231,8 @@ def test_a_data_set_that_is_not_prepared_stops_run_and_not_plan_in_the_same_word
     assert ran.stderr.splitlines()[0] == words
     assert words in planned.stdout
     assert ran.stderr.splitlines()[1].strip() in planned.stdout
+    total = planned.stdout.splitlines()[-1].split()[0]
+    assert f"{total} of them are of data sets that are not prepared: which of those are stored" in planned.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -75,8 +75,11 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
         lines[-1] += f" {counted(unsupported, 'cell')} of {len(cells)} cannot run, and a run leaves them out."
     if total > over:
         lines[-1] += " " + _time(suite, queue, summaries, cards, store, device)
-    elif unknown:
-        lines[-1] += " How long depends on the data sets that are not prepared."
+    if unknown:
+        lines[-1] += (
+            f" {unknown:,} of them are of data sets that are not prepared: which of those are stored, and how long the "
+            "rest takes, is not known."
+        )
     lines += [f"Of those stored, a run takes over {line}." for line in (others.lines() if others else ())]
     lines += [f"Trial {key[:8]} is damaged and counts as not run: {why}." for key, why in store.damaged.items()]
     changed = sum(
@@ -113,15 +116,18 @@ def _head(suite: Suite, *, searches: bool) -> str:
 
 
 def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepared: set[str]) -> list[str]:
-    rows = [("data set", "backbone", "strategy", "searched", "points", "search trials", "final runs")]
+    rows = [("data set", "backbone", "strategy", "points", "search trials", "final runs")]
     notes, sparse = [], []
+    searched: dict[str, dict[str, None]] = {}  # the rows of each search space
+    several = len({cell.backbone for cell in cells if cell.space}) > 1
     for cell in cells:
         if cell.dataset not in prepared:
             continue
         name = (cell.dataset, cell.backbone, f"{cell.row} K={cell.steps}" if cell.steps else cell.row)
         standing = progress.get(cell.id)
         if standing is None:
-            rows.append((*name, f"cannot run: {cell.unsupported}", "-", "-", "-"))
+            rows.append((*name, "cannot run", "-", "-"))
+            notes.append(f"  {' '.join(name)} cannot run: {cell.unsupported}.")
             continue
         search = f"{standing.search_over}/{standing.search_size}" if standing.search_size else "-"
         if standing.search_size and cell.search.epochs is not None:
@@ -129,7 +135,9 @@ def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepar
         if standing.search_tried < standing.search_over:
             search += f", {standing.search_tried} distinct"
         finals = f"{standing.final_over}/{standing.final_size}"
-        rows.append((*name, _searched(cell.space), points_label(cell.points) if cell.space else "-", search, finals))
+        rows.append((*name, points_label(cell.points) if cell.space else "-", search, finals))
+        if cell.space:
+            searched.setdefault(_searched(cell.space), {})[f"{cell.backbone} {cell.row}" if several else cell.row] = None
         if cell.space and cell.points is not None and standing.search_size < _ENOUGH * cell.points:
             sparse.append(f"{' '.join(name)} ({standing.search_size:,} of {cell.points:,})")
         if standing.note:
@@ -139,12 +147,13 @@ def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepar
             f"  Fewer than one in {round(1 / _ENOUGH)} points of the search space will be tried: {', '.join(sparse)}. "
             "Raise search.trials, or list fewer values."
         )
-    return [f"  {line}" for line in columns(rows, left=4) if len(rows) > 1] + notes
+    table = [f"  {line}" for line in columns(rows, left=3) if len(rows) > 1]
+    if searched:
+        table += ["", "  Searched:", *(f"    {', '.join(rows)}: {space}" for space, rows in searched.items())]
+    return table + notes
 
 
 def _searched(space: Mapping[str, Space]) -> str:
-    if not space:
-        return "nothing"
     return " x ".join(
         f"{name.rpartition('.')[2]} ({len(values.choices) if values.choices else _values(values)})"
         for name, values in space.items()

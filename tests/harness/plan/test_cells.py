@@ -12,6 +12,8 @@ import pytest
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.records.pruner import Pruner
 from rearec_bench.harness.records.spec import Component, EvaluationSettings, TrainingSettings, TrialSpec
+from rearec_bench.harness.report.plan import plan_report
+from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.load import Space
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.settings import Settings
@@ -129,6 +131,9 @@ def test_a_backbone_that_cannot_be_packed_is_a_row_with_a_reason(folder: Path) -
     assert cells_of(folder, *setup)[0].unsupported is None
     assert cells_of(folder, *setup, "training.packing=users")[0].unsupported == reason
     assert cells_of(folder, *setup, "training.packing={search: [none, users]}")[0].unsupported == reason
+    suite = suite_in(folder, *setup, "training.packing=users", **ROWS)
+    said = plan_report(suite, store=Store(folder / "results"), data_dir=folder)
+    assert f"\n  tiny both_ways base cannot run: {reason}.\n" in said
 
 
 # the identity of cells and trials

@@ -77,9 +77,9 @@ def test_a_plan_shows_them_before_the_models_with_one_run_each_and_those_of_anot
     said = plan_report(suite, store=Store(tmp_path / "none"), data_dir=tmp_path).splitlines()
     assert said[0].endswith("; no search, 2 final runs; references popularity, markov")
     assert [line.split() for line in said[3:6]] == [
-        ["tiny", "popularity", "reference", "nothing", "-", "-", "0/1"],
-        ["tiny", "markov", "reference", "nothing", "-", "-", "0/1"],
-        ["tiny", "sasrec", "base", "nothing", "-", "-", "0/2"],
+        ["tiny", "popularity", "reference", "-", "-", "0/1"],
+        ["tiny", "markov", "reference", "-", "-", "0/1"],
+        ["tiny", "sasrec", "base", "-", "-", "0/2"],
     ]
     assert said[-1].startswith("4 trials: 0 stored, 4 to run.")
     overrides = ("name=other", "training.lr=0.5", "seeds=[9]", "search.metric=mrr", "resources.gpu=1")

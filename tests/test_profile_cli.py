@@ -135,3 +135,16 @@ def test_a_gpu_that_is_not_there_is_no_silent_fallback(tmp_path: Path, monkeypat
     done = invoke("profile", "smoke", "--device", "cuda", "--results", tmp_path / "results")
     assert done.exit_code == 2
     assert "there is no GPU" in done.stderr and "--device cpu" in done.stderr
+
+
+def test_a_row_on_a_backbone_of_its_own_is_profiled_once_for_all_backbones(tmp_path: Path) -> None:
+    own = "[base: {name: gated, on: esasrec}]"
+    one = "sasrec: {width: 8, layers: 1, heads: 1, feed_forward: 8}"
+    backbones = f"[{one}, {one.replace('{', '{name: second, ')}]"
+    (tmp_path / "own.yaml").write_text(
+        suite_text(**{**SUITE, "strategies": own, "backbones": backbones, "steps": "[1]"})
+    )
+    done = invoke("profile", tmp_path / "own.yaml", *QUICK, "--results", tmp_path / "results")
+    assert done.exit_code == 0, done.output
+    (profile,) = ProfileStore(tmp_path / "results").read(["own"])
+    assert (profile.subject.backbone, profile.subject.row) == ("esasrec", "gated")

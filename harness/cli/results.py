@@ -19,7 +19,7 @@ from .options import (
     screen_width,
     write_text,
 )
-from .program import FAILED, PROGRAM
+from .program import FAILED, PROGRAM, command_line
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 _format_option = click.option(
@@ -87,7 +87,7 @@ def verify_results(results: Path, fix: bool) -> None:
         return
     click.echo(f"{looked}: {len(report.findings):,} {'findings, all out of the way now' if fix else 'findings'}.{torn}")
     if not fix:
-        click.echo("Move what is damaged out of the way:  rearec-bench results verify --fix", err=True)
+        click.echo(f"Move what is damaged out of the way:  {command_line()} --fix", err=True)
         sys.exit(FAILED)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from ..cost.time import example
 from ..datasets.data.dataset import Dataset
-from ..plan.cells import expand
+from ..plan.cells import expand, once
 from ..records.profile import Line, Machine, Profile, Subject
 from ..records.provenance import environment, peak_memory_bytes, reset_peak_memory
 from ..records.spec import Component, TrialSpec
@@ -66,7 +66,7 @@ def profile_suite(
     device = options.device or ("cuda" if suite.resources.gpu > 0 else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no GPU that torch can use. For the processor:  --device cpu")
-    cells = expand(suite)
+    cells = once(expand(suite))
     datasets = load_all(suite, cells, data_dir)
     rows = _rows(cells, say)
     if not rows:

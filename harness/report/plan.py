@@ -137,7 +137,9 @@ def _table(cells: tuple[Cell, ...], progress: Mapping[str, CellProgress], prepar
         finals = f"{standing.final_over}/{standing.final_size}"
         rows.append((*name, points_label(cell.points) if cell.space else "-", search, finals))
         if cell.space:
-            searched.setdefault(_searched(cell.space), {})[f"{cell.backbone} {cell.row}" if several else cell.row] = None
+            searched.setdefault(_searched(cell.space), {})[f"{cell.backbone} {cell.row}" if several else cell.row] = (
+                None
+            )
         if cell.space and cell.points is not None and standing.search_size < _ENOUGH * cell.points:
             sparse.append(f"{' '.join(name)} ({standing.search_size:,} of {cell.points:,})")
         if standing.note:

@@ -56,7 +56,12 @@ def test_a_plan_shows_each_cell_and_what_is_to_run(tmp_path: Path) -> None:
     ]
     assert said[3].split() == ["tiny", "sasrec", "base", "-", "-", "0/2"]
     assert said[4].split() == ["tiny", "sasrec", "erl", "K=1", "3", "0/3", "0/2"]
-    assert said[8:12] == ["", "  Searched:", "    erl: kl_weight (3)", "    prl: temperature (0.1 to 5.0, log) x decay (2)"]
+    assert said[8:12] == [
+        "",
+        "  Searched:",
+        "    erl: kl_weight (3)",
+        "    prl: temperature (0.1 to 5.0, log) x decay (2)",
+    ]
     assert said[-1].startswith("24 trials: 0 stored, 24 to run. About ")
     assert "a guess from operation counts" in said[-1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -234,6 +235,19 @@ def test_a_data_set_that_is_not_prepared_stops_run_and_not_plan_in_the_same_word
     total = planned.stdout.splitlines()[-1].split()[0]
     assert f"{total} of them are of data sets that are not prepared: which of those are stored" in planned.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("run ml100k --data-dir=there", "rearec-bench prepare ml-100k --source DIR --data-dir there\n"),
+        ("plan ml100k --results r --data-dir 'my data'", "prepare ml-100k --source DIR --data-dir 'my data'\n"),
+        ("report --results there", "Type:  rearec-bench run SUITE.yaml --results there\n"),
+        ("report", "Type:  rearec-bench run SUITE.yaml\n"),
+    ],
+)
+def test_a_command_to_type_has_the_folders_that_were_typed(typed: str, hint: str, invoke: Invoke) -> None:
+    assert hint in invoke(*shlex.split(typed)).output
 
 
 def test_a_dry_run_builds_every_cell_and_stores_nothing(invoke: Invoke, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import click
 
 from .options import complete_dataset, complete_recipe, data_dir_option, size_options
-from .program import FAILED, PROGRAM
+from .program import FAILED, PROGRAM, with_folders
 
 
 @click.command()
@@ -87,7 +87,7 @@ def prepare(
     click.echo("\n".join([*short_card_lines(dataset.card), *dropped_lines(dataset.card)]))
     shipped = suites_on(dataset.name)
     following = f"{PROGRAM} plan {shipped[0]}" if shipped else f"datasets: [{dataset.name}]   in a suite of your own"
-    click.echo(f"More of it:  {PROGRAM} datasets show {dataset.name}\nNext:        {following}")
+    click.echo(with_folders(f"More of it:  {PROGRAM} datasets show {dataset.name}\nNext:        {following}"))
 
 
 @click.command()

@@ -15,7 +15,7 @@ from .options import (
     results_option,
     set_option,
 )
-from .program import PROGRAM
+from .program import PROGRAM, with_folders
 
 
 @click.command()
@@ -86,4 +86,4 @@ def profile(
     finally:
         meter.end()
     click.echo(profile_text(done, [store.path(measured) for measured in done]))
-    click.echo(f"\nAll formats:  {PROGRAM} report {chosen.name} --table latency")
+    click.echo(with_folders(f"\nAll formats:  {PROGRAM} report {chosen.name} --table latency"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -12,6 +15,9 @@ PROGRAM = "rearec-bench"
 FAILED, INVALID, UNFINISHED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
 
 _TYPED = f"{__name__}.typed"
+_FOLDERS = ("--results", "--data-dir")
+_HINT = re.compile(rf"(?<=  ){PROGRAM} .+?(?=  |$)|(?<=`){PROGRAM} [^`]+(?=`)", re.MULTILINE)
+"""A command to type, as messages have it: behind two blanks, or between backticks."""
 
 
 class Refused(click.ClickException):
@@ -54,7 +60,7 @@ class Program(click.Group):
             if ctx.params.get("debug"):
                 raise
             refused = InvalidInput if isinstance(error, InputError) else Refused
-            raise refused(str(error)) from error
+            raise refused(with_folders(str(error))) from error
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
@@ -63,6 +69,30 @@ class Program(click.Group):
 def command_line() -> str:
     """What was typed, for a shell."""
     return shlex.join([PROGRAM, *click.get_current_context().meta.get(_TYPED, ())])
+
+
+def with_folders(text: str) -> str:
+    """A text whose commands to type have the folders that were typed now, where they take them."""
+    context = click.get_current_context().find_root()
+    folders = _folders(context.meta.get(_TYPED, ()))
+
+    def completed(hint: re.Match[str]) -> str:
+        words = hint[0].split()
+        command: click.Command | None = context.command
+        while isinstance(command, click.Group):
+            command = command.get_command(context, words[1]) if len(words) > 1 else None
+            words = words[1:]
+        takes = {option for parameter in command.params for option in parameter.opts} if command else set()
+        more = [f"{name} {shlex.quote(path)}" for name, path in folders.items() if name in takes and name not in words]
+        return " ".join([hint[0], *more])
+
+    return _HINT.sub(completed, text) if folders else text
+
+
+def _folders(typed: Sequence[str]) -> dict[str, str]:
+    """The folders among typed words, `--results DIR` or `--results=DIR`, by their option."""
+    words = [part for word in typed for part in (word.split("=", 1) if word.startswith(_FOLDERS) else [word])]
+    return {word: path for word, path in pairwise(words) if word in _FOLDERS}
 
 
 def takes_only(what: str, *allowed: str) -> None:

@@ -23,7 +23,7 @@ from .options import (
     trial_argument,
     write_text,
 )
-from .program import FAILED, INTERRUPTED, PROGRAM, TERMINATED, UNFINISHED, command_line, takes_only
+from .program import FAILED, INTERRUPTED, PROGRAM, TERMINATED, UNFINISHED, command_line, takes_only, with_folders
 
 if TYPE_CHECKING:
     from ..records.results import EpochProgress
@@ -189,7 +189,7 @@ def plan(
         return
     with counting("checking") as reach, all_opened(sources, store, takes=False, reach=reach) as others:
         planned = plan_report(chosen, store=store, data_dir=data_dir, others=others)
-    click.echo(wrapped(planned, screen_width()))
+    click.echo(wrapped(with_folders(planned), screen_width()))
 
 
 @click.command()

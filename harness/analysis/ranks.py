@@ -95,14 +95,14 @@ class Ranks:
 
 
 def rank_rows(results: ResultSet) -> Ranks:
-    """The ranks of the rows whose every run is done; baselines have none.
+    """The ranks of the rows whose every run is done; baselines have none, and a row on its own backbone has one.
 
     Raises:
         StoreError: the rows of a trial cannot be read.
     """
     metric = metric_of_ranks(results)
     cells: dict[str, list[CellResults]] = {}
-    for cell in results.models().cells:
+    for cell in results.models().once().cells:
         if cell.runs and cell.stats[metric].complete:
             cells.setdefault(cell.dataset, []).append(cell)
     cells = {name: sorted(here, key=lambda cell: -_mean(cell, metric)) for name, here in cells.items() if len(here) > 1}

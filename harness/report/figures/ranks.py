@@ -34,7 +34,7 @@ def rank_panels(context: FigureContext) -> list[Panel]:
         panels.append(Panel(dataset, about, x=f"rank by {metric}", standings=standings))
     across = ranks.across
     if across is not None and across.rows:
-        named = len({each.place[0] for each in across.rows}) > 1
+        named = any(map(several_backbones, ranks.datasets.values()))
         standings = [
             Standing(average_name(each, named), each.rank, None, each.groups, colours[each.place[1]])
             for each in across.rows

@@ -103,7 +103,8 @@ def suite_content(
     stored_trials = {stored.key: stored for stored in trials_of(store, [results.name])}
     trials = list(stored_trials.values())
     places = {key: place for place, key in enumerate(stored_trials)}
-    behind = {cell.place: [places[run.key] for run in cell.runs if run.key in places] for cell in results.cells}
+    cells = (*results.once().cells, *results.cells)  # ranks name a row on its own backbone by that
+    behind = {cell.place: [places[run.key] for run in cell.runs if run.key in places] for cell in cells}
     colours = places_beside_names(cell.strategy for cell in results.models().cells)
     tables = []
     for name, make in makers.items():

@@ -36,7 +36,7 @@ def ranks_table(results: ResultSet) -> Table:
         for each in rows
     ]
     across = ranks.across.rows if ranks.across is not None else ()
-    named = len({each.place[0] for each in across}) > 1
+    named = any(map(several_backbones, ranks.datasets.values()))
     return suite_table(
         results.models(),
         name="ranks",
@@ -54,8 +54,8 @@ def ranks_table(results: ResultSet) -> Table:
 
 
 def several_backbones(rows: Sequence[Ranked]) -> bool:
-    """Whether names of rows need their backbone."""
-    return len({each.row.backbone for each in rows}) > 1
+    """Whether names of rows need their backbone: those on one of their own have a name that is theirs alone."""
+    return len({each.row.backbone for each in rows if not each.row.own_backbone}) > 1
 
 
 def ranked_name(each: Ranked, named: bool) -> str:

@@ -125,5 +125,20 @@ def test_rows_that_are_not_whole_have_no_rank_and_one_seed_tells_nothing_apart(
     assert (found.tests, found.untested) == (0, 1)
 
 
+def test_a_row_on_its_own_backbone_is_ranked_once_and_named_by_it_beside_several(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    store, own = Store(tmp_path), synthetic.cell("prl", 2, on="esasrec")
+    cells = (synthetic.cell("base", 0), own, synthetic.cell("base", 0, backbone="gru"), replace(own, backbone="gru"))
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    one = replace(results, cells=results.cells[:2])
+    for suite, names in ((results, {"SASRec Base", "gru Base", "eSASRec PRL (K=2)"}), (one, {"Base", "PRL (K=2)"})):
+        (group,) = ranks_table(suite).groups
+        assert {line.label for line in group.lines} == names
+        assert rank_rows(suite).tests == len(names) * (len(names) - 1) / 2
+        (panel,) = rank_panels(FigureContext(suite, pytest.fail, pytest.fail))
+        assert {each.name for each in panel.standings} == names
+
+
 def test_the_metric_is_the_one_that_validation_chose_by(results: ResultSet) -> None:
     assert rank_rows(results).metric == ranks.USUAL == results.cells[0].runs[0].spec.metric

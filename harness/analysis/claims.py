@@ -115,12 +115,13 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
         load: returns a data set by its name; claims on groups of one that is not prepared stay untested.
         claims: None for ReaRec's, and for those of later methods that the suite has.
     """
-    every = [cell for cell in results.models().cells if not cell.unsupported]
-    usual = {_row(cell) for cell in every if cell.steps == STEPS}
-    cells = [cell for cell in every if cell.steps in (None, 0, STEPS) or _row(cell) not in usual]
+    beside, alone = (
+        [cell for cell in of.cells if not cell.unsupported] for of in (results.models(), results.models().once())
+    )
 
     def numbers(test: Mapping[str, Any]) -> _Numbers:
-        return _KINDS[test["kind"]](test, every if test["kind"] == "steps" else cells, results, load)
+        every = alone if test.get("over", READOUT) == READOUT else beside  # a row beside itself counts once
+        return _KINDS[test["kind"]](test, every if test["kind"] == "steps" else _usual(every), results, load)
 
     def judged(claim: Claim) -> Judged:
         found = _judged(claim, numbers(claim.test))
@@ -129,7 +130,7 @@ def judge(results: ResultSet, load: Load, claims: Iterable[Claim] | None = None)
         other = _judged(claim, numbers({**claim.test, "over": claim.test["beside"]}))
         return replace(found, beside=None if other.value is None else (other.value, other.interval))
 
-    return tuple(map(judged, claims or paper_claims(cell.strategy for cell in every)))
+    return tuple(map(judged, claims or paper_claims(cell.strategy for cell in beside)))
 
 
 def verdict_of(expect: Mapping[str, Any], value: float, interval: Interval | None) -> Verdict:
@@ -235,9 +236,7 @@ def _steps(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resul
         if cell.steps != best or not others:
             continue
         rival = max(others, key=_validation)  # on validation: the best of several on test would be so by luck, too
-        ours, theirs = _by_seed(cell), _by_seed(rival)
-        shared = [seed for seed in ours if seed in theirs and theirs[seed][METRIC]]
-        parts.append({seed: (ours[seed][METRIC] / theirs[seed][METRIC] - 1) * 100 for seed in shared})
+        parts.append(_changes(cell, rival))
     return _Numbers(tuple(parts), why="" if parts else f"needs a row at K = {best} and at another K")
 
 
@@ -247,8 +246,7 @@ def _backbones(test: Mapping[str, Any], cells: Sequence[CellResults], results: R
     for cell in (cell for cell in base if cell.backbone in test["above"]):
         for other in (other for other in base if other.backbone in test["below"]):
             if (other.dataset, other.strategy, other.steps) == (cell.dataset, cell.strategy, cell.steps):
-                ours, theirs = _by_seed(cell), _by_seed(other)
-                parts.append({s: (ours[s][METRIC] / theirs[s][METRIC] - 1) * 100 for s in ours if s in theirs})
+                parts.append(_changes(cell, other))
     return _Numbers(tuple(parts), why="" if parts else "needs base rows of backbones on text and of backbones on IDs")
 
 
@@ -270,7 +268,7 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
             rows = results.store.ranks(run.key, "test")
             first = metric_of(rows.step_ranks[inside, 0], METRIC) if inside.any() else 0.0
             if first:
-                gains[run.spec.seed] = (metric_of(rows.readout_ranks[inside], METRIC) / first - 1) * 100
+                gains[run.spec.seed] = _change(metric_of(rows.readout_ranks[inside], METRIC), first)
         parts.append(gains)
     return _Numbers(tuple(parts), why="" if parts else f"needs the row {test['row']}")
 
@@ -290,6 +288,13 @@ def _change(ours: float, theirs: float) -> float:
     return (ours / theirs - 1) * 100
 
 
+def _changes(cell: CellResults, other: CellResults) -> BySeed:
+    """In percent, of the seeds that both have; without those where the other scores zero."""
+    ours, theirs = _by_seed(cell), _by_seed(other)
+    shared = [seed for seed in ours if seed in theirs and theirs[seed][METRIC]]
+    return {seed: _change(ours[seed][METRIC], theirs[seed][METRIC]) for seed in shared}
+
+
 def _backbone_is(cell: CellResults, test: Mapping[str, Any]) -> bool:
     return "backbone" not in test or cell.backbone == test["backbone"]
 
@@ -300,6 +305,12 @@ def _row(cell: CellResults) -> tuple[str, str, str]:
 
 def _validation(cell: CellResults) -> float:
     return float(np.mean([(run.validation or {}).get(METRIC, 0.0) for run in cell.runs]))
+
+
+def _usual(cells: Sequence[CellResults]) -> list[CellResults]:
+    """Of a row at several K that with the paper's own."""
+    usual = {_row(cell) for cell in cells if cell.steps == STEPS}
+    return [cell for cell in cells if cell.steps in (None, 0, STEPS) or _row(cell) not in usual]
 
 
 def _by_seed(cell: CellResults) -> dict[int, Mapping[str, float]]:

@@ -242,6 +242,30 @@ def test_text_is_compared_with_ids_on_base_rows(results: ResultSet) -> None:
     assert found.value == pytest.approx(sum(changes) / 3)
 
 
+def test_a_seed_whose_reference_scores_zero_has_no_change(results: ResultSet) -> None:
+    base = next(cell for cell in results.cells if cell.strategy == "base" and cell.backbone == "sasrec")
+    runs = (replace(base.runs[0], test=dict.fromkeys(base.runs[0].test, 0.0)), *base.runs[1:])
+    cells = tuple(replace(cell, runs=runs) if cell is base else cell for cell in results.cells)
+    (found,) = judge(
+        replace(results, cells=cells), unprepared, [claim(kind="backbones", above=["unisrec"], below=["sasrec"])]
+    )
+    assert found.seeds == 2
+
+
+def test_a_row_on_its_own_backbone_is_compared_with_each_reference_and_once_with_itself(results: ResultSet) -> None:
+    sasrec = [cell for cell in results.cells if cell.backbone == "sasrec"]
+    own = [replace(cell, own_backbone="esasrec") if cell.strategy == "erl" else cell for cell in sasrec]
+    both = replace(results, cells=tuple(replace(cell, backbone=name) for name in ("sasrec", "gru") for cell in own))
+    of = [claim(kind="steps", best=2), claim(kind="ceiling", strategies=["erl"])]
+    once, within, over = judge(both, unprepared, [*of, claim(kind="contrast", row="erl", over="base")])
+    assert (once.cells, within.cells, over.cells) == (1, 1, 2)
+
+
+def test_esasrec_is_judged_beside_sasrec_alone() -> None:
+    (found,) = [one for one in paper_claims(["esasrec"]) if one.paper]
+    assert found.test["backbone"] == "sasrec"
+
+
 def test_what_cannot_be_tested_says_what_it_needs(results: ResultSet) -> None:
     found = {one.claim.id: one for one in judge(results, unprepared)}
     assert found["kl_helps"].verdict == "not tested" and found["kl_helps"].why == "needs the rows erl_no_kl and erl"

@@ -39,7 +39,8 @@ def broken(spec: TrialSpec, dataset: Dataset) -> tuple[str, ...]:
 def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
     model = trial.model.eval()
     backbone, count = model.backbone, dataset.num_items
-    histories = _histories(dataset, device=next(model.parameters()).device, padding=count)
+    max_len = trial.spec.training.max_len
+    histories = _histories(dataset, max_len, device=next(model.parameters()).device)
     groups, length = histories.items.shape
     width = getattr(backbone, "width", None)
     given = getattr(backbone, "num_items", None)
@@ -66,7 +67,7 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
             yield from _shape(backbone.queries(states), tuple(states.shape), "that of its states")
 
     def padded() -> Iterator[str]:
-        more = torch.full((groups, 2), count, device=histories.items.device)
+        more = torch.full((groups, min(2, max_len - length)), count, device=histories.items.device)
         wider = replace(histories, items=torch.cat([histories.items, more], 1))
         if not _alike(encoded(wider)[0], encoded(histories)[0]):
             yield "what stands in the padding changes the states"
@@ -165,13 +166,14 @@ def _asked(verb: str, probe: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield f"{verb}: {_words(error)}"
 
 
-def _histories(dataset: Dataset, *, device: torch.device, padding: int) -> Histories:
-    """A few training histories of different lengths, their last `_LENGTH` items at most."""
+def _histories(dataset: Dataset, max_len: int, *, device: torch.device) -> Histories:
+    """A few training histories of different lengths, their last `_LENGTH` items at most, with room for padding."""
     split = dataset.train
     order = np.argsort(split.ends - split.starts, kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(_ROWS, len(order))).astype(int)]
-    ends, starts = split.ends[chosen], np.maximum(split.starts[chosen], split.ends[chosen] - _LENGTH)
-    items = np.full((len(chosen), int((ends - starts).max())), padding, np.int64)
+    ends, starts = split.ends[chosen], split.starts[chosen]
+    starts = np.maximum(starts, ends - max(1, min(_LENGTH, max_len - 1)))
+    items = np.full((len(chosen), int((ends - starts).max())), dataset.num_items, np.int64)
     for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
         items[row, : end - start] = dataset.flat[start:end]
     return Histories(torch.from_numpy(items).to(device), torch.from_numpy(ends - starts).to(device))
@@ -187,9 +189,9 @@ def _shape(found: Any, expected: tuple[int, ...], meaning: str) -> Iterator[str]
 
 
 def _alike(found: Tensor, expected: Tensor) -> bool:
-    return found.shape == expected.shape and bool(
-        (found - expected).abs().max() <= _CLOSE * expected.abs().max().clamp_min(1e-6)
-    )
+    if found.shape != expected.shape or not found.numel():
+        return found.shape == expected.shape
+    return bool((found - expected).abs().max() <= _CLOSE * expected.abs().max().clamp_min(1e-6))
 
 
 def _words(error: BaseException) -> str:

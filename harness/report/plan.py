@@ -41,7 +41,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
     from ..plan.vectors import needed_vectors, vectors_fingerprint
 
     ready = {name for name in suite.datasets if catalog.is_prepared(name, data_dir)}
-    index = store.read_suite(suite.name)[1] if suite.until and suite.name in store.suites() else {}
+    index = store.index_before(suite.name) if suite.until else {}
     cells = traced(staged(suite, once(expand(suite)), index), partial(catalog.user_number, data_dir=data_dir), ready)
     cards = {name: catalog.card(name, data_dir) for name in suite.datasets if name in ready}
     for card in cards.values():

@@ -92,7 +92,7 @@ def run_suite(
 
     clock = time.perf_counter()
     closing = StopPolicy(options.time_budget_s)
-    index = store.read_suite(suite.name)[1] if suite.until and suite.name in store.suites() else {}
+    index = store.index_before(suite.name) if suite.until else {}
     cells = staged(suite, once(expand(suite)), index)
     datasets = load_all(suite, cells, data_dir)
     cells = traced(cells, partial(_tested_user, datasets, data_dir), datasets)

@@ -210,6 +210,15 @@ class Store:
             raise StoreError(f"there is no suite '{name}' in {self.root}. Stored: {known}.")
         return opened(folder / SUITE), opened(folder / INDEX)
 
+    def index_before(self, name: str) -> dict[str, Any]:
+        """The index that a run of a suite goes on from; {} where there is none, or one that is damaged, which is told."""
+        path = self.suite_folder(name) / INDEX
+        try:
+            return opened(path) if path.exists() else {}
+        except DamagedError as error:
+            self._tell(f"{error.path} is damaged ({error.why}); it is written anew.")
+            return {}
+
     def suites(self) -> list[str]:
         """Names of the stored suites, sorted."""
         names = (name for name in atomic.names(self.suites_folder) if _NAME.fullmatch(name))

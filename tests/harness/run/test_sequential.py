@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.staged import LOOKS, SEEDS, later_seeds, remembered, staged
+from rearec_bench.harness.report.plan import plan_report
 from rearec_bench.harness.report.report import render_report
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.run.runner import RunOptions
@@ -32,8 +34,7 @@ class Stages:
 
     def __call__(self, options: RunOptions) -> RunOutcome:
         self.options.append(options)
-        known = self.suite.name in self.store.suites()
-        index = self.store.read_suite(self.suite.name)[1] if known else {}
+        index = self.store.index_before(self.suite.name)
         entries = {}
         for cell in staged(self.suite, expand(self.suite), index):
             finals = {}
@@ -93,6 +94,16 @@ def test_budgets_are_those_of_all_stages_together_and_the_same_command_goes_on(
     assert (len(stages.options), outcome.left, outcome.ended_by) == (runs, 2, ended_by)
     run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
     assert seeds_of(stages) == [4, 4]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+def test_a_lost_or_damaged_index_is_written_anew_with_the_same_looks(damage: Any, stages: Stages) -> None:
+    run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
+    before = stages.store.read_suite("suite")
+    damage(stages.store.suite_folder("suite") / "index.json")
+    assert "4 trials: 0 stored" in plan_report(stages.suite, store=stages.store, data_dir=Path("unused"))
+    run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
+    assert stages.store.read_suite("suite") == before
 
 
 def test_a_suite_with_a_list_of_seeds_is_one_run_and_is_stored_as_before(tmp_path: Path, stages: Stages) -> None:

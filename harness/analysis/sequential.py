@@ -9,9 +9,11 @@ which ties looks together more and errs on the safe side.
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from ..plan.staged import FIRST, LOOKS, SEEDS, comparison
 from .compare import row_against
 from .crossed import UserShares, paired_difference, user_shares
 from .ranks import metric_of_ranks
-from .resultset import ResultSet
+from .resultset import CellResults, ResultSet
 from .significance import LEVEL
 
 _POINTS = 2001
@@ -70,8 +72,9 @@ def look(results: ResultSet, index: Mapping[str, Any]) -> dict[str, Any]:
     metric = metric_of_ranks(results)
     places = {cell.place: at for at, cell in enumerate(results.cells)}
     looks = {name: list(before) for name, before in index.get(LOOKS, {}).items()}
-    seeds = {cell.id: len(cell.seeds) for cell in results.cells}
-    most = len(results.suite.seeds) if results.suite is not None else 0
+    seeds = index.get(SEEDS, {}) | {cell.id: len(cell.seeds) for cell in results.cells}
+    planned = results.suite.seeds if results.suite is not None else ()
+    most = len(planned)
 
     @cache
     def shares_of(at: int) -> UserShares | None:
@@ -85,19 +88,31 @@ def look(results: ResultSet, index: Mapping[str, Any]) -> dict[str, Any]:
         if not beside.runs:  # it cannot run, so that nothing will be decided
             continue
         name = comparison(cell.id, own_backbone=cell.own_backbone, backbone=cell.backbone)
-        before = looks.setdefault(name, [])
+        runs_of = partial(_runs_of, (cell, beside), planned)
+        before = looks[name] = _standing(looks.get(name, ()), runs_of)
         count = before[-1]["seeds"] + 1 if before else FIRST
         decided = bool(before) and before[-1]["decided"]
         while not decided and count <= len(cell.seeds):  # more than one look where it has seeds for rows against it
             p = _p(shares_of(at), shares_of(places[other.place]), cell.seeds[:count])
             level = levels(most, tuple(one["level"] for one in before))[count - FIRST]
             decided = p is not None and p < level
-            before.append({"seeds": count, "p": p, "level": level, "decided": decided})
+            before.append({"seeds": count, "p": p, "level": level, "decided": decided, "runs": runs_of(count)})
             count += 1
         if not decided and count <= most:
             for one in (cell, beside):
                 seeds[one.id] = max(seeds[one.id], count)
     return {**index, LOOKS: {name: made for name, made in looks.items() if made}, SEEDS: seeds}
+
+
+def _standing(looks: Sequence[dict[str, Any]], runs_of: Callable[[int], str]) -> list[dict[str, Any]]:
+    """The looks before the first that was at other runs: on other data, against another row, of another version."""
+    return [*takewhile(lambda look: look.get("runs") in (None, runs_of(look["seeds"])), looks)]
+
+
+def _runs_of(cells: Sequence[CellResults], seeds: Sequence[int], count: int) -> str:
+    """A short name of the final runs of cells under the first seeds."""
+    keys = [run.key for cell in cells for run in cell.finals if run.spec.seed in seeds[:count]]
+    return hashlib.sha256("".join(keys).encode()).hexdigest()[:12]
 
 
 def _p(first: UserShares | None, second: UserShares | None, seeds: Sequence[int]) -> float | None:

@@ -92,6 +92,18 @@ def test_a_row_on_its_own_backbone_is_looked_at_beside_each_it_is_compared_with(
     assert index[SEEDS] == {"base": 2, "erl": 3, "gru": 3}
 
 
+def test_looks_at_other_runs_do_not_count_and_rows_that_left_the_suite_keep_their_seeds(
+    tmp_path: Path, synthetic: ModuleType, monkeypatch: Any
+) -> None:
+    results = staged(tmp_path, synthetic, 2)
+    before = looked(results, {"erl": 1e-9, "prl": 1e-9}, {}, monkeypatch)
+    base, erl, prl = results.cells
+    other = replace(base, id="other", finals=erl.finals)
+    index = looked(replace(results, cells=(other, prl)), {"prl": 0.5}, {**before, SEEDS: {"erl": 4}}, monkeypatch)
+    assert [(name, one["p"]) for name, made in index[LOOKS].items() for one in made] == [("erl", 1e-9), ("prl", 0.5)]
+    assert index[SEEDS] == {"erl": 4, "other": 3, "prl": 3}
+
+
 def test_a_row_whose_reference_cannot_run_gets_no_seed(tmp_path: Path, synthetic: ModuleType) -> None:
     results = staged(tmp_path, synthetic, 2)
     base, *rows = results.cells

@@ -6,7 +6,7 @@ comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,19 +32,24 @@ def staged(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> tup
     return tuple(replace(cell, seeds=cell.seeds[: counts.get(cell.id, FIRST)]) for cell in cells)
 
 
-def later_seeds(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> int:
-    """Final runs that looks still to come add at most, to open rows and to those that they are compared with."""
+def later_seeds(suite: Suite, cells: Sequence[Cell], index: Mapping[str, Any]) -> int:
+    """Final runs that looks still to come add at most, to open rows and to those that they are compared with.
+
+    Args:
+        cells: each comparison of the suite, with the seeds that its row has by now.
+    """
     decided = {name for name, looks in index.get(LOOKS, {}).items() if looks[-1]["decided"]}
-    cells = [cell for cell in cells if suite.until and cell.unsupported is None]
-    rows = [
-        cell
-        for cell in cells
-        if cell.against not in ("", cell.row)
-        and comparison(cell.id, own_backbone=cell.on, backbone=cell.backbone) not in decided
-    ]
-    open_ = {(cell.dataset, cell.backbone, name) for cell in rows for name in (cell.row, cell.against)}
-    here = [cell for cell in cells if (cell.dataset, cell.backbone, cell.row) in open_]
-    return sum(len(suite.seeds) - len(cell.seeds) for cell in here)
+    named: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        named.setdefault((cell.dataset, cell.backbone, cell.row), []).append(cell)
+    later: dict[str, int] = {}
+    for row in cells if suite.until else ():
+        others = named.get((row.dataset, row.backbone, row.against), []) if row.against != row.row else []
+        beside = [other for other in others if len(others) == 1 or other.steps == row.steps]
+        name = comparison(row.id, own_backbone=row.on, backbone=row.backbone)
+        if beside and name not in decided and row.unsupported is None and beside[0].unsupported is None:
+            later |= {cell.id: len(suite.seeds) - len(cell.seeds) for cell in (row, *beside)}
+    return sum(later.values())
 
 
 def remembered(index: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def plan_report(suite: Suite, *, store: Store, data_dir: Path, others: Others | 
     summaries = queue.over()
     about = "" if suite.search.epochs is None or (queue.exact and not unknown) else "About "
     lines += ["", f"{about}{counted(total + unknown, 'trial')}: {over:,} stored, {total - over + unknown:,} to run."]
-    if more := later_seeds(suite, cells, index):
+    if more := later_seeds(suite, staged(suite, expand(suite), index), index):
         lines[-1] += f" {more:,} more at most, a seed at a time, while rows are not decided."
     lines[-1] += _failures(summaries)
     if unsupported := sum(cell.unsupported is not None for cell in cells):

@@ -67,6 +67,20 @@ def test_seeds_that_may_still_come(stages: Stages, naive: int, base: int, is_dec
     assert later_seeds(stages.suite, staged(stages.suite, cells, index), index) == later
 
 
+def test_seeds_that_may_still_come_to_a_row_on_its_own_backbone_count_once(tmp_path: Path) -> None:
+    apart = "[base, {base: {name: apart, on: esasrec, against: base}}]"
+    suite = suite_in(tmp_path, **{**UNTIL, "backbones": "[sasrec, bert4rec]", "strategies": apart})
+    (base, own), (other, _) = (expand(suite)[:2], expand(suite)[2:])
+    decided = [{"seeds": 2, "p": 1e-9, "level": 0.01, "decided": True}]
+
+    def later(*backbones: str) -> int:
+        index = {LOOKS: {f"{own.id} {backbone}": decided for backbone in backbones}, SEEDS: {}}
+        return later_seeds(suite, staged(suite, expand(suite), index), index)
+
+    assert len({base.id, own.id, other.id}) == 3
+    assert (later(), later("bert4rec"), later("sasrec", "bert4rec")) == (6, 4, 0)
+
+
 def test_rows_without_a_difference_run_to_the_last_seed_and_the_table_tells_the_looks(stages: Stages) -> None:
     run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
     assert len(stages.options) == 3 and seeds_of(stages) == [4, 4]

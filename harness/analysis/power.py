@@ -78,11 +78,18 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Resolutions:
-    """Those of a suite, and the rows of which too little is stored: fewer than two seeds beside the reference's."""
+    """Those of a suite.
+
+    Attributes:
+        unknown: rows of which too little is stored: fewer than two seeds beside the reference's.
+        without: rows whose stored seeds have no spread in percent of the reference: it scores zero, the difference
+            does not vary, or the two were tested on other rows.
+    """
 
     metric: str
     rows: tuple[Resolution, ...]
     unknown: tuple[CellResults, ...]
+    without: tuple[CellResults, ...]
 
 
 def resolutions(results: ResultSet, asked: float) -> Resolutions:
@@ -99,15 +106,17 @@ def resolutions(results: ResultSet, asked: float) -> Resolutions:
         return user_shares(cells[place], results.store, metric)
 
     found: list[tuple[CellResults, CellResults, int, Difference]] = []
-    unknown = []
+    unknown, without = [], []
     for cell in cells.values():
         other = row_against(cell, cells.values())
         if other is None or cell.unsupported or other.unsupported:
             continue
         ours, theirs = shares_of(cell.place), shares_of(other.place)
         difference = None if ours is None or theirs is None else paired_difference(ours, theirs)
-        if ours is None or difference is None or difference.p is None:
+        if len({run.spec.seed for run in cell.runs} & {run.spec.seed for run in other.runs}) < 2:
             unknown.append(cell)
+        elif ours is None or difference is None or difference.p is None or not other.stats[metric].mean:
+            without.append(cell)
         else:
             found.append((cell, other, len(ours.users), difference))
     together: dict[tuple[str, str, str], list[Difference]] = {}
@@ -128,6 +137,7 @@ def resolutions(results: ResultSet, asked: float) -> Resolutions:
             for cell, other, rows, each in found
         ),
         tuple(unknown),
+        tuple(without),
     )
 
 
@@ -163,7 +173,7 @@ def _resolution(
     asked: float,
 ) -> Resolution:
     base = other.stats[metric].mean
-    assert base  # noqa: S101 - it has runs, and a metric of 0 does not vary
+    assert base  # noqa: S101 - those of another are left out
     users, seeds, wanted = found.users, max(len(cell.seeds), 2), asked / 100 * base
 
     def over_users(count: int) -> bool:

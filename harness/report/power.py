@@ -32,11 +32,22 @@ def power_report(suite: Suite, asked: float, *, store: Store, typed: str, width:
     found = resolutions(collect(suite.name, expand(suite), index, store=store), asked)
     two = (*suite.seeds, max(suite.seeds) + 1)[:2]
     pilot = f"rearec-bench run {typed} --set seeds=[{two[0]},{two[1]}]"
-    if not found.rows:
+    rest = []
+    if found.without:
+        rest.append(
+            f"No spread is known of {', '.join(map(full_name, found.without))}: the reference scores 0, the two do not "
+            "differ or do so by the same everywhere, or they were tested on other rows."
+        )
+    if found.unknown:
+        names = ", ".join(map(full_name, found.unknown))
+        rest.append(f"Fewer than two seeds are stored beside the reference's of {names}. To store them:  {pilot}")
+    if not found.rows and not found.without:
         return (
             f"No row of {suite.name} that is compared with another has two stored seeds beside it, from which to tell. "
             f"A pilot of two:  {pilot}"
         )
+    if not found.rows:
+        return wrapped("\n".join(rest), width)
     heads = ("over users", "over seeds", "over both", "rows, users", "seeds, seeds", "seeds, both", "rows, both")
     table = columns([("row", "against", *heads), *map(_line, found.rows)], left=2, width=width and width - len(_INDENT))
     stored = sorted({each.stored for each in found.rows})
@@ -55,10 +66,7 @@ def power_report(suite: Suite, asked: float, *, store: Store, typed: str, width:
     ]
     if stored[0] < _FEW:
         lines[-1] += f" With fewer than {_FEW} that spread is rough: plan for more seeds than it says."
-    if found.unknown:
-        names = ", ".join(full_name(row) for row in found.unknown)
-        lines.append(f"Fewer than two seeds are stored beside the reference's of {names}. To store them:  {pilot}")
-    return wrapped("\n".join(lines), width)
+    return wrapped("\n".join([*lines, *rest]), width)
 
 
 def _line(each: Resolution) -> tuple[str, ...]:

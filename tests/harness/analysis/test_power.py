@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from rearec_bench.harness.analysis.compare import Stat
 from rearec_bench.harness.analysis.crossed import difference_of
 from rearec_bench.harness.analysis.intervals import detectable_difference
 from rearec_bench.harness.analysis.power import Components, _least, power_over_both, resolutions, rows_of
@@ -66,3 +68,15 @@ def test_rows_with_fewer_than_two_seeds_beside_their_references_are_named(
     found = resolutions(synthetic.results_of(Store(tmp_path), *cells, missing=missing), 3.0)
     assert [each.row.strategy for each in found.rows] == ["prl"]
     assert [cell.strategy for cell in found.unknown] == ["erl"]
+
+
+@pytest.mark.parametrize("kind", ["equal", "zero"])
+def test_a_row_whose_reference_scores_zero_or_is_its_equal_has_no_spread(
+    kind: str, tmp_path: Path, synthetic: ModuleType
+) -> None:
+    results = synthetic.results_of(Store(tmp_path), ("base", 0), ("prl", 2))
+    base, prl = results.cells
+    equal = replace(prl, strategy="base", against="", steps=0)
+    zero = replace(base, stats={name: Stat(0.0, 0.0, 3, 3) for name in base.stats})
+    found = resolutions(replace(results, cells=({"equal": equal, "zero": zero}[kind], prl)), 3.0)
+    assert (found.rows, found.unknown, found.without) == ((), (), (prl,))

@@ -139,7 +139,8 @@ def _free_label(label: str, recipe: Recipe | None) -> str:
             f"'{label}' cannot name a data set. Allowed: letters, digits, '.', '_', '-'; a letter or digit first; "
             "at most 64 characters."
         )
-    own, prefix = (SYNTHETIC, "") if recipe is None else ("" if recipe.named else recipe.name, recipe.prefix)
+    own = SYNTHETIC if recipe is None else "" if recipe.named or recipe.file else recipe.name
+    prefix = "" if recipe is None or recipe.file else recipe.prefix
     taken = {*catalog.EMBEDDED, SYNTHETIC, *shipped_recipes()} - {own}
     prefixes = [other.prefix for other in shipped_recipes().values() if other.prefix not in ("", prefix)]
     if label in taken or any(label.startswith(other) for other in prefixes):

@@ -73,6 +73,16 @@ def test_a_name_that_is_not_free_is_refused(names: list[str], words: str, tmp_pa
             prepare_sequences(tmp_path, name=name)
 
 
+@pytest.mark.parametrize("name", ["tiny", "synthetic", "ml-100k"])
+def test_a_recipe_of_ones_own_does_not_take_the_name_of_another(tmp_path: Path, name: str) -> None:
+    own = tmp_path / f"{name}.yaml"
+    own.write_text("{reader: sequences, split: leave_one_out}")
+    (tmp_path / "sequences.txt").write_text(LINES)
+    said = error_of(preparation.prepare, own, source=tmp_path, data_dir=tmp_path / "data")
+    assert said == f"the name '{name}' belongs to another data set or recipe. Choose another --name."
+    assert preparation.prepare(own, source=tmp_path, data_dir=tmp_path / "data", name="mine").name == "mine"
+
+
 def test_a_recipe_that_needs_a_name_says_so(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError, match=r"the recipe sequences needs a name\. Type:  rearec-bench prepare sequences"

@@ -9,11 +9,12 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from ...utils.text import hint
 from .uses import passed_over
 
 Role: TypeAlias = Literal["target", "history"]
@@ -100,13 +101,37 @@ class Core(_Even):
     """Of an item."""
 
 
+def _boundaries(value: Any) -> Any:
+    """Two numbers, or None; a `ValueError` for anything else, of a date with the number that it is."""
+    if value is None:
+        return value
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("two boundaries are needed, such as [0.8, 0.9]")
+    for boundary in map(str, value):
+        try:
+            Decimal(boundary)
+        except InvalidOperation:
+            raise ValueError(f"'{boundary}' {_no_number(boundary)}") from None
+    return value
+
+
+def _no_number(boundary: str) -> str:
+    """What a boundary is that is not a number; of a date with the number that it is."""
+    try:
+        moment = datetime.fromisoformat(boundary)
+    except ValueError:
+        return "is not a number"
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return f"is a date; as a boundary write the time as a number: {seconds:.0f} in seconds"
+
+
 class SplitRule(_Section):
     """Where training ends, and where validation ends."""
 
     kind: Literal["quantiles", "time_range", "times", "leave_one_out", "given"]
     """`quantiles` of the interactions in time order, fractions of the `time_range`, absolute `times`, each user's last
     two items (`leave_one_out`), or as the files have it (`given`)."""
-    at: tuple[Decimal, Decimal] | None = None
+    at: Annotated[tuple[Decimal, Decimal] | None, BeforeValidator(_boundaries)] = None
     """The two boundaries of the first three; what lies at a boundary belongs to the earlier part."""
 
     @model_validator(mode="before")
@@ -119,8 +144,9 @@ class SplitRule(_Section):
         if len(value) != 1:
             raise ValueError("give one way of splitting, such as quantiles: [0.8, 0.9]")
         kind, at = next(iter(value.items()))
-        for boundary in at if isinstance(at, (list, tuple)) else ():
-            _refuse_date(str(boundary))
+        kinds = get_args(cls.model_fields["kind"].annotation)
+        if kind not in kinds:
+            raise ValueError(f"unknown way of splitting '{kind}'.{hint(kind, kinds)} Known: {', '.join(kinds)}")
         return {"kind": kind, "at": at}
 
     @model_validator(mode="after")
@@ -137,17 +163,6 @@ class SplitRule(_Section):
         if self.kind != "times" and not (first > 0 and second < 1):
             raise ValueError(f"the boundaries of {self.kind} lie between 0 and 1")
         return self
-
-
-def _refuse_date(boundary: str) -> None:
-    """A `ValueError` for a boundary that is a date, with the number that it is."""
-    try:
-        moment = datetime.fromisoformat(boundary) if "-" in boundary[1:] else None
-    except ValueError:
-        return
-    if moment is not None:
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        raise ValueError(f"'{boundary}' is a date; as a boundary write the time as a number: {seconds:.0f} in seconds")
 
 
 class PerSplit(_Even):

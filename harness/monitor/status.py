@@ -102,14 +102,15 @@ def state_of(root: Path, folder: Path, progress: RunProgress) -> State:
 
     Another machine may not see that lock; there, a file that was written of late counts, too.
     """
-    if progress.phase == "ended":
-        return "ended"
     writer = lock.writer_of(root)
+    is_ours = writer is not None and (writer.pid, writer.host) == (progress.pid, progress.host)
+    if progress.phase == "ended":
+        return "starting" if is_ours else "ended"  # the next stage of its run
     try:
         fresh = abs(time.time() - (folder / NAME).stat().st_mtime) <= STALE_S
     except OSError:
         fresh = False
-    if writer is not None and (writer.pid, writer.host) == (progress.pid, progress.host):
+    if is_ours:
         return progress.phase if fresh or progress.phase != "running" else "silent"
     return progress.phase if fresh and writer is None and progress.host != socket.gethostname() else "gone"
 

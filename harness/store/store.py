@@ -211,7 +211,7 @@ class Store:
         return opened(folder / SUITE), opened(folder / INDEX)
 
     def index_before(self, name: str) -> dict[str, Any]:
-        """The index that a run of a suite goes on from; {} where there is none, or one that is damaged, which is told."""
+        """The index that a run of a suite goes on from; {} without one, or for a damaged one, which is reported."""
         path = self.suite_folder(name) / INDEX
         try:
             return opened(path) if path.exists() else {}

@@ -74,7 +74,7 @@ def command(store: Store, *arguments: str) -> Result:
     [
         *(({}, 0.0, "running"), ({}, STALE_S + 60, "silent"), ({"phase": "starting"}, STALE_S + 60, "starting")),
         *(({"pid": 4711}, 0.0, "gone"), ({"pid": 4711}, -1e6, "gone"), ({"pid": 4711, "phase": "ended"}, 1e6, "ended")),
-        ({"host": "node3"}, 0.0, "gone"),
+        *(({"host": "node3"}, 0.0, "gone"), ({"phase": "ended"}, 0.0, "starting")),
     ],
 )
 def test_a_run_is_alive_while_it_has_the_lock_whatever_the_clocks_say(
@@ -217,7 +217,7 @@ def test_what_is_stored_is_counted_as_the_run_counts_it(tmp_path: Path) -> None:
 
 
 def test_on_a_pipe_each_change_is_a_line_until_the_run_ends(live: Store, meanwhile: Any) -> None:
-    ended = {"phase": "ended", "ending": "complete", "running": (), "cells": ()}
+    ended = {"phase": "ended", "ending": "complete", "pid": 4711, "running": (), "cells": ()}
     steps = iter([{"number": 4}, {"number": 5, "over": 4}, {"number": 6, "over": 4, "running": ()}, ended])
     meanwhile(lambda: put(live, **next(steps)))
     put(live)
@@ -242,7 +242,7 @@ def test_following_ends_at_once_without_a_run_and_quietly_at_ctrl_c(live: Store,
 def test_on_a_terminal_it_is_redrawn(live: Store, meanwhile: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
     monkeypatch.setattr(out, "isatty", lambda: True)
-    meanwhile(lambda: put(live, phase="ended", ending="complete", running=()))
+    meanwhile(lambda: put(live, phase="ended", ending="complete", pid=4711, running=()))
     put(live)
     status_view.show(live, "first", out=out, follow=True)
     assert "running since" in out.getvalue() and "all is done" in out.getvalue()

@@ -5,6 +5,7 @@ Only reads, takes no lock, and imports neither torch nor ray.
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections import Counter
@@ -118,8 +119,8 @@ def state_of(root: Path, folder: Path, progress: RunProgress) -> State:
 def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, int]:
     """Progress of a suite's cells by what is stored: its index, its log, its trials.
 
-    The index omits failed search trials, and the log omits trials of other suites; together they omit only the
-    failed search trials of other suites.
+    The log has what the index lacks: what ended after it was written last, search trials behind one that is missing,
+    and in an index of an earlier version failed ones.
 
     Returns:
         The cells; the number of finished trials; the max number of trials, a guess until all are finished.
@@ -128,10 +129,18 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
         StoreError: not stored, or damaged.
     """
     suite, index = store.read_suite(name)
-    logged: dict[tuple[object, object], set[str]] = {}
+    searched: dict[object, dict[int, str]] = {}
+    finals: dict[object, set[str]] = {}
     for event in logged_events(store.suite_folder(name)):
-        if event.get("event") in get_args(Status) and isinstance(event.get("key"), str):
-            logged.setdefault((event.get("cell"), event.get("purpose")), set()).add(event["key"])
+        match event:
+            case {"event": "begin"}:
+                finals.clear()  # the index has them, or the suite has changed
+            case {"event": status} if status not in get_args(Status):
+                continue
+            case {"purpose": "search", "cell": cell, "index": int(place), "key": str(key)}:
+                searched.setdefault(cell, {})[place] = key
+            case {"purpose": "final", "cell": cell, "key": str(key)}:
+                finals.setdefault(cell, set()).add(key)
     statuses: dict[str, Status] = {}
 
     def stored(keys: set[str]) -> list[Status]:
@@ -147,10 +156,13 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
             continue
         entry = index.get("cells", {}).get(cell.id, {})
         listed, has_note = entry.get("search", []), bool(entry.get("note"))
-        search = stored({key for key in listed if key} | logged.get((cell.id, "search"), set()))
-        final = stored({*entry.get("final", {}).values()} | logged.get((cell.id, "final"), set()))
-        duplicates = max(sum(key is None for key in listed) - search.count("failed"), 0)
         is_searched = bool(entry.get("best")) or has_note
+        size = len(listed) if is_searched else math.inf if cell.search.epochs else search_size(cell)
+        keys = {place: key for place, key in searched.get(cell.id, {}).items() if place < size}
+        keys |= {place: key for place, key in enumerate(listed) if key}
+        search = stored({*keys.values(), *entry.get("failed", ())})
+        final = stored({*entry.get("final", {}).values()} | finals.get(cell.id, set()))
+        duplicates = max(sum(key is None for key in listed) - search.count("failed"), 0)
         waiting = 0 if is_searched else max(search_size(cell) - len(search) - duplicates, 0)
         waiting += 0 if has_note else max(len(cell.seeds) - len(final), 0)
         cells.append(CellCounts(cell.id, cell_label(cell), dict(Counter(search + final)), 0, waiting))

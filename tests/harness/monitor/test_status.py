@@ -213,6 +213,28 @@ def test_what_is_stored_is_counted_as_the_run_counts_it(tmp_path: Path) -> None:
     assert {status for over, _ in counts.values() for status in over} == {"done", "diverged", "failed"}
 
 
+@pytest.mark.parametrize(
+    "changed", [{"seeds": "3, 4, 5"}, {"seeds": "2"}, {"trials": 6}, {"trials": 2}, {"lr": "0.002"}]
+)
+def test_of_a_run_that_was_killed_after_its_suite_was_changed_what_the_suite_asks_for_is_counted(
+    changed: dict[str, Any], tmp_path: Path
+) -> None:
+    def begun(**changed: Any) -> TrackedRun:
+        run = TrackedRun(tmp_path, **{"seeds": "1, 2", "trials": 4, **changed})
+        run.tracker.__enter__()
+        return run
+
+    before = begun()
+    while not isinstance(job := before.tracker.take("t"), Signal):
+        before.end("t", job)
+    run = begun(**changed)
+    assert stored_cells(run.store, "fake")[1:] == run.queue.totals()
+    job = run.tracker.take("t")
+    if not isinstance(job, Signal):
+        run.end("t", job)
+        assert stored_cells(run.store, "fake")[1:] == run.queue.totals()
+
+
 # ---- following
 
 

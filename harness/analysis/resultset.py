@@ -103,11 +103,12 @@ def joined(suites: Sequence[ResultSet]) -> ResultSet:
     """The cells of several suites of one store as those of one; a cell that several have counts once.
 
     Raises:
-        InputError: two suites have a row of one name with other final runs.
+        InputError: two suites have a row of one name with other final runs, or tested on other rows or candidates.
     """
     if len(suites) == 1:
         return suites[0]
     cells: dict[tuple[str, str, str, int | None], tuple[str, CellResults]] = {}
+    _refuse_other_tests(suites)
     for results in suites:
         for cell in results.cells:
             place = (cell.dataset, cell.backbone, cell.strategy, cell.steps)
@@ -129,6 +130,21 @@ def joined(suites: Sequence[ResultSet]) -> ResultSet:
         damaged={key: why for results in suites for key, why in results.damaged.items()},
         parts=tuple(suites),
     )
+
+
+def _refuse_other_tests(suites: Sequence[ResultSet]) -> None:
+    tests: dict[str, tuple[str, tuple[str, str]]] = {}
+    for results in suites:
+        for cell in results.models().cells:
+            for run in cell.finals:
+                test = (run.spec.dataset_fingerprint, run.spec.hidden)
+                of, other = tests.setdefault(cell.dataset, (results.name, test))
+                if test != other and of != results.name:
+                    what = "with another evaluation.mask_history" if test[0] == other[0] else "in another preparation"
+                    raise InputError(
+                        f"{results.name} has {cell.dataset} {what} than {of}, so that they cannot be judged "
+                        "together. Leave out one of the two suites."
+                    )
 
 
 def load_results(
@@ -188,7 +204,11 @@ def collect(
         cells=tuple(
             replace(
                 _cell(cell, entries.get(cell.id, {}), summary, broken),
-                looks=tuple(looks.get(comparison(cell.id, own_backbone=cell.on, backbone=cell.backbone), ())),
+                looks=tuple(
+                    looks.get(
+                        comparison(cell.id, against=cell.against, own_backbone=cell.on, backbone=cell.backbone), ()
+                    )
+                ),
             )
             for cell in cells
         ),

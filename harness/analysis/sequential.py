@@ -87,7 +87,7 @@ def look(results: ResultSet, index: Mapping[str, Any]) -> dict[str, Any]:
         beside = results.cells[places[other.place]]
         if not beside.runs:  # it cannot run, so that nothing will be decided
             continue
-        name = comparison(cell.id, own_backbone=cell.own_backbone, backbone=cell.backbone)
+        name = comparison(cell.id, against=cell.against, own_backbone=cell.own_backbone, backbone=cell.backbone)
         runs_of = partial(_runs_of, (cell, beside), planned)
         before = looks[name] = _standing(looks.get(name, ()), runs_of)
         count = before[-1]["seeds"] + 1 if before else FIRST

@@ -19,9 +19,9 @@ FIRST = 2
 LOOKS, SEEDS = "looks", "seeds"
 
 
-def comparison(cell: str, *, own_backbone: str, backbone: str) -> str:
-    """Name of a row's comparison in `LOOKS`: the cell's id, with the backbone that a row on its own is compared on."""
-    return f"{cell} {backbone}" if own_backbone else cell
+def comparison(cell: str, *, against: str, own_backbone: str, backbone: str) -> str:
+    """Name of a row's comparison in `LOOKS`: the cell's id and its reference, with the backbone of both if several."""
+    return f"{cell} over {backbone} {against}" if own_backbone else f"{cell} over {against}"
 
 
 def staged(suite: Suite, cells: Iterable[Cell], index: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -46,7 +46,7 @@ def later_seeds(suite: Suite, cells: Sequence[Cell], index: Mapping[str, Any]) -
     for row in cells if suite.until else ():
         others = named.get((row.dataset, row.backbone, row.against), []) if row.against != row.row else []
         beside = [other for other in others if len(others) == 1 or other.steps == row.steps]
-        name = comparison(row.id, own_backbone=row.on, backbone=row.backbone)
+        name = comparison(row.id, against=row.against, own_backbone=row.on, backbone=row.backbone)
         if beside and name not in decided and row.unsupported is None and beside[0].unsupported is None:
             later |= {cell.id: len(suite.seeds) - len(cell.seeds) for cell in (row, *beside)}
     return sum(later.values())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rearec_bench.harness.analysis.resultset import CellResults, collect, joined
+from rearec_bench.harness.records.spec import EvaluationSettings
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
 
@@ -87,6 +88,23 @@ def test_suites_are_joined_cell_by_cell(store: Store, synthetic: ModuleType) -> 
     against = replace(first, name="against", cells=(replace(base, finals=prl.finals),))
     with pytest.raises(InputError, match="tiny sasrec base has other final runs in first than in against"):
         joined([first, against])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dataset_fingerprint": "e" * 16}, "second has tiny in another preparation than first"),
+        ({"evaluation": EvaluationSettings(mask_history=True)}, "second has tiny with another evaluation.mask_history"),
+    ],
+)
+def test_suites_on_other_data_or_candidates_are_not_joined(
+    store: Store, synthetic: ModuleType, change: dict[str, Any], words: str
+) -> None:
+    first = replace(synthetic.results_of(store, ("base", 0), ("prl", 2)), name="first")
+    base, prl = first.cells
+    finals = tuple(replace(run, spec=replace(run.spec, **change)) for run in prl.finals)
+    with pytest.raises(InputError, match=words):
+        joined([replace(first, cells=(base,)), replace(first, name="second", cells=(replace(prl, finals=finals),))])
 
 
 def test_a_damaged_trial_is_left_out_and_named(store: Store, synthetic: ModuleType) -> None:

@@ -54,7 +54,7 @@ def test_a_row_that_is_not_decided_gets_a_seed_and_its_reference_too(
     index = looked(staged(tmp_path, synthetic, 2), p_values, {}, monkeypatch)
     assert index[SEEDS] == seeds
     assert {name: [one["decided"] for one in made] for name, made in index[LOOKS].items()} == {
-        name: [p == 1e-9] for name, p in p_values.items()
+        f"{name} over base": [p == 1e-9] for name, p in p_values.items()
     }
     assert looked(staged(tmp_path, synthetic, 2), {}, index, monkeypatch) == index, (
         "the same look again changes nothing"
@@ -66,16 +66,18 @@ def test_with_all_seeds_nothing_is_added(tmp_path: Path, synthetic: ModuleType, 
     for seeds in (2, 3, 4):
         index = looked(staged(tmp_path, synthetic, seeds), {"erl": 0.5, "prl": 0.5}, index, monkeypatch)
     assert index[SEEDS] == {"base": 4, "erl": 4, "prl": 4}
-    assert [one["seeds"] for one in index[LOOKS]["erl"]] == [2, 3, 4]
+    assert [one["seeds"] for one in index[LOOKS]["erl over base"]] == [2, 3, 4]
 
 
 def test_a_look_takes_the_levels_of_earlier_looks_into_account(
     tmp_path: Path, synthetic: ModuleType, monkeypatch: Any
 ) -> None:
     made = [{"seeds": seeds, "p": 0.5, "level": level, "decided": False} for seeds, level in ((2, 0.01), (3, 0.049))]
-    before = {LOOKS: {"erl": made, "prl": [{**made[0], "decided": True}]}}
+    before = {LOOKS: {"erl over base": made, "prl over base": [{**made[0], "decided": True}]}}
     index = looked(staged(tmp_path, synthetic, 4), {"erl": 0.03}, before, monkeypatch)
-    assert [one["decided"] for one in index[LOOKS]["erl"]] == [False, False, False], "nearly all of the 5% was spent"
+    assert [one["decided"] for one in index[LOOKS]["erl over base"]] == [False, False, False], (
+        "nearly all of the 5% was spent"
+    )
 
 
 def test_a_row_on_its_own_backbone_is_looked_at_beside_each_it_is_compared_with(
@@ -88,8 +90,25 @@ def test_a_row_on_its_own_backbone_is_looked_at_beside_each_it_is_compared_with(
     asked = iter([1e-9, 0.5])
     monkeypatch.setattr(sequential, "_p", lambda *_: next(asked))
     index = look(results, {})
-    assert {name: made[-1]["decided"] for name, made in index[LOOKS].items()} == {"erl sasrec": True, "erl gru": False}
+    assert {name: made[-1]["decided"] for name, made in index[LOOKS].items()} == {
+        "erl over sasrec base": True,
+        "erl over gru base": False,
+    }
     assert index[SEEDS] == {"base": 2, "erl": 3, "gru": 3}
+
+
+def test_a_row_that_stands_under_two_names_is_looked_at_beside_each_reference(
+    tmp_path: Path, synthetic: ModuleType, monkeypatch: Any
+) -> None:
+    results = staged(tmp_path, synthetic, 2)
+    base, erl, prl = results.cells
+    results = replace(results, cells=(base, erl, prl, replace(prl, strategy="prl_over_erl", against="erl")))
+    looks = looked(results, {"erl": 0.5, "prl": 1e-9, "prl_over_erl": 0.4}, {}, monkeypatch)[LOOKS]
+    assert {name: made[-1]["p"] for name, made in looks.items()} == {
+        "erl over base": 0.5,
+        "prl over base": 1e-9,
+        "prl over erl": 0.4,
+    }
 
 
 def test_looks_at_other_runs_do_not_count_and_rows_that_left_the_suite_keep_their_seeds(
@@ -100,7 +119,10 @@ def test_looks_at_other_runs_do_not_count_and_rows_that_left_the_suite_keep_thei
     base, erl, prl = results.cells
     other = replace(base, id="other", finals=erl.finals)
     index = looked(replace(results, cells=(other, prl)), {"prl": 0.5}, {**before, SEEDS: {"erl": 4}}, monkeypatch)
-    assert [(name, one["p"]) for name, made in index[LOOKS].items() for one in made] == [("erl", 1e-9), ("prl", 0.5)]
+    assert [(name, one["p"]) for name, made in index[LOOKS].items() for one in made] == [
+        ("erl over base", 1e-9),
+        ("prl over base", 0.5),
+    ]
     assert index[SEEDS] == {"erl": 4, "other": 3, "prl": 3}
 
 

@@ -62,7 +62,7 @@ def seeds_of(stages: Stages) -> list[int]:
 def test_seeds_that_may_still_come(stages: Stages, naive: int, base: int, is_decided: bool, later: int) -> None:
     cells = expand(stages.suite)
     names = [cell.id for cell in cells]
-    looks = {names[1]: [{"seeds": naive, "p": 0.5, "level": 0.01, "decided": is_decided}]}
+    looks = {f"{names[1]} over base": [{"seeds": naive, "p": 0.5, "level": 0.01, "decided": is_decided}]}
     index = {LOOKS: looks, SEEDS: dict(zip(names, (base, naive), strict=True))}
     assert later_seeds(stages.suite, staged(stages.suite, cells, index), index) == later
 
@@ -74,7 +74,7 @@ def test_seeds_that_may_still_come_to_a_row_on_its_own_backbone_count_once(tmp_p
     decided = [{"seeds": 2, "p": 1e-9, "level": 0.01, "decided": True}]
 
     def later(*backbones: str) -> int:
-        index = {LOOKS: {f"{own.id} {backbone}": decided for backbone in backbones}, SEEDS: {}}
+        index = {LOOKS: {f"{own.id} over {backbone} base": decided for backbone in backbones}, SEEDS: {}}
         return later_seeds(suite, staged(suite, expand(suite), index), index)
 
     assert len({base.id, own.id, other.id}) == 3

@@ -167,7 +167,8 @@ def _trials(rows: Sequence[Budget]) -> str:
 def _seeds(cells: Sequence[CellResults]) -> Fact:
     planned, done = sum(len(cell.seeds) for cell in cells), sum(len(cell.runs) for cell in cells)
     counts = sorted({len(cell.seeds) for cell in cells})
-    words = f"{' or '.join(map(str, counts))} a row, the same for all rows that are compared; "
+    same = ", the same for all rows that are compared" if len(counts) == 1 else ", until decided"
+    words = f"{' or '.join(map(str, counts))} a row{same}; "
     words += (
         f"all {planned:,} final runs are done" if done == planned else f"{done:,} of {planned:,} final runs are done"
     )
@@ -178,8 +179,10 @@ def _converged(cells: Sequence[CellResults]) -> Fact:
     finals = [run for cell in cells for run in cell.runs]
     searched = [trial for cell in cells for trial in cell.searched if trial.status == "done"]
     cut = [sum(not converged(trial) for trial in trials) for trials in (finals, searched)]
+    if not finals:
+        return Fact("Converged", "no final run is done", "bad")
     if not any(cut):
-        return Fact("Converged", "yes: patience, not max_epochs, ended every trial", "good")
+        return Fact("Converged", "yes: max_epochs ended no trial before its patience", "good")
     words = [
         f"{count:,} of {len(trials):,} {name}"
         for count, trials, name in zip(cut, (finals, searched), ("final runs", "search trials"), strict=True)

@@ -73,6 +73,11 @@ def test_facts_speak_against_what_is_unfair_or_missing(tmp_path: Path, synthetic
     partial = synthetic.results_of(Store(tmp_path / "b"), ("base", 0), ("erl", 2), missing=missing, search=0)
     facts = {fact.name: fact for fact in facts_of(partial)}
     assert facts["Seeds"].tone == "bad" and "5 of 6 final runs are done" in facts["Seeds"].words
+    apart = replace(whole, cells=(whole.cells[0], replace(whole.cells[1], seeds=(1, 2), runs=whole.cells[1].runs[:2])))
+    (seeds,) = [fact for fact in facts_of(apart) if fact.name == "Seeds"]
+    assert seeds.words.startswith("2 or 3 a row, until decided; ") and seeds.tone == "good"
+    nothing = replace(whole, cells=tuple(replace(cell, runs=()) for cell in whole.cells))
+    assert [fact.tone for fact in facts_of(nothing) if fact.name == "Converged"] == ["bad"]
     assert facts["Budget"].tone == "good"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -137,6 +138,10 @@ def test_our_numbers_stand_beside_the_papers(tmp_path: Path, synthetic: ModuleTy
     gain = (printed["PRL", "ndcg@20"] / printed["Base", "ndcg@20"] - 1) * 100
     assert prl["paper_improvement_percent"] == pytest.approx(gain)
     assert "| PRL (K=2) |" in render([table], format="markdown")
+    assert prl["our_improvement_percent"] is not None
+    over_naive = (*results.cells[:1], replace(results.cells[1], against="naive"), *results.cells[2:])
+    table = against_paper(replace(results, cells=over_naive))
+    assert {record["our_improvement_percent"] for record in table.records} == {None}, "the paper's is over Base"
 
 
 def test_a_later_method_stands_beside_what_its_own_paper_prints(tmp_path: Path, synthetic: ModuleType) -> None:

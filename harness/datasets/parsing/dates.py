@@ -18,6 +18,7 @@ EXAMPLES = {ISO: "2024-03-01T09:12:44Z"}
 """Format -> a time in it, where the format does not show it."""
 
 _DIRECTIVES = re.compile(r"%(.)")
+_DIGITS = re.compile(r"[0-9]{9,}")  # a number, of which Python takes a digit for the "T" between date and time
 _KNOWN_TO_POLARS = frozenset("YmdHMS")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = (
@@ -80,7 +81,7 @@ def _by_datetime(column: pl.Series, layout: str) -> pl.Series:
 
 
 def _seconds(text: str | None, layout: str) -> float | None:
-    if text is None:
+    if text is None or (layout == ISO and _DIGITS.fullmatch(text.strip())):
         return None
     try:
         moment = datetime.fromisoformat(text.strip()) if layout == ISO else datetime.strptime(text.strip(), layout)

@@ -120,7 +120,8 @@ class PackedRows:
         if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
             self.dated = True
             return column.dt.epoch("us").cast(pl.Float64) / 1e6
-        if column.dtype == pl.String and not self._format and self._columns.unit == "any" and is_iso(_first(column)):
+        guesses = column.dtype == pl.String and not self._format and self._columns.unit == "any"
+        if guesses and not self._some_time and is_iso(_first(column)):  # later, dates would stand among numbers
             self.guessed["time.format"] = self._format = ISO
             self.dated = True
         if not self._format:

@@ -156,6 +156,17 @@ def test_iso_dates_with_and_without_zone_are_recognised(tmp_path: Path, given: d
     assert guessed(events) == ({} if given else {"time.format": "iso"})
 
 
+@pytest.mark.parametrize("dates_first", [True, False])
+def test_numbers_and_dates_are_never_one_column_of_times(tmp_path: Path, dates_first: bool) -> None:
+    numbers, dates = dated("1700102300123", "1700102300124"), dated("2024-03-01", "2024-03-02")
+    files = (dates, numbers) if dates_first else (numbers, dates)
+    for place, content in enumerate(files):
+        (tmp_path / f"log-{place}.csv").write_text(content)
+    how = recipe(separator="|", files={"interactions": "log-*.csv"})
+    assert "log-1.csv:2  at: " in error_of(builders.read, tmp_path, how)
+    assert [(bad.file, bad.lines) for bad in builders.read(tmp_path, how, "skip").bad_lines] == [("log-1.csv", 2)]
+
+
 @pytest.mark.parametrize(
     ("value", "given", "lines"),
     [

@@ -124,7 +124,7 @@ def _texts(
 
 def _lay_events(recipe: Recipe, events: Events, titled: NDArray[np.bool_] | None) -> _FlatRows:
     """Rows of interactions: each one is the target, its user's earlier ones the history."""
-    everything = events.interactions
+    everything, has_times = events.interactions, events.time_unit != "order"
     chosen = np.arange(len(everything))
     filtered = []
 
@@ -134,7 +134,7 @@ def _lay_events(recipe: Recipe, events: Events, titled: NDArray[np.bool_] | None
         chosen = chosen[mask]
 
     if recipe.duplicates != "keep":
-        keep(_without_duplicates(recipe, everything), protocol.duplicates_left_out(recipe))
+        keep(_without_duplicates(recipe, everything, has_times=has_times), protocol.duplicates_left_out(recipe))
     rule = recipe.ratings
     liked = _liked(rule, events.ratings)
     if rule is not None and rule.of == "all":
@@ -145,7 +145,7 @@ def _lay_events(recipe: Recipe, events: Events, titled: NDArray[np.bool_] | None
     left = everything.take(chosen)
     order = rules.time_order(left, hashed=recipe.equal_times == "hash")
     ordered = left.take(order)
-    boundaries = _boundaries(recipe, ordered, has_times=events.time_unit != "order")
+    boundaries = _boundaries(recipe, ordered, has_times=has_times)
     parts = (
         rules.split_leave_one_out(ordered.users)
         if boundaries is None
@@ -158,7 +158,7 @@ def _lay_events(recipe: Recipe, events: Events, titled: NDArray[np.bool_] | None
         first,
         np.arange(len(ordered)),
         parts,
-        ordered.times if events.time_unit != "order" else None,
+        ordered.times if has_times else None,
     )
     if rule is not None and rule.of == "target":
         rows.drop(~liked[chosen][order], f"the target's rating is not {rule.words}", _WITHOUT_RATINGS)
@@ -216,10 +216,14 @@ def _liked(rule: RatingRule | None, ratings: NDArray[np.float32] | None) -> NDAr
     return ratings >= np.float32(rule.at_least)
 
 
-def _without_duplicates(recipe: Recipe, events: Interactions) -> NDArray[np.bool_]:
-    repeated = rules.repeated(
-        events, same_time=recipe.duplicates in ("once", "error"), keep_last=recipe.duplicates == "last"
-    )
+def _without_duplicates(recipe: Recipe, events: Interactions, *, has_times: bool) -> NDArray[np.bool_]:
+    same_time = recipe.duplicates in ("once", "error")
+    if same_time and not has_times:
+        raise DatasetError(
+            f"duplicates: {recipe.duplicates} is about equal times, and the source has no times. Say duplicates: first "
+            "(or last, or keep)."
+        )
+    repeated = rules.repeated(events, same_time=same_time, keep_last=recipe.duplicates == "last")
     if recipe.duplicates == "error" and repeated.any():
         first = int(np.argmax(repeated))
         user, item = events.user_tokens[events.users[first]], events.item_tokens[events.items[first]]

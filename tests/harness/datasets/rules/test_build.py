@@ -115,7 +115,12 @@ def test_unseen_targets_and_histories_are_dropped_or_kept_apart() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "words"),
-    [({"ratings": {"above": 3}}, "the source has no ratings"), ({"split": {"quantiles": [0.8, 0.9]}}, "needs times")],
+    [
+        ({"ratings": {"above": 3}}, "the source has no ratings"),
+        ({"split": {"quantiles": [0.8, 0.9]}}, "needs times"),
+        ({"duplicates": "once"}, "duplicates: once is about equal times, .* Say duplicates: first"),
+        ({"duplicates": "error"}, "duplicates: error is about equal times"),
+    ],
 )
 def test_rules_for_ratings_and_times_need_them(rule: dict[str, Any], words: str) -> None:
     recipe = Recipe.model_validate({"reader": "csv", "columns": COLUMNS, "split": "leave_one_out", **rule})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tarfile
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from ...utils.errors import DatasetError
 
 _NO_DATA = ("__MACOSX", ".DS_Store")
+_DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
 _ENDS = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
@@ -37,7 +39,7 @@ def as_folder(source: Path) -> Iterator[Path]:
         folder = Path(name)
         try:
             _unpack(source, folder)
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
+        except _DAMAGED as error:
             raise DatasetError(f"{source} cannot be unpacked: {error}. Download it again, or unpack it.") from error
         for junk in _NO_DATA:
             shutil.rmtree(folder / junk, ignore_errors=True)

@@ -18,7 +18,7 @@ from ..data.interactions import Interactions
 from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..data.recipe_result import Assembled, RecipeResult
-from ..data.summary import UNSEEN_HISTORY, UNSEEN_TARGET
+from ..data.summary import UNSEEN_HISTORY, UNSEEN_TARGET, moment
 from ..recipe import protocol
 from ..recipe.recipe import RatingRule, Recipe
 from . import rules
@@ -228,8 +228,9 @@ def _without_duplicates(recipe: Recipe, events: Interactions, *, has_times: bool
         first = int(np.argmax(repeated))
         user, item = events.user_tokens[events.users[first]], events.item_tokens[events.items[first]]
         raise DatasetError(
-            f"user '{user}' has item '{item}' twice at the time {events.times[first]:g} ({int(repeated.sum()):,} such "
-            "interactions). Remove them, or set duplicates: once (or keep) in the recipe."
+            f"user '{user}' has item '{item}' twice at the time {moment(events.times[first])} "
+            f"({int(repeated.sum()):,} such interactions). Remove them, or set duplicates: once (or keep) in the "
+            "recipe."
         )
     return ~repeated
 

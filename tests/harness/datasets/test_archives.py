@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rearec_bench.harness.datasets import prepare as preparation
@@ -87,6 +88,17 @@ def test_a_damaged_archive_is_one_error(tmp_path: Path, ending: str) -> None:
     content[60:68] = b"\xff" * 8
     path.write_bytes(content)
     assert str(path) in error_of(preparation.prepare, HOW, source=path, data_dir=tmp_path / "d")
+
+
+def test_an_archive_that_is_damaged_far_from_its_start_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(np.random.default_rng(0).bytes(30_000))
+    path = tmp_path / "mine.tar.xz"
+    with tarfile.open(path, "w:xz") as archive:
+        archive.add(tmp_path / "log.csv", "log.csv")
+    content = bytearray(path.read_bytes())
+    content[-2000:-1992] = b"\xff" * 8
+    path.write_bytes(content)
+    assert "mine.tar.xz cannot be unpacked" in error_of(preparation.prepare, HOW, source=path, data_dir=tmp_path / "d")
 
 
 def test_more_than_fits_on_the_disk_is_refused_before_it_is_unpacked(

@@ -66,6 +66,8 @@ def test_repeated_interactions_are_counted_where_they_are_kept() -> None:
 def test_duplicates_can_be_refused() -> None:
     with pytest.raises(DatasetError, match=r"user 'u' has item 'b' twice at the time 2 \(1 such interactions\)"):
         made(duplicates="error")
+    with pytest.raises(DatasetError, match="at the time 2024-03-01 09:12:44 UTC"):
+        made([("u", "a", 1709284364, 5)] * 2, duplicates="error")
 
 
 def test_ratings_of_all_leave_the_others_out() -> None:

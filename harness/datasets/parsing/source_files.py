@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ...utils.errors import DatasetError
@@ -74,14 +76,14 @@ def _named(source: Path, names: str) -> tuple[Path, ...]:
 
 
 def _of_name(source: Path, name: str) -> tuple[Path, ...]:
-    if any(character in name for character in "*?["):
-        paths = {path for pattern in (name, f"{name}.gz") for path in source.glob(pattern) if path.is_file()}
-        twice = {path for path in paths if path.suffix == ".gz" and path.with_suffix("") in paths}
-        return tuple(sorted(paths - twice))
-    for path in (source / name, source / f"{name}.gz"):
+    patterns = (name, f"{name}.gz")
+    for path in (source / pattern for pattern in patterns):
         if path.is_file():
             return (path,)
-    return ()
+    found = (glob.iglob(pattern, root_dir=source, recursive=True, include_hidden=True) for pattern in patterns)
+    paths = {path for path in map(source.joinpath, chain.from_iterable(found)) if path.is_file()}
+    twice = {path for path in paths if path.suffix == ".gz" and path.with_suffix("") in paths}
+    return tuple(sorted(paths - twice))
 
 
 def _missing(source: Path, names: tuple[str, ...], others: Collection[str]) -> MissingFileError:

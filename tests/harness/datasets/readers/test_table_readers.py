@@ -314,6 +314,13 @@ def test_files_are_found_by_name_glob_or_gzipped_and_missed_with_a_hint(tmp_path
     assert rows_of(read(tmp_path / "logs.csv", CSV)) == [("u", "i", 2.0, 1.0)]  # the file itself
 
 
+def test_a_glob_may_be_a_whole_path_and_a_name_may_have_brackets(tmp_path: Path) -> None:
+    put(tmp_path, {"in/log[1].csv": "who,what,stars,at\nu,i,1,2\n", "in/log1.csv": "broken"})
+    for name in (f"{tmp_path}/in/*].csv", "**/*].csv", "in/log[1].csv", "in/**].csv"):
+        how = recipe("csv", files={"interactions": name}, columns=OWN)
+        assert rows_of(read(tmp_path, how)) == [("u", "i", 2.0, 1.0)]
+
+
 def test_a_missing_file_of_items_is_told_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"holds no items\.csv"):
         read(put(tmp_path, {"log.csv": "broken"}), texts("items.csv"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,13 @@ from ..data.ready_rows import ReadyRows
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, USER
 from ..parsing.line_by_line import LINE
+from ..parsing.raw import MissingFileError
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile, Wrong
 from ..rules import rules
 from .item_tables import ItemTable, read_items
 from .table_reader import text_columns
-from .tables import HISTORY, numbered, read_tables, split_files, split_paths, words
+from .tables import HISTORY, numbered, one_file, read_tables, split_files, split_paths, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +48,7 @@ class Splits:
         a user who repeats the same items has such rows.
         """
         paths = split_paths(raw, self.files)
+        self._items(raw)
         log = BadLineLog(raw.on_bad_line)
         convert = _SplitRows()
         files = split_files(raw, paths, COLUMNS, log)
@@ -73,9 +76,8 @@ class Splits:
 
     def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
         """Read `items.jsonl`; see `Reader.attributes`."""
-        name = raw.recipe.files.get("items", (ITEMS,))[0]
-        path = next((path for file_name in (name, f"{name}.gz") if (path := raw.source / file_name).is_file()), None)
-        if path is None or not raw.recipe.text.fields:
+        path = self._items(raw)
+        if path is None:
             return None
         log = BadLineLog(raw.on_bad_line)
         file = TableFile(path, "jsonl", raw.progress, log)
@@ -83,6 +85,15 @@ class Splits:
         items = read_items([table], raw.recipe.text.fields, wanted, repeated="refuse")
         in_no_row = items.described - len(items.values)
         return replace(items, notes={"items_described": items.described, "items_described_in_no_row": in_no_row})
+
+    def _items(self, raw: RawFiles) -> Path | None:
+        """The file of items; None if the recipe wants no text, or names no such file and there is none."""
+        try:
+            return one_file(raw, "items", self.files) if raw.recipe.text.fields else None
+        except MissingFileError:
+            if "items" in raw.recipe.files:
+                raise
+            return None
 
 
 READER = Splits()

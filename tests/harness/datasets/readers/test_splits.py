@@ -17,7 +17,7 @@ from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.datasets.data.items import Items
 from rearec_bench.harness.trial.batches import SplitReader
 
-from ..builders import bad_lines, prepare, refusal, rows_of
+from ..builders import bad_lines, error_of, prepare, refusal, rows_of
 
 NAMES = ("train", "valid", "test")
 HEADER = "user_id,item_id,history\n"
@@ -211,6 +211,13 @@ def test_without_items_there_are_neither_titles_nor_texts(tmp_path: Path) -> Non
 
 
 # Errors
+
+
+def test_a_file_of_items_that_the_recipe_names_must_be_there(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("{reader: splits, split: given, files: {items: titles.jsonl}, text: {fields: {title: title}}}")
+    said = error_of(preparation.prepare, own, source=write(tmp_path / "raw", items=ITEMS), data_dir=tmp_path / "data")
+    assert "raw holds no titles.jsonl (or titles.jsonl.gz)." in said
 
 
 @pytest.mark.parametrize(

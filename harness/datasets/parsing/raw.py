@@ -60,9 +60,9 @@ def describe(path: Path) -> Source:
     return Source(printable(path.name), digest, path.stat().st_size)
 
 
-def is_utf8(path: Path) -> bool:
-    """Whether a path is UTF-8 text; a library that is not written in Python may know no other."""
-    return printable(str(path)) == str(path)
+def polars_takes(path: Path) -> bool:
+    """Whether Polars reads the file of a path: it knows UTF-8 alone, and reads what brackets match as a glob."""
+    return printable(str(path)) == str(path) and not {*"*?["} & {*str(path)}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .bad_lines import BadLineLog
 from .by_polars import OddRowsError, QuotesError, json_frames, quoted_frames, separated_frames
 from .layout import Format, Layout, column_names, no_column
 from .line_by_line import LINE, frames, json_objects, json_rows, separated_rows
-from .raw import ReadProgress, Source, describe, is_utf8, lines_of
+from .raw import ReadProgress, Source, describe, lines_of, polars_takes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,7 +96,7 @@ class TableFile:
         """The converted rows; None if one of them needs a slower reading."""
         import polars as pl
 
-        if self.format == "parquet" or not is_utf8(self.path):
+        if self.format == "parquet" or not polars_takes(self.path):
             return None
         try:
             if self.format == "jsonl":
@@ -155,7 +155,7 @@ class TableFile:
         import polars as pl
 
         try:
-            yield pl.scan_parquet(self.path if is_utf8(self.path) else BytesIO(self.path.read_bytes()))
+            yield pl.scan_parquet(self.path if polars_takes(self.path) else BytesIO(self.path.read_bytes()))
         except (pl.exceptions.PolarsError, OSError) as error:
             message = " ".join(str(error).split())
             raise DatasetError(f"{self.path} cannot be read as Parquet: {message}. Download it again.") from error

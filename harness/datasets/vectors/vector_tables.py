@@ -16,7 +16,7 @@ from ...utils.text import printable
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.guesses import layout_for
 from ..parsing.line_by_line import LINE
-from ..parsing.raw import is_utf8
+from ..parsing.raw import polars_takes
 from ..parsing.table_files import TableFile
 from ..recipe.formats import format_by_name
 from ..recipe.recipe import FileSettings
@@ -104,7 +104,7 @@ def _table(path: Path) -> pl.DataFrame:
 
     log = BadLineLog("error")
     kind = format_by_name(path.name) or layout_for(path, FileSettings(), [ITEM], log)
-    if kind == "jsonl" and is_utf8(path):
+    if kind == "jsonl" and polars_takes(path):
         with contextlib.suppress(pl.exceptions.PolarsError, OSError):  # what it does not read is read line by line
             return pl.read_ndjson(path, infer_schema_length=None)
     file = TableFile(path, kind, lambda *_: None, log)

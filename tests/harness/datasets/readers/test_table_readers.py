@@ -321,6 +321,16 @@ def test_a_glob_may_be_a_whole_path_and_a_name_may_have_brackets(tmp_path: Path)
         assert rows_of(read(tmp_path, how)) == [("u", "i", 2.0, 1.0)]
 
 
+@pytest.mark.parametrize("reader", ["csv", "jsonl", "parquet"])
+def test_a_name_with_brackets_is_no_glob_to_polars(tmp_path: Path, reader: str) -> None:
+    for place, name in enumerate(("log1", "log[1]")):
+        frame = pl.DataFrame({"who": ["u"], "what": ["i"], "stars": [1], "at": [place]})
+        write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[reader]
+        write(tmp_path / f"{name}.{reader}")
+    how = recipe(reader, files={"interactions": f"log[1].{reader}"}, columns=OWN)
+    assert rows_of(read(tmp_path, how)) == [("u", "i", 1.0, 1.0)]
+
+
 def test_a_missing_file_of_items_is_told_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"holds no items\.csv"):
         read(put(tmp_path, {"log.csv": "broken"}), texts("items.csv"))

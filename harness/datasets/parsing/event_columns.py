@@ -67,6 +67,7 @@ class PackedRows:
         self.guessed: dict[str, str] = {}
         self.not_a_time = ""
         self._some_time = False
+        self._with_commas: set[str] = set()
         self._format, self._decimal = columns.time_format, columns.decimal
         self.items = pl.Categorical(pl.Categories.random())
         self._users = pl.Categorical(pl.Categories.random())
@@ -139,8 +140,9 @@ class PackedRows:
                 return column.cast(pl.Float64)
             raise DatasetError(f"the column '{name}' is of type {column.dtype}; numbers are wanted.")
         if not self._decimal and _has_commas(column):
-            self.guessed["decimal"] = self._decimal = ","
-        if self._decimal == ",":
+            self.guessed["decimal"] = ","
+            self._with_commas.add(name)
+        if self._decimal == "," or name in self._with_commas:
             column = column.set(column.str.contains(".", literal=True), None).str.replace(",", ".", literal=True)
         read = column.cast(pl.Float64, strict=False)
         if read.null_count():

@@ -130,6 +130,11 @@ def test_decimal_commas(
     assert (events.ratings.tolist(), guessed(events)) == (expected, guess)
 
 
+def test_decimal_commas_of_one_column_leave_the_points_of_another(tmp_path: Path) -> None:
+    events = read(tmp_path, "user;item;stars;at\nu;i;4,5;1.5\nu;i;3;2.0\n", recipe())
+    assert rows_of(events) == [("u", "i", 1.5, 4.5), ("u", "i", 2.0, 3.0)]
+
+
 @pytest.mark.parametrize(("decimal", "right"), [(".", ["4.5"]), (",", ["4,5"]), (None, ["4.5"])])
 def test_numbers_of_another_decimal_sign_are_bad_lines(tmp_path: Path, decimal: str | None, right: list[str]) -> None:
     given = {"decimal": decimal} if decimal else {}

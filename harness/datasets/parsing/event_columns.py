@@ -119,6 +119,8 @@ class PackedRows:
         import polars as pl
 
         if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+            if self._columns.unit != "any":
+                raise DatasetError(f"the column '{column.name}' is of type {column.dtype}; time.unit is for numbers.")
             self.dated = True
             return column.dt.epoch("us").cast(pl.Float64) / 1e6
         guesses = column.dtype == pl.String and not self._format and self._columns.unit == "any"

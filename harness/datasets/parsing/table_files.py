@@ -122,7 +122,10 @@ class TableFile:
         return parts
 
     def _without_wrong(self, frame: pl.DataFrame, convert: Convert) -> pl.DataFrame:
-        part, wrong = convert(frame)
+        try:
+            part, wrong = convert(frame)
+        except DatasetError as error:
+            raise DatasetError(f"{self.path}  {error}") from error
         return part.filter(~self._log_wrong(frame, wrong))
 
     def _log_wrong(self, frame: pl.DataFrame, wrong: Sequence[Wrong]) -> NDArray[np.bool_]:

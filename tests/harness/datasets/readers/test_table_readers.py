@@ -22,7 +22,7 @@ from rearec_bench.harness.datasets.parsing.raw import MissingFileError
 from rearec_bench.harness.datasets.parsing.source_files import RawFiles
 from rearec_bench.harness.datasets.parsing.table_files import TableFile
 from rearec_bench.harness.datasets.readers import reader_of
-from rearec_bench.harness.datasets.recipe.recipe import Recipe
+from rearec_bench.harness.datasets.recipe.recipe import Recipe, TimeFormat
 from rearec_bench.harness.utils.errors import DatasetError
 
 from ..builders import error_of, read
@@ -290,12 +290,16 @@ def test_a_recipe_that_lacks_what_the_reader_needs(tmp_path: Path, given: dict[s
 def test_parquet_files_of_other_columns_and_types_are_refused(tmp_path: Path) -> None:
     frame = pl.DataFrame({"who": [1.5], "what": ["a"], "stars": [True], "at": ["x"]})
     for other, words in (
-        (frame, "the column 'who' is of type Float64; text or whole numbers are wanted"),
+        (frame, "log.parquet  the column 'who' is of type Float64; text or whole numbers are wanted"),
         (frame.with_columns(who=pl.lit("u")), "the column 'stars' is of type Boolean; numbers are wanted"),
         (frame.rename({"stars": "star"}), "log.parquet  no column 'stars'. Did you mean 'star'?"),
     ):
         other.write_parquet(tmp_path / "log.parquet")
         assert words in error_of(read, tmp_path, PARQUET)
+    days = frame.with_columns(who=pl.lit(1), stars=pl.lit(1), at=pl.lit(date(2020, 1, 1)))
+    days.write_parquet(tmp_path / "log.parquet")
+    how = PARQUET.model_copy(update={"time": TimeFormat(unit="milliseconds")})
+    assert "the column 'at' is of type Date; time.unit is for numbers" in error_of(read, tmp_path, how)
     (tmp_path / "log.parquet").write_bytes(b"PAR1 no")
     assert "log.parquet cannot be read as Parquet" in error_of(read, tmp_path, PARQUET)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,8 @@ def find_recipe(name: str) -> Recipe:
         raise DatasetError(f"{name} is embedded: it needs no preparation.")
     known = [*shipped_recipes(), SYNTHETIC]
     if name not in shipped_recipes():
-        file = f" For a recipe of your own:  rearec-bench prepare --recipe {name} --source DIR" if "." in name else ""
+        own = f" For a recipe of your own:  rearec-bench prepare --recipe {shlex.quote(name)} --source DIR"
+        file = own if "." in name else ""
         raise DatasetError(f"unknown recipe '{name}'.{hint(name, known)} Known: {', '.join(known)}.{file}")
     return shipped_recipes()[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import shlex
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -388,7 +389,7 @@ class Recipe(_Section):
     def command(self, name: str = "NAME", source: str = "DIR") -> str:
         """The command that prepares it."""
         option = f" --name {name}" if self.named else ""
-        which = f"--recipe {self.file}" if self.file else self.name
+        which = f"--recipe {shlex.quote(self.file)}" if self.file else self.name
         return f"rearec-bench prepare {which}{option} --source {source}"
 
     def advice(self, name: str = "NAME") -> str:

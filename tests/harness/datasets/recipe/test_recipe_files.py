@@ -49,6 +49,8 @@ def test_short_forms_mean_the_long_ones(tmp_path: Path) -> None:
 def test_what_to_type_names_the_file_of_a_recipe_of_ones_own(tmp_path: Path) -> None:
     own = recipe(tmp_path, MINE)
     assert own.command() == f"rearec-bench prepare --recipe {tmp_path}/mine.yaml --source DIR"
+    spaced = own.model_copy(update={"file": "my shop.yaml"})
+    assert spaced.command() == "rearec-bench prepare --recipe 'my shop.yaml' --source DIR"
     assert "file" not in own.settings()
     (tmp_path / "again").mkdir()
     assert recipe(tmp_path / "again", MINE).fingerprint() == own.fingerprint()

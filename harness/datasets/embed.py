@@ -27,6 +27,7 @@ from .vectors.vectors import (
     TFIDF,
     WIDTH,
     ItemVectors,
+    is_table,
     load_vectors_file,
     text_vectors,
     write_vectors,
@@ -66,8 +67,8 @@ def embed(
         raise InputError(f"{name} is embedded: its item vectors are made when a suite needs them.")
     facts, folder = catalog.card(name, data_dir), data_dir / name
     if encoder.startswith(FROM_FILE):
-        path = Path(encoder.removeprefix(FROM_FILE))
-        if path.suffix in TABLES:
+        path = Path(encoder.removeprefix(FROM_FILE)).expanduser()
+        if is_table(path):
             tokens = catalog.load_items(name, data_dir=data_dir).tokens
             vectors = load_table(path, tokens, missing=missing or "error")
         else:
@@ -104,7 +105,7 @@ def _check_options(encoder: str, *, width: int | None, options: Options | None, 
             "--max-tokens, --batch-tokens and --device are for language models. Leave them out, or type  --encoder "
             f"{LANGUAGE_MODEL}MODEL"
         )
-    if missing is not None and not (encoder.startswith(FROM_FILE) and Path(encoder).suffix in TABLES):
+    if missing is not None and not (encoder.startswith(FROM_FILE) and is_table(Path(encoder))):
         raise InputError(f"--missing is for tables with an item_id column ({', '.join(TABLES)}). Leave it out.")
 
 

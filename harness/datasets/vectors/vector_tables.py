@@ -154,7 +154,13 @@ def _numbers(path: Path, table: pl.DataFrame) -> NDArray[np.float32]:
             odd = [column for column in table if not column.dtype.is_numeric() and column.dtype != pl.String]
             if odd:
                 raise DatasetError(f"{path}: column {odd[0].name} holds {odd[0].dtype}. Allowed: numbers.")
-            values = table.cast(pl.Float64).to_numpy()  # a column with "nan" in it has been read as text
+            numbers = table.cast(pl.Float64, strict=False)
+            for column in table:  # one of text has a value that is none
+                others = (numbers[column.name].is_null() & column.is_not_null()).arg_true()
+                if len(others):
+                    what = f"'{column[others[0]]}' in column {column.name} of {items[others[0]]}"
+                    raise DatasetError(f"{path} holds what is not a number: {what}.")
+            values = numbers.to_numpy()
     except pl.exceptions.PolarsError as error:
         raise DatasetError(f"{path} holds what is not a number: {_one_line(error)}.") from error
     with np.errstate(over="ignore"):

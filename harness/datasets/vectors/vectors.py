@@ -173,6 +173,11 @@ def load_vectors_file(path: Path, num_items: int, *, dataset_fingerprint: str) -
     return item_vectors(narrow, {"encoder": FROM_FILE + printable(path.name), "zero_vectors": zero_rows(narrow)})
 
 
+def is_table(path: Path) -> bool:
+    """Whether vectors stand in a table, by the file's name; `.gz` may follow."""
+    return path.name.lower().removesuffix(".gz").endswith(TABLES)
+
+
 def zero_rows(values: NDArray[np.floating[Any]]) -> int:
     """How many items have the zero vector."""
     return int((~values.any(axis=1)).sum())

@@ -123,7 +123,7 @@ NOT_FINITE = "1 rows have a number that is missing, NaN or infinite: item,4."
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",,2\n', NOT_FINITE),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",1e39,2\n', NOT_FINITE),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",nan,2\n', NOT_FINITE),
-        ("own.csv", f'item_id,x,y\n{ROWS}"item,4",red,2\n', "own.csv holds what is not a number: "),
+        ("own.csv", f'item_id,x,y\n{ROWS}"item,4",red,2\n', "not a number: 'red' in column x of item,4."),
         ("own.csv", f'item_id,x,y\n{ROWS}"item,4",true,2\n'.replace(",1,", ",true,"), "holds what is not a number: "),
         ("own.csv", f"item_id,x,y\n{ROWS},1,2\n", "own.csv: 1 rows have no item_id."),
         ("own.jsonl", '{"item_id": 1.5, "v": [1]}\n', "item_id holds Float64. Allowed: text or whole numbers."),
@@ -145,7 +145,8 @@ def test_a_table_becomes_the_vectors_of_a_data_set(tmp_path: Path) -> None:
     data_dir = prepared(tmp_path)
     tokens = catalog.load_items("mine", data_dir=data_dir).tokens
     rows = [f"{token},{place},1\n" for place, token in enumerate(tokens) if place != 5]
-    path = write(tmp_path / "own.csv", "item_id,x,y\nstranger,0,0\n" + "".join(reversed(rows)))
+    path = tmp_path / "own.csv.gz"
+    path.write_bytes(gzip.compress(("item_id,x,y\nstranger,0,0\n" + "".join(reversed(rows))).encode()))
     with pytest.raises(DatasetError, match=f"no row for 1 of the 9 items: {tokens[5]}"):
         embed("mine", data_dir=data_dir, encoder=f"file:{path}")
     assert not catalog.has_vectors("mine", data_dir)

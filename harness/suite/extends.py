@@ -132,7 +132,7 @@ def _override(tree: Table, text: str, *, source: Source, problems: Problems) -> 
     if node is None:
         if value.strip():
             return tree
-        node = Scalar("", False, mark)
+        node = Scalar("", False, mark.under(".".join(keys)))
     if keys[0] in _LISTS_OF_ROWS and len(keys) > 1:
         return _override_row(tree, keys, node=node, mark=mark, problems=problems)
     return _set(tree, keys, node=node, mark=mark)

@@ -82,5 +82,6 @@ def _plural(member: Any) -> str:
     if get_origin(member) is Literal:
         return ", ".join(str(value) for value in get_args(member))
     if get_origin(member) in COLLECTIONS:
-        return f"a list of {' or '.join(_plural(one) for one in _parts(get_args(member)[0]))}"
+        inner = " or ".join(filter(None, (_plural(_bare(one)) for one in _parts(get_args(member)[0]))))
+        return f"a list of {inner}" if inner else "a list"
     return Duration.nouns if member is Duration else _PLURALS.get(member, "")

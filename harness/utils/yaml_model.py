@@ -169,6 +169,8 @@ def _wrong_value(details: ErrorDetails, node: Node, values: str) -> str:
     noun = _NOUNS.get(error.partition("_")[0])
     if noun == "a list" and isinstance(node, Table):
         return "a mapping is not a list. Put '- ' before each of its items."
+    if noun == "a list" and values and not values.startswith("a list"):
+        advice = f" Allowed: a list of {values}."
     if noun is not None:
         return f"{shown(node)} is not {noun}.{advice}"
     size = "too small" if error.startswith("greater") else "too large" if error.startswith("less") else "not valid"

@@ -61,6 +61,8 @@ vectors: [vectors.npy]                => 6:10 vectors: such as vectors: {tiny: v
 KEYS = r"""
 datasets: [tiny, a/b]                 => 5:18 datasets: a/b cannot be a name
 datasets: [tiny, tiny]                => 5:18 datasets: is given twice
+datasets:                             => 5:10 datasets: nothing is not a list. Allowed: a list of text.
+backbones:                            => 5:11 backbones: nothing is not a list. Allowed: a list.
 datasets: []                          => 5:11 datasets: the list is empty
 datasets: [tiny, ml-100k]\nvectors: vectors.npy => 6:10 vectors: such as vectors: {tiny: vectors.npy}
 steps: 2.5                            => 5:8 steps: whole numbers from 0, or {search: [...]}
@@ -112,6 +114,7 @@ decay: {search: [1], sweep: [2]}      => 8:14 strategies.prl.decay: give one of
 decay: {}                             => 8:14 strategies.prl.decay: give one of
 decay: {search: []}                   => 8:23 strategies.prl.decay.search: the list is empty
 decay: {sweep: []}                    => 8:22 strategies.prl.decay.sweep: the list is empty
+decay: {sweep: 0.5}                   => 8:22 strategies.prl.decay.sweep: Allowed: a list of numbers
 decay: {sweep: {low: 1, high: 2}}     => 8:22 strategies.prl.decay.sweep: a mapping is not a list
 decay: {search: [1, x, 0]}            => 8:27 strategies.prl.decay.search: x ; 8:30 strategies.prl.decay.search: 0
 decay: {search: [1, 1.0]}             => 8:27 strategies.prl.decay.search: 1.0 is given twice
@@ -125,6 +128,7 @@ contrastive: {search: {low: false, high: true}} => 8:29 strategies.prl.contrasti
 
 OVERRIDES = r"""
 training.lr=abc                       => 0:0 training.lr: abc is not a number
+training.lr=                          => 0:0 training.lr: nothing is not a number
 trainings.lr=1                        => 0:0 trainings: Did you mean 'training'
 strategies.prll.decay=2               => 0:0 strategies.prll: Did you mean 'prl'
 strategies.prl.deccay=2               => 0:0 strategies.prl.deccay: Did you mean 'decay'

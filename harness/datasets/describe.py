@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..utils import text as plain
+from ..utils.errors import DatasetError
 from . import catalog
 from .data.card import SPLITS
 from .data.summary import funnel, moment, summary_of
@@ -26,15 +27,20 @@ Facts: TypeAlias = Iterator[tuple[str, str]]
 
 
 def dataset_lines(data_dir: Path) -> list[str]:
-    """All data sets that can be named, and how to prepare more."""
+    """All data sets that can be named, what is wrong with those that cannot be read, and how to prepare more."""
     rows: list[Sequence[str]] = [("data set", "recipe", "users", "items", "train", "valid", "test")]
+    broken = []
     for name in sorted({*catalog.EMBEDDED, *catalog.prepared(data_dir)}):
-        card = catalog.card(name, data_dir)
+        try:
+            card = catalog.card(name, data_dir)
+        except DatasetError as error:
+            broken.append(str(error))
+            continue
         counts = card["statistics"]
         recipe = "embedded" if name in catalog.EMBEDDED else str(card["recipe"])
         numbers = (counts["users"], counts["items"], *(counts["rows"][split] for split in SPLITS))
         rows.append((name, recipe, *(f"{number:,}" for number in numbers)))
-    lines = [*plain.columns(rows, left=2), "", "To prepare one:"]
+    lines = [*plain.columns(rows, left=2), *broken, "", "To prepare one:"]
     for shipped in shipped_recipes().values():
         lines += (f"  {line}" for line in recipe_lines(shipped))
     return [*map(plain.lines, lines)]

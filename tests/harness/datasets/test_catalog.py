@@ -10,6 +10,7 @@ import pytest
 
 from rearec_bench.harness.datasets import catalog
 from rearec_bench.harness.datasets import prepare as preparation
+from rearec_bench.harness.datasets.describe import dataset_lines
 from rearec_bench.harness.datasets.recipe.files import shipped_recipes
 from rearec_bench.harness.utils.errors import DatasetError
 
@@ -31,6 +32,15 @@ def test_prepared_names_are_listed_and_other_folders_are_not(tmp_path: Path) -> 
     assert catalog.known(tmp_path / "data") == sorted(
         {"mine", "tiny", *(name for name, recipe in shipped_recipes().items() if not recipe.named)}
     )
+
+
+def test_a_damaged_data_set_does_not_hide_the_others_in_the_list(tmp_path: Path) -> None:
+    data_dir = prepare_sequences(tmp_path)
+    (data_dir / "odd").mkdir()
+    (data_dir / "odd/card.json").write_text("{")
+    lines = dataset_lines(data_dir)
+    assert [line.split()[0] for line in lines[:3]] == ["data", "mine", "tiny"]
+    assert lines[3].startswith(f"{data_dir}/odd/card.json is damaged or missing")
 
 
 def test_a_card_holds_json_only(tmp_path: Path) -> None:

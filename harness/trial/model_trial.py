@@ -61,6 +61,11 @@ class ModelTrial:
         backbone_settings = backbone_class.Settings.model_validate(dict(spec.backbone.settings))
         strategy_settings = strategy_class.Settings.model_validate(dict(spec.strategy.settings))
         self.strategy = strategy_class(strategy_settings, steps=spec.steps)
+        if self.strategy.states != spec.states:
+            raise ValueError(
+                f"{strategy_class.__name__} has {self.strategy.states} states, and by its settings {spec.states}. The "
+                "number of streams of its Reasoning is a setting called `streams`, which no other setting may be"
+            )
         size = {"num_items": dataset.num_items, "max_len": spec.training.max_len}
         backbone = backbone_class(backbone_settings, **size, **_item_text(spec, dataset))
         self.model = ReasoningModel.of(backbone, self.strategy, epoch=spec.training.epoch_limit).to(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from .nodes import Components
 from .scratch import new_folder
 
 if TYPE_CHECKING:
+    from ..plan.cells import Cell
     from ..suite.model import Suite
 
 
@@ -72,7 +74,7 @@ def warning(suite: Suite) -> str:
 
 
 def suite_of_plugin(path: Path) -> Suite:
-    """A suite on the data set `tiny` that runs every component of a plug-in with built-in ones.
+    """A suite on the data set `tiny` that has every component of a plug-in with built-in ones; see `is_own`.
 
     Raises:
         InputError: it cannot be imported, or it offers nothing.
@@ -82,9 +84,10 @@ def suite_of_plugin(path: Path) -> Suite:
 
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
-    PluginFile.read(str(path.absolute())).load()
+    plugin = os.path.realpath(path)  # as a suite names it
+    PluginFile.read(plugin).load()
     own = {
-        kind: [name for name in registry.names() if registry.origin(name) == str(path.absolute())]
+        kind: [name for name in registry.names() if registry.origin(name) == plugin]
         for kind, registry in REGISTRIES.items()
     }
     if not any(own.values()):
@@ -92,20 +95,27 @@ def suite_of_plugin(path: Path) -> Suite:
             f"{path.name} offers no component. A plug-in has a dict of names and classes at its top level, such as "
             'STRATEGIES = {"mine": Mine} or BACKBONES = {"mine": Mine}.'
         )
-    backbones = [*own["backbone"], *(["sasrec", "bert4rec"] if own["strategy"] else [])]
+    strategies = REGISTRIES["strategy"]
+    built_in = [name for name in strategies.names() if strategies.origin(name) == BUILT_IN]
     tree = {
         "name": "check",
-        "plugins": [str(path.absolute())],
+        "plugins": [plugin],
         "datasets": ["tiny"],
-        "backbones": backbones,
-        "strategies": ["base", "erl", "prl", *own["strategy"]],
-        "steps": [2],
+        "backbones": [*own["backbone"], *(["sasrec", "bert4rec"] if own["strategy"] else [])],
+        "strategies": [*(built_in if own["backbone"] else []), *own["strategy"]],
+        "steps": [0, 2],
         "seeds": [1],
         "training": {"max_len": 20, "batch_size": 256, "packing": "auto"},
     }
     file = new_folder() / "check.yaml"
     file.write_text(json.dumps(tree), encoding="utf-8")  # JSON is YAML
     return load_suite(file)
+
+
+def is_own(cell: Cell, suite: Suite) -> bool:
+    """Whether the backbone or the strategy of a cell is one of the suite's plug-ins."""
+    chosen = {"backbone": cell.chosen_backbone.kind, "strategy": cell.chosen_strategy.kind}
+    return any(REGISTRIES[kind].origin(name) in suite.plugins for kind, name in chosen.items())
 
 
 @lru_cache

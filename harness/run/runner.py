@@ -156,8 +156,10 @@ def run_suite(
         return tracker.outcome(wall_s=time.perf_counter() - clock, ray_s=ray_s)
 
 
-def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
-    """Build every cell and run one batch of each in this process; `say` is called with one line per cell.
+def dry_run(
+    suite: Suite, *, data_dir: Path, say: Callable[[str], None], keep: Callable[[Cell], bool] = lambda cell: True
+) -> int:
+    """Build every cell to keep and run one batch of each in this process; `say` is called with one line per cell.
 
     Components are asked whether they keep their contracts, too; a cell that does not is told, and the others go on.
 
@@ -169,7 +171,7 @@ def dry_run(suite: Suite, *, data_dir: Path, say: Callable[[str], None]) -> int:
     from ..trial.failure import failed_result
     from ..trial.start import start
 
-    cells = once(expand(suite))
+    cells = once(filter(keep, expand(suite)))
     device = "cuda" if suite.resources.gpu > 0 else "cpu"
     check_precision(cells, device)
     datasets = load_all(suite, cells, data_dir)

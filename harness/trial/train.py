@@ -210,7 +210,7 @@ class Trainer:
             if second is not None:
                 noised.append(chunk.pick(second))
             if reasoning.twice:
-                again.append(chunk.pick(self._model.reason(chunk.histories)))
+                again.append(chunk.pick(self._model.reason(chunk.histories, steps=steps)))
             order.append(torch.from_numpy(chunk.rows))
             self.watch("data")
         partner = self._of_same_target(torch.cat(order).numpy(), steps) if reasoning.same_target else None

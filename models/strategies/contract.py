@@ -27,7 +27,7 @@ class Reasoning:
         shared_masks: the noised view's steps have the dropout masks of the clean view's, instead of their own.
         padding_class: the padding row is one more class of the training softmax (the released code).
         streams: M, that many chains of K steps start from r_0, each from a trained vector of its own added to it, and
-            each step adds its input's state (PLR); None for the one chain of eq. 4.
+            each step adds its input's state (PLR); None for the one chain of eq. 4. Without a noised view.
         twice: everything is computed a second time, with its own dropout.
         rescale: a state is fed back at the mean length of the items' vectors (ManCAR).
         same_target: for each row, the states of another training row with the same target are computed as well, one
@@ -49,9 +49,11 @@ class Reasoning:
     depth: Callable[[torch.Generator], int] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a drawn depth with what is made for K steps."""
+        """Refuse a drawn depth with what is made for K steps, and streams with the noised view that they lack."""
         if self.depth is not None and (self.positions or self.noise_std is not None or self.streams):
             raise ValueError("a drawn depth goes without position embeddings, a noised view and streams")
+        if self.streams and self.noise_std is not None:
+            raise ValueError("streams go without a noised view")
 
 
 def _identity(states: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from rearec_bench.harness.records.spec import TrialSpec
 from rearec_bench.harness.trial.model_trial import ModelTrial
 from rearec_bench.harness.trial.start import run_trial
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
+from rearec_bench.models.strategies.contract import Reasoning
 
 from ..harness.specs import spec_of
 from .naive import BUILT_IN, HISTORIES, build, item_text, naive_states, naive_streams, padded
@@ -157,6 +158,17 @@ def test_gradients_reach_every_parameter_that_should_have_one_and_no_other(
     backbone: str, strategy: str, steps: int
 ) -> None:
     check_gradients(training(backbone, strategy, steps, dropout=0.0, settings={"score_temperature": 1.0}))
+
+
+def test_what_is_computed_twice_takes_the_steps_that_the_batch_has_drawn() -> None:
+    class Twice(STRATEGIES.component("lares")):
+        def reasoning(self, epoch: int) -> Reasoning:
+            return dataclasses.replace(super().reasoning(epoch), twice=True)
+
+    setup = set_up(few_rows(tiny(), 64), BACKBONES.component("sasrec"), Twice, 6, settings=SMALL)
+    found = [setup.trainer.reason(ROWS, 1)[0] for _ in range(4)]
+    assert len({reasoned.raw.shape[1] for reasoned in found}) > 1
+    assert all(reasoned.again.shape == reasoned.partner.shape == reasoned.raw.shape for reasoned in found)
 
 
 @pytest.mark.parametrize("strategy", ["erl", "mancar"])

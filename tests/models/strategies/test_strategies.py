@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rearec_bench.models.strategies.base import Base
-from rearec_bench.models.strategies.contract import Catalogue, Reasoned
+from rearec_bench.models.strategies.contract import Catalogue, Reasoned, Reasoning
 from rearec_bench.models.strategies.erl import ERL
 from rearec_bench.models.strategies.lares import LARES, draw_depth
 from rearec_bench.models.strategies.mancar import ManCAR
@@ -341,3 +341,16 @@ def test_lares_draws_depths_of_its_own_mean_or_of_k() -> None:
         generators = [torch.Generator().manual_seed(2) for _ in range(2)]
         drawn = [lares.reasoning(1).depth(generators[0]) for _ in range(20)]
         assert drawn == [draw_depth(generators[1], mean=mean) for _ in range(20)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"streams": 2, "noise_std": 0.1},
+        *({"depth": draw_depth, "positions": False, **more} for more in ({"noise_std": 0.1}, {"streams": 2})),
+        {"depth": draw_depth},
+    ],
+)
+def test_what_the_loop_does_not_give_together_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"(streams go|depth goes) without"):
+        Reasoning(**given)

@@ -180,7 +180,8 @@ def initialise(module: nn.Module, seed: int) -> None:
     """
     from hashlib import sha256
 
-    norms = {id(p) for part in module.modules() if isinstance(part, nn.LayerNorm) for p in part.parameters()}
+    of_norms = (part for part in module.modules() if isinstance(part, nn.LayerNorm | nn.RMSNorm | nn.GroupNorm))
+    norms = {id(parameter) for part in of_norms for parameter in part.parameters()}
     own_std: dict[int, float] = {}
     for part in module.modules():
         named = getattr(part, "initial_std", {})

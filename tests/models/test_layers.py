@@ -114,3 +114,10 @@ def test_the_feed_forward_layer_without_gradients_equals_that_with_them(
     with torch.no_grad():
         torch.testing.assert_close(block._feed_forward(x), expected.detach(), rtol=1e-13, atol=1e-15)
     assert torch.equal(block._feed_forward(x), expected), "with gradients it is the plain one"
+
+
+@pytest.mark.parametrize("norm", [torch.nn.LayerNorm(6), torch.nn.RMSNorm(6), torch.nn.GroupNorm(2, 6)])
+def test_norms_of_every_kind_start_at_one_and_without_shift(norm: torch.nn.Module) -> None:
+    initialise(norm, 3)
+    for name, parameter in norm.named_parameters():
+        assert torch.equal(parameter, torch.full((6,), float(name == "weight")))

@@ -42,7 +42,7 @@ class DropoutStream:
             mask = torch.empty(shape, device=self._device, dtype=dtype)
             return mask.bernoulli_(1 - rate, generator=self._generator), 1 / (1 - rate)
         count = math.prod(shape)
-        level = round(rate * 65536)
+        level = min(round(rate * 65536), 65535)
         bits = torch.from_numpy(self._bits.random_raw((count + 3) // 4).view(np.int16))[:count].view(shape)
         mask = torch.empty(shape, dtype=dtype)
         torch.ge(bits, level - 32768, out=mask)

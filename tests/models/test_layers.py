@@ -23,6 +23,11 @@ def test_dropout_keeps_the_stated_share_and_the_expectation(rate: float) -> None
     assert abs(float(mask.mean()) * scale - 1) < 5 * error / (1 - rate)
 
 
+def test_a_rate_next_to_one_keeps_one_element_in_65536() -> None:
+    mask, scale = DropoutStream(1, CPU).keep(torch.Size([1 << 20]), 0.999999, torch.float32)
+    assert scale == 65536 and 2 <= int(mask.sum()) <= 40
+
+
 def test_dropout_masks_are_uncorrelated_between_neighbours_and_calls() -> None:
     stream = DropoutStream(2, CPU)
     first, _ = stream.keep(torch.Size([200_000]), 0.5, torch.float64)

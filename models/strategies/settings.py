@@ -10,15 +10,12 @@ from ..settings import StrategySettings, param
 
 Recipe = Literal["paper", "released", "recbole"]
 
-_SCORE_TEMPERATURE: dict[str, Any] = {
-    "help": "overrides the backbone's score temperature for this row; null leaves it",
-    "source": "released code (0.07)",
-    "gt": 0,
-}
+_RECIPES_TEMPERATURE = "takes the recipe's: 0.07, but paper leaves it"
 
 
-def _score_temperature() -> Any:
-    return param(None, **_SCORE_TEMPERATURE)
+def _score_temperature(null: str = "leaves it") -> Any:
+    what = f"overrides the backbone's score temperature for this row; null {null}"
+    return param(None, what, source="released code (0.07)", gt=0)
 
 
 class _Contrastive(StrategySettings):
@@ -91,7 +88,7 @@ class ERLSettings(_RecipeSettings):
     diversity: bool = param(
         True, "the KL term between steps; false is the paper's ablation (Figure 7)", source="eq. 7", added=True
     )
-    score_temperature: float | None = _score_temperature()
+    score_temperature: float | None = _score_temperature(_RECIPES_TEMPERATURE)
 
     def scored_states(self, steps: int) -> int:
         """See `StrategySettings.scored_states`."""
@@ -160,7 +157,7 @@ class PRLSettings(_RecipeSettings, _Contrastive):
         source="released code",
         added=True,
     )
-    score_temperature: float | None = _score_temperature()
+    score_temperature: float | None = _score_temperature(_RECIPES_TEMPERATURE)
 
     @property
     def contrasts(self) -> bool:

@@ -53,6 +53,21 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
         states, cache = backbone.encode(histories)
         return states, cache
 
+    @torch.no_grad()
+    def stepped(histories: Histories, views: int = 1) -> Tensor | None:
+        """The states after one step, those of several views one after the other; None where they do not go together."""
+        states, cache = backbone.encode(histories)
+        together = cache if views == 1 else backbone.side_by_side(cache, views)
+        return None if together is None else backbone.advance(states.repeat(1, views, 1), together)[0]
+
+    every = replace(histories, every_prefix=True)
+    last = histories.lengths - 1
+    rows = torch.arange(groups, device=last.device)
+
+    def single_rows() -> Iterator[tuple[int, Histories]]:
+        for row, size in enumerate(histories.lengths.tolist()):
+            yield row, Histories(histories.items[row : row + 1, :size], histories.lengths[row : row + 1])
+
     def single() -> Iterator[str]:
         yield from _shape(encoded(histories)[0], (groups, 1, width), "(G, Q, d)")
 
@@ -74,8 +89,7 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
 
     def alone() -> Iterator[str]:
         together = encoded(histories)[0]
-        for row, size in enumerate(histories.lengths.tolist()):
-            one = Histories(histories.items[row : row + 1, :size], histories.lengths[row : row + 1])
+        for row, one in single_rows():
             if not _alike(encoded(one)[0], together[row : row + 1]):
                 yield f"a row's state depends on the other rows of its batch, or on padding (row {row})"
                 return
@@ -83,12 +97,9 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
     def causal() -> Iterator[str]:
         if not backbone.Settings.causal:
             return
-        every = replace(histories, every_prefix=True)
         states = encoded(every)[0]
         yield from _shape(states, (groups, length, width), "(G, L, d) with every_prefix")
         changed = histories.items.clone()
-        last = histories.lengths - 1
-        rows = torch.arange(groups, device=last.device)
         changed[rows, last] = (changed[rows, last] + 1) % count
         after = encoded(replace(every, items=changed))[0]
         before = torch.arange(length, device=last.device)[None] < last[:, None]
@@ -107,27 +118,46 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
             yield from _shape(first, (groups, 1, width), "(G, Q, d)")
             if not _alike(backbone.advance(states, cache)[0], first):
                 yield "a second step from the same cache has other states: the cache has to stay as it was"
+        for row, one in single_rows():
+            if not _alike(stepped(one), first[row : row + 1]):
+                yield f"a row's step depends on the other rows of its batch, or on padding (row {row})"
+                return
+        if backbone.Settings.causal and not _alike(stepped(every)[rows, last][:, None], first):
+            yield "with every_prefix, the last position steps to another state than the row alone"
+
+    def side_by_side() -> Iterator[str]:
+        for asked, place in ((histories, last * 0), *([(every, last)] if backbone.Settings.causal else [])):
+            together, alone = stepped(asked, 2), stepped(asked)
+            if together is None:
+                return
+            second = place + together.shape[1] // 2
+            if not all(_alike(together[rows, each], alone[rows, place]) for each in (place, second)):
+                yield "two views of the same states step to other states than one alone"
+                return
 
     for verb, probe in (("encode", single), ("item_vectors", vectors), ("queries", queries)):
         found = list(_asked(verb, probe))
         yield from found
         if found and verb == "encode":
             return
-    for verb, probe in (("encode", padded), ("encode", alone), ("encode", causal), ("advance", advance)):
+    for verb, probe in (("encode", padded), ("encode", alone), ("encode", causal)):
         yield from _asked(verb, probe)
+    for probe in (advance, side_by_side):
+        yield from _asked(probe.__name__, probe)
 
 
 def _strategy(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
     strategy = trial.strategy
     trial.model.train()
     rows = np.arange(min(_ROWS, len(dataset.train)))
+    epoch = trial.spec.training.epoch_limit  # where all is on; a dry run trains the first
 
     def reasoning() -> Iterator[str]:
-        if not isinstance(strategy.reasoning(1), Reasoning):
-            yield f"{type(strategy.reasoning(1)).__name__}, where a Reasoning is expected"
+        if not isinstance(strategy.reasoning(epoch), Reasoning):
+            yield f"{type(strategy.reasoning(epoch)).__name__}, where a Reasoning is expected"
 
     def loss() -> Iterator[str]:
-        reasoned, catalogue = trial.trainer.reason(rows, 1)
+        reasoned, catalogue = trial.trainer.reason(rows, epoch)
         value, terms = strategy.loss(reasoned, catalogue)
         if not isinstance(value, Tensor) or value.numel() != 1:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -142,8 +172,22 @@ def _strategy(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
         if not any(parameter.grad is not None for parameter in trial.model.parameters()):
             yield "its gradient reaches no parameter"
 
+    @torch.no_grad()
+    def terms() -> Iterator[str]:
+        reasoned, catalogue = trial.trainer.reason(rows, epoch)
+        loss = float(strategy.loss(reasoned, catalogue)[0])
+        parts = strategy.terms(reasoned, catalogue)
+        if not isinstance(parts, Mapping):
+            yield f"{type(parts).__name__}, where names and tensors of one number are expected"
+            return
+        wrong = [name for name, part in parts.items() if not isinstance(part, Tensor) or part.numel() != 1]
+        if wrong:
+            yield f"{', '.join(map(str, wrong))}: not a tensor of one number"
+        elif parts and abs((total := sum(map(float, parts.values()))) - loss) > _CLOSE * max(1.0, abs(loss)):
+            yield f"their sum is {total:.6g}, where the loss, {loss:.6g}, is expected: each has its weight in it"
+
     def readout() -> Iterator[str]:
-        reasoned, _ = trial.trainer.reason(rows, 1)
+        reasoned, _ = trial.trainer.reason(rows, epoch)
         count, _, width = reasoned.raw.shape
         yield from _shape(strategy.readout(reasoned.raw), (count, width), "(..., d) from (..., T, d)")
 
@@ -152,9 +196,8 @@ def _strategy(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
         if len(given) != strategy.states or not all(value > 0 for value in given):
             yield f"{given}, where T = {strategy.states} positive numbers are expected, one for each state"
 
-    probes = (("reasoning", reasoning), ("loss", loss), ("readout", readout), ("temperatures", temperatures))
-    for verb, probe in probes:
-        yield from _asked(verb, probe)
+    for probe in (reasoning, loss, terms, readout, temperatures):
+        yield from _asked(probe.__name__, probe)
 
 
 def _asked(verb: str, probe: Callable[[], Iterator[str]]) -> Iterator[str]:

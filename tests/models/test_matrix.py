@@ -160,6 +160,21 @@ def test_gradients_reach_every_parameter_that_should_have_one_and_no_other(
     check_gradients(training(backbone, strategy, steps, dropout=0.0, settings={"score_temperature": 1.0}))
 
 
+def test_the_losses_of_an_epoch_are_means_over_its_rows_whatever_the_batches() -> None:
+    setup = training("sasrec", "erl", 2, dropout=0.0, lr=1e-12)
+    expected = loss_of(setup, np.arange(len(setup.reader)))  # of 160 rows, in batches of 64, 64 and 32
+    assert dict(setup.trainer.epoch(1)[0]) == pytest.approx(dict(expected), rel=1e-5)
+
+
+def test_a_step_is_told_what_share_of_its_epoch_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    setup = training("sasrec", "base", 0)
+    monkeypatch.setattr(setup.trainer._optimiser, "step", told.append)
+    for epoch in (1, 2):
+        setup.trainer.epoch(epoch)
+    assert told == pytest.approx([0, 0.4, 0.8, 1, 1.4, 1.8])
+
+
 def test_what_is_computed_twice_takes_the_steps_that_the_batch_has_drawn() -> None:
     class Twice(STRATEGIES.component("lares")):
         def reasoning(self, epoch: int) -> Reasoning:

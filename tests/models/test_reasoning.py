@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 
+from rearec_bench.models.backbones.lares import LARES
 from rearec_bench.models.backbones.sasrec import SASRec
 from rearec_bench.models.layers import seed_dropout, seed_noise
 from rearec_bench.models.strategies.contract import Reasoning
@@ -10,9 +11,9 @@ from rearec_bench.models.strategies.contract import Reasoning
 from .naive import BUILT_IN, HISTORIES, build, naive_states, padded
 
 
-@pytest.mark.parametrize("backbone", BUILT_IN)
-def test_gradients_through_the_cache_equal_those_of_encoding_again(backbone: str) -> None:
-    model = build(backbone=backbone, steps=2).eval()
+@pytest.mark.parametrize(("backbone", "rescale"), [*((name, False) for name in BUILT_IN), ("sasrec", True)])
+def test_gradients_through_the_cache_equal_those_of_encoding_again(backbone: str, rescale: bool) -> None:
+    model = build(backbone=backbone, steps=2, rescale=rescale).eval()
     weights = torch.randn(len(HISTORIES), 3, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     parameters = dict(model.named_parameters())
 
@@ -62,6 +63,21 @@ def test_views_stepped_together_are_those_stepped_one_after_the_other(
         found.append((states[real], noised[real], [p.grad.clone() for p in model.parameters() if p.grad is not None]))
     for ours, expected in zip(*found, strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_lares_starts_from_truncated_noise_times_its_scale_in_training_and_from_zeros_in_ranking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    starts, run = [], LARES._pass
+    monkeypatch.setattr(LARES, "_pass", lambda self, states, *rest: starts.append(states) or run(self, states, *rest))
+    model = build(backbone="lares", state_scale=2.0)
+    seed_noise(model, 4, torch.device("cpu"))
+    model.train().backbone.encode(padded())
+    model.eval().backbone.encode(padded())
+    noise = torch.nn.init.trunc_normal_(
+        torch.empty_like(starts[0]), a=-3, b=3, generator=torch.Generator().manual_seed(4)
+    )
+    assert torch.equal(starts[0], 2 * noise) and not starts[1].any()
 
 
 def test_released_noise_starts_each_step_from_the_clean_state() -> None:

@@ -52,8 +52,8 @@ def test_of_equally_similar_items_the_smaller_id_comes_first() -> None:
 
 def test_of_an_item_with_many_users_evenly_spaced_ones_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swing, "_USERS", 3)
-    users = np.repeat(np.arange(6), 2)
-    items = np.ravel([[0, 1], [0, 2], [0, 1], [0, 2], [0, 1], [0, 2]])  # of item 0 the users 0, 2 and 4
+    users = np.repeat(np.arange(6), (2, 2, 3, 2, 2, 2))
+    items = np.array([0, 1, 0, 2, 0, 1, 2, 0, 2, 0, 1, 0, 2])  # of item 0 the users 0, 2, 4; of item 2 1, 2, 3
     assert swing_neighbours(users, items, num_items=3, count=2).tolist() == [[1, -1], [0, -1], [0, -1]]
 
 

@@ -1,5 +1,4 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,10 +130,13 @@ def test_a_failure_is_a_result_with_its_reason_and_traceback(tiny: Dataset) -> N
     assert failed_result(spec, MemoryError("17 GiB\nmore")).reason == "MemoryError: 17 GiB"
 
 
-def test_a_dry_run_trains_one_batch_and_keeps_nothing(tiny: Dataset, tmp_path: Path) -> None:
-    run = ModelTrial(spec_of(tiny), tiny)
+def test_a_dry_run_trains_one_batch_and_keeps_nothing(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ModelTrial(spec_of(tiny, batch_size=64), tiny)
+    batches, train = [], run.trainer._batch
+    monkeypatch.setattr(run.trainer, "_batch", lambda *given, **more: batches.append(1) or train(*given, **more))
     run.dry_run()
-    assert run.epoch().epoch == 1
+    assert len(batches) == 1 and run.history == ()
+    assert run.epoch().epoch == 1 and len(batches) > 2
 
 
 def test_a_result_says_at_which_temperatures_entropy_and_margin_are_and_keeps_it_when_stored(tiny: Dataset) -> None:

@@ -251,6 +251,15 @@ def test_plr_scores_the_gated_streams_pushes_all_their_states_apart_and_contrast
     torch.testing.assert_close(plr.readout(raw), raw[:, 0] + mixed(raw, gate), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("streams", [1, 2])
+def test_plr_pushes_states_apart_as_soon_as_there_are_two(streams: int, batch, catalogue) -> None:
+    plr = PLR(PLRSettings(streams=streams, gate=False), steps=1)
+    raw = batch.raw[:, : 1 + streams]
+    reasoned = dataclasses.replace(batch, states=raw, raw=raw)
+    assert ("kl" in plr.terms(reasoned, catalogue)) is (streams == 2)
+    assert (plr.loss(reasoned, catalogue)[1]["kl"] > 0) is (streams == 2)
+
+
 def taught(target: int, neighbours: list[int], gamma: float) -> Tensor:
     """(N,): softmax of -rank / gamma, the target's rank 0; an item with two ranks has the mass of both."""
     ranked = [(target, 0), *((item, rank) for rank, item in enumerate(neighbours, 1) if item >= 0)]

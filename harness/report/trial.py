@@ -87,15 +87,19 @@ def _uses(key: str, store: Store) -> list[_Use]:
     uses = []
     for name in store.used_by(key):
         suite, index = store.read_suite(name)
-        rows = {cell.id: cell.row for cell in expand(Suite.from_json(suite))}
+        rows: dict[str, dict[str, None]] = {}
+        for each in expand(Suite.from_json(suite)):
+            rows.setdefault(each.id, {})[each.row] = None
         for cell_id, cell in index["cells"].items():
             place = ""
             if key in cell.get("search", ()):
                 best = ", the best" if cell.get("best") == key else ""
                 place = f", search trial {cell['search'].index(key) + 1} of its cell{best}"
+            elif key in cell.get("failed", ()):
+                place = ", search trial of its cell"
             elif key not in cell.get("final", {}).values():
                 continue
-            uses.append(_Use(name, rows.get(cell_id, "a row that it has no more"), place))
+            uses.append(_Use(name, " and ".join(rows.get(cell_id, ("a row that it has no more",))), place))
     return uses
 
 

@@ -133,7 +133,7 @@ class StoredTrial:
 
 
 def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
-    """The trials behind each cell of each suite: search trials, then final runs; damaged ones are left out.
+    """The trials behind each cell of each suite: search trials, failed ones last, then final runs; no damaged ones.
 
     Raises:
         StoreError: a suite's own files are damaged.
@@ -147,7 +147,8 @@ def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
         entries = index.get("cells", {})
         for cell in expand(Suite.from_json(stored)):
             entry = entries.get(cell.id, {})
-            keys = dict.fromkeys(key for key in (*entry.get("search", ()), *entry.get("final", {}).values()) if key)
+            search = (*entry.get("search", ()), *entry.get("failed", ()))
+            keys = dict.fromkeys(key for key in (*search, *entry.get("final", {}).values()) if key)
             for key in keys:
                 if key not in summaries:
                     summaries[key] = store.lookup(key)

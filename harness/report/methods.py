@@ -39,12 +39,12 @@ _STATISTICS = (
 
 def methods(results: ResultSet) -> str:
     r"""The paragraph in LaTeX, with \cite commands for references.bib; a remark where nothing is stored yet."""
-    models = results.models()
-    runs = [run for cell in models.cells for run in cell.runs]
+    models = results.models().once()
+    runs = list({run.key: run for cell in models.cells for run in cell.runs}.values())
     if not runs:
         return f"No final run of {escape(results.name)} is stored yet.\n"
     sentences = [*_data(results), *_models(models, runs), *_baselines(results), *_training(runs)]
-    sentences += [*_budget(models, runs), *map(escape, pruner_lines(results)), _STATISTICS]
+    sentences += [*_budget(models, runs), *map(escape, pruner_lines(models)), _STATISTICS]
     sentences += [*map(escape, look_lines(results)), *shown_line(results)]
     return "\n".join([*sentences, *_machines(runs)]) + "\n"
 

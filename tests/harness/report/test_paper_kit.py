@@ -82,6 +82,16 @@ def test_the_methods_have_searched_values_as_suites_write_them(varied: ResultSet
     assert r"dropout in \{0, null\}" in methods(replace(varied, cells=cells))
 
 
+def test_hours_of_a_row_on_its_own_backbone_count_once(tmp_path: Path, synthetic: ModuleType) -> None:
+    results = synthetic.results_of(Store(tmp_path), ("base", 0), ("erl", 2))
+    base, erl = (
+        replace(cell, runs=tuple(replace(run, timings={"total_s": 3600.0}) for run in cell.runs))
+        for cell in results.cells
+    )
+    own = [replace(erl, own_backbone="esasrec", backbone=name) for name in ("sasrec", "gru")]
+    assert "Final runs took 6.0 hours in all" in methods(replace(results, cells=(base, *own)))
+
+
 def test_rows_that_the_rule_unseen_left_out_are_told_under_tables_and_in_the_methods(varied: ResultSet) -> None:
     def told(facts: dict[str, object]) -> list[str]:
         results = replace(varied, facts={name: {**own, **facts} for name, own in varied.facts.items()})

@@ -78,7 +78,7 @@ class MissingData(Exception):
 
 def reasoning_cells(context: FigureContext) -> list[CellResults]:
     """Cells with at least one run of at least one step; `MissingData` if there are none."""
-    cells = [cell for cell in context.results.cells if cell.runs and cell.runs[0].spec.steps >= 1]
+    cells = [cell for cell in context.results.once().cells if cell.runs and cell.runs[0].spec.steps >= 1]
     if not cells:
         raise MissingData("needs a row with steps whose runs are stored")
     return cells

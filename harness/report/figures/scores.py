@@ -55,7 +55,8 @@ def group_panels(context: FigureContext) -> list[Panel]:
         DatasetError: a data set is not prepared.
         InputError: it is not the one that the runs were tested on.
     """
-    items = [item for item in grouped(context.results, context.load) if item.groups and item.groups[0].over_first]
+    cells = grouped(context.results.once(), context.load)
+    items = [item for item in cells if item.groups and item.groups[0].over_first]
     if not items:
         raise MissingData("needs a row with steps whose runs are stored")
     return [_groups(item, kind) for item in items for kind in _GROUPS]
@@ -135,8 +136,9 @@ def pareto_panels(context: FigureContext) -> list[Panel]:
     points: list[tuple[float, Row]] = []
     for row in context.results.cells:
         for profile in context.profiles:
-            of = (profile.subject.spec.dataset, profile.subject.backbone, profile.subject.row)
-            if of == (row.dataset, row.backbone, row.strategy) and row.stats[METRIC].mean is not None:
+            subject = profile.subject  # of a row on its own backbone by that, or, earlier, by the suite's
+            same = (subject.spec.dataset, subject.row) == (row.dataset, row.strategy)
+            if same and subject.backbone in (row.backbone, row.own_backbone) and row.stats[METRIC].mean is not None:
                 points += [(line.times.median, row) for line in profile.lines if line.steps == row.steps]
     if not points:
         raise MissingData(f"needs profiles of the suite's rows:  rearec-bench profile {context.results.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def suite_content(
         StoreError: the rows of a trial cannot be read.
     """
     notes: list[str] = []
-    stored_trials = {stored.key: stored for stored in trials_of(store, [results.name])}
+    stored_trials = trials_by_key(results, store)
     trials = list(stored_trials.values())
     places = {key: place for place, key in enumerate(stored_trials)}
     cells = (*results.once().cells, *results.cells)  # ranks name a row on its own backbone by that
@@ -144,6 +144,20 @@ def suite_content(
         ),
         notes=tuple(notes),
     )
+
+
+def trials_by_key(results: ResultSet, store: Store) -> dict[str, StoredTrial]:
+    """A suite's trials, those of a row on its own backbone under that."""
+    own = {
+        trial.key: cell.own_backbone
+        for cell in results.cells
+        if cell.own_backbone
+        for trial in (*cell.searched, *cell.finals)
+    }
+    return {
+        stored.key: replace(stored, backbone=own.get(stored.key, stored.backbone))
+        for stored in trials_of(store, [results.name])
+    }
 
 
 def _gains(context: FigureContext) -> Forest | str:

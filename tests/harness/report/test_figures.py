@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.analysis.significance import significance
 from rearec_bench.harness.datasets.data.items import Items
+from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.figures.context import FigureContext, MissingData
 from rearec_bench.harness.report.figures.gains import gain_panels
 from rearec_bench.harness.report.figures.printed import printed
@@ -23,6 +24,8 @@ from rearec_bench.harness.report.figures.registry import FIGURES, FORMATS, NAMES
 from rearec_bench.harness.report.figures.states import principal_components, rows_of_users, state_labels, typical_rows
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import InputError
+
+from .sized import profiles_of
 
 Make = Callable[..., FigureContext]
 HOSTILE = r"$\frac{a}{b}$ <script>alert(1)</script> \x1b[31m %s"
@@ -50,6 +53,26 @@ def shown(name: str, context: FigureContext) -> Any:
     """The only page of a figure as matplotlib draws it."""
     (page,) = printed(FIGURES[name].panels(context))
     return page
+
+
+def test_a_row_on_its_own_backbone_stands_at_the_time_that_was_measured_on_it(
+    results: ResultSet, context: Make, made_profile: Profile
+) -> None:
+    both = replace(results, cells=(results.cells[0], replace(results.cells[1], own_backbone="esasrec")))
+    base, own = profiles_of(both, made_profile)
+    profiles = [base, replace(own, subject=replace(own.subject, backbone="esasrec"))]
+    (panel,) = FIGURES["pareto"].panels(context(both, profiles=profiles))
+    assert [series.name for series in panel.series] == ["Base", "ERL"]
+
+
+@pytest.mark.parametrize(("name", "panels"), [("fig8_trajectories", 1), ("fig4_groups", 2)])
+def test_the_states_of_a_row_on_its_own_backbone_are_drawn_once_and_named_by_it(
+    name: str, panels: int, results: ResultSet, context: Make
+) -> None:
+    base, erl = results.cells[:2]
+    own = [replace(erl, own_backbone="esasrec", backbone=backbone) for backbone in ("sasrec", "gru")]
+    drawn = FIGURES[name].panels(context(replace(results, cells=(base, *own))))
+    assert len(drawn) == panels and all("\neSASRec ERL" in panel.title for panel in drawn)
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from rearec_bench.harness.report.html import content
 from rearec_bench.harness.report.html.charts import GAINS, curve, search_chart
 from rearec_bench.harness.report.html.page import packed, render_page, script_json
 from rearec_bench.harness.report.tables.registry import DATA_TABLES, TABLES
+from rearec_bench.harness.store.frames import StoredTrial
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.utils.errors import DatasetError
 
@@ -121,6 +122,22 @@ def test_numbers_lead_to_the_trials_behind_them(page: str, suite: content.PageSu
     mean = sum(trial["metrics"]["ndcg@10"] for trial in suite.trials if trial["key"] in finals) / 3
     assert float(sort) == pytest.approx(mean) and text.startswith(f"{mean:.4f}")
     assert suite.counts == {"done": 16, "failed": 1}
+
+
+def test_trials_of_a_row_on_its_own_backbone_are_listed_under_it(
+    tmp_path: Path, synthetic: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    cells = (synthetic.cell("base", 0), synthetic.cell("erl", 2, on="esasrec"))
+    results = collect("s", cells, synthetic.fill(store, cells), store=store)
+    listed = [
+        StoredTrial("s", cell.dataset, cell.backbone, cell.strategy, cell.against, False, run)
+        for cell in results.cells
+        for run in cell.runs
+    ]
+    monkeypatch.setattr(content, "trials_of", lambda *_: iter(listed))
+    found = content.trials_by_key(results, store).values()
+    assert {(each.row, each.backbone) for each in found} == {("base", "sasrec"), ("erl", "esasrec")}
 
 
 def test_what_needs_data_is_left_out_and_said(suite: content.PageSuite) -> None:

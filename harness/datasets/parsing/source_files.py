@@ -38,17 +38,10 @@ class RawFiles:
         after its name counts if the plain one does not exist.
 
         Raises:
-            DatasetError: the recipe knows a role that the reader does not, or names no file where it must.
+            DatasetError: the recipe names no file where it must.
             MissingFileError: a file is missing.
         """
         source = self.source
-        roles = ("train", "valid", "test", "items") if self.recipe.ready else ("interactions", "items")
-        for given in self.recipe.files:
-            if given not in roles:
-                raise DatasetError(
-                    f"files: unknown '{given}'.{hint(given, roles)} The reader {self.recipe.reader} knows: "
-                    f"{', '.join(roles)}."
-                )
         if source.is_file():
             if role == "interactions":
                 return (source,)

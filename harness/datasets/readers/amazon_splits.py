@@ -43,7 +43,7 @@ class AmazonSplits:
         paths = split_paths(raw, self.files)
         if raw.recipe.text.fields:
             raw.find("items", self.files)
-        columns = chosen_columns(AMAZON_REVIEWS.columns, raw.recipe, more=("history",))
+        columns = chosen_columns(AMAZON_REVIEWS.columns, raw.recipe)
         history = raw.recipe.columns.get("history", "history")
         packed = PackedRows(columns)
         log = BadLineLog(raw.on_bad_line)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ...utils.errors import DatasetError
-from ...utils.messages import hint
 from ..data.events import Events, read_events
 from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
@@ -20,8 +19,6 @@ from ..parsing.table_files import TableFile
 from ..recipe.formats import format_by_name
 from ..recipe.recipe import Recipe
 from .item_tables import ItemTable, read_items
-
-_ROLES = ("user", "item", "rating", "time")
 
 
 @dataclass(frozen=True)
@@ -97,27 +94,16 @@ class TableReader:
         return chosen
 
     def item_table(self, file: TableFile, recipe: Recipe) -> ItemTable:
-        """The columns of items; a DatasetError if the recipe names one for an unknown role."""
-        for role in recipe.item_columns:
-            if role != "item":
-                raise DatasetError(
-                    f"item_columns: unknown '{role}'. Known: item; text: {{fields: ...}} names the rest."
-                )
+        """The columns of items."""
         return ItemTable(file, self.item_column(recipe), text_columns(recipe))
 
 
-def chosen_columns(
-    defaults: Mapping[str, str], recipe: Recipe, time_format: str = "", *, more: Sequence[str] = ()
-) -> EventColumns:
-    """The columns of interactions: the recipe's, and a reader's own if it gives none; `more` roles may be named.
+def chosen_columns(defaults: Mapping[str, str], recipe: Recipe, time_format: str = "") -> EventColumns:
+    """The columns of interactions: the recipe's, and a reader's own if it gives none.
 
     Raises:
-        DatasetError: the recipe names a column for an unknown role, or none for a required one.
+        DatasetError: the recipe names no column for a required role.
     """
-    roles = (*_ROLES, *more)
-    for role in recipe.columns:
-        if role not in roles:
-            raise DatasetError(f"columns: unknown '{role}'.{hint(role, roles)} Known: {', '.join(roles)}.")
     names = {**defaults, **recipe.columns}
     missing = [role for role in ("user", "item") if not names.get(role)]
     if missing:

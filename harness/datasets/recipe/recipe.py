@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ...utils.text import hint
-from .uses import passed_over
+from .uses import passed_over, unknown_roles
 
 Role: TypeAlias = Literal["target", "history"]
 
@@ -330,6 +330,7 @@ class Recipe(_Section):
                 yield f"{', '.join(needless)}: rows with histories of their own are taken as they are"
             if self.ratings is not None and self.ratings.of == "all":
                 yield "ratings: a given history stays unchanged; set of: target"
+        yield from unknown_roles(self)
         if self.reader in ("csv", "parquet", "jsonl"):
             yield from self._missing_columns()
         yield from passed_over(self)

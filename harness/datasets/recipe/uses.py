@@ -1,10 +1,11 @@
-"""Settings of a recipe that its reader has no use for: they are refused, since they would change nothing."""
+"""Settings and roles that a recipe's reader has no use for: they are refused, since they would change nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...utils.text import hint
 from .formats import format_by_name
 
 _OBJECTS = "no delimited text is read there"
@@ -54,6 +55,24 @@ _ITEMS = {"yelp": ("*.json",), "amazon-2023-splits": ("*.jsonl",)}
 """Reader -> names of its files of items, if the recipe gives none."""
 
 
+def unknown_roles(recipe: Any) -> Iterator[str]:
+    """Why each role under `files`, `columns` and `item_columns` of a `Recipe` is none of its reader's."""
+    history = ("history",) if recipe.reader == "amazon-2023-splits" else ()
+    roles = {
+        "files": _file_roles(recipe),
+        "columns": ("user", "item", "rating", "time", *history),
+        "item_columns": ("item",),
+    }
+    for setting, known in roles.items():
+        for role in getattr(recipe, setting):
+            if role not in known:
+                yield f"{setting}: unknown '{role}'.{hint(role, known)} Known: {', '.join(known)}"
+
+
+def _file_roles(recipe: Any) -> tuple[str, ...]:
+    return ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
+
+
 def passed_over(recipe: Any) -> Iterator[str]:
     """Why each setting that a `Recipe` gives would change nothing."""
     given = recipe.model_fields_set
@@ -74,7 +93,7 @@ def passed_over(recipe: Any) -> Iterator[str]:
                 yield f"{setting}: items are read for their texts only. Add  text: {{fields: {{title: COLUMN}}}}"
     if recipe.decimal and recipe.reader == "csv" and not {"rating", "time"} & recipe.columns.keys():
         yield "decimal: no column of ratings or times is named. Remove it"
-    roles = ("train", "valid", "test", "items") if recipe.ready else ("interactions", "items")
+    roles = _file_roles(recipe)
     for setting in (one for one in _OF_TEXT if one not in _UNUSED[recipe.reader]):
         for role in getattr(recipe, setting):
             if role and role not in roles:

@@ -102,11 +102,6 @@ def test_a_source_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert "is a file; a folder is wanted" in error_of(read, write(tmp_path) / "Toys.train.csv")
 
 
-def test_a_column_that_the_recipe_cannot_name_is_refused(tmp_path: Path) -> None:
-    said = error_of(read, write(tmp_path), columns={"hisotry": "past"})
-    assert "columns: unknown 'hisotry'. Did you mean 'history'?" in said
-
-
 def test_a_file_with_nothing_but_broken_rows_says_so(tmp_path: Path) -> None:
     said = error_of(read, write(tmp_path, valid="u1,c,?,1630000000000,a b\n"))
     assert said.startswith(f"{tmp_path / 'Toys.valid.csv'} holds no row. Lines that cannot be read: 1.")

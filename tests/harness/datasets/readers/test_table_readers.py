@@ -275,9 +275,7 @@ def test_a_file_without_rows_is_refused(tmp_path: Path, end: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"columns": {**OWN, "usr": "x"}}, "columns: unknown 'usr'. Did you mean 'user'?"),
         ({"columns": OWN, "files": {}}, "files: {interactions: NAME}"),
-        ({"columns": OWN, "files": {"interaction": "log.csv"}}, "unknown 'interaction'. Did you mean 'interactions'?"),
         ({"columns": OWN, "time": {"format": "%Q"}}, "time.format: '%Q' is none"),
         ({"columns": OWN, "text": {"fields": {"title": "t"}}}, "files: {items: NAME}"),
     ],

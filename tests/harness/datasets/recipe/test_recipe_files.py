@@ -113,6 +113,17 @@ def test_a_split_that_is_none_is_refused(tmp_path: Path, split: str, said: str) 
     assert said in refused(tmp_path, MINE.replace("leave_one_out", split))[0]
 
 
+def test_a_role_that_the_reader_does_not_know_is_reported_with_the_nearest(tmp_path: Path) -> None:
+    typed = MINE.replace("user:", "usr:").replace("interactions:", "interaction:")
+    (said, _) = refused(tmp_path, f"{typed}item_columns: {{title: name}}\ntext: {{fields: {{title: name}}}}\n")
+    for words in (
+        "files: unknown 'interaction'. Did you mean 'interactions'? Known: interactions, items",
+        "columns: unknown 'usr'. Did you mean 'user'? Known: user, item, rating, time",
+        "item_columns: unknown 'title'. Did you mean 'item'? Known: item",
+    ):
+        assert words in said
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     told = refused(tmp_path, "reader: csvv\nsplit: given_\nmax_history: many\n")
     assert [line.split("  ")[0] for line in told[:-1]] == ["mine.yaml:1:9", "mine.yaml:2:8", "mine.yaml:3:14"]

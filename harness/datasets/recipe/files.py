@@ -29,7 +29,8 @@ def read_recipe(path: Path) -> Recipe:
         DatasetError: no such file, or all mistakes of it, with line, column and what is allowed.
     """
     if not path.is_file():
-        raise DatasetError(f"there is no recipe file {path}.")
+        ships = f" One that ships takes no --recipe:  rearec-bench prepare {path} --source DIR"
+        raise DatasetError(f"there is no recipe file {path}.{ships if str(path) in shipped_recipes() else ''}")
     problems = Problems()
     tree = parse_file(path, Source(str(path), path.parent), problems)
     if tree is None:

@@ -133,6 +133,8 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="there is no recipe file"):
         read_recipe(tmp_path / "none.yaml")
+    with pytest.raises(DatasetError, match="no --recipe:  rearec-bench prepare ml-100k --source DIR"):
+        read_recipe(Path("ml-100k"))
     assert "not a mapping" in refused(tmp_path, "- csv\n")[0]
     assert "not YAML" in refused(tmp_path, "reader: [csv\n")[0]
     (tmp_path / "mine.yaml").write_bytes(b"reader: \xff\n")

@@ -15,11 +15,14 @@ _SPLITS = {
 }
 
 
-def words(recipe: Recipe) -> dict[str, str]:
-    """A recipe's choices as tables state them: split, filters, catalogue, equal_times, history -> text."""
+def words(recipe: Recipe, *, has_times: bool = True) -> dict[str, str]:
+    """A recipe's choices as tables state them: split, filters, catalogue, equal_times, history -> text.
+
+    `has_times` is whether the source has them, which of some readers its files alone tell.
+    """
     ties = HASHED_TIES if recipe.equal_times == "hash" else "equal times in the order of the file"
     raw = recipe.reader in ("csv", "jsonl", "parquet")
-    if raw and "time" not in recipe.columns:
+    if (raw and "time" not in recipe.columns) or (recipe.equal_times == "hash" and not has_times):
         ties = "no times: the order of the files"
     history = "as published" if recipe.ready else WHOLE_HISTORY
     return {

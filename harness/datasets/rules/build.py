@@ -79,7 +79,7 @@ def build(recipe: Recipe, source: Events | ReadyRows, describe: Describe) -> Rec
         titles=titles,
         texts=texts,
         sources=(*source.sources, *attributes.sources),
-        protocol=protocol.words(recipe),
+        protocol=protocol.words(recipe, has_times=not isinstance(source, Events) or source.time_unit != "order"),
         source_counts=flat_rows.counts,
         filtered=flat_rows.filtered,
         time_range=_range(np.concatenate(every_time)) if every_time else None,

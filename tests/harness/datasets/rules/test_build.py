@@ -70,6 +70,12 @@ def test_duplicates_can_be_refused() -> None:
         made([("u", "a", 1709284364, 5)] * 2, duplicates="error")
 
 
+def test_a_source_without_times_is_not_said_to_order_them_by_a_hash() -> None:
+    recipe = Recipe.model_validate({"reader": "recbole", "split": "leave_one_out", "unseen": "keep"})
+    events = Events(from_tokens("uuuuu", "abcab", np.arange(5.0)), None, (), time_unit="order")
+    assert build(recipe, events, lambda _: None).protocol["equal_times"] == "no times: the order of the files"
+
+
 def test_ratings_of_all_leave_the_others_out() -> None:
     data = made(ratings={"at_least": 3}, split={"quantiles": [0.98, 0.99]}, unseen="keep")
     assert rows(data, "train")[:2] == [("a", "a"), ("b", "a")]

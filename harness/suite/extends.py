@@ -62,15 +62,15 @@ class _FileReader:
     files: int = 0
 
     def read(self, source: Source, path: Path, *, chain: tuple[Path, ...]) -> Table | None:
-        """A file with everything it extends; `chain` are the files that extend it."""
+        """A file with everything it extends, None if one cannot be read; `chain` are the files that extend it."""
         tree = parse_file(path, source, self.problems)
         entry = tree.entries.get("extends") if tree else None
         if tree is None or entry is None:
             return tree
-        own = Table({key: entry for key, entry in tree.entries.items() if key != "extends"}, tree.mark)
         parent = self._parent(source, path, entry.value, chain=(*chain, _real(path)))
-        if parent is None:
-            return own
+        if parent is None:  # what it would have brought is not missing in this file
+            return None
+        own = Table({key: entry for key, entry in tree.entries.items() if key != "extends"}, tree.mark)
         # A suite never inherits its name: two suites under one name would share their results.
         nameless = Table({key: entry for key, entry in parent.entries.items() if key != "name"}, parent.mark)
         return _merge(own, nameless)

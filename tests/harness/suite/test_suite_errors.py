@@ -158,6 +158,7 @@ BROKEN = [
     ("", "1:1: the file is empty"),
     ("# nothing\n", "1:1: the file is empty"),
     ("- tiny\n", "1:1: not a mapping"),
+    ("extends: my_parents.yaml\nseeds: [1]\n", "1:10 extends: Did you mean 'my_parent.yaml'"),
     (FILE + "name: \x07\n", "6:7: U+0007 is not allowed"),
     (FILE + f"name: {'[' * 100}{']' * 100}\n", "6:66: nested too deeply"),
     ("strategies: [base]\nsteps: [1]\nbackbones: [sasrec]\n", "1:1 datasets: datasets: [tiny] ; 1:1 seeds: missing"),

@@ -65,8 +65,8 @@ class TrainingSettings(Settings):
     )
     weight_decay: float = param(
         0.0,
-        "decoupled, as in AdamW: each step shrinks matrices, embeddings included, by lr x weight_decay of themselves; "
-        "biases and norms are left alone. 0: Adam",
+        "decoupled, as in AdamW: each step shrinks matrices, embeddings and UniSRec's shifts included, by lr x "
+        "weight_decay of themselves; other biases and norms are left alone. 0: Adam",
         ge=0,
         added=True,
     )

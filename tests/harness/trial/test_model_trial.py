@@ -6,8 +6,9 @@ import pytest
 from rearec_bench.harness.datasets.data.dataset import Dataset
 from rearec_bench.harness.records import spec as spec_module
 from rearec_bench.harness.records.results import EpochProgress
+from rearec_bench.harness.records.spec import EvaluationSettings
 from rearec_bench.harness.store.format import pack, unpack
-from rearec_bench.harness.trial import batches
+from rearec_bench.harness.trial import batches, evaluate
 from rearec_bench.harness.trial.baseline_trial import ranked
 from rearec_bench.harness.trial.baselines import Popularity
 from rearec_bench.harness.trial.failure import failed_result
@@ -50,6 +51,18 @@ def test_final_runs_keep_states_of_some_rows_and_search_trials_never_see_test(ti
     assert final.test is not None and final.test.traces is not None
     assert final.test.traces.states.shape == (min(512, len(tiny.test)), 3, SMALL["width"])
     assert final.test.rows.step_ranks.shape == (len(tiny.test), 3)
+
+
+def test_final_runs_keep_states_of_all_rows_of_the_users_that_are_named(
+    tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "TRACED_ROWS", 2)
+    user = int(tiny.test.users[len(tiny.test) // 2])
+    spec = dataclasses.replace(spec_of(tiny, max_epochs=1), evaluation=EvaluationSettings(trace_users=(user,)))
+    final = run_trial(spec, tiny)
+    assert final.test is not None and final.test.traces is not None, final.traceback
+    named = np.flatnonzero(tiny.test.users == user).tolist()
+    assert final.test.traces.rows.tolist() == sorted({0, *named, len(tiny.test) - 1})
 
 
 def watched_depths(trial: ModelTrial, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:

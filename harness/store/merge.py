@@ -128,21 +128,23 @@ def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any]
 
 
 def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
-    """One cell of both: the longer search if it continues the other, and the final runs of both."""
+    """One cell of both: the longer search if it continues the other, and the final runs of both if they agree."""
     ours, theirs = list(first.get("search", ())), list(second.get("search", ()))
     together = min(len(ours), len(theirs))
     goes_on = _agree(ours[:together], theirs[:together])
     searched = [our_key or their_key for our_key, their_key in zip(ours, theirs, strict=False)]
     longer = (theirs if len(theirs) > len(ours) else ours)[together:]
-    finals = {**second.get("final", {}), **first.get("final", {})}
-    split = [seed for seed, key in second.get("final", {}).items() if finals[seed] != key]
+    finals, their_finals = first.get("final", {}), second.get("final", {})
+    split = [seed for seed, key in their_finals.items() if finals.get(seed, key) != key]
     best = [cell["best"] for cell in (first, second) if cell.get("best")]
+    if not split and len(set(best)) < 2:  # runs of two configurations have no mean
+        finals = {**their_finals, **finals}
     if not goes_on:
         wrong.append(f"{where}: other search trials; those of the first are kept")
     if split:
         wrong.append(f"{where}: other final runs under seed {', '.join(split)}; those of the first are kept")
     elif len(set(best)) > 1:
-        wrong.append(f"{where}: another trial is the best of the search; that of the first is kept")
+        wrong.append(f"{where}: another trial is the best of the search; that of the first is kept, with its final runs")
     merged = {
         **first,
         "search": [*searched, *longer] if goes_on else ours,

@@ -245,3 +245,15 @@ def test_rows_of_other_users_are_not_paired(pair: tuple[Store, Store], synthetic
         second.write(dataclasses.replace(moved, test=dataclasses.replace(moved.test, rows=rows)), replace=True)
     found = compare_suite("first", first, second)
     assert all(cell.users is None and cell.seeds is not None for cell in found.cells) and len(found.other_rows) == 1
+
+
+def test_final_runs_of_two_configurations_are_not_brought_together(pair: tuple[Store, Store]) -> None:
+    suite, index = pair[0].read_suite("first")
+    name, cell = next((name, cell) for name, cell in index["cells"].items() if len(cell["search"]) == 2)
+    for store, best, seed in zip(pair, cell["search"], "12", strict=True):
+        entry = {**cell, "best": best, "final": {seed: seed * 32}}
+        store.write_suite("first", suite, {**index, "cells": {**index["cells"], name: entry}})
+    done = typed("results", "merge", pair[0].root, pair[1].root)
+    assert done.exit_code == 1 and "another trial is the best of the search" in done.stderr
+    held = pair[0].read_suite("first")[1]["cells"][name]
+    assert (held["best"], held["final"]) == (cell["search"][0], {"1": "1" * 32})

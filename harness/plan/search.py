@@ -1,8 +1,9 @@
 """One cell's search: which configuration comes next, as a pure function of the seed, the cell and earlier results.
 
 Suggestion i depends on `search.seed`, the cell's id and the outcomes of suggestions 0 to i - window, in index order;
-grid and random look at no outcome. Nothing else enters: neither the clock, nor how many trials run at once, nor how
-often the run was killed. With a budget in epochs there is a suggestion i where suggestions 0 to i - 1 have fewer epochs
+grid and random look at no outcome. The budget decides how many suggestions of tpe are random, and whether a finite
+space is enumerated. Nothing else enters: neither the clock, nor how many trials run at once, nor how often the run was
+killed. With a budget in epochs there is a suggestion i where suggestions 0 to i - 1 have fewer epochs
 than the budget, which is known before they are over as long as even `max_epochs` of each would not reach it.
 """
 

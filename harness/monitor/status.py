@@ -149,10 +149,10 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
                 statuses[key] = summary.status
         return [statuses[key] for key in keys if key in statuses]
 
-    cells = []
+    cells: dict[str, CellCounts] = {}
     planned = Suite.from_json(suite)
     for cell in staged(planned, once(expand(planned)), index):
-        if cell.unsupported is not None:
+        if cell.unsupported is not None or cell.id in cells:  # of rows with one content the first stands for all
             continue
         entry = index.get("cells", {}).get(cell.id, {})
         listed, has_note = entry.get("search", []), bool(entry.get("note"))
@@ -165,8 +165,8 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
         duplicates = max(sum(key is None for key in listed) - search.count("failed"), 0)
         waiting = 0 if is_searched else max(search_size(cell) - len(search) - duplicates, 0)
         waiting += 0 if has_note else max(len(cell.seeds) - len(final), 0)
-        cells.append(CellCounts(cell.id, cell_label(cell), dict(Counter(search + final)), 0, waiting))
-    return tuple(cells), len(statuses), len(statuses) + sum(cell.waiting for cell in cells)
+        cells[cell.id] = CellCounts(cell.id, cell_label(cell), dict(Counter(search + final)), 0, waiting)
+    return tuple(cells.values()), len(statuses), len(statuses) + sum(cell.waiting for cell in cells.values())
 
 
 def _is_newer(path: Path, other: Path) -> bool:

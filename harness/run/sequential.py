@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..analysis.resultset import load_results
 from ..analysis.sequential import look
-from ..plan.cells import expand, once
+from ..plan.cells import expand
 from ..plan.staged import SEEDS, staged
 from ..store.store import Store
 from ..suite.model import Suite
@@ -49,4 +49,4 @@ def next_stage(suite: Suite, store: Store) -> int:
     cells = staged(suite, expand(suite), index)
     found = look(results, index)
     store.write_index(suite.name, found)
-    return sum(found[SEEDS][cell.id] - len(cell.seeds) for cell in once(cells))
+    return sum({cell.id: found[SEEDS][cell.id] - len(cell.seeds) for cell in cells}.values())

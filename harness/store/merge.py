@@ -144,7 +144,7 @@ def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any]
     if split:
         wrong.append(f"{where}: other final runs under seed {', '.join(split)}; those of the first are kept")
     elif len(set(best)) > 1:
-        wrong.append(f"{where}: another trial is the best of the search; that of the first is kept, with its final runs")
+        wrong.append(f"{where}: another trial is the best of the search; the first's stays, with its final runs")
     merged = {
         **first,
         "search": [*searched, *longer] if goes_on else ours,

@@ -197,7 +197,7 @@ def test_a_view_that_is_redrawn_keeps_to_the_screen_and_hides_no_failure(live: S
 
 
 def test_what_is_stored_is_counted_as_the_run_counts_it(tmp_path: Path) -> None:
-    strategies = "base, prl: {temperature: {search: [0.5, 1, 2]}, decay: {search: [1.2, 1.5]}}"
+    strategies = "base, prl: {temperature: {search: [0.5, 1, 2]}, decay: {search: [1.2, 1.5]}}, base: {name: again}"
     run = TrackedRun(tmp_path, strategies=strategies, seeds="1, 2", trials=4, lr="{search: [0.001, 0.5, 0.75]}")
     outcomes = {0.5: {"status": "diverged", "reason": "not finite"}, 0.75: {"status": "failed", "reason": "no layer"}}
     with run.tracker as tracker:

@@ -160,4 +160,4 @@ def test_the_embedded_data_set_has_no_files(tmp_path: Path) -> None:
 )
 def test_what_is_not_there_is_invalid_input(name: str, arguments: tuple[str, ...], words: str, data_dir: Path) -> None:
     status, _, said = verify(data_dir, *arguments, name=name)
-    assert (status, said.splitlines()[0]) == (2, words)
+    assert (status, said[: len(words)]) == (2, words)

@@ -208,7 +208,7 @@ def export_results(target: Path, results: Path, suites: tuple[str, ...], form: s
     from ..utils.text import counted
 
     store = Store(results)
-    stored = store.suites()
+    stored, suites = store.suites(), tuple(dict.fromkeys(suites))
     for name in suites:
         if name not in stored:
             raise InputError(f"there is no suite '{name}' in {results}. Stored: {', '.join(stored) or 'none'}.")

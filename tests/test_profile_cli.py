@@ -79,7 +79,7 @@ def test_the_terminal_shows_the_papers_layout_and_the_rest_below(results: Path) 
         assert words in rest[1]
     stored = ProfileStore(results)
     assert all(str(stored.path(profile)) in text for profile in stored.read(["small"]))
-    assert text.rstrip().endswith("rearec-bench report small --table latency")
+    assert text.rstrip().endswith(f"rearec-bench report small --table latency --results {results}")
     assert max(map(len, rest[1].splitlines())) <= 125
 
 

@@ -231,7 +231,7 @@ def check_precision(cells: Iterable[Cell], device: str) -> None:
         if not multiplies_bfloat16():
             raise InputError(
                 "training.precision: this suite runs on the CPU, and this machine's cannot multiply bf16 (those with "
-                "AMX or AVX-512 BF16 can). Use fp32, or give the trials a GPU:  --gpu 1"
+                "AMX can). Use fp32, or give the trials a GPU:  --gpu 1"
             )
 
 

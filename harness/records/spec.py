@@ -59,7 +59,7 @@ class TrainingSettings(Settings):
     precision: Literal["fp32", "tf32", "bf16"] = param(
         "fp32",
         "of matrix products in training; tf32: on a GPU that has it; bf16 on a GPU: automatic mixed precision, logits "
-        "of the losses in fp32; bf16 on a CPU with AMX or AVX-512 BF16: the factors of products are rounded, their "
+        "of the losses in fp32; bf16 on a CPU with AMX: the factors of products are rounded, their "
         "sums are in fp32. Ranking is always in fp32",
         added=True,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -13,12 +14,19 @@ from ..utils.errors import RearecError
 Precision = Literal["fp32", "tf32", "bf16"]
 
 
+@cache
 def multiplies_bfloat16() -> bool:
-    """Whether this processor has units that multiply bfloat16, and this torch can use them for float32."""
-    query: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # newer than the oldest torch
-    capabilities = query()
-    has_units = any(capabilities.get(unit) for unit in ("amx_bf16", "avx512_bf16"))
-    return has_units and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    """Whether torch's switch rounds the factors of float32 products here. AVX-512 BF16 alone does not, so it is tried."""
+    switch: Any = getattr(torch.backends.mkldnn, "matmul", None)  # newer than the oldest torch
+    before = getattr(switch, "fp32_precision", None)
+    if before is None:
+        return False
+    factors = torch.full((64, 64), 1 + 2.0**-12, dtype=torch.float32)  # 1 in bfloat16
+    switch.fp32_precision = "bf16"
+    try:
+        return bool((factors @ factors == len(factors)).all())
+    finally:
+        switch.fp32_precision = before
 
 
 @contextmanager
@@ -33,7 +41,7 @@ def products(precision: Precision, device: torch.device) -> Iterator[None]:
     """
     on_cpu = device.type == "cpu"
     if on_cpu and precision == "bf16" and not multiplies_bfloat16():
-        raise RearecError("training.precision: this processor has no units for bf16 (AMX or AVX-512 BF16).")
+        raise RearecError("training.precision: this processor has no units for bf16 that torch uses (AMX).")
     gpu = torch.backends.cuda.matmul
     cpu: Any = getattr(torch.backends.mkldnn, "matmul", None) if on_cpu else None  # newer than the oldest torch
     before = gpu.allow_tf32, getattr(cpu, "fp32_precision", None)

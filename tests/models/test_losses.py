@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from rearec_bench.harness.trial.precision import multiplies_bfloat16
 from rearec_bench.models import softmax
 from rearec_bench.models.losses import catalogue_loss, info_nce
 
@@ -52,9 +53,7 @@ RECIPES = {
     ),
     "divergence alone": Recipe((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), _upper(0.5), "first"),
 }
-needs_units = pytest.mark.skipif(
-    not getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"), reason="a processor without units for bf16"
-)
+needs_units = pytest.mark.skipif(not multiplies_bfloat16(), reason="a processor without units for bf16")
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
 

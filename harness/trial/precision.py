@@ -16,7 +16,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 @cache
 def multiplies_bfloat16() -> bool:
-    """Whether torch's switch rounds the factors of float32 products here. AVX-512 BF16 alone does not, so it is tried."""
+    """Whether torch's switch rounds the factors of float32 products here, by trying: AVX-512 BF16 alone does not."""
     switch: Any = getattr(torch.backends.mkldnn, "matmul", None)  # newer than the oldest torch
     before = getattr(switch, "fp32_precision", None)
     if before is None:

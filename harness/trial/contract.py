@@ -54,11 +54,16 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
         return states, cache
 
     @torch.no_grad()
-    def stepped(histories: Histories, views: int = 1) -> Tensor | None:
-        """The states after one step, those of several views one after the other; None where they do not go together."""
+    def stepped(histories: Histories) -> Tensor:
+        """The states after one step."""
+        return backbone.advance(*backbone.encode(histories))[0]
+
+    @torch.no_grad()
+    def both_stepped(histories: Histories) -> Tensor | None:
+        """The same of two views, one after the other; None where they do not go together."""
         states, cache = backbone.encode(histories)
-        together = cache if views == 1 else backbone.side_by_side(cache, views)
-        return None if together is None else backbone.advance(states.repeat(1, views, 1), together)[0]
+        together = backbone.side_by_side(cache, 2)
+        return None if together is None else backbone.advance(states.repeat(1, 2, 1), together)[0]
 
     every = replace(histories, every_prefix=True)
     last = histories.lengths - 1
@@ -127,7 +132,7 @@ def _backbone(trial: ModelTrial, dataset: Dataset) -> Iterator[str]:
 
     def side_by_side() -> Iterator[str]:
         for asked, place in ((histories, last * 0), *([(every, last)] if backbone.Settings.causal else [])):
-            together, alone = stepped(asked, 2), stepped(asked)
+            together, alone = both_stepped(asked), stepped(asked)
             if together is None:
                 return
             second = place + together.shape[1] // 2

@@ -19,6 +19,7 @@ from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.search import search_size
 from rearec_bench.harness.suite.bundled import shipped_suites, suites_on, summary_of
 from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.trial import precision
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.settings import SASRecSettings
 
@@ -118,6 +119,7 @@ def test_every_suite_passes_plan_where_nothing_is_prepared(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)  # on any processor
     done = CliRunner().invoke(main, ["plan", name])
     assert done.exit_code == 0, done.output
     assert done.output.startswith(f"{name}  ")

@@ -20,6 +20,7 @@ from rearec_bench.harness.run.runner import RunOptions, run_suite
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.suite.bundled import shipped_suites
 from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.trial.precision import multiplies_bfloat16
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,8 @@ OF_ROWS = dict.fromkeys(
     ("strategies.base_inference.backbone.width=10", "strategies.base_training.backbone.width=16"),
 )
 OF_ROWS["verdict_beauty_dense"] = ("backbones.sasrec.width=8",)
+if not multiplies_bfloat16():
+    OF_ROWS["precision_industrial"] = ("training.precision=fp32",)
 SUITES = [name for name in shipped_suites() if not name.endswith("_defaults")]
 
 

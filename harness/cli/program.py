@@ -83,7 +83,8 @@ def with_folders(text: str) -> str:
             command = command.get_command(context, words[1]) if len(words) > 1 else None
             words = words[1:]
         takes = {option for parameter in command.params for option in parameter.opts} if command else set()
-        more = [f"{name} {shlex.quote(path)}" for name, path in folders.items() if name in takes and name not in words]
+        given = {word.partition("=")[0] for word in words}
+        more = [f"{name} {shlex.quote(path)}" for name, path in folders.items() if name in takes - given]
         return " ".join([hint[0], *more])
 
     return _HINT.sub(completed, text) if folders else text

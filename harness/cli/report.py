@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import complete_stored_suite, data_dir_option, results_option, screen_width, write_text
-from .program import takes_only
+from .program import takes_only, with_folders
 
 
 @click.command()
@@ -176,7 +176,7 @@ def report(
         data_dir=data_dir,
         width=screen_width() if output is None and layout is None else None,
     )
-    write_text(text, output)
+    write_text(with_folders(text) if output is None and form == "markdown" else text, output)
     if table in (None, "overall", "table2", "table3") and not against:
         from ..lint.lint import own_mistakes
 

@@ -360,6 +360,7 @@ def test_a_report_says_what_it_leaves_out(world: World, tmp_path: Path) -> None:
     (root / "trials" / final / "result.json").write_text("{}")
     text = typed("report", "first", "--results", str(root)).output
     assert f"Left out: trial {final[:8]} is damaged (result.json has 2 bytes of " in text
+    assert f"rearec-bench results verify --fix --results {root}  and run again" in text
     assert "1/2 final runs (seed" in text and "damaged)" in text
     planned = typed("plan", str(world.suite), "--results", str(root)).output
     assert f"Trial {final[:8]} is damaged and counts as not run" in planned and "1 to run" in planned

@@ -31,7 +31,7 @@ class CellResults(Row):
         runs: done final runs, in the order of the seeds.
         ended: seed to "diverged: ...", "failed: ..." or "damaged" for the other final runs.
         missing: seeds whose final run is not stored.
-        search_trials: number of distinct search trials.
+        search_trials: number of distinct search trials; of a search that goes on, before the first that is missing.
         epochs: trained by all of them and by the final runs.
         note: the run's remark on the cell, such as that no search trial succeeded.
         searched: its distinct search trials, however they ended, in the order of the search, failed ones last; suites
@@ -242,7 +242,8 @@ def _cell(
     searched = dict.fromkeys(key for key in entry.get("search", ()) if key)
     stored_finals = [run for key in dict.fromkeys(finals.values()) if (run := summary(key)) is not None]
     trained = [*(trial for key in searched if (trial := summary(key)) is not None), *stored_finals]
-    failed = dict.fromkeys(key for key in entry.get("failed", ()) if key not in searched)
+    behind = dict.fromkeys(key for key in entry.get("behind", ()) if key not in searched)
+    failed = dict.fromkeys(key for key in entry.get("failed", ()) if key not in {**searched, **behind})
     return CellResults(
         dataset=cell.dataset,
         backbone=cell.backbone,
@@ -258,7 +259,7 @@ def _cell(
         unsupported=cell.unsupported or "",
         note=entry.get("note", ""),
         is_baseline=cell.is_baseline,
-        searched=tuple(trial for trial in map(summary, [*searched, *failed]) if trial is not None),
+        searched=tuple(trial for trial in map(summary, [*searched, *behind, *failed]) if trial is not None),
         finals=tuple(stored_finals),
         points=cell.points,
         space=cell.space,

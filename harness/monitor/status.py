@@ -119,8 +119,8 @@ def state_of(root: Path, folder: Path, progress: RunProgress) -> State:
 def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, int]:
     """Progress of a suite's cells by what is stored: its index, its log, its trials.
 
-    The log has what the index lacks: what ended after it was written last, search trials behind one that is missing,
-    and in an index of an earlier version failed ones.
+    The log has what the index lacks: what ended after it was written last, and in an index of an earlier version failed
+    search trials and those behind one that is missing.
 
     Returns:
         The cells; the number of finished trials; the max number of trials, a guess until all are finished.
@@ -160,7 +160,7 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
         size = len(listed) if is_searched else math.inf if cell.search.epochs else search_size(cell)
         keys = {place: key for place, key in searched.get(cell.id, {}).items() if place < size}
         keys |= {place: key for place, key in enumerate(listed) if key}
-        search = stored({*keys.values(), *entry.get("failed", ())})
+        search = stored({*keys.values(), *entry.get("failed", ()), *entry.get("behind", ())})
         final = stored({*entry.get("final", {}).values()} | finals.get(cell.id, set()))
         duplicates = max(sum(key is None for key in listed) - search.count("failed"), 0)
         waiting = 0 if is_searched else max(search_size(cell) - len(search) - duplicates, 0)

@@ -178,7 +178,10 @@ class CellTrials:
         ]
 
     def index(self) -> Mapping[str, Any]:
-        """Which stored trials belong to the cell, for the suite's index.json."""
+        """Which stored trials belong to the cell, for the suite's index.json.
+
+        "search" ends before the first trial that is not over; those that are over behind it are "behind".
+        """
         if self._index is None:
             self._index = self._make_index()
         return self._index
@@ -186,11 +189,13 @@ class CellTrials:
     def _make_index(self) -> dict[str, Any]:
         search: list[str | None] = []
         failed: list[str] = []
+        behind: list[str] = []
         for suggestion in self._suggestions:
             key = suggestion.spec.key
             summary = self._lookup(key)
-            if summary is None:
-                break
+            if len(search) < suggestion.index or summary is None:
+                behind += [key] if summary is not None and not suggestion.duplicate else []
+                continue
             search.append(None if suggestion.duplicate or summary.status == "failed" else key)
             if summary.status == "failed" and not suggestion.duplicate:
                 failed.append(key)
@@ -199,7 +204,7 @@ class CellTrials:
             "best": self._best.spec.key if self._best is not None else None,
             "final": {str(spec.seed): spec.key for spec in self._finals or () if self._lookup(spec.key) is not None},
         }
-        optional = {"failed": failed, "note": self._note()}
+        optional = {"failed": failed, "behind": behind, "note": self._note()}
         return {**entry, **{name: value for name, value in optional.items() if value}}
 
     def _add(self, job: Job) -> str:

@@ -95,7 +95,7 @@ def _uses(key: str, store: Store) -> list[_Use]:
             if key in cell.get("search", ()):
                 best = ", the best" if cell.get("best") == key else ""
                 place = f", search trial {cell['search'].index(key) + 1} of its cell{best}"
-            elif key in cell.get("failed", ()):
+            elif key in (*cell.get("failed", ()), *cell.get("behind", ())):
                 place = ", search trial of its cell"
             elif key not in cell.get("final", {}).values():
                 continue

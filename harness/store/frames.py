@@ -147,7 +147,7 @@ def trials_of(store: Store, suites: Sequence[str]) -> Iterator[StoredTrial]:
         entries = index.get("cells", {})
         for cell in expand(Suite.from_json(stored)):
             entry = entries.get(cell.id, {})
-            search = (*entry.get("search", ()), *entry.get("failed", ()))
+            search = (*entry.get("search", ()), *entry.get("behind", ()), *entry.get("failed", ()))
             keys = dict.fromkeys(key for key in (*search, *entry.get("final", {}).values()) if key)
             for key in keys:
                 if key not in summaries:

@@ -153,10 +153,11 @@ def _merged_cell(where: str, first: Mapping[str, Any], second: Mapping[str, Any]
     }
     notes = [cell["note"] for cell in (first, second) if cell.get("note")]
     merged.pop("note", None)
-    failed = dict.fromkeys([*first.get("failed", ()), *(second.get("failed", ()) if goes_on else ())])
-    merged["failed"] = [key for key in failed if key not in merged["search"]]
-    if not merged["failed"]:
-        del merged["failed"]
+    for name in ("failed", "behind"):
+        keys = dict.fromkeys([*first.get(name, ()), *(second.get(name, ()) if goes_on else ())])
+        merged[name] = [key for key in keys if key not in merged["search"]]
+        if not merged[name]:
+            del merged[name]
     return merged if finals or not notes else {**merged, "note": notes[0]}
 
 

@@ -113,8 +113,9 @@ def without_trials(index: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
         cell = dict(entry)
         if "search" in cell:
             cell["search"] = [None if key in gone else key for key in cell["search"]]
-        if "failed" in cell:
-            cell["failed"] = [key for key in cell["failed"] if key not in gone]
+        for name in ("failed", "behind"):
+            if name in cell:
+                cell[name] = [key for key in cell[name] if key not in gone]
         if cell.get("best") in gone:
             cell["best"] = None
         if "final" in cell:
@@ -127,6 +128,7 @@ def without_trials(index: Mapping[str, Any], gone: set[str]) -> dict[str, Any]:
 def _keys(entry: Mapping[str, Any]) -> Iterator[str | None]:
     yield from entry.get("search", ())
     yield from entry.get("failed", ())
+    yield from entry.get("behind", ())
     yield entry.get("best")
     yield from entry.get("final", {}).values()
 
@@ -141,6 +143,7 @@ _Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 class _Cell(BaseModel):
     search: tuple[_Key | None, ...] = ()
     failed: tuple[_Key, ...] = ()
+    behind: tuple[_Key, ...] = ()
     best: _Key | None = None
     final: dict[int, _Key] = {}
     note: str = ""

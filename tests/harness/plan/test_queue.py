@@ -220,6 +220,26 @@ def test_a_failed_search_trial_is_null_in_the_index_and_without_another_there_ar
     assert [key is None for key in some.index()[erl.id]["search"]] == [False, True, False]
 
 
+def test_trials_behind_one_that_is_missing_are_in_the_index_apart_from_the_search(tmp_path: Path) -> None:
+    prl = "[prl: {temperature: {search: {low: 0.1, high: 5.0}}}]"
+    cells = expand(suite_in(tmp_path, strategies=prl, search="{trials: 5, sampler: random}"))
+    keys = [job.key for job in drain(queue_of(cells), stop=5)]
+    queue = queue_of(cells)
+    first, second, third, fourth, fifth = (queue.next() for _ in range(5))
+    assert [job.key for job in (first, second, third, fourth, fifth)] == keys
+    queue.tell(summary_for(third.spec))
+    queue.tell(summary_for(fifth.spec, status="failed"))
+    (entry,) = queue.index().values()
+    assert (entry["search"], entry["behind"]) == ([], [keys[2], keys[4]])
+    queue.tell(summary_for(first.spec))
+    queue.tell(summary_for(second.spec))
+    (entry,) = queue.index().values()
+    assert (entry["search"], entry["behind"]) == (keys[:3], [keys[4]])
+    queue.tell(summary_for(fourth.spec))
+    (entry,) = queue.index().values()
+    assert (entry["search"], entry["failed"]) == ([*keys[:4], None], [keys[4]]) and "behind" not in entry
+
+
 def test_big_data_sets_start_first_and_their_longest_cells_before_others(tmp_path: Path) -> None:
     cells = cells_of(tmp_path, "tiny, ml-100k")
     rows = {"tiny": 1.0, "ml-100k": 100.0}

@@ -17,15 +17,20 @@ import pyarrow as pa
 import pytest
 
 from rearec_bench.harness.datasets.data.dataset import Dataset
+from rearec_bench.harness.monitor.status import stored_cells
+from rearec_bench.harness.plan.cells import expand
+from rearec_bench.harness.plan.queue import SuiteQueue
 from rearec_bench.harness.run.rerun import Comparison
 from rearec_bench.harness.store import archive
 from rearec_bench.harness.store.archive import LISTING, export
 from rearec_bench.harness.store.format import json_bytes
+from rearec_bench.harness.store.frames import load_results
 from rearec_bench.harness.store.shown import note_shown, shown_early
 from rearec_bench.harness.store.store import Store
 from rearec_bench.harness.store.verify import verify
 from rearec_bench.harness.trial.metrics import metrics_of
 
+from ..fake_trial import FakeTrial
 from ..suites import run_here, suite_in
 from ..typed import typed
 from .forged import (
@@ -107,6 +112,24 @@ def test_two_suites_that_share_seven_in_ten_trials_train_three(
     own = files(tmp_path / "results" / "trials")
     again = typed("run", "ours.yaml", "--from", "lab")
     assert again.exit_code == 0 and files(tmp_path / "results" / "trials") == own, "what is stored is not replaced"
+
+
+def test_an_export_of_an_unfinished_random_search_has_all_its_trials(tmp_path: Path) -> None:
+    rows = "[prl: {temperature: {search: {low: 0.1, high: 5.0}}}]"
+    suite = suite_in(tmp_path, strategies=rows, search="{trials: 4, sampler: random}")
+    store = Store(tmp_path / "results")
+    queue = SuiteQueue(expand(suite), fingerprints={"tiny": "f"}, device="cpu", stored=store.lookup)
+    jobs = [queue.next() for _ in range(4)]
+    for job in (jobs[0], jobs[2], jobs[3]):
+        store.write(FakeTrial(job.spec, None).result())
+        queue.tell(store.summary(job.key))
+    store.write_suite(suite.name, suite.to_json(), {"cells": queue.index()})
+    assert export(store, [suite.name], tmp_path / "lab") == 3
+    assert Store(tmp_path / "lab").keys() == store.keys()
+    assert len(load_results(tmp_path / "lab").trials) == 3
+    (cell,) = stored_cells(Store(tmp_path / "lab"), suite.name)[0]
+    assert (cell.over, cell.waiting) == ({"done": 3}, 2)
+    assert "search trial of its cell" in typed("show", jobs[3].key, "--results", tmp_path / "lab").output
 
 
 def refused(place: Path, source: str, why: str, *commands: str) -> None:

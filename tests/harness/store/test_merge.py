@@ -131,6 +131,20 @@ def test_suites_of_one_name_keep_the_rows_of_the_first_and_the_trials_of_both(pa
     assert first.read_suite("first")[1]["cells"][name] == cell
 
 
+def test_search_trials_behind_one_that_one_side_lacks_are_brought_together(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    suite, index = first.read_suite("first")
+    name, cell = next((name, cell) for name, cell in index["cells"].items() if len(cell["search"]) == 2)
+    one, two = cell["search"]
+    unfinished = {**cell, "best": None, "final": {}}
+    entries = {**unfinished, "search": [], "behind": [two, "7" * 32]}, {**unfinished, "search": [one, two]}
+    for store, entry in zip(pair, entries, strict=True):
+        store.write_suite("first", suite, {**index, "cells": {name: entry}})
+    assert merge(first, second).conflicts == ()
+    held = first.read_suite("first")[1]["cells"][name]
+    assert (held["search"], held["behind"]) == ([one, two], ["7" * 32])
+
+
 def test_rows_of_both_keep_the_seeds_and_looks_that_they_have(pair: tuple[Store, Store]) -> None:
     first, second = pair
     suite, index = first.read_suite("first")

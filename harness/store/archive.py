@@ -30,12 +30,11 @@ from ..utils.errors import InputError, StoreError
 from ..utils.text import counted, one_line
 from .format import json_bytes, reason_of, sha256_of
 from .shown import SHOWN
-from .store import Store, index_keys
+from .store import LISTING, Store, index_keys
 from .suites import INDEX, SUITE, opened
 from .trial_folder import MANIFEST, OURS
 
 SCHEMA = 1
-LISTING = "export.json"
 CODECS = {".tar.gz": "gzip", ".tgz": "gzip", ".tar.zst": "zstd"}
 """What an archive's name may end with, and pyarrow's name of its compression."""
 

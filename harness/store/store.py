@@ -2,6 +2,7 @@
 
     ROOT/trials/KEY/       manifest.json, result.json, valid.parquet, test.parquet, traces_*.safetensors
     ROOT/suites/NAME/      suite.json, index.json, run.jsonl, shown.jsonl
+    ROOT/export.json       the files of an export that nobody has written to since
     ROOT/quarantine/       damaged files, each with the reason beside it
     ROOT/run.lock          which process writes, during a run
 
@@ -28,7 +29,10 @@ from .trial_folder import files_of, read_origin, read_ranks, read_result, read_r
 
 __all__ = ["Store", "check_is_results", "index_keys"]
 
+LISTING = "export.json"
 QUARANTINE = "quarantine"
+_LISTED = b'{\n "schema": 1,\n "files": {'
+"""How a list of ours begins: another file of that name is somebody's own."""
 _REASON_SCHEMA = 1
 _STEM = 120  # of a name in the quarantine
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -48,6 +52,8 @@ class Store:
     @contextlib.contextmanager
     def locked(self, doing: str, *, wait: bool = False) -> Iterator[None]:
         """The lock of the only process that writes; what killed writers left behind is removed first.
+
+        So is the list of an export, which is a folder of results like others once somebody writes to it.
 
         `doing`, such as "suite 'smoke'", is shown to other processes. `wait` waits for another writer to end.
 
@@ -288,12 +294,20 @@ class Store:
         with _writing(self.root):
             for folder in places:
                 atomic.clean(folder)
+            if _begins(self.root / LISTING, _LISTED):
+                (self.root / LISTING).unlink()
 
 
 def check_is_results(folder: Path) -> None:
     """Raise `InputError` for a folder that no run has written to, such as one above or below that."""
     if not (folder / "trials").is_dir():
         raise InputError(f"{folder} is no folder of results: it has no folder trials. Name one that a run wrote to.")
+
+
+def _begins(path: Path, start: bytes) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(len(start)) == start
+    return False
 
 
 @contextlib.contextmanager

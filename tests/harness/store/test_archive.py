@@ -322,6 +322,18 @@ def test_that_numbers_were_shown_early_is_handed_on_and_may_be_added_to(place: P
     assert "5 stored" in typed("plan", "before.yaml", "--from", "again").output
 
 
+def test_an_export_that_was_run_in_is_taken_over_as_a_folder_of_results(place: Path, fake_ray: None) -> None:
+    (place / "own").mkdir()
+    (place / "own" / LISTING).write_text('{"mine": 1}')
+    for folder in ("own", "lab"):
+        assert typed("run", "before.yaml", "--results", folder, "--from", TRAINED).exit_code == 0
+    assert (place / "own" / LISTING).read_text() == '{"mine": 1}' and not (place / "lab" / LISTING).exists()
+    planned = typed("plan", "before.yaml", "--from", "lab")
+    assert "5 stored" in planned.output, planned.output
+    flipped(f"trials/{FINAL}/test.parquet", 99)(place / "lab")
+    assert "the checksum of test.parquet does not match" in typed("run", "before.yaml", "--from", "lab").output
+
+
 def test_what_a_run_and_readers_write_meanwhile_is_left_out_of_an_export(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,7 +154,7 @@ def _thinned(series: Series) -> tuple[list[float], list[float]]:
 
 
 def _span(series: Sequence[Series], axis: str) -> list[float]:
-    """Both ends of the values with their spreads, and a little room."""
+    """Both ends of the values with their spreads, and a little room; 0 to 1 without values."""
     if axis == "x":
         ends = [value for one in series for value in one.x]
     else:
@@ -164,6 +164,7 @@ def _span(series: Sequence[Series], axis: str) -> list[float]:
             for value, error in zip(one.y, one.spread or [0.0] * len(one.y), strict=True)
         ]
         ends = [value + sign * error for value, error in pairs for sign in (-1, 1)]
+    ends = ends or [0.0, 1.0]
     room = 0.04 * (max(ends) - min(ends)) or 0.5
     return [min(ends) - room, max(ends) + room]
 

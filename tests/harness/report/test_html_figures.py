@@ -99,6 +99,23 @@ def test_every_figure_is_filled_and_none_is_lacking(suite: content.PageSuite) ->
     assert suite.lacking == () and suite.case is not None
 
 
+def test_a_page_is_made_where_only_base_is_done_on_a_backbone_and_where_groups_have_many_steps(
+    tmp_path: Path, synthetic: ModuleType
+) -> None:
+    other = synthetic.cell("erl", 2, backbone="bert4rec")
+    cells = (*synthetic.cells_of_figures(), synthetic.cell("base", 0, backbone="bert4rec"), other)
+    cells = (*cells, synthetic.cell("prl", 11, backbone="bert4rec"))
+    index = synthetic.fill(Store(tmp_path), cells, missing=[(other.id, seed) for seed in other.seeds])
+    results = collect("s", cells, index, store=Store(tmp_path))
+    data = synthetic.dataset(results)
+    context = FigureContext(results, lambda name: data, lambda name: Items(np.array([]), None, np.array([])))
+    alone = replace(results, cells=tuple(cell for cell in results.cells if cell.steps != 11))
+    (level,) = charts_of("", FIGURES["fig5_steps"].panels(replace(context, results=alone))[1:])[0].data
+    assert level["name"] == "Base" and len(level["x"]) == 2 and len(set(level["y"])) == 1
+    groups = charts_of("", FIGURES["fig4_groups"].panels(context))
+    assert len(groups) > 12 and all(len(chart.data[0]["x"]) == 4 for chart in groups)
+
+
 def test_sensitivity_and_ablation_have_the_means_of_the_runs(suite: content.PageSuite, made: Any) -> None:
     held = cells(made[0].results)
     (sweep,) = charts(suite, "Figure 6")

@@ -43,8 +43,7 @@ class PluginFile:
         file = Path(self.path)
         if not self._is(file):
             file = _copy(file.name, self.content)
-        if load_plugin(file, REGISTRIES) is None:
-            raise InputError(f"the plug-in {file.name} cannot be imported: {_last_line(file.stem)}.")
+        load_plugin(file, REGISTRIES)
 
     def _is(self, file: Path) -> bool:
         try:
@@ -124,12 +123,3 @@ def _copy(name: str, content: bytes) -> Path:
     file = new_folder() / name
     file.write_bytes(content)
     return file
-
-
-def _last_line(stem: str) -> str:
-    for registry in REGISTRIES.values():
-        try:
-            registry.entry(stem)
-        except InputError as error:
-            return str(error).strip().splitlines()[-1].rstrip(".")
-    return "its import failed"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ...models.settings import Settings, param
 from ..records.spec import EvaluationSettings
 from ..utils.durations import Duration
-from ..utils.errors import InputError, StoreError
+from ..utils.errors import StoreError
 from ..utils.registry import REGISTRIES, load_plugin
 
 Number = int | float
@@ -187,5 +187,4 @@ class Suite(BaseModel):
             InputError: a plug-in that does not exist, cannot be imported or uses a name that is taken.
         """
         for plugin in self.plugins:
-            if load_plugin(Path(plugin), REGISTRIES) is None:
-                raise InputError(f"the plug-in {plugin} cannot be imported.")
+            load_plugin(Path(plugin), REGISTRIES)

@@ -12,7 +12,7 @@ from ..datasets.vectors.vectors import ENDINGS
 from ..records.spec import TrainingSettings
 from ..utils.errors import InputError
 from ..utils.messages import hint
-from ..utils.registry import BACKBONES, REGISTRIES, load_plugin
+from ..utils.registry import REGISTRIES, load_plugin
 from ..utils.yaml_model import read_parts
 from ..utils.yaml_tree import Entry, Items, Mark, Node, Problems, Scalar, Table, children
 from .checks import check_grid, check_rungs, check_seeds, check_size
@@ -203,13 +203,7 @@ def _load(path: Path, text: str) -> str:
     if not os.path.isfile(path):
         return missing_file(path, text)
     try:
-        if load_plugin(path, REGISTRIES) is not None:
-            return ""
+        load_plugin(path, REGISTRIES)
     except InputError as error:
         return str(error)
-    try:
-        BACKBONES.entry(path.stem)  # a broken plug-in is listed under its stem, with its traceback
-        reason = "its import failed"
-    except InputError as error:
-        reason = str(error).strip().splitlines()[-1].rstrip(".")
-    return f"{text} cannot be imported: {reason}."
+    return ""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from .errors import InputError
@@ -43,14 +41,12 @@ class Entry:
         settings: "module:attribute" of its settings class; "" for the component's own `Settings`. The built-in ones
             keep their settings in modules that import no torch, so that listing and validating are fast.
         origin: "built in", the plug-in file, or the distribution that brought it.
-        broken: traceback of the import that failed, "" if none did.
     """
 
     name: str
     target: str
     settings: str = ""
     origin: str = BUILT_IN
-    broken: str = ""
 
 
 class Registry:
@@ -78,25 +74,18 @@ class Registry:
         self._entries[entry.name] = entry
 
     def names(self) -> list[str]:
-        """All names, sorted; broken plug-ins included."""
+        """All names, sorted."""
         self._scan()
         return sorted(self._offered())
 
     def entry(self, name: str) -> Entry:
-        """The entry of a name.
-
-        Raises:
-            InputError: unknown name (with the nearest known one), or a plug-in whose import failed.
-        """
+        """The entry of a name; for an unknown one an InputError with the nearest."""
         self._scan()
         offered = self._offered()
         if name not in offered:
             near = f" {self.refused(name)}" if name in self._entries else hint(name, offered)
             raise InputError(f"unknown {self.kind} '{name}'.{near} Known: {', '.join(sorted(offered))}.")
-        entry = offered[name]
-        if entry.broken:
-            raise InputError(f"{self.kind} '{name}' of {entry.origin} cannot be imported:\n{entry.broken}")
-        return entry
+        return offered[name]
 
     def refused(self, name: str) -> str:
         """Why an existing component is not offered; "" if there is none of the name."""
@@ -143,14 +132,13 @@ def resolve(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | None:
-    """Import a plug-in file, fill the registries "backbone" and "strategy", and return its module.
+def load_plugin(path: Path, registries: dict[str, Registry]) -> None:
+    """Import a plug-in file, and fill the registries "backbone" and "strategy".
 
-    A plug-in is a Python file whose top level defines `BACKBONES` and / or `STRATEGIES`: dicts of name -> class. If its
-    import fails, the result is None; it stays listed under its stem, with its traceback, and using it is an error.
+    A plug-in is a Python file whose top level defines `BACKBONES` and / or `STRATEGIES`: dicts of name -> class.
 
     Raises:
-        InputError: plug-ins are disabled, the file is not a Python file, or one of its names is taken.
+        InputError: plug-ins are disabled, the file is not Python or cannot be imported, or one of its names is taken.
     """
     if _built_in_only.get():
         raise InputError(
@@ -167,16 +155,13 @@ def load_plugin(path: Path, registries: dict[str, Registry]) -> ModuleType | Non
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception:
+        except Exception as error:
             del sys.modules[name]
-            broken = traceback.format_exc(limit=-3)
-            for registry in registries.values():
-                registry.add(Entry(path.stem, "", origin=str(path), broken=broken))
-            return None
+            reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+            raise InputError(f"the plug-in {path.name} cannot be imported: {reason}.") from error
     for kind, table in (("backbone", "BACKBONES"), ("strategy", "STRATEGIES")):
         for label, cls in getattr(module, table, {}).items():
             registries[kind].add(Entry(label, f"{name}:{cls.__name__}", origin=str(path)))
-    return module
 
 
 def _module_file(module: str) -> Path:
@@ -187,40 +172,26 @@ def _module_file(module: str) -> Path:
 
 
 _PACKAGE = __package__.partition(".")[0]
-_MODELS = f"{_PACKAGE}.models"
+
+
+def _built_in(folder: str, *classes: str) -> tuple[Entry, ...]:
+    """The classes of `models/FOLDER/`, each in a module of its name in small letters."""
+    package = f"{_PACKAGE}.models.{folder}"
+    return tuple(
+        Entry(cls.lower(), f"{package}.{cls.lower()}:{cls}", f"{package}.settings:{cls}Settings") for cls in classes
+    )
+
 
 BACKBONES = Registry(
     "backbone",
     "rearec_bench.backbones",
-    tuple(
-        Entry(name, f"{_MODELS}.backbones.{name}:{cls}", f"{_MODELS}.backbones.settings:{cls}Settings")
-        for name, cls in (
-            ("sasrec", "SASRec"),
-            ("bert4rec", "BERT4Rec"),
-            ("esasrec", "ESASRec"),
-            ("lares", "LARES"),
-            ("unisrec", "UniSRec"),
-            ("morec", "MoRec"),
-        )
-    ),
+    _built_in("backbones", "SASRec", "BERT4Rec", "ESASRec", "LARES", "UniSRec", "MoRec"),
 )
 
 STRATEGIES = Registry(
     "strategy",
     "rearec_bench.strategies",
-    tuple(
-        Entry(name, f"{_MODELS}.strategies.{name}:{cls}", f"{_MODELS}.strategies.settings:{cls}Settings")
-        for name, cls in (
-            ("base", "Base"),
-            ("naive", "Naive"),
-            ("rpe", "RPE"),
-            ("erl", "ERL"),
-            ("prl", "PRL"),
-            ("plr", "PLR"),
-            ("mancar", "ManCAR"),
-            ("lares", "LARES"),
-        )
-    ),
+    _built_in("strategies", "Base", "Naive", "RPE", "ERL", "PRL", "PLR", "ManCAR", "LARES"),
     reserved="reference",  # what reference rows have in place of a strategy
 )
 

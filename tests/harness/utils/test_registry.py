@@ -48,22 +48,28 @@ def test_a_plugin_registers_its_components_with_their_origin(tmp_path: Path) -> 
     file = tmp_path / "twice_plugin.py"
     file.write_text(PLUGIN)
     registries = fresh()
-    assert load_plugin(file, registries) is not None
+    load_plugin(file, registries)
     assert registries["strategy"].names() == ["twice"]
     assert registries["strategy"].origin("twice") == str(file)
     assert registries["strategy"].settings("twice")().factor == 2.0
     assert registries["strategy"].source_files("twice") == [file]
-    assert load_plugin(file, registries) is not None, "loading it again changes nothing"
+    load_plugin(file, registries)
+    assert registries["strategy"].names() == ["twice"], "loading it again changes nothing"
 
 
-def test_a_broken_plugin_stays_listed_with_its_traceback(tmp_path: Path) -> None:
+def test_a_plugin_that_cannot_be_imported_is_an_error_with_the_reason_and_can_be_mended(tmp_path: Path) -> None:
     file = tmp_path / "broken_plugin.py"
     file.write_text("import a_module_that_is_not_there\n")
     registries = fresh()
-    assert load_plugin(file, registries) is None
-    assert registries["strategy"].names() == ["broken_plugin"]
-    with pytest.raises(InputError, match="No module named 'a_module_that_is_not_there'"):
-        registries["strategy"].component("broken_plugin")
+    with pytest.raises(InputError, match=r"broken_plugin\.py cannot be imported: .*'a_module_that_is_not_there'"):
+        load_plugin(file, registries)
+    assert registries["strategy"].names() == []
+    file.write_text("x = 1 +\n")
+    with pytest.raises(InputError, match=r"SyntaxError: invalid syntax \(broken_plugin\.py, line 1\)\.$"):
+        load_plugin(file, registries)
+    file.write_text(PLUGIN)
+    load_plugin(file, registries)
+    assert registries["strategy"].names() == ["twice"]
 
 
 CONTRACTS = ((BACKBONES, BackboneSettings), (STRATEGIES, StrategySettings))

@@ -50,7 +50,8 @@ class Program(click.Group):
         """Run the command.
 
         Raises:
-            Refused: in place of every error of the harness, unless --debug is given.
+            Refused: in place of every error of the harness, unless --debug is given, and for an option without its
+                value.
         """
         from ..utils.errors import InputError, RearecError
 
@@ -61,6 +62,8 @@ class Program(click.Group):
                 raise
             refused = InvalidInput if isinstance(error, InputError) else Refused
             raise refused(with_folders(str(error))) from error
+        except click.BadOptionUsage as error:
+            raise InvalidInput(_needs_value(ctx, error.option_name) or error.message) from error
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
@@ -78,16 +81,31 @@ def with_folders(text: str) -> str:
 
     def completed(hint: re.Match[str]) -> str:
         words = hint[0].split()
-        command: click.Command | None = context.command
-        while isinstance(command, click.Group):
-            command = command.get_command(context, words[1]) if len(words) > 1 else None
-            words = words[1:]
+        command = _command(context, words[1:])
         takes = {option for parameter in command.params for option in parameter.opts} if command else set()
         given = {word.partition("=")[0] for word in words}
         more = [f"{name} {shlex.quote(path)}" for name, path in folders.items() if name in takes - given]
         return " ".join([hint[0], *more])
 
     return _HINT.sub(completed, text) if folders else text
+
+
+def _command(context: click.Context, words: Sequence[str]) -> click.Command | None:
+    """The command that words name, None for none."""
+    command: click.Command | None = context.command
+    for word in words:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            command = command.get_command(context, word)
+    return command
+
+
+def _needs_value(context: click.Context, name: str) -> str:
+    """What an option of the command that was typed takes; "" where that has no such option."""
+    command = _command(context, context.meta.get(_TYPED, ()))
+    for option in command.params if command else ():
+        if isinstance(option, click.Option) and not option.is_flag and name in option.opts:
+            return f"{name} needs a value. {': '.join(option.get_help_record(context) or ())}"
+    return ""
 
 
 def _folders(typed: Sequence[str]) -> dict[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from .options import complete_dataset, complete_recipe, data_dir_option, size_options
+from .options import complete_dataset, complete_recipe, data_dir_option, whole_number
 from .program import FAILED, PROGRAM, with_folders
+
+_number_option = partial(click.option, type=whole_number, metavar="NUMBER")
 
 
 @click.command()
@@ -27,7 +29,10 @@ from .program import FAILED, PROGRAM, with_folders
     show_default=True,
     help="What a line that cannot be read gets; the card counts skipped ones.",
 )
-@size_options
+@_number_option("--users", help="Of `synthetic`: how many, such as 1e6.")
+@_number_option("--items", help="Of `synthetic`: how many, such as 1e5.")
+@_number_option("--mean-length", help="Of `synthetic`: interactions of a user, on average.  [default: 12]")
+@_number_option("--seed", help="Of `synthetic`: other numbers make other data.  [default: 1]")
 @data_dir_option
 def prepare(
     recipe: str | None,
@@ -35,7 +40,10 @@ def prepare(
     source: Path | None,
     name: str | None,
     on_bad_line: Literal["error", "skip"],
-    numbers: Mapping[str, int],
+    users: int | None,
+    items: int | None,
+    mean_length: int | None,
+    seed: int | None,
     data_dir: Path,
 ) -> None:
     """Make a data set from raw files, once.
@@ -65,7 +73,8 @@ def prepare(
             f"give one recipe: a name or a file.  {PROGRAM} prepare NAME --source DIR  or  "
             f"{PROGRAM} prepare --recipe FILE --source DIR"
         )
-    size = synthetic.size_of(recipe, numbers, source=source)
+    sizes = {"users": users, "items": items, "mean_length": mean_length, "seed": seed}
+    size = synthetic.size_of(recipe, {key: n for key, n in sizes.items() if n is not None}, source=source)
     if size is not None:
         dataset = preparation.prepare_synthetic(size, data_dir=data_dir, name=name)
     else:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -92,30 +91,8 @@ def share(text: str) -> float:
     return value
 
 
-def size_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The numbers of synthetic data, given to the command as one mapping `numbers` of those that were typed."""
-
-    @functools.wraps(command)
-    def with_numbers(**given: Any) -> None:
-        numbers = {name: given.pop(name) for name in _SIZES}
-        command(**given, numbers={name: number for name, number in numbers.items() if number is not None})
-
-    for name, words in reversed(_SIZES.items()):
-        option = click.option(
-            f"--{name.replace('_', '-')}", type=whole_number, metavar="NUMBER", help=f"Of `synthetic`: {words}."
-        )
-        with_numbers = option(with_numbers)
-    return with_numbers
-
-
 _DIGITS = 19
 _MOST_PERCENT = 100
-_SIZES = {
-    "users": "how many, such as 1e6",
-    "items": "how many, such as 1e5",
-    "mean_length": "interactions of a user, on average  [default: 12]",
-    "seed": "other numbers make other data  [default: 1]",
-}
 
 
 def _completing(names: Callable[[click.Context], list[str]]) -> Complete:

@@ -19,7 +19,12 @@ def one_line(text: str) -> str:
     """A text without anything that a terminal obeys, line ends included."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(character if _is_safe(character) else _shown(character) for character in text)
+    return "".join(
+        character
+        if character in _KEPT or unicodedata.category(character) not in _UNSAFE
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def lines(text: str) -> str:
@@ -85,17 +90,6 @@ def wrapped(text: str, width: int | None) -> str:
         parts = textwrap.wrap(words, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
         lines += [line] if kept else parts
     return "\n".join(lines)
-
-
-def _is_safe(character: str) -> bool:
-    return character in _KEPT or unicodedata.category(character) not in _UNSAFE
-
-
-def _shown(character: str) -> str:
-    code = ord(character)
-    if character in "\n\r\t":
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def printable(text: str) -> str:

@@ -52,8 +52,6 @@ def read_events(files: Sequence[TableFile], columns: EventColumns, log: BadLineL
     """
     import polars as pl
 
-    if columns.time_format:
-        dates.check_format(columns.time_format)
     packed = PackedRows(columns)
     parts, sources = [], []
     for file in files:

@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ...utils.errors import DatasetError
 from .times import looks_like
 
 if TYPE_CHECKING:
@@ -46,18 +45,6 @@ def read_times(column: pl.Series, layout: str) -> pl.Series:
 def is_iso(text: str) -> bool:
     """Whether a text is a date of ISO 8601 that is no number."""
     return "-" in text[1:] and _seconds(text, ISO) is not None
-
-
-def check_format(layout: str) -> None:
-    """A DatasetError for a format of times that strptime does not know."""
-    if layout == ISO:
-        return
-    try:
-        datetime.strptime(_EPOCH.strftime(layout), layout)
-    except (ValueError, re.error) as error:
-        raise DatasetError(
-            f"time.format: '{layout}' is none: {error}. Such as \"%Y-%m-%d %H:%M:%S\", or iso."
-        ) from error
 
 
 def advice(text: str) -> str:

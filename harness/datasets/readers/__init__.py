@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..data.items import ItemAttributes
     from ..data.ready_rows import ReadyRows
     from ..parsing.source_files import RawFiles
-    from ..recipe.recipe import ReaderName
 
 
 class Reader(Protocol):
@@ -38,9 +37,10 @@ class Reader(Protocol):
 
         Errors as `read`.
         """
+        return None
 
 
-READERS: Mapping[ReaderName, str] = {
+READERS: Mapping[str, str] = {
     "csv": "table_reader:CSV",
     "parquet": "table_reader:PARQUET",
     "jsonl": "table_reader:JSONL",
@@ -56,7 +56,7 @@ READERS: Mapping[ReaderName, str] = {
 """Name in a recipe -> "module of this package:object" of the reader."""
 
 
-def reader_of(name: ReaderName) -> Reader:
+def reader_of(name: str) -> Reader:
     """The reader of a name, as in `Recipe.reader`."""
     module, _, attribute = READERS[name].partition(":")
     return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)

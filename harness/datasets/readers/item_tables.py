@@ -135,11 +135,11 @@ def _texts(column: pl.Series) -> pl.Series:
     """A column as text; lists joined by a space."""
     import polars as pl
 
-    if isinstance(column.dtype, pl.List):
-        inner = column.dtype.inner
-        if isinstance(inner, pl.List | pl.Struct):
-            raise DatasetError(f"the column '{column.name}' is of type {column.dtype}; text or numbers are wanted.")
-        return column.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
-    if isinstance(column.dtype, pl.Struct):
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    kind = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
+    if kind.is_nested() or kind in (pl.Binary, pl.Duration):
         raise DatasetError(f"the column '{column.name}' is of type {column.dtype}; text or numbers are wanted.")
-    return column.cast(pl.String)
+    if kind == column.dtype:
+        return column.cast(pl.String)
+    return column.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from ...utils.errors import DatasetError
 from ..data.card import SPLITS
 from ..data.histories import Rows
-from ..data.items import ItemAttributes
 from ..data.ready_rows import ReadyRows
 from ..parsing import raw
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.event_columns import ITEM, TIME, USER
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import Wrong
+from . import Reader
 from .tables import HISTORY, histories_of, read_tables, split_files, split_paths, words
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _ROOM, _SMALL = 10, 1000  # the largest id is below so many times the number of 
 COLUMNS = ("user_id", "item_id", "history_id", "timestamp")
 
 
-class Released:
+class Released(Reader):
     """Reads `{name}.{train,valid,test}.remap.csv`, plain or gzipped.
 
     Nothing is renumbered: users and items are 0 to the largest, and all of them are ranked.
@@ -57,10 +57,6 @@ class Released:
             guessed=log.guessed(),
             fixed_numbers=True,
         )
-
-    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
-        """None: the files do not describe items."""
-        return None
 
 
 READER = Released()

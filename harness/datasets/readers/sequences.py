@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +10,17 @@ import numpy as np
 from ...utils.errors import DatasetError
 from ..data.events import Events
 from ..data.interactions import from_tokens
-from ..data.items import ItemAttributes
 from ..parsing.bad_lines import BadLineLog
 from ..parsing.raw import ReadProgress, describe, is_text, lines_of, split_words
 from ..parsing.source_files import RawFiles
+from . import Reader
 from .tables import one_file
 
 FILE = "sequences.txt"
 _A_LINE = "A line is: user item item"
 
 
-class Sequences:
+class Sequences(Reader):
     """Reads a sequence file, plain or gzipped; the place in the file is the time."""
 
     files: Mapping[str, tuple[str, ...]] = {"interactions": (FILE,)}
@@ -41,10 +41,6 @@ class Sequences:
             bad_lines=log.found(),
             notes={"users_with_fewer_than_3_items_all_in_training": int((counts < 3).sum())},
         )
-
-    def attributes(self, raw: RawFiles, wanted: Collection[str]) -> ItemAttributes | None:
-        """None: the file does not describe items."""
-        return None
 
 
 READER = Sequences()

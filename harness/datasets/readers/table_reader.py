@@ -16,8 +16,8 @@ from ..parsing.guesses import layout_for
 from ..parsing.layout import Format, Layout, column_names
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import TableFile
-from ..recipe.formats import format_by_name
 from ..recipe.recipe import Recipe
+from ..recipe.uses import format_by_name
 from .item_tables import ItemTable, read_items
 
 

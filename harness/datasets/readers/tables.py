@@ -19,7 +19,7 @@ from ..parsing.guesses import layout_for
 from ..parsing.raw import MissingFileError, Source
 from ..parsing.source_files import RawFiles
 from ..parsing.table_files import Convert, TableFile
-from ..recipe.formats import format_by_name
+from ..recipe.uses import format_by_name
 
 if TYPE_CHECKING:
     import polars as pl

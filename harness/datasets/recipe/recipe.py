@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import re
 import shlex
 import string
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ...utils.text import hint
-from .uses import passed_over, unknown_roles
+from .uses import UNUSED, passed_over, unknown_roles
 
 Role: TypeAlias = Literal["target", "history"]
 
@@ -25,20 +26,6 @@ OPENING = "The item information is as follows:"
 
 READY_READERS = ("amazon-2023-splits", "released", "splits")
 """Readers whose files bring rows with histories of their own, already split."""
-
-ReaderName: TypeAlias = Literal[
-    "csv",
-    "parquet",
-    "jsonl",
-    "recbole",
-    "movielens",
-    "yelp",
-    "amazon-2023-reviews",
-    "amazon-2023-splits",
-    "sequences",
-    "released",
-    "splits",
-]
 
 
 def _listed(value: Any) -> Any:
@@ -62,13 +49,22 @@ class _Even(_Section):
         return dict.fromkeys(cls.model_fields, value) if isinstance(value, str | int) else value
 
 
+def _known_format(layout: str) -> str:
+    if layout not in ("", "iso"):
+        try:
+            datetime.strptime(datetime(1970, 1, 1, tzinfo=UTC).strftime(layout), layout)
+        except (ValueError, re.error) as error:
+            raise ValueError(f'{error}. Such as "%Y-%m-%d %H:%M:%S", or iso') from error
+    return layout
+
+
 class TimeFormat(_Section):
     """How the time column is written."""
 
     unit: Literal["any", "seconds", "milliseconds", "microseconds", "mixed"] = "any"
     """Of numbers. "any": only their order counts; "mixed": milliseconds from 1e11 on, seconds below."""
-    format: str = ""
-    """Of text, as strptime knows it, such as "%Y-%m-%d %H:%M:%S"; read as UTC."""
+    format: Annotated[str, AfterValidator(_known_format)] = ""
+    """Of text, as strptime knows it, such as "%Y-%m-%d %H:%M:%S", or iso; read as UTC."""
 
 
 class RatingRule(_Section):
@@ -216,10 +212,6 @@ def _known_encoding(name: str) -> str:
 Encoding: TypeAlias = Annotated[str, AfterValidator(_known_encoding)]
 
 
-def _fields(value: Any) -> Any:
-    return {key: _listed(names) for key, names in value.items()} if isinstance(value, Mapping) else value
-
-
 def _known_fields(template: str) -> str:
     try:
         parts = list(string.Formatter().parse(template))
@@ -233,7 +225,7 @@ def _known_fields(template: str) -> str:
 class Text(_Section):
     """How an item's text is composed."""
 
-    fields: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_fields)] = Field(default_factory=dict)
+    fields: Mapping[str, Names] = Field(default_factory=dict)
     """What the text calls an attribute -> the columns that hold it, joined by ", ". The first is the title."""
     template: Annotated[str, AfterValidator(_known_fields)] = ""
     """Such as "{title} by {brand}"; "" for the paper's: an opening and one line `key: value` an attribute."""
@@ -280,9 +272,9 @@ class Recipe(_Section):
     """Needs --name, which then stands for {name} in `files`."""
     prefix: str = ""
     """Before --name in the data set's name."""
-    reader: ReaderName = Field(examples=["reader: csv"])
+    reader: Literal[tuple(UNUSED)] = Field(examples=["reader: csv"])  # type: ignore[valid-type]
     """Who reads the files."""
-    files: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_fields)] = Field(default_factory=dict)
+    files: Mapping[str, Names] = Field(default_factory=dict)
     """Role -> names or globs, in place of the reader's own. A `.gz` after a name is found, too."""
     columns: Mapping[str, str] = Field(default_factory=dict)
     """user, item, rating, time -> column of the interactions, in place of the reader's own."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Literal
 
 from ...utils.text import hint
-from .formats import format_by_name
 
 _OBJECTS = "no delimited text is read there"
 _LAYOUT = "its files have a layout of their own"
@@ -15,14 +15,14 @@ _NO_ITEMS = "its files describe no items"
 _NO_RATINGS = "it reads no ratings"
 _OWN_COLUMNS = "its files have columns of their own"
 
-_UNUSED: Mapping[str, Mapping[str, str]] = {
+UNUSED: Mapping[str, Mapping[str, str]] = {
     "csv": {},
-    "amazon-2023-reviews": {},
-    "jsonl": {"decimal": _OBJECTS},
     "parquet": {"decimal": _OBJECTS},
-    "yelp": {"decimal": _OBJECTS},
+    "jsonl": {"decimal": _OBJECTS},
     "recbole": dict.fromkeys(("separator", "header"), _LAYOUT),
     "movielens": dict.fromkeys(("separator", "header", "columns", "item_columns"), _LAYOUT),
+    "yelp": {"decimal": _OBJECTS},
+    "amazon-2023-reviews": {},
     "amazon-2023-splits": {"header": _LAYOUT},
     "sequences": {
         **dict.fromkeys(("separator", "header", "decimal"), _LAYOUT),
@@ -47,12 +47,22 @@ _UNUSED: Mapping[str, Mapping[str, str]] = {
         "ratings": _NO_RATINGS,
     },
 }
-"""Reader -> setting that it does not use -> why."""
+"""Every reader -> setting that it does not use -> why."""
 
+_JSON = (".jsonl", ".json", ".ndjson")
+_PARQUET = (".parquet", ".pq")
 _TABLES = ("csv", "jsonl", "parquet")
 _OF_TEXT = ("separator", "header", "encoding")
 _ITEMS = {"yelp": ("*.json",), "amazon-2023-splits": ("*.jsonl",)}
 """Reader -> names of its files of items, if the recipe gives none."""
+
+
+def format_by_name(name: str) -> Literal["jsonl", "parquet", ""]:
+    """What a file's name, or a glob, says of its format: JSON lines, Parquet, or "" for nothing."""
+    suffix = PurePath(name.strip().removesuffix(".gz")).suffix.lower()
+    if suffix in _JSON:
+        return "jsonl"
+    return "parquet" if suffix in _PARQUET else ""
 
 
 def unknown_roles(recipe: Any) -> Iterator[str]:
@@ -76,7 +86,7 @@ def _file_roles(recipe: Any) -> tuple[str, ...]:
 def passed_over(recipe: Any) -> Iterator[str]:
     """Why each setting that a `Recipe` gives would change nothing."""
     given = recipe.model_fields_set
-    for setting, why in _UNUSED[recipe.reader].items():
+    for setting, why in UNUSED[recipe.reader].items():
         if setting in given:
             yield f"{setting}: the reader {recipe.reader} does not use it: {why}. Remove it"
     if recipe.reader in _TABLES and "time" in given and "time" not in recipe.columns:
@@ -94,7 +104,7 @@ def passed_over(recipe: Any) -> Iterator[str]:
     if recipe.decimal and recipe.reader == "csv" and not {"rating", "time"} & recipe.columns.keys():
         yield "decimal: no column of ratings or times is named. Remove it"
     roles = _file_roles(recipe)
-    for setting in (one for one in _OF_TEXT if one not in _UNUSED[recipe.reader]):
+    for setting in (one for one in _OF_TEXT if one not in UNUSED[recipe.reader]):
         for role in getattr(recipe, setting):
             if role and role not in roles:
                 yield f"{setting}.{role}: no such files. Known: {', '.join(roles)}"

@@ -18,8 +18,8 @@ from ..parsing.guesses import layout_for
 from ..parsing.line_by_line import LINE
 from ..parsing.raw import polars_takes
 from ..parsing.table_files import TableFile
-from ..recipe.formats import format_by_name
 from ..recipe.recipe import FileSettings
+from ..recipe.uses import format_by_name
 from .vectors import FROM_FILE, ItemVectors, item_vectors, zero_rows
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ def _numbers(path: Path, table: pl.DataFrame) -> NDArray[np.float32]:
                     raise DatasetError(f"{path} holds what is not a number: {what}.")
             values = numbers.to_numpy()
     except pl.exceptions.PolarsError as error:
-        raise DatasetError(f"{path} holds what is not a number: {_one_line(error)}.") from error
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise DatasetError(f"{path} holds what is not a number: {reason}.") from error
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)
     wrong = np.flatnonzero(~np.isfinite(narrow).all(axis=1))
@@ -172,10 +173,6 @@ def _numbers(path: Path, table: pl.DataFrame) -> NDArray[np.float32]:
             f"{_listed([items[row] for row in wrong])}."
         )
     return narrow
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -276,7 +276,6 @@ def test_a_file_without_rows_is_refused(tmp_path: Path, end: str) -> None:
     ("given", "said"),
     [
         ({"columns": OWN, "files": {}}, "files: {interactions: NAME}"),
-        ({"columns": OWN, "time": {"format": "%Q"}}, "time.format: '%Q' is none"),
         ({"columns": OWN, "text": {"fields": {"title": "t"}}}, "files: {items: NAME}"),
     ],
 )
@@ -372,9 +371,17 @@ def test_lists_and_numbers_of_parquet_become_text(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "items.parquet")
     values = attributes(tmp_path, texts("items.parquet"), ["a", "b"]).values
     assert values == {"a": {"title": "x y", "place": "1.5, 1"}, "b": {"title": "", "place": "2"}}
-    frame.with_columns(name=pl.struct("city")).write_parquet(tmp_path / "items.parquet")
-    with pytest.raises(DatasetError, match="the column 'name' is of type Struct"):
-        attributes(tmp_path, texts("items.parquet"), ["a"])
+    pairs = pl.Series([["x", "y"], ["z", None]], dtype=pl.Array(pl.String, 2))
+    frame.with_columns(name=pairs).write_parquet(tmp_path / "items.parquet")
+    assert attributes(tmp_path, texts("items.parquet"), ["b"]).values["b"]["title"] == "z"
+    for name, kind in (
+        (pl.struct("city"), "Struct"),
+        (pl.lit(b"\xff"), "Binary"),
+        (pl.lit(1).cast(pl.Duration), "Dur"),
+    ):
+        frame.with_columns(name=name).write_parquet(tmp_path / "items.parquet")
+        with pytest.raises(DatasetError, match=f"the column 'name' is of type {kind}"):
+            attributes(tmp_path, texts("items.parquet"), ["a"])
 
 
 def test_an_item_that_is_described_twice_is_a_bad_line(tmp_path: Path) -> None:

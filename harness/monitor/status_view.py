@@ -145,7 +145,10 @@ def _head(status: SuiteStatus, now: float) -> str:
     written = _moment(run.at, now)
     match status.state:
         case "ended":
-            about = f"ended {written}: {_ENDINGS.get(run.ending, run.ending).rstrip('.')}.{_resume(status, run)}"
+            why = _ENDINGS.get(run.ending, run.ending).rstrip(".")
+            if run.ending == "complete" and status.over < status.trials:  # a look has added seeds, say
+                why = "all that it was to run was done"
+            about = f"ended {written}: {why}.{_resume(status, run)}"
         case "gone":
             about = f"{process} was last seen at {written} and is gone.{_resume(status, run)}"
         case "silent":

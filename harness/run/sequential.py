@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 from ..analysis.resultset import load_results
@@ -29,11 +30,12 @@ def run_in_looks(suite: Suite, run: Run, options: RunOptions, *, store: Store) -
         outcome = run(options)
         if not suite.until or outcome.left or outcome.interrupted or outcome.ended_by != "complete":
             return outcome
+        clock = time.perf_counter()
         added = next_stage(suite, store)
         if not added:
             return outcome
         budget, trials = options.time_budget_s, options.max_trials
-        budget = None if budget is None else budget - outcome.wall_s
+        budget = None if budget is None else budget - outcome.wall_s - (time.perf_counter() - clock)
         trials = None if trials is None else trials - outcome.started
         if budget is not None and budget <= 0:
             return dataclasses.replace(outcome, left=added, ended_by="time budget")

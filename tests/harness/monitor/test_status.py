@@ -131,8 +131,18 @@ def test_a_run_that_is_gone_is_named_with_the_command_that_resumes_it(live: Stor
     ],
 )
 def test_the_end_of_a_run_is_printed(store: Store, ending: str, words: str) -> None:
-    put(store, phase="ended", ending=ending, running=())
+    put(store, phase="ended", ending=ending, running=(), over=7)
     assert f": {words}." in command(store, "first").stdout
+
+
+def test_of_a_run_that_was_complete_before_seeds_were_added_it_is_not_said_that_all_is_done(store: Store) -> None:
+    folder = put(store, phase="ended", ending="complete", running=(), age_s=60.0)
+    suite, index = store.read_suite("first")
+    several = [cell for cell, entry in index["cells"].items() if len(entry["final"]) > 1]
+    store.write_suite("first", {**suite, "seeds": [*suite["seeds"], 9]}, index)
+    (folder / "index.json").touch()
+    (head, *_) = command(store, "first").stdout.splitlines()
+    assert "all is done" not in head and f" {len(several)} trials are left. Go on: " in head, head
 
 
 def test_without_a_suite_each_is_a_line_and_the_one_that_runs_is_shown_in_full(live: Store) -> None:
@@ -239,14 +249,14 @@ def test_of_a_run_that_was_killed_after_its_suite_was_changed_what_the_suite_ask
 
 
 def test_on_a_pipe_each_change_is_a_line_until_the_run_ends(live: Store, meanwhile: Any) -> None:
-    ended = {"phase": "ended", "ending": "complete", "pid": 4711, "running": (), "cells": ()}
+    ended = {"phase": "ended", "ending": "complete", "pid": 4711, "running": (), "cells": (), "over": 7}
     steps = iter([{"number": 4}, {"number": 5, "over": 4}, {"number": 6, "over": 4, "running": ()}, ended])
     meanwhile(lambda: put(live, **next(steps)))
     put(live)
     out = StringIO()
     status_view.show(live, "first", out=out, follow=True)
     lines = [line.partition(" ")[2] for line in out.getvalue().splitlines()]
-    counts = ["done 3/7", "done 4/7", "done 4/7", "done 3/7", "all is done"]
+    counts = ["done 3/7", "done 4/7", "done 4/7", "done 7/7", "all is done"]
     assert [count in line for count, line in zip(counts, lines, strict=True)] == [True] * 5
     assert lines[3].startswith("first  ended")
 
@@ -264,7 +274,7 @@ def test_following_ends_at_once_without_a_run_and_quietly_at_ctrl_c(live: Store,
 def test_on_a_terminal_it_is_redrawn(live: Store, meanwhile: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
     monkeypatch.setattr(out, "isatty", lambda: True)
-    meanwhile(lambda: put(live, phase="ended", ending="complete", pid=4711, running=()))
+    meanwhile(lambda: put(live, phase="ended", ending="complete", pid=4711, running=(), over=7))
     put(live)
     status_view.show(live, "first", out=out, follow=True)
     assert "running since" in out.getvalue() and "all is done" in out.getvalue()

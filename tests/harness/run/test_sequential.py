@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from rearec_bench.harness.plan.cells import expand
 from rearec_bench.harness.plan.staged import LOOKS, SEEDS, later_seeds, remembered, staged
 from rearec_bench.harness.report.plan import plan_report
 from rearec_bench.harness.report.report import render_report
+from rearec_bench.harness.run import sequential
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.run.runner import RunOptions
 from rearec_bench.harness.run.sequential import run_in_looks
@@ -108,6 +109,16 @@ def test_budgets_are_those_of_all_stages_together_and_the_same_command_goes_on(
     assert (len(stages.options), outcome.left, outcome.ended_by) == (runs, 2, ended_by)
     run_in_looks(stages.suite, stages, RunOptions(), store=stages.store)
     assert seeds_of(stages) == [4, 4]
+
+
+def test_a_look_takes_its_seconds_of_the_time_budget(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([1, 1, 0])
+    clock = iter([0.0, 4.0, 4.0, 10.0])
+    monkeypatch.setattr(sequential, "next_stage", lambda suite, store: next(looks))
+    monkeypatch.setattr(sequential, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    outcome = run_in_looks(stages.suite, stages, RunOptions(time_budget_s=30.0), store=stages.store)
+    assert [options.time_budget_s for options in stages.options] == [30.0, 16.0]
+    assert (outcome.ended_by, outcome.left) == ("time budget", 1)
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])

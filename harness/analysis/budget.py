@@ -120,7 +120,8 @@ def expected_best(values: Sequence[float]) -> list[float]:
     The i-th smallest of N is the largest of n in C(i - 1, n - 1) of the C(N, n) draws.
     """
     ordered = sorted(values)
-    return [math.fsum(map(math.prod, zip(ordered, _chances(len(ordered), n), strict=True))) for n in _counts(values)]
+    counts = range(1, len(ordered) + 1)
+    return [math.fsum(map(math.prod, zip(ordered, _chances(len(ordered), n), strict=True))) for n in counts]
 
 
 def expected_best_with_replacement(values: Sequence[float]) -> list[float]:
@@ -129,7 +130,7 @@ def expected_best_with_replacement(values: Sequence[float]) -> list[float]:
     total = len(ordered)
     return [
         math.fsum(value * ((i / total) ** n - ((i - 1) / total) ** n) for i, value in enumerate(ordered, 1))
-        for n in _counts(values)
+        for n in range(1, total + 1)
     ]
 
 
@@ -190,10 +191,6 @@ def _chances(total: int, n: int) -> list[float]:
         chances[i - 1] = chance
         chance *= (i - n) / (i - 1) if i > 1 else 0.0
     return chances
-
-
-def _counts(values: Sequence[float]) -> range:
-    return range(1, len(values) + 1)
 
 
 def _differ(first: Budget, second: Budget, *, in_epochs: bool) -> bool:

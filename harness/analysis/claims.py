@@ -175,21 +175,13 @@ def _share_interval(percents: Sequence[float]) -> Interval | None:
     return None if interval is None else Interval(100 * interval.low, 100 * interval.high)
 
 
-def _contrast(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
-    return _compared(test, cells, lambda change: change)
-
-
-def _share(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
-    return _compared(test, cells, lambda change: 100.0 * (change > _ROUNDING))
-
-
-def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], of: Callable[[float], float]) -> _Numbers:
-    """`of` the change of each cell in percent, the mean over its metrics: they are one comparison, not four."""
+def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], results: ResultSet, load: Load) -> _Numbers:
+    """Each cell's change in percent, or 100 where it gains: the mean over its metrics, one comparison and not four."""
     row, rivals = test["row"], test["over"] if isinstance(test["over"], list) else [test["over"]]
     metrics = [test["metric"]] if "metric" in test else METRICS
     parts = []
     for cell, over in product(cells, rivals):
-        if cell.strategy != row or not _backbone_is(cell, test):
+        if cell.strategy != row or cell.backbone != test.get("backbone", cell.backbone):
             continue
         other = row_beside(cell, over, cells)
         if other is None:
@@ -199,7 +191,8 @@ def _compared(test: Mapping[str, Any], cells: Sequence[CellResults], of: Callabl
         for seed in ours.keys() & theirs.keys():
             changes = [_change(ours[seed][name], theirs[seed][name]) for name in metrics if theirs[seed][name]]
             if changes:
-                part[seed] = of(float(np.mean(changes)))
+                change = float(np.mean(changes))
+                part[seed] = 100.0 * (change > _ROUNDING) if test["kind"] == "share" else change
         parts.append(part)
     where = f" on {test['backbone']}" if "backbone" in test else ""
     return _Numbers(tuple(parts), why="" if parts else f"needs the rows {' and '.join([row, *rivals])}{where}")
@@ -274,8 +267,8 @@ def _groups(test: Mapping[str, Any], cells: Sequence[CellResults], results: Resu
 
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any], Sequence[CellResults], ResultSet, Load], _Numbers]] = {
-    "contrast": _contrast,
-    "share": _share,
+    "contrast": _compared,
+    "share": _compared,
     "ceiling": _ceiling,
     "steps": _steps,
     "backbones": _backbones,
@@ -293,10 +286,6 @@ def _changes(cell: CellResults, other: CellResults) -> BySeed:
     ours, theirs = _by_seed(cell), _by_seed(other)
     shared = [seed for seed in ours if seed in theirs and theirs[seed][METRIC]]
     return {seed: _change(ours[seed][METRIC], theirs[seed][METRIC]) for seed in shared}
-
-
-def _backbone_is(cell: CellResults, test: Mapping[str, Any]) -> bool:
-    return "backbone" not in test or cell.backbone == test["backbone"]
 
 
 def _row(cell: CellResults) -> tuple[str, str, str]:

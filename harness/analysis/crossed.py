@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..store.store import Store
 from ..trial.metrics import row_gains
-from .intervals import ROUNDING
+from .intervals import ROUNDING, cluster_sums
 from .paired_rows import Floats, same_rows
 from .resultset import CellResults
 
@@ -82,9 +82,7 @@ def user_shares(cell: CellResults, store: Store, metric: str) -> UserShares | No
     if not runs or not same_rows(*runs):
         return None
     gains = np.stack([row_gains(run.readout_ranks, metric) for run in runs], axis=1)  # (R, S)
-    _, places = np.unique(runs[0].users, return_inverse=True)
-    rows = np.bincount(places).astype(np.float64)  # (U,)
-    sums = np.stack([np.bincount(places, weights=column) for column in gains.T], axis=1)  # (U, S)
+    sums, rows = cluster_sums(gains, runs[0].users)  # (U, S), (U,)
     means = gains.mean(axis=0)
     shares = (sums - rows[:, None] * means) * len(rows) / len(gains) + means
     return UserShares(runs[0].users, runs[0].items, shares, tuple(run.spec.seed for run in cell.runs))

@@ -33,12 +33,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..records.results import Rows
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Floats = NDArray[np.float64]
 Depths = NDArray[np.int64]
@@ -119,13 +122,14 @@ class Router:
         threshold: at least 0; infinite for never.
     """
 
-    regression: _Regression
+    regression: Pipeline
     depth: int
     threshold: float
 
     def depths(self, signals: Signals) -> Depths:
         """(R,), each 0 to K."""
-        return _routed(_advantages(self.regression.predict(signals), self.depth), self.depth, self.threshold)
+        predicted = self.regression.predict(_features(signals))
+        return _routed(_advantages(predicted, self.depth), self.depth, self.threshold)
 
 
 def signals_of(rows: Rows) -> Signals:
@@ -156,10 +160,11 @@ def choose_router(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> 
     fixed = choose_fixed(gains)
     if len(np.unique(users)) < 2:
         return fixed
-    advantages = _advantages(_out_of_fold(signals, gains, users), fixed.depth)
+    features = _features(signals)
+    advantages = _advantages(_out_of_fold(features, gains, users), fixed.depth)
     largest = advantages.max(axis=1)
     thresholds = [np.inf, *_quantiles(largest[largest > 0]), 0.0]
-    regression = _fit(signals, gains)
+    regression = _fit(features, gains)
     rules = [Router(regression, fixed.depth, threshold) for threshold in thresholds]
     return _best(((rule, _routed(advantages, rule.depth, rule.threshold)) for rule in rules), gains)
 
@@ -205,27 +210,6 @@ def _best(candidates: Iterable[tuple[_Rule, Depths]], gains: Floats) -> _Rule:
     return max(scored, key=lambda candidate: candidate[:2])[2]
 
 
-@dataclass(frozen=True)
-class _Regression:
-    """Gain of each step as a linear function of the standardised signals of step 0.
-
-    Attributes:
-        centre: (2,).
-        scale: (2,), positive.
-        weights: (2, K + 1).
-        intercept: (K + 1,).
-    """
-
-    centre: Floats
-    scale: Floats
-    weights: Floats
-    intercept: Floats
-
-    def predict(self, signals: Signals) -> Floats:
-        """(R, K + 1)."""
-        return (_features(signals) - self.centre) / self.scale @ self.weights + self.intercept
-
-
 def _features(signals: Signals) -> Floats:
     """(R, 2): entropy and log margin at step 0; infinite and NaN values become the extremes of the type."""
     features = np.stack([signals.entropy[:, 0], signals.margin[:, 0]], axis=1)
@@ -234,29 +218,24 @@ def _features(signals: Signals) -> Floats:
     return features
 
 
-def _fit(signals: Signals, gains: Floats) -> _Regression:
+def _fit(features: Floats, gains: Floats) -> Pipeline:
+    """Gain of each step as a linear function of the standardised signals of step 0."""
     from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    features = _features(signals)
-    scaler = StandardScaler().fit(features)
-    ridge = Ridge(alpha=1.0).fit(scaler.transform(features), gains - gains.mean(axis=1, keepdims=True))
-    return _Regression(scaler.mean_, scaler.scale_, ridge.coef_.T, ridge.intercept_)
+    return make_pipeline(StandardScaler(), Ridge(alpha=1.0)).fit(features, gains - gains.mean(axis=1, keepdims=True))
 
 
-def _out_of_fold(signals: Signals, gains: Floats, users: NDArray[np.int32]) -> Floats:
+def _out_of_fold(features: Floats, gains: Floats, users: NDArray[np.int32]) -> Floats:
     """(R, K + 1): each row's gains as predicted by a regression that has seen no row of its user."""
     from sklearn.model_selection import GroupKFold
 
     predicted = np.empty_like(gains)
     folds = GroupKFold(min(_FOLDS, len(np.unique(users))))
     for seen, held_out in folds.split(gains, groups=users):
-        predicted[held_out] = _fit(_take(signals, seen), gains[seen]).predict(_take(signals, held_out))
+        predicted[held_out] = _fit(features[seen], gains[seen]).predict(features[held_out])
     return predicted
-
-
-def _take(signals: Signals, rows: NDArray[np.int64]) -> Signals:
-    return Signals(signals.entropy[rows], signals.margin[rows], signals.cosine[rows], signals.divergence[rows])
 
 
 def _advantages(predicted: Floats, depth: int) -> Floats:

@@ -75,16 +75,16 @@ class Grouped:
     groups: tuple[GroupStates, ...]
 
 
-def user_groups(split: Split, count: int = GROUPS) -> Groups:
+def user_groups(split: Split) -> Groups:
     """(R,) the group of each row's user: equally many users in each, by their longest history."""
     users, places, lengths = _longest_histories(split)
     order = np.lexsort((users, lengths))
     group = np.empty(len(users), np.int64)
-    group[order] = np.arange(len(users)) * count // len(users)
+    group[order] = np.arange(len(users)) * GROUPS // len(users)
     return np.asarray(group[places])
 
 
-def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64], count: int = GROUPS) -> Groups:
+def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64]) -> Groups:
     """(R,) the group of each row's target, by popularity; equally many rows in each as far as an item stays in one.
 
     `targets` is (R,); `popularity` (N,) is how often each item is the target of a training row.
@@ -93,7 +93,7 @@ def item_groups(targets: NDArray[np.int32], popularity: NDArray[np.int64], count
     order = np.lexsort((items, popularity[items]))
     before = np.cumsum(rows[order]) - rows[order]
     group = np.empty(len(items), np.int64)
-    group[order] = ((2 * before + rows[order]) * count) // (2 * len(targets))
+    group[order] = ((2 * before + rows[order]) * GROUPS) // (2 * len(targets))
     return np.asarray(group[places])
 
 

@@ -34,7 +34,7 @@ class Interval:
     high: float
 
 
-def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
+def t_interval(values: Sequence[float]) -> Interval | None:
     """Student's t interval of a mean; None for fewer than two values, where they do not vary, or one is not finite."""
     error = _error_of_mean(values)
     if error is None:
@@ -42,11 +42,11 @@ def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> In
     from scipy.special import stdtrit
 
     mean = math.fsum(values) / len(values)
-    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error
     return Interval(mean - half, mean + half)
 
 
-def share_interval(shares: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval | None:
+def share_interval(shares: Sequence[float]) -> Interval | None:
     """Wilson's interval of a mean of shares from 0 to 1, and within them; None for fewer than two.
 
     A mean of n shares varies at most as that of n draws of 0 and 1 does.
@@ -55,7 +55,7 @@ def share_interval(shares: Sequence[float], *, confidence: float = CONFIDENCE) -
         return None
     from statsmodels.stats.proportion import proportion_confint
 
-    low, high = proportion_confint(math.fsum(shares), len(shares), alpha=1 - confidence, method="wilson")
+    low, high = proportion_confint(math.fsum(shares), len(shares), alpha=1 - CONFIDENCE, method="wilson")
     return Interval(float(low), float(high))
 
 
@@ -67,9 +67,7 @@ def cluster_means(
     A resampled cluster (user) comes with all its rows. All columns see the same resamples, so that differences between
     them are paired. A mean weighs rows alike, as the metrics do: clusters with more rows weigh more.
     """
-    _, places = np.unique(clusters, return_inverse=True)
-    sizes = np.bincount(places).astype(np.float64)  # (C,)
-    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)  # (C, M)
+    sums, sizes = cluster_sums(values, clusters)
     count = len(sizes)
     draw = np.random.default_rng(seed)
     means = np.empty((resamples, values.shape[1]))
@@ -82,11 +80,20 @@ def cluster_means(
     return means
 
 
-def percentile_interval(samples: NDArray[np.float64], *, confidence: float = CONFIDENCE) -> Interval | None:
+def cluster_sums(
+    values: NDArray[np.float64], clusters: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over each cluster's rows, (C, M), and their number, (C,), clusters in the order of their numbers."""
+    _, places = np.unique(clusters, return_inverse=True)
+    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)
+    return sums, np.bincount(places).astype(np.float64)
+
+
+def percentile_interval(samples: NDArray[np.float64]) -> Interval | None:
     """The middle part of bootstrap samples (B,); None if one is infinite or NaN."""
     if samples.size == 0 or not np.isfinite(samples).all():
         return None
-    outside = (1 - confidence) / 2
+    outside = (1 - CONFIDENCE) / 2
     low, high = np.quantile(samples, [outside, 1 - outside])
     return Interval(float(low), float(high))
 
@@ -96,10 +103,8 @@ def difference_interval(samples: NDArray[np.float64]) -> Interval | None:
     return None if samples.size and np.ptp(samples) <= ROUNDING else percentile_interval(samples)
 
 
-def detectable_difference(
-    differences: Sequence[float], *, power: float = POWER, confidence: float = CONFIDENCE
-) -> float | None:
-    """The smallest true mean of paired differences that a t-test finds, with its sign, at a given power.
+def detectable_difference(differences: Sequence[float]) -> float | None:
+    """The smallest true mean of paired differences that a t-test finds, with its sign, with the probability `POWER`.
 
     The spread of the differences is taken for the true one; the power is that of the noncentral t distribution.
 
@@ -107,14 +112,14 @@ def detectable_difference(
         In the unit of the metric; None for fewer than two, if they do not vary, or if one is infinite or NaN.
     """
     error = _error_of_mean(differences)
-    return None if error is None else detectable(error, len(differences) - 1, power=power, confidence=confidence)
+    return None if error is None else detectable(error, len(differences) - 1)
 
 
-def detectable(error: float, freedom: int, *, power: float = POWER, confidence: float = CONFIDENCE) -> float:
+def detectable(error: float, freedom: int) -> float:
     """The same from the error of the mean and its degrees of freedom."""
     from scipy.special import nctdtrinc, stdtrit
 
-    return float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, (1 + confidence) / 2))) * error
+    return float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, (1 + CONFIDENCE) / 2))) * error
 
 
 def _error_of_mean(values: Sequence[float]) -> float | None:

@@ -13,6 +13,7 @@ from ..records.results import Ranks
 from ..store.store import Store
 from ..trial.metrics import row_gains
 from .compare import METRICS
+from .intervals import cluster_sums
 from .resultset import CellResults
 
 Floats = NDArray[np.float64]
@@ -79,6 +80,5 @@ def gains_of(ranks: NDArray[np.int32]) -> Floats:
 
 def user_means(values: Floats, users: NDArray[np.int32]) -> Floats:
     """Means over each user's rows: (R, M) and (R,) to (users, M), users in the order of their numbers."""
-    _, places = np.unique(users, return_inverse=True)
-    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)
-    return np.asarray(sums / np.bincount(places)[:, None])
+    sums, rows = cluster_sums(values, users)
+    return sums / rows[:, None]

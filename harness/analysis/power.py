@@ -9,6 +9,7 @@ so that between seeds it is the mean of the rows that have one data set, backbon
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -218,16 +219,9 @@ def _detected(parts: Components, users: int, seeds: int) -> float:
 
 def _least(enough: Callable[[int], bool]) -> int | None:
     """The smallest number from 2 on that is enough, if more are enough as well; None if none is."""
-    high = 2
-    while not enough(high):
-        if high >= _MOST:
-            return None
-        high *= 2
-    low = max(high // 2, 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    numbers = range(2, _MOST + 1)
+    at = bisect_left(numbers, True, key=enough)
+    return numbers[at] if at < len(numbers) else None
 
 
 @cache

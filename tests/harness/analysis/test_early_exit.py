@@ -121,7 +121,7 @@ def test_the_router_predicts_what_an_ordinary_least_squares_with_a_ridge_predict
     scaled = (features - features.mean(0)) / features.std(0)
     centred = gains - gains.mean(1, keepdims=True)
     weights = np.linalg.solve(scaled.T @ scaled + np.eye(2), scaled.T @ (centred - centred.mean(0)))
-    np.testing.assert_allclose(found.regression.predict(signals_of(rows)), scaled @ weights + centred.mean(0))
+    np.testing.assert_allclose(found.regression.predict(features), scaled @ weights + centred.mean(0))
 
     open_router = dataclasses.replace(found, threshold=0.0)
     expected = []
@@ -143,9 +143,9 @@ def test_rows_of_a_user_never_help_to_predict_each_other() -> None:
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import GroupKFold
 
-    from rearec_bench.harness.analysis.early_exit import _out_of_fold
+    from rearec_bench.harness.analysis.early_exit import _features, _out_of_fold
 
-    predicted = _out_of_fold(signals_of(rows), gains, rows.users)
+    predicted = _out_of_fold(_features(signals_of(rows)), gains, rows.users)
     features = np.stack([entropy.astype(np.float16).astype(float), np.full(240, np.log1p(1.0))], 1)
     for seen, held_out in GroupKFold(5).split(features, groups=users):
         assert not set(users[seen]) & set(users[held_out])

@@ -56,14 +56,12 @@ class Impossible:
     Attributes:
         words: the arithmetic in one line.
         off: how far the printed numbers are from it, in the unit that is shown.
-        rounding: how much of that rounding explains.
     """
 
     rule: str
     cell: Cell
     words: str
     off: Fraction
-    rounding: Fraction
 
 
 @dataclass
@@ -221,7 +219,7 @@ def _impossible(check: Check) -> Impossible:
     words += f". Off by {_fixed(off, digits)}; rounding explains {_fixed(rounding, digits)}."
     if not Interval.gap(*check.sides(cut)):
         words += " Cut off instead of rounded, it is possible."
-    return Impossible(check.rule, check.cell, words, off, rounding)
+    return Impossible(check.rule, check.cell, words, off)
 
 
 def _fixed(value: Fraction, digits: int) -> str:

@@ -17,7 +17,6 @@ _DURATION = re.compile(rf"{_PART}(?:\s*{_PART})*")
 class Duration(str):
     """A suite's duration as written, or `none`."""
 
-    noun = "a duration"
     nouns = "a number and a unit (s, m, h, d) such as 90s or 2h, or none"
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -112,8 +113,8 @@ def json_rows(
 ) -> Iterator[_Row]:
     """The objects of a JSON-lines file that can be read; the log gets the other lines.
 
-    Numbers are as written, null and a missing key None. `tokens` are the columns that must be text or numbers. Errors
-    as `json_objects`.
+    Values are as `shown` gives them, of a missing key None. `tokens` are the columns that must be text or numbers.
+    Errors as `json_objects`.
     """
     for line, value in json_objects(path, columns, log, progress):
         for name in tokens:
@@ -122,10 +123,17 @@ def json_rows(
                 log.add(path, line, f"{name} is not text", f"{name}: {json.dumps(token)[:60]} is not text")
                 break
         else:
-            yield line, [_shown(value.get(name)) for name in columns]
+            yield line, [shown(value.get(name)) for name in columns]
 
 
-def _shown(value: Any) -> str | None:
+class Float(str):
+    """A JSON number with a point or an exponent, as written."""
+
+
+def shown(value: Any) -> str | None:
+    """A JSON value as text, None for null; a float as Polars writes it: 1.0 is 1 whatever reads the file."""
+    if isinstance(value, Float) and math.isfinite(number := float(value)):
+        return str(int(number)) if number.is_integer() else repr(number)
     text = value if value is None or isinstance(value, str) else json.dumps(value)
     return None if text is None else text.encode(errors="replace").decode()
 
@@ -168,7 +176,7 @@ def _object(text: str) -> dict[str, Any]:
     if not is_text(text):
         raise _BadLineError(_NOT_UTF8, "is not UTF-8 text")
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=str, parse_int=str)
+        value = json.loads(text, parse_constant=_refuse, parse_float=Float, parse_int=str)
     except json.JSONDecodeError as error:
         raise _BadLineError("no JSON", f"is no JSON: {error.msg} at column {error.colno}") from error
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...utils.errors import DatasetError
 from ..data.items import ItemAttributes
 from ..parsing.event_columns import as_tokens
-from ..parsing.line_by_line import LINE, json_objects
+from ..parsing.line_by_line import LINE, json_objects, shown
 from ..parsing.raw import describe
 from ..parsing.table_files import TableFile
 
@@ -99,13 +99,13 @@ def _objects(table: ItemTable, wanted: Collection[str]) -> Iterator[tuple[int, s
     file, columns = table.file, table.columns
     keys = (table.item,) if table.optional else (table.item, *columns)
     for line, value in json_objects(file.path, keys, file.log, file.progress):
-        token = value.get(table.item)
-        if token is not None and not isinstance(token, str):
-            file.log.add(file.path, line, f"{table.item} is not text", f"{table.item}: {json.dumps(token)[:60]}")
+        token = shown(value.get(table.item)) or ""
+        if not isinstance(value.get(table.item), str | None):
+            file.log.add(file.path, line, f"{table.item} is not text", f"{table.item}: {token[:60]}")
             continue
         texts = [_joined(value.get(column)) for column in columns] if token in wanted else []
         if None not in texts:
-            yield line, token or "", [text for text in texts if text is not None]
+            yield line, token, [text for text in texts if text is not None]
             continue
         why = f"{columns[texts.index(None)]} is neither text, a number nor a list of such"
         file.log.add(file.path, line, why)

@@ -240,11 +240,6 @@ class Text(_Section):
             )
         return self
 
-    @property
-    def opening(self) -> str:
-        """The beginning of every text, for cards."""
-        return OPENING if not self.template else self.template
-
     def of(self, attributes: Mapping[str, str]) -> str:
         """The text of an item with attributes label -> value; "" if all values are."""
         texts = {label: " ".join(attributes.get(label, "").split()) for label in self.fields}

@@ -402,6 +402,23 @@ def test_a_file_that_describes_none_of_the_items_is_refused(tmp_path: Path) -> N
         attributes(tmp_path, texts("items.csv"), ["x", "y"])
 
 
+@pytest.mark.usefixtures("way")
+def test_whole_numbers_with_a_point_are_ids_whatever_reads_them(tmp_path: Path) -> None:
+    rows = (
+        '{"who": 1.0, "what": 20.0, "stars": 4.50, "at": 1e3}',
+        '{"who": 1, "what": 1.5E2, "stars": 1, "at": 1234.125}',
+    )
+    put(
+        tmp_path,
+        {"log.jsonl": "\n".join(rows), "items.jsonl": '{"what": 20.0, "name": 9.50, "city": 1.0, "state": ""}'},
+    )
+    fields = {"title": "name", "place": ["city", "state"]}
+    files = {"interactions": "log.jsonl", "items": "items.jsonl"}
+    how = recipe("jsonl", files=files, columns=OWN, text={"fields": fields})
+    assert rows_of(read(tmp_path, how)) == [("1", "20", 1000.0, 4.5), ("1", "150", 1234.125, 1.0)]
+    assert attributes(tmp_path, how, ["20"]).values == {"20": {"title": "9.50", "place": "1.0"}}
+
+
 # Publishers' formats
 
 

@@ -54,10 +54,12 @@ class PluginFile:
 
 def packaged_components(suite: Suite) -> Components:
     """The components of a suite that come from installed packages."""
-    used = [("backbone", row.kind) for row in suite.backbones] + [("strategy", row.kind) for row in suite.strategies]
+    own_backbones = (row.on for row in suite.strategies if row.on is not None)
+    used = [("backbone", row.kind) for row in (*suite.backbones, *own_backbones)]
+    used += [("strategy", row.kind) for row in suite.strategies]
     used += [("reference", name) for name in suite.references]
-    own = {BUILT_IN, *suite.plugins}
-    return tuple((kind, name) for kind, name in dict.fromkeys(used) if TABLES[kind].origin(name) not in own)
+    known = {BUILT_IN, *suite.plugins}
+    return tuple((kind, name) for kind, name in dict.fromkeys(used) if TABLES[kind].origin(name) not in known)
 
 
 def warning(suite: Suite) -> str:

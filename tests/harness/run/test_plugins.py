@@ -13,7 +13,7 @@ from rearec_bench.harness.run.plugins import PluginFile, packaged_components
 from rearec_bench.harness.suite.load import Suite
 from rearec_bench.harness.utils import registry
 from rearec_bench.harness.utils.errors import InputError, SuiteError
-from rearec_bench.harness.utils.registry import STRATEGIES, without_plugins
+from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES, without_plugins
 
 from ..suites import plugin_text, suite_in
 
@@ -83,9 +83,14 @@ def test_without_plugins_components_of_packages_are_unknown(plugin: Path) -> Non
     assert "echo_packaged" in STRATEGIES.names()
 
 
-def test_components_of_packages_are_what_nodes_are_asked_for(plugin: Path) -> None:
+def test_components_of_packages_are_what_nodes_are_asked_for(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = suite_with(plugin)
     assert packaged_components(suite) == (), "its file travels"
     STRATEGIES.add(registry.Entry("echo_packaged", "mine:Echo", origin="mine 1.0"))
     row = suite.strategies[0].model_copy(update={"kind": "echo_packaged"})
     assert packaged_components(suite.model_copy(update={"strategies": (row,)})) == (("strategy", "echo_packaged"),)
+    box = registry.Entry("box_packaged", "mine:Box", origin="mine 1.0")
+    monkeypatch.setitem(BACKBONES._entries, box.name, box)
+    on = suite.backbones[0].model_copy(update={"kind": box.name})
+    row = suite.strategies[0].model_copy(update={"on": on})
+    assert packaged_components(suite.model_copy(update={"strategies": (row,)})) == (("backbone", box.name),)

@@ -43,6 +43,8 @@ def dataset_lines(data_dir: Path) -> list[str]:
     lines = [*plain.columns(rows, left=2), *broken, "", "To prepare one:"]
     for shipped in shipped_recipes().values():
         lines += (f"  {line}" for line in recipe_lines(shipped))
+    lines += ["", "From files of your own, by a recipe of a few lines (docs/datasets.md):"]
+    lines += ["  rearec-bench prepare --recipe FILE --source DIR"]
     return [*map(plain.lines, lines)]
 
 

@@ -36,9 +36,9 @@ def find_recipe(name: str) -> Recipe:
         raise DatasetError(f"{name} is embedded: it needs no preparation.")
     known = [*shipped_recipes(), SYNTHETIC]
     if name not in shipped_recipes():
-        own = f" For a recipe of your own:  rearec-bench prepare --recipe {shlex.quote(name)} --source DIR"
-        file = own if "." in name else ""
-        raise DatasetError(f"unknown recipe '{name}'.{hint(name, known)} Known: {', '.join(known)}.{file}")
+        file = f"{name}.yaml" if Path(f"{name}.yaml").is_file() else name if "." in name else "FILE"
+        own = f"For a recipe of your own:  rearec-bench prepare --recipe {shlex.quote(file)} --source DIR"
+        raise DatasetError(f"unknown recipe '{name}'.{hint(name, known)} Known: {', '.join(known)}. {own}")
     return shipped_recipes()[name]
 
 

@@ -84,7 +84,8 @@ def read(
         elif path not in reported:
             is_whole = details["type"] == "value_error" and isinstance(value, Table)
             problems.add(
-                blamed(value) if is_whole else value.mark, _wrong_value(details, value, _allowed(kind, location, value))
+                blamed(value) if is_whole else value.mark,
+                _wrong_value(details, value, _allowed(kind, location, value), _example(kind, path)),
             )
         reported.add(path)
     return None
@@ -153,8 +154,9 @@ def _locate(root: Node, location: Location) -> tuple[Node, Location, Mark]:
     return node, tuple(path), key
 
 
-def _wrong_value(details: ErrorDetails, node: Node, values: str) -> str:
+def _wrong_value(details: ErrorDetails, node: Node, values: str, example: str) -> str:
     error, advice = details["type"], f" Allowed: {values}." if values not in ("", "text") else ""
+    such = f" Write it, such as {example}." if example else ""
     if error == _ABOUT_VALUE:
         return details["msg"].replace("{}", shown(node))
     if error == "value_error":
@@ -163,7 +165,7 @@ def _wrong_value(details: ErrorDetails, node: Node, values: str) -> str:
     if error == "literal_error":
         choices = details["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
         near = hint(node.text, choices.split(", ")) if isinstance(node, Scalar) else ""
-        return f"{shown(node)} is unknown.{near} Allowed: {choices}."
+        return f"{shown(node)} is unknown.{near}{such if not near else ''} Allowed: {choices}."
     if error == "too_short":
         return "the list is empty. Give at least one value."
     noun = _NOUNS.get(error.partition("_")[0])
@@ -172,7 +174,7 @@ def _wrong_value(details: ErrorDetails, node: Node, values: str) -> str:
     if noun == "a list" and values and not values.startswith("a list"):
         advice = f" Allowed: a list of {values}."
     if noun is not None:
-        return f"{shown(node)} is not {noun}.{advice}"
+        return f"{shown(node)} is not {noun}.{advice or such}"
     size = "too small" if error.startswith("greater") else "too large" if error.startswith("less") else "not valid"
     return f"{shown(node)} is {size}.{advice or ' It ' + details['msg'].removeprefix('Input ') + '.'}"
 
@@ -186,6 +188,12 @@ def _allowed(kind: Any, location: Location, node: Node) -> str:
     if not field.title:
         return allowed(field)
     return field.description if isinstance(node, Items) and field.description else field.title
+
+
+def _example(kind: Any, path: Location) -> str:
+    """How a whole field is written, where it says so; "" for parts of fields."""
+    field = _fields(kind, path[:-1]).get(str(path[-1])) if path else None
+    return str(field.examples[0]) if field is not None and field.examples else ""
 
 
 def _fields(kind: Any, location: Location) -> dict[str, FieldInfo]:

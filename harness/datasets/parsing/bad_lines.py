@@ -79,6 +79,8 @@ class BadLineLog:
         """
         if self._refuses and self._first:
             path, (line, message) = next(iter(self._first.items()))
+            if line == 1 and all(bad.first == 1 and bad.lines == 1 for bad in self.found()):
+                advice = f"{advice} Line 1 may be a header: if so, name the columns as it does.".strip()
             skip = "" if nothing_read else "Mend the file, or leave them out and have them counted:  --on-bad-line skip"
             last = " ".join(filter(None, ("No line can be read." if nothing_read else "", advice, skip)))
             raise DatasetError(f"{path}:{line}  {message}.\n{self.words()} {last}")

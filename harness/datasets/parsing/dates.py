@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -47,17 +48,25 @@ def is_iso(text: str) -> bool:
     return "-" in text[1:] and _seconds(text, ISO) is not None
 
 
+def telling(texts: Iterable[str]) -> str:
+    """Of texts that are no times the one with the fewest formats, the first of those: 13/02/2024, not 01/02/2024."""
+    return min(texts, key=lambda text: len(_formats(text)) or len(_COMMON), default="")
+
+
 def advice(text: str) -> str:
     """The line of a recipe that reads times such as this one."""
     try:
         return f"For '{text}', say  time: {{unit: {looks_like(float(text)) or 'any'}}}"
     except ValueError:
         pass
-    formats = [ISO] if is_iso(text) else [layout for layout in _COMMON if _seconds(text, layout) is not None]
-    lines = [f'time: {{format: "{layout}"}}' for layout in formats[:2]]
+    lines = [f'time: {{format: "{layout}"}}' for layout in _formats(text)[:2]]
     if not lines:
         return f"For '{text}', say  time: {{format: ...}}  with the format that Python's strptime reads it with."
     return f"For '{text}', say  {lines[0]}" + (f"  or, if that is how it is meant,  {lines[1]}" if lines[1:] else "")
+
+
+def _formats(text: str) -> list[str]:
+    return [ISO] if is_iso(text) else [layout for layout in _COMMON if _seconds(text, layout) is not None]
 
 
 def _by_datetime(column: pl.Series, layout: str) -> pl.Series:

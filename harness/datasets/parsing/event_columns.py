@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DatasetError
 from .bad_lines import BadLineLog
-from .dates import EXAMPLES, ISO, is_iso, read_times
+from .dates import EXAMPLES, ISO, is_iso, read_times, telling
 from .table_files import Wrong
 from .times import doubts, in_one_unit
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 USER, ITEM, RATING, TIME = "user", "item", "rating", "time"
 SPACES = " \t\r\n\v\f"
 
+_LOOKED_AT = 300
+"""Values of which the one that shows the format of times best is taken."""
 _COMMA = r"^\s*[-+]?[0-9]+,[0-9]+\s*$"
 
 
@@ -57,7 +60,7 @@ class PackedRows:
         items: the type of the column of items.
         dated: whether times were dates, and so are in seconds.
         guessed: setting of a recipe -> its value, where it does not have it.
-        not_a_time: the first value that is no time, "" while all are or if some are.
+        not_a_time: a value that is no time and shows the format best, "" while all are or if some are.
     """
 
     def __init__(self, columns: EventColumns) -> None:
@@ -124,7 +127,8 @@ class PackedRows:
             self.dated = True
             return column.dt.epoch("us").cast(pl.Float64) / 1e6
         guesses = column.dtype == pl.String and not self._format and self._columns.unit == "any"
-        if guesses and not self._some_time and is_iso(_first(column)):  # later, dates would stand among numbers
+        if guesses and not self._some_time and is_iso(next(_texts(column), "")):
+            # later, dates would stand among numbers
             self.guessed["time.format"] = self._format = ISO
             self.dated = True
         if not self._format:
@@ -156,12 +160,12 @@ class PackedRows:
         if self._some_time:
             self.not_a_time = ""
         elif not self.not_a_time and len(column):
-            self.not_a_time = str(_first(column))
+            self.not_a_time = telling(_texts(column.head(_LOOKED_AT)))
 
 
-def _first(column: pl.Series) -> str:
-    """The first text that is not blank."""
-    return next((text.strip() for text in column if text is not None and str(text).strip()), "")
+def _texts(column: pl.Series) -> Iterator[str]:
+    """The texts that are not blank."""
+    return (text.strip() for value in column if value is not None and (text := str(value)).strip())
 
 
 def _has_commas(column: pl.Series) -> bool:

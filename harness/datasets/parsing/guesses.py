@@ -54,15 +54,21 @@ def layout_for(
         if said.header is None and not header:
             log.guess(path, "header", "false")
         return layout(separator, header=header)
-    separator = said.separator or first
+    named = [_named(head, layout(separator, header=True), columns) for separator in separators]
+    separator = separators[named.index(max(named))]  # the error then has the columns that are there
     header = not all(map(is_place, columns)) if said.header is None else said.header
     return layout(separator, header=header)
 
 
 def _has_header(head: Sequence[str], layout: Layout, columns: Sequence[str]) -> bool:
     """Whether the first line names the columns."""
+    return _named(head, layout, columns) == len(columns)
+
+
+def _named(head: Sequence[str], layout: Layout, columns: Sequence[str]) -> int:
+    """How many of the columns the first line names."""
     names = [name.strip(BLANKS) for name in fields_of(head[0], layout)]
-    return all(column in names for column in columns)
+    return sum(column in names for column in columns)
 
 
 def _has_places(head: Sequence[str], layout: Layout, columns: Sequence[str]) -> bool:

@@ -269,9 +269,9 @@ class Recipe(_Section):
     """Before --name in the data set's name."""
     reader: Literal[tuple(UNUSED)] = Field(examples=["reader: csv"])  # type: ignore[valid-type]
     """Who reads the files."""
-    files: Mapping[str, Names] = Field(default_factory=dict)
+    files: Mapping[str, Names] = Field(default_factory=dict, examples=["files: {interactions: log.csv}"])
     """Role -> names or globs, in place of the reader's own. A `.gz` after a name is found, too."""
-    columns: Mapping[str, str] = Field(default_factory=dict)
+    columns: Mapping[str, str] = Field(default_factory=dict, examples=["columns: {user: NAME, item: NAME, time: NAME}"])
     """user, item, rating, time -> column of the interactions, in place of the reader's own."""
     item_columns: Mapping[str, str] = Field(default_factory=dict)
     """item -> column of the items."""
@@ -283,8 +283,10 @@ class Recipe(_Section):
     """Of the text, likewise, as Python knows it, such as latin-1."""
     decimal: Literal[".", ","] | None = None
     """Before the decimals of ratings and times; guessed where it is not given."""
-    time: TimeFormat = TimeFormat()
-    ratings: RatingRule | None = None
+    time: TimeFormat = Field(
+        default=TimeFormat(), examples=['time: {unit: seconds} or time: {format: "%d.%m.%Y %H:%M"}']
+    )
+    ratings: RatingRule | None = Field(default=None, examples=["ratings: {at_least: 4}"])
     duplicates: Literal["keep", "once", "first", "last", "error"] = "keep"
     """Of the same user and item. "once": equal times count once; "first" or "last": one is left; "error": equal times
     are refused."""

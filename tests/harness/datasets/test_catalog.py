@@ -71,6 +71,18 @@ def test_an_unknown_recipe_gets_the_nearest_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "file"), [("shop", "shop.yaml"), ("shop.yaml", "shop.yaml"), ("other", "FILE"), ("other.yml", "other.yml")]
+)
+def test_an_unknown_recipe_gets_the_command_for_a_file_of_ones_own(
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.yaml").write_text("reader: csv\n")
+    said = error_of(preparation.prepare, name, source=tmp_path, data_dir=tmp_path)
+    assert said.endswith(f"For a recipe of your own:  rearec-bench prepare --recipe {file} --source DIR")
+
+
+@pytest.mark.parametrize(
     ("names", "words"),
     [
         (["../evil", "a/b", "", ".hidden", "with space", "x" * 65, "-rf", "a\n"], "cannot name a data set"),

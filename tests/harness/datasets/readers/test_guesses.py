@@ -235,3 +235,25 @@ def test_data_without_times_says_so(tmp_path: Path) -> None:
     events = read(tmp_path, text(), recipe({"user": "user", "item": "item"}))
     assert (events.time_unit, "times" in events.notes) == ("order", True)
     assert "times" not in read(tmp_path, text(), recipe()).notes
+
+
+@pytest.mark.parametrize("wrong", ["User", "usr"])
+def test_a_misspelt_column_is_looked_for_among_those_of_the_right_separator(tmp_path: Path, wrong: str) -> None:
+    said = error_of(read, tmp_path, text(";"), recipe({**NAMED, "user": wrong}))
+    assert f"no column '{wrong}'. Did you mean 'user'? The header has: user, item, stars, at." in said
+
+
+def test_the_format_of_dates_is_told_from_the_one_that_shows_it(tmp_path: Path) -> None:
+    for days, right in ((("04/12/2024", "04/15/2024"), "%m/%d/%Y"), (("04/12/2024", "15/12/2024"), "%d/%m/%Y")):
+        said = error_of(read, tmp_path, "user,item,stars,at\n" + "\n".join(f"u,i,3,{day}" for day in days), recipe())
+        assert said.endswith(f'say  time: {{format: "{right}"}}')
+    said = error_of(read, tmp_path, "user,item,stars,at\nu,i,3,04/12/2024", recipe())
+    assert said.endswith('time: {format: "%d/%m/%Y"}  or, if that is how it is meant,  time: {format: "%m/%d/%Y"}')
+
+
+def test_a_header_before_numbered_columns_is_guessed_at_in_the_error(tmp_path: Path) -> None:
+    said = error_of(read, tmp_path, text(), recipe(NUMBERED))
+    assert "log.csv:1  3: 'stars' is not a number." in said
+    assert "Line 1 may be a header: if so, name the columns as it does." in said
+    said = error_of(read, tmp_path, f"{text(header=False)}\nu,i,x,5", recipe(NUMBERED))
+    assert "may be a header" not in said

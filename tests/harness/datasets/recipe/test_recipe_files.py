@@ -78,6 +78,8 @@ def test_shares_are_exact_decimals(tmp_path: Path) -> None:
         ("text: {fields: {title: []}}", "6:24  text.fields.title: the list is empty. Give at least one value."),
         ("max_history: many", "6:14  max_history: many is not a whole number"),
         ("text: {template: 'a {title}'}", "6:7  text: the template asks for title; fields has none."),
+        ("ratings: 4", "6:10  ratings: 4 is not a mapping of settings (key: value). Write it, such as ratings: {"),
+        ("time: seconds", "6:7  time: seconds is not a mapping of settings (key: value). Write it, such as time: {"),
         ("reader: csv", "6:1  reader: this key stands here twice, first in line 2."),
     ],
 )
@@ -92,6 +94,8 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, line: str, said: s
     [
         ("{quantiles: [0.9, 0.8]}", "the first boundary must lie before the second"),
         ("{quantiles: [0.9, 1.8]}", "the boundaries of quantiles lie between 0 and 1"),
+        ("[0.8, 0.9]", "a list is not a mapping of settings (key: value). Write it, such as split: {quantiles: ["),
+        ("0.8", "0.8 is unknown. Write it, such as split: {quantiles: [0.8, 0.9]} or split: leave_one_out. Allowed: "),
         ("quantiles", "quantiles needs two boundaries, such as quantiles: [0.8, 0.9]"),
         (
             "{times: [2024-03-01, 2024-04-01]}",

@@ -56,8 +56,10 @@ def columns(rows: Sequence[Sequence[str]], *, left: int = 1, width: int | None =
     """
     rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = None if width is None else width - len(_GAP.join(" " * wide for wide in widths[:left]))
     lines: list[str] = []
-    for places in _blocks(widths, left, width):
+    for chunk in that_fit(widths[left:], room, len(_GAP)) or [[]]:
+        places = [*range(left), *(left + place for place in chunk)]
         lines += [""] if lines else []
         lines += [
             _GAP.join(row[at].ljust(widths[at]) if at < left else row[at].rjust(widths[at]) for at in places).rstrip()
@@ -66,16 +68,17 @@ def columns(rows: Sequence[Sequence[str]], *, left: int = 1, width: int | None =
     return lines
 
 
-def _blocks(widths: Sequence[int], left: int, width: int | None) -> list[list[int]]:
-    """The columns of each block."""
-    first = [*range(left)]
-    blocks = [first.copy()]
-    for place in range(left, len(widths)):
-        used = sum(widths[at] + len(_GAP) for at in blocks[-1])
-        if width is not None and used + widths[place] > width and len(blocks[-1]) > left:
-            blocks.append(first.copy())
-        blocks[-1].append(place)
-    return blocks
+def that_fit(widths: Sequence[int], width: int | None, gap: int) -> list[list[int]]:
+    """Places of columns, as many together as fit in `width` (None: all) with a gap before each; one at least."""
+    chunks: list[list[int]] = []
+    used = 0
+    for place, needed in enumerate(widths):
+        used += gap + needed
+        if not chunks or (width is not None and used > width):
+            chunks.append([])
+            used = gap + needed
+        chunks[-1].append(place)
+    return chunks
 
 
 def wrapped(text: str, width: int | None) -> str:

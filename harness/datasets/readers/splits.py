@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,14 @@ class Splits:
         A row equal to an earlier one is an error unless it continues the user's row before it: once histories are cut,
         a user who repeats the same items has such rows.
         """
+        import polars as pl
+
         paths = split_paths(raw, self.files)
         self._items(raw)
         log = BadLineLog(raw.on_bad_line)
-        convert = _SplitRows()
+        users, items = (pl.Categorical(pl.Categories.random()) for _ in range(2))
         files = split_files(raw, paths, COLUMNS, log)
-        table, parts, sources = read_tables(files, COLUMNS, convert.read, tokens=())
+        table, parts, sources = read_tables(files, COLUMNS, partial(_convert, users, items), tokens=())
         rows, user_tokens, item_tokens = numbered(table)
         repeated = _repeated(rows)
         lines = table[LINE]
@@ -99,37 +102,28 @@ class Splits:
 READER = Splits()
 
 
-class _SplitRows:
-    """Converts rows to the columns user, item, history, and their line."""
+def _convert(
+    user_names: pl.Categorical, item_names: pl.Categorical, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, Sequence[Wrong]]:
+    """See `table_files.Convert`: the columns user, item, history, and their line."""
+    import polars as pl
 
-    def __init__(self) -> None:
-        import polars as pl
-
-        self._users = pl.Categorical(pl.Categories.random())
-        self._items = pl.Categorical(pl.Categories.random())
-
-    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[Wrong]]:
-        """See `table_files.Convert`."""
-        import polars as pl
-
-        users, items = (frame[name].str.strip_chars() for name in ("user_id", "item_id"))
-        history = words(frame["history"])
-        not_an_item = items.to_frame("item").select(~_is_item(pl.col("item"))).to_series()
-        not_items = history.list.eval(~_is_item(pl.element())).list.any()
-        wrong = (
-            Wrong("user_id", (users == "").to_numpy(), "a name"),
-            Wrong("item_id", not_an_item.to_numpy(), f"an item ({_NAME})"),
-            Wrong("history", not_items.to_numpy(), f"a list of items separated by spaces (an item: {_NAME})"),
-        )
-        read = pl.DataFrame(
-            {
-                USER: users.cast(self._users),
-                ITEM: items.cast(self._items),
-                HISTORY: history.cast(pl.List(self._items)),
-                LINE: frame[LINE],
-            }
-        )
-        return read, wrong
+    users, items = (frame[name].str.strip_chars() for name in ("user_id", "item_id"))
+    history = words(frame["history"])
+    not_an_item = items.to_frame("item").select(~_is_item(pl.col("item"))).to_series()
+    not_items = history.list.eval(~_is_item(pl.element())).list.any()
+    wrong = (
+        Wrong("user_id", (users == "").to_numpy(), "a name"),
+        Wrong("item_id", not_an_item.to_numpy(), f"an item ({_NAME})"),
+        Wrong("history", not_items.to_numpy(), f"a list of items separated by spaces (an item: {_NAME})"),
+    )
+    columns = {
+        USER: users.cast(user_names),
+        ITEM: items.cast(item_names),
+        HISTORY: history.cast(pl.List(item_names)),
+        LINE: frame[LINE],
+    }
+    return pl.DataFrame(columns), wrong
 
 
 def _is_item(token: pl.Expr) -> pl.Expr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...utils.text import one_line, wrapped
+from ...utils.text import one_line, that_fit, wrapped
 from ..table import ColumnGroup, Table
 from .markdown import changed_titles, render_markdown
 from .words import Marks, cell_words
@@ -48,11 +48,11 @@ def _blocks(table: Table, columns: ColumnGroup, words: Sequence[Sequence[Sequenc
 
     def lines_with(margin: int) -> int:
         above = sum(len(name) > margin for name in names)
-        return len(_that_fit(widths, width - margin)) * (len(names) + above)
+        return len(that_fit(widths, width - margin, len(_GAP))) * (len(names) + above)
 
     widest = min(max(map(len, names)), width - max(widths) - len(_GAP))
     margin = min(range(_FEWEST, max(_FEWEST, widest) + 1), key=lines_with)
-    for places in _that_fit(widths, width - margin):
+    for places in that_fit(widths, width - margin, len(_GAP)):
         yield from _row(title, heads, widths, places, margin)
         before: tuple[str, ...] = ()
         for group, of_group, rows in zip(table.groups, labels, words, strict=True):
@@ -72,16 +72,3 @@ def _row(name: str, cells: Sequence[str], widths: Sequence[int], places: Sequenc
         name = ""
     if line := (name.ljust(margin) + "".join(_GAP + cells[place].rjust(widths[place]) for place in places)).rstrip():
         yield line
-
-
-def _that_fit(widths: Sequence[int], width: int) -> list[list[int]]:
-    """Places of columns, as many together as are at most so wide, with gaps; one at least."""
-    chunks: list[list[int]] = []
-    left = 0
-    for place, needed in enumerate(widths):
-        if not chunks or needed + len(_GAP) > left:
-            chunks.append([])
-            left = width
-        chunks[-1].append(place)
-        left -= needed + len(_GAP)
-    return chunks

@@ -64,7 +64,7 @@ def prepare(
     from ..datasets.generate import synthetic
     from ..datasets.parsing.raw import ReadingMeter
     from ..datasets.recipe import files as recipe_files
-    from ..suite.bundled import suites_on
+    from ..suite.load import suites_on
     from ..utils.errors import InputError
     from ..utils.meter import Meter
 

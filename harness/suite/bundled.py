@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..utils.errors import InputError, SuiteError
+from ..utils.errors import InputError
 from ..utils.messages import hint
-from .load import load_suite
 
 _FOLDER = Path(__file__).resolve().parents[2] / "suites"
 
@@ -47,20 +46,3 @@ def summary_of(path: Path) -> str:
         return ""
     sentence = first.lstrip("# ").partition(". ")[0].rstrip(".:,")
     return sentence if sentence.endswith("?") else f"{sentence}."
-
-
-def suites_on(dataset: str) -> list[str]:
-    """Names of the bundled suites on a data set: first those named after it, then by number of data sets."""
-    sizes: dict[str, int] = {}
-    for name, path in shipped_suites().items():
-        try:
-            suite = load_suite(path)
-        except SuiteError:  # only extended by others, not a suite by itself
-            continue
-        if dataset in suite.datasets:
-            sizes[name] = len(suite.datasets)
-    return sorted(sizes, key=lambda name: (_bare(name) != _bare(dataset), -sizes[name], name))
-
-
-def _bare(name: str) -> str:
-    return name.replace("-", "").replace("_", "")

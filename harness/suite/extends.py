@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..utils.messages import hint
 from ..utils.yaml_tree import Entry, Items, Mark, Node, Problems, Scalar, Source, Table, parse, parse_file
+from .bundled import shipped_suites
 
 _LISTS_OF_ROWS = ("backbones", "strategies")
 _VARYING = ({"search"}, {"sweep"})
@@ -77,16 +78,22 @@ class _FileReader:
 
     def _parent(self, source: Source, path: Path, node: Node, *, chain: tuple[Path, ...]) -> Table | None:
         target = node.text if isinstance(node, Scalar) and not node.is_null else ""
-        other = path.parent / target
+        other, shipped = path.parent / target, shipped_suites()
         label = os.path.normpath(os.path.join(os.path.dirname(source.label), target))
+        if target in shipped and not os.path.isfile(other):
+            other, label = shipped[target], str(shipped[target])
         if not target:
-            what = "the name of one suite file is needed."
+            what = "one suite file, or the name of a suite that ships, is needed."
         elif _real(other) in chain:
             what = f"goes round in a circle: {' -> '.join(file.name for file in (*chain, other))}."
         elif len(chain) == _MAX_CHAIN:
             what = f"goes through more than {_MAX_CHAIN} files."
         elif not os.path.isfile(other):  # pathlib's own is_file raises where a name is too long
             what = missing_file(other, label)
+            if other.stem in shipped:
+                what += f" For the suite of that name that ships write {other.stem}."
+            elif not other.suffix:
+                what += hint(target, shipped)
         else:
             self.files += 1
             return self.read(Source(label, other.parent, rank=self.files), other, chain=chain)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..utils.errors import SuiteError
 from ..utils.yaml_tree import Problems
+from .bundled import shipped_suites
 from .extends import read_tree
 from .model import Parameters, Resources, SearchSettings, Space, Suite, Variant
 
-__all__ = ["Parameters", "Resources", "SearchSettings", "Space", "Suite", "Variant", "load_suite"]
+__all__ = ["Parameters", "Resources", "SearchSettings", "Space", "Suite", "Variant", "load_suite", "suites_on"]
 
 
 def load_suite(path: Path, *, overrides: tuple[str, ...] = (), data_dir: Path | None = None) -> Suite:
@@ -29,3 +31,20 @@ def load_suite(path: Path, *, overrides: tuple[str, ...] = (), data_dir: Path | 
     if tree is None:
         raise problems.error()
     return read_suite(tree, default_name=path.stem, problems=problems, data_dir=data_dir)
+
+
+def suites_on(dataset: str) -> list[str]:
+    """Names of the bundled suites on a data set: first those named after it, then by number of data sets."""
+    sizes: dict[str, int] = {}
+    for name, path in shipped_suites().items():
+        try:
+            suite = load_suite(path)
+        except SuiteError:  # only extended by others, not a suite by itself
+            continue
+        if dataset in suite.datasets:
+            sizes[name] = len(suite.datasets)
+    return sorted(sizes, key=lambda name: (_bare(name) != _bare(dataset), -sizes[name], name))
+
+
+def _bare(name: str) -> str:
+    return name.replace("-", "").replace("_", "")

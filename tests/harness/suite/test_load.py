@@ -156,6 +156,13 @@ def test_files_extend_files_that_extend_files(folder: Path) -> None:
     assert (search.trials, search.window, search.seed) == (3, 2, 9)
 
 
+def test_a_suite_that_ships_is_extended_by_its_name_and_a_file_goes_before_it(folder: Path) -> None:
+    named = load("extends: paper_defaults\ndatasets: [yelp]\n")
+    assert named == load(f"extends: {SUITES / 'paper_defaults.yaml'}\ndatasets: [yelp]\n")
+    (folder / "paper_defaults").write_text(FILE)
+    assert load("extends: paper_defaults\n") == load(FILE)
+
+
 # overrides
 
 

@@ -17,8 +17,8 @@ from rearec_bench.cli import main
 from rearec_bench.harness.cost.operations import Shape, inference, packed_passes, packed_training
 from rearec_bench.harness.plan.cells import Cell, expand
 from rearec_bench.harness.plan.search import search_size
-from rearec_bench.harness.suite.bundled import shipped_suites, suites_on, summary_of
-from rearec_bench.harness.suite.load import Suite, load_suite
+from rearec_bench.harness.suite.bundled import shipped_suites, summary_of
+from rearec_bench.harness.suite.load import Suite, load_suite, suites_on
 from rearec_bench.harness.trial import precision
 from rearec_bench.harness.utils.registry import BACKBONES, STRATEGIES
 from rearec_bench.models.backbones.settings import SASRecSettings

@@ -12,6 +12,7 @@ import click
 from .options import complete_dataset, complete_recipe, data_dir_option, whole_number
 from .program import FAILED, PROGRAM, with_folders
 
+_MEGABYTE = 1_000_000
 _number_option = partial(click.option, type=whole_number, metavar="NUMBER")
 
 
@@ -62,7 +63,6 @@ def prepare(
     from ..datasets import prepare as preparation
     from ..datasets.describe import dropped_lines, short_card_lines
     from ..datasets.generate import synthetic
-    from ..datasets.parsing.raw import ReadingMeter
     from ..datasets.recipe import files as recipe_files
     from ..suite.load import suites_on
     from ..utils.errors import InputError
@@ -82,6 +82,10 @@ def prepare(
         if source is None:
             raise InputError(f"the folder of the raw data is missing. Type:  {chosen.advice(name or 'NAME')}")
         meter = Meter(sys.stderr)
+
+        def show(done: int, total: int, file: str) -> None:
+            meter.show(f"reading {file}", -(-done // _MEGABYTE), -(-total // _MEGABYTE), "MB")
+
         try:
             dataset = preparation.prepare(
                 chosen,
@@ -89,7 +93,7 @@ def prepare(
                 data_dir=data_dir,
                 name=name,
                 on_bad_line=on_bad_line,
-                progress=ReadingMeter(meter),
+                progress=show,
             )
         finally:
             meter.end()

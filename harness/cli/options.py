@@ -47,14 +47,8 @@ def counting(label: str) -> Iterator[Callable[[int, int], None]]:
     from ..utils.meter import Meter
 
     meter = Meter(sys.stderr)
-
-    def reach(done: int, total: int) -> None:
-        if done == 1:
-            meter.begin(label, total=total, noun="trials")
-        meter.reach(done)
-
     try:
-        yield reach
+        yield lambda done, total: meter.show(label, done, total, "trials")
     finally:
         meter.end()
 

@@ -42,8 +42,17 @@ class Meter:
             self._written = now
             self._write(self._line(done, now - self._began))
 
+    def show(self, label: str, done: int, total: int, noun: str) -> None:
+        """`begin` where the label is another than before, `reach`, and `end` where all is done."""
+        if label != self._label:
+            self.begin(label, total=total, noun=noun)
+        self.reach(done)
+        if done >= total:
+            self.end()
+
     def end(self) -> None:
-        """Restore the terminal."""
+        """Restore the terminal; what follows begins anew."""
+        self._label = ""
         if self._drawn:
             self._out.write(_CLEAR)
             self._out.flush()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from ...utils.errors import DatasetError
-from ...utils.meter import Meter
 from ...utils.text import printable
 
 LONGEST_LINE = 2**28
@@ -30,7 +29,6 @@ _BY_MARK = {("", mark) for mark in _MARKS.values()} | {("utf-8", "utf-8-sig")}
 _SEPARATOR = re.compile(r'"?sep=([^\w"])"?', re.IGNORECASE)
 _HEAD = 2**20  # bytes in which the first line ends, nearly always
 _LINES_A_REPORT = 2**16
-_MEGABYTE = 1_000_000
 
 
 ReadProgress: TypeAlias = Callable[[int, int, str], None]
@@ -194,20 +192,3 @@ def _read_errors(path: Path, lines: Callable[[], int] = lambda: 0) -> Iterator[N
         raise DatasetError(f"{path}:{lines() + 1}  is not {error.args[0]} text.") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-class ReadingMeter:
-    """A `ReadProgress` on a terminal or in a log: one line per file, with rate and time left."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._file = ""
-
-    def __call__(self, done: int, total: int, file: str) -> None:
-        """Show the progress of a file, in bytes on disk."""
-        if file != self._file:
-            self._file = file
-            self._meter.begin(f"reading {file}", total=-(-total // _MEGABYTE), noun="MB")
-        self._meter.reach(-(-done // _MEGABYTE))
-        if done >= total:
-            self._meter.end()

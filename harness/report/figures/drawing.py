@@ -170,6 +170,9 @@ def _gains(axes: Axes, panel: Panel) -> None:
             axes.plot(gain.users, (at, at), color=colour, **over_users)  # type: ignore[arg-type]
         if gain.seeds is not None:
             axes.plot(gain.seeds, (at, at), **over_seeds)  # type: ignore[arg-type]
+        for end, arrow, goes_on in zip(panel.limits or (), "<>", gain.beyond(panel.limits), strict=False):
+            if goes_on:
+                axes.plot(end, at, arrow, color=COLOURS[0], markersize=3, clip_on=False)
         face = colour if gain.clear else "white"
         axes.plot(gain.percent, at, MARKERS[gain.place % len(MARKERS)], color=colour, markerfacecolor=face)
     for label, look in (

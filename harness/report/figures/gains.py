@@ -45,17 +45,19 @@ def gain_panels(*contexts: FigureContext) -> list[Panel]:
         for gain, each in zip(panels[place], here, strict=True):
             ends += [*(gain.users or ()), *((gain.seeds or ()) if id(each) in steady else ())]
     room = 0.05 * (max(ends) - min(ends)) or 1.0
+    limits = (min(ends) - room, max(ends) + room)
+    arrows = any(any(gain.beyond(limits)) for gains in panels.values() for gain in gains)
     names = list(dict.fromkeys(gain.name for gains in panels.values() for gain in gains))
     twice = len(dict.fromkeys(place[:2] for place in places)) < len(places)
     return [
         Panel(
             f"{dataset}\n{label_of(backbone)}{f' ({suite})' if twice else ''}",
             f"Gain in test NDCG@20 over {label_of(against)}, with 95% intervals over users and over seeds; filled: "
-            f"p < {LEVEL:g} over users, corrected by Holm.",
+            f"p < {LEVEL:g} over users, corrected by Holm.{' An arrow: the interval goes on.' if arrows else ''}",
             x=f"NDCG@20, % over {label_of(against)}",
             gains=gains,
             labels=names,
-            limits=(min(ends) - room, max(ends) + room),
+            limits=limits,
         )
         for (dataset, backbone, suite), gains in panels.items()
     ]

@@ -62,6 +62,12 @@ class Gain:
     clear: bool
     place: int = 0
 
+    def beyond(self, limits: tuple[float, float] | None) -> tuple[bool, bool]:
+        """Whether the interval over seeds goes on to the left and to the right of an axis with these limits."""
+        if limits is None or self.seeds is None:
+            return False, False
+        return self.seeds[0] < limits[0], self.seeds[1] > limits[1]
+
 
 @dataclass(frozen=True)
 class Standing:

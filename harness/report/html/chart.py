@@ -79,6 +79,8 @@ def _chart(figure: str, panel: Panel, spans: Mapping[str, Any]) -> Chart:
         y["range"] = list(panel.limits)
     if panel.standings:
         data = _standings(panel)
+        x["dtick"] = -(-len(panel.standings) // 8)
+        x["tick0"] = 1
         names = [one.name if len(one.name) <= _LONG else one.name[: _LONG - 1] + "…" for one in panel.standings]
         y |= {
             "tickvals": list(range(len(names))),

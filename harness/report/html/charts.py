@@ -14,6 +14,7 @@ from ...utils.errors import DatasetError
 from ..figures.colours import colour_of
 from ..figures.context import FigureContext, MissingData
 from ..figures.registry import FIGURES
+from ..labels import metric_label
 from ..trial import all_settings
 from .chart import Chart, charts_of, short
 
@@ -95,7 +96,7 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
         "symbol": ["star" if one else "circle" for one in chosen],
     }
     data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"yaxis": {"title": f"validation {metric}"}, "showlegend": False}
+    layout: dict[str, Any] = {"yaxis": {"title": f"validation {metric_label(metric)}"}, "showlegend": False}
     if len(set(scores)) == 1:
         layout["yaxis"]["range"] = [0, 2 * scores[0] or 1]
     room = 0.06
@@ -109,7 +110,7 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
         data.append({"type": "scatter", "mode": "markers", "x": shown, "y": scores, "xaxis": f"x{number}"})
         data[-1] |= {"name": name, "marker": marker}
     best = max(range(len(scores)), key=scores.__getitem__)
-    about = f"{len(done)} search trials; the best has {metric} {scores[best]:.4f}."
+    about = f"{len(done)} search trials; the best has {metric_label(metric)} {scores[best]:.4f}."
     return Chart(title, about, data, layout)
 
 
@@ -147,7 +148,9 @@ def _scale(values: Sequence[Any], letters: int) -> dict[str, Any]:
         return {"type": "category", "tickvals": words, "ticktext": shown, "tickangle": angle}
     kind = {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {"nticks": 4}
     few = sorted(set(values)) if len(set(values)) <= _FEW else []
-    return kind | ({"tickvals": few, "ticktext": [f"{value:g}" for value in few]} if few else {})
+    return kind | (
+        {"tickvals": few, "ticktext": [f"{value:g}" if value >= 1 else f"{value:.3g}" for value in few]} if few else {}
+    )
 
 
 def _is_number(value: Any) -> bool:

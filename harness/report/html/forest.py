@@ -17,12 +17,17 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A gain: where its point and its intervals over users and over seeds are, and in words."""
+    """A gain: where its point and its intervals over users and over seeds are, and in words.
+
+    Attributes:
+        beyond: where the interval over seeds goes on beyond the axis: at 0, at 100, or both.
+    """
 
     gain: Gain
     at: float
     users: Span | None
     seeds: Span | None
+    beyond: tuple[int, ...]
     words: str
     span: str
 
@@ -43,6 +48,11 @@ class Forest:
     axis: str
     about: str
 
+    @property
+    def beyond(self) -> bool:
+        """Whether an interval goes on beyond the axis."""
+        return any(row.beyond for _, rows in self.groups for row in rows)
+
 
 def forest_of(panels: Sequence[Panel]) -> Forest:
     """The panels of the figure "gains", which have one scale."""
@@ -58,7 +68,8 @@ def forest_of(panels: Sequence[Panel]) -> Forest:
         ends = gain.users or gain.seeds
         words = f"[{', '.join(fixed(end, 1, plus='+') for end in ends)}]" if ends else ""
         percent = f"{fixed(gain.percent, 1, plus='+')}%"
-        return ForestRow(gain, at(gain.percent), span(gain.users), span(gain.seeds), percent, words)
+        beyond = tuple(end for end, goes_on in zip((0, 100), gain.beyond((low, high)), strict=True) if goes_on)
+        return ForestRow(gain, at(gain.percent), span(gain.users), span(gain.seeds), beyond, percent, words)
 
     return Forest(
         tuple((panel.title.replace("\n", " · "), tuple(map(row, panel.gains))) for panel in panels),

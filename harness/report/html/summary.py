@@ -153,7 +153,11 @@ def _budget(results: ResultSet) -> Fact:
         sizes.setdefault(label_of(row.cell.strategy), []).append(row)
     spent = [f"{name} {_trials(here)}" for name, here in sizes.items()]
     counts = sorted({row.trials for row in rows})
-    words = ", ".join(spent) if len(spent) <= _FEW else _span(counts)
+    alike = {_trials(here) for here in sizes.values()}
+    if len(spent) > 1 and len(alike) == 1:
+        words = f"{alike.pop()} a row"
+    else:
+        words = ", ".join(spent) if len(spent) <= _FEW else _span(counts)
     equal = f"unequal in {len(pairs)} of {len(rows)} rows" if pairs else "equal where rows are compared"
     return Fact("Budget", f"search trials: {words}; {equal}", "bad" if pairs else "good")
 

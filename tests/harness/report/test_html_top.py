@@ -9,12 +9,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from matplotlib import rc_context
 
 from rearec_bench.harness.analysis.resultset import ResultSet, collect
 from rearec_bench.harness.records.profile import Profile
 from rearec_bench.harness.report.figures.context import FigureContext
-from rearec_bench.harness.report.figures.panel import Gain, Panel
+from rearec_bench.harness.report.figures.panel import Gain, Panel, Standing
+from rearec_bench.harness.report.figures.printed import printed
+from rearec_bench.harness.report.figures.style import STYLE
 from rearec_bench.harness.report.html import content
+from rearec_bench.harness.report.html.chart import charts_of
 from rearec_bench.harness.report.html.forest import forest_of, ticks_of
 from rearec_bench.harness.report.html.page import TRIAL_COLUMNS, render_page
 from rearec_bench.harness.report.html.summary import best_rows, facts_of
@@ -60,6 +64,28 @@ def test_the_forest_has_the_places_of_gains_and_keeps_intervals_within() -> None
     assert (erl.at, erl.users, erl.seeds) == (75.0, (50.0, 100.0), (0.0, 100.0))
     assert (erl.words, erl.span) == ("+5.0%", "[0.0, +10.0]")
     assert (prl.at, prl.users, prl.seeds, prl.span) == (25.0, None, None, "")
+    assert (erl.beyond, prl.beyond, forest.beyond) == ((0, 100), (), True)
+
+
+def test_an_interval_that_goes_on_beyond_the_axis_has_an_arrow_in_print() -> None:
+    gains = [Gain("ERL", 5.0, None, (-50.0, 12.5), clear=True), Gain("PRL", -5.0, None, (-9.0, 12.5), clear=False)]
+    panel = Panel("tiny\nSASRec", "", x="axis", gains=gains, labels=["ERL", "PRL"], limits=(-10.0, 10.0))
+    with rc_context(STYLE):
+        (figure,) = printed([panel])
+    arrows = [(line.get_marker(), *line.get_xdata(), *line.get_ydata()) for line in figure.axes[0].lines]
+    assert [arrow for arrow in arrows if arrow[0] in ("<", ">")] == [("<", -10, 0), (">", 10, 0), (">", 10, 1)]
+
+
+def test_ranks_on_the_page_have_whole_ticks() -> None:
+    standings = [Standing(f"row {rank}", rank, (1.0, 2.0), (0,)) for rank in (1.0, 2.0)]
+    (chart,) = charts_of("Ranks", [Panel("tiny\nSASRec", "", x="rank", standings=standings)])
+    assert (chart.layout["xaxis"]["tick0"], chart.layout["xaxis"]["dtick"]) == (1, 1)
+
+
+def test_an_equal_budget_is_said_once(tmp_path: Path, synthetic: ModuleType) -> None:
+    results = synthetic.results_of(Store(tmp_path), ("erl", 2), ("prl", 2), search=2)
+    (budget,) = [fact.words for fact in facts_of(results) if fact.name == "Budget"]
+    assert budget.startswith("search trials: 2") and " a row; " in budget and "ERL" not in budget
 
 
 def test_facts_speak_against_what_is_unfair_or_missing(tmp_path: Path, synthetic: ModuleType) -> None:

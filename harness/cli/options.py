@@ -33,12 +33,10 @@ def write_text(text: str, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     from ..utils.errors import InputError
-    from ..utils.files import write_file
+    from ..utils.files import write_file, writing
 
-    try:
+    with writing(output, InputError):
         write_file(output, text.encode())
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror or error}.") from error
 
 
 @contextmanager

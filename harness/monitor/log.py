@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..store.suites import SCHEMA
 from ..utils.errors import StoreError
+from ..utils.files import writing
 from . import events
 from .events import Event
 
@@ -30,7 +30,7 @@ class RunLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._writing():
+        with writing(self._path):
             path.parent.mkdir(parents=True, exist_ok=True)
             torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
             self._file: IO[bytes] = path.open("ab", buffering=0)
@@ -78,20 +78,13 @@ class RunLog:
         level = _LEVELS.get(event, "info")
         line = {"schema": SCHEMA, "time": round(time.time(), 3), "level": level, "event": event, **fields}
         content = (json.dumps(line, allow_nan=False, default=str) + "\n").encode()
-        with self._writing():
+        with writing(self._path):
             while content:
                 content = content[self._file.write(content) :]
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror or error}.") from error
 
 
 def job_facts(job: Job) -> dict[str, Any]:

@@ -33,10 +33,8 @@ class ProfileStore:
             StoreError: the folder cannot be written.
         """
         target = self.path(profile)
-        try:
+        with atomic.writing(target):
             atomic.write_file(target, json_bytes(profile.to_json()))
-        except OSError as error:
-            raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
 
     def read(self, suites: Iterable[str] = ()) -> list[Profile]:
         """Profiles in the order in which they were taken.

@@ -11,7 +11,7 @@ from ..records.results import Rows
 from ..store.archive import refuse_existing
 from ..store.store import Store
 from ..utils import files as atomic
-from ..utils.errors import InputError, StoreError
+from ..utils.errors import InputError
 
 DEPTH = 20
 """Places of a run file: the largest cut-off of the metrics."""
@@ -30,26 +30,23 @@ def write_trec(suites: Sequence[str], store: Store, target: Path) -> tuple[int, 
     """
     refuse_existing(target)
     runs, qrels = 0, set()
-    try:
-        with atomic.new_folder(target) as folder:
-            for suite in suites:
-                (folder / suite).mkdir()
-                for cell in load_results(suite, store=store).once().cells:
-                    for run in cell.runs:
-                        rows = store.rows(run.key, "test")
-                        data = f"{cell.dataset}-{run.spec.dataset_fingerprint[:8]}"
-                        truth = folder / suite / f"{_plain(data)}.qrels"
-                        if truth not in qrels:
-                            lines = (f"{row} 0 {item} 1\n" for row, item in enumerate(rows.items.tolist()))
-                            truth.write_text("".join(lines))
-                            qrels.add(truth)
-                        name = _plain(f"{data}.{_name(cell)}.seed{run.spec.seed}.{run.key[:8]}")
-                        (folder / suite / f"{name}.run").write_text("".join(_lines(rows, _plain(_name(cell)))))
-                        runs += 1
-            if not runs:
-                raise InputError(f"there is no final run of {', '.join(suites)} to export.")
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
+    with atomic.writing(target), atomic.new_folder(target) as folder:
+        for suite in suites:
+            (folder / suite).mkdir()
+            for cell in load_results(suite, store=store).once().cells:
+                for run in cell.runs:
+                    rows = store.rows(run.key, "test")
+                    data = f"{cell.dataset}-{run.spec.dataset_fingerprint[:8]}"
+                    truth = folder / suite / f"{_plain(data)}.qrels"
+                    if truth not in qrels:
+                        lines = (f"{row} 0 {item} 1\n" for row, item in enumerate(rows.items.tolist()))
+                        truth.write_text("".join(lines))
+                        qrels.add(truth)
+                    name = _plain(f"{data}.{_name(cell)}.seed{run.spec.seed}.{run.key[:8]}")
+                    (folder / suite / f"{name}.run").write_text("".join(_lines(rows, _plain(_name(cell)))))
+                    runs += 1
+        if not runs:
+            raise InputError(f"there is no final run of {', '.join(suites)} to export.")
     return runs, len(qrels)
 
 

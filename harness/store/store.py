@@ -90,7 +90,7 @@ class Store:
     def write_files(self, key: str, files: Mapping[str, bytes], *, replace: bool = False) -> None:
         """Store the files of a trial as they are; as `write`."""
         folder = self.folder(key)
-        with _writing(folder):
+        with atomic.writing(folder):
             atomic.write_folder(folder, files, replace=replace)
 
     def lookup(self, key: str) -> TrialSummary | None:
@@ -173,7 +173,7 @@ class Store:
         """Remove a trial, if it is stored."""
         folder = self.folder(key)
         if folder.exists():
-            with _writing(folder):
+            with atomic.writing(folder):
                 atomic.remove_folder(folder)
 
     def suite_folder(self, name: str) -> Path:
@@ -200,7 +200,7 @@ class Store:
     def write_log(self, name: str, lines: Iterable[str]) -> None:
         """Replace all events of a suite's log; as `write_suite`."""
         target = self.suite_folder(name) / LOG
-        with _writing(target):
+        with atomic.writing(target):
             atomic.write_file(target, "".join(f"{line}\n" for line in lines).encode())
 
     def read_suite(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -253,7 +253,7 @@ class Store:
         names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
         target = place / next(name for name in names if name not in taken)
         reason = {"schema": _REASON_SCHEMA, "was": "/".join(parts), "why": why, "moved_at": round(time.time(), 3)}
-        with _writing(target):
+        with atomic.writing(target):
             atomic.write_file(target.with_name(f"{target.name}.json"), json_bytes(reason))
             path.rename(target)
         return target
@@ -280,7 +280,7 @@ class Store:
     def _write_sealed(self, name: str, file: str, value: Mapping[str, Any]) -> None:
         target = self.suite_folder(name) / file
         content = sealed(value, folder=name, file=file)
-        with _writing(target):
+        with atomic.writing(target):
             if not target.exists() or target.read_bytes() != content:
                 atomic.write_file(target, content)
 
@@ -291,7 +291,7 @@ class Store:
             self.root / QUARANTINE,
             *(self.suites_folder / name for name in atomic.names(self.suites_folder)),
         )
-        with _writing(self.root):
+        with atomic.writing(self.root):
             for folder in places:
                 atomic.clean(folder)
             if _begins(self.root / LISTING, _LISTED):
@@ -308,11 +308,3 @@ def _begins(path: Path, start: bytes) -> bool:
     with contextlib.suppress(OSError), path.open("rb") as file:
         return file.read(len(start)) == start
     return False
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error

@@ -13,8 +13,19 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from .errors import RearecError, StoreError
+
 _STALE_S = 3600.0
 _MARK = "~"
+
+
+@contextlib.contextmanager
+def writing(target: Path, kind: type[RearecError] = StoreError) -> Iterator[None]:
+    """An OSError of the block as an error of the harness: `target` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{target} cannot be written: {error.strerror or error}.") from error
 
 
 def write_file(target: Path, content: bytes) -> None:

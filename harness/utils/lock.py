@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import StoreError, StoreInUse
+from .files import writing
 
 if TYPE_CHECKING:
     from filelock import SoftFileLease
@@ -104,15 +105,13 @@ def hold(root: Path, doing: str, *, wait: bool, say: Callable[[str], None]) -> I
     with contextlib.ExitStack() as stack:
         if created:
             stack.callback(_remove_empty, root)
-        try:
+        with writing(root):
             turn = _Turn(root, wait=wait, say=say)
             _lock_file(turn, stack)
             lease = _lease(turn, stack)
             writer = Writer(doing, os.getpid(), socket.gethostname(), round(time.time(), 3))
             (root / NAME).write_text(json.dumps(asdict(writer), indent=1) + "\n")
             lock = Lock(root, lease)
-        except OSError as error:
-            raise StoreError(f"{root} cannot be written: {error.strerror or error}.") from error
         stack.callback(lock.remove)
         yield lock
 

@@ -104,11 +104,9 @@ def write_vectors(folder: Path, vectors: ItemVectors) -> None:
     from safetensors.numpy import save
 
     card = json.dumps(dict(vectors.card), indent=2, ensure_ascii=False)
-    try:
+    with atomic.writing(folder, DatasetError):
         atomic.write_file(folder / FILE, save({_TENSOR: vectors.values}, metadata={"card": card}))
         atomic.write_file(folder / CARD, f"{card}\n".encode())
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
 def read_vectors(folder: Path) -> ItemVectors | None:

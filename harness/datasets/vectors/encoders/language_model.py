@@ -217,10 +217,8 @@ def _part(folder: Path, first: int) -> Path:
 def _save(path: Path, values: NDArray[np.float32]) -> None:
     content = io.BytesIO()
     np.save(content, values, allow_pickle=False)
-    try:
+    with atomic.writing(path.parent, RearecError):
         atomic.write_file(path, content.getvalue())
-    except OSError as error:
-        raise RearecError(f"{path.parent} cannot be written: {error.strerror or error}.") from error
 
 
 def _mean_states(model: LanguageModel, texts: list[NDArray[np.int32]]) -> NDArray[np.float32]:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..plan.cells import expand
 from ..plan.staged import together
 from ..records.comparison import differences
+from ..suite.model import Suite
 from ..utils.errors import DamagedError
 from .shown import add_lines, shown_lines
 from .store import Store
@@ -92,7 +94,7 @@ def _suite(name: str, target: Store, source: Store) -> tuple[bool, list[str]]:
         wrong.append(
             f"suite {name} is not the same in both ({fields}): the rows of {target.root} stay, with the trials of both"
         )
-    merged = _merged_index(name, kept_index, index, wrong)
+    merged = _merged_index(name, kept_index, _on_same_data(name, kept_suite, kept_index, index, wrong), wrong)
     target.write_suite(name, kept_suite, merged)
     logged = _merge_logs(name, target, source)
     ours, theirs = (shown_lines(store.suite_folder(name)) for store in (target, source))
@@ -113,14 +115,26 @@ def _kept(name: str, file: str, theirs: dict[str, Any], target: Store) -> dict[s
         return theirs
 
 
+def _on_same_data(
+    name: str, suite: Mapping[str, Any], first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]
+) -> dict[str, Any]:
+    """The second index without its cells on data sets that had other content when the first was written."""
+    ours, theirs = (index.get("fingerprints", {}) for index in (first, second))
+    differing = sorted(dataset for dataset in ours if theirs.get(dataset, ours[dataset]) != ours[dataset])
+    if not differing:
+        return dict(second)
+    wrong.append(
+        f"suite {name}: {', '.join(differing)} had other content when the other suite ran; there the first's runs stay"
+    )
+    apart = {cell.id for cell in expand(Suite.from_json(suite)) if cell.dataset in differing}
+    return {**second, "cells": {id: cell for id, cell in second.get("cells", {}).items() if id not in apart}}
+
+
 def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:
     merged = {**second, **first, **together(first, second)}
     for part in ("fingerprints", "dataset_facts"):
         ours, theirs = first.get(part, {}), second.get(part, {})
         merged[part] = {**theirs, **ours}
-        differing = sorted(dataset for dataset in ours if dataset in theirs and ours[dataset] != theirs[dataset])
-        if differing and part == "fingerprints":
-            wrong.append(f"suite {name}: {', '.join(differing)} had other content when the other suite ran")
     cells = {**second.get("cells", {}), **first.get("cells", {})}
     for cell in first.get("cells", {}).keys() & second.get("cells", {}).keys():
         cells[cell] = _merged_cell(f"suite {name}, cell {cell}", first["cells"][cell], second["cells"][cell], wrong)

@@ -131,6 +131,21 @@ def test_suites_of_one_name_keep_the_rows_of_the_first_and_the_trials_of_both(pa
     assert first.read_suite("first")[1]["cells"][name] == cell
 
 
+def test_runs_on_other_content_of_a_data_set_are_not_brought_into_a_row(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    suite, index = first.read_suite("first")
+    name, cell = next((name, cell) for name, cell in index["cells"].items() if len(cell["final"]) == 2)
+    for store, seed, content in zip(pair, "12", "xy", strict=True):
+        cells = {name: {**cell, "final": {seed: cell["final"][seed]}}}
+        cells |= {other: entry for other, entry in index["cells"].items() if other != name and store is second}
+        store.write_suite("first", suite, {**index, "fingerprints": {"tiny": content}, "cells": cells})
+    (line,) = merge(first, second).conflicts
+    assert line.startswith("suite first: tiny had other content when the other suite ran")
+    held = first.read_suite("first")[1]
+    assert held["cells"] == {name: {**cell, "final": {"1": cell["final"]["1"]}}}
+    assert held["fingerprints"] == {"tiny": "x"}
+
+
 def test_search_trials_behind_one_that_one_side_lacks_are_brought_together(pair: tuple[Store, Store]) -> None:
     first, second = pair
     suite, index = first.read_suite("first")

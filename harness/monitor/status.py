@@ -163,7 +163,9 @@ def stored_cells(store: Store, name: str) -> tuple[tuple[CellCounts, ...], int, 
         search = stored({*keys.values(), *entry.get("failed", ()), *entry.get("behind", ())})
         final = stored({*entry.get("final", {}).values()} | finals.get(cell.id, set()))
         duplicates = max(sum(key is None for key in listed) - search.count("failed"), 0)
-        waiting = 0 if is_searched else max(search_size(cell) - len(search) - duplicates, 0)
+        waiting = max(search_size(cell) - len(search) - duplicates, 0)
+        if is_searched:  # but for trials that are damaged or gone
+            waiting = len({key for key in listed if key} - statuses.keys())
         waiting += 0 if has_note else max(len(cell.seeds) - len(final), 0)
         cells[cell.id] = CellCounts(cell.id, cell_label(cell), dict(Counter(search + final)), 0, waiting)
     return tuple(cells.values()), len(statuses), len(statuses) + sum(cell.waiting for cell in cells.values())

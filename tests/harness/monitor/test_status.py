@@ -245,6 +245,18 @@ def test_of_a_run_that_was_killed_after_its_suite_was_changed_what_the_suite_ask
         assert stored_cells(run.store, "fake")[1:] == run.queue.totals()
 
 
+@pytest.mark.parametrize("best", [True, False])
+def test_a_search_trial_that_is_gone_waits_to_be_run_again(best: bool, tmp_path: Path) -> None:
+    run = TrackedRun(tmp_path, seeds="1, 2", trials=4)
+    with run.tracker as tracker:
+        while not isinstance(job := tracker.take("t"), Signal):
+            run.end("t", job)
+    (entry,) = (cell for cell in run.store.read_suite("fake")[1]["cells"].values() if cell["best"])
+    run.store.delete(next(key for key in entry["search"] if (key == entry["best"]) == best))
+    _, over, trials = stored_cells(run.store, "fake")
+    assert (over, trials - over) == (len(run.store.keys()), 1)
+
+
 # ---- following
 
 

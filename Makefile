@@ -11,7 +11,7 @@
 #   make bench-long  a soak of a thousand trials, and growth over three decades (an hour)
 #
 #   make install PYTHON=python3.12                    # another Python
-#   make install TORCH="--index-url URL torch"        # another build of torch; README, "Installation"
+#   make install TORCH="--index-url URL torch"        # another build of torch; docs/install.md
 PYTHON ?= python3
 TORCH  ?= torch
 VENV   := .venv

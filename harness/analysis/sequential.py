@@ -92,7 +92,8 @@ def look(results: ResultSet, index: Mapping[str, Any]) -> dict[str, Any]:
         before = looks[name] = _standing(looks.get(name, ()), runs_of)
         count = before[-1]["seeds"] + 1 if before else FIRST
         decided = bool(before) and before[-1]["decided"]
-        while not decided and count <= len(cell.seeds):  # more than one look where it has seeds for rows against it
+        common = min(len(cell.seeds), len(beside.seeds))
+        while not decided and count <= common:  # more than one look where both have seeds for other comparisons
             p = _p(shares_of(at), shares_of(places[other.place]), cell.seeds[:count])
             level = levels(most, tuple(one["level"] for one in before))[count - FIRST]
             decided = p is not None and p < level

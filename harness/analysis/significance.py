@@ -65,8 +65,11 @@ class Comparison:
 
     @property
     def mark(self) -> str:
-        """`OVER_USERS`, `OVER_BOTH` if seeds differ too, or ""; only complete comparisons have a mark."""
-        if not self.complete or self.p_holm is None or self.p_holm >= LEVEL:
+        """`OVER_USERS`, `OVER_BOTH` if seeds differ too, or ""; only complete comparisons have a mark.
+
+        Users' means weigh users alike, the change rows: where the two have different signs, there is no mark either.
+        """
+        if not self.complete or self.p_holm is None or self.p_holm >= LEVEL or (self.effect or 0.0) * self.change <= 0:
             return ""
         over_seeds = self.p_seeds is not None and self.p_seeds < LEVEL
         return OVER_BOTH if over_seeds else OVER_USERS

@@ -72,15 +72,16 @@ def profile(
     given = {"dataset": dataset, "backbone": backbone, "strategy": strategy, "steps": steps}
     chosen = suite_to_profile(suite, given, overrides=overrides, threads=threads, store=Store(results))
     # only now, as importing torch is slow: mistakes are reported at once
-    from ..profile.profile import ProfileOptions, profile_suite
+    from ..profile.profile import profile_suite
     from ..report.profile import profile_text
 
     store = ProfileStore(results)
     meter = Meter(sys.stderr)
     done = []
-    how = ProfileOptions(repeats=repeats, rows=rows, device=device)
     try:
-        for measured in profile_suite(chosen, data_dir=data_dir, options=how, say=meter.say):
+        for measured in profile_suite(
+            chosen, data_dir=data_dir, repeats=repeats, rows=rows, device=device, say=meter.say
+        ):
             store.write(measured)
             done.append(measured)
     finally:

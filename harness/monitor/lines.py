@@ -15,12 +15,13 @@ from .events import Event
 if TYPE_CHECKING:
     from ..plan.cell_trials import Job
 
-METRIC_WORDS: Mapping[str, str] = {
+_METRICS: Mapping[str, str] = {
     "ndcg@10": "N@10",
     "ndcg@20": "N@20",
     "recall@10": "R@10",
     "recall@20": "R@20",
     "mrr": "MRR",
+    "avg": "Avg.",
 }
 BAR = 34
 
@@ -62,7 +63,7 @@ def finished_line(job: Job, summary: TrialSummary) -> str:
         return f"{head}   {summary.reason}   (rearec-bench show {job.key[:8]})"
     metric = summary.spec.metric
     total = summary.timings.get("total_s", 0.0)
-    value = f"val {METRIC_WORDS.get(metric, metric)} {decimals(summary.validation[metric])}"
+    value = f"val {metric_label(metric)} {decimals(summary.validation[metric])}"
     epochs = "" if job.spec.is_baseline else f"{counted(len(summary.history), 'epoch')}  "
     return f"{head}   {value}   {epochs}{total:.1f} s"
 
@@ -99,6 +100,11 @@ def place(job: Job) -> str:
     if job.purpose == "final":
         return f"final {job.index + 1}/{job.count}, seed {job.spec.seed}"
     return f"search {job.index + 1}/{job.count}" if job.count else f"search {job.index + 1}"
+
+
+def metric_label(name: str) -> str:
+    """Short name of a metric, such as N@20 for ndcg@20."""
+    return _METRICS.get(name, name)
 
 
 def decimals(value: float) -> str:

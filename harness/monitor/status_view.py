@@ -15,7 +15,7 @@ from ..utils import text as plain
 from ..utils.durations import duration
 from ..utils.errors import InputError
 from ..utils.text import columns, one_line
-from .lines import METRIC_WORDS, bar, decimals
+from .lines import bar, decimals, metric_label
 from .progress_writer import working_folder
 from .status import ALIVE, SuiteStatus, status_of
 
@@ -201,7 +201,7 @@ def _running(trials: Iterable[RunningTrial], now: float) -> list[str]:
     rows: list[tuple[str, ...]] = [("trial", "row", "place", "epoch", "validation", "rows/s", "since")]
     for trial in trials:
         place = trial.place if trial.attempt == 1 else f"{trial.place}, attempt {trial.attempt}"
-        value = "" if trial.value is None else f"{METRIC_WORDS.get(trial.metric, trial.metric)} {decimals(trial.value)}"
+        value = "" if trial.value is None else f"{metric_label(trial.metric)} {decimals(trial.value)}"
         rows_per_s = "" if trial.rows_per_s is None else f"{trial.rows_per_s:,.0f}"
         epoch = str(trial.epoch or "-")
         rows.append((trial.key[:8], trial.label, place, epoch, value, rows_per_s, _moment(trial.since, now)))

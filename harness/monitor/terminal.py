@@ -11,7 +11,7 @@ from ..utils.durations import duration
 from ..utils.text import one_line
 from . import events
 from .events import Event, Listener, Totals
-from .lines import BAR, METRIC_WORDS, bar, cell_label, decimals, event_line, finished_line, opening, place
+from .lines import BAR, bar, cell_label, decimals, event_line, finished_line, metric_label, opening, place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,10 +123,10 @@ class LiveReporter:
             job = event.job
             cells = [f"  {cell_label(job)}", place(job)]
             if isinstance(event, events.EpochEnded):
-                metric = METRIC_WORDS.get(job.spec.metric, job.spec.metric)
                 best = f"cell's best {decimals(event.cell_best)}" if event.cell_best is not None else ""
                 epoch = f"epoch {event.epoch:>3}" if event.epoch else ""
-                cells += [epoch, f"val {metric} {decimals(event.value)}", best, f"{event.rows_per_s:,.0f} rows/s"]
+                value = f"val {metric_label(job.spec.metric)} {decimals(event.value)}"
+                cells += [epoch, value, best, f"{event.rows_per_s:,.0f} rows/s"]
             rows.add_row(*(Text(one_line(cell), no_wrap=True, overflow="ellipsis") for cell in cells))
         whole = Table.grid()
         whole.add_row("")

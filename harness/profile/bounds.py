@@ -24,20 +24,15 @@ from ..records.profile import Machine
 from .timing import clock_of
 
 _FLOAT_BYTES = 4
-_SIZES = {"cpu": (1536, 48 << 20), "cuda": (8192, 512 << 20)}  # width of the product, bytes of the copy
+_SIZES = {"cpu": (1536, 48 << 20), "cuda": (8192, 512 << 20)}
+"""Width of the fp32 product, which fills the device, and bytes of the copy, which no cache holds."""
 _MIN_S = 0.3
 _MIN_REPEATS = 5
 
 
-def reach(device: torch.device, *, product: int | None = None, copied_bytes: int | None = None) -> Machine:
-    """Measure the machine: the fastest of several matrix products and copies, with torch's threads as they are.
-
-    Args:
-        product: n of the (n, n) x (n, n) product in fp32; None for a size that fills the device.
-        copied_bytes: size of what is copied; None for one that no cache holds.
-    """
+def reach(device: torch.device) -> Machine:
+    """Measure the machine: the fastest of several matrix products and copies, with torch's threads as they are."""
     width, size = _SIZES[device.type]
-    width, size = product or width, copied_bytes or size
     left = torch.randn(width, width, device=device)
     right = torch.randn(width, width, device=device)
     out = torch.empty_like(left)

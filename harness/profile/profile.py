@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,42 +37,32 @@ if TYPE_CHECKING:
 _BASE = "base"
 
 
-@dataclass(frozen=True)
-class ProfileOptions:
-    """How to profile.
-
-    Attributes:
-        repeats: timed passes of each K, and timed training steps.
-        rows: at most so many test rows; None for all.
-        device: "cpu" or "cuda"; None for that of the suite's resources.
-    """
-
-    repeats: int = 5
-    rows: int | None = None
-    device: str | None = None
-
-
 def profile_suite(
-    suite: Suite, *, data_dir: Path, options: ProfileOptions, say: Callable[[str], None]
+    suite: Suite, *, data_dir: Path, repeats: int, rows: int | None, device: str | None, say: Callable[[str], None]
 ) -> Iterator[Profile]:
     """Profile every row of a suite, and yield each profile as soon as it is done.
 
     The first value of everything that is searched is used, and of steps all.
 
+    Args:
+        repeats: timed passes of each K, and timed training steps.
+        rows: at most so many test rows; None for all.
+        device: "cpu" or "cuda"; None for that of the suite's resources.
+
     Raises:
         InputError: a data set is not prepared, there is no such device, or no row of the suite can run.
     """
-    device = options.device or ("cuda" if suite.resources.gpu > 0 else "cpu")
+    device = device or ("cuda" if suite.resources.gpu > 0 else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no GPU that torch can use. For the processor:  --device cpu")
     cells = once(expand(suite))
     datasets = load_all(suite, cells, data_dir)
-    rows = _rows(cells, say)
-    if not rows:
+    profiled = _rows(cells, say)
+    if not profiled:
         raise InputError(f"no row of {suite.name} can run: there is nothing to profile.")
     machines: dict[int, Machine] = {}
-    for row in rows:
-        profiler = _RowProfiler(row, suite.name, datasets[row[0].dataset], device, options)
+    for row in profiled:
+        profiler = _RowProfiler(row, suite.name, datasets[row[0].dataset], device, rows=rows, repeats=repeats)
         threads = profiler.spec.training.threads
         if threads not in machines:
             say(f"what {profiler.subject.machine} reaches with {threads} thread{'s' if threads > 1 else ''}")
@@ -105,14 +94,16 @@ def _depths(cells: list[Cell]) -> tuple[int, ...]:
 class _RowProfiler:
     """Measures one row."""
 
-    def __init__(self, cells: list[Cell], suite: str, dataset: Dataset, device: str, options: ProfileOptions) -> None:
+    def __init__(
+        self, cells: list[Cell], suite: str, dataset: Dataset, device: str, *, rows: int | None, repeats: int
+    ) -> None:
         self._dataset = dataset
-        self._options = options
+        self._repeats = repeats
         self._device = torch.device(device)
         self._clock = clock_of(self._device)
         depths = _depths(cells)
         self.spec = self._filled(example(cells[0], device), depths[-1], cells[0].text_based)
-        self._reader = TestReader(dataset, rows=options.rows, max_len=self.spec.training.max_len, device=self._device)
+        self._reader = TestReader(dataset, rows=rows, max_len=self.spec.training.max_len, device=self._device)
         facts = environment(device, self.spec.training.threads)
         self._environment: Mapping[str, object] = facts
         self.subject = Subject(
@@ -135,13 +126,11 @@ class _RowProfiler:
             say(f"{name}: K = {steps} alone")
             lines.append(self._alone(self._at(steps)))
         depths = ", ".join(map(str, self.subject.steps))
-        say(f"{name}: K = {depths} in turns, {self._options.repeats} times over {self.subject.rows:,} rows")
+        say(f"{name}: K = {depths} in turns, {self._repeats} times over {self.subject.rows:,} rows")
         runs = [Inference(ModelTrial(self._at(steps), self._dataset), self._reader) for steps in self.subject.steps]
-        times = interleaved(
-            [run.once for run in runs], repeats=self._options.repeats, clock=self._clock, warmups=self._warmups
-        )
+        times = interleaved([run.once for run in runs], repeats=self._repeats, clock=self._clock, warmups=self._warmups)
         item_flops = runs[-1].item_flops()
-        taken = [runs[-1].phases(self._clock) for _ in range(self._warmups + self._options.repeats)][self._warmups :]
+        taken = [runs[-1].phases(self._clock) for _ in range(self._warmups + self._repeats)][self._warmups :]
         return Profile(
             subject=self.subject,
             lines=tuple(
@@ -154,7 +143,7 @@ class _RowProfiler:
             ),
             parts=inference.parts_of(taken, load, machine, item_flops=item_flops),
             reach=machine,
-            repeats=self._options.repeats,
+            repeats=self._repeats,
             environment=self._environment,
             taken_at=time.time(),
         )
@@ -186,7 +175,7 @@ class _RowProfiler:
             peak_memory_bytes=peak,
             parameters=passes.parameters,
             flops_counted=passes.flops(),
-            training=training(trial, train, steps=self._options.repeats, clock=self._clock, warmups=self._warmups),
+            training=training(trial, train, steps=self._repeats, clock=self._clock, warmups=self._warmups),
         )
 
     def _at(self, steps: int) -> TrialSpec:

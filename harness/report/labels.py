@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..monitor.lines import metric_label as metric_label
 from ..suite.labels import value_text
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ _NAMES = {
     "markov": "Markov",
 }
 
-METRIC_LABELS = {"ndcg@10": "N@10", "ndcg@20": "N@20", "recall@10": "R@10", "recall@20": "R@20", "avg": "Avg."}
-
 HIDDEN = {"nothing": "not masked", "history": "masked", "window": "masked as far as models see it"}
 
 
@@ -37,11 +36,6 @@ def label_of(name: str) -> str:
     """The field's own spelling of a known name, with its swept values if any; other names as they are."""
     bare, bracket, swept = name.partition("[")
     return _NAMES.get(bare, bare) + bracket + swept
-
-
-def metric_label(name: str) -> str:
-    """Short name of a metric, such as N@20 for ndcg@20."""
-    return METRIC_LABELS.get(name, name)
 
 
 def points_label(points: int | None) -> str:

@@ -45,10 +45,6 @@ _Made = TypeVar("_Made")
 _Of = TypeVar("_Of")
 
 FORMATS = ("markdown", "latex", "csv", "json")
-LAYOUTS = ("wide", "compact")
-SPLITS = ("test", "validation")
-SOURCES = ("store", "paper")
-AGAINST = ("paper",)
 
 
 def render_report(
@@ -77,22 +73,18 @@ def render_report(
         source: "store", or "paper" for its printed numbers.
         against: "paper" puts its printed numbers beside those of the table "overall"; "" for none.
         marks: mark the differences of the table "overall" that are more than chance.
-        split: whose rows the table "overall" is of, one of `SPLITS`.
+        split: whose rows the table "overall" is of, "test" or "validation".
         width: of the terminal that shows markdown; None for a file.
 
     Raises:
         InputError: an unknown name.
         StoreError: a suite's own files are damaged; damaged trials are left out, with a note below the table.
     """
-    known("format", format, FORMATS)
-    known("layout", layout, LAYOUTS)
-    known("source", source, SOURCES)
     if marks and (table not in MARKED or source != "store" or against or format in ("csv", "json")):
         raise InputError(
             "--marks is for --table overall of stored suites as markdown or LaTeX. Leave it out, or the other option; "
             "the p-values are in --table significance."
         )
-    known("split", split, SPLITS)
     if split != "test":
         if source != "store" or table != "overall" or marks or against:
             raise InputError(
@@ -101,7 +93,6 @@ def render_report(
             )
         tables = [_undamaged(validation_overall, name, store=store) for name in _suites(suites, store)]
     elif against:
-        known("name to compare with", against, AGAINST)
         if source != "store" or table != "overall":
             raise InputError("--against paper is for --table overall of stored suites. Leave out the other option.")
         tables = [
@@ -118,7 +109,7 @@ def render_report(
         known("table", table, [*TABLES, *DATA_TABLES, *PROFILE_TABLES, *DATASET_TABLES])
         make = (MARKED if marks else TABLES).get(table) or _with_data(DATA_TABLES[table], _loader(data_dir))
         shows = "" if table in OF_VALIDATION else f"table {table}"
-        names = list(dict.fromkeys(_suites(suites, store)))
+        names = _suites(suites, store)
         if suites and table in OF_SEVERAL:
             tables = [_undamaged(make, *names, store=store, shows=shows)]
         else:
@@ -174,7 +165,6 @@ def render_html(
     store: Store,
     data_dir: Path = Path("data"),
     aggregates: bool = False,
-    title: str = "rearec-bench report",
 ) -> str:
     """Stored suites as one self-contained HTML page: tables, figures, claims, every trial.
 
@@ -199,7 +189,8 @@ def render_html(
         return suite_content(results, makers, store=store, context=context, folder=store.root)
 
     return render_page(
-        [_undamaged(made, name, store=store, shows="page") for name in _suites(suites, store)], title=title
+        [_undamaged(made, name, store=store, shows="page") for name in _suites(suites, store)],
+        title="rearec-bench report",
     )
 
 
@@ -290,7 +281,7 @@ def _suites(suites: Sequence[str] | None, store: Store) -> list[str]:
         raise InputError(f"no suite is stored in {store.root}. Type:  rearec-bench run SUITE.yaml")
     for name in suites or ():
         known("suite", name, stored)
-    return list(suites or stored)
+    return list(dict.fromkeys(suites or stored))
 
 
 def _undamaged(make: Callable[[ResultSet], _Made], *names: str, store: Store, shows: str = "") -> _Made:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..monitor.lines import METRIC_WORDS, decimals
+from ..monitor.lines import decimals, metric_label
 from ..plan.cells import expand
 from ..records.results import Metrics, TrialResult
 from ..records.spec import Component, TrialSpec
@@ -181,11 +181,11 @@ def _evidence(result: TrialResult) -> Iterator[str]:
 
 
 def _metrics(readout: Metrics, steps: list[Metrics], metric: str) -> str:
-    words = "  ".join(f"{METRIC_WORDS.get(name, name)} {decimals(value)}" for name, value in readout.items())
+    words = "  ".join(f"{metric_label(name)} {decimals(value)}" for name, value in readout.items())
     if len(steps) < 2:
         return words
     by_step = " ".join(decimals(step[metric]) for step in steps)
-    return f"{words}      steps 0..{len(steps) - 1} {METRIC_WORDS.get(metric, metric)}: {by_step}"
+    return f"{words}      steps 0..{len(steps) - 1} {metric_label(metric)}: {by_step}"
 
 
 def _training(result: TrialResult) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _training(result: TrialResult) -> Iterator[str]:
     metric = result.spec.metric
     last = result.history[-1]
     values = [decimals(epoch.validation[metric]) for epoch in result.history]
-    yield _line(METRIC_WORDS.get(metric, metric), f"by epoch: {_shortened(values)}")
+    yield _line(metric_label(metric), f"by epoch: {_shortened(values)}")
     losses = [f"{epoch.losses[_LOSS_TERMS_FIRST]:.4g}" for epoch in result.history]
     terms = ", ".join(f"{name} {value:.4g}" for name, value in last.losses.items() if name != _LOSS_TERMS_FIRST)
     yield _line("loss", f"by epoch: {_shortened(losses)}" + (f"   (at the end: {terms})" if terms else ""))

@@ -90,8 +90,8 @@ class Cluster:
 
     def slots(
         self, *, cpu: float, gpu: float, limit: int | None, look: Callable[[], tuple[Node, ...]] = alive
-    ) -> TrialSlots:
-        """How many trials may run at once while nodes join and leave.
+    ) -> Callable[[], int]:
+        """Returns how many trials may run at once, while nodes join and leave; 0 while no node is there for any.
 
         Args:
             cpu: cores of one trial.
@@ -102,37 +102,16 @@ class Cluster:
         Raises:
             InputError: not even one fits.
         """
-        return TrialSlots(
-            self.fits(cpu=cpu, gpu=gpu),
-            limit,
-            lambda: sum(node.fits(cpu=cpu, gpu=gpu) for node in look()),
-            fixed=self.owned,
-        )
+        fits, looked_at = self.fits(cpu=cpu, gpu=gpu), time.monotonic()
 
+        def slots() -> int:
+            nonlocal fits, looked_at
+            now = time.monotonic()
+            if not self.owned and now - looked_at > _LOOK_S:
+                fits, looked_at = sum(node.fits(cpu=cpu, gpu=gpu) for node in look()), now
+            return fits if limit is None else min(fits, limit)
 
-class TrialSlots:
-    """How many trials may run at once; checks again from time to time unless `fixed`.
-
-    Args:
-        fits: trials at first.
-        limit: max trials; None for all that fit.
-        count: how many fit now.
-        fixed: nodes neither join nor leave.
-    """
-
-    def __init__(self, fits: int, limit: int | None, count: Callable[[], int], *, fixed: bool) -> None:
-        self._fits = fits
-        self._limit = limit
-        self._count = count
-        self._fixed = fixed
-        self._looked_at = time.monotonic()
-
-    def __call__(self) -> int:
-        """Trials that may run at once now; 0 while no node is there for any."""
-        now = time.monotonic()
-        if not self._fixed and now - self._looked_at > _LOOK_S:
-            self._fits, self._looked_at = self._count(), now
-        return self._fits if self._limit is None else min(self._fits, self._limit)
+        return slots
 
 
 @contextlib.contextmanager

@@ -101,18 +101,17 @@ def broken(text: str, width: float, size: float, *, lines: int) -> str:
     return "\n".join(shortened(line, width, size) for line in [*done, current.rstrip()])
 
 
-def apart(places: Sequence[float], gap: float, *, low: float = 0.0, high: float = 1.0) -> list[float]:
-    """The places, moved as little as needed so that neighbours are `gap` apart, within the ends if they have room."""
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """The places, moved as little as needed so that neighbours are `gap` apart, within 0 and 1 if they have room."""
     order = sorted(range(len(places)), key=lambda at: places[at])
     moved = list(places)
     for before, at in pairwise(order):
         moved[at] = max(moved[at], moved[before] + gap)
-    over = max(moved[order[-1]] - high, 0.0) if order else 0.0
-    limit = high if over else float("inf")
+    limit = 1.0 if order and moved[order[-1]] > 1.0 else float("inf")
     for at in reversed(order):
         moved[at] = min(moved[at], limit)
         limit = moved[at] - gap
-    under = low - min(moved, default=low)
+    under = -min(moved, default=0.0)
     return [place + under for place in moved] if under > 0 else moved
 
 

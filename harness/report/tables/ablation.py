@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ...analysis.compare import Compared, compare
 from ...analysis.resultset import ResultSet
-from ...analysis.significance import significance
+from ...analysis.significance import Significance, significance
 from ..protocol import protocol_lines
 from ..table import Table
-from .overall import FIELDS, comparison_table
-from .parts import suite_table
+from .overall import comparison_table
 from .significance import mark_lines
 
 _NOTE = "Each row beside the whole method that it lacks a part of; gains are those over the whole method."
@@ -24,29 +23,13 @@ def ablation(results: ResultSet) -> Table:
     results = results.models()
     rows = compare(results.cells)
     kept = families(rows)
-    if not kept:
-        return suite_table(
-            results,
-            name="ablation",
-            caption="ablation",
-            columns=(),
-            groups=(),
-            notes=(),
-            fields=FIELDS,
-            records=(),
-            unfilled=_UNFILLED,
-        )
-    tests = significance(results, intervals=False)
+    tests = significance(results, intervals=False) if kept else Significance((), ())
     return comparison_table(
         kept,
         name="ablation",
         title=results.name,
         caption=f"{results.name}: ablation",
-        protocol=(
-            _NOTE,
-            *mark_lines(tests),
-            *protocol_lines(results),
-        ),
+        protocol=(_NOTE, *mark_lines(tests), *protocol_lines(results)) if kept else (_UNFILLED,),
         marks=tests.marks(),
     )
 

@@ -61,6 +61,19 @@ def test_a_row_that_is_not_decided_gets_a_seed_and_its_reference_too(
     )
 
 
+def test_a_look_is_at_seeds_that_the_reference_has_too(tmp_path: Path, synthetic: ModuleType, monkeypatch: Any) -> None:
+    """A row has more seeds where its `against` was changed in the suite."""
+    base, *rows = staged(tmp_path, synthetic, 4).cells
+    base = replace(base, seeds=base.seeds[:2], runs=base.runs[:2], finals=base.finals[:2])
+    results = replace(staged(tmp_path, synthetic, 4), cells=(base, *rows))
+    index = looked(results, {"erl": 0.5, "prl": 1e-9}, {}, monkeypatch)
+    assert {name: [one["seeds"] for one in made] for name, made in index[LOOKS].items()} == {
+        "erl over base": [2],
+        "prl over base": [2],
+    }
+    assert index[SEEDS] == {"base": 3, "erl": 4, "prl": 4}
+
+
 def test_with_all_seeds_nothing_is_added(tmp_path: Path, synthetic: ModuleType, monkeypatch: Any) -> None:
     index: dict[str, Any] = {}
     for seeds in (2, 3, 4):

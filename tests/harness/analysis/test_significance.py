@@ -98,6 +98,7 @@ def test_only_whole_rows_are_marked_and_marks_follow_the_p_values(results: Resul
     assert replace(one, p_seeds=0.01).mark == OVER_BOTH
     assert replace(one, p_holm=0.06, p_seeds=0.01).mark == ""
     assert replace(one, complete=False).mark == ""
+    assert replace(one, change=-one.change).mark == "", "users' means differ the other way"
     assert one.row.place == ("tiny", "sasrec", "prl", 2)
 
 

@@ -14,7 +14,7 @@ import pytest
 import ray
 
 from rearec_bench.harness.run import cluster as harness
-from rearec_bench.harness.run.cluster import Cluster, TrialSlots, cluster
+from rearec_bench.harness.run.cluster import Cluster, cluster
 from rearec_bench.harness.run.nodes import Node
 from rearec_bench.harness.run.scratch import scratch_folder
 from rearec_bench.harness.run.stopping import Terminated
@@ -117,12 +117,14 @@ def test_slots_follow_nodes_that_come_and_go_but_stay_below_the_limit(monkeypatc
     assert slots() == 0
 
 
-def test_slots_on_one_machine_are_counted_once() -> None:
+def test_slots_on_one_machine_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def never() -> int:
         raise AssertionError
 
-    slots = TrialSlots(4, None, never, fixed=True)
-    slots._looked_at = float("-inf")
+    now = [0.0]
+    monkeypatch.setattr(harness.time, "monotonic", lambda: now[0])
+    slots = Cluster(Path(), (Node("a", "a", 4, 0),), owned=True).slots(cpu=1, gpu=0, limit=None, look=never)
+    now[0] += 1000.0
     assert slots() == 4
 
 

@@ -196,7 +196,7 @@ def _bars(
 def _groups(item: Grouped, kind: str) -> Panel:
     name, words = _GROUPS[kind]
     here = [states.states for states in item.groups if states.group.kind == kind]
-    steps = [state for state in here[0] if "step" in state]
+    steps = dict.fromkeys(state for states in here for state in states if "step" in state)  # a group may be empty
     return _bars(
         _title(_place(item.row), f"{row_name(item.row, brackets=False)}, {kind}"),
         f"{_TEST} at each step: {words} ({name}), rising.",

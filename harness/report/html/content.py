@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,12 +123,9 @@ def suite_content(
     except MissingData as missing:
         lacking.append(Lacking(CASE, str(missing)))
     tried = _tried(trials)
-    counts: dict[str, int] = {}
-    for stored in trials:
-        counts[stored.summary.status] = counts.get(stored.summary.status, 0) + 1
     return PageSuite(
         name=results.name,
-        counts=counts,
+        counts=Counter(stored.summary.status for stored in trials),
         facts=facts_of(results),
         strategies=strategies_of(results),
         gains=_gains(context),

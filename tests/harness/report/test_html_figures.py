@@ -112,6 +112,9 @@ def test_a_page_is_made_where_only_base_is_done_on_a_backbone_and_where_groups_h
     alone = replace(results, cells=tuple(cell for cell in results.cells if cell.steps != 11))
     (level,) = charts_of("", FIGURES["fig5_steps"].panels(replace(context, results=alone))[1:])[0].data
     assert level["name"] == "Base" and len(level["x"]) == 2 and len(set(level["y"])) == 1
+    one_item = replace(data, test=replace(data.test, targets=np.full_like(data.test.targets, 7)))
+    panels = FIGURES["fig4_groups"].panels(replace(context, load=lambda name: one_item))
+    assert all(panel.series for panel in panels), "the groups of rare items are empty, and the others are shown"
     groups = charts_of("", FIGURES["fig4_groups"].panels(context))
     assert len(groups) > 12 and all(len(chart.data[0]["x"]) == 4 for chart in groups)
 

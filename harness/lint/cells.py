@@ -14,8 +14,8 @@ from .numbers import Printed, printed
 
 _PERCENT = Fraction(1, 100)
 _CELL = re.compile(
-    r"\(?\s*(?P<sign>[-+−–↑↓]?)\s*(?P<number>\d*\.?\d+(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)"
-    r"(?:\s*(?:±|\+/-)\s*(?P<spread>\d*\.\d+)\s*%?)?\s*(?P<arrow>[↑↓]?)\s*\)?(?P<note>(?:\s*[*†‡§]+)*)"
+    r"\(?\s*(?P<sign>[-+−–↑↓]?)\s*(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)"
+    r"(?:\s*(?:±|\+/-)\s*(?P<spread>\d*\.\d+)\s*%?)?\s*(?P<arrow>[↑↓]?)\s*\)?[\s*†‡§]*"
 )
 _BESIDE = re.compile(r"(?<=[\d*†‡§%])\s*(?:\(\s*[-+−–↑↓]\s*[\d.]+\s*%\s*[↑↓]?\s*\)|[+↑↓]\s*[\d.]+\s*%)$")
 _SIGNS = {**dict.fromkeys("-−–↓", "-"), **dict.fromkeys("+↑", "+")}
@@ -97,14 +97,15 @@ class Content:
 
 def content(words: str) -> Content | None:
     """What a cell holds; None if it is not one number, with its spread and marks, maybe with a gain beside it."""
-    alone = _BESIDE.sub("", words.strip())
+    words = " ".join(words.split())
+    alone = _BESIDE.sub("", words)
     found = _CELL.fullmatch(alone)
     if found is None:
         return None
     sign = found["sign"] or (found["arrow"] if found["percent"] else "")
     number = printed(_SIGNS.get(sign, "") + found["number"])
     spread = printed(found["spread"]) if found["spread"] else None
-    return Content(number, bool(found["percent"]), spread, bool(sign), alone != words.strip()) if number else None
+    return Content(number, bool(found["percent"]), spread, bool(sign), alone != words) if number else None
 
 
 def in_fractions(cells: Iterable[Cell], percent: Collection[Family], *, maybe: bool) -> list[Cell]:

@@ -289,6 +289,11 @@ def test_tables_are_read_as_papers_print_them(text: str, wanted: list[object], u
     assert (broken(text), +found(text).unread) == (wanted, unread)
 
 
+@pytest.mark.parametrize("long", ["*" * 60, " " * 1000, " *" * 60, "1" * 1000])
+def test_a_number_before_a_long_row_of_signs_is_read_in_time(long: str) -> None:
+    assert found(row(f".06{long}x", ".07", "-", "-", "-", "-")).unread["not one number"] == 1
+
+
 def test_a_large_table_of_gains_is_checked_in_time() -> None:
     lines = [f"A{place},R@5,.{place + 10001},{place + 5}.3" for place in range(150)]
     start = perf_counter()

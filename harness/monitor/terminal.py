@@ -55,6 +55,7 @@ class LiveReporter:
 
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._was_live = False
         self._running: dict[str, events.TrialStarted | events.EpochEnded] = {}
         self._last: deque[str] = deque(maxlen=_LAST)
         self._totals: Totals | None = None
@@ -95,12 +96,13 @@ class LiveReporter:
                     self._live.update(self._view(), refresh=True)
             case events.RunStopping(by_signal=by_signal):
                 if by_signal:
+                    self._was_live = self._live.is_started
                     self._live.stop()
                 self._print(f"{'  ' if by_signal else ''}{event_line(event)}", style="bold")
             case events.RunEnded() | events.RunAbandoned():
-                if self._live.is_started:
+                if self._live.is_started or self._was_live:
                     self._live.stop()
-                    if self._totals is not None:
+                    if self._totals is not None:  # trials have ended since the message that it stops
                         self._console.print(self._bar(self._totals), markup=False)
             case _:
                 pass

@@ -126,6 +126,14 @@ def test_the_last_finished_trials_stay_in_view_with_their_keys(jobs: tuple[Job, 
     assert [re.search(r"N@20 (\.\d+)", line)[1] for line in last] == [".2000", ".3000", ".4000"]
 
 
+def test_a_run_that_a_signal_ends_shows_at_its_end_how_far_it_came(jobs: tuple[Job, Job]) -> None:
+    search, _ = jobs
+    stopping = events.RunStopping("interrupted", 1, "stopping; 36 are stored.", by_signal=True)
+    ended = TrialEnded(search, summary_for(search.spec), dataclasses.replace(TOTALS, over=37))
+    _, above = live(STARTED, TrialStarted(search), stopping, ended)
+    assert above.index("  stopping; 36 are stored.") < above.rindex("  done 37/89   diverged 1   failed 0 ")
+
+
 def test_a_new_estimate_comes_with_an_epoch(jobs: tuple[Job, Job]) -> None:
     epoch = events.EpochEnded(jobs[0], 14, 0.0752, 1912.4, None)
     assert live(STARTED, epoch)[0][-1].endswith("12 min left")

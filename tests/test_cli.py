@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from rearec_bench import __version__
 from rearec_bench.cli import main
-from rearec_bench.harness.report.report import FORMATS, LAYOUTS, SOURCES, SPLITS
+from rearec_bench.harness.report.report import FORMATS
 from rearec_bench.harness.run import runner as execute
 from rearec_bench.harness.run.outcome import RunOutcome
 from rearec_bench.harness.store.store import Store
@@ -310,8 +310,7 @@ def test_every_suite_is_reported_where_none_is_named(invoke: Invoke, results: Pa
 
 def test_the_options_offer_what_the_report_knows() -> None:
     options = {parameter.name: parameter for parameter in main.commands["report"].params}
-    offered = {name: tuple(options[name].type.choices) for name in ("form", "layout", "source", "split")}
-    assert offered == {"form": (*FORMATS, "html"), "layout": LAYOUTS, "source": SOURCES, "split": SPLITS}
+    assert tuple(options["form"].type.choices) == (*FORMATS, "html")
 
 
 # ---- prepare and datasets
@@ -406,6 +405,14 @@ def test_the_list_fits_one_screen_and_names_every_component_and_suite(invoke: In
     assert 24 <= len(lines) <= 40
     assert max(map(len, lines)) <= 100
     assert max(map(len, invoke("list", env={"COLUMNS": "80"}).stdout.splitlines())) <= 80
+
+
+def test_the_list_has_a_component_of_a_package_whatever_the_length_of_its_name(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = dataclasses.replace(BACKBONES.entry("sasrec"), name="long_" * 20, origin="a package 1.0")
+    monkeypatch.setitem(BACKBONES._entries, entry.name, entry)
+    assert f"{entry.name}  [a ..." in invoke("list", env={"COLUMNS": "80"}).stdout
 
 
 @pytest.mark.parametrize(

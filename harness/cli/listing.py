@@ -135,7 +135,7 @@ def _overview(groups: Mapping[str, _Group], width: int) -> Iterator[str]:
             column = max(map(len, group.entries))
             for place, (entry, words) in enumerate(group.entries.items()):
                 head = f"{'' if place else name:<{_MARGIN}}{entry:<{column}}  "
-                yield head + textwrap.shorten(words, width - len(head), placeholder=" ...")
+                yield head + textwrap.shorten(words, max(width - len(head), _MARGIN), placeholder=" ...")
         yield ""
     yield "More:  rearec-bench list strategies (or another group), rearec-bench list prl"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..plan.cells import expand
-from ..plan.staged import together
+from ..plan.staged import LOOKS, SEEDS, together
 from ..records.comparison import differences
 from ..suite.model import Suite
 from ..utils.errors import DamagedError
@@ -118,7 +118,7 @@ def _kept(name: str, file: str, theirs: dict[str, Any], target: Store) -> dict[s
 def _on_same_data(
     name: str, suite: Mapping[str, Any], first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]
 ) -> dict[str, Any]:
-    """The second index without its cells on data sets that had other content when the first was written."""
+    """The second index without its cells, seeds and looks on data sets that had other content in the first."""
     ours, theirs = (index.get("fingerprints", {}) for index in (first, second))
     differing = sorted(dataset for dataset in ours if theirs.get(dataset, ours[dataset]) != ours[dataset])
     if not differing:
@@ -127,7 +127,14 @@ def _on_same_data(
         f"suite {name}: {', '.join(differing)} had other content when the other suite ran; there the first's runs stay"
     )
     apart = {cell.id for cell in expand(Suite.from_json(suite)) if cell.dataset in differing}
-    return {**second, "cells": {id: cell for id, cell in second.get("cells", {}).items() if id not in apart}}
+    parts = {
+        part: second[part] for part in ("cells", SEEDS, LOOKS) if part in second
+    }  # each by names that begin with ids
+    kept = {
+        part: {name: held for name, held in entries.items() if name.split()[0] not in apart}
+        for part, entries in parts.items()
+    }
+    return {**second, **kept}
 
 
 def _merged_index(name: str, first: Mapping[str, Any], second: Mapping[str, Any], wrong: list[str]) -> dict[str, Any]:

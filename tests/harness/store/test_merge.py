@@ -138,12 +138,17 @@ def test_runs_on_other_content_of_a_data_set_are_not_brought_into_a_row(pair: tu
     for store, seed, content in zip(pair, "12", "xy", strict=True):
         cells = {name: {**cell, "final": {seed: cell["final"][seed]}}}
         cells |= {other: entry for other, entry in index["cells"].items() if other != name and store is second}
-        store.write_suite("first", suite, {**index, "fingerprints": {"tiny": content}, "cells": cells})
+        staged = {
+            SEEDS: {name: int(seed) + 1},
+            LOOKS: {f"{name} over base": [{"seeds": 2, "decided": False}] * int(seed)},
+        }
+        store.write_suite("first", suite, {**index, "fingerprints": {"tiny": content}, "cells": cells, **staged})
     (line,) = merge(first, second).conflicts
     assert line.startswith("suite first: tiny had other content when the other suite ran")
     held = first.read_suite("first")[1]
     assert held["cells"] == {name: {**cell, "final": {"1": cell["final"]["1"]}}}
-    assert held["fingerprints"] == {"tiny": "x"}
+    assert held["fingerprints"] == {"tiny": "x"} and held[SEEDS] == {name: 2}
+    assert held[LOOKS] == {f"{name} over base": [{"seeds": 2, "decided": False}]}
 
 
 def test_search_trials_behind_one_that_one_side_lacks_are_brought_together(pair: tuple[Store, Store]) -> None:

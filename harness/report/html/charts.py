@@ -110,7 +110,12 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
         data.append({"type": "scatter", "mode": "markers", "x": shown, "y": scores, "xaxis": f"x{number}"})
         data[-1] |= {"name": name, "marker": marker}
     best = max(range(len(scores)), key=scores.__getitem__)
-    about = f"{len(done)} search trials; the best has {metric_label(metric)} {scores[best]:.4f}."
+    count = (
+        f"{len(done)} of {len(trials)} search trials ran to their end"
+        if len(done) < len(trials)
+        else f"{len(done)} search trials"
+    )
+    about = f"{count}; the best has {metric_label(metric)} {scores[best]:.4f}. Stars: chosen."
     return Chart(title, about, data, layout)
 
 

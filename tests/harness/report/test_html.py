@@ -183,6 +183,10 @@ def test_a_search_of_one_trial_has_no_chart(summary: TrialSummary) -> None:
     (points,) = found.data
     assert points["name"] == "K" and points["x"] == [2, 1] and len(points["y"]) == 2
     assert points["marker"]["symbol"] == ["star", "circle"], "the chosen one stands out"
+    assert found.about.startswith("2 search trials; ")
+    pruned = replace(other, status="pruned", validation=None)
+    cut = search_chart("t", [(summary, True), (other, False), (pruned, False)], "ndcg@20")
+    assert cut.about.startswith("2 of 3 search trials ran to their end; ")
 
 
 def test_a_thousand_trials_stay_under_ten_megabytes(suite: content.PageSuite) -> None:

@@ -107,6 +107,7 @@ class Panel:
         ordered: the series are no strategies; their colours are a scale.
         behind: series drawn faintly behind the others.
         scale: panels of one scale are compared, and have the same y axis in print; "" for an axis of its own.
+        abreast: so many panels in a row belong side by side in print.
     """
 
     title: str
@@ -126,6 +127,7 @@ class Panel:
     ordered: bool = False
     behind: Sequence[Series] = ()
     scale: str = ""
+    abreast: int = 1
 
     def words(self) -> str:
         """All that is written in it."""

@@ -78,6 +78,7 @@ def _pages(panels: Sequence[Panel], said: str) -> list[Figure]:
     lines = max(panel.title.count("\n") for panel in panels) - 1
     layout = replace(layout, height=layout.height + _LINE * max(lines, 0))
     across = min(max(int((_WIDTH - layout.beside) // layout.width), 1), len(panels))
+    across -= across % panels[0].abreast if across > panels[0].abreast else 0
     each = across * max(int((_HEIGHT - _legend_height(panels, _WIDTH)) // layout.height), 1)
     starts = range(0, len(panels), each)
     pages = [_page(panels[start : start + each], layout, across=across) for start in starts]

@@ -186,11 +186,17 @@ def _title(place: tuple[str, str], rest: str = "") -> str:
 
 
 def _bars(
-    title: str, about: str, labels: Sequence[str], values: Mapping[str, Sequence[Stat | None]], *, scale: str
+    title: str,
+    about: str,
+    labels: Sequence[str],
+    values: Mapping[str, Sequence[Stat | None]],
+    *,
+    scale: str,
+    abreast: int = 1,
 ) -> Panel:
     """Grouped bars: each series has a statistic for each label, or None for no bar."""
     shown = [over_seeds("bars", name, stats, number) for number, (name, stats) in enumerate(values.items())]
-    return Panel(title, about, shown, y=_LABEL, labels=labels, ordered=True, scale=scale)
+    return Panel(title, about, shown, y=_LABEL, labels=labels, ordered=True, scale=scale, abreast=abreast)
 
 
 def _groups(item: Grouped, kind: str) -> Panel:
@@ -203,6 +209,7 @@ def _groups(item: Grouped, kind: str) -> Panel:
         [f"{name}-{number}" for number in range(GROUPS)],
         {state_label(step): [_stat(states.get(step)) for states in here] for step in steps},
         scale=item.row.dataset,
+        abreast=len(_GROUPS),
     )
 
 

@@ -153,6 +153,15 @@ def test_more_series_have_axes_of_their_own_with_the_others_behind() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["others"]
 
 
+def test_users_and_items_of_a_row_stand_side_by_side(contexts: Contexts) -> None:
+    for page in pages_of("fig4_groups", contexts(6)):
+        titles = [" ".join(axes.get_title().split()) for axes in page.axes if axes.get_title()]
+        places = [axes.get_position().y0 for axes in page.axes if axes.get_title()]
+        pairs = zip(titles[::2], titles[1::2], places[::2], places[1::2], strict=True)
+        for users, items, first, second in pairs:
+            assert users.removesuffix("users") == items.removesuffix("items") and first == pytest.approx(second)
+
+
 def test_panels_of_a_scale_have_one_axis_on_all_pages() -> None:
     panels = [lines(1), lines(6)] * 8
     pages = printed([*panels, Panel("e\nb", "", lines(8).series, "K", "y", scale="e")])

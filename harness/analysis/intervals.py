@@ -85,7 +85,7 @@ def cluster_sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums over each cluster's rows, (C, M), and their number, (C,), clusters in the order of their numbers."""
     _, places = np.unique(clusters, return_inverse=True)
-    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1)
+    sums = np.stack([np.bincount(places, weights=column) for column in values.T], axis=1, dtype=np.float64)
     return sums, np.bincount(places).astype(np.float64)
 
 

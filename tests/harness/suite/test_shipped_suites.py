@@ -81,10 +81,8 @@ DATASETS = {
     **dict.fromkeys(TABLES, FIVE),
     **dict.fromkeys(("fig2_ceiling", "fig4_groups", "fig8_trajectories", "compute_matched"), ("yelp",)),
     **dict.fromkeys(("fig5_steps", "fig6_sensitivity", "fig7_ablation", "fig9_similarity"), PAIR),
-    **dict.fromkeys(
-        ("compute_matched_ml100k", "example", "example_steps", "example_ablation", "lares_depth"), ("ml-100k",)
-    ),
-    "example_text": ("amazon-industrial-2018",),
+    **dict.fromkeys(("compute_matched_ml100k", "example", "example_steps", "example_ablation"), ("ml-100k",)),
+    **dict.fromkeys(("example_text", "lares_depth"), ("amazon-industrial-2018",)),
     "smoke_text": ("tiny",),
 }
 

@@ -22,8 +22,6 @@ GAINS = "gains"
 """The figure that is a forest plot, of HTML."""
 _CURVE = 40
 _WIDE = 10
-_BROAD = 2
-"""Settings side by side whose names fit on one line."""
 _LETTERS, _WORD = 36, 12
 """Letters of all words side by side that fit below a chart on a narrow screen, and of one word."""
 _FEW = 4
@@ -103,10 +101,10 @@ def search_chart(title: str, trials: Sequence[tuple[TrialSummary, bool]], metric
     width = (1 + room) / len(varying) - room
     for at, (name, values) in enumerate(varying.items()):
         number = str(at + 1) if at else ""
-        words = re.sub(r"([._])", r"\1<br>", name) if len(varying) > _BROAD else name
+        words = re.sub(r"([._])", r"\1<br>", name) if len(varying) > 1 else name
         layout[f"xaxis{number}"] = {"title": words, "domain": [at * (width + room), at * (width + room) + width]}
         layout[f"xaxis{number}"] |= _scale(values, _LETTERS // len(varying))
-        shown = [value if _is_number(value) else str(value) for value in values]
+        shown = values if all(map(_is_number, values)) else [str(value) for value in values]
         data.append({"type": "scatter", "mode": "markers", "x": shown, "y": scores, "xaxis": f"x{number}"})
         data[-1] |= {"name": name, "marker": marker}
     best = max(range(len(scores)), key=scores.__getitem__)
@@ -150,7 +148,14 @@ def _scale(values: Sequence[Any], letters: int) -> dict[str, Any]:
         words = list(dict.fromkeys(map(str, values)))
         shown = [word if len(word) <= _WORD else f"{word[: _WORD // 2]}…{word[-(_WORD // 2 - 1) :]}" for word in words]
         angle = 0 if sum(map(len, shown)) <= letters else 90
-        return {"type": "category", "tickvals": words, "ticktext": shown, "tickangle": angle}
+        places = list(range(len(words)))  # of words that are numbers Plotly would take tickvals for places
+        return {
+            "type": "category",
+            "categoryarray": words,
+            "tickvals": places,
+            "ticktext": shown,
+            "tickangle": angle,
+        }
     kind = {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {"nticks": 4}
     few = sorted(set(values)) if len(set(values)) <= _FEW else []
     return kind | (

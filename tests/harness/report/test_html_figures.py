@@ -317,7 +317,20 @@ def test_words_below_a_search_stand_upright_where_they_have_no_room(
         store.write(synthetic.trial(spec))
     chart = search_chart("s", [(store.summary(spec.key), False) for spec in specs], "ndcg@20")
     assert (chart.layout["xaxis"]["ticktext"], chart.layout["xaxis"]["tickangle"]) == (ticks, angle)
+    assert chart.layout["xaxis"]["tickvals"] == list(range(len(ticks)))
     assert chart.layout["yaxis"]["range"] == pytest.approx([0, 2 * chart.data[0]["y"][0]])
+
+
+def test_names_of_settings_side_by_side_take_several_lines(tmp_path: Path, synthetic: ModuleType) -> None:
+    store, summaries = Store(tmp_path), []
+    for number, (rate, temperature) in enumerate([(0.2, 0.3), (0.5, 1.0)]):
+        settings = {"dropout": rate, "score_temperature": temperature}
+        spec = replace(synthetic.spec(purpose="search"), backbone=Component("sasrec", settings, 1))
+        store.write(synthetic.trial(spec, draw=number))
+        summaries.append(store.summary(spec.key))
+    chart = search_chart("s", [(summary, False) for summary in summaries], "ndcg@20")
+    titles = [axis["title"] for name, axis in chart.layout.items() if name.startswith("xaxis")]
+    assert titles == ["backbone.<br>dropout", "backbone.<br>score_<br>temperature"]
 
 
 def test_a_setting_that_trials_leave_out_at_its_default_stands_beside_the_others(
@@ -330,7 +343,7 @@ def test_a_setting_that_trials_leave_out_at_its_default_stands_beside_the_others
         scores.append(store.summary(spec.key))
     chart = search_chart("s", [(summary, False) for summary in scores], "ndcg@20")
     assert chart.data[0]["name"] == "backbone.step_dropout"
-    assert chart.data[0]["x"] == [0.1, "None", 0.2]
+    assert chart.data[0]["x"] == chart.layout["xaxis"]["categoryarray"] == ["0.1", "None", "0.2"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

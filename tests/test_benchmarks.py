@@ -49,6 +49,29 @@ def test_script_runs_and_gives_figures(script: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tiny",), "nothing to compare with: give --rearec DIR, --recbole DIR or both"),
+        (("--recbole", ".", "tiny"), "it has no src/recbole3/model/rearec/model.py"),
+        (("--rearec", "rearec", "none"), "not prepared in data: none"),
+        (
+            ("--rearec", "rearec", "tiny"),
+            "No module named 'of_the_peer', which a peer imports. What to install: --help",
+        ),
+    ],
+)
+def test_peers_says_what_it_lacks(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    models = tmp_path / "rearec" / "src" / "models"
+    models.mkdir(parents=True)
+    for name in ("ERL", "PRL"):
+        (models / f"{name}.py").write_text("import of_the_peer\n")
+    command = [sys.executable, str(SCRIPTS / "peers.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 def test_the_example_report_is_made_from_what_is_stored(stored: Path, tmp_path: Path) -> None:
     page = tmp_path / "example.md"
     page.write_text("Words before.\n\n<!-- results: example -->\nreplaced words\n<!-- /results -->\n\nWords after.\n")

@@ -182,13 +182,22 @@ def main() -> int:
         peers["RecBole 3.0"] = lambda data, strategy: recbole(options.recbole, data, strategy)
     if not peers:
         parser.error("nothing to compare with: give --rearec DIR, --recbole DIR or both")
+    for folder, holds in (
+        (options.rearec, "src/models/PRL.py"),
+        (options.recbole, "src/recbole3/model/rearec/model.py"),
+    ):
+        if folder is not None and not (folder / holds).is_file():
+            parser.error(f"{folder} is not a clone of it: it has no {holds}. How to get one: --help")
     if missing := [name for name in options.data if not catalog.is_prepared(name, options.data_dir)]:
         parser.error(f"not prepared in {options.data_dir}: {', '.join(missing)}. How: rearec-bench prepare --help")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     figures: list[Figure] = []
-    for name in options.data:
-        figures += measure(catalog.load_dataset(name, data_dir=options.data_dir), peers, repeats=options.repeats)
+    try:
+        for name in options.data:
+            figures += measure(catalog.load_dataset(name, data_dir=options.data_dir), peers, repeats=options.repeats)
+    except ModuleNotFoundError as error:
+        parser.error(f"{error}, which a peer imports. What to install: --help")
     print(f"{table(figures)}\n\n{machine()}")
     return 0
 

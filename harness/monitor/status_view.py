@@ -147,7 +147,7 @@ def _head(status: SuiteStatus, now: float) -> str:
         case "ended":
             why = _ENDINGS.get(run.ending, run.ending).rstrip(".")
             if run.ending == "complete" and status.over < status.trials:  # a look has added seeds, say
-                why = "all that it was to run was done"
+                why = "everything it was asked to run is done"
             about = f"ended {written}: {why}.{_resume(status, run)}"
         case "gone":
             about = f"{process} was last seen at {written} and is gone.{_resume(status, run)}"

@@ -148,14 +148,9 @@ def _scale(values: Sequence[Any], letters: int) -> dict[str, Any]:
         words = list(dict.fromkeys(map(str, values)))
         shown = [word if len(word) <= _WORD else f"{word[: _WORD // 2]}…{word[-(_WORD // 2 - 1) :]}" for word in words]
         angle = 0 if sum(map(len, shown)) <= letters else 90
-        places = list(range(len(words)))  # of words that are numbers Plotly would take tickvals for places
-        return {
-            "type": "category",
-            "categoryarray": words,
-            "tickvals": places,
-            "ticktext": shown,
-            "tickangle": angle,
-        }
+        places = list(range(len(words)))  # not the words: Plotly reads "0.0" as a place
+        text = {"ticktext": shown, "tickangle": angle}
+        return {"type": "category", "categoryarray": words, "tickvals": places, **text}
     kind = {"type": "log", "dtick": 1} if min(values) > 0 and max(values) >= _WIDE * min(values) else {"nticks": 4}
     few = sorted(set(values)) if len(set(values)) <= _FEW else []
     return kind | (

@@ -124,6 +124,8 @@ def pruner_lines(results: ResultSet) -> list[str]:
         return []
     search = results.suite.search
     trials = [trial for cell in results.cells for trial in cell.searched]
+    if not trials:
+        return []
     pruned = sum(trial.status == "pruned" for trial in trials)
     return [
         f"Pruner {search.pruner} (rungs at {search.grace}, {search.grace * search.reduction}, ... epochs, one in "

@@ -113,3 +113,5 @@ def test_the_protocol_of_every_table_says_what_a_pruner_did(results: ResultSet, 
     )
     assert "not the same again" in line and escape(line) in methods(pruned)
     assert not [line for line in protocol_lines(results) if line.startswith("Pruner")]
+    unsearched = dataclasses.replace(pruned, cells=tuple(dataclasses.replace(c, searched=()) for c in pruned.cells))
+    assert not [line for line in protocol_lines(unsearched) if line.startswith("Pruner")]

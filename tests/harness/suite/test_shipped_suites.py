@@ -75,7 +75,7 @@ LAYOUT: dict[str, tuple[str, str, Any, int, int]] = {
     "example_ablation": ("sasrec", "base erl erl_no_kl prl prl_no_rcl prl_no_pta", (2,), 6, 6 * 3),
     "example_text": ("unisrec morec", "base erl prl", (2,), 2 * 3 + 2, 2 * 3 * 5 + 2),
     "smoke_text": ("bert4rec esasrec lares unisrec morec", "base erl prl mancar plr lares", (2,), 5 * 6, 5 * 6),
-    "lares_depth": ("lares", "base lares_3 lares", (2, 4, 8), 1 + 2 * 3, 6 + 6 * 8 + 7 * 5),
+    "lares_depth": ("lares", "lares_3 lares", (2, 8), 2 * 2, 2 * 2 * 3),
 }
 DATASETS = {
     **dict.fromkeys(TABLES, FIVE),

@@ -59,7 +59,7 @@ def same_source(stored: str, backbone: str, strategy: str) -> bool:
 def source_files(entries: Iterable[Path]) -> list[Path]:
     """The files that computing a trial reaches by imports, its entry points among them."""
     reached: dict[Path, None] = {}
-    waiting = list(entries)
+    waiting = [file.resolve() for file in entries]  # as _ROOT is, where the package is reached by a symbolic link
     while waiting:
         file = waiting.pop()
         if file not in reached:

@@ -13,7 +13,7 @@ from rearec_bench.harness.records import source
 from rearec_bench.harness.records.source import same_source, source_digest, source_files
 from rearec_bench.harness.utils.registry import BACKBONES, BASELINES, STRATEGIES
 
-ROOT = Path(source.__file__).parents[2]
+ROOT = source._ROOT
 MODEL = '''
 """What it is."""
 import torch
@@ -109,6 +109,13 @@ def test_what_computes_a_trial_is_found_by_its_imports() -> None:
     assert "train.py" not in counted and "metrics.py" in counted
 
 
+def test_a_symbolic_link_on_the_way_to_the_package_changes_nothing(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(ROOT)
+    entries = ("models/strategies/prl.py", "models/backbones/sasrec.py")
+    assert source_files([link / entry for entry in entries]) == source_files([ROOT / entry for entry in entries])
+
+
 @pytest.mark.parametrize("module", ["trial/metrics", "strategies/prl"])
 def test_a_constant_in_any_file_behind_a_trial_is_noticed(
     module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -122,7 +129,7 @@ def test_a_constant_in_any_file_behind_a_trial_is_noticed(
     here = {name: getattr(source, name) for name in ("_ROOT", "_ENTRY", "_components")}
 
     def there(path: Path) -> Path:
-        return copy / path.relative_to(ROOT)
+        return copy / path.resolve().relative_to(ROOT)
 
     monkeypatch.setattr(source, "_ROOT", copy)
     monkeypatch.setattr(source, "_ENTRY", {kind: there(path) for kind, path in here["_ENTRY"].items()})

@@ -39,7 +39,7 @@ strategies: [prl]
 steps: [2]
 seeds: [1]
 search: {trials: 1}
-training: {max_epochs: 12, patience: 12, batch_size: 128, max_len: 10, lr: 0.01}
+training: {max_epochs: 40, patience: 40, batch_size: 128, max_len: 10, lr: 0.01}
 resources: {checkpoint_every: 1s, keep_checkpoints: best}
 """
 SHORT = """

@@ -176,6 +176,7 @@ def dry_run(
     check_precision(cells, device)
     datasets = load_all(suite, cells, data_dir)
     failed = unsupported = 0
+    told: dict[tuple[str, str, tuple[str, ...]], str] = {}  # a backbone's fault is told with its first row alone
     for cell in traced(cells, partial(_tested_user, datasets, data_dir), datasets):
         name = f"{cell.dataset} {cell.backbone} {cell.row}"
         if cell.unsupported is not None:
@@ -193,11 +194,14 @@ def dry_run(
                 start(spec, data).dry_run()
         except Exception as error:
             problems = (failed_result(spec, error).reason,)
-        failed += bool(problems)
-        for problem in problems:
-            say(f"broken  {name} K={spec.steps}  {problem}")
+        row = f"{cell.row} K={spec.steps}"
         if not problems:
             say(f"ok  {name} K={spec.steps}  {time.perf_counter() - clock:.1f} s")
+            continue
+        failed += 1
+        first = told.setdefault((cell.dataset, cell.backbone, problems), row)
+        for problem in problems if first == row else (f"the same as {first}",):
+            say(f"broken  {name} K={spec.steps}  {problem}")
     if failed or unsupported:
         words = [f"{failed} of {len(cells)} cells do not work"] * bool(failed)
         words += [f"{unsupported} of {len(cells)} cannot run, and a run leaves them out"] * bool(unsupported)

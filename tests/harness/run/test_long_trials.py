@@ -80,7 +80,9 @@ def test_a_trial_whose_worker_and_driver_are_killed_ends_as_one_that_was_left_al
         until(lambda: bool(held.keys()), of=driver)
         (key,) = held.keys()
         until(lambda: epoch_in(held, key) >= 1, of=driver)
-        kill(workers(descendants(driver.pid), kind="ray::ResourceTrainable"))
+        found = workers(descendants(driver.pid), kind="ray::ResourceTrainable")
+        assert found, "no worker to kill"
+        kill(found)
         until(lambda: any(event["event"] == "lost" for event in logged(store, "long")), of=driver)
         reached = epoch_in(held, key)
         until(lambda: epoch_in(held, key) > reached, of=driver)
